@@ -1,0 +1,37 @@
+const layer = (name, from, to, comment) => ({ name, severity: 'error', comment, from: { path: from }, to: { path: to } });
+
+/** Directions of dependency: platform <- eventstore <- {commands, processes, projections, dispatch} <- api <- main; domain is pure. */
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    layer('domain-is-pure', '^src/domain', '^src/(?!domain)', 'domain imports nothing else of ours'),
+    {
+      name: 'domain-has-no-effects',
+      severity: 'error',
+      comment: 'no I/O libraries and no Node modules in the domain',
+      from: { path: '^src/domain', pathNot: '\\.test\\.ts$' },
+      to: { path: 'node_modules/(pg|ioredis|pino|bullmq|express|undici|@eventstore)', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'domain-has-no-node-modules',
+      severity: 'error',
+      from: { path: '^src/domain', pathNot: '\\.test\\.ts$' },
+      to: { dependencyTypes: ['core'] },
+    },
+    layer('platform-is-the-floor', '^src/platform', '^src/(?!platform|domain)', 'platform imports only domain'),
+    layer('eventstore-above-platform', '^src/eventstore', '^src/(?!eventstore|platform|domain)'),
+    layer('commands-layer', '^src/commands', '^src/(?!commands|eventstore|platform|domain)'),
+    layer('projections-layer', '^src/projections', '^src/(?!projections|eventstore|platform|domain)'),
+    layer('processes-layer', '^src/processes', '^src/(?!processes|commands|dispatch/queue|eventstore|platform|domain)'),
+    layer('dispatch-layer', '^src/dispatch', '^src/(?!dispatch|commands|eventstore|platform|domain)'),
+    layer('api-layer', '^src/api', '^src/(cli|embedded|main)'),
+    layer('nobody-imports-the-cli', '^src/(?!cli)', '^src/cli'),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '\\.test\\.ts$' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+};
