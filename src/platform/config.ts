@@ -1,0 +1,135 @@
+import { z } from 'zod';
+
+export const ROLES = ['api', 'assigner', 'dispatcher', 'projector', 'processes'] as const;
+export type Role = (typeof ROLES)[number];
+
+const url = (schemes: readonly string[]) =>
+  z.string().refine((value) => schemes.some((scheme) => value.startsWith(`${scheme}://`)), {
+    message: `must start with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
+  });
+
+const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const flag = z.enum(['true', 'false', '1', '0']).transform((value) => value === 'true' || value === '1');
+
+const roles = z
+  .string()
+  .transform((value) => value.split(',').map((part) => part.trim()))
+  .pipe(z.array(z.enum(ROLES)).min(1));
+
+/**
+ * Every setting of the server. One source: name, limits and default of each environment variable.
+ * Without EVENTSTORE_URL, DATABASE_URL or REDIS_URL the embedded default of that store is started.
+ */
+const Environment = z.object({
+  EVENTSTORE_URL: url(['esdb', 'esdb+discover', 'kurrentdb', 'kurrentdb+discover']).optional(),
+  DATABASE_URL: url(['postgres', 'postgresql']).optional(),
+  REDIS_URL: url(['redis', 'rediss']).optional(),
+  BATON_DATA_DIR: z.string().min(1).default('.baton'),
+  BATON_HOST: z.string().min(1).default('127.0.0.1'),
+  BATON_PORT: integer(0, 65_535).default(4000),
+  BATON_PUBLIC_URL: url(['http', 'https']).optional(),
+  BATON_ROLES: roles.default([...ROLES]),
+  BATON_POOLS: z
+    .string()
+    .default('default')
+    .transform((value) => value.split(',').map((part) => part.trim()))
+    .pipe(z.array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_]{0,63}$/)).min(1)),
+  BATON_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  BATON_DISPATCH_CONCURRENCY: integer(1, 10_000).default(100),
+  BATON_LEASE_MS: integer(500, 600_000).default(5_000),
+  BATON_GRACE_MS: integer(0, 600_000).default(4_000),
+  BATON_PG_POOL: integer(1, 1_000).default(10),
+  BATON_GRAPHIQL: flag.default(true),
+  BATON_QUEUES_WRITABLE: flag.default(false),
+  BATON_ALLOW_PRIVATE_AGENTS: flag.default(false),
+  BATON_ALLOW_INSTALL: flag.default(true),
+});
+
+export type Config = {
+  readonly eventStoreUrl: string | undefined;
+  readonly databaseUrl: string | undefined;
+  readonly redisUrl: string | undefined;
+  /** Where the embedded servers keep their data. */
+  readonly dataDir: string;
+  readonly host: string;
+  /** 0 asks the system for a free port. */
+  readonly port: number;
+  readonly publicUrl: string | undefined;
+  readonly roles: readonly Role[];
+  /** Pools whose ledger an assigner of this process may lease. */
+  readonly pools: readonly string[];
+  readonly logLevel: string;
+  /** Agent calls in flight at once in this dispatcher process. */
+  readonly dispatchConcurrency: number;
+  /** A lease (pool, projection) that was not renewed for this long may be taken over. */
+  readonly leaseMs: number;
+  /** Time that work in flight has to finish after SIGTERM. */
+  readonly graceMs: number;
+  readonly pgPoolSize: number;
+  readonly graphiql: boolean;
+  readonly queuesWritable: boolean;
+  /** Agents on loopback are always allowed with the embedded default; this also allows other private ranges. */
+  readonly allowPrivateAgents: boolean;
+  /** May the embedded default install Redis with the machine's package manager. */
+  readonly allowInstall: boolean;
+  /** BATON_* variables that name no setting (typing errors). */
+  readonly unknownVariables: readonly string[];
+};
+
+/** Names every bad variable at once, with the value seen (secrets masked) and what is allowed. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly issues: readonly string[];
+  constructor(issues: readonly string[]) {
+    super(`invalid configuration:\n${issues.map((issue) => `  - ${issue}`).join('\n')}`);
+    this.issues = issues;
+  }
+}
+
+const shown = (name: string, value: string | undefined): string =>
+  value === undefined
+    ? '(not set)'
+    : name.endsWith('_URL')
+      ? JSON.stringify(value.replace(/\/\/[^@/]*@/, '//***@'))
+      : JSON.stringify(value);
+
+/**
+ * Reads and checks the configuration once, at start.
+ *
+ * Errors: throws `ConfigError` that lists all bad variables.
+ */
+export const readConfig = (env: Readonly<Record<string, string | undefined>> = process.env): Config => {
+  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = Environment.safeParse(present);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map((issue) => {
+      const name = String(issue.path[0]);
+      return `${name}=${shown(name, present[name])}: ${issue.message}`;
+    });
+    throw new ConfigError([...new Set(issues)]);
+  }
+  const value = parsed.data;
+  return Object.freeze({
+    eventStoreUrl: value.EVENTSTORE_URL,
+    databaseUrl: value.DATABASE_URL,
+    redisUrl: value.REDIS_URL,
+    dataDir: value.BATON_DATA_DIR,
+    host: value.BATON_HOST,
+    port: value.BATON_PORT,
+    publicUrl: value.BATON_PUBLIC_URL,
+    roles: value.BATON_ROLES,
+    pools: value.BATON_POOLS,
+    logLevel: value.BATON_LOG_LEVEL,
+    dispatchConcurrency: value.BATON_DISPATCH_CONCURRENCY,
+    leaseMs: value.BATON_LEASE_MS,
+    graceMs: value.BATON_GRACE_MS,
+    pgPoolSize: value.BATON_PG_POOL,
+    graphiql: value.BATON_GRAPHIQL,
+    queuesWritable: value.BATON_QUEUES_WRITABLE,
+    allowPrivateAgents: value.BATON_ALLOW_PRIVATE_AGENTS,
+    allowInstall: value.BATON_ALLOW_INSTALL,
+    unknownVariables: Object.keys(present).filter(
+      (name) => name.startsWith('BATON_') && !(name in Environment.shape) && name !== 'BATON_URL',
+    ),
+  });
+};

@@ -1,0 +1,14 @@
+import { pino } from 'pino';
+
+export type Logger = pino.Logger;
+
+/** JSON lines on stderr, so that stdout stays free for what a command prints. */
+export const createLogger = (level: string, bindings: Record<string, unknown> = {}): Logger =>
+  pino(
+    {
+      level,
+      base: { pid: process.pid, ...bindings },
+      redact: ['password', '*.password', 'authorization', '*.authorization', 'token', '*.token'],
+    },
+    pino.destination({ dest: 2, sync: false }),
+  );
