@@ -1,0 +1,95 @@
+import { z } from 'zod';
+import type { EventOf } from '../event-definition.ts';
+import { AgentId, PoolId } from '../ids.ts';
+import { JsonPayload } from '../json.ts';
+import { Money } from '../money.ts';
+
+const Instant = z.iso.datetime();
+
+export const CapabilityName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, 'must match ^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$');
+
+export const Capability = z.strictObject({ name: CapabilityName, version: z.string() });
+export type Capability = z.output<typeof Capability>;
+
+export const Transport = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('a2a'),
+    cardUrl: z.url({ protocol: /^https?$/ }),
+    /** The agent card as it was read at registration. Data of a third party. */
+    card: JsonPayload,
+  }),
+  z.strictObject({ kind: z.literal('local') }),
+]);
+export type Transport = z.output<typeof Transport>;
+
+/**
+ * What the agent promises about repeated calls (reliability 6.1): `effectively_once` dedupes on effectKey, `at_least_once` may repeat
+ * effects, `at_most_once` must never be called twice for one attempt, so that an unknown outcome goes to a person.
+ */
+export const Delivery = z.enum(['effectively_once', 'at_least_once', 'at_most_once']);
+
+export const Health = z.enum(['healthy', 'degraded', 'unhealthy']);
+export type Health = z.output<typeof Health>;
+
+export const AgentProfile = z.strictObject({
+  pool: PoolId,
+  name: z.string().min(1).max(200),
+  description: z.string().max(2_000).optional(),
+  capabilities: z.array(Capability).min(1).max(200),
+  transport: Transport,
+  /** Attempts it may hold at once. */
+  maxConcurrency: z.int().min(1).max(10_000),
+  delivery: Delivery,
+  /** Absent: the agent sends no heartbeats and is taken as alive. */
+  heartbeatIntervalMs: z.int().min(100).max(3_600_000).optional(),
+  /** Charged for each closed attempt. */
+  costPerCall: Money.optional(),
+  labels: z.record(z.string().max(63), z.string().max(255)),
+});
+export type AgentProfile = z.output<typeof AgentProfile>;
+
+export const agentEvents = {
+  AgentRegistered: {
+    schemaVersion: 1,
+    schema: AgentProfile.extend({ agentId: AgentId, registeredAt: Instant }),
+  },
+  /** The whole profile as it holds from now on. */
+  AgentReconfigured: {
+    schemaVersion: 1,
+    schema: AgentProfile.extend({ agentId: AgentId, reconfiguredAt: Instant }),
+  },
+  AgentHealthChanged: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      agentId: AgentId,
+      pool: PoolId,
+      from: Health,
+      to: Health,
+      reason: z.string().max(500),
+      changedAt: Instant,
+    }),
+  },
+  /** No new work; what it holds may finish. */
+  AgentDrainStarted: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      agentId: AgentId,
+      pool: PoolId,
+      reason: z.string().max(500).optional(),
+      startedAt: Instant,
+    }),
+  },
+  AgentDeregistered: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      agentId: AgentId,
+      pool: PoolId,
+      reason: z.string().max(500).optional(),
+      deregisteredAt: Instant,
+    }),
+  },
+} as const;
+
+export type AgentEvent = EventOf<typeof agentEvents>;

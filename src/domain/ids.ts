@@ -1,0 +1,43 @@
+import { v5 } from 'uuid';
+import { z } from 'zod';
+
+/** Namespace of every id that Baton derives (a constant UUID, so that the same inputs give the same id everywhere). */
+const NAMESPACE = '6f6d8a0e-4d5c-5d3b-9f43-6d1c1a3f7b20';
+
+/** Joined with U+001F, which no id may contain, so that ('ab','c') and ('a','bc') differ. */
+const derive = (...parts: readonly string[]): string => v5(parts.join('\u001f'), NAMESPACE);
+
+export const DEFAULT_TENANT = 'default';
+
+/** Letters, digits, `_`; no `-`, which ends the category, and no `.`, which ends the tenant. */
+export const TenantId = z.string().regex(/^[A-Za-z0-9_]{1,64}$/, 'must match ^[A-Za-z0-9_]{1,64}$');
+export const PoolId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_]{0,63}$/, 'must match ^[A-Za-z0-9][A-Za-z0-9_]{0,63}$');
+export const AgentId = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/, 'must match ^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$');
+export const TaskId = z.uuid();
+
+/**
+ * The id of an intent. The same key in the same tenant and scope (command and target) is the same intent.
+ * Guessable by design: never a secret.
+ */
+export const commandIdOf = (tenant: string, scope: string, idempotencyKey: string): string =>
+  derive('command', tenant, scope, idempotencyKey);
+
+/** Event ids follow from the command, so that a repeated append is recognised by the store. */
+export const eventIdOf = (commandId: string, ordinal: number): string => derive('event', commandId, String(ordinal));
+
+export const taskIdOf = (commandId: string): string => derive('task', commandId);
+
+/** The A2A message id of one attempt: a repeated send of the same attempt carries the same id. */
+export const messageIdOf = (taskId: string, attempt: number): string => derive('message', taskId, String(attempt));
+
+export const agentStream = (tenant: string, agentId: string): string => `agent-${tenant}.${agentId}`;
+export const taskStream = (tenant: string, taskId: string): string => `task-${tenant}.${taskId}`;
+export const poolStream = (tenant: string, pool: string): string => `pool-${tenant}.${pool}`;
+
+/** The part of a stream name before the first `-`. */
+export const categoryOf = (stream: string): string => {
+  const end = stream.indexOf('-');
+  return end === -1 ? stream : stream.slice(0, end);
+};

@@ -1,0 +1,107 @@
+import { z } from 'zod';
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** Payload limit in bytes of UTF-8 JSON; larger payloads belong in an object store, with a reference in the task. */
+export const MAX_PAYLOAD_BYTES = 262_144;
+export const MAX_DEPTH = 64;
+
+const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
+
+export type JsonIssue = { readonly code: string; readonly pointer: string; readonly message: string };
+
+const pointerOf = (path: readonly (string | number)[]): string =>
+  path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+
+const stringIssue = (text: string, pointer: string): JsonIssue | undefined => {
+  if (text.includes('\u0000')) return { code: 'INVALID_CHARACTER', pointer, message: 'U+0000 is not allowed' };
+  if (!text.isWellFormed()) return { code: 'INVALID_UNICODE', pointer, message: 'lone surrogates are not allowed' };
+  return undefined;
+};
+
+const numberIssue = (value: number, pointer: string): JsonIssue | undefined => {
+  if (!Number.isFinite(value)) return { code: 'NUMBER_OUT_OF_RANGE', pointer, message: 'must be a finite number' };
+  if (Number.isInteger(value) && !Number.isSafeInteger(value))
+    return {
+      code: 'UNSAFE_INTEGER',
+      pointer,
+      message: `integers beyond ±${Number.MAX_SAFE_INTEGER} lose digits; send a string`,
+    };
+  return undefined;
+};
+
+type Frame = { readonly value: unknown; readonly path: readonly (string | number)[] };
+
+const leafIssue = (value: unknown, path: readonly (string | number)[]): JsonIssue | undefined => {
+  switch (typeof value) {
+    case 'string':
+      return stringIssue(value, pointerOf(path));
+    case 'number':
+      return numberIssue(value, pointerOf(path));
+    case 'boolean':
+      return undefined;
+    default:
+      return { code: 'NOT_JSON', pointer: pointerOf(path), message: `${typeof value} is not a JSON value` };
+  }
+};
+
+const keyIssue = (key: string, path: readonly (string | number)[]): JsonIssue | undefined =>
+  FORBIDDEN_KEYS.has(key)
+    ? {
+        code: 'FORBIDDEN_KEY',
+        pointer: pointerOf([...path, key]),
+        message: `the key ${JSON.stringify(key)} is not allowed`,
+      }
+    : stringIssue(key, pointerOf([...path, key]));
+
+/**
+ * Finds the first thing in a value that would poison a reader of the log: NUL, lone surrogates, non-finite or unsafe numbers,
+ * forbidden keys, more than `MAX_DEPTH` levels, or something that is not JSON. Iterative, so depth cannot overflow the stack.
+ */
+export const findJsonIssue = (root: unknown): JsonIssue | undefined => {
+  const open: Frame[] = [{ value: root, path: [] }];
+  for (let frame = open.pop(); frame; frame = open.pop()) {
+    const { value, path } = frame;
+    if (value === null) continue;
+    if (typeof value !== 'object') {
+      const issue = leafIssue(value, path);
+      if (issue) return issue;
+      continue;
+    }
+    if (path.length >= MAX_DEPTH)
+      return { code: 'TOO_DEEP', pointer: pointerOf(path), message: `more than ${MAX_DEPTH} levels` };
+    if (Array.isArray(value)) {
+      for (const [index, item] of value.entries()) open.push({ value: item, path: [...path, index] });
+      continue;
+    }
+    for (const [key, item] of Object.entries(value)) {
+      const issue = keyIssue(key, path);
+      if (issue) return issue;
+      if (item !== undefined) open.push({ value: item, path: [...path, key] });
+    }
+  }
+  return undefined;
+};
+
+export const byteLengthOf = (value: unknown): number => new TextEncoder().encode(JSON.stringify(value) ?? '').length;
+
+/** A JSON value that every reader of the log can hold (see `findJsonIssue`), of at most `MAX_PAYLOAD_BYTES`. */
+export const JsonPayload = z.unknown().transform((value, context): Json => {
+  const found = findJsonIssue(value === undefined ? null : value);
+  if (found)
+    context.issues.push({
+      code: 'custom',
+      message: `${found.code}: ${found.message} at ${found.pointer || '/'}`,
+      input: undefined,
+      params: found,
+    });
+  const bytes = found ? 0 : byteLengthOf(value);
+  if (bytes > MAX_PAYLOAD_BYTES)
+    context.issues.push({
+      code: 'custom',
+      message: `TOO_LARGE: at most ${MAX_PAYLOAD_BYTES} bytes of JSON, got ${bytes}`,
+      input: undefined,
+      params: { code: 'TOO_LARGE', limit: MAX_PAYLOAD_BYTES, seen: bytes },
+    });
+  return (value ?? null) as Json;
+});

@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import type { EventOf } from '../event-definition.ts';
+import { AgentId, PoolId, TaskId } from '../ids.ts';
+
+const Instant = z.iso.datetime();
+
+/** Why an agent was left out of a decision, and how many were. */
+export const Exclusion = z.enum(['capability', 'version', 'unhealthy', 'draining', 'no_slot', 'failed_before']);
+export type Exclusion = z.output<typeof Exclusion>;
+
+/** Everything the choice rested on, so that it can be explained and recomputed (requirements 2.1). Top 3 candidates, counts of the rest. */
+export const RoutingReason = z.strictObject({
+  strategy: z.string(),
+  strategyVersion: z.int().min(1),
+  /** Agents that could have taken it. */
+  eligible: z.int().min(1),
+  candidates: z.array(z.strictObject({ agentId: AgentId, score: z.number(), open: z.int().min(0) })),
+  excluded: z.partialRecord(Exclusion, z.int().min(1)),
+  /** How long the attempt was ready before this decision. */
+  waitedMs: z.number().min(0),
+});
+export type RoutingReason = z.output<typeof RoutingReason>;
+
+export const Assignment = z.strictObject({
+  taskId: TaskId,
+  attempt: z.int().min(1),
+  agentId: AgentId,
+  /** The attempt is given up when it has not closed by then. */
+  expiresAt: Instant,
+  reason: RoutingReason,
+});
+export type Assignment = z.output<typeof Assignment>;
+
+export const poolEvents = {
+  /** One writer took over the ledger. Its append fences every earlier writer, whose expected revision no longer holds. */
+  PoolWriterElected: {
+    schemaVersion: 1,
+    schema: z.strictObject({ pool: PoolId, writerId: z.string().min(1).max(200), electedAt: Instant }),
+  },
+  /** One tick's decisions. */
+  TasksAssigned: {
+    schemaVersion: 1,
+    schema: z.strictObject({ pool: PoolId, assignments: z.array(Assignment).min(1), assignedAt: Instant }),
+  },
+} as const;
+
+export type PoolEvent = EventOf<typeof poolEvents>;

@@ -1,0 +1,125 @@
+import { z } from 'zod';
+import type { EventOf } from '../event-definition.ts';
+import { AgentId, PoolId, TaskId } from '../ids.ts';
+import { JsonPayload } from '../json.ts';
+import { Money } from '../money.ts';
+import { RetryPolicy } from '../retry.ts';
+
+const Instant = z.iso.datetime();
+const Attempt = z.int().min(1);
+
+/** 1 critical, 2 high, 3 normal, 4 low, 5 background (requirements 1.2). */
+export const Priority = z.int().min(1).max(5);
+
+/** What went wrong in an attempt. `source` tells whose fault it is: only `destination` speaks against the agent's reachability. */
+export const AttemptError = z.strictObject({
+  code: z.string().min(1).max(100),
+  message: z.string().max(2_000),
+  source: z.enum(['agent', 'destination', 'timeout', 'baton']),
+  retryable: z.boolean(),
+});
+export type AttemptError = z.output<typeof AttemptError>;
+
+/** The lifecycle of a task, except assignment, which is in its pool's ledger. */
+export const taskEvents = {
+  TaskSubmitted: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      taskId: TaskId,
+      pool: PoolId,
+      capability: z.string(),
+      /** Semver range the agent's capability version must satisfy; absent accepts any. */
+      versionRange: z.string().optional(),
+      input: JsonPayload,
+      priority: Priority,
+      retry: RetryPolicy,
+      /** Limit of one attempt, from its assignment. */
+      timeoutMs: z.int().min(1),
+      deadlineAt: Instant.optional(),
+      tags: z.array(z.string()),
+      submittedAt: Instant,
+    }),
+  },
+  /** Only for agents that are called at most once: recorded before the call, so that a second delivery knows of it. */
+  TaskAttemptStarted: {
+    schemaVersion: 1,
+    schema: z.strictObject({ taskId: TaskId, attempt: Attempt, agentId: AgentId, startedAt: Instant }),
+  },
+  TaskProgressReported: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      taskId: TaskId,
+      attempt: Attempt,
+      percent: z.number().min(0).max(100).optional(),
+      message: z.string().max(1_000).optional(),
+      /** Handed to the next attempt, so that it can go on from here. */
+      checkpoint: JsonPayload.optional(),
+      reportedAt: Instant,
+    }),
+  },
+  TaskAttemptFailed: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      taskId: TaskId,
+      attempt: Attempt,
+      agentId: AgentId.optional(),
+      error: AttemptError,
+      failedAt: Instant,
+      /** When the next attempt may start; absent when there is none. */
+      retryAt: Instant.optional(),
+      cost: Money.optional(),
+    }),
+  },
+  /** The call's outcome is unknown and the agent must not be called twice: a person or a late answer decides. */
+  TaskOutcomeUnknown: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      taskId: TaskId,
+      attempt: Attempt,
+      agentId: AgentId,
+      error: AttemptError,
+      occurredAt: Instant,
+    }),
+  },
+  TaskCompleted: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      taskId: TaskId,
+      attempt: Attempt,
+      agentId: AgentId,
+      result: JsonPayload,
+      /** Wall time of the call as the dispatcher measured it. */
+      durationMs: z.number().min(0),
+      completedAt: Instant,
+      cost: Money.optional(),
+    }),
+  },
+  TaskCancelled: {
+    schemaVersion: 1,
+    schema: z.strictObject({ taskId: TaskId, reason: z.string().max(1_000).optional(), cancelledAt: Instant }),
+  },
+  TaskDeadLettered: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      taskId: TaskId,
+      reason: z.enum(['attempts_exhausted', 'not_retryable', 'deadline_passed']),
+      /** Attempts closed so far. */
+      attempts: z.int().min(0),
+      error: AttemptError,
+      deadLetteredAt: Instant,
+    }),
+  },
+  /** Sent back to work with a fresh retry budget; attempt numbers go on. */
+  TaskRedriven: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      taskId: TaskId,
+      nextAttempt: Attempt,
+      /** A new deadline; the old one no longer holds. */
+      deadlineAt: Instant.optional(),
+      redrivenAt: Instant,
+    }),
+  },
+} as const;
+
+export type TaskEvent = EventOf<typeof taskEvents>;
