@@ -29,6 +29,7 @@ export type Transport = z.output<typeof Transport>;
  * effects, `at_most_once` must never be called twice for one attempt, so that an unknown outcome goes to a person.
  */
 export const Delivery = z.enum(['effectively_once', 'at_least_once', 'at_most_once']);
+export type Delivery = z.output<typeof Delivery>;
 
 export const Health = z.enum(['healthy', 'degraded', 'unhealthy']);
 export type Health = z.output<typeof Health>;

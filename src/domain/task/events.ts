@@ -32,6 +32,7 @@ export const taskEvents = {
       versionRange: z.string().optional(),
       input: JsonPayload,
       priority: Priority,
+      strategy: z.string(),
       retry: RetryPolicy,
       /** Limit of one attempt, from its assignment. */
       timeoutMs: z.int().min(1),
@@ -109,11 +110,17 @@ export const taskEvents = {
       deadLetteredAt: Instant,
     }),
   },
-  /** Sent back to work with a fresh retry budget; attempt numbers go on. */
+  /** Sent back to work with a fresh retry budget; attempt numbers go on. Repeats what routing needs, since parked tasks are not kept in memory. */
   TaskRedriven: {
     schemaVersion: 1,
     schema: z.strictObject({
       taskId: TaskId,
+      pool: PoolId,
+      capability: z.string(),
+      versionRange: z.string().optional(),
+      priority: Priority,
+      strategy: z.string(),
+      timeoutMs: z.int().min(1),
       nextAttempt: Attempt,
       /** A new deadline; the old one no longer holds. */
       deadlineAt: Instant.optional(),

@@ -1,0 +1,72 @@
+import semver from 'semver';
+import { z } from 'zod';
+import { AgentId, PoolId } from '../ids.ts';
+import { Money } from '../money.ts';
+import { type AgentProfile, CapabilityName, Delivery, type Health } from './events.ts';
+
+const CapabilityInput = z.strictObject({
+  name: CapabilityName,
+  version: z
+    .string()
+    .max(100)
+    .default('1.0.0')
+    .refine((version) => semver.valid(version) !== null, 'must be a semver version such as 1.2.0'),
+});
+
+/** What a caller may say when registering an agent; the transport's card is fetched by the command. */
+export const RegisterAgentInput = z.strictObject({
+  agentId: AgentId,
+  pool: PoolId.default('default'),
+  name: z.string().trim().min(1).max(200).optional(),
+  description: z.string().max(2_000).optional(),
+  /** Absent: the skills of the agent's card, version 1.0.0. */
+  capabilities: z.array(CapabilityInput).min(1).max(200).optional(),
+  /** Address of the agent card, or of the server that has it at /.well-known/agent-card.json. Absent for a local agent. */
+  cardUrl: z
+    .url({ protocol: /^https?$/ })
+    .max(2_000)
+    .optional(),
+  maxConcurrency: z.int().min(1).max(10_000).default(10),
+  delivery: Delivery.default('at_least_once'),
+  heartbeatIntervalMs: z.int().min(100).max(3_600_000).optional(),
+  costPerCall: Money.optional(),
+  labels: z.record(z.string().min(1).max(63), z.string().max(255)).default({}),
+  /** Replace the profile when the agent is registered already; without it another profile is refused. */
+  replace: z.boolean().default(false),
+});
+export type RegisterAgentInput = z.output<typeof RegisterAgentInput>;
+
+export type RegisterAgent = {
+  readonly type: 'RegisterAgent';
+  readonly agentId: string;
+  readonly profile: AgentProfile;
+  readonly replace: boolean;
+  readonly now: string;
+};
+
+/** Fields that may change while the agent is registered; absent ones stay. */
+export const UpdateAgentInput = RegisterAgentInput.pick({
+  name: true,
+  description: true,
+  capabilities: true,
+  costPerCall: true,
+})
+  .extend({
+    maxConcurrency: z.int().min(1).max(10_000).optional(),
+    heartbeatIntervalMs: z.int().min(100).max(3_600_000).optional(),
+    labels: z.record(z.string().min(1).max(63), z.string().max(255)).optional(),
+  })
+  .strict();
+export type UpdateAgentInput = z.output<typeof UpdateAgentInput>;
+
+export type UpdateAgent = { readonly type: 'UpdateAgent'; readonly changes: UpdateAgentInput; readonly now: string };
+export type ChangeAgentHealth = {
+  readonly type: 'ChangeAgentHealth';
+  readonly to: Health;
+  readonly reason: string;
+  readonly now: string;
+};
+export type DrainAgent = { readonly type: 'DrainAgent'; readonly reason?: string; readonly now: string };
+export type DeregisterAgent = { readonly type: 'DeregisterAgent'; readonly reason?: string; readonly now: string };
+
+export type AgentCommand = RegisterAgent | UpdateAgent | ChangeAgentHealth | DrainAgent | DeregisterAgent;

@@ -1,0 +1,489 @@
+import semver from 'semver';
+import type { AgentEvent, Capability, Delivery, Health, Transport } from '../agent/events.ts';
+import { IndexedHeap } from '../indexed-heap.ts';
+import { strategies } from '../routing/strategies.ts';
+import type { Candidate, RoutingStrategy, Scored } from '../routing/strategy.ts';
+import type { TaskEvent } from '../task/events.ts';
+import type { Assignment, Exclusion, PoolEvent, RoutingReason } from './events.ts';
+
+/** One priority level is worth this much waiting: a background task overtakes a critical one submitted 4 levels × this later. */
+export const AGEING_STEP_MS = 30_000;
+/** Weight of the newest outcome in an agent's error rate (requirements 1.0: EMA α = 0.1). */
+const ERROR_RATE_WEIGHT = 0.1;
+/** Time beyond the task's own timeout that an assignment may wait in the queue before it is given up. */
+export const DISPATCH_GRACE_MS = 30_000;
+const SHOWN_CANDIDATES = 3;
+
+export type LedgerEvent = TaskEvent | AgentEvent | PoolEvent;
+
+type AgentEntry = {
+  readonly agentId: string;
+  capabilities: readonly Capability[];
+  maxConcurrency: number;
+  delivery: Delivery;
+  transport: Transport['kind'];
+  health: Health;
+  draining: boolean;
+  deregistered: boolean;
+  open: number;
+  errorRate: number;
+};
+
+type Requirement = { readonly capability: string; readonly versionRange: string | undefined };
+
+type TaskEntry = Requirement & {
+  readonly taskId: string;
+  attempt: number;
+  readonly priority: number;
+  readonly strategy: string;
+  readonly timeoutMs: number;
+  readonly deadlineMs: number | undefined;
+  /** From when the current attempt may run; also where its ageing starts. */
+  readyMs: number;
+  /** Agent that holds the current attempt. */
+  agentId: string | undefined;
+  expiresMs: number;
+  failedOn: readonly string[];
+};
+
+/** An assignment that has not closed: what must be (re-)offered to the dispatchers. */
+export type OpenAssignment = {
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly agentId: string;
+  readonly transport: Transport['kind'];
+  readonly expiresMs: number;
+};
+
+export type DueTimer =
+  | {
+      readonly kind: 'attemptExpired';
+      readonly taskId: string;
+      readonly attempt: number;
+      readonly agentId: string;
+      readonly delivery: Delivery;
+    }
+  | { readonly kind: 'deadlinePassed'; readonly taskId: string; readonly assigned: boolean };
+
+export type LedgerSnapshot = {
+  readonly version: typeof SNAPSHOT_VERSION;
+  readonly agents: readonly AgentEntry[];
+  readonly tasks: readonly TaskEntry[];
+  readonly turns: readonly (readonly [string, number])[];
+};
+
+/** Raised with any change of what a snapshot holds or means; older ones are then ignored and the log is read instead. */
+export const SNAPSHOT_VERSION = 1;
+
+const requirementKey = ({ capability, versionRange }: Requirement): string => `${capability}@${versionRange ?? '*'}`;
+
+const satisfies = (offered: Capability, { capability, versionRange }: Requirement): boolean =>
+  offered.name === capability && (versionRange === undefined || semver.satisfies(offered.version, versionRange));
+
+/**
+ * The one view of a pool: its agents, its open tasks and who holds what. A fold of the log (agents' streams, tasks' streams, the pool's
+ * ledger) that also decides the next assignments. It is changed in place, because copying it per event would cost O(open tasks); it has no
+ * clock, randomness or I/O, so the same events and the same `now` always give the same decisions.
+ *
+ * An assignment (task, attempt) is open from its ledger event until the attempt closes in the task's stream. One that the ledger holds for
+ * an attempt which had closed before is void.
+ */
+export class PoolLedger {
+  readonly pool: string;
+  readonly #agents = new Map<string, AgentEntry>();
+  readonly #tasks = new Map<string, TaskEntry>();
+  /** Ready attempts per requirement, oldest effective priority first. */
+  readonly #ready = new Map<string, IndexedHeap>();
+  readonly #delayed = new IndexedHeap();
+  readonly #timers = new IndexedHeap();
+  /** Decisions made per requirement; what `round_robin` rotates on. */
+  readonly #turns = new Map<string, number>();
+  /** Agents able to meet a requirement; dropped when any agent's capabilities change. */
+  readonly #able = new Map<string, readonly AgentEntry[]>();
+
+  constructor(pool: string, snapshot?: LedgerSnapshot) {
+    this.pool = pool;
+    for (const agent of snapshot?.agents ?? []) this.#agents.set(agent.agentId, { ...agent });
+    for (const [key, turn] of snapshot?.turns ?? []) this.#turns.set(key, turn);
+    for (const task of snapshot?.tasks ?? []) {
+      this.#tasks.set(task.taskId, { ...task });
+      this.#reschedule(task);
+    }
+  }
+
+  snapshot(): LedgerSnapshot {
+    return {
+      version: SNAPSHOT_VERSION,
+      agents: [...this.#agents.values()].map((agent) => ({ ...agent })),
+      tasks: [...this.#tasks.values()].map((task) => ({ ...task })),
+      turns: [...this.#turns],
+    };
+  }
+
+  get openTasks(): number {
+    return this.#tasks.size;
+  }
+
+  /** Attempts that may run and have no agent yet, whether due or delayed. */
+  get waitingTasks(): number {
+    let waiting = this.#delayed.size;
+    for (const heap of this.#ready.values()) waiting += heap.size;
+    return waiting;
+  }
+
+  openAssignments(): OpenAssignment[] {
+    const open: OpenAssignment[] = [];
+    for (const task of this.#tasks.values()) {
+      const agent = task.agentId === undefined ? undefined : this.#agents.get(task.agentId);
+      if (agent)
+        open.push({
+          taskId: task.taskId,
+          attempt: task.attempt,
+          agentId: agent.agentId,
+          transport: agent.transport,
+          expiresMs: task.expiresMs,
+        });
+    }
+    return open;
+  }
+
+  transportOf(agentId: string): Transport['kind'] | undefined {
+    return this.#agents.get(agentId)?.transport;
+  }
+
+  /** Takes in one event of the log. Events of other pools change nothing. */
+  evolve(event: LedgerEvent): void {
+    switch (event.type) {
+      case 'TaskSubmitted':
+        if (event.data.pool === this.pool) this.#open(event.data, 1, Date.parse(event.data.submittedAt));
+        return;
+      case 'TaskRedriven':
+        if (event.data.pool === this.pool)
+          this.#open(event.data, event.data.nextAttempt, Date.parse(event.data.redrivenAt));
+        return;
+      case 'TaskAttemptFailed':
+        this.#attemptFailed(event.data);
+        return;
+      case 'TaskCompleted':
+        this.#rate(event.data.agentId, 0);
+        this.#close(event.data.taskId);
+        return;
+      case 'TaskOutcomeUnknown':
+        this.#rate(event.data.agentId, 1);
+        this.#close(event.data.taskId);
+        return;
+      case 'TaskCancelled':
+      case 'TaskDeadLettered':
+        this.#close(event.data.taskId);
+        return;
+      case 'TaskAttemptStarted':
+      case 'TaskProgressReported':
+      case 'PoolWriterElected':
+        return;
+      case 'TasksAssigned':
+        if (event.data.pool === this.pool) for (const assignment of event.data.assignments) this.#assigned(assignment);
+        return;
+      default:
+        this.#evolveAgent(event);
+    }
+  }
+
+  /**
+   * Decides up to `limit` assignments and takes them in at once; the caller appends them. When that append fails this ledger no longer
+   * mirrors the log and must be dropped.
+   */
+  assign(nowMs: number, limit: number): Assignment[] {
+    this.#wake(nowMs);
+    const assignments: Assignment[] = [];
+    const stuck = new Set<string>();
+    while (assignments.length < limit) {
+      const key = this.#nextRequirement(stuck);
+      if (key === undefined) break;
+      const assignment = this.#route(key, nowMs);
+      if (assignment) {
+        this.#assigned(assignment);
+        assignments.push(assignment);
+      } else stuck.add(key);
+    }
+    return assignments;
+  }
+
+  /** When the next timer or delayed attempt is due; undefined when none is set. */
+  nextDueMs(): number | undefined {
+    const timer = this.#timers.peek()?.key;
+    const delayed = this.#delayed.peek()?.key;
+    return timer === undefined ? delayed : delayed === undefined ? timer : Math.min(timer, delayed);
+  }
+
+  /**
+   * Timers that are due. Each is returned once per call until the events it leads to arrive, so the caller spaces repeats; `holdMs` puts
+   * a returned timer off by that much.
+   */
+  dueTimers(nowMs: number, holdMs: number): DueTimer[] {
+    const due: DueTimer[] = [];
+    for (let head = this.#timers.peek(); head && head.key <= nowMs; head = this.#timers.peek()) {
+      const task = this.#tasks.get(head.id) as TaskEntry;
+      due.push(this.#timerOf(task, nowMs));
+      this.#timers.set(task.taskId, nowMs + holdMs);
+    }
+    return due;
+  }
+
+  #timerOf(task: TaskEntry, nowMs: number): DueTimer {
+    const { taskId, attempt, agentId } = task;
+    if (task.deadlineMs !== undefined && task.deadlineMs <= nowMs)
+      return { kind: 'deadlinePassed', taskId, assigned: agentId !== undefined };
+    const holder = agentId as string;
+    return {
+      kind: 'attemptExpired',
+      taskId,
+      attempt,
+      agentId: holder,
+      delivery: this.#agents.get(holder)?.delivery ?? 'at_least_once',
+    };
+  }
+
+  #open(
+    facts: Omit<
+      TaskEntry,
+      'attempt' | 'readyMs' | 'agentId' | 'expiresMs' | 'failedOn' | 'deadlineMs' | 'versionRange'
+    > & {
+      readonly versionRange?: string | undefined;
+      readonly deadlineAt?: string | undefined;
+    },
+    attempt: number,
+    readyMs: number,
+  ): void {
+    const task: TaskEntry = {
+      taskId: facts.taskId,
+      capability: facts.capability,
+      versionRange: facts.versionRange,
+      priority: facts.priority,
+      strategy: facts.strategy,
+      timeoutMs: facts.timeoutMs,
+      deadlineMs: facts.deadlineAt === undefined ? undefined : Date.parse(facts.deadlineAt),
+      attempt,
+      readyMs,
+      agentId: undefined,
+      expiresMs: 0,
+      failedOn: [],
+    };
+    this.#tasks.set(task.taskId, task);
+    this.#reschedule(task);
+  }
+
+  #close(taskId: string): void {
+    const task = this.#tasks.get(taskId);
+    if (!task) return;
+    this.#release(task);
+    this.#unqueue(task);
+    this.#timers.delete(taskId);
+    this.#tasks.delete(taskId);
+  }
+
+  #attemptFailed(data: Extract<TaskEvent, { type: 'TaskAttemptFailed' }>['data']): void {
+    const task = this.#tasks.get(data.taskId);
+    if (!task || data.attempt !== task.attempt) return;
+    const holder = data.agentId ?? task.agentId;
+    if (holder !== undefined && data.error.source !== 'baton') this.#rate(holder, 1);
+    this.#release(task);
+    this.#unqueue(task);
+    task.attempt = data.attempt + 1;
+    if (holder !== undefined && !task.failedOn.includes(holder)) task.failedOn = [...task.failedOn, holder];
+    // Without a retry the dead letter follows in the same append and closes the task.
+    task.readyMs = Date.parse(data.retryAt ?? data.failedAt);
+    this.#reschedule(task);
+  }
+
+  #assigned({ taskId, attempt, agentId, expiresAt }: Assignment): void {
+    const task = this.#tasks.get(taskId);
+    const agent = this.#agents.get(agentId);
+    if (!task || task.attempt !== attempt || task.agentId !== undefined) return;
+    this.#unqueue(task);
+    task.agentId = agentId;
+    task.expiresMs = Date.parse(expiresAt);
+    if (agent) agent.open += 1;
+    const key = requirementKey(task);
+    this.#turns.set(key, (this.#turns.get(key) ?? 0) + 1);
+    this.#schedule(task);
+  }
+
+  #release(task: TaskEntry): void {
+    const agent = task.agentId === undefined ? undefined : this.#agents.get(task.agentId);
+    task.agentId = undefined;
+    if (!agent) return;
+    agent.open -= 1;
+    if (agent.deregistered && agent.open === 0) this.#agents.delete(agent.agentId);
+  }
+
+  /** Puts a task where it belongs by its fields: held by an agent, ready, or delayed. */
+  #reschedule(task: TaskEntry): void {
+    if (task.agentId === undefined) this.#delayed.set(task.taskId, task.readyMs);
+    this.#schedule(task);
+  }
+
+  #schedule(task: TaskEntry): void {
+    const expires = task.agentId === undefined ? Number.POSITIVE_INFINITY : task.expiresMs;
+    const due = Math.min(expires, task.deadlineMs ?? Number.POSITIVE_INFINITY);
+    if (due === Number.POSITIVE_INFINITY) this.#timers.delete(task.taskId);
+    else this.#timers.set(task.taskId, due);
+  }
+
+  #unqueue(task: TaskEntry): void {
+    if (!this.#delayed.delete(task.taskId)) this.#ready.get(requirementKey(task))?.delete(task.taskId);
+  }
+
+  #wake(nowMs: number): void {
+    for (let head = this.#delayed.peek(); head && head.key <= nowMs; head = this.#delayed.peek()) {
+      const task = this.#tasks.get(head.id) as TaskEntry;
+      this.#delayed.delete(task.taskId);
+      const key = requirementKey(task);
+      const heap = this.#ready.get(key) ?? new IndexedHeap();
+      this.#ready.set(key, heap);
+      heap.set(task.taskId, task.readyMs + task.priority * AGEING_STEP_MS);
+    }
+  }
+
+  /** The requirement whose head has waited longest by effective priority, leaving out those that found no agent in this tick. */
+  #nextRequirement(stuck: ReadonlySet<string>): string | undefined {
+    let best: { readonly key: string; readonly order: number } | undefined;
+    for (const [key, heap] of this.#ready) {
+      const head = heap.peek();
+      if (!head) this.#ready.delete(key);
+      else if (!stuck.has(key) && (!best || head.key < best.order)) best = { key, order: head.key };
+    }
+    return best?.key;
+  }
+
+  #ableAgents(task: Requirement): readonly AgentEntry[] {
+    const key = requirementKey(task);
+    const known = this.#able.get(key);
+    if (known) return known;
+    const able = [...this.#agents.values()].filter((agent) =>
+      agent.capabilities.some((offered) => satisfies(offered, task)),
+    );
+    this.#able.set(key, able);
+    return able;
+  }
+
+  #route(key: string, nowMs: number): Assignment | undefined {
+    const taskId = this.#ready.get(key)?.peek()?.id as string;
+    const task = this.#tasks.get(taskId) as TaskEntry;
+    const free = this.#ableAgents(task).filter((agent) => isFree(agent));
+    const untried = task.failedOn.length === 0 ? free : free.filter((agent) => !task.failedOn.includes(agent.agentId));
+    const candidates = untried.length > 0 ? untried : free;
+    if (candidates.length === 0) return undefined;
+    const strategy = (strategies as Record<string, RoutingStrategy>)[task.strategy] ?? strategies.least_loaded;
+    const ranked = strategy.rank(candidates.map(toCandidate), this.#turns.get(key) ?? 0);
+    const chosen = ranked[0] as Scored;
+    return {
+      taskId,
+      attempt: task.attempt,
+      agentId: chosen.candidate.agentId,
+      expiresAt: new Date(nowMs + task.timeoutMs + DISPATCH_GRACE_MS).toISOString(),
+      reason: this.#reason(task, strategy, ranked, nowMs, free.length - candidates.length),
+    };
+  }
+
+  #reason(
+    task: TaskEntry,
+    strategy: RoutingStrategy,
+    ranked: readonly Scored[],
+    nowMs: number,
+    failedBefore: number,
+  ): RoutingReason {
+    return {
+      strategy: strategy.name,
+      strategyVersion: strategy.version,
+      eligible: ranked.length,
+      candidates: ranked.slice(0, SHOWN_CANDIDATES).map(({ candidate, score }) => ({
+        agentId: candidate.agentId,
+        score: Math.round(score * 1e6) / 1e6,
+        open: candidate.open,
+      })),
+      excluded: this.#exclusions(task, failedBefore),
+      waitedMs: Math.max(0, nowMs - task.readyMs),
+    };
+  }
+
+  #exclusions(task: Requirement, failedBefore: number): RoutingReason['excluded'] {
+    const counts: Partial<Record<Exclusion, number>> = {};
+    const count = (exclusion: Exclusion, by = 1): void => {
+      if (by > 0) counts[exclusion] = (counts[exclusion] ?? 0) + by;
+    };
+    for (const agent of this.#agents.values()) {
+      const exclusion = exclusionOf(agent, task);
+      if (exclusion) count(exclusion);
+    }
+    count('failed_before', failedBefore);
+    return counts;
+  }
+
+  #rate(agentId: string, outcome: 0 | 1): void {
+    const agent = this.#agents.get(agentId);
+    if (agent) agent.errorRate += ERROR_RATE_WEIGHT * (outcome - agent.errorRate);
+  }
+
+  #evolveAgent(event: AgentEvent): void {
+    this.#able.clear();
+    const { agentId, pool } = event.data;
+    const agent = this.#agents.get(agentId);
+    if (pool !== this.pool) {
+      if (agent && event.type === 'AgentRegistered') agent.deregistered = true;
+      return;
+    }
+    switch (event.type) {
+      case 'AgentRegistered':
+        this.#agents.set(agentId, {
+          ...profileFacts(event.data),
+          agentId,
+          health: 'healthy',
+          draining: false,
+          deregistered: false,
+          open: agent?.open ?? 0,
+          errorRate: 0,
+        });
+        return;
+      case 'AgentReconfigured':
+        if (agent) Object.assign(agent, profileFacts(event.data));
+        return;
+      case 'AgentHealthChanged':
+        if (agent) agent.health = event.data.to;
+        return;
+      case 'AgentDrainStarted':
+        if (agent) agent.draining = true;
+        return;
+      case 'AgentDeregistered':
+        if (!agent) return;
+        agent.deregistered = true;
+        if (agent.open === 0) this.#agents.delete(agentId);
+        return;
+    }
+  }
+}
+
+const profileFacts = (profile: Extract<AgentEvent, { type: 'AgentRegistered' | 'AgentReconfigured' }>['data']) => ({
+  capabilities: profile.capabilities,
+  maxConcurrency: profile.maxConcurrency,
+  delivery: profile.delivery,
+  transport: profile.transport.kind,
+});
+
+const isFree = (agent: AgentEntry): boolean =>
+  !agent.deregistered && !agent.draining && agent.health !== 'unhealthy' && agent.open < agent.maxConcurrency;
+
+const toCandidate = ({ agentId, open, maxConcurrency, errorRate }: AgentEntry): Candidate => ({
+  agentId,
+  open,
+  maxConcurrency,
+  errorRate,
+});
+
+const exclusionOf = (agent: AgentEntry, task: Requirement): Exclusion | undefined => {
+  if (agent.deregistered) return undefined;
+  if (!agent.capabilities.some((offered) => offered.name === task.capability)) return 'capability';
+  if (!agent.capabilities.some((offered) => satisfies(offered, task))) return 'version';
+  if (agent.draining) return 'draining';
+  if (agent.health === 'unhealthy') return 'unhealthy';
+  return agent.open >= agent.maxConcurrency ? 'no_slot' : undefined;
+};

@@ -1,0 +1,112 @@
+import semver from 'semver';
+import { z } from 'zod';
+import { CapabilityName } from '../agent/events.ts';
+import { PoolId } from '../ids.ts';
+import type { Json } from '../json.ts';
+import { JsonPayload } from '../json.ts';
+import type { Money } from '../money.ts';
+import { DEFAULT_RETRY, RetryPolicy } from '../retry.ts';
+import { STRATEGY_NAMES } from '../routing/strategies.ts';
+import { type AttemptError, Priority } from './events.ts';
+
+/** `''` and `'1 ||'` mean any version to semver and are refused; so are ranges that nothing can satisfy. */
+const rangeIssue = (range: string): string | undefined => {
+  if (range.split('||').some((part) => part.trim() === ''))
+    return 'an empty range or alternative means any version: leave the field out';
+  if (semver.validRange(range) === null) return 'is no semver range';
+  const comparators = new semver.Range(range).set;
+  const empty = comparators.every(
+    (set) => semver.minVersion(set.map((comparator) => comparator.value).join(' ')) === null,
+  );
+  return empty ? 'no version satisfies it' : undefined;
+};
+
+export const VersionRange = z
+  .string()
+  .max(200)
+  .superRefine((range, context) => {
+    const message = rangeIssue(range);
+    if (message)
+      context.addIssue({
+        code: 'custom',
+        message: `BAD_VERSION_RANGE: ${message}`,
+        params: { code: 'BAD_VERSION_RANGE' },
+      });
+  });
+
+/** What a caller may say when submitting a task. */
+export const SubmitTaskInput = z.strictObject({
+  capability: CapabilityName,
+  versionRange: VersionRange.optional(),
+  input: JsonPayload.default(null),
+  pool: PoolId.default('default'),
+  priority: Priority.default(3),
+  strategy: z.enum(STRATEGY_NAMES).default('least_loaded'),
+  retry: RetryPolicy.default(DEFAULT_RETRY),
+  /** Node timers end at 2^31-1 ms. */
+  timeoutMs: z.int().min(1).max(2_147_483_647).default(300_000),
+  deadlineAt: z.iso.datetime({ offset: true }).optional(),
+  tags: z.array(z.string().min(1).max(100)).max(20).default([]),
+});
+export type SubmitTaskInput = z.output<typeof SubmitTaskInput>;
+
+export type SubmitTask = SubmitTaskInput & {
+  readonly type: 'SubmitTask';
+  readonly taskId: string;
+  readonly now: string;
+};
+
+type AttemptOutcome = { readonly attempt: number; readonly now: string };
+
+/** An attempt ended well. */
+export type CompleteAttempt = AttemptOutcome & {
+  readonly type: 'CompleteAttempt';
+  readonly agentId: string;
+  readonly result: Json;
+  readonly durationMs: number;
+  readonly cost?: Money;
+};
+
+/** An attempt ended badly, or timed out. `random` in [0, 1) spreads the retry. */
+export type FailAttempt = AttemptOutcome & {
+  readonly type: 'FailAttempt';
+  readonly agentId?: string;
+  readonly error: AttemptError;
+  readonly random: number;
+  readonly cost?: Money;
+};
+
+/** Recorded before the call of an agent that must not be called twice. */
+export type StartAttempt = AttemptOutcome & { readonly type: 'StartAttempt'; readonly agentId: string };
+
+export type MarkOutcomeUnknown = AttemptOutcome & {
+  readonly type: 'MarkOutcomeUnknown';
+  readonly agentId: string;
+  readonly error: AttemptError;
+};
+
+export const ProgressInput = z.strictObject({
+  percent: z.number().min(0).max(100).optional(),
+  message: z.string().max(1_000).optional(),
+  checkpoint: JsonPayload.optional(),
+});
+export type ProgressInput = z.output<typeof ProgressInput>;
+
+export type ReportProgress = AttemptOutcome & ProgressInput & { readonly type: 'ReportProgress' };
+
+export type CancelTask = { readonly type: 'CancelTask'; readonly reason?: string; readonly now: string };
+export type RedriveTask = { readonly type: 'RedriveTask'; readonly deadlineAt?: string; readonly now: string };
+
+/** The deadline has passed. `assigned` tells whether the current attempt is in the ledger and so must be closed first. */
+export type ExpireTask = { readonly type: 'ExpireTask'; readonly assigned: boolean; readonly now: string };
+
+export type TaskCommand =
+  | SubmitTask
+  | CompleteAttempt
+  | FailAttempt
+  | StartAttempt
+  | MarkOutcomeUnknown
+  | ReportProgress
+  | CancelTask
+  | RedriveTask
+  | ExpireTask;
