@@ -1,0 +1,146 @@
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmod, mkdir, realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError } from '../platform/errors.ts';
+import type { Logger } from '../platform/logger.ts';
+import { identityOf, isRunning, type ProcessIdentity } from './process-identity.ts';
+
+/** Who works in a data directory. */
+export type Holder = ProcessIdentity & { readonly startedAt: string; readonly command: string };
+
+export type DataDir = {
+  /** Absolute and free of symbolic links. */
+  readonly path: string;
+  /** Notes a server we started, so that the next start finds it should we die without stopping it. */
+  record(name: string, pid: number): void;
+  release(): void;
+};
+
+export type LeftOver = ProcessIdentity & { readonly name: string };
+
+const ORPHAN_PATIENCE_MS = 5_000;
+
+const readJson = <T>(path: string): T | undefined => {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Both files are written whole and then renamed into place; damage means a crashed machine, hence nobody alive.
+    if (code === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+};
+
+const writeWhole = (path: string, value: unknown): void => {
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, JSON.stringify(value), { mode: 0o600 });
+  renameSync(draft, path);
+};
+
+/** The process that works in this data directory now, if any. */
+export const holderOf = (dataDir: string): Holder | undefined => {
+  const holder = readJson<Holder>(join(dataDir, 'lock'));
+  return holder !== undefined && isRunning(holder) ? holder : undefined;
+};
+
+const createLock = (path: string, holder: Holder): boolean => {
+  const draft = `${path}.${holder.pid}`;
+  writeFileSync(draft, JSON.stringify(holder), { mode: 0o600 });
+  try {
+    linkSync(draft, path); // creates or fails, and the content is there at once
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false;
+  } finally {
+    rmSync(draft, { force: true });
+  }
+};
+
+/** Moves a dead holder's lock out of the way; gives it back if somebody else had already replaced it by a living one. */
+const removeDeadLock = (path: string): void => {
+  const aside = `${path}.dead.${process.pid}`;
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return; // somebody else removed it first
+    throw error;
+  }
+  const holder = readJson<Holder>(aside);
+  if (holder !== undefined && isRunning(holder)) linkSync(aside, path);
+  rmSync(aside, { force: true });
+};
+
+const inUse = (dataDir: string, holder: Holder): AppError =>
+  new AppError(
+    'CONFLICT',
+    `${dataDir} is in use by process ${holder.pid} (${holder.command}, since ${holder.startedAt}); ` +
+      'stop it, or give this one another BATON_DATA_DIR',
+    { details: { pid: holder.pid } },
+  );
+
+const takeLock = (dataDir: string, path: string, logger: Logger): void => {
+  const me = identityOf(process.pid);
+  if (me === undefined) throw new Error('this process cannot see itself in the process table');
+  const holder: Holder = { ...me, startedAt: new Date().toISOString(), command: process.argv.slice(1).join(' ') };
+  // Each round either takes the lock, meets a living holder or removes a dead one.
+  for (let round = 0; round < 10; round++) {
+    if (createLock(path, holder)) return;
+    const other = readJson<Holder>(path);
+    if (other !== undefined && isRunning(other)) throw inUse(dataDir, other);
+    logger.warn({ pid: other?.pid }, `the last holder of ${dataDir} ended without cleaning up; taking over`);
+    removeDeadLock(path);
+  }
+  throw new AppError('CONFLICT', `${dataDir} is being taken by several processes at once`);
+};
+
+const signalIfAlive = (process_: ProcessIdentity, signal: NodeJS.Signals): void => {
+  if (isRunning(process_)) process.kill(process_.pid, signal);
+};
+
+/** Ends a server that a killed predecessor left behind, within 5 s. */
+export const endLeftOver = async (leftOver: LeftOver, logger: Logger): Promise<void> => {
+  if (!isRunning(leftOver)) return;
+  logger.warn({ pid: leftOver.pid }, `stopping ${leftOver.name}, left over from an earlier run`);
+  const deadline = performance.now() + ORPHAN_PATIENCE_MS;
+  // SIGINT is Postgres's fast shutdown (SIGTERM would wait for its clients) and an orderly stop for the others.
+  signalIfAlive(leftOver, 'SIGINT');
+  while (isRunning(leftOver) && performance.now() < deadline) await sleep(20);
+  signalIfAlive(leftOver, 'SIGKILL');
+  while (isRunning(leftOver)) await sleep(20);
+};
+
+/**
+ * Takes a data directory for this process alone and stops servers that a killed predecessor left behind.
+ *
+ * Errors: `AppError` CONFLICT names the process that holds it.
+ */
+export const openDataDir = async (dataDir: string, logger: Logger): Promise<DataDir> => {
+  const created = await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  // Started by root, Postgres runs as another user, who must be able to pass through; what is secret inside has mode 0600.
+  if (created !== undefined && process.getuid?.() === 0) await chmod(dataDir, 0o711);
+  const path = await realpath(dataDir);
+  const lock = join(path, 'lock');
+  const processes = join(path, 'processes.json');
+  takeLock(path, lock, logger);
+  try {
+    await Promise.all((readJson<LeftOver[]>(processes) ?? []).map((leftOver) => endLeftOver(leftOver, logger)));
+  } catch (error) {
+    rmSync(lock, { force: true });
+    throw error;
+  }
+  const running = new Map<string, LeftOver>();
+  return {
+    path,
+    record(name, pid) {
+      const identity = identityOf(pid);
+      if (identity !== undefined) running.set(name, { name, ...identity });
+      writeWhole(processes, [...running.values()]);
+    },
+    release() {
+      rmSync(processes, { force: true });
+      rmSync(lock, { force: true });
+    },
+  };
+};

@@ -1,0 +1,210 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { unavailable } from '../platform/errors.ts';
+import type { Logger } from '../platform/logger.ts';
+import { endLeftOver } from './data-dir.ts';
+import { freePort } from './ports.ts';
+import { findPostgresHome, giveTo, type PostgresHome, packagedPostgres } from './postgres-home.ts';
+import { commandLineOf, identityOf } from './process-identity.ts';
+import { secretIn } from './secret.ts';
+import { type ServerProcess, ServerStartError, startServer } from './server-process.ts';
+import type { Service } from './supervise.ts';
+
+const run = promisify(execFile);
+
+export type PostgresOptions = {
+  /** Existing, absolute. */
+  readonly dataDir: string;
+  readonly logger: Logger;
+  readonly onSpawn?: (pid: number) => void;
+  /** Default: any free one. */
+  readonly port?: number | undefined;
+  /** `false` trades safety against power loss for speed; for tests, whose data nobody wants back. Default true. */
+  readonly durable?: boolean;
+  /** The programs to run; default: those in node_modules. */
+  readonly packaged?: { readonly native: string; readonly version: string };
+};
+
+const HOST = '127.0.0.1';
+const ADMIN = 'postgres';
+/** Role and database of Baton: it may create databases and roles, but is no superuser, so that row-level security binds it. */
+const ROLE = 'baton';
+const READY_MS = 60_000; // recovery after a crash replays the write-ahead log first
+const PORT_TRIES = 3;
+const INVALID_PASSWORD = '28P01';
+
+const settings = (durable: boolean): Record<string, string> => ({
+  listen_addresses: HOST,
+  unix_socket_directories: '',
+  max_connections: '200',
+  jit: 'off', // costs more than it saves on short queries
+  fsync: durable ? 'on' : 'off',
+  synchronous_commit: durable ? 'on' : 'off',
+  full_page_writes: durable ? 'on' : 'off',
+});
+
+const majorOf = (version: string): string => version.split('.')[0] ?? version;
+
+const dataVersion = (data: string): Promise<string | undefined> =>
+  readFile(join(data, 'PG_VERSION'), 'utf8').then(
+    (text) => text.trim(),
+    () => undefined, // no cluster yet
+  );
+
+/** Made beside its place and renamed into it, so that an interrupted one is never mistaken for a cluster. */
+const createCluster = async (
+  { native, data, user }: PostgresHome,
+  password: string,
+  durable: boolean,
+): Promise<void> => {
+  const draft = `${data}.draft`;
+  const passwordFile = `${data}.initial-password`;
+  await rm(draft, { recursive: true, force: true });
+  await mkdir(draft, { mode: 0o700 });
+  await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
+  await giveTo(draft, user);
+  await giveTo(passwordFile, user);
+  const args = [
+    `--pgdata=${draft}`,
+    `--username=${ADMIN}`,
+    // Loopback is shared by all users of a machine, and a superuser of Postgres can run programs: no `trust`.
+    '--auth=scram-sha-256',
+    `--pwfile=${passwordFile}`,
+    '--encoding=UTF8',
+    // The same order and case rules on every machine, whatever its locales.
+    '--locale=C',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    ...(durable ? [] : ['--no-sync']),
+  ];
+  try {
+    await run(join(native, 'bin', 'initdb'), args, { cwd: '/', env: { ...process.env, LC_ALL: 'C' }, ...user });
+  } catch (error) {
+    throw unavailable(
+      `initdb failed: ${(error as { stderr?: string }).stderr?.trim() || (error as Error).message}`,
+      error,
+    );
+  } finally {
+    await rm(passwordFile, { force: true });
+  }
+  await rename(draft, data);
+};
+
+const ensureCluster = async (
+  home: PostgresHome,
+  version: string,
+  password: string,
+  options: PostgresOptions,
+): Promise<void> => {
+  const found = await dataVersion(home.data);
+  if (found === majorOf(version)) return;
+  if (found !== undefined) {
+    const aside = `${home.data}.v${found}`;
+    options.logger.warn(
+      `Postgres ${version} cannot read data of version ${found}: it is kept in ${aside} and read models are built anew`,
+    );
+    await rename(home.data, aside);
+  }
+  await rm(home.data, { recursive: true, force: true });
+  await createCluster(home, password, options.durable ?? true);
+};
+
+/**
+ * A postmaster.pid outlives a crash. Postgres sorts that out itself unless the number now belongs to another process of the same
+ * user, which is common in containers; and a server that is really running must end before its data is opened again.
+ */
+const clearStalePid = async (data: string, logger: Logger): Promise<void> => {
+  const path = join(data, 'postmaster.pid');
+  const pid = await readFile(path, 'utf8').then(Number.parseInt, () => undefined); // the usual case: no file
+  if (pid === undefined) return;
+  const identity = identityOf(pid);
+  if (identity !== undefined && commandLineOf(pid)?.includes(data))
+    await endLeftOver({ name: 'postgres', ...identity }, logger);
+  await rm(path, { force: true });
+};
+
+const listen = async (
+  home: PostgresHome,
+  options: PostgresOptions,
+): Promise<{ server: ServerProcess; port: number }> => {
+  const flags = Object.entries(settings(options.durable ?? true)).flatMap(([name, value]) => [
+    '-c',
+    `${name}=${value}`,
+  ]);
+  for (let attempt = 1; ; attempt++) {
+    const port = options.port ?? (await freePort(HOST));
+    try {
+      const server = await startServer(
+        {
+          name: 'postgres',
+          command: join(home.native, 'bin', 'postgres'),
+          args: ['-D', home.data, '-p', String(port), ...flags],
+          cwd: '/',
+          user: home.user,
+          env: { LC_ALL: 'C' },
+          ready: /database system is ready to accept connections/,
+          readyWithinMs: READY_MS,
+          stopSignal: 'SIGINT', // fast shutdown; SIGTERM would wait for clients to leave
+          abortSignal: 'SIGQUIT',
+          onSpawn: options.onSpawn,
+        },
+        options.logger,
+      );
+      return { server, port };
+    } catch (error) {
+      if (
+        options.port !== undefined ||
+        attempt === PORT_TRIES ||
+        !(error instanceof ServerStartError) ||
+        !/Address already in use/.test(error.output)
+      )
+        throw error;
+    }
+  }
+};
+
+const urlOf = (role: string, password: string, port: number, database: string): string =>
+  `postgres://${role}:${password}@${HOST}:${port}/${database}`;
+
+const ensureDatabase = async (adminUrl: string, password: string): Promise<void> => {
+  const client = new pg.Client(adminUrl);
+  await client.connect();
+  try {
+    const role = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [ROLE]);
+    if (role.rowCount === 0) {
+      await client.query(`CREATE ROLE ${ROLE} LOGIN CREATEDB CREATEROLE PASSWORD ${client.escapeLiteral(password)}`);
+    }
+    const database = await client.query('SELECT FROM pg_database WHERE datname = $1', [ROLE]);
+    if (database.rowCount === 0) await client.query(`CREATE DATABASE ${ROLE} OWNER ${ROLE}`);
+  } finally {
+    await client.end();
+  }
+};
+
+/**
+ * Starts a Postgres of our own on a free port of the loopback interface, durable by default; a second start finds its data again.
+ *
+ * Errors: `AppError` UNAVAILABLE or `ServerStartError` says what is missing.
+ */
+export const startPostgres = async (options: PostgresOptions): Promise<Service> => {
+  const packaged = options.packaged ?? packagedPostgres();
+  const home = await findPostgresHome(options.dataDir, options.logger, packaged);
+  const password = await secretIn(join(options.dataDir, 'postgres.password'));
+  await ensureCluster(home, packaged.version, password, options);
+  await clearStalePid(home.data, options.logger);
+  const { server, port } = await listen(home, options);
+  try {
+    await ensureDatabase(urlOf(ADMIN, password, port, 'postgres'), password);
+  } catch (error) {
+    await server.stop();
+    if ((error as { code?: string }).code !== INVALID_PASSWORD) throw error;
+    throw unavailable(
+      `the password of the Postgres data in ${home.data} is lost; delete that folder, it is built anew from the log`,
+      error,
+    );
+  }
+  return { ...server, port, url: urlOf(ROLE, password, port, ROLE) };
+};

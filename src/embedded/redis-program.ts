@@ -1,0 +1,102 @@
+import { spawn } from 'node:child_process';
+import { constants, existsSync } from 'node:fs';
+import { access, rm, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { unavailable } from '../platform/errors.ts';
+import type { Logger } from '../platform/logger.ts';
+
+const NAMES = ['redis-server', 'valkey-server'];
+/** Debian's package scripts ask this program whether a service may be started; 101 means no. */
+const SERVICE_POLICY = '/usr/sbin/policy-rc.d';
+
+const onPath = async (name: string): Promise<string | undefined> => {
+  for (const directory of (process.env['PATH'] ?? '').split(delimiter)) {
+    const path = join(directory, name);
+    const runnable = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (directory !== '' && runnable) return path;
+  }
+  return undefined;
+};
+
+/** A Redis-compatible server on the PATH. */
+export const findRedisProgram = async (): Promise<string | undefined> => {
+  const found = await Promise.all(NAMES.map(onPath));
+  return found.find((path) => path !== undefined);
+};
+
+const INSTALLERS = [
+  { program: 'apt-get', command: 'apt-get install redis-server' },
+  { program: 'dnf', command: 'dnf install valkey' },
+  { program: 'apk', command: 'apk add redis' },
+  { program: 'pacman', command: 'pacman -S valkey' },
+  { program: 'brew', command: 'brew install redis' },
+];
+
+/** The one command that installs Redis on this machine. */
+export const redisInstallCommand = async (): Promise<string> => {
+  for (const { program, command } of INSTALLERS) {
+    if ((await onPath(program)) === undefined) continue;
+    return program === 'brew' || process.getuid?.() === 0 ? command : `sudo ${command}`;
+  }
+  return 'see https://redis.io/docs/latest/operate/oss_and_stack/install/';
+};
+
+const aptGet = (args: readonly string[]): Promise<{ ok: boolean; output: string }> =>
+  new Promise((resolve) => {
+    const child = spawn('apt-get', ['-y', '-q', ...args], {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    const keepTail = (chunk: Buffer): void => {
+      output = (output + chunk.toString()).slice(-2_000);
+    };
+    child.stdout.on('data', keepTail);
+    child.stderr.on('data', keepTail);
+    child.once('error', (error) => resolve({ ok: false, output: error.message }));
+    child.once('close', (code) => resolve({ ok: code === 0, output }));
+  });
+
+/** Nobody asked for a Redis service beside ours; where the machine already has a policy of its own, that one rules. */
+const withoutServices = async <T>(work: () => Promise<T>): Promise<T> => {
+  if (existsSync(SERVICE_POLICY)) return work();
+  await writeFile(SERVICE_POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    return await work();
+  } finally {
+    await rm(SERVICE_POLICY, { force: true });
+  }
+};
+
+const install = async (logger: Logger): Promise<void> => {
+  logger.info('no redis-server or valkey-server found: installing redis-server with apt-get (this can take a minute)');
+  const args = ['install', '--no-install-recommends', 'redis-server'];
+  await withoutServices(async () => {
+    if ((await aptGet(args)).ok) return;
+    logger.info('updating the package lists first');
+    await aptGet(['update']);
+    const { ok, output } = await aptGet(args);
+    if (!ok) throw unavailable(`apt-get could not install redis-server:\n${output}`);
+  });
+};
+
+/**
+ * A Redis-compatible server, installed first where that is allowed, possible and necessary.
+ *
+ * Errors: `AppError` UNAVAILABLE with the one command to run.
+ */
+export const obtainRedisProgram = async (allowInstall: boolean, logger: Logger): Promise<string> => {
+  const found = await findRedisProgram();
+  if (found !== undefined) return found;
+  if (allowInstall && process.getuid?.() === 0 && (await onPath('apt-get')) !== undefined) {
+    await install(logger);
+    const installed = await findRedisProgram();
+    if (installed !== undefined) return installed;
+  }
+  throw unavailable(
+    `no redis-server or valkey-server on the PATH. Install one (${await redisInstallCommand()}) and start again, or set REDIS_URL`,
+  );
+};

@@ -1,0 +1,124 @@
+import { join } from 'node:path';
+import type { Config } from '../platform/config.ts';
+import type { Logger } from '../platform/logger.ts';
+import { type DataDir, openDataDir } from './data-dir.ts';
+import { freePort } from './ports.ts';
+import { startPostgres } from './postgres.ts';
+import { startRedis } from './redis.ts';
+import { type Service, type Supervised, supervise } from './supervise.ts';
+
+export type EmbeddedConfig = Pick<Config, 'eventStoreUrl' | 'databaseUrl' | 'redisUrl' | 'dataDir' | 'allowInstall'>;
+
+export type EmbeddedStack = {
+  /** Each is the configured one where there is one. */
+  readonly eventStoreUrl: string;
+  readonly databaseUrl: string;
+  readonly redisUrl: string;
+  /** What was started here; empty when all three are configured. */
+  readonly processes: readonly { readonly name: string; readonly pid: number }[];
+  /** Stops what was started, the log last, within 5 s. Connections to them should be closed before. May be called twice. */
+  stop(): Promise<void>;
+};
+
+export type EmbeddedOptions = {
+  /** `false`: Postgres and Redis do not care for crashes of the machine; for tests. The event store is always durable. */
+  readonly durable?: boolean;
+};
+
+type Start = (port?: number) => Promise<Service>;
+
+const HOST = '127.0.0.1';
+
+const startEventStore = async (dataDir: DataDir, port: number): Promise<Service> => {
+  const nodeModule = './eventstore-node/index.ts';
+  const { spawnEventStoreNode } = await import(nodeModule);
+  const node = await spawnEventStoreNode({ dataDir: join(dataDir.path, 'eventstore'), port, host: HOST });
+  dataDir.record('eventstore', node.pid);
+  return {
+    name: 'eventstore',
+    url: node.connectionString,
+    port,
+    pid: node.pid,
+    exited: node.exited,
+    stop: () => node.stop(),
+  };
+};
+
+const starters = (config: EmbeddedConfig, dataDir: DataDir, logger: Logger, durable: boolean): Record<Store, Start> => {
+  const common = { dataDir: dataDir.path, logger, durable };
+  return {
+    eventStore: async (port) => startEventStore(dataDir, port ?? (await freePort(HOST))),
+    database: (port) => startPostgres({ ...common, port, onSpawn: (pid) => dataDir.record('postgres', pid) }),
+    redis: (port) =>
+      startRedis({
+        ...common,
+        port,
+        allowInstall: config.allowInstall,
+        onSpawn: (pid) => dataDir.record('redis', pid),
+      }),
+  };
+};
+
+const STORES = ['eventStore', 'database', 'redis'] as const;
+type Store = (typeof STORES)[number];
+
+/** What is derived from the log goes first, the log last. */
+const stopAll = async (services: ReadonlyMap<Store, Supervised>): Promise<void> => {
+  await Promise.all([services.get('redis')?.stop(), services.get('database')?.stop()]);
+  await services.get('eventStore')?.stop();
+};
+
+/**
+ * Starts, at the same time, the embedded default of every store that has no URL in the configuration.
+ *
+ * Errors: `AppError` CONFLICT names the process that works in this data directory already; whatever keeps a server from
+ * starting is thrown after the others were stopped again.
+ */
+export const startEmbedded = async (
+  config: EmbeddedConfig,
+  logger: Logger,
+  options: EmbeddedOptions = {},
+): Promise<EmbeddedStack> => {
+  const configured = { eventStore: config.eventStoreUrl, database: config.databaseUrl, redis: config.redisUrl };
+  const missing = STORES.filter((store) => configured[store] === undefined);
+  const services = new Map<Store, Supervised>();
+  const startedAt = performance.now();
+  const dataDir = missing.length === 0 ? undefined : await openDataDir(config.dataDir, logger);
+
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopped ??= stopAll(services).finally(() => dataDir?.release());
+    return stopped;
+  };
+  if (dataDir !== undefined) {
+    const start = starters(config, dataDir, logger, options.durable ?? true);
+    const outcomes = await Promise.allSettled(
+      missing.map(async (store) => services.set(store, await supervise(start[store], logger))),
+    );
+    const failure = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failure !== undefined) {
+      await stop();
+      throw failure.reason;
+    }
+    const ms = Math.round(performance.now() - startedAt);
+    logger.info(
+      { dataDir: dataDir.path, servers: [...services.values()].map(({ name }) => name), ms },
+      'embedded servers are ready',
+    );
+  }
+
+  const urlOf = (store: Store): string => {
+    const url = configured[store] ?? services.get(store)?.url;
+    if (url === undefined) throw new Error(`${store} was neither configured nor started`);
+    return url;
+  };
+  return {
+    eventStoreUrl: urlOf('eventStore'),
+    databaseUrl: urlOf('database'),
+    redisUrl: urlOf('redis'),
+    get processes() {
+      return [...services.values()].map(({ name, pid }) => ({ name, pid }));
+    },
+    stop,
+  };
+};

@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from '../platform/logger.ts';
+
+/** A server that runs, on a port that it keeps over restarts. */
+export type Service = {
+  readonly name: string;
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Resolves with a description when the process has ended. */
+  readonly exited: Promise<string>;
+  stop(): Promise<void>;
+};
+
+export type Supervised = { readonly name: string; readonly url: string; readonly pid: number; stop(): Promise<void> };
+
+const FIRST_DELAY_MS = 100;
+const LONGEST_DELAY_MS = 5_000;
+/** A server that lived this long has recovered: the next restart is quick again. */
+const HEALTHY_MS = 30_000;
+
+/**
+ * Starts a service again, on the same port, whenever it ends without being asked to: one killed server must not end the
+ * whole installation, since everything that talks to it reconnects. It goes on trying, at most every 5 s.
+ */
+export const supervise = async (start: (port?: number) => Promise<Service>, logger: Logger): Promise<Supervised> => {
+  let current = await start();
+  const { name, url, port } = current;
+  const stopping = new AbortController();
+  const pause = (delayMs: number): Promise<unknown> =>
+    sleep(delayMs, undefined, { signal: stopping.signal }).catch(() => {});
+
+  const watch = async (): Promise<void> => {
+    let delayMs = FIRST_DELAY_MS;
+    let startedAt = performance.now();
+    for (;;) {
+      const how = await current.exited;
+      if (stopping.signal.aborted) return;
+      if (performance.now() - startedAt > HEALTHY_MS) delayMs = FIRST_DELAY_MS;
+      logger.error({ server: name, how }, `${name} ended unexpectedly; starting it again`);
+      do {
+        await pause(delayMs);
+        if (stopping.signal.aborted) return;
+        delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS);
+      } while (!(await startAgain()));
+      startedAt = performance.now();
+    }
+  };
+  const startAgain = async (): Promise<boolean> => {
+    try {
+      current = await start(port);
+      logger.info({ server: name, pid: current.pid }, `${name} is back`);
+      return true;
+    } catch (error) {
+      logger.error({ server: name, err: error }, `${name} could not be started again`);
+      return false;
+    }
+  };
+  const watching = watch();
+
+  return {
+    name,
+    url,
+    get pid() {
+      return current.pid;
+    },
+    async stop() {
+      stopping.abort();
+      await current.stop();
+      await watching;
+      await current.stop(); // one that was being started meanwhile
+    },
+  };
+};
