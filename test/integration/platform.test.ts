@@ -1,0 +1,135 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { createLogger } from '../../src/platform/logger.ts';
+import { migrate } from '../../src/platform/migrate.ts';
+import { createPool, isTransientPostgresError } from '../../src/platform/postgres.ts';
+import { createRedis } from '../../src/platform/redis.ts';
+import { freshDatabase, freshRedisPrefix } from '../support/servers.ts';
+
+const logger = createLogger('silent');
+
+describe('a Postgres pool', () => {
+  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let pool: pg.Pool;
+  beforeAll(async () => {
+    database = await freshDatabase();
+    pool = createPool(database.url, 2, logger);
+  });
+  afterAll(async () => {
+    await pool.end();
+    await database.drop();
+  });
+
+  it('reads int8 values and arrays as bigints without loss', async () => {
+    const { rows } = await pool.query(
+      `SELECT 9007199254740993::int8 AS one, '{1,NULL,-9007199254740993}'::int8[] AS many, 7::int4 AS small`,
+    );
+    expect(rows[0]).toEqual({ one: 9007199254740993n, many: [1n, null, -9007199254740993n], small: 7 });
+  });
+
+  it('survives connections that the server ends, idle or in use, and calls the failure transient', async () => {
+    const client = await pool.connect();
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    const sleeping = client.query('SELECT pg_sleep(30)').catch((error: unknown) => error);
+    await pool.query('SELECT pg_terminate_backend($1)', [rows[0]!.pid]);
+    const failure = await sleeping;
+    client.release(true);
+    expect(isTransientPostgresError(failure)).toBe(true);
+    const idle = await pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    const admin = new pg.Client(database.url);
+    await admin.connect();
+    await admin.query('SELECT pg_terminate_backend($1)', [idle.rows[0]!.pid]);
+    await admin.end();
+    await expect
+      .poll(() =>
+        pool.query('SELECT 1').then(
+          (result) => result.rowCount,
+          () => 0,
+        ),
+      )
+      .toBe(1);
+  });
+
+  it('does not call a wrong statement transient', async () => {
+    const failure = await pool.query('SELECT nonsense').catch((error: unknown) => error);
+    expect(isTransientPostgresError(failure)).toBe(false);
+  });
+
+  it('calls a server that is not there transient', async () => {
+    const nowhere = createPool('postgres://baton@127.0.0.1:1/baton', 1, logger);
+    const failure = await nowhere.query('SELECT 1').catch((error: unknown) => error);
+    await nowhere.end();
+    expect(isTransientPostgresError(failure)).toBe(true);
+  });
+});
+
+describe('migrations', () => {
+  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let directory: string;
+  const write = (name: string, sql: string) => writeFile(join(directory, name), sql);
+  const run = () => migrate(database.url, logger, directory);
+  const scalar = async (sql: string) => {
+    const client = new pg.Client(database.url);
+    await client.connect();
+    const { rows } = await client.query({ text: sql, rowMode: 'array' });
+    await client.end();
+    return rows[0]?.[0] as unknown;
+  };
+
+  beforeAll(async () => {
+    database = await freshDatabase();
+    directory = await mkdtemp(join(tmpdir(), 'baton-migrations-'));
+    // A database with the schema of this build has a history of its own.
+    await scalar('DROP TABLE IF EXISTS schema_migrations');
+    await write('0001_first.sql', 'CREATE TABLE probe (n int); INSERT INTO probe VALUES (1);');
+  });
+  afterAll(async () => {
+    await database.drop();
+    await rm(directory, { recursive: true });
+  });
+
+  it('run once, even when several processes start together', async () => {
+    const ran = await Promise.all([run(), run(), run()]);
+    expect(ran.flat()).toEqual(['0001_first']);
+    expect(await scalar('SELECT count(*) FROM probe')).toBe('1');
+  });
+
+  it('leave nothing behind when one of them fails', async () => {
+    await write('0002_second.sql', 'INSERT INTO probe VALUES (2);');
+    await write('0003_wrong.sql', 'INSERT INTO no_such_table VALUES (3);');
+    await expect(run()).rejects.toThrow(/no_such_table/);
+    expect(await scalar('SELECT count(*) FROM probe')).toBe('1');
+    await rm(join(directory, '0003_wrong.sql'));
+    expect(await run()).toEqual(['0002_second']);
+  });
+
+  it('refuse a database that is newer than the build', async () => {
+    await rm(join(directory, '0002_second.sql'));
+    await expect(run()).rejects.toThrow('the database has schema 2, this build knows 1; run a newer build');
+    await write('0002_second.sql', 'INSERT INTO probe VALUES (2);');
+  });
+
+  it('refuse a migration that was edited after it ran', async () => {
+    await write('0001_first.sql', 'CREATE TABLE other (n int);');
+    await expect(run()).rejects.toThrow('migration 0001_first was edited after it ran');
+  });
+});
+
+describe('a Redis connection', () => {
+  it('fails commands at once while Redis is away, when asked to', async () => {
+    const redis = createRedis('redis://127.0.0.1:1', logger, 'fail');
+    await expect(redis.ping()).rejects.toThrow();
+    redis.disconnect();
+  });
+
+  it('reads what it wrote', async () => {
+    const redis = createRedis(inject('redisUrl'), logger);
+    const key = `${freshRedisPrefix()}:probe`;
+    await redis.set(key, 'here', 'EX', 60);
+    expect(await redis.get(key)).toBe('here');
+    await redis.quit();
+  });
+});
