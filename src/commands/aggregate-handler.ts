@@ -1,0 +1,297 @@
+import { LRUCache } from 'lru-cache';
+import type { Decider } from '../domain/decider.ts';
+import type { DomainEvent } from '../domain/events.ts';
+import { ok, type Result } from '../domain/result.ts';
+import { decodeEvent, type EventContext, encodeEvents, headAfter, type StreamHead } from '../eventstore/codec.ts';
+import {
+  type EventStore,
+  type NewEvent,
+  type Position,
+  RevisionConflict,
+  type StoredEvent,
+} from '../eventstore/event-store.ts';
+import { type Clock, type Random, sleep } from '../platform/clock.ts';
+import { AppError } from '../platform/errors.ts';
+
+/** Tries per command when other writers keep winning the stream; each re-reads it. */
+const MAX_CONFLICTS = 5;
+const CONFLICT_BACKOFF_MS = 20;
+/** Streams whose state is kept. Disposable: a miss reads the stream. */
+const CACHED_STREAMS = 20_000;
+const CACHED_BYTES = 64 * 1024 * 1024;
+/** Commands decided together in one append; the store takes at most 1 MiB per append. */
+const MAX_BATCH = 50;
+
+export type CommandContext = Omit<EventContext, 'at'>;
+
+export type Outcome<Event, State> = {
+  /** What was appended; what the first call appended when `repeated`. */
+  readonly events: readonly Event[];
+  readonly state: State;
+  /** Position of the last event of the stream that this outcome knows of; undefined only for a stream without events. */
+  readonly position: Position | undefined;
+  /** The same command had been recorded before; nothing was appended. */
+  readonly repeated: boolean;
+};
+
+type Recorded<Event> = { readonly fingerprint: string | undefined; readonly events: Event[]; position: Position };
+
+/** A stream folded: state, head, and the commands it records. */
+type Loaded<State, Event> = {
+  readonly state: State;
+  readonly head: StreamHead;
+  readonly position: Position | undefined;
+  readonly commands: ReadonlyMap<string, Recorded<Event>>;
+};
+
+export type Execute<Command> = {
+  readonly stream: string;
+  readonly command: Command;
+  readonly context: CommandContext;
+  /** Instant of the decision, ISO 8601 UTC. */
+  readonly at: string;
+  /** The stream is expected to be new: decide without reading it first. A wrong guess costs one refused append. */
+  readonly assumeNew?: boolean;
+};
+
+type Pending<State, Command, Event, Rejection> = Execute<Command> & {
+  readonly resolve: (result: Result<Outcome<Event, State>, Rejection>) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+type Decided<State, Command, Event, Rejection> = {
+  readonly pending: Pending<State, Command, Event, Rejection>;
+  readonly settle: (position: Position | undefined) => void;
+};
+
+const keyReused = (commandId: string): AppError =>
+  new AppError('IDEMPOTENCY_KEY_REUSED', 'this idempotency key was used before with another request body', {
+    details: { commandId },
+  });
+
+/** Rough size, to bound the cache: characters of strings plus 16 bytes per value. */
+const roughBytes = (root: unknown): number => {
+  let bytes = 1;
+  const open: unknown[] = [root];
+  while (open.length > 0) {
+    const value = open.pop();
+    bytes += typeof value === 'string' ? 16 + value.length : 16;
+    if (value !== null && typeof value === 'object') open.push(...Object.values(value));
+  }
+  return bytes;
+};
+
+/**
+ * Load, decide, append, for one kind of aggregate.
+ *
+ * - Commands for one stream that arrive while another is under way are decided in order and appended together.
+ * - On a revision conflict the state is dropped, read and decided again, at most `MAX_CONFLICTS` times.
+ * - A command whose id the stream already records is answered from the record: same fingerprint, same outcome; another, 422.
+ *
+ * Errors: `AppError` `IDEMPOTENCY_KEY_REUSED`, `CONFLICT` (retryable), `UNAVAILABLE` (retryable).
+ */
+export class AggregateHandler<State extends object, Command, Event extends DomainEvent, Rejection> {
+  readonly #store: EventStore;
+  readonly #decider: Decider<State, Command, Event, Rejection>;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #isFinal: (state: State) => boolean;
+  readonly #cache: LRUCache<string, Loaded<State, Event>>;
+  readonly #queues = new Map<string, Pending<State, Command, Event, Rejection>[]>();
+
+  constructor(
+    store: EventStore,
+    decider: Decider<State, Command, Event, Rejection>,
+    ports: { clock: Clock; random: Random },
+    /** States that no further command is expected for are not kept. */
+    isFinal: (state: State) => boolean = () => false,
+  ) {
+    this.#isFinal = isFinal;
+    this.#store = store;
+    this.#decider = decider;
+    this.#clock = ports.clock;
+    this.#random = ports.random;
+    this.#cache = new LRUCache({
+      max: CACHED_STREAMS,
+      maxSize: CACHED_BYTES,
+      sizeCalculation: (loaded) => roughBytes(loaded.state),
+    });
+  }
+
+  execute(request: Execute<Command>): Promise<Result<Outcome<Event, State>, Rejection>> {
+    return new Promise((resolve, reject) => {
+      const pending = { ...request, resolve, reject };
+      const queue = this.#queues.get(request.stream);
+      if (queue) queue.push(pending);
+      else {
+        this.#queues.set(request.stream, [pending]);
+        void this.#drain(request.stream);
+      }
+    });
+  }
+
+  /** The aggregate's state, from the cache when there. `fresh` reads the stream. */
+  async load(stream: string, options: { readonly fresh?: boolean } = {}): Promise<State> {
+    const cached = options.fresh ? undefined : this.#cache.get(stream);
+    return (cached ?? (await this.#read(stream))).state;
+  }
+
+  /** Another writer was seen on the stream: what is cached of it up to an older revision is dropped. */
+  observe(event: StoredEvent): void {
+    const cached = this.#cache.peek(event.stream);
+    if (cached && (cached.head.revision === 'no_stream' || cached.head.revision < event.revision))
+      this.#cache.delete(event.stream);
+  }
+
+  async #drain(stream: string): Promise<void> {
+    const queue = this.#queues.get(stream) ?? [];
+    while (queue.length > 0) await this.#process(stream, queue.splice(0, MAX_BATCH));
+    this.#queues.delete(stream);
+  }
+
+  async #process(stream: string, batch: Pending<State, Command, Event, Rejection>[]): Promise<void> {
+    try {
+      for (let conflicts = 0; ; conflicts += 1) {
+        const outcome = await this.#attempt(stream, batch, conflicts);
+        if (outcome === 'done') return;
+        await sleep(this.#clock, CONFLICT_BACKOFF_MS * conflicts * this.#random());
+      }
+    } catch (error) {
+      this.#cache.delete(stream);
+      for (const pending of batch) pending.reject(error);
+    }
+  }
+
+  async #attempt(
+    stream: string,
+    batch: Pending<State, Command, Event, Rejection>[],
+    conflicts: number,
+  ): Promise<'done' | 'again'> {
+    const start = await this.#startOf(stream, batch, conflicts);
+    const { loaded, events, decided } = this.#decideAll(stream, batch, start);
+    if (events.length === 0) {
+      for (const { settle } of decided) settle(start.position);
+      return 'done';
+    }
+    try {
+      const { position } = await this.#store.append(stream, events, { expectedRevision: start.head.revision });
+      for (const recorded of loaded.commands.values())
+        if (recorded.position === PENDING_POSITION) recorded.position = position;
+      if (this.#isFinal(loaded.state)) this.#cache.delete(stream);
+      else this.#cache.set(stream, { ...loaded, position });
+      for (const { settle } of decided) settle(position);
+      return 'done';
+    } catch (error) {
+      if (!(error instanceof RevisionConflict)) throw error;
+      this.#cache.delete(stream);
+      if (conflicts + 1 >= MAX_CONFLICTS)
+        throw new AppError(
+          'CONFLICT',
+          `stream ${stream} changed ${MAX_CONFLICTS} times while this command was decided`,
+          { retryable: true, cause: error },
+        );
+      return 'again';
+    }
+  }
+
+  async #startOf(
+    stream: string,
+    batch: readonly Pending<State, Command, Event, Rejection>[],
+    conflicts: number,
+  ): Promise<Loaded<State, Event>> {
+    const cached = this.#cache.get(stream);
+    if (cached) return cached;
+    if (conflicts === 0 && batch.every((pending) => pending.assumeNew)) return this.#empty();
+    return this.#read(stream);
+  }
+
+  #empty(): Loaded<State, Event> {
+    return {
+      state: this.#decider.initialState(),
+      head: { revision: 'no_stream', hash: headAfter([]).hash },
+      position: undefined,
+      commands: new Map(),
+    };
+  }
+
+  #decideAll(
+    stream: string,
+    batch: readonly Pending<State, Command, Event, Rejection>[],
+    start: Loaded<State, Event>,
+  ): { loaded: Loaded<State, Event>; events: NewEvent[]; decided: Decided<State, Command, Event, Rejection>[] } {
+    let { state, head } = start;
+    const commands = new Map(start.commands);
+    const events: NewEvent[] = [];
+    const decided: Decided<State, Command, Event, Rejection>[] = [];
+    for (const pending of batch) {
+      const recorded = commands.get(pending.context.commandId);
+      if (recorded) {
+        decided.push({ pending, settle: () => this.#settleRepeated(pending, recorded, state) });
+        continue;
+      }
+      const result = this.#decider.decide(pending.command, state);
+      if (!result.ok) {
+        decided.push({ pending, settle: () => pending.resolve(result) });
+        continue;
+      }
+      const encoded = encodeEvents(stream, { ...pending.context, at: pending.at }, result.value, head);
+      head = encoded.length > 0 ? headAfter(encoded, head) : head;
+      state = result.value.reduce(this.#decider.evolve, state);
+      events.push(...encoded);
+      if (encoded.length > 0)
+        commands.set(pending.context.commandId, {
+          fingerprint: pending.context.fingerprint,
+          events: result.value,
+          position: PENDING_POSITION,
+        });
+      const after = state;
+      decided.push({
+        pending,
+        settle: (position) => pending.resolve(ok({ events: result.value, state: after, position, repeated: false })),
+      });
+    }
+    return { loaded: { state, head, position: start.position, commands }, events, decided };
+  }
+
+  #settleRepeated(pending: Pending<State, Command, Event, Rejection>, recorded: Recorded<Event>, state: State): void {
+    if (recorded.fingerprint !== pending.context.fingerprint) pending.reject(keyReused(pending.context.commandId));
+    else pending.resolve(ok({ events: recorded.events, state, position: recorded.position, repeated: true }));
+  }
+
+  async #read(stream: string): Promise<Loaded<State, Event>> {
+    const stored = await this.#store.readStream(stream);
+    const commands = new Map<string, Recorded<Event>>();
+    let state = this.#decider.initialState();
+    for (const event of stored) {
+      const decoded = decodeEvent(event) as Event | undefined;
+      if (decoded === undefined)
+        throw new AppError(
+          'UNAVAILABLE',
+          `stream ${stream} holds ${event.type} at revision ${event.revision}, which this build does not know`,
+        );
+      state = this.#decider.evolve(state, decoded);
+      const recorded = commands.get(event.metadata.commandId);
+      if (recorded) {
+        recorded.events.push(decoded);
+        recorded.position = event.position;
+      } else
+        commands.set(event.metadata.commandId, {
+          fingerprint: event.metadata.fingerprint,
+          events: [decoded],
+          position: event.position,
+        });
+    }
+    const last = stored.at(-1);
+    const loaded: Loaded<State, Event> = {
+      state,
+      head: last ? { revision: last.revision, hash: last.metadata.hash } : this.#empty().head,
+      position: last?.position,
+      commands,
+    };
+    if (last) this.#cache.set(stream, loaded);
+    return loaded;
+  }
+}
+
+/** Stands in a record until its append is acknowledged. */
+const PENDING_POSITION: Position = -1n;

@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto';
+import type { z } from 'zod';
+import type { AgentCommand } from '../domain/agent/commands.ts';
+import type { Agent, AgentRejection } from '../domain/agent/decider.ts';
+import type { AgentEvent } from '../domain/agent/events.ts';
+import { commandIdOf } from '../domain/ids.ts';
+import type { TaskCommand } from '../domain/task/commands.ts';
+import type { Task, TaskRejection } from '../domain/task/decider.ts';
+import type { TaskEvent } from '../domain/task/events.ts';
+import type { Position } from '../eventstore/event-store.ts';
+import { canonicalJson } from '../eventstore/provenance.ts';
+import type { Clock, Ids, Random } from '../platform/clock.ts';
+import { AppError, type InputIssue } from '../platform/errors.ts';
+import type { AggregateHandler, CommandContext } from './aggregate-handler.ts';
+
+export type TaskHandler = AggregateHandler<Task, TaskCommand, TaskEvent, TaskRejection>;
+export type AgentHandler = AggregateHandler<Agent, AgentCommand, AgentEvent, AgentRejection>;
+
+/** What every command needs of its surroundings. */
+export type Commands = {
+  readonly tasks: TaskHandler;
+  readonly agents: AgentHandler;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly random: Random;
+  readonly cards: AgentCardSource;
+};
+
+/** Fetches an agent card; a port, so that the egress rules stand in one place. */
+export type AgentCardSource = {
+  /** Errors: `AppError` `BAD_USER_INPUT` with the reason when the card cannot be had or is no card. */
+  fetch(cardUrl: string): Promise<AgentCardFacts>;
+};
+
+export type AgentCardFacts = {
+  readonly name: string;
+  readonly description: string | undefined;
+  readonly skills: readonly string[];
+  /** The card as JSON, checked for what the log cannot hold. */
+  readonly card: import('../domain/json.ts').Json;
+};
+
+/** Who calls, and under which name the call may be repeated. */
+export type Caller = {
+  readonly tenant: string;
+  readonly actor: string;
+  readonly idempotencyKey?: string | undefined;
+  readonly correlationId?: string | undefined;
+  readonly causationId?: string | undefined;
+  readonly traceparent?: string | undefined;
+};
+
+/** Answer to an accepted command. */
+export type Accepted = {
+  readonly id: string;
+  /** Pass it as `atLeast` to a query to see this command's effect. */
+  readonly position: Position;
+  readonly repeated: boolean;
+};
+
+const MAX_KEY_LENGTH = 255;
+const PRINTABLE = /^[\x20-\x7e]+$/;
+
+const checkKey = (key: string): void => {
+  if (key.length > MAX_KEY_LENGTH || !PRINTABLE.test(key))
+    throw badInput([
+      {
+        pointer: '/idempotencyKey',
+        code: 'BAD_IDEMPOTENCY_KEY',
+        message: `1 to ${MAX_KEY_LENGTH} printable ASCII characters`,
+      },
+    ]);
+};
+
+/**
+ * The context a command is recorded under.
+ *
+ * With an idempotency key the command id follows from (tenant, scope, key), and the body's digest is stored to tell a repeat from a reuse.
+ *
+ * @param scope command and target, e.g. `CancelTask/<id>`: the same key for another target is another intent
+ * @param body what the caller asked for, after defaults
+ */
+export const contextOf = (
+  commands: Pick<Commands, 'ids'>,
+  caller: Caller,
+  scope: string,
+  body: unknown,
+): CommandContext => {
+  const key = caller.idempotencyKey;
+  if (key !== undefined) checkKey(key);
+  const commandId = key === undefined ? commands.ids.next() : commandIdOf(caller.tenant, scope, key);
+  return {
+    tenant: caller.tenant,
+    commandId,
+    correlationId: caller.correlationId ?? commandId,
+    causationId: caller.causationId ?? commandId,
+    actor: caller.actor,
+    ...(key === undefined ? {} : { fingerprint: createHash('sha256').update(canonicalJson(body)).digest('hex') }),
+    ...(caller.traceparent === undefined ? {} : { traceparent: caller.traceparent }),
+  };
+};
+
+export const badInput = (issues: readonly InputIssue[]): AppError =>
+  new AppError('BAD_USER_INPUT', issues.map((issue) => `${issue.pointer || '/'}: ${issue.message}`).join('; '), {
+    issues,
+  });
+
+const seenAt = (root: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>(
+    (value, key) =>
+      value !== null && typeof value === 'object' ? (value as Record<PropertyKey, unknown>)[key] : undefined,
+    root,
+  );
+
+const shown = (value: unknown): string => {
+  if (value === undefined) return 'nothing';
+  const text = JSON.stringify(value) ?? typeof value;
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+};
+
+const ISSUE_CODES: Readonly<Record<string, string>> = {
+  too_small: 'OUT_OF_RANGE',
+  too_big: 'OUT_OF_RANGE',
+  unrecognized_keys: 'UNKNOWN_FIELD',
+  invalid_type: 'WRONG_TYPE',
+  invalid_value: 'NOT_ALLOWED',
+  invalid_format: 'BAD_FORMAT',
+};
+
+const issueOf = (issue: z.core.$ZodIssue, input: unknown): InputIssue => {
+  const params = issue.code === 'custom' ? issue.params : undefined;
+  const path = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] as string] : issue.path;
+  const code = typeof params?.['code'] === 'string' ? params['code'] : (ISSUE_CODES[issue.code] ?? 'INVALID');
+  const inner = typeof params?.['pointer'] === 'string' ? params['pointer'] : '';
+  const pointer = `${path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')}${inner}`;
+  const got =
+    issue.code === 'custom' || issue.code === 'unrecognized_keys' ? '' : `, got ${shown(seenAt(input, path))}`;
+  return { pointer, code, message: `${issue.message}${got}` };
+};
+
+/**
+ * Checks a caller's input against the command's schema.
+ *
+ * Errors: `AppError` `BAD_USER_INPUT` that names every bad field with its limit and the value seen.
+ */
+export const parseInput = <Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> => {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  throw badInput(parsed.error.issues.map((issue) => issueOf(issue, input)));
+};

@@ -1,0 +1,15 @@
+import { z } from 'zod';
+import { type Caller, type Commands, parseInput } from './context.ts';
+import { executeTaskCommand } from './task-command.ts';
+
+const RedriveTaskInput = z.strictObject({ deadlineAt: z.iso.datetime({ offset: true }).optional() });
+
+/** Sends a dead-lettered or indeterminate task back to work: same id, higher attempt, fresh retry budget. */
+export const redriveTask = (commands: Commands, caller: Caller, taskId: string, input: unknown = {}) => {
+  const { deadlineAt } = parseInput(RedriveTaskInput, input);
+  return executeTaskCommand(commands, caller, taskId, { deadlineAt }, (now) => ({
+    type: 'RedriveTask',
+    now,
+    ...(deadlineAt === undefined ? {} : { deadlineAt }),
+  }));
+};
