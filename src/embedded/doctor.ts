@@ -1,0 +1,126 @@
+import { constants, existsSync, readFileSync } from 'node:fs';
+import { access, statfs } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gte } from 'semver';
+import type { Config } from '../platform/config.ts';
+import { holderOf } from './data-dir.ts';
+import { type Check, fail, guarded, ok, warn } from './doctor-check.ts';
+import { checkEventStore, checkPostgres, checkRedis } from './doctor-stores.ts';
+import { portProblem } from './ports.ts';
+import { packagedPostgres } from './postgres-home.ts';
+import { findRedisProgram, redisInstallCommand } from './redis-program.ts';
+
+export { type Check, formatChecks } from './doctor-check.ts';
+
+const OLDEST_NODE = '20.20.0';
+const MIB = 1024 * 1024;
+/** Below this Postgres alone may stop: one write-ahead segment is 16 MiB, and it keeps several. */
+const TOO_LITTLE_MIB = 256;
+const LITTLE_MIB = 2_048;
+
+const PACKAGE = fileURLToPath(new URL('../../package.json', import.meta.url));
+
+const checkNode = (): Check =>
+  gte(process.versions.node, OLDEST_NODE)
+    ? ok('node', process.versions.node)
+    : fail('node', process.versions.node, `version ${OLDEST_NODE} or newer is needed`);
+
+/** Where npm may have put a package that `from` depends on: its own node_modules, or one further up. */
+const installedVersion = (name: string, from: string): string | undefined => {
+  const manifest = join(from, 'node_modules', name, 'package.json');
+  if (existsSync(manifest)) return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
+  return dirname(from) === from ? undefined : installedVersion(name, dirname(from));
+};
+
+const checkPackages = (): Check => {
+  const { dependencies } = JSON.parse(readFileSync(PACKAGE, 'utf8')) as { dependencies: Record<string, string> };
+  const names = Object.keys(dependencies);
+  const found = names.map((name) => ({ name, version: installedVersion(name, dirname(PACKAGE)) }));
+  const missing = found.filter(({ version }) => version === undefined).map(({ name }) => name);
+  const other = found.filter(({ name, version }) => version !== undefined && version !== dependencies[name]);
+  if (missing.length > 0) return fail('packages', `missing: ${missing.join(', ')}`, 'run npm ci');
+  if (other.length > 0) {
+    const list = other.map(({ name, version }) => `${name} ${version} (expected ${dependencies[name]})`);
+    return warn('packages', list.join(', '), 'run npm ci');
+  }
+  return ok('packages', `${names.length} present`);
+};
+
+const nearestExisting = (path: string): string => (existsSync(path) ? path : nearestExisting(dirname(path)));
+
+const checkDataDir = (config: Config): Promise<Check[]> =>
+  guarded('data directory', 'set BATON_DATA_DIR to a directory that can be written', async () => {
+    const path = resolve(config.dataDir);
+    const place = nearestExisting(path);
+    await access(place, constants.W_OK);
+    const { bavail, bsize } = await statfs(place);
+    const freeMib = Math.floor((bavail * bsize) / MIB);
+    const holder = holderOf(path);
+    const found = `${path}, ${freeMib} MiB free${holder === undefined ? '' : `, in use by process ${holder.pid}`}`;
+    if (freeMib < TOO_LITTLE_MIB) return [fail('data directory', found, `free at least ${TOO_LITTLE_MIB} MiB`)];
+    if (freeMib < LITTLE_MIB)
+      return [warn('data directory', found, 'the log and the read models grow; plan for more room')];
+    return [ok('data directory', found)];
+  });
+
+const checkPort = async (config: Config): Promise<Check> => {
+  if (config.port === 0) return ok('port', 'any free one');
+  const where = `${config.host}:${config.port}`;
+  const problem = await portProblem(config.port, config.host);
+  if (problem === undefined) return ok('port', `${where} is free`);
+  const holder = problem === 'EADDRINUSE' ? holderOf(config.dataDir) : undefined;
+  if (holder !== undefined)
+    return ok('port', `${where} is in use, and process ${holder.pid} runs from this data directory`);
+  return fail('port', `${where}: ${problem}`, 'stop what listens there, or set BATON_PORT (0 takes any free port)');
+};
+
+const embeddedPostgres = (): Promise<Check[]> =>
+  guarded('postgres', 'run npm ci, or set DATABASE_URL', async () => [
+    ok('postgres', `DATABASE_URL is not set: the embedded ${packagedPostgres().version} is used`),
+  ]);
+
+const embeddedRedis = async (config: Config): Promise<Check[]> => {
+  const program = await findRedisProgram();
+  if (program !== undefined) return [ok('redis', `REDIS_URL is not set: ${program} is used`)];
+  const command = await redisInstallCommand();
+  const found = 'REDIS_URL is not set and no redis-server or valkey-server is on the PATH';
+  const willInstall = config.allowInstall && process.getuid?.() === 0 && command.startsWith('apt-get');
+  return [
+    willInstall
+      ? warn('redis', found, `the first start runs: ${command}`)
+      : fail('redis', found, `install one: ${command}`),
+  ];
+};
+
+const embeddedEventStore = (): Check[] => [
+  ok('event store', 'EVENTSTORE_URL is not set: the embedded eventstore-node is used'),
+];
+
+const checkVariables = (config: Config): Check[] =>
+  config.unknownVariables.length === 0
+    ? []
+    : [
+        warn(
+          'environment',
+          `unknown: ${config.unknownVariables.join(', ')}`,
+          'a typing error? unknown variables change nothing',
+        ),
+      ];
+
+/**
+ * Looks at everything Baton needs on this machine and at the stores that are configured, without changing anything.
+ * Takes at most about 5 s; never throws for what it finds.
+ */
+export const runDoctor = async (config: Config): Promise<Check[]> => {
+  const { eventStoreUrl, databaseUrl, redisUrl } = config;
+  const groups = await Promise.all([
+    [checkNode(), checkPackages(), ...checkVariables(config)],
+    eventStoreUrl === undefined ? embeddedEventStore() : checkEventStore(eventStoreUrl),
+    databaseUrl === undefined ? embeddedPostgres() : checkPostgres(databaseUrl),
+    redisUrl === undefined ? embeddedRedis(config) : checkRedis(redisUrl),
+    checkDataDir(config),
+    checkPort(config).then((check) => [check]),
+  ]);
+  return groups.flat();
+};
