@@ -36,6 +36,9 @@ export const agentStream = (tenant: string, agentId: string): string => `agent-$
 export const taskStream = (tenant: string, taskId: string): string => `task-${tenant}.${taskId}`;
 export const poolStream = (tenant: string, pool: string): string => `pool-${tenant}.${pool}`;
 
+/** Holds the identity of the log itself. */
+export const clusterStream = (tenant: string): string => `cluster-${tenant}.identity`;
+
 /** The part of a stream name before the first `-`. */
 export const categoryOf = (stream: string): string => {
   const end = stream.indexOf('-');

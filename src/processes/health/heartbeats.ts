@@ -1,0 +1,28 @@
+import type { Redis } from 'ioredis';
+
+/** The last sign of life of each agent, in Redis: never events, and lost without harm. */
+export type Heartbeats = {
+  beat(tenant: string, agentId: string, nowMs: number): Promise<void>;
+  /** Agents and when they were last heard of, in milliseconds since the epoch. */
+  last(tenant: string): Promise<ReadonlyMap<string, number>>;
+  forget(tenant: string, agentId: string): Promise<void>;
+};
+
+/** @param prefix carries the cluster id, so that two clusters on one Redis do not meet */
+export const redisHeartbeats = (redis: Redis, prefix: string): Heartbeats => {
+  const keyOf = (tenant: string): string => `${prefix}:heartbeats:${tenant}`;
+  return {
+    async beat(tenant, agentId, nowMs) {
+      await redis.zadd(keyOf(tenant), nowMs, agentId);
+    },
+    async last(tenant) {
+      const flat = await redis.zrange(keyOf(tenant), 0, -1, 'WITHSCORES');
+      const beats = new Map<string, number>();
+      for (let i = 0; i + 1 < flat.length; i += 2) beats.set(flat[i] as string, Number(flat[i + 1]));
+      return beats;
+    },
+    async forget(tenant, agentId) {
+      await redis.zrem(keyOf(tenant), agentId);
+    },
+  };
+};
