@@ -10,6 +10,7 @@ import {
   RevisionConflict,
   type StoredEvent,
 } from '../eventstore/event-store.ts';
+import { EMPTY_HEAD } from '../eventstore/provenance.ts';
 import { type Clock, type Random, sleep } from '../platform/clock.ts';
 import { AppError } from '../platform/errors.ts';
 
@@ -208,7 +209,7 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
   #empty(): Loaded<State, Event> {
     return {
       state: this.#decider.initialState(),
-      head: { revision: 'no_stream', hash: headAfter([]).hash },
+      head: EMPTY_HEAD,
       position: undefined,
       commands: new Map(),
     };
@@ -284,7 +285,7 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
     const last = stored.at(-1);
     const loaded: Loaded<State, Event> = {
       state,
-      head: last ? { revision: last.revision, hash: last.metadata.hash } : this.#empty().head,
+      head: last ? { revision: last.revision, hash: last.metadata.hash } : EMPTY_HEAD,
       position: last?.position,
       commands,
     };

@@ -16,9 +16,10 @@ export const redisHeartbeats = (redis: Redis, prefix: string): Heartbeats => {
       await redis.zadd(keyOf(tenant), nowMs, agentId);
     },
     async last(tenant) {
-      const flat = await redis.zrange(keyOf(tenant), 0, -1, 'WITHSCORES');
+      // Pairs or a flat list, depending on the protocol version that was negotiated.
+      const flat: unknown[] = [await redis.zrange(keyOf(tenant), 0, '-1', 'WITHSCORES')].flat(2);
       const beats = new Map<string, number>();
-      for (let i = 0; i + 1 < flat.length; i += 2) beats.set(flat[i] as string, Number(flat[i + 1]));
+      for (let i = 0; i + 1 < flat.length; i += 2) beats.set(String(flat[i]), Number(flat[i + 1]));
       return beats;
     },
     async forget(tenant, agentId) {
