@@ -1,0 +1,173 @@
+import type { EventDefinitions, EventOf } from '../domain/event-definition.ts';
+import { type DomainEvent, domainEvents } from '../domain/events.ts';
+import { eventIdOf } from '../domain/ids.ts';
+import { findJsonIssue, type Json } from '../domain/json.ts';
+import type { EventMetadata, NewEvent, StoredEvent } from './event-store.ts';
+import { EMPTY_HEAD, type StreamHead, seal } from './provenance.ts';
+import { upcasters as domainUpcasters, type Upcaster, type Upcasters } from './upcasters.ts';
+
+export type { StreamHead } from './provenance.ts';
+
+/** The command that events are recorded under. */
+export type EventContext = {
+  readonly tenant: string;
+  readonly commandId: string;
+  readonly correlationId: string;
+  readonly causationId: string;
+  readonly actor: string;
+  /** Instant of the decision, ISO 8601 UTC. */
+  readonly at: string;
+  readonly fingerprint?: string;
+  readonly traceparent?: string;
+};
+
+/** The event was written by a newer build (or by another program): this build cannot read it, and must not guess. */
+export class UnknownSchemaVersion extends Error {
+  override readonly name = 'UnknownSchemaVersion';
+  readonly event: Pick<StoredEvent, 'stream' | 'revision' | 'position' | 'type'>;
+  readonly schemaVersion: unknown;
+  constructor(event: StoredEvent, newest: number) {
+    const { stream, revision, position, type } = event;
+    const { schemaVersion } = event.metadata;
+    super(
+      `${type} at revision ${revision} of stream ${stream} has schema version ${schemaVersion}, this build knows 1 to ${newest}`,
+    );
+    this.event = { stream, revision, position, type };
+    this.schemaVersion = schemaVersion;
+  }
+}
+
+type Entry = {
+  readonly newest: number;
+  readonly schema: EventDefinitions[string]['schema'];
+  /** `chain[n - 1]` leads from version n to n + 1. */
+  readonly chain: readonly Upcaster[];
+};
+
+const entriesOf = (definitions: EventDefinitions, upcasters: Upcasters): ReadonlyMap<string, Entry> => {
+  const unused = new Set(Object.keys(upcasters));
+  const entries = new Map<string, Entry>();
+  for (const [type, { schemaVersion: newest, schema }] of Object.entries(definitions)) {
+    const chain: Upcaster[] = [];
+    for (let version = 1; version < newest; version += 1) {
+      const key = `${type}@${version}`;
+      const upcaster = upcasters[key];
+      if (upcaster === undefined) throw new Error(`${type} has schema version ${newest}, but no upcaster ${key}`);
+      unused.delete(key);
+      chain.push(upcaster);
+    }
+    entries.set(type, { newest, schema, chain });
+  }
+  if (unused.size > 0) throw new Error(`upcasters that lead to no schema version: ${[...unused].join(', ')}`);
+  return entries;
+};
+
+const metadataOf = (context: EventContext, schemaVersion: number): Omit<EventMetadata, 'prevHash' | 'hash'> => ({
+  $causationId: context.causationId,
+  $correlationId: context.correlationId,
+  actor: context.actor,
+  at: context.at,
+  commandId: context.commandId,
+  ...(context.fingerprint === undefined ? {} : { fingerprint: context.fingerprint }),
+  schemaVersion,
+  tenant: context.tenant,
+  ...(context.traceparent === undefined ? {} : { traceparent: context.traceparent }),
+});
+
+/** `<category>-<tenant>.<id>`: an event can only be recorded in a stream of its own tenant. */
+const checkStream = (stream: string, tenant: string): void => {
+  const rest = stream.slice(stream.indexOf('-') + 1);
+  if (tenant === '' || stream.startsWith('$') || rest === stream || !rest.startsWith(`${tenant}.`))
+    throw new Error(`bug: ${JSON.stringify(stream)} is no stream of tenant ${JSON.stringify(tenant)}`);
+};
+
+const checkStorable = (value: unknown, what: string): void => {
+  const issue = findJsonIssue(value);
+  if (issue)
+    throw new Error(`bug: ${what} cannot be stored: ${issue.code} at ${issue.pointer || '/'}: ${issue.message}`);
+};
+
+/** Encodes and decodes the events of one table of definitions. Throws when an upcaster is missing or leads nowhere. */
+export const createCodec = <Definitions extends EventDefinitions>(definitions: Definitions, upcasters: Upcasters) => {
+  const entries = entriesOf(definitions, upcasters);
+
+  const dataOf = ({ type, data }: { readonly type: string; readonly data: unknown }, entry: Entry): Json => {
+    const parsed = entry.schema.safeParse(data);
+    if (!parsed.success)
+      throw new Error(`bug: the data of ${type} does not fit its schema: ${parsed.error.message}`, {
+        cause: parsed.error,
+      });
+    checkStorable(parsed.data, `the data of ${type}`);
+    return parsed.data as Json;
+  };
+
+  return {
+    encodeEvents(
+      stream: string,
+      context: EventContext,
+      events: readonly EventOf<Definitions>[],
+      head: StreamHead,
+    ): NewEvent[] {
+      checkStream(stream, context.tenant);
+      checkStorable(context, `the context of command ${context.commandId}`);
+      let before = head;
+      return events.map((event, ordinal) => {
+        const entry = entries.get(event.type);
+        if (entry === undefined) throw new Error(`bug: ${event.type} is no event type of this build`);
+        const sealed = seal(stream, before, {
+          id: eventIdOf(context.commandId, ordinal),
+          type: event.type,
+          data: dataOf(event, entry),
+          metadata: metadataOf(context, entry.newest),
+        });
+        before = headAfter([sealed], before);
+        return sealed;
+      });
+    },
+
+    decodeEvent(stored: StoredEvent): EventOf<Definitions> | undefined {
+      const entry = entries.get(stored.type);
+      if (entry === undefined) return undefined;
+      const { schemaVersion } = stored.metadata;
+      let data: unknown = stored.data;
+      if (schemaVersion !== entry.newest) {
+        if (!Number.isInteger(schemaVersion) || schemaVersion < 1 || schemaVersion > entry.newest)
+          throw new UnknownSchemaVersion(stored, entry.newest);
+        for (let version = schemaVersion; version < entry.newest; version += 1)
+          data = (entry.chain[version - 1] as (data: unknown) => unknown)(data);
+      }
+      return { type: stored.type, data } as EventOf<Definitions>;
+    },
+  };
+};
+
+/** The head of a stream once `events`, sealed after `before`, are appended to it. */
+export const headAfter = (events: readonly NewEvent[], before: StreamHead = EMPTY_HEAD): StreamHead => {
+  const last = events.at(-1);
+  if (last === undefined) return before;
+  const revision = before.revision === 'no_stream' ? -1n : before.revision;
+  return { revision: revision + BigInt(events.length), hash: last.metadata.hash };
+};
+
+const domainCodec = createCodec(domainEvents, domainUpcasters);
+
+/**
+ * Makes a command's events ready to append after `head`: ids that follow from the command, data checked against the newest schema,
+ * sealed into the stream's chain.
+ *
+ * Errors: a plain throw (a bug) for data that does not fit its schema or that a reader of the log could not hold.
+ */
+export const encodeEvents: (
+  stream: string,
+  context: EventContext,
+  events: readonly DomainEvent[],
+  head: StreamHead,
+) => NewEvent[] = domainCodec.encodeEvents;
+
+/**
+ * The event in its newest schema version; undefined when its type is unknown to this build. Not checked against the schema: that
+ * was done before it was written.
+ *
+ * Errors: throws `UnknownSchemaVersion`.
+ */
+export const decodeEvent: (stored: StoredEvent) => DomainEvent | undefined = domainCodec.decodeEvent;
