@@ -311,7 +311,7 @@ export class Reign {
       await sleep(clock, SENTINEL_EVERY_MS, ended);
       if (ended.aborted || !this.#leading) continue;
       try {
-        const lost = (await queue.ensureSentinel()) === 'recreated';
+        const lost = (await queue.ensureSentinel(this.#deps.pool)) === 'recreated';
         if (lost) logger.warn({ pool: this.#deps.pool }, 'the queue was emptied; offering every open assignment again');
         if (!lost && !this.#offerFailed && clock.monotonic() - offeredAt < REOFFER_EVERY_MS) continue;
         this.#offerFailed = false;
