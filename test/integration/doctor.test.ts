@@ -1,0 +1,106 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { type Check, formatChecks, runDoctor } from '../../src/embedded/doctor.ts';
+import { readConfig } from '../../src/platform/config.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'baton-doctor-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const doctor = async (env: Record<string, string>): Promise<Map<string, Check>> => {
+  const config = readConfig({ BATON_DATA_DIR: join(folder, '.baton'), BATON_PORT: '0', ...env });
+  return new Map((await runDoctor(config)).map((check) => [check.name, check]));
+};
+
+const NOWHERE = {
+  DATABASE_URL: 'postgres://baton:secret@127.0.0.1:1/baton',
+  REDIS_URL: 'redis://:secret@127.0.0.1:1',
+  EVENTSTORE_URL: 'esdb://admin:secret@127.0.0.1:1?tls=false',
+};
+
+describe('the doctor', () => {
+  it('says what the embedded default would use when nothing is configured, and finds this machine fit', async () => {
+    const checks = await doctor({});
+    expect([...checks.values()].filter(({ status }) => status === 'fail')).toEqual([]);
+    expect(checks.get('node')).toEqual({ name: 'node', status: 'ok', found: process.versions.node });
+    expect(checks.get('packages')?.status).toBe('ok');
+    for (const store of ['event store', 'postgres', 'redis'])
+      expect(checks.get(store)?.found).toContain('_URL is not set');
+    expect(checks.get('data directory')?.found).toMatch(/\.baton, \d+ MiB free$/);
+  });
+
+  it('looks into the servers that are configured', async () => {
+    const checks = await doctor({ DATABASE_URL: inject('databaseUrl'), REDIS_URL: inject('redisUrl') });
+    expect(checks.get('postgres')).toMatchObject({ status: 'ok', found: expect.stringMatching(/^version \d+/) });
+    expect(checks.get('postgres role')?.status).toBeOneOf(['ok', 'warn']);
+    expect(checks.get('redis')).toMatchObject({ status: 'ok' });
+    expect(checks.get('redis maxmemory-policy')).toEqual({
+      name: 'redis maxmemory-policy',
+      status: 'ok',
+      found: 'noeviction',
+    });
+  });
+
+  it.skipIf(process.env['DATABASE_URL'] || process.env['REDIS_URL'])('fails what would lose data', async () => {
+    // The servers of the tests are fast because they do not care for a power cut.
+    const checks = await doctor({ DATABASE_URL: inject('databaseUrl'), REDIS_URL: inject('redisUrl') });
+    expect(checks.get('postgres fsync')).toMatchObject({ status: 'fail', found: 'off' });
+    expect(checks.get('postgres full_page_writes')).toMatchObject({ status: 'fail', found: 'off' });
+    expect(checks.get('postgres synchronous_commit')).toMatchObject({ status: 'warn', found: 'off' });
+    expect(checks.get('redis appendonly')).toMatchObject({ status: 'warn', found: 'no' });
+  });
+
+  it('fails servers that do not answer, within its patience and without showing a password', async () => {
+    const checks = await doctor(NOWHERE);
+    for (const store of ['event store', 'postgres', 'redis']) {
+      expect(checks.get(store)).toMatchObject({ status: 'fail', found: expect.stringContaining('ECONNREFUSED') });
+    }
+    expect(JSON.stringify([...checks.values()])).not.toContain('secret');
+  });
+
+  it('does not wait for a server that accepts and stays silent', async () => {
+    const silent = createServer(() => {}).listen(0, '127.0.0.1');
+    await new Promise((resolve) => silent.once('listening', resolve));
+    const { port } = silent.address() as { port: number };
+    const startedAt = performance.now();
+    const checks = await doctor({
+      DATABASE_URL: `postgres://baton@127.0.0.1:${port}/baton`,
+      REDIS_URL: `redis://127.0.0.1:${port}`,
+      EVENTSTORE_URL: `esdb://127.0.0.1:${port}?tls=false`,
+    });
+    silent.close();
+    for (const store of ['event store', 'postgres', 'redis']) expect(checks.get(store)?.status).toBe('fail');
+    expect(performance.now() - startedAt).toBeLessThan(8_000);
+  });
+
+  it('reports a port that is taken, a folder that cannot be used and unknown variables', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const { port } = taken.address() as { port: number };
+    const checks = await doctor({ BATON_PORT: String(port), BATON_DATA_DIR: '/proc/baton', BATON_PROT: '1' });
+    taken.close();
+    expect(checks.get('port')).toMatchObject({ status: 'fail', found: `127.0.0.1:${port}: EADDRINUSE` });
+    expect(checks.get('data directory')?.status).toBe('fail');
+    expect(checks.get('environment')).toMatchObject({ status: 'warn', found: 'unknown: BATON_PROT' });
+  });
+
+  it('prints one line per check, advice below it, and a count', () => {
+    const checks: Check[] = [
+      { name: 'node', status: 'ok', found: '20.20.0' },
+      { name: 'redis maxmemory-policy', status: 'fail', found: 'allkeys-lru', advice: 'set noeviction' },
+    ];
+    expect(formatChecks(checks)).toBe(
+      [
+        'ok    node                    20.20.0',
+        'FAIL  redis maxmemory-policy  allkeys-lru',
+        '                              -> set noeviction',
+        '1 ok, 0 warnings, 1 failures',
+      ].join('\n'),
+    );
+  });
+});

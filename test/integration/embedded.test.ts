@@ -1,0 +1,359 @@
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startPostgres } from '../../src/embedded/postgres.ts';
+import { packagedPostgres } from '../../src/embedded/postgres-home.ts';
+import { commandLineOf, identityOf, isRunning } from '../../src/embedded/process-identity.ts';
+import { obtainRedisProgram } from '../../src/embedded/redis-program.ts';
+import { type EmbeddedStack, startEmbedded } from '../../src/embedded/stack.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+
+const logger = createLogger('silent');
+const isRoot = process.getuid?.() === 0;
+
+let folder: string;
+let stacks: { stop(): Promise<void> }[];
+
+beforeEach(async () => {
+  folder = await realpath(await mkdtemp(join(tmpdir(), 'baton-embedded-')));
+  await chmod(folder, 0o711); // as the folder of an ordinary project; one that is closed has a test of its own
+  stacks = [];
+});
+afterEach(async () => {
+  await Promise.all(stacks.map((stack) => stack.stop()));
+  await rm(folder, { recursive: true, force: true });
+});
+
+const configOf = (dataDir: string) => ({
+  eventStoreUrl: 'esdb://127.0.0.1:2113?tls=false',
+  databaseUrl: undefined,
+  redisUrl: undefined,
+  dataDir,
+  allowInstall: false,
+});
+
+const start = async (dataDir = join(folder, '.baton')): Promise<EmbeddedStack> => {
+  const stack = await startEmbedded(configOf(dataDir), logger);
+  stacks.push(stack);
+  return stack;
+};
+
+const query = async (url: string, sql: string): Promise<unknown> => {
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    const { rows } = await client.query({ text: sql, rowMode: 'array' });
+    return rows[0]?.[0];
+  } finally {
+    await client.end();
+  }
+};
+
+const onRedis = async <T>(url: string, work: (redis: Redis) => Promise<T>): Promise<T> => {
+  const redis = new Redis(url, { retryStrategy: () => null });
+  redis.on('error', () => {}); // the failed command tells
+  try {
+    return await work(redis);
+  } finally {
+    redis.disconnect();
+  }
+};
+
+const writeNote = async ({ databaseUrl, redisUrl }: { databaseUrl: string; redisUrl: string }): Promise<void> => {
+  await query(databaseUrl, "CREATE TABLE note AS SELECT 'kept' AS text");
+  await onRedis(redisUrl, (redis) => redis.set('note', 'kept'));
+};
+
+const readNote = async ({ databaseUrl, redisUrl }: EmbeddedStack): Promise<unknown[]> => [
+  await query(databaseUrl, 'SELECT text FROM note'),
+  await onRedis(redisUrl, (redis) => redis.get('note')),
+];
+
+const pidOf = (stack: EmbeddedStack, name: string): number =>
+  stack.processes.find((process) => process.name === name)!.pid;
+
+/** Starts the stack in a process of its own and resolves once that has printed its URLs. */
+const startInOtherProcess = async (dataDir: string) => {
+  const stackModule = new URL('../../src/embedded/stack.ts', import.meta.url).href;
+  const loggerModule = new URL('../../src/platform/logger.ts', import.meta.url).href;
+  const script = `
+    const { startEmbedded } = await import(${JSON.stringify(stackModule)});
+    const { createLogger } = await import(${JSON.stringify(loggerModule)});
+    const stack = await startEmbedded(${JSON.stringify(configOf(dataDir))}, createLogger('silent'));
+    console.log(JSON.stringify({ ...stack, processes: stack.processes }));
+    process.once('SIGTERM', () => stack.stop().then(() => process.exit(0)));
+    setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const line = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout })
+      .once('line', resolve)
+      .once('close', () => reject(new Error('it ended')));
+  });
+  const kill = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal);
+    await exited;
+  };
+  return { stack: JSON.parse(line) as EmbeddedStack, pid: child.pid!, kill };
+};
+
+/** The shell that waits to end this server. */
+const guardOf = async (server: number): Promise<number> => {
+  for (const pid of (await readdir('/proc')).map(Number).filter(Number.isInteger)) {
+    if (commandLineOf(pid)?.trimEnd().endsWith(` ${server}`) && commandLineOf(pid)?.includes('read -r line || kill'))
+      return pid;
+  }
+  throw new Error(`process ${server} has no guard`);
+};
+
+describe('the embedded stack', () => {
+  it('starts durable servers that keep their data over a restart', async () => {
+    const first = await start();
+    expect(first.eventStoreUrl).toBe('esdb://127.0.0.1:2113?tls=false');
+    expect(first.processes.map(({ name }) => name).sort()).toEqual(['postgres', 'redis']);
+    for (const setting of ['fsync', 'synchronous_commit', 'full_page_writes']) {
+      expect(await query(first.databaseUrl, `SHOW ${setting}`)).toBe('on');
+    }
+    expect(await query(first.databaseUrl, 'SHOW listen_addresses')).toBe('127.0.0.1');
+    expect(await query(first.databaseUrl, 'SELECT rolsuper FROM pg_roles WHERE rolname = current_user')).toBe(false);
+    const settings = await onRedis(first.redisUrl, (redis) =>
+      redis.config('GET', 'maxmemory-policy', 'appendonly', 'appendfsync', 'bind'),
+    );
+    expect(settings).toEqual(expect.arrayContaining(['noeviction', 'yes', 'everysec', '127.0.0.1']));
+    await writeNote(first);
+    await first.stop();
+    expect(await readdir(join(folder, '.baton'))).not.toContain('lock');
+
+    expect(await readNote(await start())).toEqual(['kept', 'kept']);
+  });
+
+  it('lets nobody in without the password', async () => {
+    const stack = await start();
+    const anonymous = stack.databaseUrl.replace(/:[^:@/]*@/, ':wrong@');
+    await expect(query(anonymous, 'SELECT 1')).rejects.toThrow(/password authentication failed/);
+    await expect(onRedis(stack.redisUrl.replace(/:[^:@/]*@/, ''), (redis) => redis.get('note'))).rejects.toThrow(
+      /NOAUTH/,
+    );
+    for (const file of ['postgres.password', 'redis.password', 'redis.conf']) {
+      expect((await stat(join(folder, '.baton', file))).mode & 0o077).toBe(0);
+    }
+  });
+
+  it('refuses a second start in the same folder and says who holds it', async () => {
+    const dataDir = join(folder, '.baton');
+    const other = await startInOtherProcess(dataDir);
+    try {
+      await expect(start()).rejects.toMatchObject({
+        code: 'CONFLICT',
+        message: expect.stringContaining(`${dataDir} is in use by process ${other.pid}`),
+      });
+      expect(await query(other.stack.databaseUrl, 'SELECT 1')).toBe(1);
+    } finally {
+      await other.kill('SIGTERM');
+    }
+    expect(other.stack.processes.map(({ pid }) => identityOf(pid))).toEqual([undefined, undefined]);
+    await start();
+  });
+
+  it('starts again, with its data, after its process was killed', async () => {
+    const dataDir = join(folder, '.baton');
+    const other = await startInOtherProcess(dataDir);
+    await writeNote(other.stack);
+    await other.kill('SIGKILL');
+    expect(existsSync(join(dataDir, 'lock'))).toBe(true);
+    expect(await readNote(await start(dataDir))).toEqual(['kept', 'kept']);
+  });
+
+  it('leaves no server running behind when its process is killed', async () => {
+    const other = await startInOtherProcess(join(folder, '.baton'));
+    const servers = other.stack.processes.map(({ pid }) => identityOf(pid)!);
+    expect(servers.every(isRunning)).toBe(true);
+    await other.kill('SIGKILL');
+    await expect.poll(() => servers.some(isRunning), { timeout: 5_000 }).toBe(false);
+  });
+
+  it.runIf(process.platform === 'linux')('stops servers that a killed process left running', async () => {
+    const dataDir = join(folder, '.baton');
+    const other = await startInOtherProcess(dataDir);
+    await writeNote(other.stack);
+    const servers = other.stack.processes.map(({ pid }) => identityOf(pid)!);
+    // What ends a server whose parent was killed is a small shell beside it; here that is killed first.
+    for (const { pid } of servers) process.kill(await guardOf(pid), 'SIGKILL');
+    await other.kill('SIGKILL');
+    expect(servers.every(isRunning)).toBe(true);
+
+    const next = await start(dataDir);
+    expect(servers.some(isRunning)).toBe(false);
+    expect(await readNote(next)).toEqual(['kept', 'kept']);
+  });
+
+  it.each(['postgres', 'redis'])('brings %s back, at the same address, when it is killed', async (name) => {
+    const stack = await start();
+    await writeNote(stack);
+    const pid = pidOf(stack, name);
+    process.kill(pid, 'SIGKILL');
+    await expect.poll(() => pidOf(stack, name), { timeout: 10_000 }).not.toBe(pid);
+    expect(await readNote(stack)).toEqual(['kept', 'kept']);
+  });
+
+  it('sets aside Redis data that cannot be read, and starts empty', async () => {
+    const dataDir = join(folder, '.baton');
+    const first = await start(dataDir);
+    await writeNote(first);
+    await first.stop();
+    const files = join(dataDir, 'redis', 'appendonlydir');
+    const log = (await readdir(files)).find((file) => file.endsWith('.incr.aof'))!;
+    await writeFile(join(files, log), 'this is not what Redis wrote\r\n');
+    const second = await start(dataDir);
+    expect(await onRedis(second.redisUrl, (redis) => redis.dbsize())).toBe(0);
+    expect((await readdir(dataDir)).filter((name) => name.startsWith('redis.damaged-'))).toHaveLength(1);
+  });
+
+  it('stops within five seconds although clients are connected', async () => {
+    const stack = await start();
+    const client = new pg.Client(stack.databaseUrl);
+    client.on('error', () => {}); // the server goes away
+    await client.connect();
+    const sleeping = client.query('SELECT pg_sleep(60)').catch(() => {});
+    const startedAt = performance.now();
+    await stack.stop();
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    await sleeping;
+  });
+});
+
+describe('embedded Postgres', () => {
+  it('starts although a stale postmaster.pid names a process that lives', async () => {
+    const dataDir = join(folder, '.baton');
+    const first = await start(dataDir);
+    await first.stop();
+    const { uid, gid } = await stat(join(dataDir, 'postgres'));
+    const bystander = spawn('sleep', ['60'], isRoot ? { uid, gid } : {});
+    try {
+      await writeFile(join(dataDir, 'postgres', 'postmaster.pid'), `${bystander.pid}\n${join(dataDir, 'postgres')}\n`, {
+        mode: 0o600,
+      });
+      const second = await start(dataDir);
+      expect(await query(second.databaseUrl, 'SELECT 1')).toBe(1);
+      expect(bystander.exitCode).toBe(null);
+    } finally {
+      bystander.kill();
+    }
+  });
+
+  it('begins anew after an interrupted first start', async () => {
+    const dataDir = join(folder, '.baton');
+    await mkdir(join(dataDir, 'postgres.draft', 'half'), { recursive: true });
+    await chmod(dataDir, 0o711);
+    expect(await query((await start(dataDir)).databaseUrl, 'SELECT 1')).toBe(1);
+  });
+
+  it.runIf(isRoot)('works for root below a folder that only root can enter', async () => {
+    const closed = join(folder, 'closed');
+    await mkdir(closed, { mode: 0o700 });
+    // Programs as npm leaves them when install scripts are off: without the links to the shared libraries.
+    const { native, version } = packagedPostgres();
+    const packaged = { native: join(closed, 'native'), version: `${version}-test-${randomUUID()}` };
+    await cp(native, packaged.native, { recursive: true, verbatimSymlinks: true });
+    await rm(join(packaged.native, 'lib', 'libicuuc.so.60'), { force: true });
+    const dataDir = join(closed, '.baton');
+    await mkdir(dataDir);
+    const startIn = async (dir: string) => {
+      const server = await startPostgres({ dataDir: dir, logger, packaged });
+      stacks.push(server);
+      return server;
+    };
+    try {
+      const first = await startIn(dataDir);
+      await query(first.url, "CREATE TABLE note AS SELECT 'kept' AS text");
+      const location = (await readFile(join(dataDir, 'postgres.location'), 'utf8')).trim();
+      expect(commandLineOf(first.pid)).not.toContain(closed);
+      expect((await stat(join(location, 'data'))).mode & 0o077).toBe(0);
+      await first.stop();
+
+      const second = await startIn(dataDir);
+      expect(await query(second.url, 'SELECT text FROM note')).toBe('kept');
+      await second.stop();
+
+      // A clone that is deleted and made again gets none of the old data, and one that stays deleted leaves none behind.
+      await rm(dataDir, { recursive: true });
+      await mkdir(dataDir);
+      const third = await startIn(dataDir);
+      expect(await query(third.url, "SELECT to_regclass('note')")).toBe(null);
+      await third.stop();
+      await rm(dataDir, { recursive: true });
+      const elsewhere = join(closed, 'other', '.baton');
+      await mkdir(elsewhere, { recursive: true });
+      await (await startIn(elsewhere)).stop();
+      expect(existsSync(location)).toBe(false);
+      await rm((await readFile(join(elsewhere, 'postgres.location'), 'utf8')).trim(), { recursive: true });
+    } finally {
+      await rm(join('/var/tmp', `baton-postgres-${packaged.version}`), { recursive: true, force: true });
+    }
+  });
+});
+
+describe('the Redis program', () => {
+  const originalPath = process.env['PATH'];
+  let bin: string;
+  beforeEach(async () => {
+    bin = join(folder, 'bin');
+    await mkdir(bin);
+    process.env['PATH'] = bin;
+  });
+  afterEach(() => {
+    process.env['PATH'] = originalPath;
+  });
+  const program = (name: string, script: string) =>
+    writeFile(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+
+  it('may be Valkey', async () => {
+    await program('valkey-server', 'exit 0');
+    expect(await obtainRedisProgram(false, logger)).toBe(join(bin, 'valkey-server'));
+  });
+
+  it('is asked for, with the one command to run, when it is missing and may not be installed', async () => {
+    await program('apt-get', 'exit 1');
+    await expect(obtainRedisProgram(false, logger)).rejects.toThrow(
+      /no redis-server or valkey-server.*apt-get install redis-server/,
+    );
+  });
+
+  it.runIf(isRoot)(
+    'is installed without starting a service, after updating the package lists where needed',
+    async () => {
+      // A machine without package lists: the first install fails, the one after the update succeeds.
+      await program(
+        'apt-get',
+        `case "$*" in
+        *update*) : > ${folder}/lists ;;
+        *install*redis-server*)
+          [ -f ${folder}/lists ] || exit 100
+          [ -x /usr/sbin/policy-rc.d ] || exit 101
+          printf '#!/bin/sh\\n' > ${bin}/redis-server; /bin/chmod 755 ${bin}/redis-server ;;
+      esac`,
+      );
+      const hadPolicy = existsSync('/usr/sbin/policy-rc.d');
+      expect(await obtainRedisProgram(true, logger)).toBe(join(bin, 'redis-server'));
+      expect(existsSync('/usr/sbin/policy-rc.d')).toBe(hadPolicy);
+    },
+  );
+
+  it.runIf(isRoot)('says what the installer said when that fails', async () => {
+    await program('apt-get', 'echo E: no network >&2; exit 100');
+    await expect(obtainRedisProgram(true, logger)).rejects.toThrow(
+      /could not install redis-server:\n(.*\n)*E: no network/,
+    );
+  });
+});
