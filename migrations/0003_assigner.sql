@@ -2,7 +2,7 @@
 -- Up Migration
 
 -- The folded state of a pool at a position, per assigner. Disposable: without it the assigner reads the log from its start.
-CREATE TABLE assigner_snapshots (
+CREATE TABLE baton.assigner_snapshots (
   tenant   text        NOT NULL,
   pool     text        NOT NULL,
   version  integer     NOT NULL,
@@ -13,7 +13,7 @@ CREATE TABLE assigner_snapshots (
 );
 
 -- Which log this database belongs to; one row.
-CREATE TABLE cluster_identity (
+CREATE TABLE baton.cluster_identity (
   only_row   boolean PRIMARY KEY DEFAULT true CHECK (only_row),
   cluster_id uuid    NOT NULL
 );

@@ -10,10 +10,10 @@ export type SnapshotStore = {
   save(tenant: string, pool: string, snapshot: StoredSnapshot): Promise<void>;
 };
 
-const SELECT = `SELECT position, state FROM assigner_snapshots WHERE tenant = $1 AND pool = $2 AND version = $3`;
+const SELECT = `SELECT position, state FROM baton.assigner_snapshots WHERE tenant = $1 AND pool = $2 AND version = $3`;
 
 const UPSERT = `
-INSERT INTO assigner_snapshots (tenant, pool, version, position, state) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO baton.assigner_snapshots (tenant, pool, version, position, state) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (tenant, pool) DO UPDATE
   SET version = excluded.version, position = excluded.position, state = excluded.state, taken_at = now()`;
 
