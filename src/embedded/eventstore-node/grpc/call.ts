@@ -1,0 +1,120 @@
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { MalformedMessage } from '../protobuf/reader.ts';
+import { DamagedLog } from '../storage/log.ts';
+import { Deframer, framed } from './deframer.ts';
+import { asciiValue, GrpcError, Status, type StatusCode, statusMessage } from './status.ts';
+
+const RESPONSE_HEADERS = { ':status': 200, 'content-type': 'application/grpc' } as const;
+
+/**
+ * One gRPC call on its HTTP/2 stream. A service sets the callbacks it cares about while it is handed the call;
+ * each is called with errors translated: what a callback throws ends the call.
+ */
+export class Call {
+  onMessage: (message: Buffer) => void = () => {};
+  onHalfClose: () => void = () => {};
+  onDrain: () => void = () => {};
+  /** The call is over, for whatever reason. Called once. */
+  onClose: () => void = () => {};
+  private responded = false;
+  private over = false;
+  private trailers: Record<string, string> = {};
+
+  constructor(
+    private readonly stream: ServerHttp2Stream,
+    readonly headers: IncomingHttpHeaders,
+  ) {}
+
+  /** Attaches to the stream; the callbacks are in place by now. `closed` is called when the call is over. */
+  start(closed: () => void): void {
+    const deframer = new Deframer((message) => {
+      if (!this.over) this.onMessage(message);
+    });
+    this.stream.on('data', (chunk: Buffer) => this.guard(() => deframer.push(chunk)));
+    this.stream.on('end', () => {
+      if (!this.over) this.guard(this.onHalfClose);
+    });
+    this.stream.on('drain', () => this.guard(this.onDrain));
+    this.stream.on('wantTrailers', () => this.stream.sendTrailers(this.trailers));
+    this.stream.on('error', () => {}); // a reset by the peer; 'close' follows and does the work
+    this.stream.on('close', () => {
+      this.over = true;
+      this.onClose();
+      closed();
+    });
+  }
+
+  get ended(): boolean {
+    return this.over;
+  }
+
+  /** Sends framed messages. False asks to wait for `onDrain` before the next write. */
+  write(frames: Buffer): boolean {
+    if (this.over) return true;
+    this.respond();
+    return this.stream.write(frames);
+  }
+
+  writeMessage(message: Buffer): boolean {
+    return this.write(framed(message));
+  }
+
+  pause(): void {
+    this.stream.pause();
+  }
+
+  resume(): void {
+    this.stream.resume();
+  }
+
+  end(): void {
+    this.finish(Status.ok, '', {});
+  }
+
+  fail(error: GrpcError): void {
+    this.finish(error.code, error.message, error.trailers);
+  }
+
+  private guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.fail(toGrpcError(error));
+    }
+  }
+
+  private respond(): void {
+    if (this.responded) return;
+    this.responded = true;
+    this.stream.respond(RESPONSE_HEADERS, { waitForTrailers: true });
+  }
+
+  private finish(code: StatusCode, message: string, facts: Readonly<Record<string, string>>): void {
+    if (this.over || this.stream.destroyed) return;
+    this.over = true;
+    this.trailers = { 'grpc-status': String(code) };
+    if (message) this.trailers['grpc-message'] = statusMessage(message);
+    for (const [name, value] of Object.entries(facts)) this.trailers[name] = asciiValue(value);
+    if (this.responded) {
+      this.stream.end();
+    } else {
+      this.responded = true;
+      this.stream.respond({ ...RESPONSE_HEADERS, ...this.trailers }, { endStream: true });
+    }
+    this.stream.resume(); // what the client still sends is dropped, so that the stream can close
+  }
+
+  /** Drops the connection's stream without an answer. */
+  abort(): void {
+    this.over = true;
+    this.stream.close(constants.NGHTTP2_CANCEL);
+  }
+}
+
+/** What the client is told about an error; only our own messages leave the node. */
+export function toGrpcError(error: unknown): GrpcError {
+  if (error instanceof GrpcError) return error;
+  if (error instanceof DamagedLog) return new GrpcError(Status.dataLoss, error.message);
+  if (error instanceof MalformedMessage) return new GrpcError(Status.internal, `malformed request: ${error.message}`);
+  return new GrpcError(Status.unknown, 'Exception was thrown by handler.');
+}

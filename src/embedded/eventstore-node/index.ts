@@ -1,0 +1,4 @@
+export { type NodeOptions, type RunningNode, startEventStoreNode } from './node.ts';
+export { type SpawnedNode, type SpawnOptions, spawnEventStoreNode } from './spawn.ts';
+export { FolderInUse } from './storage/folder-lock.ts';
+export { DamagedLog } from './storage/log.ts';

@@ -1,0 +1,94 @@
+import { parseArgs } from 'node:util';
+import { type NodeOptions, startEventStoreNode } from './node.ts';
+
+const USAGE = `Usage: eventstore-node (--data DIR | --in-memory) [options]
+
+  --data DIR           keep the events in this folder
+  --in-memory          keep the events in memory only
+  --port N             port to listen on; 0 (default) takes a free one
+  --host ADDRESS       address to listen on (default 127.0.0.1)
+  --parent-pid N       stop when process N is gone
+  --exit-with-parent   stop when standard input closes
+  --help               show this text
+
+When ready it prints one line of JSON: {"ready":true,"port":…,"pid":…,"connectionString":…}
+`;
+
+const PARENT_CHECK_MS = 500;
+
+function readArguments() {
+  const { values } = parseArgs({
+    options: {
+      data: { type: 'string' },
+      'in-memory': { type: 'boolean', default: false },
+      port: { type: 'string', default: '0' },
+      host: { type: 'string' },
+      'parent-pid': { type: 'string' },
+      'exit-with-parent': { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  return values;
+}
+
+type Arguments = ReturnType<typeof readArguments>;
+
+async function main(): Promise<void> {
+  const values = readArguments();
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  const node = await startEventStoreNode(nodeOptions(values));
+  let stopping = false;
+  const stop = () => {
+    if (stopping) return;
+    stopping = true;
+    node.stop().then(() => process.exit(0), fail);
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  watchParent(values, stop);
+  const { port, connectionString } = node;
+  process.stdout.write(`${JSON.stringify({ ready: true, port, pid: process.pid, connectionString })}\n`);
+}
+
+function nodeOptions(values: Arguments): NodeOptions {
+  const port = wholeNumber('--port', values.port);
+  const host = values.host === undefined ? {} : { host: values.host };
+  if (values['in-memory']) return { inMemory: true, port, ...host };
+  if (values.data === undefined) throw new Error('--data DIR or --in-memory is needed; --help shows all options');
+  return { dataDir: values.data, port, ...host };
+}
+
+function watchParent(values: Arguments, stop: () => void): void {
+  process.stdout.on('error', () => {}); // the parent may be gone before it read the ready line
+  if (values['exit-with-parent']) process.stdin.on('end', stop).on('error', stop).resume();
+  if (values['parent-pid'] === undefined) return;
+  const parent = wholeNumber('--parent-pid', values['parent-pid']);
+  setInterval(() => {
+    if (!isAlive(parent)) stop();
+  }, PARENT_CHECK_MS).unref();
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function wholeNumber(option: string, text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text)) throw new Error(`${option} needs a whole number, not "${text}"`);
+  return value;
+}
+
+function fail(error: unknown): void {
+  process.stderr.write(`eventstore-node: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}
+
+main().catch(fail);

@@ -1,0 +1,33 @@
+const CHUNK_BYTES = 64 * 1024;
+
+/** Frames that leave in one write. */
+export class OutputChunk {
+  private readonly frames: Buffer[] = [];
+  private bytes = 0;
+
+  add(frame: Buffer): void {
+    this.frames.push(frame);
+    this.bytes += frame.length;
+  }
+
+  get isFull(): boolean {
+    return this.bytes >= CHUNK_BYTES;
+  }
+
+  get isEmpty(): boolean {
+    return this.bytes === 0;
+  }
+
+  /** A copy: the frames point into larger buffers, which a slow reader must not hold on to. */
+  join(): Buffer {
+    return Buffer.concat(this.frames, this.bytes);
+  }
+}
+
+/**
+ * Something to read from. `fill` adds frames and says what comes next: `more` at once, nothing until woken (`idle`),
+ * or the end (`done`). What it adds before it throws is still sent.
+ */
+export interface MessageSource {
+  fill(chunk: OutputChunk): 'more' | 'idle' | 'done';
+}

@@ -1,0 +1,48 @@
+import { type Call, toGrpcError } from '../grpc/call.ts';
+import { type MessageSource, OutputChunk } from './output.ts';
+
+/**
+ * Moves a source's messages to a call, one chunk at a time, and no faster than the client takes them: what waits is in
+ * the log, not in memory. Between chunks other calls get their turn.
+ */
+export class Pump {
+  private blocked = false;
+  private scheduled = false;
+
+  constructor(
+    private readonly call: Call,
+    private readonly source: MessageSource,
+  ) {
+    call.onDrain = () => {
+      this.blocked = false;
+      this.wake();
+    };
+  }
+
+  readonly wake = (): void => {
+    if (!this.blocked && !this.scheduled && !this.call.ended) this.run();
+  };
+
+  private run(): void {
+    const chunk = new OutputChunk();
+    let next: ReturnType<MessageSource['fill']> = 'done';
+    let failure: unknown;
+    try {
+      next = this.source.fill(chunk);
+    } catch (error) {
+      failure = error ?? new Error('unknown');
+    }
+    if (!chunk.isEmpty) this.blocked = !this.call.write(chunk.join());
+    if (failure) this.call.fail(toGrpcError(failure));
+    else if (next === 'done') this.call.end();
+    else if (next === 'more' && !this.blocked) this.schedule();
+  }
+
+  private schedule(): void {
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      this.wake();
+    });
+  }
+}

@@ -1,0 +1,84 @@
+import type { StoredRecord } from '../storage/record.ts';
+import type { EventStore } from '../store/event-store.ts';
+import type { Start } from '../wire/read-request.ts';
+import { CAUGHT_UP, checkpoint, confirmation } from '../wire/read-response.ts';
+import { isHiddenFromAll } from './all-content.ts';
+import type { EventFilter } from './event-filter.ts';
+import type { MessageSource, OutputChunk } from './output.ts';
+import type { Renderer } from './renderer.ts';
+import { SpanReader } from './span-reader.ts';
+
+const SCAN_LIMIT = 2_000;
+
+export interface SubscribeAllOptions {
+  readonly subscriptionId: string;
+  /** Exclusive. */
+  readonly from: Start;
+  readonly filter: { readonly matches: EventFilter; readonly checkpointInterval: number } | undefined;
+}
+
+/**
+ * A catch-up subscription to $all. One cursor over the log serves history and live events alike, so there is no switch
+ * at which an event could be lost or repeated; a slow client just stays further behind.
+ */
+export class SubscribeAll implements MessageSource {
+  private readonly reader: SpanReader;
+  private readonly after: number;
+  private next: number;
+  private confirmed = false;
+  private live = false;
+  private considered = 0;
+  private lastConsidered = 0;
+  private lastCheckpoint = 0;
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly renderer: Renderer,
+    private readonly options: SubscribeAllOptions,
+  ) {
+    const { from } = options;
+    const { index } = store;
+    this.reader = new SpanReader(store, (ordinal) => ordinal);
+    this.after = typeof from === 'number' ? from : 0;
+    this.next = from === 'end' ? index.visible : Math.min(index.positions.countUpTo(this.after), index.visible);
+  }
+
+  fill(chunk: OutputChunk): 'more' | 'idle' {
+    if (!this.confirmed) chunk.add(confirmation(this.options.subscriptionId));
+    this.confirmed = true;
+    const { index } = this.store;
+    for (let scanned = 0; this.next < index.visible; scanned++) {
+      if (chunk.isFull || scanned === SCAN_LIMIT) return 'more';
+      const record = this.reader.record(this.next, index.visible - 1);
+      this.next++;
+      if (record.position > this.after && !isHiddenFromAll(record)) this.consider(record, chunk);
+    }
+    this.reader.release();
+    if (!this.live) this.goLive(chunk);
+    return 'idle';
+  }
+
+  private consider(record: StoredRecord, chunk: OutputChunk): void {
+    const { filter } = this.options;
+    if (!filter) {
+      chunk.add(this.renderer.frame(record));
+      return;
+    }
+    if (filter.matches(record)) chunk.add(this.renderer.frame(record));
+    this.lastConsidered = record.position;
+    if (++this.considered >= filter.checkpointInterval) this.checkpoint(chunk);
+  }
+
+  /** The end of history is worth a checkpoint too: it may be far behind the last event that matched. */
+  private goLive(chunk: OutputChunk): void {
+    this.live = true;
+    if (this.options.filter && this.lastConsidered > this.lastCheckpoint) this.checkpoint(chunk);
+    chunk.add(CAUGHT_UP);
+  }
+
+  private checkpoint(chunk: OutputChunk): void {
+    this.considered = 0;
+    this.lastCheckpoint = this.lastConsidered;
+    chunk.add(checkpoint(this.lastConsidered));
+  }
+}

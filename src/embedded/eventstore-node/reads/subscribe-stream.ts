@@ -1,0 +1,94 @@
+import { streamDeleted } from '../services/write-errors.ts';
+import type { EventStore } from '../store/event-store.ts';
+import type { StreamRef } from '../wire/append-request.ts';
+import type { Start } from '../wire/read-request.ts';
+import { CAUGHT_UP, confirmation } from '../wire/read-response.ts';
+import type { MessageSource, OutputChunk } from './output.ts';
+import type { Renderer } from './renderer.ts';
+import { SpanReader } from './span-reader.ts';
+
+export interface SubscribeStreamOptions {
+  readonly subscriptionId: string;
+  readonly stream: StreamRef;
+  /** Exclusive. */
+  readonly from: Start;
+}
+
+/**
+ * A catch-up subscription to a stream, which need not exist yet. History shows what a read would show; live events come
+ * whatever the stream's metadata says.
+ */
+export class SubscribeStream implements MessageSource {
+  private reader: SpanReader | undefined;
+  private readonly deletedBefore: boolean;
+  private next: number;
+  private confirmed = false;
+  private live = false;
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly renderer: Renderer,
+    private readonly options: SubscribeStreamOptions,
+    private readonly now: () => number,
+  ) {
+    const { from, stream } = options;
+    this.deletedBefore = store.isTombstoned(stream.name);
+    this.next = from === 'start' ? 0 : from === 'end' ? this.head() + 1 : from + 1;
+  }
+
+  fill(chunk: OutputChunk): 'more' | 'idle' {
+    const { name } = this.options.stream;
+    if (!this.confirmed) chunk.add(confirmation(this.options.subscriptionId));
+    this.confirmed = true;
+    if (this.deletedBefore) throw streamDeleted(name);
+    if (!this.deliver(chunk)) return 'more';
+    this.deliverTombstone(chunk);
+    this.reader?.release();
+    if (!this.live) chunk.add(CAUGHT_UP);
+    this.live = true;
+    return 'idle';
+  }
+
+  /** Adds events up to the head; false if the chunk was full before. */
+  private deliver(chunk: OutputChunk): boolean {
+    const head = this.head();
+    if (this.next > head) return true;
+    const reader = this.readerOf();
+    const oldestMs = this.live ? Number.NEGATIVE_INFINITY : this.skipHidden(head);
+    for (; this.next <= head; this.next++) {
+      if (chunk.isFull) return false;
+      const record = reader.record(this.next, head);
+      if (record.createdMs >= oldestMs) chunk.add(this.renderer.frame(record));
+    }
+    return true;
+  }
+
+  /** Moves over what metadata hides from readers; returns the time before which events are expired. */
+  private skipHidden(head: number): number {
+    const { name } = this.options.stream;
+    this.next = Math.max(this.next, this.store.readableRange(name)?.first ?? head + 1);
+    return this.now() - (this.store.metadata(name).maxAgeMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** A tombstone is the last thing a subscriber gets. */
+  private deliverTombstone(chunk: OutputChunk): void {
+    const { index } = this.store;
+    const { name } = this.options.stream;
+    const stream = index.find(name);
+    if (stream === undefined || !index.isTombstoned(stream)) return;
+    chunk.add(this.renderer.frame(this.store.record(index.ordinal(stream, index.size(stream) - 1))));
+    throw streamDeleted(name);
+  }
+
+  private head(): number {
+    const stream = this.store.index.find(this.options.stream.name);
+    return stream === undefined ? -1 : this.store.index.lastRevision(stream);
+  }
+
+  private readerOf(): SpanReader {
+    const { index } = this.store;
+    const stream = index.find(this.options.stream.name) as number;
+    this.reader ??= new SpanReader(this.store, (revision) => index.ordinal(stream, revision));
+    return this.reader;
+  }
+}

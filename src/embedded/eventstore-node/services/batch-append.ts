@@ -1,0 +1,220 @@
+import type { Call } from '../grpc/call.ts';
+import { MalformedMessage, ProtoReader } from '../protobuf/reader.ts';
+import type { ProposedEvent } from '../storage/record.ts';
+import type { Expected } from '../store/append-rules.ts';
+import type { Outcome } from '../store/operations.ts';
+import {
+  BadAppend,
+  type BatchFragment,
+  checkStreamName,
+  MissingMetadata,
+  readBatchFragment,
+  readProposedEvent,
+  type StreamRef,
+  type WriteOptions,
+} from '../wire/append-request.ts';
+import {
+  type BatchFailure,
+  batchBadRequest,
+  batchDone,
+  batchFailed,
+  batchStreamDeleted,
+  batchTimeout,
+  batchTooLarge,
+  batchUnavailable,
+  batchWrongVersion,
+} from '../wire/append-response.ts';
+import type { NodeContext } from './context.ts';
+import { MAX_APPEND_REQUEST_BYTES, MAX_APPEND_SIZE } from './limits.ts';
+import { failureCode } from './write-errors.ts';
+
+/** How long an append without a deadline may wait for its last fragment. */
+const DEFAULT_TIMEOUT_MS = 10_000;
+const EXPIRY_CHECK_MS = 50;
+
+/** `Streams.BatchAppend`: many appends share the call, each in one or more fragments, each answered exactly once. */
+export function handleBatchAppend(context: NodeContext, call: Call): void {
+  const batch = new BatchCall(context, call);
+  call.onMessage = (message) => batch.receive(message);
+  call.onHalfClose = () => batch.halfClose();
+  call.onClose = () => batch.close();
+}
+
+/** An append that is still arriving; `failed` = answered already, the rest of its fragments is ignored. */
+interface Arriving {
+  readonly correlation: Buffer;
+  readonly stream: StreamRef;
+  readonly expected: Expected;
+  readonly deadlineMs: number;
+  readonly events: ProposedEvent[];
+  dataBytes: number;
+  requestBytes: number;
+  failed: boolean;
+}
+
+class BatchCall {
+  /** Appends of several fragments, by correlation id. */
+  private readonly arriving = new Map<string, Arriving>();
+  private expiry: NodeJS.Timeout | undefined;
+  private answers: Buffer[] = [];
+  private unanswered = 0;
+  private halfClosed = false;
+
+  constructor(
+    private readonly context: NodeContext,
+    private readonly call: Call,
+  ) {}
+
+  receive(message: Buffer): void {
+    const now = this.context.now();
+    const fragment = readBatchFragment(message, now);
+    const append = this.appendOf(fragment, now);
+    if (!append) return;
+    if (!append.failed) this.take(append, fragment, message, now);
+    if (fragment.isFinal) this.arriving.delete(keyOf(fragment));
+    if (fragment.isFinal && !append.failed) this.submit(append);
+  }
+
+  halfClose(): void {
+    this.halfClosed = true;
+    this.endWhenAnswered();
+  }
+
+  close(): void {
+    clearInterval(this.expiry);
+    this.arriving.clear();
+  }
+
+  /** The append this fragment belongs to; undefined for a fragment of an append that was never opened. */
+  private appendOf(fragment: BatchFragment, now: number): Arriving | undefined {
+    const known = this.arriving.size > 0 ? this.arriving.get(keyOf(fragment)) : undefined;
+    if (known || !fragment.options) return known;
+    const append = openAppend(fragment, fragment.options, now);
+    this.unanswered++;
+    if (!fragment.isFinal) {
+      this.arriving.set(keyOf(fragment), append);
+      this.expiry ??= setInterval(() => this.expire(), EXPIRY_CHECK_MS);
+    }
+    const refusal = refusalOf(fragment.options);
+    if (refusal) this.refuse(append, refusal);
+    return append;
+  }
+
+  private take(append: Arriving, fragment: BatchFragment, message: Buffer, now: number): void {
+    append.requestBytes += message.length;
+    const problem = append.deadlineMs < now ? batchTimeout : readEvents(append, fragment, message);
+    if (problem) this.refuse(append, problem);
+  }
+
+  private submit(append: Arriving): void {
+    const { committer } = this.context;
+    committer.submit({
+      kind: 'append',
+      streamName: append.stream.name,
+      nameBytes: append.stream.bytes,
+      expected: append.expected,
+      events: append.events,
+      bytes: append.requestBytes,
+      deadlineMs: append.deadlineMs,
+      settle: (outcome) => this.answer(answerOf(append, outcome)),
+    });
+    if (!committer.isFull) return;
+    this.call.pause();
+    committer.onceRoom(() => this.call.resume());
+  }
+
+  private refuse(append: Arriving, failure: BatchFailure): void {
+    append.failed = true;
+    append.events.length = 0;
+    this.answer(batchFailed(append.correlation, append.stream.bytes, failure));
+  }
+
+  private expire(): void {
+    const now = this.context.now();
+    for (const append of this.arriving.values()) {
+      if (!append.failed && append.deadlineMs < now) this.refuse(append, batchTimeout);
+    }
+    if (this.arriving.size > 0) return;
+    clearInterval(this.expiry);
+    this.expiry = undefined;
+  }
+
+  /** Answers that are due in the same turn leave in one write. */
+  private answer(frame: Buffer): void {
+    this.unanswered--;
+    if (this.answers.push(frame) === 1) queueMicrotask(() => this.flush());
+  }
+
+  private flush(): void {
+    const frames = this.answers;
+    this.answers = [];
+    this.call.write(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames));
+    this.endWhenAnswered();
+  }
+
+  private endWhenAnswered(): void {
+    if (this.halfClosed && this.unanswered === 0 && this.answers.length === 0) this.call.end();
+  }
+}
+
+function keyOf({ correlation }: BatchFragment): string {
+  return correlation.toString('latin1');
+}
+
+function openAppend({ correlation }: BatchFragment, options: WriteOptions, now: number): Arriving {
+  return {
+    correlation,
+    stream: options.stream,
+    expected: options.expected ?? 'any',
+    deadlineMs: options.deadlineMs === Number.POSITIVE_INFINITY ? now + DEFAULT_TIMEOUT_MS : options.deadlineMs,
+    events: [],
+    dataBytes: 0,
+    requestBytes: 0,
+    failed: false,
+  };
+}
+
+function refusalOf({ stream, expected }: WriteOptions): BatchFailure | undefined {
+  if (expected === undefined) return batchBadRequest('the expected stream position is missing');
+  return badRequestOf(() => {
+    checkStreamName(stream);
+    return undefined;
+  });
+}
+
+function readEvents(append: Arriving, { messages }: BatchFragment, request: Buffer): BatchFailure | undefined {
+  return badRequestOf(() => {
+    for (let i = 0; i < messages.length; i += 2) {
+      const event = readProposedEvent(new ProtoReader(request, messages[i], messages[i + 1]));
+      append.events.push(event);
+      append.dataBytes += event.dataEnd - event.dataStart;
+    }
+    const tooLarge = append.dataBytes > MAX_APPEND_SIZE || append.requestBytes > MAX_APPEND_REQUEST_BYTES;
+    return tooLarge ? batchTooLarge(MAX_APPEND_SIZE) : undefined;
+  });
+}
+
+function badRequestOf(read: () => BatchFailure | undefined): BatchFailure | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof MissingMetadata) return batchBadRequest(`required metadata is missing: ${error.message}`);
+    if (error instanceof BadAppend || error instanceof MalformedMessage) return batchBadRequest(error.message);
+    throw error;
+  }
+}
+
+function answerOf({ correlation, stream, expected }: Arriving, outcome: Outcome): Buffer {
+  switch (outcome.kind) {
+    case 'done':
+      return batchDone(correlation, outcome.revision, outcome.position);
+    case 'wrongExpectedVersion':
+      return batchFailed(correlation, stream.bytes, batchWrongVersion(outcome.current, expected));
+    case 'streamDeleted':
+      return batchFailed(correlation, stream.bytes, batchStreamDeleted(stream.bytes));
+    case 'timedOut':
+      return batchFailed(correlation, stream.bytes, batchTimeout);
+    case 'failed':
+      return batchFailed(correlation, stream.bytes, batchUnavailable(failureCode(outcome), outcome.message));
+  }
+}

@@ -1,0 +1,13 @@
+import type { Committer } from '../store/committer.ts';
+import type { EventStore } from '../store/event-store.ts';
+
+/** What the services share. */
+export interface NodeContext {
+  readonly store: EventStore;
+  readonly committer: Committer;
+  /** Ms since the epoch. */
+  readonly now: () => number;
+  readonly instanceId: string;
+  /** Where clients reach this node; known once it listens. */
+  readonly endpoint: () => { host: string; port: number };
+}

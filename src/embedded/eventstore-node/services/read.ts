@@ -1,0 +1,55 @@
+import { randomUUID } from 'node:crypto';
+import type { Call } from '../grpc/call.ts';
+import { compileFilter } from '../reads/event-filter.ts';
+import type { MessageSource } from '../reads/output.ts';
+import { Pump } from '../reads/pump.ts';
+import { ReadAll } from '../reads/read-all.ts';
+import { ReadStream } from '../reads/read-stream.ts';
+import { Renderer } from '../reads/renderer.ts';
+import { SubscribeAll } from '../reads/subscribe-all.ts';
+import { SubscribeStream } from '../reads/subscribe-stream.ts';
+import { type ReadRequest, readReadRequest } from '../wire/read-request.ts';
+import type { NodeContext } from './context.ts';
+
+/** `Streams.Read`: reads and catch-up subscriptions. */
+export function handleRead(context: NodeContext, call: Call): void {
+  let request: ReadRequest | undefined;
+  call.onMessage = (message) => {
+    if (request) return;
+    request = readReadRequest(message);
+    const pump = new Pump(call, sourceOf(context, request));
+    if (request.count === Number.POSITIVE_INFINITY) {
+      call.onClose = context.store.wakeups.add(request.stream?.name, pump.wake);
+    }
+    pump.wake();
+  };
+}
+
+function sourceOf({ store, now }: NodeContext, request: ReadRequest): MessageSource {
+  const renderer = new Renderer(store, request, now);
+  const { stream, from } = request;
+  switch (request.kind) {
+    case 'readAll':
+      return new ReadAll(store, renderer, { ...request, filter: request.filter && compileFilter(request.filter) });
+    case 'subscribeToAll':
+      return new SubscribeAll(store, renderer, { subscriptionId: randomUUID(), from, filter: filterOf(request) });
+    case 'readStream':
+      return new ReadStream(store, renderer, { ...request, stream: required(stream) }, now());
+    case 'subscribeToStream':
+      return new SubscribeStream(
+        store,
+        renderer,
+        { subscriptionId: randomUUID(), stream: required(stream), from },
+        now,
+      );
+  }
+}
+
+function filterOf({ filter }: ReadRequest) {
+  return filter && { matches: compileFilter(filter), checkpointInterval: filter.checkpointInterval };
+}
+
+function required<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('a stream request without a stream');
+  return value;
+}

@@ -1,0 +1,87 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+export interface SpawnOptions {
+  readonly dataDir?: string;
+  readonly inMemory?: boolean;
+  readonly port?: number;
+  readonly host?: string;
+}
+
+export interface SpawnedNode {
+  readonly connectionString: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Settles when the process has ended, for whatever reason, with its exit code or signal. */
+  readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  /** Asks the node to stop and waits for it; kills it if it takes longer than it may. */
+  stop(): Promise<void>;
+}
+
+const READY_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 5_000;
+
+interface ReadyLine {
+  readonly ready: true;
+  readonly port: number;
+  readonly pid: number;
+  readonly connectionString: string;
+}
+
+/**
+ * Runs the node as a child process, which ends when this process does. Resolves when it accepts connections.
+ * Errors: rejects with what the node printed if it ends before that.
+ */
+export async function spawnEventStoreNode(options: SpawnOptions): Promise<SpawnedNode> {
+  const child = spawn(process.execPath, [...entry(), ...argumentsOf(options)], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+  });
+  const { pid, port, connectionString } = await readiness(child);
+  return { pid, port, connectionString, exited, stop: () => stop(child, exited) };
+}
+
+/** The entry beside this file: a `.ts` source needs the loader, a compiled file does not. */
+function entry(): string[] {
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+  const path = fileURLToPath(new URL(`./main${extension}`, import.meta.url));
+  return extension === '.ts' ? ['--import', import.meta.resolve('tsx'), path] : [path];
+}
+
+function argumentsOf({ dataDir, inMemory, port = 0, host }: SpawnOptions): string[] {
+  const store = inMemory ? ['--in-memory'] : dataDir === undefined ? [] : ['--data', dataDir];
+  return [...store, '--port', String(port), ...(host === undefined ? [] : ['--host', host]), '--exit-with-parent'];
+}
+
+function readiness(child: ChildProcess): Promise<ReadyLine> {
+  return new Promise((resolve, reject) => {
+    let output = '';
+    let errors = '';
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      reject(new Error(`the event store node was not ready within ${READY_TIMEOUT_MS} ms: ${errors}`));
+    }, READY_TIMEOUT_MS);
+    child.stderr?.on('data', (text: Buffer) => {
+      errors = (errors + text.toString()).slice(-4_000);
+    });
+    child.stdout?.on('data', (text: Buffer) => {
+      output += text.toString();
+      const line = output.split('\n').find((candidate) => candidate.startsWith('{"ready":true'));
+      if (!line || !output.includes('\n')) return;
+      clearTimeout(timer);
+      resolve(JSON.parse(line) as ReadyLine);
+    });
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      clearTimeout(timer);
+      reject(new Error(`the event store node did not start (${signal ?? `exit ${code}`}): ${errors.trim()}`));
+    });
+  });
+}
+
+async function stop(child: ChildProcess, exited: Promise<unknown>): Promise<void> {
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+  await exited;
+  clearTimeout(timer);
+}

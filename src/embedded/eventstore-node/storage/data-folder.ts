@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EventIndex } from '../store/event-index.ts';
+import { lockFolder } from './folder-lock.ts';
+import type { Log } from './log.ts';
+import { recover } from './recovery.ts';
+import { SegmentLog } from './segment-log.ts';
+import { readSnapshot, writeSnapshot } from './snapshot.ts';
+
+const IDENTITY_FILE = 'node.json';
+const FORMAT = 1;
+
+/** An opened data folder. */
+export interface DataFolder {
+  readonly log: Log;
+  readonly index: EventIndex;
+  readonly instanceId: string;
+  /** Writes the index snapshot; nothing may be pending. */
+  saveIndex(): void;
+  close(): Promise<void>;
+}
+
+/**
+ * Locks the folder, creates it if need be, and brings the index up to date with the log.
+ * Throws `FolderInUse`, or `DamagedLog` if stored events are not intact.
+ */
+export async function openDataFolder(folder: string): Promise<DataFolder> {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const lock = await lockFolder(folder);
+  try {
+    const instanceId = readOrCreateIdentity(folder);
+    const { index, logEnd } = readSnapshot(folder);
+    const log = SegmentLog.open(folder);
+    recover(log, index, logEnd);
+    return {
+      log,
+      index,
+      instanceId,
+      saveIndex: () => writeSnapshot(folder, index, log.end),
+      close: async () => {
+        await log.close();
+        await lock.release();
+      },
+    };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+function readOrCreateIdentity(folder: string): string {
+  const path = join(folder, IDENTITY_FILE);
+  try {
+    const identity = JSON.parse(readFileSync(path, 'utf8')) as { format: number; instanceId: string };
+    if (identity.format !== FORMAT) {
+      throw new Error(`${path}: data format ${identity.format} is not supported, only ${FORMAT}`);
+    }
+    return identity.instanceId;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const instanceId = randomUUID();
+  writeFileSync(path, `${JSON.stringify({ format: FORMAT, instanceId })}\n`);
+  return instanceId;
+}

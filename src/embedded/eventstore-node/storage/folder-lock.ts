@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import { readFileSync, realpathSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { processStartedAt } from './process-start.ts';
+
+const LOCK_FILE = 'node.lock';
+
+/** Another live node uses the data folder. */
+export class FolderInUse extends Error {
+  override readonly name = 'FolderInUse';
+}
+
+export interface FolderLock {
+  release(): Promise<void>;
+}
+
+/**
+ * Makes this process the only node on the folder. On Linux the kernel holds the lock (a socket in the abstract
+ * namespace, gone with the process, whatever way it ends); elsewhere a file names the owner, which is taken over when
+ * no process with that pid and start time lives.
+ */
+export async function lockFolder(folder: string): Promise<FolderLock> {
+  const release = process.platform === 'linux' ? await lockBySocket(folder) : lockByFile(folder);
+  writeFileSync(join(folder, LOCK_FILE), JSON.stringify(ownIdentity()));
+  return release;
+}
+
+async function lockBySocket(folder: string): Promise<FolderLock> {
+  const { dev, ino } = statSync(folder, { bigint: true });
+  const name = createHash('sha256').update(`${dev}:${ino}`).digest('hex').slice(0, 32);
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(error.code === 'EADDRINUSE' ? inUse(folder, readOwner(folder)?.pid) : error),
+    );
+    server.listen(`\0baton-eventstore-node-${name}`, resolve);
+  });
+  server.unref();
+  return { release: () => new Promise((resolve) => server.close(() => resolve())) };
+}
+
+function lockByFile(folder: string): FolderLock {
+  const path = join(folder, LOCK_FILE);
+  const owner = readOwner(folder);
+  if (owner && processStartedAt(owner.pid) === owner.startedAt) throw inUse(folder, owner.pid);
+  return { release: async () => unlinkSync(path) };
+}
+
+interface Owner {
+  readonly pid: number;
+  readonly startedAt: string | undefined;
+}
+
+function ownIdentity(): Owner {
+  return { pid: process.pid, startedAt: processStartedAt(process.pid) };
+}
+
+function readOwner(folder: string): Owner | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folder, LOCK_FILE), 'utf8')) as Owner;
+  } catch {
+    return undefined; // no owner has been noted, or half of it: nobody to name
+  }
+}
+
+function inUse(folder: string, pid: number | undefined): FolderInUse {
+  const who = pid === undefined ? 'another process' : `process ${pid}`;
+  return new FolderInUse(
+    `the data folder ${realpathSync(folder)} is in use by ${who}; stop that node or use another folder`,
+  );
+}

@@ -1,0 +1,300 @@
+import { crc32 } from 'node:zlib';
+import { varintSize, writeVarint } from '../protobuf/writer.ts';
+
+/**
+ * One stored event: a fixed header for our own use, then the gRPC-framed `ReadResp` exactly as it goes to a reader, so
+ * that serving an event is a copy. Little endian.
+ *
+ *  0 u32 size of the whole record      32 u16 flags             40 u16 where the type starts
+ *  4 u32 crc32 of everything behind    34 u16 type length       42 u16 unused
+ *  8 f64 position                      36 u16 name length       44 u32 where the stream name starts
+ * 16 f64 revision                      38 u16 where the         48 u32 where the data starts; it ends with the record
+ * 24 f64 created, ms since the epoch          RecordedEvent starts; it ends with the record
+ */
+export const RECORD_HEADER = 52;
+const FRAME_PREFIX = 5;
+const ID_LENGTH = 36;
+
+/** The revision a tombstone takes: 2^63 - 1 on the wire, its nearest double here. */
+export const TOMBSTONE_REVISION = 2 ** 63;
+export const MAX_I64 = 9223372036854775807n;
+
+/** Longest stream name and event type, in bytes: their lengths are kept in 16 bits. */
+export const MAX_NAME_BYTES = 60_000;
+
+export const Flag = { json: 1, link: 2, tombstone: 4 } as const;
+
+/** An event to append. The ranges point into `source`, the request it arrived in. */
+export interface ProposedEvent {
+  readonly source: Buffer;
+  /** Lower-case, hyphenated. */
+  readonly id: string;
+  readonly json: boolean;
+  readonly typeStart: number;
+  readonly typeEnd: number;
+  readonly dataStart: number;
+  readonly dataEnd: number;
+  readonly metadataStart: number;
+  readonly metadataEnd: number;
+}
+
+/** What the node adds when it writes an event. */
+export interface Placement {
+  readonly streamName: Buffer;
+  readonly revision: number;
+  readonly position: number;
+  readonly created: CreatedAt;
+}
+
+/** Write time in the two forms a record needs; one per group. */
+export interface CreatedAt {
+  readonly ms: number;
+  /** 100 ns ticks since the epoch, decimal. */
+  readonly ticks: Buffer;
+}
+
+export function createdAt(ms: number): CreatedAt {
+  return { ms, ticks: Buffer.from(`${Math.trunc(ms)}0000`, 'latin1') };
+}
+
+const KEY_TYPE = Buffer.from('\x0a\x04type\x12', 'latin1');
+const KEY_CREATED = Buffer.from('\x0a\x07created\x12', 'latin1');
+const JSON_ENTRY = metadataEntry('content-type', 'application/json');
+const BINARY_ENTRY = metadataEntry('content-type', 'application/octet-stream');
+const TOMBSTONE_VARINT = Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]);
+
+/** Room that is certain to hold the record of this event. */
+export function recordSizeBound(event: ProposedEvent, streamName: Buffer): number {
+  const body = event.typeEnd - event.typeStart + (event.dataEnd - event.dataStart);
+  return RECORD_HEADER + body + (event.metadataEnd - event.metadataStart) + streamName.length + 250;
+}
+
+/** Writes the record at `at` and returns the offset behind it. */
+export function writeRecord(target: Buffer, at: number, event: ProposedEvent, placement: Placement): number {
+  const sizes = measure(event, placement);
+  target.writeDoubleLE(placement.position, at + 8);
+  target.writeDoubleLE(placement.revision, at + 16);
+  target.writeDoubleLE(placement.created.ms, at + 24);
+  target.writeUInt16LE(flagsOf(event, placement), at + 32);
+  target.writeUInt16LE(sizes.type, at + 34);
+  target.writeUInt16LE(placement.streamName.length, at + 36);
+  const recorded = writeFrameHead(target, at + RECORD_HEADER, sizes, placement.position);
+  target.writeUInt16LE(recorded - at, at + 38);
+  const end = writeRecordedEvent(target, at, recorded, event, placement, sizes);
+  target.writeUInt32LE(end - at, at);
+  target.writeUInt32LE(checksum(target, at, end - at), at + 4);
+  return end;
+}
+
+interface Sizes {
+  readonly type: number;
+  readonly metadata: number;
+  readonly data: number;
+  readonly typeEntry: number;
+  readonly nameField: number;
+  readonly createdEntry: number;
+  readonly recorded: number;
+}
+
+function measure(event: ProposedEvent, { streamName, revision, position, created }: Placement): Sizes {
+  const type = event.typeEnd - event.typeStart;
+  const metadata = event.metadataEnd - event.metadataStart;
+  const data = event.dataEnd - event.dataStart;
+  const typeEntry = KEY_TYPE.length + varintSize(type) + type;
+  const nameField = 1 + varintSize(streamName.length) + streamName.length;
+  const createdEntry = KEY_CREATED.length + 1 + created.ticks.length;
+  const recorded =
+    4 +
+    ID_LENGTH +
+    delimitedSize(typeEntry) +
+    delimitedSize(nameField) +
+    (1 + revisionSize(revision)) +
+    2 * (1 + varintSize(position)) +
+    delimitedSize(createdEntry) +
+    (event.json ? JSON_ENTRY.length : BINARY_ENTRY.length) +
+    (metadata === 0 ? 0 : delimitedSize(metadata)) +
+    (data === 0 ? 0 : delimitedSize(data));
+  return { type, metadata, data, typeEntry, nameField, createdEntry, recorded };
+}
+
+function delimitedSize(length: number): number {
+  return 1 + varintSize(length) + length;
+}
+
+function revisionSize(revision: number): number {
+  return revision === TOMBSTONE_REVISION ? TOMBSTONE_VARINT.length : varintSize(revision);
+}
+
+function flagsOf(event: ProposedEvent, placement: Placement): number {
+  const { source, typeStart, typeEnd } = event;
+  const isLink = typeEnd - typeStart === 2 && source[typeStart] === 0x24 && source[typeStart + 1] === 0x3e;
+  return (
+    (event.json ? Flag.json : 0) |
+    (isLink ? Flag.link : 0) |
+    (placement.revision === TOMBSTONE_REVISION ? Flag.tombstone : 0)
+  );
+}
+
+/** gRPC prefix, `ReadResp.event`, `ReadEvent.commit_position`, head of `ReadEvent.event`. */
+function writeFrameHead(target: Buffer, from: number, sizes: Sizes, position: number): number {
+  const readEvent = 1 + varintSize(position) + delimitedSize(sizes.recorded);
+  target[from] = 0;
+  target.writeUInt32BE(delimitedSize(readEvent), from + 1);
+  let at = from + FRAME_PREFIX;
+  target[at++] = 0x0a;
+  at = writeVarint(target, at, readEvent);
+  target[at++] = 0x18;
+  at = writeVarint(target, at, position);
+  target[at++] = 0x0a;
+  return writeVarint(target, at, sizes.recorded);
+}
+
+function writeRecordedEvent(
+  target: Buffer,
+  record: number,
+  from: number,
+  event: ProposedEvent,
+  placement: Placement,
+  sizes: Sizes,
+): number {
+  const { source } = event;
+  let at = from;
+  target[at++] = 0x0a; // id
+  target[at++] = 2 + ID_LENGTH;
+  target[at++] = 0x12;
+  target[at++] = ID_LENGTH;
+  at += target.write(event.id, at, ID_LENGTH, 'latin1');
+  target[at++] = 0x32; // metadata: type
+  at = writeVarint(target, at, sizes.typeEntry);
+  KEY_TYPE.copy(target, at);
+  at = writeVarint(target, at + KEY_TYPE.length, sizes.type);
+  target.writeUInt16LE(at - record, record + 40);
+  at += source.copy(target, at, event.typeStart, event.typeEnd);
+  target[at++] = 0x12; // stream_identifier
+  at = writeVarint(target, at, sizes.nameField);
+  target[at++] = 0x1a;
+  at = writeVarint(target, at, placement.streamName.length);
+  target.writeUInt16LE(0, record + 42);
+  target.writeUInt32LE(at - record, record + 44);
+  at += placement.streamName.copy(target, at);
+  at = writePlace(target, at, placement);
+  target[at++] = 0x32; // metadata: created
+  at = writeVarint(target, at, sizes.createdEntry);
+  at += KEY_CREATED.copy(target, at);
+  target[at++] = placement.created.ticks.length;
+  at += placement.created.ticks.copy(target, at);
+  at += (event.json ? JSON_ENTRY : BINARY_ENTRY).copy(target, at);
+  if (sizes.metadata > 0) {
+    target[at++] = 0x3a;
+    at = writeVarint(target, at, sizes.metadata);
+    at += source.copy(target, at, event.metadataStart, event.metadataEnd);
+  }
+  if (sizes.data > 0) {
+    target[at++] = 0x42;
+    at = writeVarint(target, at, sizes.data);
+  }
+  target.writeUInt32LE(at - record, record + 48);
+  if (sizes.data > 0) at += source.copy(target, at, event.dataStart, event.dataEnd);
+  return at;
+}
+
+/** Revision, prepare position, commit position. */
+function writePlace(target: Buffer, from: number, { revision, position }: Placement): number {
+  let at = from;
+  target[at++] = 0x18;
+  if (revision === TOMBSTONE_REVISION) at += TOMBSTONE_VARINT.copy(target, at);
+  else at = writeVarint(target, at, revision);
+  target[at++] = 0x20;
+  at = writeVarint(target, at, position);
+  target[at++] = 0x28;
+  return writeVarint(target, at, position);
+}
+
+function metadataEntry(key: string, value: string): Buffer {
+  const content = Buffer.from(
+    `\x0a${String.fromCharCode(key.length)}${key}\x12${String.fromCharCode(value.length)}${value}`,
+    'latin1',
+  );
+  return Buffer.concat([Buffer.from([0x32, content.length]), content]);
+}
+
+function checksum(buffer: Buffer, at: number, size: number): number {
+  return crc32(buffer.subarray(at + 8, at + size));
+}
+
+/** Whether a whole, undamaged record that belongs at `position` starts at `at`. */
+export function isIntactRecord(buffer: Buffer, at: number, position: number): boolean {
+  if (buffer.length - at < RECORD_HEADER) return false;
+  const size = buffer.readUInt32LE(at);
+  return (
+    size >= RECORD_HEADER &&
+    size <= buffer.length - at &&
+    buffer.readDoubleLE(at + 8) === position &&
+    buffer.readUInt32LE(at + 4) === checksum(buffer, at, size)
+  );
+}
+
+/** Reads the parts of a stored record. */
+export class StoredRecord {
+  constructor(
+    readonly buffer: Buffer,
+    readonly at: number,
+  ) {}
+
+  get size(): number {
+    return this.buffer.readUInt32LE(this.at);
+  }
+
+  get position(): number {
+    return this.buffer.readDoubleLE(this.at + 8);
+  }
+
+  get revision(): number {
+    return this.buffer.readDoubleLE(this.at + 16);
+  }
+
+  get createdMs(): number {
+    return this.buffer.readDoubleLE(this.at + 24);
+  }
+
+  get flags(): number {
+    return this.buffer.readUInt16LE(this.at + 32);
+  }
+
+  get type(): string {
+    const start = this.at + this.buffer.readUInt16LE(this.at + 40);
+    return this.buffer.toString('utf8', start, start + this.buffer.readUInt16LE(this.at + 34));
+  }
+
+  get streamName(): string {
+    const start = this.at + this.buffer.readUInt32LE(this.at + 44);
+    return this.buffer.toString('utf8', start, start + this.buffer.readUInt16LE(this.at + 36));
+  }
+
+  /** Whether the stream name starts with `$`. */
+  get isSystem(): boolean {
+    return this.buffer[this.at + this.buffer.readUInt32LE(this.at + 44)] === 0x24;
+  }
+
+  get id(): string {
+    const start = this.at + this.buffer.readUInt16LE(this.at + 38) + 4;
+    return this.buffer.toString('latin1', start, start + ID_LENGTH);
+  }
+
+  get data(): Buffer {
+    return this.buffer.subarray(this.at + this.buffer.readUInt32LE(this.at + 48), this.at + this.size);
+  }
+
+  /** The protobuf `RecordedEvent`. */
+  get recordedEvent(): Buffer {
+    return this.buffer.subarray(this.at + this.buffer.readUInt16LE(this.at + 38), this.at + this.size);
+  }
+
+  /** The gRPC-framed `ReadResp`. */
+  get frame(): Buffer {
+    return this.buffer.subarray(this.at + RECORD_HEADER, this.at + this.size);
+  }
+}
+
+/** Length of the `id` field at the start of every stored `RecordedEvent`. */
+export const ID_FIELD_SIZE = 4 + ID_LENGTH;

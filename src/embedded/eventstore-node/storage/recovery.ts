@@ -1,0 +1,101 @@
+import type { EventIndex } from '../store/event-index.ts';
+import { GROUP_HEADER, GROUP_MAGIC, readGroupHeader } from './group.ts';
+import { DamagedLog } from './log.ts';
+import { Flag, isIntactRecord, StoredRecord } from './record.ts';
+import type { SegmentLog } from './segment-log.ts';
+
+const CHUNK = 4 * 1024 * 1024;
+
+/**
+ * Checks every group of the log and adds the events from `indexed` on to the index. A last group that is not whole is
+ * cut: a crash interrupted its write, so it was never acknowledged. Damage in front of a later group, or in what the
+ * index snapshot already covered, is not that: it throws `DamagedLog`.
+ */
+export function recover(log: SegmentLog, index: EventIndex, indexed: number): void {
+  if (log.end < indexed) {
+    throw new DamagedLog(log.end, `the log ends at position ${log.end}, but ${indexed} bytes of it were durable`);
+  }
+  const reader = new ChunkReader(log);
+  let position = 0;
+  while (position < log.end) {
+    const next = checkGroup(reader, position, (record) => {
+      if (position >= indexed) addToIndex(index, record);
+    });
+    if (next === undefined) {
+      refuseOrCut(log, reader, position, indexed);
+      break;
+    }
+    position = next;
+  }
+  index.publish();
+}
+
+function addToIndex(index: EventIndex, record: StoredRecord): void {
+  index.add(index.intern(record.streamName), record.position, (record.flags & Flag.tombstone) !== 0);
+}
+
+/** Returns the position behind the group, or undefined if it is not whole. Nothing is visited unless all of it is. */
+function checkGroup(reader: ChunkReader, start: number, visit: (record: StoredRecord) => void): number | undefined {
+  const header = readGroupHeader(reader.at(start, GROUP_HEADER), 0, start);
+  if (!header) return undefined;
+  const body = reader.at(start + GROUP_HEADER, header.bodyLength);
+  const records: StoredRecord[] = [];
+  let at = 0;
+  for (let i = 0; i < header.records; i++) {
+    if (!isIntactRecord(body, at, start + GROUP_HEADER + at)) return undefined;
+    const record = new StoredRecord(body, at);
+    records.push(record);
+    at += record.size;
+  }
+  if (at !== header.bodyLength) return undefined;
+  for (const record of records) visit(record);
+  return start + GROUP_HEADER + header.bodyLength;
+}
+
+function refuseOrCut(log: SegmentLog, reader: ChunkReader, damage: number, indexed: number): void {
+  if (damage < indexed || hasGroupAfter(reader, damage, log.end)) {
+    const at = firstDamage(reader, damage);
+    throw new DamagedLog(at, `the log is damaged at position ${at}, in front of intact events; restore it from a copy`);
+  }
+  log.cut(damage);
+}
+
+/** Position of the first damaged record of a group, or of the group if its header is damaged. */
+function firstDamage(reader: ChunkReader, start: number): number {
+  const header = readGroupHeader(reader.at(start, GROUP_HEADER), 0, start);
+  if (!header) return start;
+  const body = reader.at(start + GROUP_HEADER, header.bodyLength);
+  let at = 0;
+  while (isIntactRecord(body, at, start + GROUP_HEADER + at)) at += new StoredRecord(body, at).size;
+  return start + GROUP_HEADER + at;
+}
+
+/** Whether a group header that belongs where it stands follows the damage. */
+function hasGroupAfter(reader: ChunkReader, damage: number, end: number): boolean {
+  for (let from = damage + 1; from < end; from += CHUNK) {
+    const bytes = reader.at(from, CHUNK + GROUP_HEADER);
+    for (let at = bytes.indexOf(GROUP_MAGIC); at >= 0; at = bytes.indexOf(GROUP_MAGIC, at + 1)) {
+      if (readGroupHeader(bytes, at, from + at)) return true;
+    }
+  }
+  return false;
+}
+
+/** Reads the log in large pieces. */
+class ChunkReader {
+  private start = 0;
+  private chunk: Buffer = Buffer.alloc(0);
+
+  constructor(private readonly log: SegmentLog) {}
+
+  /** Up to `length` bytes from `position`; fewer only at the end of the log. Valid until the next call. */
+  at(position: number, length: number): Buffer {
+    const offset = position - this.start;
+    if (offset < 0 || offset + length > this.chunk.length) {
+      this.start = position;
+      this.chunk = this.log.read(position, Math.max(length, CHUNK));
+      return this.chunk.subarray(0, length);
+    }
+    return this.chunk.subarray(offset, offset + length);
+  }
+}

@@ -1,0 +1,55 @@
+import { closeSync, fstatSync, fsyncSync, openSync, readdirSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** One file of the log; its name says which position its first byte has. */
+export interface Segment {
+  readonly base: number;
+  readonly path: string;
+  readonly fd: number;
+  size: number;
+}
+
+const NAME = /^segment-(\d{16})\.log$/;
+
+export function segmentPath(folder: string, base: number): string {
+  return join(folder, `segment-${String(base).padStart(16, '0')}.log`);
+}
+
+/** Opens all segments of a folder for reading and writing, oldest first. */
+export function openSegments(folder: string): Segment[] {
+  const bases = readdirSync(folder)
+    .map((name) => NAME.exec(name)?.[1])
+    .filter((base) => base !== undefined)
+    .map(Number)
+    .sort((a, b) => a - b);
+  return bases.map((base) => openSegment(folder, base, 'r+'));
+}
+
+/** Creates the next segment; its name is durable before this returns. */
+export function createSegment(folder: string, base: number): Segment {
+  const segment = openSegment(folder, base, 'wx+');
+  try {
+    fsyncSync(segment.fd);
+    syncFolder(folder);
+    return segment;
+  } catch (error) {
+    closeSync(segment.fd);
+    unlinkSync(segment.path);
+    throw error;
+  }
+}
+
+export function syncFolder(folder: string): void {
+  const fd = openSync(folder, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openSegment(folder: string, base: number, mode: string): Segment {
+  const path = segmentPath(folder, base);
+  const fd = openSync(path, mode, 0o600);
+  return { base, path, fd, size: fstatSync(fd).size };
+}

@@ -1,0 +1,141 @@
+import { closeSync, fdatasync, fdatasyncSync, ftruncateSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { DamagedLog, type Log, LogFailure } from './log.ts';
+import { createSegment, openSegments, type Segment } from './segment-files.ts';
+
+const flush = promisify(fdatasync);
+
+/** A segment is closed at this size; the group that crosses the line still goes into it. */
+export const SEGMENT_SIZE = 64 * 1024 * 1024;
+
+/**
+ * The log as append-only files. One write and one fdatasync per group; the next group is written only after the last
+ * is durable, so whatever lies before a valid group was flushed, and damage there is damage, not a torn write.
+ */
+export class SegmentLog implements Log {
+  private broken: Error | undefined;
+
+  private constructor(
+    private readonly folder: string,
+    private readonly segments: Segment[],
+    private readonly segmentSize: number,
+  ) {}
+
+  /** Opens the files and checks that they follow one another; their contents are checked by recovery. */
+  static open(folder: string, segmentSize = SEGMENT_SIZE): SegmentLog {
+    const segments = openSegments(folder);
+    if (segments.length === 0) segments.push(createSegment(folder, 0));
+    let expected = 0;
+    for (const { base, path, size } of segments) {
+      if (base !== expected) throw new DamagedLog(expected, gap(expected, base, path));
+      expected = base + size;
+    }
+    return new SegmentLog(folder, segments, segmentSize);
+  }
+
+  get end(): number {
+    return this.active.base + this.active.size;
+  }
+
+  async append(group: Buffer): Promise<void> {
+    if (this.broken) throw new LogFailure('broken', this.broken.message, { cause: this.broken });
+    const segment = this.segmentForNext();
+    this.writeAll(segment, group);
+    try {
+      await flush(segment.fd);
+    } catch (cause) {
+      throw this.breakDown('a flush failed, so what is on disk is unknown', cause);
+    }
+    segment.size += group.length;
+  }
+
+  read(position: number, length: number): Buffer {
+    const buffer = Buffer.allocUnsafe(Math.max(0, Math.min(length, this.end - position)));
+    let filled = 0;
+    while (filled < buffer.length) {
+      const segment = this.segmentAt(position + filled);
+      const offset = position + filled - segment.base;
+      const wanted = Math.min(buffer.length - filled, segment.size - offset);
+      const got = wanted > 0 ? readSync(segment.fd, buffer, filled, wanted, offset) : 0;
+      if (got === 0) throw new DamagedLog(position + filled, `${segment.path} is shorter than it was`);
+      filled += got;
+    }
+    return buffer;
+  }
+
+  /** Drops everything from `position` on. Only for recovery: nothing there was ever acknowledged. */
+  cut(position: number): void {
+    while (this.active.base > position) {
+      const segment = this.segments.pop() as Segment;
+      closeSync(segment.fd);
+      unlinkSync(segment.path);
+    }
+    ftruncateSync(this.active.fd, position - this.active.base);
+    fdatasyncSync(this.active.fd);
+    this.active.size = position - this.active.base;
+  }
+
+  async close(): Promise<void> {
+    for (const { fd } of this.segments.splice(0)) closeSync(fd);
+  }
+
+  private get active(): Segment {
+    return this.segments[this.segments.length - 1] as Segment;
+  }
+
+  private segmentForNext(): Segment {
+    if (this.active.size < this.segmentSize) return this.active;
+    try {
+      this.segments.push(createSegment(this.folder, this.end));
+    } catch (cause) {
+      throw this.asFailure('could not create the next segment file', cause);
+    }
+    return this.active;
+  }
+
+  private writeAll(segment: Segment, group: Buffer): void {
+    try {
+      for (let done = 0; done < group.length; ) {
+        done += writeSync(segment.fd, group, done, group.length - done, segment.size + done);
+      }
+    } catch (cause) {
+      this.undo(segment);
+      throw this.asFailure('the events could not be written', cause);
+    }
+  }
+
+  private undo(segment: Segment): void {
+    try {
+      ftruncateSync(segment.fd, segment.size);
+    } catch (cause) {
+      throw this.breakDown('a failed write could not be undone', cause);
+    }
+  }
+
+  private asFailure(what: string, cause: unknown): LogFailure {
+    const code = (cause as NodeJS.ErrnoException).code;
+    const full = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
+    if (full) return new LogFailure('full', `disk full: ${what} (${code})`, { cause });
+    return this.breakDown(what, cause);
+  }
+
+  private breakDown(what: string, cause: unknown): LogFailure {
+    this.broken = new Error(`${what}; restart the node (${(cause as Error).message})`, { cause });
+    return new LogFailure('broken', this.broken.message, { cause });
+  }
+
+  private segmentAt(position: number): Segment {
+    let low = 0;
+    let high = this.segments.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if ((this.segments[middle] as Segment).base <= position) low = middle;
+      else high = middle - 1;
+    }
+    return this.segments[low] as Segment;
+  }
+}
+
+function gap(expected: number, base: number, path: string): string {
+  return `the log has no bytes at position ${expected}: the next file, ${path}, starts at ${base}`;
+}

@@ -1,0 +1,99 @@
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { EventIndex } from '../store/event-index.ts';
+import { syncFolder } from './segment-files.ts';
+
+/**
+ * The index as a file, so that a restart need not rebuild it. Disposable: without it, or if it is damaged, the index is
+ * rebuilt from the log. Little endian: magic, u32 crc32 of the rest, u32 events, u32 streams, u32 bytes of names,
+ * f64 end of the covered log, then f64 positions, u32 list lengths, u32 ordinals, u16 name lengths, u8 flags, names.
+ */
+const MAGIC = Buffer.from('BTNIDX01', 'latin1');
+const HEAD = 32;
+const FILE = 'index.snapshot';
+
+/** Writes the visible part of the index, which covers the log up to `logEnd`. */
+export function writeSnapshot(folder: string, index: EventIndex, logEnd: number): void {
+  const bytes = encode(index, logEnd);
+  const path = join(folder, FILE);
+  const fd = openSync(`${path}.new`, 'w', 0o600);
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(`${path}.new`, path);
+  syncFolder(folder);
+}
+
+/** The index and how much of the log it covers; an empty one if there is no usable snapshot. */
+export function readSnapshot(folder: string): { index: EventIndex; logEnd: number } {
+  const index = new EventIndex();
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(join(folder, FILE));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { index, logEnd: 0 };
+    throw error;
+  }
+  const intact =
+    bytes.length >= HEAD &&
+    bytes.compare(MAGIC, 0, 8, 0, 8) === 0 &&
+    bytes.readUInt32LE(8) === crc32(bytes.subarray(12));
+  return intact ? { index, logEnd: decode(bytes, index) } : { index, logEnd: 0 };
+}
+
+function encode(index: EventIndex, logEnd: number): Buffer {
+  const streams = [...index.streams()];
+  const names = streams.map(({ name }) => Buffer.from(name, 'utf8'));
+  const nameBytes = names.reduce((sum, name) => sum + name.length, 0);
+  const lengths = Uint32Array.from(streams, ({ ordinals }) => ordinals.length);
+  const head = Buffer.alloc(HEAD);
+  MAGIC.copy(head);
+  head.writeUInt32LE(index.visible, 12);
+  head.writeUInt32LE(streams.length, 16);
+  head.writeUInt32LE(nameBytes, 20);
+  head.writeDoubleLE(logEnd, 24);
+  const bytes = Buffer.concat([
+    head,
+    ...[...index.positions.parts()].map(bytesOf),
+    bytesOf(lengths),
+    ...streams.map(({ ordinals }) => bytesOf(ordinals)),
+    bytesOf(Uint16Array.from(names, ({ length }) => length)),
+    Uint8Array.from(streams, ({ tombstoned }) => (tombstoned ? 1 : 0)),
+    ...names,
+  ]);
+  bytes.writeUInt32LE(crc32(bytes.subarray(12)), 8);
+  return bytes;
+}
+
+function decode(bytes: Buffer, index: EventIndex): number {
+  const events = bytes.readUInt32LE(12);
+  const streams = bytes.readUInt32LE(16);
+  let at = HEAD;
+  const section = (length: number): ArrayBuffer => {
+    const copy = new Uint8Array(bytes.subarray(at, at + length)).buffer as ArrayBuffer;
+    at += length;
+    return copy;
+  };
+  for (const position of new Float64Array(section(events * 8))) index.positions.push(position);
+  const lengths = new Uint32Array(section(streams * 4));
+  const ordinals = new Uint32Array(section(events * 4));
+  const nameLengths = new Uint16Array(section(streams * 2));
+  const flags = new Uint8Array(section(streams));
+  let ordinal = 0;
+  for (let i = 0; i < streams; i++) {
+    const length = lengths[i] as number;
+    const nameEnd = at + (nameLengths[i] as number);
+    index.restore(bytes.toString('utf8', at, nameEnd), ordinals.subarray(ordinal, ordinal + length), flags[i] === 1);
+    ordinal += length;
+    at = nameEnd;
+  }
+  return bytes.readDoubleLE(24);
+}
+
+function bytesOf(array: Float64Array | Uint32Array | Uint16Array): Buffer {
+  return Buffer.from(array.buffer, array.byteOffset, array.byteLength);
+}

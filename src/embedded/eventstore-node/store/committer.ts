@@ -1,0 +1,182 @@
+import { DamagedLog, LogFailure } from '../storage/log.ts';
+import { createdAt } from '../storage/record.ts';
+import { OperationDecider, type Written } from './decide-operation.ts';
+import type { EventStore } from './event-store.ts';
+import { GroupBuilder } from './group-builder.ts';
+import type { Operation, Outcome } from './operations.ts';
+import { RecentIds } from './recent-ids.ts';
+
+/** A group takes operations up to about this size; a single larger one is still taken. */
+const GROUP_BYTES = 4 * 1024 * 1024;
+/** Waiting requests hold at most about this much memory before senders are paused. */
+const BACKLOG_BYTES = 32 * 1024 * 1024;
+/** Room per operation for the events the node adds itself. */
+const SLACK = 512;
+const EXPIRY_CHECK_MS = 100;
+
+interface Decided {
+  readonly operation: Operation;
+  readonly outcome: Outcome;
+  settled: boolean;
+}
+
+interface Group {
+  readonly builder: GroupBuilder;
+  readonly decided: Decided[];
+  readonly written: readonly Written[];
+}
+
+const TIMED_OUT: Outcome = { kind: 'timedOut' };
+const STOPPING: Outcome = { kind: 'failed', cause: 'stopping', message: 'the node is shutting down' };
+
+/**
+ * The one writer. Operations that arrive while a group is being flushed form the next group: decided in order of
+ * arrival, written together, made durable by one flush, and only then answered and shown to readers.
+ */
+export class Committer {
+  private readonly recent = new RecentIds();
+  private queue: Operation[] = [];
+  private backlog = 0;
+  private waiting: (() => void)[] = [];
+  private running: Promise<void> | undefined;
+  private stopped = false;
+  private flushing: readonly Decided[] = [];
+  private readonly clockwork = setInterval(() => this.expire(), EXPIRY_CHECK_MS).unref();
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly now: () => number,
+    private readonly onCommitted: () => void = () => {},
+  ) {}
+
+  submit(operation: Operation): void {
+    if (this.stopped) {
+      operation.settle(STOPPING);
+      return;
+    }
+    this.queue.push(operation);
+    this.backlog += operation.bytes;
+    this.running ??= this.run();
+  }
+
+  /** Whether senders should hold back; `onceRoom` says when not any more. */
+  get isFull(): boolean {
+    return this.backlog > BACKLOG_BYTES;
+  }
+
+  onceRoom(resume: () => void): void {
+    this.waiting.push(resume);
+  }
+
+  /** Commits what is waiting, refuses what comes after. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.running;
+    clearInterval(this.clockwork);
+  }
+
+  private async run(): Promise<void> {
+    // Everything that is readable on the sockets now gets into the first group.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.queue.length > 0) await this.commit(this.form());
+    this.running = undefined;
+  }
+
+  private form(): Group {
+    const operations = this.take();
+    const now = this.now();
+    const bytes = operations.reduce((sum, operation) => sum + operation.bytes + SLACK, 0);
+    const builder = new GroupBuilder(this.store.log.end, createdAt(now), bytes);
+    this.store.build(builder);
+    const decider = new OperationDecider(this.store, this.recent, builder);
+    const decided = operations.map((operation) => ({
+      operation,
+      outcome: operation.deadlineMs < now ? TIMED_OUT : decideSafely(decider, operation),
+      settled: false,
+    }));
+    return { builder, decided, written: decider.written };
+  }
+
+  private take(): Operation[] {
+    let bytes = 0;
+    let count = 0;
+    for (const operation of this.queue) {
+      if (count > 0 && bytes + operation.bytes > GROUP_BYTES) break;
+      bytes += operation.bytes;
+      count++;
+    }
+    const taken = count === this.queue.length ? this.queue : this.queue.slice(0, count);
+    this.queue = count === this.queue.length ? [] : this.queue.slice(count);
+    return taken;
+  }
+
+  private async commit(group: Group): Promise<void> {
+    try {
+      await this.write(group);
+      for (const decided of group.decided) this.settle(decided, decided.outcome);
+    } catch (error) {
+      this.takeBack(group);
+      const outcome = failureOf(error);
+      for (const decided of group.decided) this.settle(decided, outcome);
+    }
+    this.release(group.decided);
+    if (group.written.length === 0) return;
+    this.store.wakeups.notify(group.written.map(({ streamName }) => streamName));
+    this.onCommitted();
+  }
+
+  private async write({ builder, decided }: Group): Promise<void> {
+    if (builder.isEmpty) {
+      this.store.build(undefined);
+      return;
+    }
+    const buffer = builder.finish();
+    this.flushing = decided;
+    try {
+      await this.store.log.append(buffer);
+    } finally {
+      this.flushing = [];
+    }
+    this.store.publish(builder.start, buffer);
+    this.store.build(undefined);
+  }
+
+  /** Should the disk hang, callers get their timeout nonetheless; whether the events are kept is open then. */
+  private expire(): void {
+    const now = this.now();
+    for (const decided of this.flushing) if (decided.operation.deadlineMs < now) this.settle(decided, TIMED_OUT);
+  }
+
+  private takeBack({ written }: Group): void {
+    this.store.build(undefined);
+    this.store.withdraw(written.map(({ stream }) => stream));
+    for (const { stream, id } of written) this.recent.forget(stream, id);
+  }
+
+  private settle(decided: Decided, outcome: Outcome): void {
+    if (decided.settled) return;
+    decided.settled = true;
+    decided.operation.settle(outcome);
+  }
+
+  private release(decided: readonly Decided[]): void {
+    for (const { operation } of decided) this.backlog -= operation.bytes;
+    if (this.isFull) return;
+    for (const resume of this.waiting.splice(0)) resume();
+  }
+}
+
+/** Recognising a repeat reads stored events, which may turn out to be damaged: that fails the one operation only. */
+function decideSafely(decider: OperationDecider, operation: Operation): Outcome {
+  try {
+    return decider.decide(operation);
+  } catch (error) {
+    if (error instanceof DamagedLog) return { kind: 'failed', cause: 'broken', message: error.message };
+    throw error;
+  }
+}
+
+function failureOf(error: unknown): Outcome {
+  if (error instanceof LogFailure) return { kind: 'failed', cause: error.kind, message: error.message };
+  throw error;
+}

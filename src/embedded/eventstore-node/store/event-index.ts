@@ -1,0 +1,95 @@
+import { NumberList } from './growable.ts';
+import { OrdinalLists } from './ordinal-lists.ts';
+
+/** A stream's number in the index. */
+export type StreamId = number;
+
+/**
+ * Where every event is. An event's *ordinal* counts all events from 0 in log order. Events enter when they are decided
+ * and become visible to readers when they are durable: `visible` is the number of events readers may see. What is
+ * behind it can be taken back.
+ */
+export class EventIndex {
+  private readonly ids = new Map<string, StreamId>();
+  readonly positions = new NumberList();
+  private readonly lists = new OrdinalLists();
+  /** Streams whose last event is a tombstone. */
+  private readonly tombstoned = new Set<StreamId>();
+  visible = 0;
+
+  get count(): number {
+    return this.positions.length;
+  }
+
+  get streamCount(): number {
+    return this.lists.count;
+  }
+
+  find(streamName: string): StreamId | undefined {
+    return this.ids.get(streamName);
+  }
+
+  intern(streamName: string, expectedEvents = 1): StreamId {
+    const known = this.ids.get(streamName);
+    if (known !== undefined) return known;
+    const id = this.lists.add(expectedEvents);
+    this.ids.set(streamName, id);
+    return id;
+  }
+
+  add(stream: StreamId, position: number, isTombstone: boolean): void {
+    this.lists.push(stream, this.count);
+    this.positions.push(position);
+    if (isTombstone) this.tombstoned.add(stream);
+  }
+
+  /** Takes back the newest event, which is of this stream and not visible yet. */
+  removeNewest(stream: StreamId): void {
+    this.lists.pop(stream);
+    this.positions.truncate(this.count - 1);
+    this.tombstoned.delete(stream);
+  }
+
+  /** Makes everything added so far visible. */
+  publish(): void {
+    this.visible = this.count;
+  }
+
+  /** Number of events of the stream, a tombstone included; those not visible yet too if `pending`. */
+  size(stream: StreamId, scope: 'visible' | 'pending' = 'visible'): number {
+    let size = this.lists.length(stream);
+    if (scope === 'pending') return size;
+    while (size > 0 && this.lists.get(stream, size - 1) >= this.visible) size--;
+    return size;
+  }
+
+  /** Whether the stream ends in a tombstone. */
+  isTombstoned(stream: StreamId, scope: 'visible' | 'pending' = 'visible'): boolean {
+    if (!this.tombstoned.has(stream)) return false;
+    return scope === 'pending' || this.size(stream) === this.lists.length(stream);
+  }
+
+  /** Revision of the newest event that is not a tombstone; -1 if there is none. */
+  lastRevision(stream: StreamId, scope: 'visible' | 'pending' = 'visible'): number {
+    return this.size(stream, scope) - (this.isTombstoned(stream, scope) ? 2 : 1);
+  }
+
+  /** Ordinal of the stream's event at this index, which is its revision except for a tombstone. */
+  ordinal(stream: StreamId, index: number): number {
+    return this.lists.get(stream, index);
+  }
+
+  /** All streams in the order of their numbers, for the snapshot. */
+  *streams(): Generator<{ name: string; ordinals: Uint32Array; tombstoned: boolean }> {
+    for (const [name, id] of this.ids) {
+      yield { name, ordinals: this.lists.view(id), tombstoned: this.tombstoned.has(id) };
+    }
+  }
+
+  /** Restores one stream from a snapshot. */
+  restore(name: string, ordinals: Uint32Array, tombstoned: boolean): void {
+    const id = this.intern(name, ordinals.length);
+    for (const ordinal of ordinals) this.lists.push(id, ordinal);
+    if (tombstoned) this.tombstoned.add(id);
+  }
+}

@@ -1,0 +1,55 @@
+import { GROUP_HEADER, writeGroupHeader } from '../storage/group.ts';
+import { type CreatedAt, type ProposedEvent, recordSizeBound, writeRecord } from '../storage/record.ts';
+
+/** Collects the records of one group in the buffer that is then written. */
+export class GroupBuilder {
+  private buffer: Buffer;
+  private used = GROUP_HEADER;
+  private records = 0;
+
+  constructor(
+    /** Position the group will have in the log. */
+    readonly start: number,
+    readonly created: CreatedAt,
+    capacity: number,
+  ) {
+    this.buffer = Buffer.allocUnsafeSlow(GROUP_HEADER + capacity);
+  }
+
+  get isEmpty(): boolean {
+    return this.records === 0;
+  }
+
+  /** Position behind the last record so far. */
+  get end(): number {
+    return this.start + this.used;
+  }
+
+  /** Writes one event and returns its position. */
+  add(event: ProposedEvent, streamName: Buffer, revision: number): number {
+    this.reserve(recordSizeBound(event, streamName));
+    const position = this.end;
+    this.used = writeRecord(this.buffer, this.used, event, { streamName, revision, position, created: this.created });
+    this.records++;
+    return position;
+  }
+
+  /** Bytes already written, for reading back a record of this same group. */
+  read(position: number, length: number): Buffer {
+    const from = position - this.start;
+    return this.buffer.subarray(from, Math.min(from + length, this.used));
+  }
+
+  finish(): Buffer {
+    const bodyLength = this.used - GROUP_HEADER;
+    writeGroupHeader(this.buffer, { position: this.start, bodyLength, records: this.records });
+    return this.buffer.subarray(0, this.used);
+  }
+
+  private reserve(bytes: number): void {
+    if (this.buffer.length - this.used >= bytes) return;
+    const larger = Buffer.allocUnsafeSlow(this.buffer.length * 2 + bytes);
+    this.buffer.copy(larger, 0, 0, this.used);
+    this.buffer = larger;
+  }
+}

@@ -1,0 +1,29 @@
+import type { DataFolder } from '../storage/data-folder.ts';
+
+/** A new snapshot is due after this many events, or a quarter of all events if that is more. */
+const MIN_EVENTS = 50_000;
+const MIN_SHARE = 0.25;
+
+/**
+ * Decides when to write the index snapshot while the node runs: often enough that a restart after a crash reads little of
+ * the log, seldom enough that all snapshots together cost about as much as a few writes of the last one.
+ */
+export class SnapshotSchedule {
+  private covered: number;
+
+  constructor(private readonly folder: DataFolder) {
+    this.covered = folder.index.visible;
+  }
+
+  /** Between two groups: nothing is pending. */
+  afterCommit(): void {
+    const { visible } = this.folder.index;
+    if (visible - this.covered < Math.max(MIN_EVENTS, visible * MIN_SHARE)) return;
+    this.covered = visible;
+    try {
+      this.folder.saveIndex();
+    } catch {
+      // The snapshot only saves time at the next start; without room for it the log alone is enough.
+    }
+  }
+}

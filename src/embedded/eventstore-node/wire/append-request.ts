@@ -1,0 +1,191 @@
+import { GrpcError } from '../grpc/status.ts';
+import { ProtoReader } from '../protobuf/reader.ts';
+import { MAX_NAME_BYTES, type ProposedEvent } from '../storage/record.ts';
+import type { Expected } from '../store/append-rules.ts';
+import { NIL_UUID, readUuid } from './uuid.ts';
+
+/** The stream an operation is about. */
+export interface StreamRef {
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+export interface WriteOptions {
+  readonly stream: StreamRef;
+  /** Undefined if the request names none. */
+  readonly expected: Expected | undefined;
+  /** Ms since the epoch, Infinity if there is none. Only BatchAppend carries it. */
+  readonly deadlineMs: number;
+}
+
+/** `type` or `content-type` is missing from an event. */
+export class MissingMetadata extends Error {
+  override readonly name = 'MissingMetadata';
+}
+
+/** A request the real server refuses as bad. */
+export class BadAppend extends Error {
+  override readonly name = 'BadAppend';
+}
+
+export const REQUIRED_METADATA = 'type,content-type';
+
+/** `StreamIdentifier`. */
+export function readStreamRef(message: ProtoReader): StreamRef {
+  let bytes = Buffer.alloc(0);
+  while (message.next()) if (message.field === 3) bytes = message.bytes() as Buffer<ArrayBuffer>;
+  return { name: bytes.toString('utf8'), bytes };
+}
+
+/**
+ * `AppendReq.Options`, `DeleteReq.Options`, `TombstoneReq.Options` and `BatchAppendReq.Options`. They agree on fields 1
+ * and 2; the states are fields `noStream`, `any`, `exists`.
+ */
+export function readWriteOptions(message: ProtoReader, now: number): WriteOptions {
+  let stream: StreamRef = { name: '', bytes: Buffer.alloc(0) };
+  let expected: Expected | undefined;
+  let deadlineMs = Number.POSITIVE_INFINITY;
+  while (message.next()) {
+    if (message.field === 1) stream = readStreamRef(message.message());
+    else if (message.field === 2) expected = message.uint64();
+    else if (message.field === 3) expected = 'no_stream';
+    else if (message.field === 4) expected = 'any';
+    else if (message.field === 5) expected = 'stream_exists';
+    else if (message.field === 6) deadlineMs = readSeconds(message.message());
+    else if (message.field === 7) deadlineMs = now + readSeconds(message.message());
+  }
+  return { stream, expected, deadlineMs };
+}
+
+/** `Timestamp` or `Duration`, in ms. */
+function readSeconds(message: ProtoReader): number {
+  let seconds = 0;
+  let nanos = 0;
+  while (message.next()) {
+    if (message.field === 1) seconds = Number(BigInt.asIntN(64, message.uint64()));
+    else if (message.field === 2) nanos = message.uint();
+  }
+  return seconds * 1000 + nanos / 1e6;
+}
+
+/** Refuses names that cannot be written to. Throws `BadAppend`. */
+export function checkStreamName({ name, bytes }: StreamRef): void {
+  if (name === '' || name === '$$') throw new BadAppend(`"${name}" is not a stream name`);
+  if (name === '$all') throw new BadAppend('$all cannot be written to');
+  if (bytes.length > MAX_NAME_BYTES) throw new BadAppend(`the stream name is longer than ${MAX_NAME_BYTES} bytes`);
+}
+
+const TYPE_KEY = Buffer.from('type');
+const CONTENT_TYPE_KEY = Buffer.from('content-type');
+const JSON_CONTENT = Buffer.from('application/json');
+
+/** `ProposedMessage`, which both append requests share. Throws `MissingMetadata` or `BadAppend`. */
+export function readProposedEvent(message: ProtoReader): ProposedEvent {
+  const source = message.buffer;
+  const event = {
+    source,
+    id: '',
+    json: false,
+    typeStart: -1,
+    typeEnd: -1,
+    dataStart: 0,
+    dataEnd: 0,
+    metadataStart: 0,
+    metadataEnd: 0,
+  };
+  let contentTypeSeen = false;
+  while (message.next()) {
+    if (message.field === 1) event.id = readEventId(message.message());
+    else if (message.field === 2) contentTypeSeen = readMetadataEntry(message.message(), event) || contentTypeSeen;
+    else if (message.field === 3) {
+      message.delimited();
+      event.metadataStart = message.start;
+      event.metadataEnd = message.stop;
+    } else if (message.field === 4) {
+      message.delimited();
+      event.dataStart = message.start;
+      event.dataEnd = message.stop;
+    }
+  }
+  checkEvent(event, contentTypeSeen);
+  return event;
+}
+
+function readEventId(message: ProtoReader): string {
+  try {
+    return readUuid(message);
+  } catch (error) {
+    throw error instanceof GrpcError ? new BadAppend(`the event id is not valid: ${error.message}`) : error;
+  }
+}
+
+interface EventBeingRead {
+  json: boolean;
+  typeStart: number;
+  typeEnd: number;
+}
+
+/** Notes type or content type; other keys are dropped. True if it was the content type. */
+function readMetadataEntry(entry: ProtoReader, event: EventBeingRead): boolean {
+  const { buffer } = entry;
+  let keyStart = 0;
+  let keyEnd = 0;
+  let valueStart = 0;
+  let valueEnd = 0;
+  while (entry.next()) {
+    entry.delimited();
+    if (entry.field === 1) {
+      keyStart = entry.start;
+      keyEnd = entry.stop;
+    } else if (entry.field === 2) {
+      valueStart = entry.start;
+      valueEnd = entry.stop;
+    }
+  }
+  if (same(buffer, keyStart, keyEnd, TYPE_KEY)) {
+    event.typeStart = valueStart;
+    event.typeEnd = valueEnd;
+  } else if (same(buffer, keyStart, keyEnd, CONTENT_TYPE_KEY)) {
+    event.json = same(buffer, valueStart, valueEnd, JSON_CONTENT);
+    return true;
+  }
+  return false;
+}
+
+function same(buffer: Buffer, start: number, end: number, expected: Buffer): boolean {
+  return end - start === expected.length && buffer.compare(expected, 0, expected.length, start, end) === 0;
+}
+
+function checkEvent(event: ProposedEvent, contentTypeSeen: boolean): void {
+  if (event.typeStart < 0 || !contentTypeSeen) throw new MissingMetadata(REQUIRED_METADATA);
+  if (event.typeEnd === event.typeStart) throw new BadAppend('the event type is empty');
+  if (event.typeEnd - event.typeStart > MAX_NAME_BYTES) throw new BadAppend('the event type is too long');
+  if (event.id === '' || event.id === NIL_UUID) throw new BadAppend('the event id is empty');
+}
+
+/** One `BatchAppendReq`: a fragment of an append. */
+export interface BatchFragment {
+  /** The `UUID` message as it came, to be sent back. */
+  readonly correlation: Buffer;
+  readonly options: WriteOptions | undefined;
+  /** Start and end of each proposed message in the request. */
+  readonly messages: readonly number[];
+  readonly isFinal: boolean;
+}
+
+export function readBatchFragment(request: Buffer, now: number): BatchFragment {
+  const reader = new ProtoReader(request);
+  let correlation: Buffer = Buffer.alloc(0);
+  let options: WriteOptions | undefined;
+  const messages: number[] = [];
+  let isFinal = false;
+  while (reader.next()) {
+    if (reader.field === 1) correlation = reader.bytes();
+    else if (reader.field === 2) options = readWriteOptions(reader.message(), now);
+    else if (reader.field === 3) {
+      reader.delimited();
+      messages.push(reader.start, reader.stop);
+    } else if (reader.field === 4) isFinal = reader.bool();
+  }
+  return { correlation, options, messages, isFinal };
+}
