@@ -1,0 +1,71 @@
+import type { TaskEvent } from '../domain/task/events.ts';
+import { decodeEvent } from '../eventstore/codec.ts';
+import type { Position, StoredEvent } from '../eventstore/event-store.ts';
+import type { LogFeed } from '../eventstore/log-feed.ts';
+import { type Clock, sleep } from '../platform/clock.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { DeadLetter, DeadLetterQueue } from './dead-letter-queue.ts';
+
+const FEED_BATCH = 1_000;
+const ADD_CHUNK = 500;
+const FEED_RETRY_MS = 1_000;
+
+export type { DeadLetter } from './dead-letter-queue.ts';
+
+/**
+ * Makes the queue show exactly these: for the start, and after Redis was emptied. What happens meanwhile is taken in by a follower that
+ * reads from the position which `openOnes` reflects.
+ */
+export const syncDeadLetters = async (
+  queue: DeadLetterQueue,
+  openOnes: AsyncIterable<DeadLetter> | Iterable<DeadLetter>,
+): Promise<void> => {
+  const open = new Set<string>();
+  let chunk: DeadLetter[] = [];
+  for await (const letter of openOnes) {
+    open.add(`${letter.tenant}.${letter.taskId}`);
+    chunk.push(letter);
+    if (chunk.length < ADD_CHUNK) continue;
+    await queue.add(chunk);
+    chunk = [];
+  }
+  await queue.add(chunk);
+  const closed: DeadLetter[] = [];
+  for await (const letter of queue.list()) if (!open.has(`${letter.tenant}.${letter.taskId}`)) closed.push(letter);
+  for (const letter of closed) await queue.remove(letter);
+};
+
+const apply = async (queue: DeadLetterQueue, event: StoredEvent): Promise<void> => {
+  if (event.type !== 'TaskDeadLettered' && event.type !== 'TaskRedriven' && event.type !== 'TaskCancelled') return;
+  const decoded = decodeEvent(event) as TaskEvent | undefined;
+  const { tenant } = event.metadata;
+  if (decoded?.type === 'TaskDeadLettered') {
+    const { taskId, reason, attempts, error, deadLetteredAt } = decoded.data;
+    await queue.add([{ tenant, taskId, reason, attempts, errorCode: error.code, deadLetteredAt }]);
+  } else if (decoded) await queue.remove({ tenant, taskId: decoded.data.taskId });
+};
+
+/** Keeps the queue's view of dead letters up to date until `signal` aborts, from `after` on or from the log's present end. */
+export const followDeadLetters = async (options: {
+  readonly queue: DeadLetterQueue;
+  readonly feed: LogFeed;
+  readonly after?: Position;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}): Promise<void> => {
+  const { queue, feed, clock, logger, signal } = options;
+  let after = options.after ?? feed.status().position;
+  while (!signal.aborted) {
+    try {
+      const from = after === undefined ? {} : { after };
+      for await (const { events, position } of feed.read({ ...from, maxBatch: FEED_BATCH, signal })) {
+        for (const event of events) await apply(queue, event);
+        after = position;
+      }
+    } catch (error) {
+      logger.warn({ err: error }, 'the board of dead letters lags behind');
+      await sleep(clock, FEED_RETRY_MS, signal);
+    }
+  }
+};

@@ -1,0 +1,149 @@
+import type { Redis } from 'ioredis';
+import type { Commands } from '../commands/context.ts';
+import { DEFAULT_TENANT } from '../domain/ids.ts';
+import type { Position, StoredEvent } from '../eventstore/event-store.ts';
+import type { LogFeed } from '../eventstore/log-feed.ts';
+import { type Clock, sleep } from '../platform/clock.ts';
+import type { Config } from '../platform/config.ts';
+import type { Logger } from '../platform/logger.ts';
+import { createRedis } from '../platform/redis.ts';
+import { type DispatchCounters, newCounters } from './counters.ts';
+import { InFlight } from './in-flight.ts';
+import { localQueueName, poolQueueName, type QueueOptions } from './queue.ts';
+import { AttemptRunner } from './run-attempt.ts';
+import { type LocalAgents, LocalTransport } from './transports/local.ts';
+import type { AgentTransport } from './transports/transport.ts';
+import { type AttemptWorker, createAttemptWorker, DEFAULT_TUNING, type WorkerTuning } from './worker.ts';
+
+const FEED_BATCH = 1_000;
+const FEED_RETRY_MS = 500;
+/** Time for jobs that are given up to get back into their queue. */
+const HAND_BACK_MS = 1_000;
+
+export type DispatcherOptions = {
+  readonly commands: Commands;
+  readonly queueOptions: QueueOptions;
+  readonly feed: LogFeed;
+  readonly localAgents: LocalAgents;
+  /** How agents over the network are called, see `createA2aTransport`. */
+  readonly a2a: AgentTransport;
+  /** `dispatchConcurrency` holds for each queue that is served: one per pool, and one per local agent. */
+  readonly config: Pick<Config, 'pools' | 'dispatchConcurrency'>;
+  readonly tenants?: readonly string[];
+  readonly tuning?: WorkerTuning;
+  readonly clock: Clock;
+  readonly logger: Logger;
+};
+
+export type Dispatcher = {
+  start(): void;
+  /**
+   * Takes no more jobs, lets those in hand finish for up to `graceMs`, then ends their calls and hands the jobs back to their queues.
+   */
+  stop(graceMs: number): Promise<void>;
+  readonly counters: Readonly<DispatchCounters>;
+};
+
+/**
+ * Calls agents for the attempts assigned to them and records what comes of it. Any number of processes may run one; what a killed one had
+ * in hand is delivered to another after its locks have run out (`WorkerTuning`).
+ */
+export const createDispatcher = (options: DispatcherOptions): Dispatcher => new BullDispatcher(options);
+
+class BullDispatcher implements Dispatcher {
+  readonly counters = newCounters();
+  readonly #options: DispatcherOptions;
+  readonly #inFlight = new InFlight();
+  readonly #runner: AttemptRunner;
+  readonly #workers: AttemptWorker[] = [];
+  readonly #stopping = new AbortController();
+  readonly #abandon = new AbortController();
+  #redis: Redis | undefined;
+  #following: Promise<void> = Promise.resolve();
+  #stopListening: () => void = () => {};
+
+  constructor(options: DispatcherOptions) {
+    const { commands, a2a, localAgents, logger } = options;
+    this.#options = options;
+    this.#runner = new AttemptRunner({
+      commands,
+      transports: { a2a, local: new LocalTransport(localAgents) },
+      inFlight: this.#inFlight,
+      counters: this.counters,
+      logger,
+      abandon: this.#abandon.signal,
+    });
+  }
+
+  start(): void {
+    const { config, localAgents, queueOptions, tenants = [DEFAULT_TENANT] } = this.#options;
+    this.#redis = createRedis(queueOptions.redisUrl, queueOptions.logger, 'wait');
+    // Before the first job, so that no closing of an attempt is missed between reading its state and calling its agent.
+    this.#following = this.#follow(this.#stopping.signal);
+    for (const tenant of tenants) for (const pool of config.pools) this.#serve(poolQueueName(tenant, pool));
+    this.#stopListening = localAgents.onRegistered(({ tenant, agentId }) =>
+      this.#serve(localQueueName(tenant, agentId)),
+    );
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    const { clock } = this.#options;
+    this.#stopListening();
+    await Promise.all(this.#workers.map((worker) => worker.pause()));
+    await this.#idle(clock, graceMs);
+    this.#abandon.abort();
+    this.#inFlight.abortAll('shutdown');
+    await this.#idle(clock, HAND_BACK_MS);
+    const abandon = this.#inFlight.size > 0;
+    await Promise.all(this.#workers.map((worker) => worker.close({ abandon })));
+    this.#stopping.abort();
+    await this.#following;
+    this.#redis?.disconnect();
+  }
+
+  async #idle(clock: Clock, limitMs: number): Promise<void> {
+    const done = new AbortController();
+    const idle = this.#inFlight.idle().then(() => done.abort());
+    await Promise.race([idle, sleep(clock, limitMs, done.signal)]);
+  }
+
+  #serve(queue: string): void {
+    const { config, queueOptions, tuning = DEFAULT_TUNING } = this.#options;
+    this.#workers.push(
+      createAttemptWorker(queue, {
+        redis: this.#redis as Redis,
+        prefix: queueOptions.prefix,
+        concurrency: config.dispatchConcurrency,
+        tuning,
+        handler: this.#runner.handle,
+        logger: queueOptions.logger,
+      }),
+    );
+  }
+
+  /** From the log's present end: what was closed before is seen when an attempt's state is read. */
+  async #follow(signal: AbortSignal): Promise<void> {
+    const { feed, clock, logger } = this.#options;
+    let after: Position | undefined = feed.status().position;
+    while (!signal.aborted) {
+      try {
+        const from = after === undefined ? {} : { after };
+        for await (const { events, position } of feed.read({ ...from, maxBatch: FEED_BATCH, signal })) {
+          for (const event of events) this.#observe(event);
+          after = position;
+        }
+      } catch (error) {
+        logger.warn({ err: error }, 'the dispatcher lost the feed and follows it again');
+        await sleep(clock, FEED_RETRY_MS, signal);
+      }
+    }
+  }
+
+  #observe(event: StoredEvent): void {
+    const { commands } = this.#options;
+    if (event.stream.startsWith('task-')) {
+      commands.tasks.observe(event);
+      this.#inFlight.observe(event);
+    } else if (event.stream.startsWith('agent-')) commands.agents.observe(event);
+  }
+}

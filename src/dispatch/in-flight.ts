@@ -1,0 +1,87 @@
+import { taskStream } from '../domain/ids.ts';
+import type { StoredEvent } from '../eventstore/event-store.ts';
+import type { AttemptJob } from './queue.ts';
+import { type AbortReason, CallAborted } from './transports/transport.ts';
+import type { Handled } from './worker.ts';
+
+/** One attempt being worked on in this process. */
+export class RunningAttempt {
+  readonly attempt: number;
+  readonly #controller = new AbortController();
+  #callEnded = false;
+
+  constructor(attempt: number) {
+    this.attempt = attempt;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Calls the agent's call off; without effect once it has ended, so that an outcome being recorded is not lost. */
+  abort(reason: AbortReason): void {
+    if (!this.#callEnded) this.#controller.abort(new CallAborted(reason));
+  }
+
+  callEnded(): void {
+    this.#callEnded = true;
+  }
+}
+
+/**
+ * Whether an event of a task's stream makes the call of this attempt pointless. An unknown outcome does not: the late answer settles it.
+ */
+const endsCall = (event: StoredEvent, attempt: number): boolean => {
+  switch (event.type) {
+    case 'TaskCancelled':
+    case 'TaskCompleted':
+    case 'TaskDeadLettered':
+      return true;
+    case 'TaskAttemptFailed':
+      return ((event.data as { attempt?: number }).attempt ?? 0) >= attempt;
+    default:
+      return false;
+  }
+};
+
+/** The attempts this process is working on, by the stream of their task. */
+export class InFlight {
+  readonly #running = new Map<string, { readonly run: RunningAttempt; done: Promise<Handled> }>();
+
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /**
+   * Runs `work` for the job, unless the same attempt is being worked on here already (as happens when its job was lost and offered
+   * again): then that one's end is this one's end. An older attempt of the same task is called off.
+   */
+  run(job: AttemptJob, work: (run: RunningAttempt) => Promise<Handled>): Promise<Handled> {
+    const stream = taskStream(job.tenant, job.taskId);
+    const present = this.#running.get(stream);
+    if (present && present.run.attempt >= job.attempt) return present.done;
+    present?.run.abort('closed');
+    const run = new RunningAttempt(job.attempt);
+    const entry = { run, done: Promise.resolve<Handled>('done') };
+    this.#running.set(stream, entry);
+    entry.done = work(run).finally(() => {
+      if (this.#running.get(stream) === entry) this.#running.delete(stream);
+    });
+    return entry.done;
+  }
+
+  /** Ends the call of an attempt that this event closed. Our own outcomes come by here too, but after their call. */
+  observe(event: StoredEvent): void {
+    const run = this.#running.get(event.stream)?.run;
+    if (run && endsCall(event, run.attempt)) run.abort('closed');
+  }
+
+  abortAll(reason: AbortReason): void {
+    for (const { run } of this.#running.values()) run.abort(reason);
+  }
+
+  /** Resolves when nothing is in flight. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled([...this.#running.values()].map(({ done }) => done));
+  }
+}

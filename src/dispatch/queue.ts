@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import type { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { unavailable } from '../platform/errors.ts';
+import type { Logger } from '../platform/logger.ts';
+import { createRedis } from '../platform/redis.ts';
+import { DeadLetterQueue } from './dead-letter-queue.ts';
+import { openQueue } from './open-queue.ts';
+
+/** One assigned attempt, by ids only: what is to be done is in the log, so nothing secret or large is in Redis. */
+export type AttemptJob = {
+  readonly tenant: string;
+  readonly pool: string;
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly agentId: string;
+  readonly transport: 'a2a' | 'local';
+};
+
+export type QueueOptions = {
+  readonly redisUrl: string;
+  /** Holds the cluster's id, so that two clusters on one Redis do not meet. Must not contain `{` or `}`. */
+  readonly prefix: string;
+  readonly logger: Logger;
+};
+
+/**
+ * How often BullMQ delivers a job again whose handler could not reach the log. Practically without end: when it gives up, the job is
+ * removed and the assigner offers it anew.
+ */
+const DELIVERIES = 1_000;
+/** Served by the worker's `backoffStrategy`; BullMQ's own exponential one has no cap. */
+export const CAPPED_BACKOFF = 'capped';
+
+/** Calls to agents over the network: any dispatcher that serves the pool. */
+export const poolQueueName = (tenant: string, pool: string): string => `dispatch.${tenant}.${pool}`;
+
+/** Calls to a function: only processes that hold it. */
+export const localQueueName = (tenant: string, agentId: string): string => `local.${tenant}.${agentId}`;
+
+const queueNameOf = (job: AttemptJob): string =>
+  job.transport === 'local' ? localQueueName(job.tenant, job.agentId) : poolQueueName(job.tenant, job.pool);
+
+/** The same attempt is the same job: offering it again changes nothing while the job exists. BullMQ refuses `:` and all-digit ids. */
+export const jobIdOf = ({ taskId, attempt }: Pick<AttemptJob, 'taskId' | 'attempt'>): string => `${taskId}.${attempt}`;
+
+/**
+ * The queues that carry assigned attempts to dispatchers.
+ *
+ * Redis is a hint (reliability R8–R10): losing a job costs time, never a task, because the assigner offers its open assignments again
+ * when the sentinel is gone, and periodically.
+ */
+export class AttemptQueue {
+  readonly #redis: Redis;
+  readonly #prefix: string;
+  readonly #queues = new Map<string, Queue<AttemptJob, void, string>>();
+  /** What each watcher last saw under the sentinel key. */
+  readonly #seen = new Map<string, string>();
+
+  constructor(redis: Redis, prefix: string) {
+    this.#redis = redis;
+    this.#prefix = prefix;
+  }
+
+  /**
+   * Makes a job of each attempt; one that exists already stays as it is. One round trip per queue concerned.
+   *
+   * Errors: `AppError` `UNAVAILABLE` when Redis cannot be reached; some of the jobs may have been added.
+   */
+  async offer(jobs: readonly AttemptJob[]): Promise<void> {
+    const byQueue = new Map<string, AttemptJob[]>();
+    for (const job of jobs) {
+      const name = queueNameOf(job);
+      const group = byQueue.get(name);
+      if (group) group.push(job);
+      else byQueue.set(name, [job]);
+    }
+    try {
+      await Promise.all([...byQueue].map(([name, group]) => this.#add(name, group)));
+    } catch (error) {
+      throw unavailable('the job queue cannot be reached', error);
+    }
+  }
+
+  async #add(name: string, jobs: readonly AttemptJob[]): Promise<void> {
+    await this.#queue(name).addBulk(
+      jobs.map((job) => ({
+        name: 'attempt',
+        data: job,
+        opts: { jobId: jobIdOf(job), attempts: DELIVERIES, backoff: { type: CAPPED_BACKOFF } },
+      })),
+    );
+  }
+
+  /**
+   * Makes sure that a key exists which nobody ever deletes, and tells whether it is the one seen before. `recreated` means that jobs may
+   * have been lost since the last check (also on the first one): offer all open assignments again. One round trip when nothing changed.
+   *
+   * @param watcher who asks; each watcher of one process is told of each loss
+   */
+  async ensureSentinel(watcher = ''): Promise<'present' | 'recreated'> {
+    const key = `${this.#prefix}:sentinel`;
+    try {
+      let value = await this.#redis.get(key);
+      if (value === null) {
+        await this.#redis.set(key, randomUUID(), 'NX');
+        value = await this.#redis.get(key);
+      }
+      if (value === null) throw new Error('the sentinel vanished while it was being set');
+      const known = this.#seen.get(watcher);
+      this.#seen.set(watcher, value);
+      return known === value ? 'present' : 'recreated';
+    } catch (error) {
+      throw unavailable('the job queue cannot be reached', error);
+    }
+  }
+
+  /** The pool's queue, for a board. */
+  board(tenant: string, pool: string): Queue {
+    return this.#queue(poolQueueName(tenant, pool));
+  }
+
+  /** Every queue this process has used, for a board. */
+  get opened(): readonly Queue[] {
+    return [...this.#queues.values()];
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
+    this.#queues.clear();
+  }
+
+  #queue(name: string): Queue<AttemptJob, void, string> {
+    const known = this.#queues.get(name);
+    if (known) return known;
+    const queue = openQueue<AttemptJob>(name, this.#redis, this.#prefix);
+    this.#queues.set(name, queue);
+    return queue;
+  }
+}
+
+export type Queues = {
+  readonly attempts: AttemptQueue;
+  readonly deadLetters: DeadLetterQueue;
+  close(): Promise<void>;
+};
+
+/** The producing side of the queues, over one connection that fails fast while Redis is away. */
+export const createQueues = ({ redisUrl, prefix, logger }: QueueOptions): Queues => {
+  const redis = createRedis(redisUrl, logger, 'fail');
+  const attempts = new AttemptQueue(redis, prefix);
+  const deadLetters = new DeadLetterQueue(redis, prefix);
+  return {
+    attempts,
+    deadLetters,
+    async close() {
+      await Promise.all([attempts.close(), deadLetters.close()]);
+      // BullMQ leaves connections that were handed in open.
+      redis.disconnect();
+    },
+  };
+};

@@ -1,0 +1,289 @@
+import { completeAttempt, failAttempt, markOutcomeUnknown, startAttempt } from '../commands/close-attempt.ts';
+import type { Accepted, Caller, Commands } from '../commands/context.ts';
+import { reportProgress } from '../commands/report-progress.ts';
+import { agentStream, messageIdOf, taskStream } from '../domain/ids.ts';
+import type { Json } from '../domain/json.ts';
+import type { Result } from '../domain/result.ts';
+import type { Task, TaskRejection } from '../domain/task/decider.ts';
+import type { AttemptError } from '../domain/task/events.ts';
+import { sleep } from '../platform/clock.ts';
+import { AppError } from '../platform/errors.ts';
+import type { Logger } from '../platform/logger.ts';
+import { acceptResult, attemptError } from './agent-result.ts';
+import type { DispatchCounters } from './counters.ts';
+import type { InFlight, RunningAttempt } from './in-flight.ts';
+import { ProgressReporter } from './progress.ts';
+import type { AttemptJob } from './queue.ts';
+import { type AgentTransport, CallAborted, type RegisteredAgent, TransportError } from './transports/transport.ts';
+import type { AttemptHandler, Handled } from './worker.ts';
+
+type OpenTask = Extract<Task, { status: 'open' }>;
+
+/** What came of a call, in the words of the log. */
+type Outcome =
+  | { readonly kind: 'completed'; readonly result: Json; readonly durationMs: number }
+  | { readonly kind: 'failed'; readonly error: AttemptError }
+  /** The agent must not be called twice, and nobody knows whether it was. */
+  | { readonly kind: 'unknown'; readonly error: AttemptError }
+  /** The attempt was closed elsewhere while the agent worked. */
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'hand_back' };
+
+export type AttemptRunnerDeps = {
+  readonly commands: Commands;
+  readonly transports: Readonly<Record<AttemptJob['transport'], AgentTransport>>;
+  readonly inFlight: InFlight;
+  readonly counters: DispatchCounters;
+  readonly logger: Logger;
+  /** Aborts when this process gives up what it holds. */
+  readonly abandon: AbortSignal;
+};
+
+/** For how long an answer is held while the log cannot be reached, before the job goes back to its queue and the agent is called again. */
+const RECORD_PATIENCE_MS = 60_000;
+const FIRST_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 5_000;
+
+const isCurrent = (task: Task, job: AttemptJob): task is OpenTask =>
+  task.status === 'open' && task.attempt === job.attempt;
+
+const isRegistered = (agent: { readonly status: string }): agent is RegisteredAgent =>
+  agent.status === 'active' || agent.status === 'draining';
+
+const NOT_REGISTERED: AttemptError = {
+  code: 'AGENT_NOT_REGISTERED',
+  message: 'the agent was deregistered before it was called',
+  source: 'baton',
+  retryable: true,
+};
+
+const ALREADY_STARTED: AttemptError = {
+  code: 'OUTCOME_UNKNOWN',
+  message: 'an earlier delivery of this attempt may have called the agent, which must not be called twice',
+  source: 'baton',
+  retryable: false,
+};
+
+const timeoutError = (timeoutMs: number): AttemptError => ({
+  code: 'AGENT_TIMEOUT',
+  message: `no answer within ${timeoutMs} ms`,
+  source: 'timeout',
+  retryable: true,
+});
+
+const bugError: AttemptError = {
+  code: 'INTERNAL_ERROR',
+  message: 'the call failed for a reason that is in the log of the dispatcher',
+  source: 'baton',
+  retryable: true,
+};
+
+/**
+ * Works on delivered attempts. A delivery is a hint (reliability R8): whether the attempt may run is read from the log first, and its
+ * outcome is refused by the log when it no longer counts.
+ */
+export class AttemptRunner {
+  readonly #deps: AttemptRunnerDeps;
+
+  constructor(deps: AttemptRunnerDeps) {
+    this.#deps = deps;
+  }
+
+  readonly handle: AttemptHandler = (job, again) => {
+    const { abandon, counters, inFlight } = this.#deps;
+    counters.jobs += 1;
+    if (again) counters.redelivered += 1;
+    if (abandon.aborted) return Promise.resolve('hand_back');
+    return inFlight.run(job, (run) => this.#run(job, run));
+  };
+
+  async #run(job: AttemptJob, run: RunningAttempt): Promise<Handled> {
+    const task = await this.#currentTask(job);
+    if (!task) {
+      this.#deps.counters.dropped += 1;
+      return 'done';
+    }
+    const agent = await this.#registeredAgent(job);
+    if (!agent) return this.#record(job, undefined, { kind: 'failed', error: NOT_REGISTERED });
+    const go = agent.profile.delivery === 'at_most_once' ? await this.#start(job, task) : 'go';
+    if (go === 'drop') {
+      this.#deps.counters.dropped += 1;
+      return 'done';
+    }
+    const outcome: Outcome =
+      go === 'started_before' ? { kind: 'unknown', error: ALREADY_STARTED } : await this.#call(job, task, agent, run);
+    return this.#record(job, agent, outcome);
+  }
+
+  async #currentTask(job: AttemptJob): Promise<OpenTask | undefined> {
+    const { tasks } = this.#deps.commands;
+    const stream = taskStream(job.tenant, job.taskId);
+    const known = await tasks.load(stream);
+    if (isCurrent(known, job)) return known;
+    const read = await tasks.load(stream, { fresh: true });
+    return isCurrent(read, job) ? read : undefined;
+  }
+
+  async #registeredAgent(job: AttemptJob): Promise<RegisteredAgent | undefined> {
+    const { agents } = this.#deps.commands;
+    const stream = agentStream(job.tenant, job.agentId);
+    const known = await agents.load(stream);
+    if (isRegistered(known)) return known;
+    const read = await agents.load(stream, { fresh: true });
+    return isRegistered(read) ? read : undefined;
+  }
+
+  /** Records the start of a call that must not be made twice. */
+  async #start(job: AttemptJob, task: OpenTask): Promise<'go' | 'started_before' | 'drop'> {
+    if (task.started) return 'started_before';
+    const started = await startAttempt(this.#deps.commands, callerOf(job), job);
+    if (started.ok) return 'go';
+    return started.rejection.reason === 'AttemptAlreadyStarted' ? 'started_before' : 'drop';
+  }
+
+  async #call(job: AttemptJob, task: OpenTask, agent: RegisteredAgent, run: RunningAttempt): Promise<Outcome> {
+    const { commands, counters } = this.#deps;
+    const progress = new ProgressReporter(commands.clock, (report) => this.#reportProgress(job, report));
+    const { timeoutMs } = task.submitted;
+    const cancelTimer = commands.clock.schedule(timeoutMs, () => run.abort('timeout'));
+    counters.calls += 1;
+    counters.inFlight += 1;
+    const outcome = await this.#invoke(job, task, agent, run.signal, progress);
+    run.callEnded();
+    cancelTimer();
+    counters.inFlight -= 1;
+    await progress.end(outcome.kind);
+    return outcome;
+  }
+
+  async #invoke(
+    job: AttemptJob,
+    task: OpenTask,
+    agent: RegisteredAgent,
+    signal: AbortSignal,
+    progress: ProgressReporter,
+  ): Promise<Outcome> {
+    const { clock } = this.#deps.commands;
+    const startedMs = clock.monotonic();
+    try {
+      const result = await this.#deps.transports[agent.profile.transport.kind].invoke({
+        tenant: job.tenant,
+        agent,
+        taskId: job.taskId,
+        attempt: job.attempt,
+        capability: task.submitted.capability,
+        input: task.submitted.input,
+        checkpoint: task.checkpoint,
+        messageId: messageIdOf(job.taskId, job.attempt),
+        effectKey: job.taskId,
+        signal,
+        onProgress: (report) => progress.report(report),
+      });
+      return { kind: 'completed', result: acceptResult(result), durationMs: Math.round(clock.monotonic() - startedMs) };
+    } catch (error) {
+      return this.#outcomeOf(error, agent, task.submitted.timeoutMs, job);
+    }
+  }
+
+  #outcomeOf(error: unknown, agent: RegisteredAgent, timeoutMs: number, job: AttemptJob): Outcome {
+    const { counters, logger } = this.#deps;
+    const atMostOnce = agent.profile.delivery === 'at_most_once';
+    if (error instanceof CallAborted) {
+      if (error.reason === 'closed') counters.cancelled += 1;
+      if (error.reason === 'timeout') counters.timeouts += 1;
+      if (error.reason !== 'timeout') return { kind: error.reason === 'closed' ? 'closed' : 'hand_back' };
+      return { kind: atMostOnce ? 'unknown' : 'failed', error: timeoutError(timeoutMs) };
+    }
+    if (error instanceof TransportError) {
+      const { code, message, source, retryable, outcomeKnown } = error;
+      const kind = atMostOnce && !outcomeKnown ? 'unknown' : 'failed';
+      return { kind, error: attemptError({ code, message, source, retryable }) };
+    }
+    logger.error({ err: error, taskId: job.taskId, attempt: job.attempt }, 'a call failed unexpectedly');
+    return { kind: atMostOnce ? 'unknown' : 'failed', error: bugError };
+  }
+
+  async #reportProgress(job: AttemptJob, progress: object): Promise<void> {
+    try {
+      await reportProgress(this.#deps.commands, callerOf(job), job.taskId, { ...progress, attempt: job.attempt });
+    } catch (error) {
+      // Progress is a courtesy: losing a report must not fail the attempt.
+      this.#deps.logger.debug({ err: error, taskId: job.taskId }, 'progress could not be recorded');
+    }
+  }
+
+  async #record(job: AttemptJob, agent: RegisteredAgent | undefined, outcome: Outcome): Promise<Handled> {
+    const { commands, counters } = this.#deps;
+    const caller = callerOf(job);
+    const cost = agent?.profile.costPerCall;
+    switch (outcome.kind) {
+      case 'closed':
+        return 'done';
+      case 'hand_back':
+        counters.handedBack += 1;
+        return 'hand_back';
+      case 'completed':
+        return this.#recordResult(job, agent, outcome);
+      case 'failed':
+        return this.#close('failed', job, () => failAttempt(commands, caller, job, { error: outcome.error, cost }));
+      case 'unknown':
+        return this.#close('indeterminate', job, () => markOutcomeUnknown(commands, caller, job, outcome.error));
+    }
+  }
+
+  async #recordResult(
+    job: AttemptJob,
+    agent: RegisteredAgent | undefined,
+    { result, durationMs }: Extract<Outcome, { kind: 'completed' }>,
+  ): Promise<Handled> {
+    const { commands, logger } = this.#deps;
+    const cost = agent?.profile.costPerCall;
+    try {
+      return await this.#close('completed', job, () =>
+        completeAttempt(commands, callerOf(job), job, { result, durationMs, cost }),
+      );
+    } catch (error) {
+      if (error instanceof AppError && error.retryable) throw error;
+      // The log cannot hold this result. Delivering the job again would call the agent again, without end.
+      logger.error({ err: error, taskId: job.taskId, attempt: job.attempt }, 'a result could not be recorded');
+      return this.#record(job, agent, { kind: 'failed', error: bugError });
+    }
+  }
+
+  /**
+   * Appends an outcome, holding on to it while the log is away: giving it up means calling the agent again.
+   *
+   * Errors: throws what the command threw when the log stays away, or is told something it cannot hold.
+   */
+  async #close(
+    counter: 'completed' | 'failed' | 'indeterminate',
+    job: AttemptJob,
+    append: () => Promise<Result<Accepted, TaskRejection>>,
+  ): Promise<Handled> {
+    const { commands, counters, abandon } = this.#deps;
+    const giveUpMs = commands.clock.monotonic() + RECORD_PATIENCE_MS;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const result = await append();
+        // A repeat on the first try is another delivery's outcome; later it is our own, whose acknowledgement was lost.
+        if (result.ok && (!result.value.repeated || tries > 1)) counters[counter] += 1;
+        else counters.staleCompletionsRefused += 1;
+        return 'done';
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error;
+        if (error.code === 'NOT_FOUND') return this.#dropUnknown(job);
+        if (!error.retryable || commands.clock.monotonic() > giveUpMs) throw error;
+        if (abandon.aborted) return 'hand_back';
+        await sleep(commands.clock, Math.min(FIRST_PAUSE_MS * 2 ** tries, MAX_PAUSE_MS), abandon);
+      }
+    }
+  }
+
+  #dropUnknown(job: AttemptJob): Handled {
+    this.#deps.counters.dropped += 1;
+    this.#deps.logger.warn({ taskId: job.taskId, attempt: job.attempt }, 'a job names a task that does not exist');
+    return 'done';
+  }
+}
+
+const callerOf = ({ tenant }: AttemptJob): Caller => ({ tenant, actor: 'dispatcher' });

@@ -1,0 +1,129 @@
+import { DEFAULT_TENANT } from '../../domain/ids.ts';
+import type { Json } from '../../domain/json.ts';
+import type { ProgressInput } from '../../domain/task/commands.ts';
+import { type AgentTransport, type Invocation, TransportError } from './transport.ts';
+
+/** What a local agent's function is told besides its input. */
+export type LocalCall = {
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly capability: string;
+  /** Stable over attempts: use it to make an effect once. */
+  readonly effectKey: string;
+  /** Aborted when the answer no longer counts. */
+  readonly signal: AbortSignal;
+  /** Where an earlier attempt left off, as it reported it. */
+  readonly checkpoint: unknown;
+  reportProgress(progress: ProgressInput): void;
+};
+
+export type LocalAgentFunction = (input: Json, call: LocalCall) => Json | Promise<Json>;
+
+/**
+ * Thrown by a local agent's function to name its failure; anything else that it throws counts as `AGENT_FAILED`, retryable.
+ */
+export class AgentFailure extends Error {
+  override readonly name = 'AgentFailure';
+  readonly code: string;
+  readonly retryable: boolean;
+  constructor(code: string, message: string, options: { readonly retryable?: boolean; readonly cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.retryable = options.retryable ?? true;
+  }
+}
+
+type Listener = (agent: LocalAgentRef) => void;
+
+export type LocalAgentRef = { readonly tenant: string; readonly agentId: string };
+
+const keyOf = ({ tenant, agentId }: LocalAgentRef): string => `${tenant}.${agentId}`;
+
+/** The functions of this process that are agents. */
+export class LocalAgents {
+  readonly #functions = new Map<string, LocalAgentRef & { readonly fn: LocalAgentFunction }>();
+  readonly #listeners = new Set<Listener>();
+
+  /** Makes `fn` the agent's function in this process; replaces an earlier one. */
+  register(agentId: string, fn: LocalAgentFunction, tenant: string = DEFAULT_TENANT): void {
+    const agent = { tenant, agentId };
+    const isNew = !this.#functions.has(keyOf(agent));
+    this.#functions.set(keyOf(agent), { ...agent, fn });
+    if (isNew) for (const listener of this.#listeners) listener(agent);
+  }
+
+  find(agent: LocalAgentRef): LocalAgentFunction | undefined {
+    return this.#functions.get(keyOf(agent))?.fn;
+  }
+
+  /** Calls back for every agent registered so far and from now on. Returns the way to stop. */
+  onRegistered(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    for (const { tenant, agentId } of this.#functions.values()) listener({ tenant, agentId });
+    return () => this.#listeners.delete(listener);
+  }
+}
+
+/** Rejects with the signal's reason once it aborts. `release` must be called. */
+const rejectOnAbort = (signal: AbortSignal): { readonly aborted: Promise<never>; release(): void } => {
+  signal.throwIfAborted();
+  let release = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    release = () => signal.removeEventListener('abort', onAbort);
+  });
+  return { aborted, release };
+};
+
+const failureOf = (error: unknown): TransportError => {
+  const known = error instanceof AgentFailure;
+  return new TransportError(
+    known ? error.code : 'AGENT_FAILED',
+    error instanceof Error ? error.message : String(error),
+    {
+      source: 'agent',
+      retryable: known ? error.retryable : true,
+      outcomeKnown: true,
+      cause: error,
+    },
+  );
+};
+
+/** Calls functions of this process. A function that ignores its signal goes on unheard. */
+export class LocalTransport implements AgentTransport {
+  readonly #agents: LocalAgents;
+
+  constructor(agents: LocalAgents) {
+    this.#agents = agents;
+  }
+
+  async invoke(invocation: Invocation): Promise<Json> {
+    const { tenant, agent, signal, input } = invocation;
+    const fn = this.#agents.find({ tenant, agentId: agent.agentId });
+    if (!fn)
+      throw new TransportError('AGENT_NOT_HERE', `no function is registered for local agent ${agent.agentId}`, {
+        source: 'baton',
+        retryable: true,
+        outcomeKnown: true,
+      });
+    const { aborted, release } = rejectOnAbort(signal);
+    try {
+      return await Promise.race([fn(input, callOf(invocation)), aborted]);
+    } catch (error) {
+      throw signal.aborted && error === signal.reason ? error : failureOf(error);
+    } finally {
+      release();
+    }
+  }
+}
+
+const callOf = (invocation: Invocation): LocalCall => ({
+  taskId: invocation.taskId,
+  attempt: invocation.attempt,
+  capability: invocation.capability,
+  effectKey: invocation.effectKey,
+  signal: invocation.signal,
+  checkpoint: invocation.checkpoint,
+  reportProgress: invocation.onProgress,
+});

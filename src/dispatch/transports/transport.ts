@@ -1,0 +1,77 @@
+import type { Agent } from '../../domain/agent/decider.ts';
+import type { Json } from '../../domain/json.ts';
+import type { ProgressInput } from '../../domain/task/commands.ts';
+import type { AttemptError } from '../../domain/task/events.ts';
+
+export type RegisteredAgent = Extract<Agent, { status: 'active' | 'draining' }>;
+
+/** What an agent is asked to do. */
+export type Invocation = {
+  readonly tenant: string;
+  readonly agent: RegisteredAgent;
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly capability: string;
+  readonly input: Json;
+  /** Where an earlier attempt left off. */
+  readonly checkpoint: unknown;
+  /** The same for every delivery of this attempt. */
+  readonly messageId: string;
+  /** The same for every attempt: an agent that dedupes applies its effect once per key. */
+  readonly effectKey: string;
+  /** Aborted with a `CallAborted`. */
+  readonly signal: AbortSignal;
+  onProgress(progress: ProgressInput): void;
+};
+
+/** A way to call agents. Errors: throws `TransportError`, and only that, except for bugs. */
+export interface AgentTransport {
+  invoke(invocation: Invocation): Promise<Json>;
+}
+
+/** Why a call was ended before it had an answer. */
+export type AbortReason =
+  /** The attempt's time is up. */
+  | 'timeout'
+  /** The attempt was closed by someone else: cancelled, expired, answered by a late duplicate. */
+  | 'closed'
+  /** This process stops; another one takes the job over. */
+  | 'shutdown';
+
+/** The reason that a call's signal carries. */
+export class CallAborted extends Error {
+  override readonly name = 'CallAborted';
+  readonly reason: AbortReason;
+  constructor(reason: AbortReason) {
+    super(`the call was ended: ${reason}`);
+    this.reason = reason;
+  }
+}
+
+export type TransportErrorOptions = {
+  readonly source: AttemptError['source'];
+  readonly retryable: boolean;
+  /** False: the request went out and nobody knows whether it took effect. */
+  readonly outcomeKnown: boolean;
+  readonly cause?: unknown;
+};
+
+/** Thrown when a call gave no usable result. `code` is stable and named in the docs; the message may quote the agent, bounded. */
+export class TransportError extends Error {
+  override readonly name = 'TransportError';
+  readonly code: string;
+  readonly source: AttemptError['source'];
+  readonly retryable: boolean;
+  readonly outcomeKnown: boolean;
+  constructor(code: string, message: string, options: TransportErrorOptions) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.source = options.source;
+    this.retryable = options.retryable;
+    this.outcomeKnown = options.outcomeKnown;
+  }
+}
+
+/** The agent answered, and the answer is of no use. Trying again may help: agents are not deterministic. */
+export const badResponse = (code: string, message: string, cause?: unknown): TransportError =>
+  new TransportError(code, message, { source: 'agent', retryable: true, outcomeKnown: true, cause });

@@ -1,0 +1,87 @@
+import { type Job, WaitingError, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Logger } from '../platform/logger.ts';
+import type { AttemptJob } from './queue.ts';
+
+/** What a handler says of a job. `hand_back`: it was not done and shall be delivered again at once, elsewhere if possible. */
+export type Handled = 'done' | 'hand_back';
+
+/**
+ * Handles one delivery. `again` tells that the job was delivered before.
+ *
+ * Errors: what it throws makes BullMQ deliver the job again after a back-off; only for trouble with our own stores.
+ */
+export type AttemptHandler = (job: AttemptJob, again: boolean) => Promise<Handled>;
+
+export type WorkerTuning = {
+  /** A dispatcher that renewed no lock for this long is taken for dead and its jobs are delivered again, in milliseconds. */
+  readonly lockDurationMs: number;
+  /** Time between looks for such jobs, in milliseconds. */
+  readonly stalledIntervalMs: number;
+};
+
+/** A killed dispatcher's jobs are with another one after 8 to 20 s. */
+export const DEFAULT_TUNING: WorkerTuning = { lockDurationMs: 15_000, stalledIntervalMs: 5_000 };
+
+export type AttemptWorkerOptions = {
+  readonly redis: Redis;
+  readonly prefix: string;
+  readonly concurrency: number;
+  readonly tuning: WorkerTuning;
+  readonly handler: AttemptHandler;
+  readonly logger: Logger;
+};
+
+const FIRST_RETRY_MS = 250;
+const MAX_RETRY_MS = 10_000;
+/** A job that stalls is delivered again however often that happens: whether its task may go on is decided by the log. */
+const NO_STALL_LIMIT = Number.MAX_SAFE_INTEGER;
+
+/** After `FLUSHALL`, or when another worker took the job over, what BullMQ wants to finish is gone. The log has the outcome. */
+const isLostJob = (error: Error): boolean => /^Missing (key|lock) for job|could not renew lock/.test(error.message);
+
+export type AttemptWorker = {
+  /** Takes no new jobs; those in hand go on. */
+  pause(): Promise<void>;
+  /** Closes at once when `abandon`; otherwise waits for the jobs in hand. */
+  close(options: { readonly abandon: boolean }): Promise<void>;
+};
+
+/** Consumes one queue of attempts. The connection handed in must wait for Redis (`maxRetriesPerRequest: null`) and stays open. */
+export const createAttemptWorker = (queue: string, options: AttemptWorkerOptions): AttemptWorker => {
+  const { handler, logger, tuning } = options;
+  const process = async (job: Job<AttemptJob>, token?: string): Promise<void> => {
+    if ((await handler(job.data, job.attemptsStarted > 1)) === 'done') return;
+    await job.moveToWait(token);
+    throw new WaitingError();
+  };
+  const worker = new Worker<AttemptJob, void, string>(queue, process, {
+    connection: options.redis,
+    prefix: options.prefix,
+    concurrency: options.concurrency,
+    lockDuration: tuning.lockDurationMs,
+    stalledInterval: tuning.stalledIntervalMs,
+    maxStalledCount: NO_STALL_LIMIT,
+    removeOnComplete: { count: 0 },
+    removeOnFail: { count: 0 },
+    runRetryDelay: 500,
+    skipVersionCheck: false,
+    settings: {
+      backoffStrategy: (deliveries: number) => Math.min(FIRST_RETRY_MS * 2 ** Math.min(deliveries, 10), MAX_RETRY_MS),
+    },
+  });
+  worker.on('error', (error) => {
+    if (isLostJob(error)) logger.debug({ err: error, queue }, 'a job was lost or taken over');
+    else logger.warn({ err: error, queue }, 'trouble with the job queue');
+  });
+  worker.on('failed', (job, error) =>
+    logger.warn(
+      { err: error, queue, taskId: job?.data.taskId },
+      'an attempt could not be recorded and is delivered again',
+    ),
+  );
+  return {
+    pause: () => worker.pause(true),
+    close: ({ abandon }) => worker.close(abandon),
+  };
+};
