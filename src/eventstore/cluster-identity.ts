@@ -54,7 +54,9 @@ export const clusterIdOf = async (
  * Errors: `AppError` `CONFLICT` when the database belongs to another log: its views would be mixed with this one's.
  */
 export const claimDatabase = async (database: Pool, clusterId: string): Promise<void> => {
-  await database.query('INSERT INTO baton.cluster_identity (cluster_id) VALUES ($1) ON CONFLICT DO NOTHING', [clusterId]);
+  await database.query('INSERT INTO baton.cluster_identity (cluster_id) VALUES ($1) ON CONFLICT DO NOTHING', [
+    clusterId,
+  ]);
   const { rows } = await database.query<{ cluster_id: string }>('SELECT cluster_id FROM baton.cluster_identity');
   const owner = rows[0]?.cluster_id;
   if (owner !== clusterId)

@@ -13,8 +13,8 @@ export const GENESIS_HASH = '0'.repeat(64);
 
 export const EMPTY_HEAD: StreamHead = { revision: 'no_stream', hash: GENESIS_HASH };
 
-/** What JSON writes differently from how it is: quotes, backslashes, control characters; and surrogates, which may be lone. */
-const NEEDS_CARE = /["\\\u0000-\u001f\ud800-\udfff]/;
+/** All but what JSON writes as it is: quotes, backslashes, control characters, and surrogates, which may be lone. */
+const NEEDS_CARE = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
 
 const textOf = (text: string): string => {
   if (!NEEDS_CARE.test(text)) return `"${text}"`;

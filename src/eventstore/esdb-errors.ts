@@ -1,0 +1,61 @@
+import {
+  AccessDeniedError,
+  InvalidArgumentError,
+  MaxAppendSizeExceededError,
+  StreamDeletedError,
+  UnsupportedError,
+  WrongExpectedVersionError,
+} from '@eventstore/db-client';
+import { AppError, unavailable } from '../platform/errors.ts';
+
+/** gRPC status codes that another try will not change. */
+const TERMINAL_CODES = new Set([
+  3, // INVALID_ARGUMENT
+  7, // PERMISSION_DENIED
+  9, // FAILED_PRECONDITION
+  12, // UNIMPLEMENTED
+  16, // UNAUTHENTICATED
+]);
+
+const TERMINAL_CLASSES = [
+  AccessDeniedError,
+  InvalidArgumentError,
+  MaxAppendSizeExceededError,
+  StreamDeletedError,
+  UnsupportedError,
+  WrongExpectedVersionError,
+  TypeError,
+  RangeError,
+];
+
+/**
+ * May the same call succeed later? Everything not known to be final may: the client throws a dozen classes, raw gRPC errors and plain
+ * Node errors for a server that is starting, stopping or gone, and a bounded retry too many is cheaper than a lost append.
+ */
+export const isTransientEsdbError = (error: unknown): boolean =>
+  error instanceof Error &&
+  !(error instanceof AppError) &&
+  !TERMINAL_CLASSES.some((known) => error instanceof known) &&
+  !TERMINAL_CODES.has((error as { readonly code?: unknown }).code as number);
+
+/** The error that leaves the adapter for one of the client's that another try will not change. */
+export const fromEsdbError = (error: unknown): unknown => {
+  if (error instanceof MaxAppendSizeExceededError)
+    return new AppError(
+      'BAD_USER_INPUT',
+      `too large to be recorded: one append holds at most ${error.maxAppendSize} bytes`,
+      {
+        details: { limit: error.maxAppendSize },
+        cause: error,
+      },
+    );
+  if (error instanceof StreamDeletedError)
+    return new AppError('CONFLICT', `stream ${error.streamName} was deleted by an operator of the event store`, {
+      cause: error,
+    });
+  if (error instanceof AccessDeniedError)
+    return new AppError('UNAVAILABLE', 'the event store denies access; check the credentials in EVENTSTORE_URL', {
+      cause: error,
+    });
+  return isTransientEsdbError(error) ? unavailable('the event store cannot be reached', error) : error;
+};

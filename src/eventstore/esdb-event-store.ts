@@ -1,0 +1,289 @@
+import {
+  BACKWARDS,
+  END,
+  EventStoreDBClient,
+  FORWARDS,
+  type JSONEventData,
+  type JSONType,
+  jsonEvent,
+  type ReadRevision,
+  START,
+  type StreamingRead,
+  StreamNotFoundError,
+  WrongExpectedVersionError,
+} from '@eventstore/db-client';
+import { type Clock, type Random, sleep, systemRandom } from '../platform/clock.ts';
+import { unavailable } from '../platform/errors.ts';
+import type { Logger } from '../platform/logger.ts';
+import { fromEsdbError, isTransientEsdbError } from './esdb-errors.ts';
+import { isSystemEvent, type RecordedEvent, toStoredEvent } from './esdb-records.ts';
+import { subscribeToAll } from './esdb-subscription.ts';
+import {
+  type AllSubscription,
+  type AppendResult,
+  type EventStore,
+  type ExpectedRevision,
+  type NewEvent,
+  type Position,
+  RevisionConflict,
+  type StoredEvent,
+} from './event-store.ts';
+
+/** How long a call is repeated before it fails with `UNAVAILABLE`: longer than a leader election or a restart of the embedded node. */
+const RETRY_FOR_MS = 10_000;
+/** An append or read that makes no progress for this long is given up and repeated. The client itself would wait for ever. */
+const SILENCE_MS = 3_000;
+const BACKOFF_MS = 20;
+const MAX_BACKOFF_MS = 1_000;
+/** Records looked at in one step when searching backwards for the last event that is not the store's own. */
+const HEAD_PAGE = 64;
+/** Records handed over by the client at once in a read. */
+const READ_AHEAD = 512;
+
+export type EsdbOptions = {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random?: Random;
+  readonly retryForMs?: number;
+};
+
+const toProposed = ({ id, type, data, metadata }: NewEvent): JSONEventData =>
+  jsonEvent({ id, type, data: data as JSONType, metadata });
+
+class EsdbEventStore implements EventStore {
+  readonly #client: EventStoreDBClient;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #retryForMs: number;
+  readonly #closing = new AbortController();
+  readonly #subscriptions = new Set<AllSubscription>();
+  #away = false;
+
+  constructor(
+    client: EventStoreDBClient,
+    { logger, clock, random = systemRandom, retryForMs = RETRY_FOR_MS }: EsdbOptions,
+  ) {
+    this.#client = client;
+    this.#logger = logger;
+    this.#clock = clock;
+    this.#random = random;
+    this.#retryForMs = retryForMs;
+  }
+
+  async append(
+    stream: string,
+    events: readonly NewEvent[],
+    { expectedRevision }: { readonly expectedRevision: ExpectedRevision },
+  ): Promise<AppendResult> {
+    if (events.length === 0) throw new Error('bug: an append without events');
+    const proposed = events.map(toProposed);
+    let outcomeUnknown = false;
+    return this.#retrying(async () => {
+      try {
+        const appended = this.#client.appendToStream(stream, proposed, { expectedRevision });
+        const { nextExpectedRevision: revision, position } = await this.#withinTime(appended);
+        if (position !== undefined) return { revision, position: position.commit };
+        // An idempotent repeat of events that the store no longer shows in $all: ask the stream.
+      } catch (error) {
+        if (!(error instanceof WrongExpectedVersionError)) {
+          outcomeUnknown = true;
+          throw error;
+        }
+        const written = outcomeUnknown ? await this.#findWritten(stream, events, expectedRevision) : undefined;
+        if (written !== undefined) return written;
+        throw new RevisionConflict(stream, expectedRevision, error.actualVersion as ExpectedRevision);
+      }
+      const written = await this.#findWritten(stream, events, expectedRevision);
+      if (written === undefined) throw unavailable(`the append to ${stream} cannot be found`);
+      return written;
+    });
+  }
+
+  async readStream(
+    stream: string,
+    {
+      from,
+      direction = 'forwards',
+      limit = Number.MAX_SAFE_INTEGER,
+    }: NonNullable<Parameters<EventStore['readStream']>[1]> = {},
+  ): Promise<StoredEvent[]> {
+    const start: ReadRevision = direction === 'forwards' ? START : END;
+    return this.#retrying(async () => {
+      const events: StoredEvent[] = [];
+      try {
+        await this.#collect(
+          this.#client.readStream(
+            stream,
+            {
+              direction: direction === 'forwards' ? FORWARDS : BACKWARDS,
+              fromRevision: from ?? start,
+              maxCount: limit,
+            },
+            { highWaterMark: READ_AHEAD },
+          ),
+          (event) => events.push(toStoredEvent(event)),
+        );
+        return events;
+      } catch (error) {
+        if (error instanceof StreamNotFoundError) return [];
+        throw error;
+      }
+    });
+  }
+
+  async readAll({ after, limit }: { readonly after?: Position; readonly limit: number }) {
+    return this.#retrying(async () => {
+      const events: StoredEvent[] = [];
+      // The server starts at the position itself, which the caller has had: one record more, and it is left out.
+      const count = after === undefined ? limit : limit + 1;
+      let seen = 0;
+      let last: Position | undefined;
+      await this.#collect(this.#readAll(FORWARDS, after, count), (event) => {
+        seen += 1;
+        last = event.position?.commit;
+        if (last !== after && !isSystemEvent(event)) events.push(toStoredEvent(event));
+      });
+      return { events, next: seen < count ? undefined : last };
+    });
+  }
+
+  async head(): Promise<Position | undefined> {
+    return this.#retrying(async () => {
+      let before: Position | undefined;
+      for (;;) {
+        let found: Position | undefined;
+        let oldest: Position | undefined;
+        await this.#collect(this.#readAll(BACKWARDS, before, HEAD_PAGE), (event) => {
+          oldest = event.position?.commit;
+          if (!isSystemEvent(event)) found ??= oldest;
+        });
+        if (found !== undefined || oldest === undefined) return found;
+        before = oldest;
+      }
+    });
+  }
+
+  subscribeAll(...[subscriber, options]: Parameters<EventStore['subscribeAll']>): AllSubscription {
+    if (this.#closing.signal.aborted) throw unavailable('the event store is closed');
+    const subscription = subscribeToAll(this.#client, subscriber, options);
+    this.#subscriptions.add(subscription);
+    const forget = (): void => {
+      this.#subscriptions.delete(subscription);
+    };
+    subscription.done.then(forget, forget);
+    return subscription;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    const open = [...this.#subscriptions];
+    for (const subscription of open) subscription.stop();
+    await Promise.allSettled(open.map((subscription) => subscription.done));
+    await this.#client.dispose();
+  }
+
+  #readAll(direction: typeof FORWARDS | typeof BACKWARDS, from: Position | undefined, maxCount: number) {
+    const fromPosition = from === undefined ? (direction === FORWARDS ? START : END) : { commit: from, prepare: from };
+    return this.#client.readAll({ direction, fromPosition, maxCount }, { highWaterMark: READ_AHEAD });
+  }
+
+  /** The events of an append whose answer was lost, if they were written: they can only stand right after `expected`. */
+  async #findWritten(
+    stream: string,
+    events: readonly NewEvent[],
+    expected: ExpectedRevision,
+  ): Promise<AppendResult | undefined> {
+    const from = expected === 'no_stream' ? 0n : expected + 1n;
+    const found = await this.readStream(stream, { from, limit: events.length });
+    const last = found.at(-1);
+    const mine = found.length === events.length && found.every(({ id }, index) => id === events[index]?.id);
+    return mine && last !== undefined ? { revision: last.revision, position: last.position } : undefined;
+  }
+
+  /** Hands every record of a read to `take`. Rejects when the server falls silent. */
+  #collect(
+    read: StreamingRead<{ readonly event?: RecordedEvent }>,
+    take: (event: RecordedEvent) => void,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let progress = 0;
+      let seen = -1;
+      let cancelWatch = (): void => {};
+      const settle = (finish: () => void): void => {
+        cancelWatch();
+        finish();
+      };
+      const watch = (): void => {
+        if (progress === seen) {
+          read.cancel().catch(() => {}); // fails when the call could not be opened, which is reported below as silence
+          settle(() => reject(new Error(`the event store sent nothing for ${SILENCE_MS} ms`)));
+          return;
+        }
+        seen = progress;
+        cancelWatch = this.#clock.schedule(SILENCE_MS, watch);
+      };
+      watch();
+      read.on('data', ({ event }: { readonly event?: RecordedEvent }) => {
+        progress += 1;
+        if (event !== undefined) take(event);
+      });
+      read.on('error', (error: unknown) => settle(() => reject(error)));
+      read.on('end', () => settle(resolve));
+    });
+  }
+
+  async #withinTime<T>(pending: Promise<T>): Promise<T> {
+    let cancel = (): void => {};
+    const silence = new Promise<never>((_resolve, reject) => {
+      cancel = this.#clock.schedule(SILENCE_MS, () =>
+        reject(new Error(`the event store did not answer within ${SILENCE_MS} ms`)),
+      );
+    });
+    try {
+      return await Promise.race([pending, silence]);
+    } finally {
+      cancel();
+    }
+  }
+
+  async #retrying<T>(attempt: () => Promise<T>): Promise<T> {
+    const giveUpAt = this.#clock.monotonic() + this.#retryForMs;
+    for (let tries = 0; ; tries += 1) {
+      if (this.#closing.signal.aborted) throw unavailable('the event store is closed');
+      try {
+        const result = await attempt();
+        this.#report('back');
+        return result;
+      } catch (error) {
+        if (!isTransientEsdbError(error)) throw fromEsdbError(error);
+        this.#report('away', error);
+        const delay = Math.min(BACKOFF_MS * 2 ** tries, MAX_BACKOFF_MS) * (0.5 + this.#random() / 2);
+        if (this.#clock.monotonic() + delay > giveUpAt)
+          throw unavailable(`the event store cannot be reached (tried for ${this.#retryForMs} ms)`, error);
+        await sleep(this.#clock, delay, this.#closing.signal);
+      }
+    }
+  }
+
+  /** One line per outage, not per try. */
+  #report(what: 'away' | 'back', error?: unknown): void {
+    if (this.#away === (what === 'away')) return;
+    this.#away = what === 'away';
+    if (this.#away) this.#logger.warn({ err: error }, 'the event store cannot be reached');
+    else this.#logger.info('the event store is back');
+  }
+}
+
+/** The schemes of newer servers, which speak the same protocol, are unknown to the client. */
+const toClientUrl = (connectionString: string): string =>
+  connectionString.replace(/^kurrentdb(\+discover)?:/, 'esdb$1:');
+
+/**
+ * The log in EventStoreDB (or the embedded node, which speaks its protocol). Connects with the first call.
+ *
+ * Calls that meet a server that is away are repeated for `retryForMs` (10 s) and then throw `AppError` `UNAVAILABLE`. An append whose
+ * answer was lost is repeated with the same ids at the same expected revision, which the server recognises.
+ */
+export const createEsdbEventStore = (connectionString: string, options: EsdbOptions): EventStore =>
+  new EsdbEventStore(EventStoreDBClient.connectionString(toClientUrl(connectionString)), options);
