@@ -89,7 +89,7 @@ const takeLock = (dataDir: string, path: string, logger: Logger): void => {
     if (createLock(path, holder)) return;
     const other = readJson<Holder>(path);
     if (other !== undefined && isRunning(other)) throw inUse(dataDir, other);
-    logger.warn({ pid: other?.pid }, `the last holder of ${dataDir} ended without cleaning up; taking over`);
+    logger.warn({ holder: other?.pid }, `the last holder of ${dataDir} ended without cleaning up; taking over`);
     removeDeadLock(path);
   }
   throw new AppError('CONFLICT', `${dataDir} is being taken by several processes at once`);
@@ -102,7 +102,7 @@ const signalIfAlive = (process_: ProcessIdentity, signal: NodeJS.Signals): void 
 /** Ends a server that a killed predecessor left behind, within 5 s. */
 export const endLeftOver = async (leftOver: LeftOver, logger: Logger): Promise<void> => {
   if (!isRunning(leftOver)) return;
-  logger.warn({ pid: leftOver.pid }, `stopping ${leftOver.name}, left over from an earlier run`);
+  logger.warn({ leftOver: leftOver.pid }, `stopping ${leftOver.name}, left over from an earlier run`);
   const deadline = performance.now() + ORPHAN_PATIENCE_MS;
   // SIGINT is Postgres's fast shutdown (SIGTERM would wait for its clients) and an orderly stop for the others.
   signalIfAlive(leftOver, 'SIGINT');

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Config } from '../platform/config.ts';
 import type { Logger } from '../platform/logger.ts';
 import { type DataDir, openDataDir } from './data-dir.ts';
-import { freePort } from './ports.ts';
+import { spawnEventStoreNode } from './eventstore-node/index.ts';
 import { startPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
 import { type Service, type Supervised, supervise } from './supervise.ts';
@@ -27,19 +27,16 @@ export type EmbeddedOptions = {
 
 type Start = (port?: number) => Promise<Service>;
 
-const HOST = '127.0.0.1';
-
-const startEventStore = async (dataDir: DataDir, port: number): Promise<Service> => {
-  const nodeModule = './eventstore-node/index.ts';
-  const { spawnEventStoreNode } = await import(nodeModule);
-  const node = await spawnEventStoreNode({ dataDir: join(dataDir.path, 'eventstore'), port, host: HOST });
+const startEventStore = async (dataDir: DataDir, port = 0): Promise<Service> => {
+  const node = await spawnEventStoreNode({ dataDir: join(dataDir.path, 'eventstore'), port, host: '127.0.0.1' });
   dataDir.record('eventstore', node.pid);
+  const exited = node.exited.then(({ code, signal }) => signal ?? `exit code ${code}`);
   return {
     name: 'eventstore',
     url: node.connectionString,
-    port,
+    port: node.port,
     pid: node.pid,
-    exited: node.exited,
+    exited,
     stop: () => node.stop(),
   };
 };
@@ -47,7 +44,7 @@ const startEventStore = async (dataDir: DataDir, port: number): Promise<Service>
 const starters = (config: EmbeddedConfig, dataDir: DataDir, logger: Logger, durable: boolean): Record<Store, Start> => {
   const common = { dataDir: dataDir.path, logger, durable };
   return {
-    eventStore: async (port) => startEventStore(dataDir, port ?? (await freePort(HOST))),
+    eventStore: (port) => startEventStore(dataDir, port),
     database: (port) => startPostgres({ ...common, port, onSpawn: (pid) => dataDir.record('postgres', pid) }),
     redis: (port) =>
       startRedis({

@@ -1,11 +1,9 @@
-import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { startEmbedded } from '../../src/embedded/stack.ts';
 import { readConfig } from '../../src/platform/config.ts';
-import { createLogger } from '../../src/platform/logger.ts';
+import { startInOtherProcess } from './embedded-process.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -21,24 +19,21 @@ const startServers = async (): Promise<Servers> => {
   const { EVENTSTORE_URL, DATABASE_URL, REDIS_URL, BATON_LOG_LEVEL = 'warn' } = process.env;
   const dataDir = await mkdtemp(join(tmpdir(), 'baton-test-'));
   await chmod(dataDir, 0o711); // Postgres, started by root, runs as another user and must get in
-  // Until src/embedded/eventstore-node can be started: the other two servers are of use without it.
-  const nodeIsThere = existsSync(new URL('../../src/embedded/eventstore-node/index.ts', import.meta.url));
-  const eventStore = EVENTSTORE_URL ?? (nodeIsThere ? undefined : 'esdb://127.0.0.1:1?tls=false');
   const config = readConfig({
-    EVENTSTORE_URL: eventStore,
+    EVENTSTORE_URL,
     DATABASE_URL,
     REDIS_URL,
     BATON_LOG_LEVEL,
     BATON_DATA_DIR: dataDir,
   });
-  const stack = await startEmbedded(config, createLogger(config.logLevel), { durable: false });
+  const stack = await startInOtherProcess(config, { durable: false }, config.logLevel);
   const { eventStoreUrl, databaseUrl, redisUrl } = stack;
   return {
     eventStoreUrl,
     databaseUrl,
     redisUrl,
     async stop() {
-      await stack.stop();
+      await stack.kill('SIGTERM');
       await rm(dataDir, { recursive: true, force: true });
     },
   };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { inject } from 'vitest';
-import { freePort } from '../../src/embedded/ports.ts';
+import { spawnEventStoreNode } from '../../src/embedded/eventstore-node/index.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { migrate } from '../../src/platform/migrate.ts';
 
@@ -85,10 +85,8 @@ export const freshEventStore = async (): Promise<{
   dataDir: string;
   stop(): Promise<void>;
 }> => {
-  const nodeModule = '../../src/embedded/eventstore-node/index.ts';
-  const { spawnEventStoreNode } = await import(nodeModule);
   const dataDir = await mkdtemp(join(tmpdir(), 'baton-eventstore-'));
-  const node = await spawnEventStoreNode({ dataDir, port: await freePort('127.0.0.1'), host: '127.0.0.1' });
+  const node = await spawnEventStoreNode({ dataDir });
   return {
     connectionString: node.connectionString,
     pid: node.pid,
