@@ -61,7 +61,7 @@ BEGIN
     priority integer NOT NULL,
     strategy text NOT NULL,
     retry jsonb NOT NULL,
-    timeout_ms bigint NOT NULL,
+    timeout_ms double precision NOT NULL, -- whole, and may exceed 32 bits
     tags text[] NOT NULL,
     status text NOT NULL, -- ready, assigned, completed, cancelled, dead_lettered, indeterminate
     attempt integer NOT NULL, -- the one that may run now, or ended the task

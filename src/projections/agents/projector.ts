@@ -1,0 +1,104 @@
+import type { AgentEvent, AgentProfile } from '../../domain/agent/events.ts';
+import { instant } from '../instant.ts';
+import type { Fold, Handled, Projector } from '../projector.ts';
+import { type AgentRow, agentsTable } from './table.ts';
+
+type ProfileColumns = Pick<
+  AgentRow,
+  | 'pool'
+  | 'name'
+  | 'description'
+  | 'capabilities'
+  | 'capabilityNames'
+  | 'transport'
+  | 'cardUrl'
+  | 'card'
+  | 'maxConcurrency'
+  | 'delivery'
+  | 'heartbeatIntervalMs'
+  | 'costPerCall'
+  | 'labels'
+>;
+
+const columnsOf = (profile: AgentProfile): ProfileColumns => ({
+  pool: profile.pool,
+  name: profile.name,
+  description: profile.description ?? null,
+  capabilities: profile.capabilities,
+  capabilityNames: profile.capabilities.map(({ name }) => name),
+  transport: profile.transport.kind,
+  cardUrl: profile.transport.kind === 'a2a' ? profile.transport.cardUrl : null,
+  card: profile.transport.kind === 'a2a' ? profile.transport.card : null,
+  maxConcurrency: profile.maxConcurrency,
+  delivery: profile.delivery,
+  heartbeatIntervalMs: profile.heartbeatIntervalMs ?? null,
+  costPerCall: profile.costPerCall ?? null,
+  labels: profile.labels,
+});
+
+const changeAgent = (
+  fold: Fold,
+  { tenant, position, data }: Handled<AgentEvent>,
+  change: (agent: AgentRow) => AgentRow,
+): void =>
+  fold.change(
+    agentsTable,
+    { tenant, agentId: data.agentId },
+    (agent) => agent && { ...change(agent), updatedPosition: position },
+  );
+
+/** Agents as their events tell; how busy one is follows from the tasks assigned to it. */
+export const agentsProjector = {
+  name: 'agents',
+  version: 1,
+  tables: [agentsTable],
+  on: {
+    AgentRegistered: ({ tenant, position, data }, fold) =>
+      fold.put(agentsTable, {
+        tenant,
+        agentId: data.agentId,
+        ...columnsOf(data),
+        status: 'active',
+        health: 'healthy',
+        healthReason: null,
+        healthChangedAt: null,
+        statusReason: null,
+        registeredAt: instant(data.registeredAt),
+        updatedAt: instant(data.registeredAt),
+        drainStartedAt: null,
+        deregisteredAt: null,
+        position,
+        updatedPosition: position,
+      }),
+    AgentReconfigured: (event, fold) =>
+      changeAgent(fold, event, (agent) => ({
+        ...agent,
+        ...columnsOf(event.data),
+        updatedAt: instant(event.data.reconfiguredAt),
+      })),
+    AgentHealthChanged: (event, fold) =>
+      changeAgent(fold, event, (agent) => ({
+        ...agent,
+        health: event.data.to,
+        healthReason: event.data.reason,
+        healthChangedAt: instant(event.data.changedAt),
+        updatedAt: instant(event.data.changedAt),
+      })),
+    AgentDrainStarted: (event, fold) =>
+      changeAgent(fold, event, (agent) => ({
+        ...agent,
+        status: 'draining',
+        statusReason: event.data.reason ?? null,
+        drainStartedAt: instant(event.data.startedAt),
+        updatedAt: instant(event.data.startedAt),
+      })),
+    AgentDeregistered: (event, fold) =>
+      changeAgent(fold, event, (agent) => ({
+        ...agent,
+        status: 'deregistered',
+        statusReason: event.data.reason ?? null,
+        deregisteredAt: instant(event.data.deregisteredAt),
+        updatedAt: instant(event.data.deregisteredAt),
+      })),
+  },
+} as const satisfies Projector;
