@@ -38,6 +38,8 @@ export type Task =
 type Facts = {
   readonly submitted: SubmittedFacts;
   readonly attempt: number;
+  /** The current attempt may be in an agent's hands, or on the way there. */
+  readonly offered: boolean;
   /** Attempts closed before the present retry budget began (raised by a redrive). */
   readonly budgetFrom: number;
   readonly deadlineAt: string | undefined;
@@ -144,6 +146,9 @@ const DEADLINE_ERROR: AttemptError = {
 };
 
 const expire = (command: ExpireTask, task: Open): Decision => {
+  const { deadlineAt } = task;
+  // The timer may be that of an earlier deadline, which a redrive has lifted: then there is nothing to do.
+  if (deadlineAt === undefined || Date.parse(deadlineAt) > Date.parse(command.now)) return ok([]);
   if (!command.assigned)
     return ok([deadLettered(task, 'deadline_passed', task.attempt - 1, DEADLINE_ERROR, command.now)]);
   const closed: TaskEvent = {
@@ -273,6 +278,7 @@ export const evolveTask = (task: Task, event: TaskEvent): Task => {
       status: 'open',
       submitted: event.data,
       attempt: 1,
+      offered: true,
       budgetFrom: 0,
       deadlineAt: event.data.deadlineAt,
       checkpoint: undefined,
@@ -285,7 +291,13 @@ export const evolveTask = (task: Task, event: TaskEvent): Task => {
     case 'TaskProgressReported':
       return event.data.checkpoint === undefined ? task : { ...task, checkpoint: event.data.checkpoint };
     case 'TaskAttemptFailed':
-      return { ...task, status: 'open', attempt: event.data.attempt + 1, started: false };
+      return {
+        ...task,
+        status: 'open',
+        attempt: event.data.attempt + 1,
+        offered: event.data.retryAt !== undefined,
+        started: false,
+      };
     case 'TaskOutcomeUnknown':
       return { ...task, status: 'indeterminate' };
     case 'TaskCompleted':
@@ -293,13 +305,15 @@ export const evolveTask = (task: Task, event: TaskEvent): Task => {
     case 'TaskCancelled':
       return { ...task, status: 'cancelled' };
     case 'TaskDeadLettered':
-      return { ...task, status: 'deadLettered' };
+      // The number of an attempt that was cut off without being closed is not used again: its answer must find itself stale.
+      return { ...task, status: 'deadLettered', attempt: task.offered ? task.attempt + 1 : task.attempt };
     case 'TaskRedriven':
       return {
         ...task,
         status: 'open',
         started: false,
         attempt: event.data.nextAttempt,
+        offered: true,
         budgetFrom: event.data.nextAttempt - 1,
         deadlineAt: event.data.deadlineAt,
       };
