@@ -3,25 +3,24 @@ type Entry = { readonly id: string; readonly key: number; readonly seq: number }
 const before = (a: Entry, b: Entry): boolean => a.key < b.key || (a.key === b.key && a.seq < b.seq);
 
 /**
- * Binary min-heap of ids by key, first in first out among equal keys, with removal by id in O(log n).
- * An id stands in it at most once: setting it again moves it.
+ * Binary min-heap of ids by key, and by `seq` among equal keys, with removal by id in O(log n). An id stands in it at most once: setting
+ * it again moves it. No two ids may share key and `seq`: then the order does not depend on when they were put in.
  */
 export class IndexedHeap {
   readonly #entries: Entry[] = [];
   readonly #index = new Map<string, number>();
-  #seq = 0;
 
   get size(): number {
     return this.#entries.length;
   }
 
-  peek(): { readonly id: string; readonly key: number } | undefined {
+  peek(): Entry | undefined {
     return this.#entries[0];
   }
 
-  set(id: string, key: number): void {
+  set(id: string, key: number, seq: number): void {
     this.delete(id);
-    const entry = { id, key, seq: this.#seq++ };
+    const entry = { id, key, seq };
     this.#entries.push(entry);
     this.#up(this.#entries.length - 1, entry);
   }

@@ -44,6 +44,8 @@ type TaskEntry = Requirement & {
   agentId: string | undefined;
   expiresMs: number;
   failedOn: readonly string[];
+  /** Grows with each scheduling in the pool: decides between equal times, the same before and after a snapshot. */
+  seq: number;
 };
 
 /** An assignment that has not closed: what must be (re-)offered to the dispatchers. */
@@ -73,9 +75,10 @@ export type LedgerSnapshot = {
 };
 
 /** Raised with any change of what a snapshot holds or means; older ones are then ignored and the log is read instead. */
-export const SNAPSHOT_VERSION = 1;
+export const SNAPSHOT_VERSION = 2;
 
-const requirementKey = ({ capability, versionRange }: Requirement): string => `${capability}@${versionRange ?? '*'}`;
+/** No range is another requirement than `*`, which leaves prereleases out; the empty range is refused at submission. */
+const requirementKey = ({ capability, versionRange }: Requirement): string => `${capability}@${versionRange ?? ''}`;
 
 const satisfies = (offered: Capability, { capability, versionRange }: Requirement): boolean =>
   offered.name === capability && (versionRange === undefined || semver.satisfies(offered.version, versionRange));
@@ -100,6 +103,7 @@ export class PoolLedger {
   readonly #turns = new Map<string, number>();
   /** Agents able to meet a requirement; dropped when any agent's capabilities change. */
   readonly #able = new Map<string, readonly AgentEntry[]>();
+  #nextSeq = 0;
 
   constructor(pool: string, snapshot?: LedgerSnapshot) {
     this.pool = pool;
@@ -107,6 +111,7 @@ export class PoolLedger {
     for (const [key, turn] of snapshot?.turns ?? []) this.#turns.set(key, turn);
     for (const task of snapshot?.tasks ?? []) {
       this.#tasks.set(task.taskId, { ...task });
+      this.#nextSeq = Math.max(this.#nextSeq, task.seq + 1);
       this.#reschedule(task);
     }
   }
@@ -197,7 +202,7 @@ export class PoolLedger {
     const assignments: Assignment[] = [];
     const stuck = new Set<string>();
     while (assignments.length < limit) {
-      const key = this.#nextRequirement(stuck);
+      const key = this.#nextRequirement(stuck, nowMs);
       if (key === undefined) break;
       const assignment = this.#route(key, nowMs);
       if (assignment) {
@@ -224,7 +229,7 @@ export class PoolLedger {
     for (let head = this.#timers.peek(); head && head.key <= nowMs; head = this.#timers.peek()) {
       const task = this.#tasks.get(head.id) as TaskEntry;
       due.push(this.#timerOf(task, nowMs));
-      this.#timers.set(task.taskId, nowMs + holdMs);
+      this.#timers.set(task.taskId, nowMs + holdMs, task.seq);
     }
     return due;
   }
@@ -246,7 +251,7 @@ export class PoolLedger {
   #open(
     facts: Omit<
       TaskEntry,
-      'attempt' | 'readyMs' | 'agentId' | 'expiresMs' | 'failedOn' | 'deadlineMs' | 'versionRange'
+      'attempt' | 'readyMs' | 'agentId' | 'expiresMs' | 'failedOn' | 'seq' | 'deadlineMs' | 'versionRange'
     > & {
       readonly versionRange?: string | undefined;
       readonly deadlineAt?: string | undefined;
@@ -267,6 +272,7 @@ export class PoolLedger {
       agentId: undefined,
       expiresMs: 0,
       failedOn: [],
+      seq: this.#nextSeq++,
     };
     this.#tasks.set(task.taskId, task);
     this.#reschedule(task);
@@ -292,6 +298,7 @@ export class PoolLedger {
     if (holder !== undefined && !task.failedOn.includes(holder)) task.failedOn = [...task.failedOn, holder];
     // Without a retry the dead letter follows in the same append and closes the task.
     task.readyMs = Date.parse(data.retryAt ?? data.failedAt);
+    task.seq = this.#nextSeq++;
     this.#reschedule(task);
   }
 
@@ -318,7 +325,7 @@ export class PoolLedger {
 
   /** Puts a task where it belongs by its fields: held by an agent, ready, or delayed. */
   #reschedule(task: TaskEntry): void {
-    if (task.agentId === undefined) this.#delayed.set(task.taskId, task.readyMs);
+    if (task.agentId === undefined) this.#delayed.set(task.taskId, task.readyMs, task.seq);
     this.#schedule(task);
   }
 
@@ -326,7 +333,7 @@ export class PoolLedger {
     const expires = task.agentId === undefined ? Number.POSITIVE_INFINITY : task.expiresMs;
     const due = Math.min(expires, task.deadlineMs ?? Number.POSITIVE_INFINITY);
     if (due === Number.POSITIVE_INFINITY) this.#timers.delete(task.taskId);
-    else this.#timers.set(task.taskId, due);
+    else this.#timers.set(task.taskId, due, task.seq);
   }
 
   #unqueue(task: TaskEntry): void {
@@ -340,19 +347,31 @@ export class PoolLedger {
       const key = requirementKey(task);
       const heap = this.#ready.get(key) ?? new IndexedHeap();
       this.#ready.set(key, heap);
-      heap.set(task.taskId, task.readyMs + task.priority * AGEING_STEP_MS);
+      heap.set(task.taskId, task.readyMs + task.priority * AGEING_STEP_MS, task.seq);
     }
   }
 
   /** The requirement whose head has waited longest by effective priority, leaving out those that found no agent in this tick. */
-  #nextRequirement(stuck: ReadonlySet<string>): string | undefined {
-    let best: { readonly key: string; readonly order: number } | undefined;
+  #nextRequirement(stuck: ReadonlySet<string>, nowMs: number): string | undefined {
+    let best: { readonly key: string; readonly order: number; readonly seq: number } | undefined;
     for (const [key, heap] of this.#ready) {
+      this.#dropOverdue(heap, nowMs);
       const head = heap.peek();
       if (!head) this.#ready.delete(key);
-      else if (!stuck.has(key) && (!best || head.key < best.order)) best = { key, order: head.key };
+      else if (stuck.has(key)) continue;
+      else if (!best || head.key < best.order || (head.key === best.order && head.seq < best.seq))
+        best = { key, order: head.key, seq: head.seq };
     }
     return best?.key;
+  }
+
+  /** A task whose deadline has passed is about to be dead-lettered: an agent that got it now would work for nothing. */
+  #dropOverdue(ready: IndexedHeap, nowMs: number): void {
+    for (let head = ready.peek(); head; head = ready.peek()) {
+      const { deadlineMs } = this.#tasks.get(head.id) as TaskEntry;
+      if (deadlineMs === undefined || deadlineMs > nowMs) return;
+      ready.delete(head.id);
+    }
   }
 
   #ableAgents(task: Requirement): readonly AgentEntry[] {
@@ -429,7 +448,7 @@ export class PoolLedger {
     const { agentId, pool } = event.data;
     const agent = this.#agents.get(agentId);
     if (pool !== this.pool) {
-      if (agent && event.type === 'AgentRegistered') agent.deregistered = true;
+      if (agent && event.type === 'AgentRegistered') this.#deregister(agent);
       return;
     }
     switch (event.type) {
@@ -440,7 +459,8 @@ export class PoolLedger {
           health: 'healthy',
           draining: false,
           deregistered: false,
-          open: agent?.open ?? 0,
+          // It may hold attempts although it is not known here: they were assigned just before its deregistration was seen.
+          open: agent?.open ?? this.#heldBy(agentId),
           errorRate: 0,
         });
         return;
@@ -454,11 +474,21 @@ export class PoolLedger {
         if (agent) agent.draining = true;
         return;
       case 'AgentDeregistered':
-        if (!agent) return;
-        agent.deregistered = true;
-        if (agent.open === 0) this.#agents.delete(agentId);
+        if (agent) this.#deregister(agent);
         return;
     }
+  }
+
+  /** Kept while it holds attempts, so that its slots are still counted if it registers again. */
+  #deregister(agent: AgentEntry): void {
+    agent.deregistered = true;
+    if (agent.open === 0) this.#agents.delete(agent.agentId);
+  }
+
+  #heldBy(agentId: string): number {
+    let held = 0;
+    for (const task of this.#tasks.values()) if (task.agentId === agentId) held += 1;
+    return held;
   }
 }
 
