@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { text } from '../domain/json.ts';
 import { executeAgentCommand } from './agent-command.ts';
 import { type Caller, type Commands, parseInput } from './context.ts';
 
-export const ReasonInput = z.strictObject({ reason: z.string().max(500).optional() });
+export const ReasonInput = z.strictObject({ reason: text({ max: 500 }).optional() });
 
 /** Gives the agent no new work; what it holds may finish. */
 export const drainAgent = (commands: Commands, caller: Caller, agentId: string, input: unknown = {}) => {

@@ -85,6 +85,17 @@ export const findJsonIssue = (root: unknown): JsonIssue | undefined => {
 
 export const byteLengthOf = (value: unknown): number => new TextEncoder().encode(JSON.stringify(value) ?? '').length;
 
+/** A string that every reader of the log can hold: no U+0000, no lone surrogates. */
+export const text = ({ min = 0, max }: { readonly min?: number; readonly max: number }) =>
+  z
+    .string()
+    .min(min)
+    .max(max)
+    .superRefine((value, context) => {
+      const issue = stringIssue(value, '');
+      if (issue) context.addIssue({ code: 'custom', message: `${issue.code}: ${issue.message}`, params: issue });
+    });
+
 /** A JSON value that every reader of the log can hold (see `findJsonIssue`), of at most `MAX_PAYLOAD_BYTES`. */
 export const JsonPayload = z.unknown().transform((value, context): Json => {
   const found = findJsonIssue(value === undefined ? null : value);

@@ -1,6 +1,7 @@
 import semver from 'semver';
 import { z } from 'zod';
 import { AgentId, PoolId } from '../ids.ts';
+import { text } from '../json.ts';
 import { Money } from '../money.ts';
 import { type AgentProfile, CapabilityName, Delivery, type Health } from './events.ts';
 
@@ -10,15 +11,25 @@ const CapabilityInput = z.strictObject({
     .string()
     .max(100)
     .default('1.0.0')
-    .refine((version) => semver.valid(version) !== null, 'must be a semver version such as 1.2.0'),
+    .refine((version) => semver.valid(version) !== null, 'must be a semver version such as 1.2.0')
+    .transform((version) => semver.valid(version) ?? version),
 });
+
+const MAX_LABELS = 64;
+const Labels = z
+  .record(text({ min: 1, max: 63 }), text({ max: 255 }))
+  .refine((labels) => Object.keys(labels).length <= MAX_LABELS, `at most ${MAX_LABELS} labels`);
 
 /** What a caller may say when registering an agent; the transport's card is fetched by the command. */
 export const RegisterAgentInput = z.strictObject({
   agentId: AgentId,
   pool: PoolId.default('default'),
-  name: z.string().trim().min(1).max(200).optional(),
-  description: z.string().max(2_000).optional(),
+  name: z
+    .string()
+    .trim()
+    .pipe(text({ min: 1, max: 200 }))
+    .optional(),
+  description: text({ max: 2_000 }).optional(),
   /** Absent: the skills of the agent's card, version 1.0.0. */
   capabilities: z.array(CapabilityInput).min(1).max(200).optional(),
   /** Address of the agent card, or of the server that has it at /.well-known/agent-card.json. Absent for a local agent. */
@@ -30,7 +41,7 @@ export const RegisterAgentInput = z.strictObject({
   delivery: Delivery.default('at_least_once'),
   heartbeatIntervalMs: z.int().min(100).max(3_600_000).optional(),
   costPerCall: Money.optional(),
-  labels: z.record(z.string().min(1).max(63), z.string().max(255)).default({}),
+  labels: Labels.default({}),
   /** Replace the profile when the agent is registered already; without it another profile is refused. */
   replace: z.boolean().default(false),
 });
@@ -54,7 +65,7 @@ export const UpdateAgentInput = RegisterAgentInput.pick({
   .extend({
     maxConcurrency: z.int().min(1).max(10_000).optional(),
     heartbeatIntervalMs: z.int().min(100).max(3_600_000).optional(),
-    labels: z.record(z.string().min(1).max(63), z.string().max(255)).optional(),
+    labels: Labels.optional(),
   })
   .strict();
 export type UpdateAgentInput = z.output<typeof UpdateAgentInput>;

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { CapabilityName } from '../agent/events.ts';
 import { PoolId } from '../ids.ts';
 import type { Json } from '../json.ts';
-import { JsonPayload } from '../json.ts';
+import { JsonPayload, text } from '../json.ts';
 import type { Money } from '../money.ts';
 import { DEFAULT_RETRY, RetryPolicy } from '../retry.ts';
 import { STRATEGY_NAMES } from '../routing/strategies.ts';
@@ -23,7 +23,8 @@ const rangeIssue = (range: string): string | undefined => {
 
 export const VersionRange = z
   .string()
-  .max(200)
+  // Checked first: the time semver takes grows with the length.
+  .max(200, { abort: true })
   .superRefine((range, context) => {
     const message = rangeIssue(range);
     if (message)
@@ -33,6 +34,13 @@ export const VersionRange = z
         params: { code: 'BAD_VERSION_RANGE' },
       });
   });
+
+const LAST_INSTANT_MS = Date.parse('9999-12-31T23:59:59.999Z');
+
+/** With any offset; instants of the log are UTC with a year of four digits. */
+export const Deadline = z.iso
+  .datetime({ offset: true })
+  .refine((at) => Date.parse(at) <= LAST_INSTANT_MS, 'must be before the year 10000 in UTC');
 
 /** What a caller may say when submitting a task. */
 export const SubmitTaskInput = z.strictObject({
@@ -45,8 +53,11 @@ export const SubmitTaskInput = z.strictObject({
   retry: RetryPolicy.default(DEFAULT_RETRY),
   /** Node timers end at 2^31-1 ms. */
   timeoutMs: z.int().min(1).max(2_147_483_647).default(300_000),
-  deadlineAt: z.iso.datetime({ offset: true }).optional(),
-  tags: z.array(z.string().min(1).max(100)).max(20).default([]),
+  deadlineAt: Deadline.optional(),
+  tags: z
+    .array(text({ min: 1, max: 100 }))
+    .max(20)
+    .default([]),
 });
 export type SubmitTaskInput = z.output<typeof SubmitTaskInput>;
 
@@ -87,7 +98,7 @@ export type MarkOutcomeUnknown = AttemptOutcome & {
 
 export const ProgressInput = z.strictObject({
   percent: z.number().min(0).max(100).optional(),
-  message: z.string().max(1_000).optional(),
+  message: text({ max: 1_000 }).optional(),
   checkpoint: JsonPayload.optional(),
 });
 export type ProgressInput = z.output<typeof ProgressInput>;
