@@ -1,0 +1,70 @@
+import type { Clock, Ids, Random } from '../../src/platform/clock.ts';
+
+export type FakeClock = Clock & {
+  /** Moves time on and calls back what falls due on the way, in order. */
+  advance(ms: number): void;
+  /** Callbacks that wait for their time. */
+  readonly scheduled: number;
+};
+
+type Timer = { readonly dueMs: number; readonly seq: number; readonly callback: () => void };
+
+/**
+ * A clock that stands until it is told to move.
+ *
+ * @param timers `immediate`: whatever waits is called back in the next macrotask, and time jumps there
+ */
+export const fakeClock = (
+  startMs = Date.parse('2026-03-01T12:00:00.000Z'),
+  timers: 'manual' | 'immediate' = 'manual',
+): FakeClock => {
+  const waiting = new Set<Timer>();
+  let nowMs = startMs;
+  let seq = 0;
+
+  const next = (untilMs: number): Timer | undefined =>
+    [...waiting].filter(({ dueMs }) => dueMs <= untilMs).sort((a, b) => a.dueMs - b.dueMs || a.seq - b.seq)[0];
+
+  const advanceTo = (untilMs: number): void => {
+    for (let timer = next(untilMs); timer; timer = next(untilMs)) {
+      waiting.delete(timer);
+      nowMs = Math.max(nowMs, timer.dueMs);
+      timer.callback();
+    }
+    nowMs = Math.max(nowMs, untilMs);
+  };
+
+  return {
+    now: () => nowMs,
+    monotonic: () => nowMs - startMs,
+    schedule(delayMs, callback) {
+      const timer = { dueMs: nowMs + Math.max(0, delayMs), seq: seq++, callback };
+      waiting.add(timer);
+      if (timers === 'immediate') setImmediate(() => waiting.has(timer) && advanceTo(timer.dueMs));
+      return () => waiting.delete(timer);
+    },
+    advance: (ms) => advanceTo(nowMs + ms),
+    get scheduled() {
+      return waiting.size;
+    },
+  };
+};
+
+const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
+
+/** UUIDs that count up; `space` keeps those of two processes apart. */
+export const fakeIds = (space = 0): Ids => {
+  let count = 0;
+  return { next: () => `${hex(space, 8)}-0000-7000-8000-${hex(++count, 12)}` };
+};
+
+/** Mulberry32: the same seed gives the same numbers. */
+export const fakeRandom = (seed = 1): Random => {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+};
