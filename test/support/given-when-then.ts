@@ -4,7 +4,7 @@ import type { Decider } from '../../src/domain/decider.ts';
 /** What a decider answered, for one assertion. */
 export type Answer<Event, Rejection> = {
   /** Exactly these events, in this order. */
-  then(...events: readonly Event[]): void;
+  thenEvents(...events: readonly Event[]): void;
   /** Accepted, and nothing to record. */
   thenNothing(): void;
   thenRejected(rejection: Rejection): void;
@@ -17,7 +17,7 @@ export type Given<State, Command, Event, Rejection> = {
   readonly state: State;
 };
 
-/** Sentences over a decider: `order.given(placed).when(ship).then(shipped)`. */
+/** Sentences over a decider: `order.given(placed).when(ship).thenEvents(shipped)`. */
 export const specOf = <State, Command, Event, Rejection>(decider: Decider<State, Command, Event, Rejection>) => ({
   given(...history: readonly Event[]): Given<State, Command, Event, Rejection> {
     const state = history.reduce(decider.evolve, decider.initialState());
@@ -26,7 +26,7 @@ export const specOf = <State, Command, Event, Rejection>(decider: Decider<State,
       when(command) {
         const decision = decider.decide(command, state);
         return {
-          then: (...events) => expect(decision).toEqual({ ok: true, value: events }),
+          thenEvents: (...events) => expect(decision).toEqual({ ok: true, value: events }),
           thenNothing: () => expect(decision).toEqual({ ok: true, value: [] }),
           thenRejected: (rejection) => expect(decision).toEqual({ ok: false, rejection }),
           get events() {

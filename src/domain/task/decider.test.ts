@@ -132,13 +132,13 @@ const EVERY_ATTEMPT_COMMAND = [complete(1), fail(1), start(1), lose(1), report(1
 const EVERY_OTHER_COMMAND = [cancel, redrive, expire(true), expire(false)];
 
 describe('a task that does not exist', () => {
-  it('is submitted with everything the caller said', () => task.given().when(submit).then(submitted));
+  it('is submitted with everything the caller said', () => task.given().when(submit).thenEvents(submitted));
 
   it('keeps range, deadline and tags, with the deadline in UTC', () =>
     task
       .given()
       .when({ ...submit, versionRange: '^1.2.0', deadlineAt: '2026-03-01T14:00:00+01:00', tags: ['eu'] })
-      .then(submittedWith({ versionRange: '^1.2.0', deadlineAt: '2026-03-01T13:00:00.000Z', tags: ['eu'] })));
+      .thenEvents(submittedWith({ versionRange: '^1.2.0', deadlineAt: '2026-03-01T13:00:00.000Z', tags: ['eu'] })));
 
   it.each(['2026-03-01T11:59:59.999Z', T0])('refuses the deadline %s, which has passed', (deadlineAt) =>
     task
@@ -160,7 +160,7 @@ describe('an open task', () => {
 
   it('is not submitted twice', () => open.when(submit).thenRejected({ reason: 'TaskAlreadyExists' }));
 
-  it('completes', () => open.when(complete(1)).then(completed(1)));
+  it('completes', () => open.when(complete(1)).thenEvents(completed(1)));
 
   it('records what an attempt cost, however it ends', () => {
     const cost = { currency: 'EUR', micros: 1_200 };
@@ -168,10 +168,10 @@ describe('an open task', () => {
     expect(open.when(fail(1, { cost })).events[0]?.data).toMatchObject({ cost });
   });
 
-  it('is tried again after a failure', () => open.when(fail(1)).then(failed(1, { retryAt: at(2_000) })));
+  it('is tried again after a failure', () => open.when(fail(1)).thenEvents(failed(1, { retryAt: at(2_000) })));
 
   it('is dead-lettered after a failure that no retry can mend', () =>
-    open.when(fail(1, { error: HOPELESS })).then(failed(1, { error: HOPELESS }), {
+    open.when(fail(1, { error: HOPELESS })).thenEvents(failed(1, { error: HOPELESS }), {
       type: 'TaskDeadLettered',
       data: { taskId: TASK, reason: 'not_retryable', attempts: 1, error: HOPELESS, deadLetteredAt: at(1_000) },
     }));
@@ -181,15 +181,15 @@ describe('an open task', () => {
     expect(open.when(unassigned).events[0]?.data).not.toHaveProperty('agentId');
   });
 
-  it('becomes indeterminate when nobody knows the outcome', () => open.when(lose(1)).then(unknown(1)));
+  it('becomes indeterminate when nobody knows the outcome', () => open.when(lose(1)).thenEvents(unknown(1)));
 
-  it('reports progress', () => open.when(report(1)).then(progressed(1)));
+  it('reports progress', () => open.when(report(1)).thenEvents(progressed(1)));
 
   it('is cancelled, with or without a reason', () => {
-    open.when(cancel).then(cancelled);
+    open.when(cancel).thenEvents(cancelled);
     open
       .when({ ...cancel, reason: 'changed my mind' })
-      .then({ type: 'TaskCancelled', data: { taskId: TASK, reason: 'changed my mind', cancelledAt: at(1_000) } });
+      .thenEvents({ type: 'TaskCancelled', data: { taskId: TASK, reason: 'changed my mind', cancelledAt: at(1_000) } });
   });
 
   it('is not redriven', () => open.when(redrive).thenRejected({ reason: 'TaskNotRedrivable', status: 'open' }));
@@ -200,7 +200,7 @@ describe('an open task', () => {
 });
 
 describe('an open task whose agent must not be called twice', () => {
-  it('records the start of the call', () => task.given(submitted).when(start(1)).then(started(1)));
+  it('records the start of the call', () => task.given(submitted).when(start(1)).thenEvents(started(1)));
 
   it('refuses a second start of the same attempt', () =>
     task.given(submitted, started(1)).when(start(1)).thenRejected({ reason: 'AttemptAlreadyStarted', attempt: 1 }));
@@ -211,10 +211,11 @@ describe('an open task whose agent must not be called twice', () => {
       .when(start(1))
       .thenRejected({ reason: 'AttemptAlreadyStarted', attempt: 1 }));
 
-  it('lets the next attempt start', () => task.given(submitted, started(1), failed(1)).when(start(2)).then(started(2)));
+  it('lets the next attempt start', () =>
+    task.given(submitted, started(1), failed(1)).when(start(2)).thenEvents(started(2)));
 
   it('lets the attempt after a redrive start', () =>
-    task.given(submitted, started(1), unknown(1), redriven(2)).when(start(2)).then(started(2)));
+    task.given(submitted, started(1), unknown(1), redriven(2)).when(start(2)).thenEvents(started(2)));
 });
 
 describe('a task whose first attempt failed', () => {
@@ -224,7 +225,7 @@ describe('a task whose first attempt failed', () => {
     retrying.when(command).thenRejected({ reason: 'StaleAttempt', attempt: 1, current: 2 }),
   );
 
-  it('completes with the second', () => retrying.when(complete(2)).then(completed(2)));
+  it('completes with the second', () => retrying.when(complete(2)).thenEvents(completed(2)));
 
   it('keeps the last checkpoint for the next attempt', () => {
     expect(task.given(submitted, progressed(1, 'page 7'), progressed(1), failed(1)).state).toMatchObject({
@@ -272,7 +273,7 @@ describe('the delay before a retry', () => {
   const delayOf = (retry: Partial<RetryPolicy>, facts: Partial<FailAttempt> = {}, failures = 1): number => {
     const history = Array.from({ length: failures - 1 }, (_, index) => failed(index + 1));
     const [event] = task.given(withRetry({ maxAttempts: 10, ...retry }), ...history).when(fail(failures, facts)).events;
-    return Date.parse((event?.data as { retryAt: string }).retryAt) - Date.parse(at(1_000));
+    return Date.parse((event as { data: { retryAt: string } }).data.retryAt) - Date.parse(at(1_000));
   };
 
   it('counts from the instant of the failure', () =>
@@ -296,7 +297,7 @@ describe('a task with a deadline', () => {
     task
       .given(due)
       .when(expire(false))
-      .then({
+      .thenEvents({
         type: 'TaskDeadLettered',
         data: {
           taskId: TASK,
@@ -311,7 +312,7 @@ describe('a task with a deadline', () => {
     task
       .given(due, failed(1))
       .when(expire(true))
-      .then(
+      .thenEvents(
         {
           type: 'TaskAttemptFailed',
           data: { taskId: TASK, attempt: 2, error: DEADLINE_ERROR, failedAt: at(60_000) },
@@ -359,7 +360,7 @@ describe('a dead-lettered task', () => {
   const parked = task.given(submitted, failed(1, { error: HOPELESS }), deadLettered(1, 'not_retryable'));
 
   it('is redriven with the next attempt and everything that routing needs', () =>
-    parked.when(redrive).then(redriven(2)));
+    parked.when(redrive).thenEvents(redriven(2)));
 
   it('keeps its version range when redriven', () =>
     expect(
@@ -368,7 +369,9 @@ describe('a dead-lettered task', () => {
     ).toMatchObject({ versionRange: '^2.0.0', priority: 1 }));
 
   it('takes a new deadline, in UTC', () =>
-    parked.when({ ...redrive, deadlineAt: '2026-03-01T13:30:00+01:00' }).then(redriven(2, '2026-03-01T12:30:00.000Z')));
+    parked
+      .when({ ...redrive, deadlineAt: '2026-03-01T13:30:00+01:00' })
+      .thenEvents(redriven(2, '2026-03-01T12:30:00.000Z')));
 
   it('is not redriven to a deadline that has passed', () =>
     parked
@@ -386,10 +389,10 @@ describe('a dead-lettered task', () => {
   it('does not expire', () =>
     parked.when(expire(false)).thenRejected({ reason: 'TaskNotRunning', status: 'deadLettered' }));
 
-  it('can be cancelled', () => parked.when(cancel).then(cancelled));
+  it('can be cancelled', () => parked.when(cancel).thenEvents(cancelled));
 
   it('is open again after a redrive', () =>
-    task.given(submitted, failed(1, {}), deadLettered(1), redriven(2)).when(complete(2)).then(completed(2)));
+    task.given(submitted, failed(1, {}), deadLettered(1), redriven(2)).when(complete(2)).thenEvents(completed(2)));
 });
 
 describe('a task that its deadline cut off before its attempt was closed', () => {
@@ -399,7 +402,7 @@ describe('a task that its deadline cut off before its attempt was closed', () =>
     task
       .given(...cutOff)
       .when(redrive)
-      .then(redriven(3)));
+      .thenEvents(redriven(3)));
 
   it('takes no answer of that attempt, neither parked nor redriven', () => {
     const stale = { reason: 'StaleAttempt', attempt: 2, current: 3 } as const;
@@ -422,7 +425,7 @@ describe('a task that its deadline cut off before its attempt was closed', () =>
 describe('an indeterminate task', () => {
   const lost = task.given(submitted, started(1), unknown(1));
 
-  it('is settled by the late completion of its attempt', () => lost.when(complete(1)).then(completed(1)));
+  it('is settled by the late completion of its attempt', () => lost.when(complete(1)).thenEvents(completed(1)));
 
   it.each([fail(1), start(1), lose(1), report(1)])('is not moved by a late $type', (command) =>
     lost.when(command).thenRejected({ reason: 'TaskNotRunning', status: 'indeterminate' }),
@@ -432,7 +435,7 @@ describe('an indeterminate task', () => {
     lost.when(complete(2)).thenRejected({ reason: 'StaleAttempt', attempt: 2, current: 1 }));
 
   it('is redriven with a new attempt and a fresh budget', () => {
-    lost.when(redrive).then(redriven(2));
+    lost.when(redrive).thenEvents(redriven(2));
     const again = task.given(withRetry({ maxAttempts: 2 }), started(1), unknown(1), redriven(2));
     expect(again.when(fail(2)).events).toMatchObject([{ data: { attempt: 2, retryAt: at(2_000) } }]);
   });
@@ -443,7 +446,7 @@ describe('an indeterminate task', () => {
       .when(complete(1))
       .thenRejected({ reason: 'StaleAttempt', attempt: 1, current: 2 }));
 
-  it('can be cancelled', () => lost.when(cancel).then(cancelled));
+  it('can be cancelled', () => lost.when(cancel).thenEvents(cancelled));
 
   it('does not expire', () =>
     lost.when(expire(true)).thenRejected({ reason: 'TaskNotRunning', status: 'indeterminate' }));
