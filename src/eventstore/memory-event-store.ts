@@ -1,6 +1,6 @@
 import type { Json } from '../domain/json.ts';
 import type { Clock } from '../platform/clock.ts';
-import { unavailable } from '../platform/errors.ts';
+import { AppError, unavailable } from '../platform/errors.ts';
 import {
   type AllSubscriber,
   type AllSubscription,
@@ -16,6 +16,8 @@ import {
 
 /** Positions are not dense, as in the real store: code that counts with them fails here too. */
 const POSITION_STEP = 16n;
+/** The default of EventStoreDB. */
+const MAX_APPEND_BYTES = 1_048_576;
 /** Events considered between two checkpoints. */
 const CHECKPOINT_EVERY = 32;
 
@@ -30,8 +32,33 @@ const deepFreeze = <T>(value: T): T => {
   return value;
 };
 
-/** As if written and read again. Frozen, because every reader gets the same object. */
-const stored = <T extends Json | EventMetadata>(value: T): T => deepFreeze(JSON.parse(JSON.stringify(value)) as T);
+/** Written, as the wire would carry it. */
+type Written = Pick<NewEvent, 'id' | 'type'> & { readonly data: string; readonly metadata: string };
+
+const write = ({ id, type, data, metadata }: NewEvent): Written => ({
+  id,
+  type,
+  data: JSON.stringify(data),
+  metadata: JSON.stringify(metadata),
+});
+
+/** Frozen, because every reader gets the same object. */
+const read = <T extends Json | EventMetadata>(text: string): T => deepFreeze(JSON.parse(text) as T);
+
+const checkSize = (events: readonly Written[]): void => {
+  const bytes = events.reduce(
+    (sum, { data, metadata }) => sum + Buffer.byteLength(data) + Buffer.byteLength(metadata),
+    0,
+  );
+  if (bytes > MAX_APPEND_BYTES)
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `too large to be recorded: one append holds at most ${MAX_APPEND_BYTES} bytes`,
+      {
+        details: { limit: MAX_APPEND_BYTES },
+      },
+    );
+};
 
 const isSystemEvent = (event: StoredEvent): boolean => event.type.startsWith('$') || event.stream.startsWith('$');
 
@@ -106,7 +133,7 @@ export const createMemoryEventStore = ({ clock }: { readonly clock: Pick<Clock, 
     if (closed) throw unavailable('the event store is closed');
   };
 
-  const write = (stream: string, history: StoredEvent[], events: readonly NewEvent[]): void => {
+  const record = (stream: string, history: StoredEvent[], events: readonly Written[]): void => {
     const recordedAt = new Date(clock.now()).toISOString();
     for (const { id, type, data, metadata } of events) {
       const event: StoredEvent = Object.freeze({
@@ -115,8 +142,8 @@ export const createMemoryEventStore = ({ clock }: { readonly clock: Pick<Clock, 
         position: positionAt(log.length),
         id,
         type,
-        data: stored(data),
-        metadata: stored(metadata),
+        data: read<Json>(data),
+        metadata: read<EventMetadata>(metadata),
         recordedAt,
       });
       history.push(event);
@@ -137,7 +164,11 @@ export const createMemoryEventStore = ({ clock }: { readonly clock: Pick<Clock, 
         const actual: ExpectedRevision = history.at(-1)?.revision ?? 'no_stream';
         throw new RevisionConflict(stream, expectedRevision, actual);
       }
-      if (!repeated) write(stream, history, events);
+      if (!repeated) {
+        const written = events.map(write);
+        checkSize(written);
+        record(stream, history, written);
+      }
       const { revision, position } = history[start + events.length - 1] as StoredEvent;
       return { revision, position };
     },
