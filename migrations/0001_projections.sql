@@ -60,5 +60,8 @@ END $$;
 
 -- Sums two arrays element by element; a missing element counts as 0.
 CREATE FUNCTION baton.add_arrays(a bigint[], b bigint[]) RETURNS bigint[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT array_agg(coalesce(x, 0) + coalesce(y, 0) ORDER BY i) FROM unnest(a, b) WITH ORDINALITY AS s (x, y, i)
+  SELECT coalesce(array_agg(coalesce(x, 0) + coalesce(y, 0) ORDER BY i), '{}')
+  FROM unnest(a, b) WITH ORDINALITY AS s (x, y, i)
 $$;
+
+CREATE AGGREGATE baton.sum_arrays(bigint[]) (sfunc = baton.add_arrays, stype = bigint[], initcond = '{}');

@@ -1,0 +1,79 @@
+import {
+  CamelCasePlugin,
+  type CompiledQuery,
+  DummyDriver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+} from 'kysely';
+import pg from 'pg';
+import type { AgentRow } from './agents/table.ts';
+import type { AssignmentRow } from './assignments/table.ts';
+import type { AuditRow } from './audit-log/table.ts';
+import type { DeadLetterRow } from './dead-letters/table.ts';
+import type { TaskAttemptRow } from './task-attempts/table.ts';
+import type { TaskStatsRow } from './task-stats/table.ts';
+import type { TaskPayloadRow, TaskRow } from './tasks/table.ts';
+
+export type Queryable = Pick<pg.Pool, 'query'>;
+
+type Tables = {
+  agents: AgentRow;
+  tasks: TaskRow;
+  task_payloads: TaskPayloadRow;
+  task_attempts: TaskAttemptRow;
+  dead_letters: DeadLetterRow;
+  task_stats: TaskStatsRow;
+  assignments: AssignmentRow;
+  audit_log: AuditRow;
+};
+
+/** Builds queries on the views of schema `baton`; `snapshot` runs them. */
+export const db = new Kysely<Tables>({
+  dialect: {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (kysely) => new PostgresIntrospector(kysely),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  },
+  plugins: [new CamelCasePlugin()],
+}).withSchema('baton');
+
+export type Compilable = { compile(): Pick<CompiledQuery, 'sql' | 'parameters'> };
+
+/** A query whose text never changes, so that it need not be built for each call; in the database's names. */
+export const fixed = (text: string, ...parameters: unknown[]): Compilable => ({
+  compile: () => ({ sql: text, parameters }),
+});
+
+/** Matches a text anywhere in another, with ILIKE. */
+export const containing = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** What is no UUID is the id of nothing, and would make Postgres refuse the query. */
+export const onlyUuids = (ids: readonly string[]): string[] => ids.filter((id) => UUID.test(id));
+
+const INT8 = 20;
+const INT8_ARRAY = 1016;
+const TIMESTAMPTZ = 1184;
+
+type Parse = (text: string) => unknown;
+const dateOf = pg.types.getTypeParser(TIMESTAMPTZ, 'text') as (text: string) => Date;
+const int8sOf = pg.types.getTypeParser(INT8_ARRAY as never, 'text') as (text: string) => string[];
+
+const parsers = new Map<number, Parse>([
+  [INT8, BigInt],
+  [INT8_ARRAY, (text) => int8sOf(text).map(Number)],
+  [TIMESTAMPTZ, (text) => dateOf(text).toISOString()],
+]);
+
+/** Columns come back in the form that rows have them in (see `Table`). */
+export const rowTypes: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text') =>
+    parsers.get(oid) ?? pg.types.getTypeParser(oid, format ?? 'text')) as typeof pg.types.getTypeParser,
+};
+
+/** The database's name of a column or table. */
+export const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
