@@ -7,6 +7,7 @@ import {
   WrongExpectedVersionError,
 } from '@eventstore/db-client';
 import { AppError, unavailable } from '../platform/errors.ts';
+import { RevisionConflict } from './event-store.ts';
 
 /** gRPC status codes that another try will not change. */
 const TERMINAL_CODES = new Set([
@@ -18,6 +19,8 @@ const TERMINAL_CODES = new Set([
 ]);
 
 const TERMINAL_CLASSES = [
+  AppError,
+  RevisionConflict,
   AccessDeniedError,
   InvalidArgumentError,
   MaxAppendSizeExceededError,
@@ -34,7 +37,6 @@ const TERMINAL_CLASSES = [
  */
 export const isTransientEsdbError = (error: unknown): boolean =>
   error instanceof Error &&
-  !(error instanceof AppError) &&
   !TERMINAL_CLASSES.some((known) => error instanceof known) &&
   !TERMINAL_CODES.has((error as { readonly code?: unknown }).code as number);
 

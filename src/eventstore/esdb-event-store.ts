@@ -270,7 +270,7 @@ class EsdbEventStore implements EventStore {
   #report(what: 'away' | 'back', error?: unknown): void {
     if (this.#away === (what === 'away')) return;
     this.#away = what === 'away';
-    if (this.#away) this.#logger.warn({ err: error }, 'the event store cannot be reached');
+    if (this.#away) this.#logger.warn({ reason: String(error) }, 'the event store cannot be reached');
     else this.#logger.info('the event store is back');
   }
 }

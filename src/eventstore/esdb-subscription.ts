@@ -58,10 +58,13 @@ class EsdbSubscription implements AllSubscription {
     if (this.#state !== 'open') return;
     this.#state = 'stopping';
     this.#close();
-    void (this.#busy ?? Promise.resolve()).then(() => {
-      this.#state = 'ended';
-      this.#resolve();
-    });
+    // One turn later: when the subscriber stops it from within a call, what it returns is not known yet.
+    void Promise.resolve()
+      .then(() => this.#busy)
+      .then(() => {
+        this.#state = 'ended';
+        this.#resolve();
+      });
   }
 
   #fail(error: unknown): void {
