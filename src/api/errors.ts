@@ -1,0 +1,177 @@
+import { GraphQLError, type GraphQLErrorExtensions } from 'graphql';
+import { AppError, type ErrorCode, type InputIssue } from '../platform/errors.ts';
+import type { Logger } from '../platform/logger.ts';
+import { isTransientPostgresError } from '../platform/postgres.ts';
+
+/** What the edge itself refuses, before a command or query is reached. Status and, where it helps, what to do. */
+const EDGE_STATUS = {
+  MALFORMED_JSON: 400,
+  INVALID_ENCODING: 400,
+  INVALID_CHARACTER: 400,
+  INVALID_UNICODE: 400,
+  NUMBER_OUT_OF_RANGE: 400,
+  UNSAFE_INTEGER: 400,
+  DUPLICATE_KEY: 400,
+  FORBIDDEN_KEY: 400,
+  TOO_DEEP: 400,
+  BAD_REQUEST: 400,
+  BATCH_DISABLED: 400,
+  QUERY_TOO_LARGE: 400,
+  QUERY_TOO_DEEP: 400,
+  QUERY_TOO_COSTLY: 400,
+  TOO_MANY_ALIASES: 400,
+  TOO_MANY_DIRECTIVES: 400,
+  OPERATION_NAME_REQUIRED: 400,
+  BAD_PAGE_SIZE: 400,
+  BAD_CURSOR: 400,
+  FORBIDDEN: 403,
+  INTROSPECTION_OFF: 403,
+  METHOD_NOT_ALLOWED: 405,
+  REQUEST_TIMEOUT: 408,
+  RESUME_EXPIRED: 410,
+  BODY_TOO_LARGE: 413,
+  UNSUPPORTED_MEDIA_TYPE: 415,
+  LIMIT_SUBSCRIPTIONS: 429,
+  SLOW_CONSUMER: 503,
+} as const satisfies Record<string, number>;
+
+export type EdgeCode = keyof typeof EDGE_STATUS;
+
+/** Refused by the API itself. Its message is shown as it is. */
+export class EdgeError extends Error {
+  override readonly name = 'EdgeError';
+  readonly code: EdgeCode;
+  readonly details: Readonly<Record<string, unknown>>;
+  constructor(code: EdgeCode, message: string, details: Readonly<Record<string, unknown>> = {}) {
+    super(message);
+    this.code = code;
+    this.details = details;
+  }
+}
+
+const APP_STATUS: Readonly<Record<ErrorCode, number>> = {
+  BAD_USER_INPUT: 400,
+  NOT_FOUND: 404,
+  REJECTED: 409,
+  CONFLICT: 409,
+  IDEMPOTENCY_KEY_REUSED: 422,
+  UNAVAILABLE: 503,
+  STALE_READ: 503,
+  TIMEOUT: 504,
+};
+
+/** After this long a transient failure is worth another try. */
+const RETRY_AFTER_SECONDS = 1;
+
+/** An error as every protocol tells it. */
+export type ErrorAnswer = {
+  readonly code: string;
+  readonly status: number;
+  readonly message: string;
+  readonly retryable: boolean;
+  readonly retryAfterSeconds?: number;
+  readonly issues?: readonly InputIssue[];
+  readonly details?: Readonly<Record<string, unknown>>;
+};
+
+const INTERNAL: ErrorAnswer = {
+  code: 'INTERNAL',
+  status: 500,
+  message: 'something went wrong here; it was logged',
+  retryable: false,
+};
+
+const STORE_AWAY = 'a store that this request needs cannot be reached';
+
+const ofAppError = ({ code, message, retryable, issues, details }: AppError): ErrorAnswer => ({
+  code,
+  status: APP_STATUS[code],
+  // The cause of an outage may name hosts; the fact is enough.
+  message: code === 'UNAVAILABLE' && !retryable ? STORE_AWAY : message,
+  retryable,
+  ...(retryable ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {}),
+  ...(issues.length === 0 ? {} : { issues }),
+  ...(Object.keys(details).length === 0 ? {} : { details }),
+});
+
+export const answerOfEdge = ({ code, message, details }: EdgeError): ErrorAnswer => ({
+  code,
+  status: EDGE_STATUS[code],
+  message,
+  retryable: code === 'SLOW_CONSUMER',
+  ...(Object.keys(details).length === 0 ? {} : { details }),
+});
+
+/** The answer to an error that was made to be shown, or whose cause is known to pass; undefined for everything else. */
+const known = (error: unknown): ErrorAnswer | undefined => {
+  if (error instanceof AppError) return ofAppError(error);
+  if (error instanceof EdgeError) return answerOfEdge(error);
+  if (isTransientPostgresError(error))
+    return { code: 'UNAVAILABLE', status: 503, message: STORE_AWAY, retryable: true, retryAfterSeconds: 1 };
+  return undefined;
+};
+
+/**
+ * The one mapping from errors to answers. What it does not know is masked and logged, once, with its cause.
+ */
+export const answerOf = (error: unknown, logger: Logger): ErrorAnswer => {
+  const answer = known(error);
+  if (!answer) logger.error({ err: error }, 'a request failed');
+  else if (answer.status >= 503) logger.warn({ err: error, code: answer.code }, 'a request could not be served');
+  return answer ?? INTERNAL;
+};
+
+/** RFC 9457 problem document. */
+export const problemOf = (answer: ErrorAnswer, instance: string): Readonly<Record<string, unknown>> => ({
+  type: `urn:baton:problem:${answer.code.toLowerCase().replaceAll('_', '-')}`,
+  title: answer.code,
+  status: answer.status,
+  detail: answer.message,
+  instance,
+  code: answer.code,
+  retryable: answer.retryable,
+  ...(answer.issues ? { issues: answer.issues } : {}),
+  ...(answer.details ? { details: answer.details } : {}),
+});
+
+/** `extensions` of a GraphQL error; `http` is taken off again by yoga before the answer is sent. */
+export const extensionsOf = (answer: ErrorAnswer): GraphQLErrorExtensions => ({
+  code: answer.code,
+  ...(answer.retryable ? { retryable: true } : {}),
+  ...(answer.issues ? { issues: answer.issues } : {}),
+  ...(answer.details ? { details: answer.details } : {}),
+  http: {
+    status: answer.status,
+    ...(answer.retryAfterSeconds === undefined ? {} : { headers: { 'retry-after': String(answer.retryAfterSeconds) } }),
+  },
+});
+
+/** What the GraphQL server itself refuses, in our words. */
+const codeOf = (error: GraphQLError): unknown => {
+  const { code, http } = error.extensions as { code?: unknown; http?: { status?: number } };
+  if (code === 'OPERATION_RESOLUTION_FAILURE') return 'OPERATION_NAME_REQUIRED' satisfies EdgeCode;
+  if (http?.status === 405) return 'METHOD_NOT_ALLOWED' satisfies EdgeCode;
+  return code ?? ('BAD_REQUEST' satisfies EdgeCode);
+};
+
+const deepestCause = (error: unknown): unknown =>
+  error instanceof GraphQLError && error.originalError ? deepestCause(error.originalError) : error;
+
+/** An error of a GraphQL operation as it is sent: the one mapping's answer, at the path where it happened. */
+export const toGraphQLError = (error: unknown, logger: Logger): GraphQLError => {
+  const cause = deepestCause(error);
+  if (cause instanceof GraphQLError) {
+    const code = codeOf(cause);
+    if (code === cause.extensions['code']) return cause;
+    return new GraphQLError(cause.message, {
+      nodes: cause.nodes ?? null,
+      source: cause.source ?? null,
+      positions: cause.positions ?? null,
+      path: cause.path ?? null,
+      extensions: { http: { status: 400 }, ...cause.extensions, code },
+    });
+  }
+  const at = error instanceof GraphQLError ? { nodes: error.nodes ?? null, path: error.path ?? null } : {};
+  const answer = answerOf(cause, logger);
+  return new GraphQLError(answer.message, { ...at, extensions: extensionsOf(answer) });
+};

@@ -1,0 +1,52 @@
+import { type ExecutionResult, GraphQLError } from 'graphql';
+import { isAsyncIterable, type Plugin } from 'graphql-yoga';
+import { variableIssues } from './variable-issues.ts';
+
+type Http = { readonly status?: number; readonly headers?: Readonly<Record<string, string>> };
+
+const withHttp = (error: GraphQLError, http: Http | undefined, message = error.message): GraphQLError => {
+  const { http: _, ...extensions } = error.extensions;
+  return new GraphQLError(message, {
+    nodes: error.nodes ?? null,
+    source: error.source ?? null,
+    positions: error.positions ?? null,
+    path: error.path ?? null,
+    extensions: { ...extensions, ...(http ? { http } : {}) },
+  });
+};
+
+/** Yoga answers 200 to some refusals when the client accepts plain JSON; a refusal is a refusal whatever it is written in. */
+const refusal = (error: GraphQLError, hideNames: boolean): GraphQLError => {
+  const { status = 400, headers } = (error.extensions['http'] ?? {}) as Http;
+  const message = hideNames ? error.message.replace(/ Did you mean .*$/s, '') : error.message;
+  return withHttp(error, { status, ...(headers ? { headers } : {}) }, message);
+};
+
+const hasData = ({ data }: ExecutionResult): boolean =>
+  data !== undefined && data !== null && Object.values(data).some((value) => value !== null);
+
+/**
+ * Gives answers their last form: bad variables are named with their place, what was refused has the status of its error, and an answer
+ * that holds data is a success for HTTP even when a part of it failed.
+ */
+export const useAnswers = (options: { readonly hideNames: boolean }): Plugin => ({
+  onExecute({ args }) {
+    return {
+      onExecuteDone({ result, setResult }) {
+        // Without data nothing was executed: the variables did not fit.
+        if (isAsyncIterable(result) || !result.errors || result.data !== undefined) return;
+        const issues = variableIssues(args.schema, args.document, args.operationName, args.variableValues ?? {});
+        const message = issues.map((issue) => `${issue.pointer}: ${issue.message}`).join('; ');
+        const extensions = { code: 'BAD_USER_INPUT', issues, http: { status: 400 } };
+        if (issues.length > 0) setResult({ errors: [new GraphQLError(message, { extensions })] });
+      },
+    };
+  },
+  onExecutionResult({ result, setResult }) {
+    if (!result || isAsyncIterable(result) || !result.errors) return;
+    const errors = hasData(result)
+      ? result.errors.map((error) => withHttp(error, undefined))
+      : result.errors.map((error) => refusal(error, options.hideNames));
+    setResult({ ...result, errors });
+  },
+});
