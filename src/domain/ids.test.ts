@@ -1,0 +1,75 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  AgentId,
+  agentStream,
+  categoryOf,
+  commandIdOf,
+  eventIdOf,
+  messageIdOf,
+  PoolId,
+  poolStream,
+  TaskId,
+  TenantId,
+  taskIdOf,
+  taskStream,
+} from './ids.ts';
+
+describe('a derived id', () => {
+  it('is the same for the same parts, for ever', () => {
+    expect(commandIdOf('acme', 'SubmitTask', 'order-17')).toBe(commandIdOf('acme', 'SubmitTask', 'order-17'));
+    expect(TaskId.safeParse(taskIdOf(commandIdOf('acme', 'SubmitTask', 'order-17'))).success).toBe(true);
+  });
+
+  it('differs when any part differs', () => {
+    const ids = [
+      commandIdOf('acme', 'SubmitTask', 'k'),
+      commandIdOf('acme2', 'SubmitTask', 'k'),
+      commandIdOf('acme', 'CancelTask', 'k'),
+      commandIdOf('acme', 'SubmitTask', 'k2'),
+      eventIdOf('c', 0),
+      eventIdOf('c', 1),
+      taskIdOf('c'),
+      messageIdOf('c', 0),
+      messageIdOf('c', 1),
+    ];
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('does not depend on where one part ends and the next begins', () =>
+    fc.assert(
+      fc.property(fc.string(), fc.string(), fc.string(), fc.string(), (a, b, c, d) => {
+        fc.pre(![a, b, c, d].some((part) => part.includes('\u001f')) && (a !== c || b !== d));
+        expect(commandIdOf('t', a, b)).not.toBe(commandIdOf('t', c, d));
+      }),
+    ));
+});
+
+describe('an id from outside', () => {
+  const BAD = ['', '../x', 'a b', 'a.b', 'ä', 'a\u0000', '😀', 'x'.repeat(10_000), '-a', '%00'];
+
+  it.each(BAD)('%j names no tenant, pool or agent', (id) => {
+    expect(TenantId.safeParse(id).success).toBe(false);
+    expect(PoolId.safeParse(id).success).toBe(false);
+    expect(AgentId.safeParse(id).success).toBe(false);
+  });
+
+  it('of an agent may hold a hyphen, of a tenant or pool not: it would end the category', () => {
+    expect(AgentId.safeParse('agent-1').success).toBe(true);
+    expect(TenantId.safeParse('acme-1').success).toBe(false);
+    expect(PoolId.safeParse('pool-1').success).toBe(false);
+  });
+});
+
+describe('a stream name', () => {
+  it('says category, tenant and id', () => {
+    expect(agentStream('acme', 'a-1')).toBe('agent-acme.a-1');
+    expect(taskStream('acme', 't')).toBe('task-acme.t');
+    expect(poolStream('acme', 'p')).toBe('pool-acme.p');
+  });
+
+  it('has the category before its first hyphen', () => {
+    expect(categoryOf('agent-acme.a-1')).toBe('agent');
+    expect(categoryOf('nohyphen')).toBe('nohyphen');
+  });
+});
