@@ -1,5 +1,5 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { chmod, mkdir, realpath } from 'node:fs/promises';
+import { mkdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../platform/errors.ts';
@@ -117,9 +117,8 @@ export const endLeftOver = async (leftOver: LeftOver, logger: Logger): Promise<v
  * Errors: `AppError` CONFLICT names the process that holds it.
  */
 export const openDataDir = async (dataDir: string, logger: Logger): Promise<DataDir> => {
-  const created = await mkdir(dataDir, { recursive: true, mode: 0o700 });
   // Started by root, Postgres runs as another user, who must be able to pass through; what is secret inside has mode 0600.
-  if (created !== undefined && process.getuid?.() === 0) await chmod(dataDir, 0o711);
+  await mkdir(dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
   const path = await realpath(dataDir);
   const lock = join(path, 'lock');
   const processes = join(path, 'processes.json');

@@ -9,7 +9,9 @@ const OLDEST_REDIS = 5;
 
 const majorOf = (version: string): number => Number.parseInt(version, 10);
 
-const isLoopback = (url: string): boolean => /@?\/?(127\.0\.0\.1|localhost|\[::1\])(:|\/|\?|$)/.test(url);
+/** Of the first host; the addresses of a cluster are of one kind. */
+const isLoopback = (url: string): boolean =>
+  /^[a-z+]+:\/\/([^@/]*@)?(127\.\d+\.\d+\.\d+|localhost|\[::1\])([:/?,]|$)/.test(url);
 
 const withoutPassword = (url: string): string => url.replace(/\/\/[^@/]*@/, '//***@');
 
@@ -59,7 +61,7 @@ type PostgresFacts = {
 const POSTGRES_FACTS = `
   SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
          current_setting('synchronous_commit') AS synchronous_commit, current_setting('full_page_writes') AS full_page_writes,
-         rolsuper AS superuser, rolbypassrls AS bypass, has_database_privilege(current_database(), 'CREATE') AS may_create
+         rolsuper AS superuser, rolbypassrls AS bypass, has_database_privilege(current_database(), 'CREATE') AND has_schema_privilege('public', 'CREATE') AS may_create
   FROM pg_roles WHERE rolname = current_user`;
 
 const judgePostgres = (facts: PostgresFacts): Check[] => {
@@ -99,8 +101,8 @@ const judgePostgres = (facts: PostgresFacts): Check[] => {
     checks.push(
       fail(
         'postgres rights',
-        'no CREATE on the database',
-        'read models live in schemas of their own; GRANT CREATE ON DATABASE',
+        'no CREATE on the database and its schema public',
+        'read models live in schemas of their own; make the role the owner of its database',
       ),
     );
   return checks;

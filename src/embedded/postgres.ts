@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { unavailable } from '../platform/errors.ts';
@@ -60,9 +60,13 @@ const createCluster = async (
   password: string,
   durable: boolean,
 ): Promise<void> => {
-  const draft = `${data}.draft`;
+  // Not the same for every start: initdb may still be running for a predecessor that was killed, and tidies up when it fails.
+  const draft = `${data}.draft-${process.pid}`;
   const passwordFile = `${data}.initial-password`;
-  await rm(draft, { recursive: true, force: true });
+  for (const name of await readdir(dirname(data))) {
+    if (name.startsWith(`${basename(data)}.draft-`))
+      await rm(join(dirname(data), name), { recursive: true, force: true });
+  }
   await mkdir(draft, { mode: 0o700 });
   await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
   await giveTo(draft, user);

@@ -29,7 +29,7 @@ export type ServerProcess = {
   readonly pid: number;
   /** Resolves with a description when the process has ended, for whatever reason. */
   readonly exited: Promise<string>;
-  /** Ends the process within 4 s, by force if it must. */
+  /** Ends the process within 2.5 s, by force if it must. */
   stop(): Promise<void>;
 };
 
@@ -44,8 +44,9 @@ export class ServerStartError extends Error {
 }
 
 const LINES_KEPT = 25;
-const STOP_MS = 2_500;
-const ABORT_MS = 1_000;
+/** Together with what the event store node may take (stack.ts) below the five seconds of the whole. */
+const STOP_MS = 1_800;
+const ABORT_MS = 400;
 
 /**
  * Ends the server when this process ends without having done so itself, even by SIGKILL: the system then closes the

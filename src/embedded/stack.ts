@@ -4,6 +4,7 @@ import type { Logger } from '../platform/logger.ts';
 import { type DataDir, openDataDir } from './data-dir.ts';
 import { spawnEventStoreNode } from './eventstore-node/index.ts';
 import { startPostgres } from './postgres.ts';
+import { identityOf, isRunning } from './process-identity.ts';
 import { startRedis } from './redis.ts';
 import { type Service, type Supervised, supervise } from './supervise.ts';
 
@@ -27,17 +28,27 @@ export type EmbeddedOptions = {
 
 type Start = (port?: number) => Promise<Service>;
 
+const EVENT_STORE_STOP_MS = 2_400;
+
 const startEventStore = async (dataDir: DataDir, port = 0): Promise<Service> => {
   const node = await spawnEventStoreNode({ dataDir: join(dataDir.path, 'eventstore'), port, host: '127.0.0.1' });
   dataDir.record('eventstore', node.pid);
-  const exited = node.exited.then(({ code, signal }) => signal ?? `exit code ${code}`);
   return {
     name: 'eventstore',
     url: node.connectionString,
     port: node.port,
     pid: node.pid,
-    exited,
-    stop: () => node.stop(),
+    exited: node.exited.then(({ code, signal }) => signal ?? `exit code ${code}`),
+    async stop() {
+      const identity = identityOf(node.pid);
+      // What it acknowledged is on disk: the node itself would be given longer, we are not.
+      const timer = setTimeout(
+        () => identity && isRunning(identity) && process.kill(node.pid, 'SIGKILL'),
+        EVENT_STORE_STOP_MS,
+      );
+      await node.stop();
+      clearTimeout(timer);
+    },
   };
 };
 

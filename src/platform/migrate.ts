@@ -9,6 +9,7 @@ import type { Logger } from './logger.ts';
 
 /** The repository's `migrations/`, seen from src/platform as well as from dist/platform. */
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
+const SCHEMA = 'public';
 const TABLE = 'schema_migrations';
 /** Any number, as long as all versions of Baton use the same. */
 const LOCK = 4_207_114_951;
@@ -63,6 +64,8 @@ const migrateOn = async (client: pg.Client, directory: string, logger: Logger): 
   const known = await readMigrations(directory);
   await client.query(`SET lock_timeout = '${LOCK_TIMEOUT}'`);
   await client.query('SELECT pg_advisory_lock($1)', [LOCK]);
+  // Else a schema named like the role comes first, which one of our migrations makes: names would change their meaning with it.
+  await client.query(`SET search_path = ${SCHEMA}`);
   // The library's own table and a checksum, which it does not keep.
   await client.query(
     `CREATE TABLE IF NOT EXISTS ${TABLE} (id serial PRIMARY KEY, name varchar(255) NOT NULL, run_on timestamp NOT NULL, sha256 text)`,
@@ -73,6 +76,7 @@ const migrateOn = async (client: pg.Client, directory: string, logger: Logger): 
     dbClient: client,
     dir: directory,
     direction: 'up',
+    migrationsSchema: SCHEMA,
     migrationsTable: TABLE,
     noLock: true, // ours also covers the checks above
     singleTransaction: true,

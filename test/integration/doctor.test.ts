@@ -35,7 +35,13 @@ describe('the doctor', () => {
   });
 
   it('looks into the servers that are configured', async () => {
-    const checks = await doctor({ DATABASE_URL: inject('databaseUrl'), REDIS_URL: inject('redisUrl') });
+    const checks = await doctor({
+      EVENTSTORE_URL: inject('eventStoreUrl'),
+      DATABASE_URL: inject('databaseUrl'),
+      REDIS_URL: inject('redisUrl'),
+    });
+    expect(checks.get('event store')).toMatchObject({ status: 'ok', found: expect.stringMatching(/^version \d+\./) });
+    expect(checks.has('event store appends')).toBe(false);
     expect(checks.get('postgres')).toMatchObject({ status: 'ok', found: expect.stringMatching(/^version \d+/) });
     expect(checks.get('postgres role')?.status).toBeOneOf(['ok', 'warn']);
     expect(checks.get('redis')).toMatchObject({ status: 'ok' });

@@ -268,9 +268,10 @@ describe('embedded Postgres', () => {
 
   it('begins anew after an interrupted first start', async () => {
     const dataDir = join(folder, '.baton');
-    await mkdir(join(dataDir, 'postgres.draft', 'half'), { recursive: true });
+    await mkdir(join(dataDir, 'postgres.draft-4711', 'half'), { recursive: true });
     await chmod(dataDir, 0o711);
     expect(await query((await start(dataDir)).databaseUrl, 'SELECT 1')).toBe(1);
+    expect(existsSync(join(dataDir, 'postgres.draft-4711'))).toBe(false);
   });
 
   it.runIf(isRoot)('works for root below a folder that only root can enter', async () => {

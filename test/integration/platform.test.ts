@@ -83,7 +83,9 @@ describe('migrations', () => {
     database = await freshDatabase();
     directory = await mkdtemp(join(tmpdir(), 'baton-migrations-'));
     // A database with the schema of this build has a history of its own.
-    await scalar('DROP TABLE IF EXISTS schema_migrations');
+    await scalar('DROP TABLE IF EXISTS public.schema_migrations');
+    // By default a schema named like the role comes first in the search path, and Baton's own is named like its role.
+    await scalar('CREATE SCHEMA IF NOT EXISTS AUTHORIZATION CURRENT_ROLE');
     await write('0001_first.sql', 'CREATE TABLE probe (n int); INSERT INTO probe VALUES (1);');
   });
   afterAll(async () => {
@@ -94,14 +96,14 @@ describe('migrations', () => {
   it('run once, even when several processes start together', async () => {
     const ran = await Promise.all([run(), run(), run()]);
     expect(ran.flat()).toEqual(['0001_first']);
-    expect(await scalar('SELECT count(*) FROM probe')).toBe('1');
+    expect(await scalar('SELECT count(*) FROM public.probe')).toBe('1');
   });
 
   it('leave nothing behind when one of them fails', async () => {
     await write('0002_second.sql', 'INSERT INTO probe VALUES (2);');
     await write('0003_wrong.sql', 'INSERT INTO no_such_table VALUES (3);');
     await expect(run()).rejects.toThrow(/no_such_table/);
-    expect(await scalar('SELECT count(*) FROM probe')).toBe('1');
+    expect(await scalar('SELECT count(*) FROM public.probe')).toBe('1');
     await rm(join(directory, '0003_wrong.sql'));
     expect(await run()).toEqual(['0002_second']);
   });
