@@ -63,6 +63,7 @@ export const followDeadLetters = async (options: {
         for (const event of events) await apply(queue, event);
         after = position;
       }
+      return; // the signal, or the feed was stopped
     } catch (error) {
       logger.warn({ err: error }, 'the board of dead letters lags behind');
       await sleep(clock, FEED_RETRY_MS, signal);

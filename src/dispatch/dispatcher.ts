@@ -132,6 +132,7 @@ class BullDispatcher implements Dispatcher {
           for (const event of events) this.#observe(event);
           after = position;
         }
+        return; // the signal, or the feed was stopped
       } catch (error) {
         logger.warn({ err: error }, 'the dispatcher lost the feed and follows it again');
         await sleep(clock, FEED_RETRY_MS, signal);

@@ -15,6 +15,8 @@ export type AttemptJob = {
   readonly attempt: number;
   readonly agentId: string;
   readonly transport: 'a2a' | 'local';
+  /** The agent's own id of the work, noted by the dispatcher that called it. */
+  readonly remoteTaskId?: string;
 };
 
 export type QueueOptions = {

@@ -15,7 +15,7 @@ import type { InFlight, RunningAttempt } from './in-flight.ts';
 import { ProgressReporter } from './progress.ts';
 import type { AttemptJob } from './queue.ts';
 import { type AgentTransport, CallAborted, type RegisteredAgent, TransportError } from './transports/transport.ts';
-import type { AttemptHandler, Handled } from './worker.ts';
+import type { AttemptHandler, Delivery, Handled } from './worker.ts';
 
 type OpenTask = Extract<Task, { status: 'open' }>;
 
@@ -89,15 +89,17 @@ export class AttemptRunner {
     this.#deps = deps;
   }
 
-  readonly handle: AttemptHandler = (job, again) => {
+  readonly handle: AttemptHandler = (delivery) => {
+    const { job, again } = delivery;
     const { abandon, counters, inFlight } = this.#deps;
     counters.jobs += 1;
     if (again) counters.redelivered += 1;
     if (abandon.aborted) return Promise.resolve('hand_back');
-    return inFlight.run(job, (run) => this.#run(job, run));
+    return inFlight.run(job, (run) => this.#run(delivery, run));
   };
 
-  async #run(job: AttemptJob, run: RunningAttempt): Promise<Handled> {
+  async #run(delivery: Delivery, run: RunningAttempt): Promise<Handled> {
+    const { job } = delivery;
     const task = await this.#currentTask(job);
     if (!task) {
       this.#deps.counters.dropped += 1;
@@ -111,7 +113,9 @@ export class AttemptRunner {
       return 'done';
     }
     const outcome: Outcome =
-      go === 'started_before' ? { kind: 'unknown', error: ALREADY_STARTED } : await this.#call(job, task, agent, run);
+      go === 'started_before'
+        ? { kind: 'unknown', error: ALREADY_STARTED }
+        : await this.#call(delivery, task, agent, run);
     return this.#record(job, agent, outcome);
   }
 
@@ -135,20 +139,21 @@ export class AttemptRunner {
 
   /** Records the start of a call that must not be made twice. */
   async #start(job: AttemptJob, task: OpenTask): Promise<'go' | 'started_before' | 'drop'> {
-    if (task.started) return 'started_before';
+    // With the agent's own id of the work there is someone to ask.
+    if (task.started) return job.remoteTaskId === undefined ? 'started_before' : 'go';
     const started = await startAttempt(this.#deps.commands, callerOf(job), job);
     if (started.ok) return 'go';
     return started.rejection.reason === 'AttemptAlreadyStarted' ? 'started_before' : 'drop';
   }
 
-  async #call(job: AttemptJob, task: OpenTask, agent: RegisteredAgent, run: RunningAttempt): Promise<Outcome> {
+  async #call(delivery: Delivery, task: OpenTask, agent: RegisteredAgent, run: RunningAttempt): Promise<Outcome> {
     const { commands, counters } = this.#deps;
-    const progress = new ProgressReporter(commands.clock, (report) => this.#reportProgress(job, report));
+    const progress = new ProgressReporter(commands.clock, (report) => this.#reportProgress(delivery.job, report));
     const { timeoutMs } = task.submitted;
     const cancelTimer = commands.clock.schedule(timeoutMs, () => run.abort('timeout'));
     counters.calls += 1;
     counters.inFlight += 1;
-    const outcome = await this.#invoke(job, task, agent, run.signal, progress);
+    const outcome = await this.#invoke(delivery, task, agent, run.signal, progress);
     run.callEnded();
     cancelTimer();
     counters.inFlight -= 1;
@@ -157,7 +162,7 @@ export class AttemptRunner {
   }
 
   async #invoke(
-    job: AttemptJob,
+    { job, noteRemoteTask }: Delivery,
     task: OpenTask,
     agent: RegisteredAgent,
     signal: AbortSignal,
@@ -177,6 +182,8 @@ export class AttemptRunner {
         messageId: messageIdOf(job.taskId, job.attempt),
         effectKey: job.taskId,
         signal,
+        remoteTaskId: job.remoteTaskId,
+        onRemoteTask: noteRemoteTask,
         onProgress: (report) => progress.report(report),
       });
       return { kind: 'completed', result: acceptResult(result), durationMs: Math.round(clock.monotonic() - startedMs) };

@@ -6,12 +6,20 @@ import type { AttemptJob } from './queue.ts';
 /** What a handler says of a job. `hand_back`: it was not done and shall be delivered again at once, elsewhere if possible. */
 export type Handled = 'done' | 'hand_back';
 
+export type Delivery = {
+  readonly job: AttemptJob;
+  /** The job was delivered before. */
+  readonly again: boolean;
+  /** Keeps the agent's own id of the work with the job, for a later delivery. */
+  noteRemoteTask(id: string): void;
+};
+
 /**
- * Handles one delivery. `again` tells that the job was delivered before.
+ * Handles one delivery.
  *
  * Errors: what it throws makes BullMQ deliver the job again after a back-off; only for trouble with our own stores.
  */
-export type AttemptHandler = (job: AttemptJob, again: boolean) => Promise<Handled>;
+export type AttemptHandler = (delivery: Delivery) => Promise<Handled>;
 
 export type WorkerTuning = {
   /** A dispatcher that renewed no lock for this long is taken for dead and its jobs are delivered again, in milliseconds. */
@@ -51,7 +59,12 @@ export type AttemptWorker = {
 export const createAttemptWorker = (queue: string, options: AttemptWorkerOptions): AttemptWorker => {
   const { handler, logger, tuning } = options;
   const process = async (job: Job<AttemptJob>, token?: string): Promise<void> => {
-    if ((await handler(job.data, job.attemptsStarted > 1)) === 'done') return;
+    const noteRemoteTask = (remoteTaskId: string): void => {
+      job
+        .updateData({ ...job.data, remoteTaskId })
+        .catch((error: unknown) => logger.debug({ err: error, queue }, 'the id of a remote task could not be noted'));
+    };
+    if ((await handler({ job: job.data, again: job.attemptsStarted > 1, noteRemoteTask })) === 'done') return;
     await job.moveToWait(token);
     throw new WaitingError();
   };

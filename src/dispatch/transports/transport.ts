@@ -21,6 +21,10 @@ export type Invocation = {
   readonly effectKey: string;
   /** Aborted with a `CallAborted`. */
   readonly signal: AbortSignal;
+  /** The agent's own id of the work, from an earlier delivery of this attempt: go on with that instead of asking anew. */
+  readonly remoteTaskId: string | undefined;
+  /** Notes the agent's own id of the work for a later delivery. */
+  onRemoteTask(id: string): void;
   onProgress(progress: ProgressInput): void;
 };
 
@@ -72,6 +76,6 @@ export class TransportError extends Error {
   }
 }
 
-/** The agent answered, and the answer is of no use. Trying again may help: agents are not deterministic. */
+/** The agent answered, and the answer is of no use. Trying again may help: agents are not deterministic. It may have done its work. */
 export const badResponse = (code: string, message: string, cause?: unknown): TransportError =>
-  new TransportError(code, message, { source: 'agent', retryable: true, outcomeKnown: true, cause });
+  new TransportError(code, message, { source: 'agent', retryable: true, outcomeKnown: false, cause });

@@ -1,0 +1,144 @@
+import { AGENT_CARD_PATH } from '@a2a-js/sdk';
+import { DefaultAgentCardResolver } from '@a2a-js/sdk/client';
+import { type Agent, request } from 'undici';
+import { z } from 'zod';
+import { type AgentCardFacts, type AgentCardSource, badInput } from '../commands/context.ts';
+import { byteLengthOf, findJsonIssue, type Json, MAX_PAYLOAD_BYTES } from '../domain/json.ts';
+import type { AppError } from '../platform/errors.ts';
+import { networkFailure, readBounded } from './agent-http.ts';
+import { checkUrl, createEgressAgent, EgressDenied, type EgressPolicy } from './egress.ts';
+import { TransportError } from './transports/transport.ts';
+
+const MAX_CARD_BYTES = 1024 * 1024;
+const CARD_TIMEOUT_MS = 10_000;
+/** What the dispatcher's transport speaks. */
+const BINDINGS = ['JSONRPC', 'HTTP+JSON'];
+
+const refuse = (code: 'AGENT_CARD_INVALID' | 'URL_NOT_ALLOWED', message: string): AppError =>
+  badInput([{ pointer: '/cardUrl', code, message }]);
+
+const invalid = (message: string): AppError => refuse('AGENT_CARD_INVALID', message);
+
+const allowedUrl = (text: string, policy: EgressPolicy, what: string): URL => {
+  try {
+    return checkUrl(text, policy);
+  } catch (error) {
+    if (error instanceof EgressDenied) throw refuse('URL_NOT_ALLOWED', `${what}: refused by rule ${error.rule}`);
+    throw error;
+  }
+};
+
+/** What must be right in a card for its agent to be called; the rest is kept as it is, as data of a third party. */
+const Card = z.looseObject({
+  name: z.string().trim().min(1).max(2_000),
+  description: z.string().max(100_000).optional(),
+  skills: z
+    .array(z.looseObject({ id: z.string().min(1).max(1_000) }))
+    .max(1_000)
+    .default([]),
+  supportedInterfaces: z
+    .array(z.looseObject({ url: z.string(), protocolBinding: z.string() }))
+    .min(1)
+    .max(100),
+});
+
+/** 0.3 cards are read in the form that 1.0 gives them. */
+const resolver = new DefaultAgentCardResolver({ legacyCompat: { enabled: true } });
+
+const normalized = (card: Json): unknown => {
+  try {
+    return resolver.normalizeAgentCard(card);
+  } catch {
+    throw invalid('it is neither a 1.0 nor a 0.3 agent card');
+  }
+};
+
+/**
+ * Checks a card and takes out what registration needs.
+ *
+ * Errors: `AppError` `BAD_USER_INPUT` with `AGENT_CARD_INVALID` or `URL_NOT_ALLOWED`.
+ */
+export const readCard = (card: unknown, policy: EgressPolicy): AgentCardFacts => {
+  if (card === null || typeof card !== 'object' || Array.isArray(card)) throw invalid('it is no JSON object');
+  const issue = findJsonIssue(card);
+  if (issue) throw invalid(`${issue.code} at ${issue.pointer.slice(0, 200) || '/'}: ${issue.message}`);
+  const bytes = byteLengthOf(card);
+  if (bytes > MAX_PAYLOAD_BYTES) throw invalid(`it has ${bytes} bytes, at most ${MAX_PAYLOAD_BYTES} are kept`);
+  const parsed = Card.safeParse(normalized(card as Json));
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0] ?? { path: [], message: 'unusable' };
+    throw invalid(`/${path.join('/')}: ${message}`);
+  }
+  const { name, description, skills, supportedInterfaces } = parsed.data;
+  const spoken = supportedInterfaces.filter(({ protocolBinding }) => BINDINGS.includes(protocolBinding.toUpperCase()));
+  if (spoken.length === 0) throw invalid(`none of its interfaces is ${BINDINGS.join(' or ')}`);
+  for (const { url } of spoken) allowedUrl(url, policy, 'an interface of the card');
+  return { name, description: description || undefined, skills: skills.map(({ id }) => id), card: card as Json };
+};
+
+/** The places where a card may be: the URL itself when it names a file, else the well-known place under it, then itself. */
+const placesOf = (url: URL): string[] => {
+  if (url.pathname.endsWith('.json')) return [url.href];
+  const base = url.href.replace(/[?#].*$/, '');
+  return [new URL(AGENT_CARD_PATH, base.endsWith('/') ? base : `${base}/`).href, url.href];
+};
+
+class HttpAgentCards implements AgentCardSource {
+  readonly #policy: EgressPolicy;
+  readonly #connections: Agent;
+
+  constructor(policy: EgressPolicy) {
+    this.#policy = policy;
+    this.#connections = createEgressAgent(policy, { bodyIdleMs: CARD_TIMEOUT_MS, maxResponseBytes: MAX_CARD_BYTES });
+  }
+
+  async fetch(cardUrl: string): Promise<AgentCardFacts> {
+    const signal = AbortSignal.timeout(CARD_TIMEOUT_MS);
+    for (const place of placesOf(allowedUrl(cardUrl, this.#policy, 'the URL'))) {
+      const text = await this.#read(place, signal);
+      if (text !== undefined) return readCard(parse(text), this.#policy);
+    }
+    throw invalid('there is no card at this URL (HTTP 404)');
+  }
+
+  async close(): Promise<void> {
+    await this.#connections.destroy();
+  }
+
+  async #read(url: string, signal: AbortSignal): Promise<string | undefined> {
+    try {
+      const { statusCode, body } = await request(url, {
+        dispatcher: this.#connections,
+        headers: { accept: 'application/json' },
+        signal,
+      });
+      if (statusCode === 200) return await readBounded(body, MAX_CARD_BYTES);
+      body.on('error', () => {}); // what follows is of no interest
+      body.destroy();
+      if (statusCode === 404) return undefined;
+      throw invalid(`HTTP ${statusCode}${statusCode >= 300 && statusCode < 400 ? ': redirects are not followed' : ''}`);
+    } catch (error) {
+      throw cardFailure(error, signal);
+    }
+  }
+}
+
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw invalid('it is not JSON');
+  }
+};
+
+const cardFailure = (error: unknown, signal: AbortSignal): unknown => {
+  if (signal.aborted) return invalid(`it did not come within ${CARD_TIMEOUT_MS} ms`);
+  const failure = networkFailure(error);
+  if (!(failure instanceof TransportError)) return error;
+  if (failure.code === 'URL_NOT_ALLOWED') return refuse('URL_NOT_ALLOWED', failure.message);
+  return invalid(failure.message);
+};
+
+/** Fetches agent cards under the egress rules. */
+export const createAgentCards = (policy: EgressPolicy): AgentCardSource & { close(): Promise<void> } =>
+  new HttpAgentCards(policy);

@@ -1,0 +1,171 @@
+import { Readable, Transform } from 'node:stream';
+import type { ReadableStream as WebStream } from 'node:stream/web';
+import { type Agent, type Dispatcher, errors, request } from 'undici';
+import { EgressDenied } from './egress.ts';
+import { badResponse, TransportError } from './transports/transport.ts';
+
+/** A JSON answer: the result (256 KiB at most), what the agent wraps around it, and its escapes. */
+export const MAX_RESPONSE_BYTES = 2 * 1024 * 1024;
+/** All events of one stream together. */
+export const MAX_STREAM_BYTES = 32 * 1024 * 1024;
+/** Time without a byte after an answer has begun. */
+export const BODY_IDLE_MS = 30_000;
+
+/** How much of an agent's own words goes into a message. */
+const QUOTED = 300;
+
+/** The request never reached the agent. */
+const UNREACHED = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'CERT_HAS_EXPIRED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+]);
+
+/** The connection broke, perhaps after the request had been read. */
+const CUT = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'UND_ERR_SOCKET', 'UND_ERR_CLOSED', 'UND_ERR_DESTROYED']);
+
+const destination = (code: string, message: string, outcomeKnown: boolean, cause?: unknown): TransportError =>
+  new TransportError(code, message, { source: 'destination', retryable: true, outcomeKnown, cause });
+
+const codeOf = (error: unknown): string | undefined => {
+  if (error instanceof AggregateError) return codeOf(error.errors[0]) ?? (error as { code?: string }).code;
+  return error instanceof Error ? (error as { code?: string }).code : undefined;
+};
+
+/** What a failed exchange means for the attempt; undefined when it is no failure of the exchange. */
+export const networkFailure = (error: unknown): TransportError | undefined => {
+  if (error instanceof TransportError) return error;
+  if (error instanceof EgressDenied)
+    return new TransportError(error.code, error.message, {
+      source: 'baton',
+      retryable: false,
+      outcomeKnown: true,
+      cause: error,
+    });
+  if (error instanceof errors.ResponseExceededMaxSizeError)
+    return badResponse('AGENT_RESPONSE_TOO_LARGE', `the answer has more than ${MAX_STREAM_BYTES} bytes`, error);
+  if (error instanceof errors.BodyTimeoutError)
+    return new TransportError('AGENT_TIMEOUT', `the answer stood still for ${BODY_IDLE_MS} ms`, {
+      source: 'timeout',
+      retryable: true,
+      outcomeKnown: false,
+      cause: error,
+    });
+  if (error instanceof errors.HTTPParserError)
+    return badResponse('AGENT_PROTOCOL_ERROR', 'the answer is not HTTP', error);
+  const code = codeOf(error);
+  if (code === undefined) return undefined;
+  if (UNREACHED.has(code)) return destination('AGENT_UNREACHABLE', `the agent cannot be reached: ${code}`, true, error);
+  if (CUT.has(code)) return destination('AGENT_CONNECTION_LOST', 'the connection broke during the call', false, error);
+  return code.startsWith('UND_ERR_') || code.startsWith('ERR_SSL_') || code.startsWith('E')
+    ? destination('AGENT_UNREACHABLE', `the call failed: ${code}`, false, error)
+    : undefined;
+};
+
+/**
+ * What a status alone says. Redirects are never followed: they would carry the task to wherever the agent points. Other refusals (4xx)
+ * have a body that says more, which the SDK reads.
+ */
+const statusFailure = (status: number): TransportError | undefined => {
+  if (status >= 300 && status < 400)
+    return new TransportError('AGENT_REDIRECTED', `HTTP ${status}: redirects are not followed`, {
+      source: 'agent',
+      retryable: true,
+      outcomeKnown: true,
+    });
+  if (status >= 500) return destination('AGENT_HTTP_ERROR', `HTTP ${status}`, false);
+  if (status === 429 || status === 408 || status === 425) return destination('AGENT_BUSY', `HTTP ${status}`, true);
+  if (status === 401 || status === 403 || status === 407)
+    return new TransportError('AGENT_UNAUTHORIZED', `HTTP ${status}: the agent wants credentials`, {
+      source: 'agent',
+      retryable: true,
+      outcomeKnown: true,
+    });
+  return undefined;
+};
+
+const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
+const STREAM_TYPE = /^text\/event-stream\s*(?:;|$)/i;
+
+/** Reads a body as text; no more than `limit` bytes are ever held. */
+export const readBounded = async (body: AsyncIterable<Buffer>, limit: number): Promise<string> => {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > limit) throw badResponse('AGENT_RESPONSE_TOO_LARGE', `the answer has more than ${limit} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+};
+
+const headerOf = (headers: Dispatcher.ResponseData['headers'], name: string): string => {
+  const value = headers[name];
+  return (Array.isArray(value) ? value[0] : value) ?? '';
+};
+
+/** The agent's stream with its failures put into our words. */
+const streamOf = (body: Readable): ReadableStream<Uint8Array> => {
+  const passing = new Transform({ transform: (chunk, _, done) => done(null, chunk) });
+  body.on('error', (error) => passing.destroy(networkFailure(error) ?? error));
+  passing.on('close', () => body.destroy());
+  body.pipe(passing);
+  return Readable.toWeb(passing) as WebStream<Uint8Array> as ReadableStream<Uint8Array>;
+};
+
+const answerOf = async ({ statusCode, headers, body }: Dispatcher.ResponseData): Promise<Response> => {
+  const failure = statusFailure(statusCode);
+  const type = headerOf(headers, 'content-type');
+  const init = { status: statusCode, headers: { 'content-type': type } };
+  if (!failure && STREAM_TYPE.test(type) && statusCode === 200) return new Response(streamOf(body), init);
+  if (failure) {
+    body.on('error', () => {}); // what follows is of no interest
+    body.destroy();
+    throw failure;
+  }
+  if (statusCode === 204) return new Response(null, { status: 204 });
+  const text = await readBounded(body, MAX_RESPONSE_BYTES);
+  if (!JSON_TYPE.test(type))
+    throw badResponse(
+      'AGENT_PROTOCOL_ERROR',
+      `HTTP ${statusCode} with content type ${JSON.stringify(type.slice(0, 100))}: ${JSON.stringify(text.slice(0, QUOTED))}`,
+    );
+  return new Response(text, init);
+};
+
+const headersOf = (headers: RequestInit['headers']): Record<string, string> =>
+  headers && !Array.isArray(headers) && !(headers instanceof Headers)
+    ? (headers as Record<string, string>)
+    : Object.fromEntries(new Headers(headers));
+
+/**
+ * A `fetch` for the A2A client over a guarded pool of connections: follows no redirects, bounds what it reads, wants JSON or an event
+ * stream, and fails with `TransportError` (or the reason of the signal).
+ */
+export const createAgentFetch =
+  (dispatcher: Agent): typeof fetch =>
+  async (input, init) => {
+    const url = input instanceof Request ? input.url : String(input);
+    try {
+      const response = await request(url, {
+        dispatcher,
+        method: (init?.method ?? 'GET') as Dispatcher.HttpMethod,
+        headers: headersOf(init?.headers),
+        body: (init?.body as string | null | undefined) ?? null,
+        signal: init?.signal ?? null,
+      });
+      return await answerOf(response);
+    } catch (error) {
+      if (init?.signal?.aborted) throw init.signal.reason;
+      throw networkFailure(error) ?? error;
+    }
+  };

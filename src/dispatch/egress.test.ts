@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import { checkUrl, EgressDenied, type EgressPolicy, refusedAddress } from './egress.ts';
+
+const strict: EgressPolicy = { allowLoopback: false, allowPrivate: false, ownOrigins: ['https://baton.example.com'] };
+const embedded: EgressPolicy = { allowLoopback: true, allowPrivate: false };
+const intranet: EgressPolicy = { allowLoopback: false, allowPrivate: true };
+
+const ruleOf = (url: string, policy: EgressPolicy = strict): string => {
+  try {
+    checkUrl(url, policy);
+    return 'allowed';
+  } catch (error) {
+    if (error instanceof EgressDenied) return error.rule;
+    throw error;
+  }
+};
+
+describe('a URL given by an agent', () => {
+  it.each([
+    ['http://2130706433/', 'loopback'],
+    ['http://0x7f.1/', 'loopback'],
+    ['http://0177.0.0.1/', 'loopback'],
+    ['http://127.1/', 'loopback'],
+    ['http://①②⑦.⓪.⓪.①/', 'loopback'],
+    ['http://127。0。0。1/', 'loopback'],
+    ['http://[::ffff:127.0.0.1]/', 'loopback'],
+    ['http://[::ffff:7f00:1]/', 'loopback'],
+    ['http://[::1]/', 'loopback'],
+    ['http://[64:ff9b::7f00:1]/', 'loopback'],
+    ['http://[::7f00:1]/', 'loopback'],
+    ['http://[::]/', 'reserved'],
+    ['http://0/', 'reserved'],
+    ['http://0.0.0.0/', 'reserved'],
+    ['http://[fd00:ec2::254]/', 'reserved'],
+    ['http://169.254.169.254/latest/meta-data', 'reserved'],
+    ['http://[::ffff:169.254.169.254]/', 'reserved'],
+    ['http://[fe80::1]/', 'reserved'],
+    ['http://[2002:7f00:1::]/', 'reserved'],
+    ['http://224.0.0.1/', 'reserved'],
+    ['http://255.255.255.255/', 'reserved'],
+    ['http://10.1.2.3/', 'private'],
+    ['http://172.16.0.1/', 'private'],
+    ['http://192.168.1.1/', 'private'],
+    ['http://100.64.0.1/', 'private'],
+    ['http://[fc00::1]/', 'private'],
+    ['file:///etc/passwd', 'scheme'],
+    ['gopher://example.com/', 'scheme'],
+    ['ftp://example.com/', 'scheme'],
+    ['data:text/plain,x', 'scheme'],
+    ['http+unix://x/', 'scheme'],
+    ['http://example.com:22/', 'port'],
+    ['http://example.com:25/', 'port'],
+    ['http://example.com:2113/', 'port'],
+    ['http://example.com:5432/', 'port'],
+    ['http://example.com:6379/', 'port'],
+    ['http://user:pw@example.com/', 'userinfo'],
+    ['http://user@example.com/', 'userinfo'],
+    ['https://baton.example.com/a2a', 'own_origin'],
+    ['no url', 'malformed'],
+    ['', 'malformed'],
+  ])('is refused: %s by %s', (url, rule) => {
+    expect(ruleOf(url)).toBe(rule);
+  });
+
+  it.each(['https://example.com/agent', 'http://evil.com#@good.com', 'http://8.8.8.8/', 'http://[2606:4700::1111]/'])(
+    'is allowed when it is public: %s',
+    (url) => {
+      expect(ruleOf(url)).toBe('allowed');
+    },
+  );
+
+  it('is allowed on loopback by the embedded default, and nowhere else', () => {
+    expect(ruleOf('http://127.0.0.1:41241/', embedded)).toBe('allowed');
+    expect(ruleOf('http://[::1]:41241/', embedded)).toBe('allowed');
+    expect(ruleOf('http://10.0.0.1/', embedded)).toBe('private');
+    expect(ruleOf('http://0.0.0.0/', embedded)).toBe('reserved');
+    expect(ruleOf('http://127.0.0.1:6379/', embedded)).toBe('port');
+  });
+
+  it('is allowed in private ranges when the operator says so, metadata services excepted', () => {
+    expect(ruleOf('http://10.0.0.1/', intranet)).toBe('allowed');
+    expect(ruleOf('http://[fd12::1]/', intranet)).toBe('allowed');
+    expect(ruleOf('http://169.254.169.254/', intranet)).toBe('reserved');
+    expect(ruleOf('http://[fd00:ec2::254]/', intranet)).toBe('reserved');
+    expect(ruleOf('http://127.0.0.1/', intranet)).toBe('loopback');
+  });
+
+  it('does not reveal the address in its refusal', () => {
+    expect(new EgressDenied('private').message).toBe('URL_NOT_ALLOWED: refused by rule private');
+  });
+});
+
+describe('an address that a name led to', () => {
+  it('is judged whatever its spelling', () => {
+    expect(refusedAddress('fe80::1%eth0', strict)).toBe('reserved');
+    expect(refusedAddress('::FFFF:10.0.0.1', strict)).toBe('private');
+    expect(refusedAddress('0:0:0:0:0:0:0:1', strict)).toBe('loopback');
+    expect(refusedAddress('93.184.216.34', strict)).toBeUndefined();
+    expect(refusedAddress('localhost', strict)).toBe('malformed');
+  });
+});

@@ -1,0 +1,55 @@
+import { A2AError } from '@a2a-js/sdk/errors';
+import { networkFailure } from '../agent-http.ts';
+import { badResponse, TransportError } from './transport.ts';
+
+const MAX_QUOTE = 500;
+
+const agentError = (code: string, error: Error, retryable: boolean, outcomeKnown = true): TransportError =>
+  new TransportError(code, error.message.slice(0, MAX_QUOTE), {
+    source: 'agent',
+    retryable,
+    outcomeKnown,
+    cause: error,
+  });
+
+/** By the reason that A2A gives it, which all its bindings share. */
+const protocolAnswer = (error: A2AError): TransportError => {
+  switch (error.reason) {
+    case 'VERSION_NOT_SUPPORTED':
+      return agentError('AGENT_VERSION_UNSUPPORTED', error, false);
+    case 'TASK_NOT_FOUND':
+      return agentError('AGENT_TASK_LOST', error, true, false);
+    case 'INVALID_PARAMS':
+    case 'CONTENT_TYPE_NOT_SUPPORTED':
+    case 'UNSUPPORTED_OPERATION':
+    case 'EXTENSION_SUPPORT_REQUIRED':
+      return agentError('AGENT_REFUSED_REQUEST', error, false);
+    default:
+      return agentError('AGENT_ERROR', error, true);
+  }
+};
+
+/**
+ * What an error of the A2A client means for the attempt. It throws plain errors for answers that break the protocol (garbage, a wrong
+ * id, a missing result), so what is neither the network's nor the agent's own word is that.
+ */
+export const failureOfCall = (error: unknown): TransportError => {
+  if (error instanceof A2AError) return protocolAnswer(error);
+  const network = networkFailure(error);
+  if (network) return network;
+  const { cause } = error as { cause?: unknown };
+  if (cause instanceof A2AError) return protocolAnswer(cause);
+  const message = error instanceof Error ? error.message : String(error);
+  return badResponse('AGENT_PROTOCOL_ERROR', message.slice(0, MAX_QUOTE), error);
+};
+
+/** A failure after the request was taken: whatever it says of itself, the agent may be at work. */
+export const afterSending = (error: TransportError): TransportError =>
+  error.source === 'agent' || !error.outcomeKnown
+    ? error
+    : new TransportError(error.code, error.message, {
+        source: error.source,
+        retryable: error.retryable,
+        outcomeKnown: false,
+        cause: error.cause,
+      });

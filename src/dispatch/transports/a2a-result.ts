@@ -1,0 +1,142 @@
+import { type Artifact, type Message, type Part, type StreamResponse, type Task, TaskState } from '@a2a-js/sdk';
+import type { Json } from '../../domain/json.ts';
+import type { ProgressInput } from '../../domain/task/commands.ts';
+import { badResponse, TransportError } from './transport.ts';
+
+const partValue = ({ content, filename, mediaType }: Part): Json => {
+  const file = { ...(filename === '' ? {} : { filename }), ...(mediaType === '' ? {} : { mediaType }) };
+  switch (content?.$case) {
+    case 'data':
+      return (content.value ?? null) as Json;
+    case 'text':
+      return content.value;
+    case 'raw':
+      return { ...file, base64: content.value.toString('base64') };
+    case 'url':
+      // Never fetched: it leads wherever the agent wants.
+      return { ...file, url: content.value };
+    default:
+      return null;
+  }
+};
+
+/**
+ * What an agent's parts say, as one JSON value: none is null; one stands for itself (data as it is, text as a string, a file as
+ * `{filename, mediaType, base64 | url}`); of several, a single data part is the result and the texts beside it are commentary; otherwise
+ * they are an array in their order.
+ */
+export const resultOfParts = (parts: readonly Part[]): Json => {
+  const [first, ...others] = parts;
+  if (!first) return null;
+  if (others.length === 0) return partValue(first);
+  const data = parts.filter((part) => part.content?.$case === 'data');
+  const onlyData =
+    data.length === 1 && parts.every((part) => part.content?.$case === 'data' || part.content?.$case === 'text');
+  return onlyData && data[0] ? partValue(data[0]) : parts.map(partValue);
+};
+
+const textOf = (message: Message | undefined): string =>
+  (message?.parts ?? [])
+    .flatMap((part) => (part.content?.$case === 'text' ? [part.content.value] : []))
+    .join('\n')
+    .slice(0, 2_000);
+
+/** What an agent may say of its failure in the metadata of its status message: `{code, retryable}`. */
+const failureHints = (message: Message | undefined): { readonly code?: string; readonly retryable?: boolean } => {
+  const { code, retryable } = message?.metadata ?? {};
+  return {
+    ...(typeof code === 'string' && /^[A-Z][A-Z0-9_]{0,99}$/.test(code) ? { code } : {}),
+    ...(typeof retryable === 'boolean' ? { retryable } : {}),
+  };
+};
+
+const agentSaid = (code: string, message: Message | undefined, retryable: boolean): TransportError => {
+  const hints = failureHints(message);
+  return new TransportError(hints.code ?? code, textOf(message) || 'the agent gave no reason', {
+    source: 'agent',
+    retryable: hints.retryable ?? retryable,
+    outcomeKnown: true,
+  });
+};
+
+/** Whether a task is at its end, or waits for someone who is not there. */
+export const hasSettled = (task: Task): boolean => {
+  const state = task.status?.state;
+  return state !== TaskState.TASK_STATE_SUBMITTED && state !== TaskState.TASK_STATE_WORKING;
+};
+
+/**
+ * The result of a settled task: the parts of its artifacts, or of its status message when it has none.
+ *
+ * Errors: `TransportError` when it did not complete, or its state is none that A2A knows.
+ */
+export const resultOfTask = (task: Task): Json => {
+  const { state, message } = task.status ?? {};
+  switch (state) {
+    case TaskState.TASK_STATE_COMPLETED: {
+      const parts = task.artifacts.flatMap((artifact) => artifact.parts);
+      return resultOfParts(parts.length > 0 ? parts : (message?.parts ?? []));
+    }
+    case TaskState.TASK_STATE_FAILED:
+      throw agentSaid('AGENT_FAILED', message, true);
+    case TaskState.TASK_STATE_REJECTED:
+      throw agentSaid('AGENT_REJECTED', message, false);
+    case TaskState.TASK_STATE_CANCELED:
+      throw agentSaid('AGENT_CANCELED', message, true);
+    case TaskState.TASK_STATE_INPUT_REQUIRED:
+      throw agentSaid('AGENT_INPUT_REQUIRED', message, false);
+    case TaskState.TASK_STATE_AUTH_REQUIRED:
+      throw agentSaid('AGENT_AUTH_REQUIRED', message, false);
+    default:
+      throw badResponse('AGENT_PROTOCOL_ERROR', `the task is in a state that A2A 1.0 does not know: ${state}`);
+  }
+};
+
+/** What an agent says of its progress: the text of its status message, and `{percent, checkpoint}` in that message's metadata. */
+export const progressOf = ({ status }: Task): ProgressInput | undefined => {
+  const { percent, checkpoint } = status?.message?.metadata ?? {};
+  const message = textOf(status?.message).slice(0, 1_000);
+  const progress = {
+    ...(message === '' ? {} : { message }),
+    ...(typeof percent === 'number' ? { percent } : {}),
+    ...(checkpoint === undefined ? {} : { checkpoint: checkpoint as Json }),
+  };
+  return Object.keys(progress).length === 0 ? undefined : progress;
+};
+
+const withArtifact = (artifacts: readonly Artifact[], artifact: Artifact, append: boolean): Artifact[] => {
+  const known = artifacts.find((candidate) => candidate.artifactId === artifact.artifactId);
+  if (!known) return [...artifacts, artifact];
+  const next = append ? { ...known, parts: [...known.parts, ...artifact.parts] } : artifact;
+  return artifacts.map((candidate) => (candidate === known ? next : candidate));
+};
+
+const checkTaskId = (task: Task, id: string): void => {
+  if (id !== task.id) throw badResponse('AGENT_PROTOCOL_ERROR', 'an update names another task');
+};
+
+/** A task as its stream has told it so far. The first event must be the task, or a message, which has no task. */
+export const applyUpdate = (task: Task | undefined, { payload }: StreamResponse): Task | Message => {
+  switch (payload?.$case) {
+    case 'message':
+      return payload.value;
+    case 'task':
+      if (task) checkTaskId(task, payload.value.id);
+      return payload.value;
+    case 'statusUpdate':
+      if (!task) break;
+      checkTaskId(task, payload.value.taskId);
+      return { ...task, status: payload.value.status };
+    case 'artifactUpdate':
+      if (!task) break;
+      checkTaskId(task, payload.value.taskId);
+      if (!payload.value.artifact) break;
+      return { ...task, artifacts: withArtifact(task.artifacts, payload.value.artifact, payload.value.append) };
+  }
+  throw badResponse(
+    'AGENT_PROTOCOL_ERROR',
+    'the stream begins with neither a task nor a message, or holds an empty event',
+  );
+};
+
+export const isMessage = (answer: Task | Message): answer is Message => 'messageId' in answer;
