@@ -37,6 +37,7 @@ const Environment = z.object({
   BATON_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   BATON_DISPATCH_CONCURRENCY: integer(1, 10_000).default(100),
   BATON_LEASE_MS: integer(500, 600_000).default(5_000),
+  BATON_JOB_LOCK_MS: integer(1_000, 600_000).default(15_000),
   BATON_GRACE_MS: integer(0, 600_000).default(4_000),
   BATON_PG_POOL: integer(1, 1_000).default(10),
   BATON_GRAPHIQL: flag.default(true),
@@ -63,6 +64,8 @@ export type Config = {
   readonly dispatchConcurrency: number;
   /** A lease (pool, projection) that was not renewed for this long may be taken over. */
   readonly leaseMs: number;
+  /** A dispatcher that was silent for this long is taken for dead: its jobs go to another one. */
+  readonly jobLockMs: number;
   /** Time that work in flight has to finish after SIGTERM. */
   readonly graceMs: number;
   readonly pgPoolSize: number;
@@ -122,6 +125,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>> = p
     logLevel: value.BATON_LOG_LEVEL,
     dispatchConcurrency: value.BATON_DISPATCH_CONCURRENCY,
     leaseMs: value.BATON_LEASE_MS,
+    jobLockMs: value.BATON_JOB_LOCK_MS,
     graceMs: value.BATON_GRACE_MS,
     pgPoolSize: value.BATON_PG_POOL,
     graphiql: value.BATON_GRAPHIQL,
