@@ -1,0 +1,159 @@
+import type { Command } from 'commander';
+import { agentDecider } from '../../domain/agent/decider.ts';
+import type { AgentEvent } from '../../domain/agent/events.ts';
+import { AgentId, agentStream, categoryOf, DEFAULT_TENANT, poolStream, TaskId, taskStream } from '../../domain/ids.ts';
+import { taskDecider } from '../../domain/task/decider.ts';
+import type { TaskEvent } from '../../domain/task/events.ts';
+import { decodeEvent } from '../../eventstore/codec.ts';
+import type { EventStore, StoredEvent } from '../../eventstore/event-store.ts';
+import { type Audit, auditLog, auditStream } from '../audit.ts';
+import { EXIT, refused } from '../failure.ts';
+import { facts, oneLine, table } from '../format.ts';
+import { position } from '../parse.ts';
+import { examples } from '../program.ts';
+import { progressBar } from '../progress.ts';
+import { withEventStore } from '../stores.ts';
+import type { Terminal } from '../terminal.ts';
+
+const SHOWN_DEFECTS = 20;
+
+const report = (audit: Audit): string => {
+  const shown = audit.defects.slice(0, SHOWN_DEFECTS).map(({ stream, revision, position: at, problem }) => {
+    const where = `${stream} at revision ${revision} (position ${at})`;
+    return `BROKEN  ${where}: ${problem}\n`;
+  });
+  const more = audit.defects.length - shown.length;
+  return [
+    ...shown,
+    ...(more > 0 ? [`… and ${more} more streams\n`] : []),
+    facts([
+      ['streams', String(audit.streams)],
+      ['events', String(audit.events)],
+      ['position', audit.position === undefined ? undefined : String(audit.position)],
+      ['digest', audit.digest],
+      ['not Baton’s', audit.foreignEvents === 0 ? undefined : `${audit.foreignEvents} events`],
+      ['verified', audit.defects.length === 0 ? 'yes' : 'NO'],
+    ]),
+  ].join('');
+};
+
+const bigintAsText = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);
+
+const verify = async (terminal: Terminal, options: { stream?: string; to?: bigint; json?: boolean }): Promise<void> => {
+  const audit = await withEventStore(terminal, async (store) => {
+    if (options.stream !== undefined) return auditStream(store, options.stream);
+    const head = await store.head();
+    const bar = progressBar(terminal, 'reading the log', Number(options.to ?? head ?? 0n));
+    try {
+      const { to } = options;
+      return await auditLog(store, { ...(to === undefined ? {} : { to }), onPosition: (at) => bar.update(Number(at)) });
+    } finally {
+      bar.stop();
+    }
+  });
+  if (options.stream !== undefined && audit.events === 0)
+    throw refused('NOT_FOUND', `stream ${options.stream} has no events`);
+  const verified = audit.defects.length === 0;
+  terminal.out(options.json === true ? `${JSON.stringify({ verified, ...audit }, bigintAsText)}\n` : report(audit));
+  if (!verified) process.exitCode = EXIT.failed;
+};
+
+/** Streams that an id may name, in the order they are tried; a name with a `.` is a stream's own. */
+const candidates = (id: string): string[] => {
+  if (id.includes('.')) return [id];
+  if (TaskId.safeParse(id).success) return [taskStream(DEFAULT_TENANT, id)];
+  return [...(AgentId.safeParse(id).success ? [agentStream(DEFAULT_TENANT, id)] : []), poolStream(DEFAULT_TENANT, id)];
+};
+
+const readFirst = async (store: EventStore, streams: readonly string[]): Promise<StoredEvent[]> => {
+  for (const stream of streams) {
+    const events = await store.readStream(stream);
+    if (events.length > 0) return events;
+  }
+  return [];
+};
+
+type Step = { readonly event: StoredEvent; readonly state: string };
+
+const taskState = (task: ReturnType<typeof taskDecider.initialState>): string =>
+  task.status === 'none' ? 'none' : `${task.status}, attempt ${task.attempt}`;
+
+const agentState = (agent: ReturnType<typeof agentDecider.initialState>): string =>
+  agent.status === 'active' || agent.status === 'draining' ? `${agent.status}, ${agent.health}` : agent.status;
+
+/** The state after each event, as the decider folds it; empty where there is no decider or the event is unknown. */
+const steps = (events: readonly StoredEvent[]): Step[] => {
+  const category = categoryOf(events[0]?.stream ?? '');
+  let task = taskDecider.initialState();
+  let agent = agentDecider.initialState();
+  return events.map((event) => {
+    const decoded = decodeEvent(event);
+    if (decoded === undefined) return { event, state: '' };
+    if (category === 'task') {
+      task = taskDecider.evolve(task, decoded as TaskEvent);
+      return { event, state: taskState(task) };
+    }
+    if (category === 'agent') {
+      agent = agentDecider.evolve(agent, decoded as AgentEvent);
+      return { event, state: agentState(agent) };
+    }
+    return { event, state: '' };
+  });
+};
+
+const COLUMNS = [
+  { title: 'REVISION', align: 'right' as const },
+  { title: 'POSITION', align: 'right' as const },
+  { title: 'AT' },
+  { title: 'EVENT' },
+  { title: 'STATE AFTER' },
+  { title: 'ACTOR' },
+];
+
+const rowOf = ({ event, state }: Step): string[] => [
+  String(event.revision),
+  String(event.position),
+  event.metadata.at,
+  event.type,
+  state,
+  oneLine(event.metadata.actor, 40),
+];
+
+const replay = async (terminal: Terminal, id: string, { json }: { json?: boolean }): Promise<void> => {
+  const streams = candidates(id);
+  const events = await withEventStore(terminal, (store) => readFirst(store, streams));
+  if (events.length === 0) throw refused('NOT_FOUND', `${streams.join(' and ')}: no events`);
+  const replayed = steps(events);
+  if (json === true) {
+    const values = replayed.map(({ event, state }) => ({ ...event, state: state === '' ? null : state }));
+    terminal.out(`${JSON.stringify(values, bigintAsText)}\n`);
+  } else terminal.out(`${events[0]?.stream}\n${table(COLUMNS, replayed.map(rowOf))}`);
+};
+
+export const addAudit = (program: Command, terminal: Terminal): void => {
+  const audit = program.command('audit').description('Check and read the log itself, past the server.');
+  audit
+    .command('verify')
+    .description('Check the hash chain of every stream: no event altered, missing, added or out of order.')
+    .option('--stream <name>', 'one stream only')
+    .option('--to <position>', 'the log up to this position, to compare the digest with one noted there', position)
+    .option('--json', 'print exactly one JSON value')
+    .addHelpText(
+      'after',
+      `${examples('baton audit verify', 'baton audit verify --stream pool-default.default', 'baton audit verify --to 184467 --json')}
+The digest covers the head of every stream. An edit shows in the chain; that the end of the log was cut off, or all of it
+rewritten, shows only by a digest that differs from one noted elsewhere for the same position.
+The event store is EVENTSTORE_URL, else the one of the running server. Exit code 1 when a chain is broken.\n`,
+    )
+    .action((options: { stream?: string; to?: bigint; json?: boolean }) => verify(terminal, options));
+  audit
+    .command('replay')
+    .description('Print the events of a task, an agent or a pool in order, and the state after each.')
+    .argument('<id>', 'id of a task or an agent, name of a pool, or a whole stream name')
+    .option('--json', 'print exactly one JSON value')
+    .addHelpText(
+      'after',
+      examples('baton audit replay 0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11', 'baton audit replay default --json'),
+    )
+    .action((id: string, options: { json?: boolean }) => replay(terminal, id, options));
+};

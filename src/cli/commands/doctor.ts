@@ -1,0 +1,49 @@
+import type { Command } from 'commander';
+import { type Check, formatChecks, runDoctor } from '../../embedded/doctor.ts';
+import { type Config, readConfig } from '../../platform/config.ts';
+import { EXIT } from '../failure.ts';
+import { examples } from '../program.ts';
+import { findServer } from '../server-file.ts';
+import type { Terminal } from '../terminal.ts';
+
+const READY_WITHIN_MS = 5_000;
+
+const checkServer = async (url: string, pid: number): Promise<Check> => {
+  const who = `${url} (process ${pid})`;
+  try {
+    const { status } = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(READY_WITHIN_MS) });
+    if (status === 200) return { name: 'server', status: 'ok', found: `${who} is ready` };
+    return { name: 'server', status: 'fail', found: `${who} answers ${status} to /readyz`, advice: 'its log says why' };
+  } catch (error) {
+    const found = `${who} does not answer: ${(error as Error).message}`;
+    return { name: 'server', status: 'fail', found, advice: 'its log says why; else stop it and start it again' };
+  }
+};
+
+/** With a server that runs from the data directory, its stores are looked at; without one, what the next start would use. */
+const look = async (config: Config): Promise<Check[]> => {
+  const found = findServer(config.dataDir);
+  if (found.state !== 'running') return runDoctor(config);
+  const { url, eventStoreUrl, databaseUrl, redisUrl } = found.server;
+  const [checks, server] = await Promise.all([
+    runDoctor({ ...config, eventStoreUrl, databaseUrl, redisUrl }),
+    checkServer(url, found.pid),
+  ]);
+  return [...checks, server];
+};
+
+export const addDoctor = (program: Command, terminal: Terminal): void => {
+  program
+    .command('doctor')
+    .description('Check this machine and the stores: versions, reachability, durability. Changes nothing.')
+    .option('--json', 'print exactly one JSON value')
+    .addHelpText(
+      'after',
+      `${examples('baton doctor', 'DATABASE_URL=postgres://… baton doctor --json')}\nExit code 1 when a check fails.\n`,
+    )
+    .action(async ({ json }: { json?: boolean }) => {
+      const checks = await look(readConfig(terminal.env));
+      terminal.out(json === true ? `${JSON.stringify(checks)}\n` : `${formatChecks(checks)}\n`);
+      if (checks.some(({ status }) => status === 'fail')) process.exitCode = EXIT.failed;
+    });
+};

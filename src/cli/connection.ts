@@ -1,0 +1,80 @@
+import type { Command } from 'commander';
+import { type Config, readConfig } from '../platform/config.ts';
+import { Client, type ClientOptions } from './client.ts';
+import { EXIT, Failure, unreachable, usageFailure } from './failure.ts';
+import { httpUrl } from './parse.ts';
+import { findServer } from './server-file.ts';
+import type { Terminal } from './terminal.ts';
+
+export type ServerOptions = { readonly url?: string; readonly json?: boolean };
+
+/** Options of every command that talks to a server. */
+export const serverOptions = (command: Command): Command =>
+  command
+    .option(
+      '--url <url>',
+      'server (else BATON_URL, the one running from BATON_DATA_DIR, http://127.0.0.1:4000)',
+      httpUrl,
+    )
+    .option('--json', 'print exactly one JSON value');
+
+type Place = { readonly url: string; readonly note?: string };
+
+const hostOf = ({ host }: Config): string =>
+  host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+
+/** Where the server is: named, announced by a running one in the data directory, or where one would listen by default. */
+const placeOf = (terminal: Terminal, options: ServerOptions): Place => {
+  if (options.url !== undefined) return { url: options.url };
+  const named = terminal.env['BATON_URL'];
+  if (named !== undefined && named !== '') {
+    try {
+      return { url: httpUrl(named) };
+    } catch (error) {
+      throw usageFailure(`BATON_URL=${JSON.stringify(named)} is invalid. ${(error as Error).message}`);
+    }
+  }
+  const config = readConfig(terminal.env);
+  const found = findServer(config.dataDir);
+  if (found.state === 'running') return { url: found.server.url };
+  const url = `http://${hostOf(config)}:${config.port === 0 ? 4000 : config.port}`;
+  if (found.state === 'none') return { url };
+  return { url, note: `the server announced in ${config.dataDir} (process ${found.pid}) no longer runs` };
+};
+
+/** Runs `work` with a client, which is closed afterwards. */
+export const withClient = async <Result>(
+  terminal: Terminal,
+  options: ServerOptions & ClientOptions,
+  work: (client: Client) => Promise<Result>,
+): Promise<Result> => {
+  const { url, note } = placeOf(terminal, options);
+  const client = new Client(url, options);
+  try {
+    return await work(client);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.exitCode !== EXIT.unreachable || note === undefined) throw error;
+    throw unreachable(`${error.message}; ${note}`, error.advice ?? '', error);
+  } finally {
+    await client.close();
+  }
+};
+
+export type StoreUrls = { readonly eventStoreUrl: string | undefined; readonly databaseUrl: string | undefined };
+
+/** URLs of the stores: those of the environment, else those of the server that runs from the data directory. */
+export const storeUrls = (terminal: Terminal): StoreUrls => {
+  const config = readConfig(terminal.env);
+  const found = findServer(config.dataDir);
+  const running = found.state === 'running' ? found.server : undefined;
+  return {
+    eventStoreUrl: config.eventStoreUrl ?? running?.eventStoreUrl,
+    databaseUrl: config.databaseUrl ?? running?.databaseUrl,
+  };
+};
+
+export const storeNotFound = (what: string, variable: string): Failure =>
+  unreachable(
+    `${what} is not known: ${variable} is not set and no server runs from this data directory`,
+    `start one with \`npm start\`, or set ${variable}`,
+  );

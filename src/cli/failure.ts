@@ -1,0 +1,47 @@
+import type { InputIssue } from '../platform/errors.ts';
+
+/** What the shell is told: 1 refused or failed, 2 wrong usage, 3 not reachable, 130 interrupted, 141 nobody reads stdout any more. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  unreachable: 3,
+  interrupted: 130,
+  terminated: 143,
+  brokenPipe: 141,
+} as const;
+
+export type FailureOptions = {
+  /** A server's own code, or one of ours. */
+  readonly code: string;
+  readonly issues?: readonly InputIssue[];
+  /** What the user can do about it. */
+  readonly advice?: string;
+  readonly cause?: unknown;
+};
+
+/** Ends a command with a message for people and an exit code for scripts. */
+export class Failure extends Error {
+  override readonly name = 'Failure';
+  readonly exitCode: number;
+  readonly code: string;
+  readonly issues: readonly InputIssue[];
+  readonly advice: string | undefined;
+
+  constructor(exitCode: number, message: string, options: FailureOptions) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.exitCode = exitCode;
+    this.code = options.code;
+    this.issues = options.issues ?? [];
+    this.advice = options.advice;
+  }
+}
+
+export const usageFailure = (message: string, advice?: string): Failure =>
+  new Failure(EXIT.usage, message, { code: 'USAGE', ...(advice === undefined ? {} : { advice }) });
+
+export const refused = (code: string, message: string, advice?: string): Failure =>
+  new Failure(EXIT.failed, message, { code, ...(advice === undefined ? {} : { advice }) });
+
+export const unreachable = (message: string, advice: string, cause?: unknown): Failure =>
+  new Failure(EXIT.unreachable, message, { code: 'UNREACHABLE', advice, cause });

@@ -1,0 +1,74 @@
+import { InvalidArgumentError } from 'commander';
+import { z } from 'zod';
+import { parseJson } from '../api/json-body.ts';
+
+/** Parsers of option values; commander turns `InvalidArgumentError` into a usage message that names the option and the value. */
+
+export const integer =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!/^-?\d+$/.test(text) || value < min || value > max)
+      throw new InvalidArgumentError(`Allowed: a whole number from ${min} to ${max}.`);
+    return value;
+  };
+
+export const instant = (text: string): string => {
+  if (!z.iso.datetime({ offset: true }).safeParse(text).success)
+    throw new InvalidArgumentError('Allowed: an RFC 3339 instant with a zone, such as 2026-01-31T12:00:00Z.');
+  return text;
+};
+
+/** A place in the log. */
+export const position = (text: string): bigint => {
+  if (!/^\d{1,19}$/.test(text)) throw new InvalidArgumentError('Allowed: a position of the log, a string of digits.');
+  return BigInt(text);
+};
+
+export const httpUrl = (text: string): string => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol))
+    throw new InvalidArgumentError('Allowed: an http:// or https:// URL.');
+  return text;
+};
+
+export const json = (text: string): unknown => {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`Allowed: JSON (${(error as Error).message}).`);
+  }
+};
+
+/** For options that may be given several times. */
+export const collect =
+  <Value>(parse: (text: string) => Value) =>
+  (text: string, previous: readonly Value[] | undefined): Value[] => [...(previous ?? []), parse(text)];
+
+const CAPABILITY = /^(?<name>[^@]+)(?:@(?<version>.+))?$/;
+
+/** `footprint` or `footprint@1.2.0`. */
+export const capability = (text: string): { name: string; version?: string } => {
+  const found = CAPABILITY.exec(text)?.groups;
+  if (found === undefined) throw new InvalidArgumentError('Allowed: NAME or NAME@VERSION, such as footprint@1.2.0.');
+  const { name = '', version } = found;
+  return { name, ...(version === undefined ? {} : { version }) };
+};
+
+/** `key=value`. */
+export const label = (text: string): readonly [string, string] => {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('Allowed: KEY=VALUE.');
+  return [text.slice(0, at), text.slice(at + 1)];
+};
+
+const MONEY = /^(?<whole>\d{1,9})(?:\.(?<part>\d{1,6}))?(?<currency>[A-Z]{3})$/;
+
+/** `0.00025USD`, to the millionth. */
+export const money = (text: string): { currency: string; micros: number } => {
+  const found = MONEY.exec(text)?.groups;
+  if (found === undefined)
+    throw new InvalidArgumentError('Allowed: an amount with at most 6 decimals and a currency, such as 0.00025USD.');
+  const { whole = '0', part = '', currency = '' } = found;
+  return { currency, micros: Number(whole) * 1_000_000 + Number(part.padEnd(6, '0')) };
+};

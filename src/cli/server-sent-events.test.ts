@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest';
+import { serverSentEvents } from './server-sent-events.ts';
+
+const read = async (...chunks: (string | Buffer)[]): Promise<unknown[]> => {
+  const bytes = async function* () {
+    for (const chunk of chunks) yield Buffer.from(chunk as string);
+  };
+  const events: unknown[] = [];
+  for await (const event of serverSentEvents(bytes())) events.push(event);
+  return events;
+};
+
+describe('an event stream', () => {
+  it('gives events across chunks, also when a character is cut in two', async () => {
+    const bytes = Buffer.from('event: next\ndata: {"a":"ü"}\n\nevent: complete\n\n');
+    const cut = bytes.indexOf(0xbc); // the second byte of ü
+    expect(await read(bytes.subarray(0, cut), bytes.subarray(cut, 30), bytes.subarray(30))).toEqual([
+      { event: 'next', data: '{"a":"ü"}' },
+      { event: 'complete', data: '' },
+    ]);
+  });
+
+  it('leaves out comments and what was not finished', async () => {
+    expect(await read(':\n\n: keep alive\n\n', 'data: 1\r\ndata: 2\r\n\r\n', 'event: next\ndata: cut')).toEqual([
+      { event: 'message', data: '1\n2' },
+    ]);
+  });
+});

@@ -1,0 +1,25 @@
+import { createEsdbEventStore } from '../eventstore/esdb-event-store.ts';
+import type { EventStore } from '../eventstore/event-store.ts';
+import { systemClock } from '../platform/clock.ts';
+import { createLogger } from '../platform/logger.ts';
+import { storeNotFound, storeUrls } from './connection.ts';
+import type { Terminal } from './terminal.ts';
+
+/** A person waits: shorter than a server would. */
+const RETRY_FOR_MS = 3_000;
+
+/** Runs `work` with a connection of its own to the event store, past any server. */
+export const withEventStore = async <Result>(
+  terminal: Terminal,
+  work: (store: EventStore) => Promise<Result>,
+): Promise<Result> => {
+  const { eventStoreUrl } = storeUrls(terminal);
+  if (eventStoreUrl === undefined) throw storeNotFound('the event store', 'EVENTSTORE_URL');
+  const logger = createLogger('silent');
+  const store = createEsdbEventStore(eventStoreUrl, { logger, clock: systemClock, retryForMs: RETRY_FOR_MS });
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+};
