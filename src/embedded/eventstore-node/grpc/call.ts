@@ -1,10 +1,13 @@
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { MalformedMessage } from '../protobuf/reader.ts';
 import { DamagedLog } from '../storage/log.ts';
 import { Deframer, framed } from './deframer.ts';
 import { asciiValue, GrpcError, Status, type StatusCode, statusMessage } from './status.ts';
 
 const RESPONSE_HEADERS = { ':status': 200, 'content-type': 'application/grpc' } as const;
+
+/** Units of the `grpc-timeout` header, in ms. */
+const TIMEOUT_UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
 /**
  * One gRPC call on its HTTP/2 stream. A service sets the callbacks it cares about while it is handed the call;
@@ -31,11 +34,11 @@ export class Call {
       if (!this.over) this.onMessage(message);
     });
     this.stream.on('data', (chunk: Buffer) => this.guard(() => deframer.push(chunk)));
-    this.stream.on('end', () => {
-      if (!this.over) this.guard(this.onHalfClose);
-    });
+    this.stream.on('end', () => this.halfClosed());
     this.stream.on('drain', () => this.guard(this.onDrain));
-    this.stream.on('wantTrailers', () => this.stream.sendTrailers(this.trailers));
+    this.stream.on('wantTrailers', () => {
+      if (!this.stream.destroyed) this.stream.sendTrailers(this.trailers);
+    });
     this.stream.on('error', () => {}); // a reset by the peer; 'close' follows and does the work
     this.stream.on('close', () => {
       this.over = true;
@@ -48,9 +51,15 @@ export class Call {
     return this.over;
   }
 
+  /** When the client stops waiting, in ms since the epoch; Infinity if it never does. */
+  deadlineMs(now: number): number {
+    const match = /^(\d{1,8})([HMSmun])$/.exec(String(this.headers['grpc-timeout'] ?? ''));
+    return match ? now + Number(match[1]) * (TIMEOUT_UNITS[match[2] as string] as number) : Number.POSITIVE_INFINITY;
+  }
+
   /** Sends framed messages. False asks to wait for `onDrain` before the next write. */
   write(frames: Buffer): boolean {
-    if (this.over) return true;
+    if (this.isGone) return true;
     this.respond();
     return this.stream.write(frames);
   }
@@ -75,6 +84,23 @@ export class Call {
     this.finish(error.code, error.message, error.trailers);
   }
 
+  /**
+   * The end of the request, or of a cancelled one: Node's HTTP/2 client ends its side before it resets the stream, and
+   * what was cancelled must not be taken for complete. The reset is read in the same turn and told in the next.
+   */
+  private halfClosed(): void {
+    setImmediate(() =>
+      setImmediate(() => {
+        if (!this.isGone) this.guard(this.onHalfClose);
+      }),
+    );
+  }
+
+  /** Nothing can be sent any more: ended by us, or closed by the peer a moment before we are told. */
+  private get isGone(): boolean {
+    return this.over || this.stream.destroyed || this.stream.closed;
+  }
+
   private guard(action: () => void): void {
     try {
       action();
@@ -90,7 +116,7 @@ export class Call {
   }
 
   private finish(code: StatusCode, message: string, facts: Readonly<Record<string, string>>): void {
-    if (this.over || this.stream.destroyed) return;
+    if (this.isGone) return;
     this.over = true;
     this.trailers = { 'grpc-status': String(code) };
     if (message) this.trailers['grpc-message'] = statusMessage(message);
@@ -102,12 +128,6 @@ export class Call {
       this.stream.respond({ ...RESPONSE_HEADERS, ...this.trailers }, { endStream: true });
     }
     this.stream.resume(); // what the client still sends is dropped, so that the stream can close
-  }
-
-  /** Drops the connection's stream without an answer. */
-  abort(): void {
-    this.over = true;
-    this.stream.close(constants.NGHTTP2_CANCEL);
   }
 }
 

@@ -16,6 +16,7 @@ export function handleAppend({ committer, now }: NodeContext, call: Call): void 
   const events: ProposedEvent[] = [];
   let dataBytes = 0;
   let requestBytes = 0;
+  const deadlineMs = call.deadlineMs(now());
 
   call.onMessage = (message) => {
     requestBytes += message.length;
@@ -40,7 +41,7 @@ export function handleAppend({ committer, now }: NodeContext, call: Call): void 
       expected,
       events,
       bytes: requestBytes,
-      deadlineMs: Number.POSITIVE_INFINITY,
+      deadlineMs,
       settle: (outcome) => answer(call, stream.name, expected, outcome),
     });
   };

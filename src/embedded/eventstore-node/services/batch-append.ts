@@ -37,6 +37,7 @@ export function handleBatchAppend(context: NodeContext, call: Call): void {
   const batch = new BatchCall(context, call);
   call.onMessage = (message) => batch.receive(message);
   call.onHalfClose = () => batch.halfClose();
+  call.onDrain = () => batch.drained();
   call.onClose = () => batch.close();
 }
 
@@ -59,6 +60,8 @@ class BatchCall {
   private answers: Buffer[] = [];
   private unanswered = 0;
   private halfClosed = false;
+  private waitsForRoom = false;
+  private waitsForDrain = false;
 
   constructor(
     private readonly context: NodeContext,
@@ -78,6 +81,11 @@ class BatchCall {
   halfClose(): void {
     this.halfClosed = true;
     this.endWhenAnswered();
+  }
+
+  drained(): void {
+    this.waitsForDrain = false;
+    this.holdBack();
   }
 
   close(): void {
@@ -116,11 +124,27 @@ class BatchCall {
       events: append.events,
       bytes: append.requestBytes,
       deadlineMs: append.deadlineMs,
-      settle: (outcome) => this.answer(answerOf(append, outcome)),
+      settle: (outcome) => this.settle(append, outcome),
     });
-    if (!committer.isFull) return;
-    this.call.pause();
-    committer.onceRoom(() => this.call.resume());
+    if (!committer.isFull || this.waitsForRoom) return;
+    this.waitsForRoom = true;
+    this.holdBack();
+    committer.onceRoom(() => {
+      this.waitsForRoom = false;
+      this.holdBack();
+    });
+  }
+
+  /** While the node stops an append is not answered one by one: the call ends with UNAVAILABLE in a moment. */
+  private settle(append: Arriving, outcome: Outcome): void {
+    if (outcome.kind === 'failed' && outcome.cause === 'stopping') return;
+    this.answer(answerOf(append, outcome));
+  }
+
+  /** Takes no more requests while the writer is behind, or the client does not take its answers. */
+  private holdBack(): void {
+    if (this.waitsForRoom || this.waitsForDrain) this.call.pause();
+    else this.call.resume();
   }
 
   private refuse(append: Arriving, failure: BatchFailure): void {
@@ -148,7 +172,8 @@ class BatchCall {
   private flush(): void {
     const frames = this.answers;
     this.answers = [];
-    this.call.write(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames));
+    this.waitsForDrain = !this.call.write(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames));
+    if (this.waitsForDrain) this.holdBack();
     this.endWhenAnswered();
   }
 

@@ -11,6 +11,7 @@ import { failureCode, requestError, streamDeleted, wrongExpectedVersion } from '
 /** `Streams.Delete` and `Streams.Tombstone`. */
 export function handleDelete({ committer, now }: NodeContext, kind: 'delete' | 'tombstone', call: Call): void {
   let operation: Operation | undefined;
+  const deadlineMs = call.deadlineMs(now());
   call.onMessage = (message) => {
     const { stream, expected } = readTarget(message, now());
     operation = {
@@ -20,7 +21,7 @@ export function handleDelete({ committer, now }: NodeContext, kind: 'delete' | '
       expected,
       events: [],
       bytes: message.length,
-      deadlineMs: Number.POSITIVE_INFINITY,
+      deadlineMs,
       settle: (outcome) => answer(call, stream.name, expected, outcome),
     };
   };

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventIndex } from '../store/event-index.ts';
+import { replaceFile } from './durable-files.ts';
 import { lockFolder } from './folder-lock.ts';
 import type { Log } from './log.ts';
 import { recover } from './recovery.ts';
@@ -61,6 +62,6 @@ function readOrCreateIdentity(folder: string): string {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   const instanceId = randomUUID();
-  writeFileSync(path, `${JSON.stringify({ format: FORMAT, instanceId })}\n`);
+  replaceFile(folder, IDENTITY_FILE, Buffer.from(`${JSON.stringify({ format: FORMAT, instanceId })}\n`));
   return instanceId;
 }

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, fsyncSync, openSync, readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { syncFolder } from './durable-files.ts';
 
 /** One file of the log; its name says which position its first byte has. */
 export interface Segment {
@@ -10,10 +11,6 @@ export interface Segment {
 }
 
 const NAME = /^segment-(\d{16})\.log$/;
-
-export function segmentPath(folder: string, base: number): string {
-  return join(folder, `segment-${String(base).padStart(16, '0')}.log`);
-}
 
 /** Opens all segments of a folder for reading and writing, oldest first. */
 export function openSegments(folder: string): Segment[] {
@@ -39,17 +36,8 @@ export function createSegment(folder: string, base: number): Segment {
   }
 }
 
-export function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
 function openSegment(folder: string, base: number, mode: string): Segment {
-  const path = segmentPath(folder, base);
+  const path = join(folder, `segment-${String(base).padStart(16, '0')}.log`);
   const fd = openSync(path, mode, 0o600);
   return { base, path, fd, size: fstatSync(fd).size };
 }

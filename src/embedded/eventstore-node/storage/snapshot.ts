@@ -1,8 +1,8 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { EventIndex } from '../store/event-index.ts';
-import { syncFolder } from './segment-files.ts';
+import { replaceFile } from './durable-files.ts';
 
 /**
  * The index as a file, so that a restart need not rebuild it. Disposable: without it, or if it is damaged, the index is
@@ -15,17 +15,7 @@ const FILE = 'index.snapshot';
 
 /** Writes the visible part of the index, which covers the log up to `logEnd`. */
 export function writeSnapshot(folder: string, index: EventIndex, logEnd: number): void {
-  const bytes = encode(index, logEnd);
-  const path = join(folder, FILE);
-  const fd = openSync(`${path}.new`, 'w', 0o600);
-  try {
-    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(`${path}.new`, path);
-  syncFolder(folder);
+  replaceFile(folder, FILE, encode(index, logEnd));
 }
 
 /** The index and how much of the log it covers; an empty one if there is no usable snapshot. */

@@ -1,0 +1,85 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type AllStreamSubscription,
+  EventStoreDBClient,
+  jsonEvent,
+  type StreamSubscription,
+} from '@eventstore/db-client';
+import { onTestFinished } from 'vitest';
+import { type RunningNode, startEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
+
+/** A node in memory and a client for it, both gone when the test is. */
+export async function startNode(): Promise<{ node: RunningNode; client: EventStoreDBClient }> {
+  const node = await startEventStoreNode({ inMemory: true });
+  onTestFinished(() => node.stop());
+  return { node, client: connect(node.connectionString) };
+}
+
+export function connect(connectionString: string): EventStoreDBClient {
+  const client = EventStoreDBClient.connectionString(connectionString);
+  onTestFinished(() => client.dispose());
+  return client;
+}
+
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'eventstore-node-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export function event(n: number, id?: string) {
+  return jsonEvent({ type: 'Counted', data: { n }, metadata: { source: 'test' }, ...(id === undefined ? {} : { id }) });
+}
+
+export function events(count: number, from = 0) {
+  return Array.from({ length: count }, (_, i) => event(from + i));
+}
+
+/** The client uses BatchAppend unless a call carries credentials, which sends it down the Append path. */
+export const PATHS = [
+  ['BatchAppend', {}],
+  ['Append', { credentials: { username: 'admin', password: 'changeit' } }],
+] as const;
+
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
+/** Reads from a subscription until `done` says so, then ends it. */
+export async function until(
+  subscription: StreamSubscription | AllStreamSubscription,
+  done: (received: Received[]) => boolean,
+): Promise<Received[]> {
+  const received: Received[] = [];
+  if (done(received)) return received;
+  for await (const { event, link, commitPosition } of subscription) {
+    received.push({ event, link, commitPosition } as unknown as Received);
+    if (done(received)) break;
+  }
+  return received;
+}
+
+/** The data of an event that must be there. */
+export function dataOf<T>(event: { data: unknown } | undefined): T {
+  if (!event) throw new Error('there is no event');
+  return event.data as T;
+}
+
+export interface Received {
+  event?: { streamId: string; revision: bigint; type: string; data: { n: number }; position?: { commit: bigint } };
+  link?: { streamId: string; revision: bigint };
+  commitPosition?: bigint;
+}
+
+/** Resolves when the condition holds; fails after `timeoutMs`. */
+export async function eventually(condition: () => boolean, timeoutMs = 10_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`the condition did not hold within ${timeoutMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
