@@ -215,7 +215,9 @@ export class Reign {
   }
 
   async #takeOver(): Promise<void> {
-    const { pool, logger } = this.#deps;
+    const { pool, logger, queue } = this.#deps;
+    // From here on a changed sentinel means that jobs were lost.
+    await queue.ensureSentinel(pool);
     await this.#offerOpen();
     this.#leading = true;
     logger.info({ pool, openTasks: this.ledger.openTasks, writerId: this.#election.writerId }, 'leading the pool');

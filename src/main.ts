@@ -1,0 +1,283 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
+import type { Redis } from 'ioredis';
+import type { Pool } from 'pg';
+import { createApi } from './api/server.ts';
+import { AggregateHandler } from './commands/aggregate-handler.ts';
+import type { Caller, Commands } from './commands/context.ts';
+import { registerAgent } from './commands/register-agent.ts';
+import { submitTask } from './commands/submit-task.ts';
+import { createAgentCardSource } from './dispatch/agent-cards.ts';
+import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts';
+import type { EgressPolicy } from './dispatch/egress.ts';
+import { createQueues, type Queues } from './dispatch/queue.ts';
+import { A2aTransport } from './dispatch/transports/a2a.ts';
+import { type LocalAgentFunction, LocalAgents } from './dispatch/transports/local.ts';
+import { agentDecider } from './domain/agent/decider.ts';
+import { DEFAULT_TENANT } from './domain/ids.ts';
+import { taskDecider } from './domain/task/decider.ts';
+import { type EmbeddedStack, startEmbedded } from './embedded/stack.ts';
+import { claimDatabase, clusterIdOf } from './eventstore/cluster-identity.ts';
+import { createEsdbEventStore } from './eventstore/esdb-event-store.ts';
+import type { EventStore } from './eventstore/event-store.ts';
+import { LogFeed } from './eventstore/log-feed.ts';
+import { systemClock, systemIds, systemRandom } from './platform/clock.ts';
+import { type Config, type Role, readConfig } from './platform/config.ts';
+import { AppError } from './platform/errors.ts';
+import { acquireLease } from './platform/lease.ts';
+import { createLogger, type Logger } from './platform/logger.ts';
+import { migrate } from './platform/migrate.ts';
+import { createPool } from './platform/postgres.ts';
+import { createRedis } from './platform/redis.ts';
+import { Assigner } from './processes/assigner/assigner.ts';
+import { postgresSnapshots } from './processes/assigner/snapshots.ts';
+import { HealthMonitor } from './processes/health/health-monitor.ts';
+import { redisHeartbeats } from './processes/health/heartbeats.ts';
+import { TaskOutcomes } from './processes/outcomes/task-outcomes.ts';
+import { type Process, runProcesses } from './processes/run.ts';
+
+const ports = { clock: systemClock, ids: systemIds, random: systemRandom };
+const tenant = DEFAULT_TENANT;
+
+/** Connections and what is built directly on them; shared by all roles of the process. */
+type Core = {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly stack: EmbeddedStack;
+  readonly store: EventStore;
+  readonly database: Pool;
+  readonly redis: Redis;
+  readonly feed: LogFeed;
+  readonly queues: Queues;
+  readonly commands: Commands;
+  /** Of everything this cluster keeps in Redis. */
+  readonly prefix: string;
+  readonly egress: EgressPolicy;
+};
+
+/** Undoes what was opened, last first; each step once, whatever the others do. */
+class Closing {
+  readonly #steps: { readonly what: string; readonly close: () => Promise<unknown> | unknown }[] = [];
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  add(what: string, close: () => Promise<unknown> | unknown): void {
+    this.#steps.push({ what, close });
+  }
+
+  async run(): Promise<void> {
+    for (let step = this.#steps.pop(); step; step = this.#steps.pop()) {
+      try {
+        await step.close();
+      } catch (error) {
+        this.#logger.warn({ err: error }, `${step.what} did not close cleanly`);
+      }
+    }
+  }
+}
+
+const openCore = async (config: Config, logger: Logger, closing: Closing): Promise<Core> => {
+  const stack = await startEmbedded(config, logger);
+  closing.add('the embedded servers', () => stack.stop());
+  await migrate(stack.databaseUrl, logger);
+  const database = createPool(stack.databaseUrl, config.pgPoolSize, logger);
+  closing.add('Postgres', () => database.end());
+  const store = createEsdbEventStore(stack.eventStoreUrl, { logger, clock: systemClock });
+  closing.add('the event store', () => store.close());
+  const clusterId = await clusterIdOf(store, ports, tenant);
+  await claimDatabase(database, clusterId);
+  const redis = createRedis(stack.redisUrl, logger, 'fail');
+  closing.add('Redis', () => redis.disconnect());
+  const prefix = `baton:${clusterId}`;
+  const queues = createQueues({ redisUrl: stack.redisUrl, prefix, logger });
+  closing.add('the queues', () => queues.close());
+  const feed = await LogFeed.start({ store, clock: systemClock, logger });
+  closing.add('the log feed', () => feed.stop());
+  const embedded = config.eventStoreUrl === undefined;
+  const egress = { allowLoopback: embedded || config.allowPrivateAgents, allowPrivate: config.allowPrivateAgents };
+  const cards = createAgentCardSource(egress);
+  closing.add('the agent cards', () => cards.close());
+  const commands: Commands = {
+    ...ports,
+    tasks: new AggregateHandler(
+      store,
+      taskDecider,
+      ports,
+      (task) => task.status === 'completed' || task.status === 'cancelled',
+    ),
+    agents: new AggregateHandler(store, agentDecider, ports),
+    cards,
+  };
+  return { config, logger, stack, store, database, redis, feed, queues, commands, prefix, egress };
+};
+
+const lease =
+  ({ database, config, logger }: Core, name: string) =>
+  () =>
+    acquireLease(database, {
+      name,
+      holder: `${hostname()}:${process.pid}`,
+      ttlMs: config.leaseMs,
+      clock: systemClock,
+      logger,
+    });
+
+const createAssigners = (core: Core): Assigner[] =>
+  core.config.pools.map(
+    (pool) =>
+      new Assigner({
+        ...ports,
+        tenant,
+        pool,
+        store: core.store,
+        feed: core.feed,
+        commands: core.commands,
+        queue: core.queues.attempts,
+        snapshots: postgresSnapshots(core.database),
+        acquireLease: lease(core, `assigner:${tenant}.${pool}`),
+        logger: core.logger,
+      }),
+  );
+
+const healthMonitor = (core: Core): HealthMonitor =>
+  new HealthMonitor({
+    tenant,
+    feed: core.feed,
+    commands: core.commands,
+    heartbeats: redisHeartbeats(core.redis, core.prefix),
+    acquireLease: lease(core, `health:${tenant}`),
+    clock: systemClock,
+    logger: core.logger,
+  });
+
+const dispatcherOf = (core: Core, localAgents: LocalAgents): Dispatcher =>
+  createDispatcher({
+    commands: core.commands,
+    queueOptions: { redisUrl: core.stack.redisUrl, prefix: core.prefix, logger: core.logger },
+    feed: core.feed,
+    localAgents,
+    a2a: new A2aTransport({ egress: core.egress, clock: systemClock, logger: core.logger }),
+    config: core.config,
+    tuning: { lockDurationMs: core.config.jobLockMs, stalledIntervalMs: Math.ceil(core.config.jobLockMs / 3) },
+    clock: systemClock,
+    logger: core.logger,
+  });
+
+/** The work of the roles that are neither API nor dispatcher. */
+const processesOf = (core: Core, roles: readonly Role[], assigners: readonly Assigner[]): Process[] => [
+  ...assigners.map((assigner, index) => ({
+    name: `assigner ${core.config.pools[index]}`,
+    run: (signal: AbortSignal) => assigner.run(signal),
+  })),
+  ...(roles.includes('processes')
+    ? [{ name: 'health monitor', run: (signal: AbortSignal) => healthMonitor(core).run(signal) }]
+    : []),
+];
+
+const listen = async (server: Server, config: Config): Promise<string> => {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new AppError(
+              'CONFLICT',
+              `port ${config.port} on ${config.host} is in use; set BATON_PORT to another, or 0 for a free one`,
+              { cause: error },
+            )
+          : error,
+      ),
+    );
+    server.listen(config.port, config.host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+};
+
+/** A running Baton, for the server command and for programs that embed it. */
+export type Baton = {
+  /** Base of the HTTP endpoints; undefined without the role `api`. */
+  readonly url: string | undefined;
+  readonly urls: Pick<EmbeddedStack, 'eventStoreUrl' | 'databaseUrl' | 'redisUrl'>;
+  /** Embedded servers that were started. */
+  readonly processes: EmbeddedStack['processes'];
+  readonly commands: Commands;
+  readonly feed: LogFeed;
+  /** Registers a function of this process as an agent. Needs the role `dispatcher`. */
+  agent(input: object & { readonly agentId: string }, run: LocalAgentFunction): Promise<void>;
+  /** Errors: throws `AppError` for input that is refused. */
+  submit(input: object, caller?: Partial<Caller>): Promise<{ readonly taskId: string }>;
+  /** Resolves when the task has ended. */
+  readonly outcomes: TaskOutcomes;
+  /** Counters of what this process did, by role. */
+  counters(): Record<string, Record<string, number>>;
+  /** Finishes or hands back what is in work, then closes everything, in order. */
+  stop(): Promise<void>;
+};
+
+/**
+ * Starts the roles of the configuration in this process, and the embedded default of each store that has no URL.
+ *
+ * Errors: throws `AppError` (also `ConfigError`) with what to do; whatever was started is stopped again.
+ */
+export const startBaton = async (
+  config: Config = readConfig(),
+  options: { readonly logger?: Logger } = {},
+): Promise<Baton> => {
+  const logger = options.logger ?? createLogger(config.logLevel);
+  const closing = new Closing(logger);
+  try {
+    return await startRoles(await openCore(config, logger, closing), closing);
+  } catch (error) {
+    await closing.run();
+    throw error;
+  }
+};
+
+const startRoles = async (core: Core, closing: Closing): Promise<Baton> => {
+  const { config, logger, stack, commands } = core;
+  const has = (role: Role): boolean => config.roles.includes(role);
+  const localAgents = new LocalAgents();
+  const outcomes = new TaskOutcomes({ feed: core.feed, store: core.store, tasks: commands.tasks });
+  const assigners = has('assigner') ? createAssigners(core) : [];
+  const running = runProcesses(
+    [{ name: 'task outcomes', run: (signal) => outcomes.run(signal) }, ...processesOf(core, config.roles, assigners)],
+    logger,
+  );
+  closing.add('the processes', () => running.stop());
+  const dispatcher = has('dispatcher') ? dispatcherOf(core, localAgents) : undefined;
+  dispatcher?.start();
+  closing.add('the dispatcher', () => dispatcher?.stop(config.graceMs));
+  let stopped: Promise<void> | undefined;
+  return {
+    url: undefined,
+    urls: stack,
+    processes: stack.processes,
+    commands,
+    feed: core.feed,
+    outcomes,
+    async agent(input, run) {
+      localAgents.register(input.agentId, run);
+      const result = await registerAgent(commands, { tenant, actor: 'embedded' }, { replace: true, ...input });
+      if (!result.ok) throw new AppError('REJECTED', result.rejection.reason, { details: result.rejection });
+    },
+    async submit(input, caller = {}) {
+      const result = await submitTask(commands, { tenant, actor: 'embedded', ...caller }, input);
+      if (!result.ok) throw new AppError('REJECTED', result.rejection.reason, { details: result.rejection });
+      return { taskId: result.value.id };
+    },
+    counters: () => ({
+      ...Object.fromEntries(
+        assigners.map(({ counters }, index) => [`assigner.${config.pools[index]}`, { ...counters }]),
+      ),
+      ...(dispatcher ? { dispatcher: { ...dispatcher.counters } } : {}),
+    }),
+    stop() {
+      stopped ??= closing.run();
+      return stopped;
+    },
+  };
+};
