@@ -216,9 +216,14 @@ export class Reign {
 
   async #takeOver(): Promise<void> {
     const { pool, logger, queue } = this.#deps;
-    // From here on a changed sentinel means that jobs were lost.
-    await queue.ensureSentinel(pool);
-    await this.#offerOpen();
+    try {
+      // From here on a changed sentinel means that jobs were lost.
+      await queue.ensureSentinel(pool);
+      await this.#offerOpen();
+    } catch (error) {
+      this.#offerFailed = true;
+      logger.warn({ err: error }, 'the queue cannot be reached; open assignments are offered when it is back');
+    }
     this.#leading = true;
     logger.info({ pool, openTasks: this.ledger.openTasks, writerId: this.#election.writerId }, 'leading the pool');
   }
