@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   BACKWARDS,
   END,
@@ -69,6 +70,7 @@ class EsdbEventStore implements EventStore {
     this.#clock = clock;
     this.#random = random;
     this.#retryForMs = retryForMs;
+    setMaxListeners(0, this.#closing.signal); // one for each call that waits to try again
   }
 
   async append(

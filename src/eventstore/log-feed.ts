@@ -143,14 +143,14 @@ export class LogFeed {
   /** From `start` until the ring can go on. The next page is fetched while the consumer works on the one before. */
   async *#readPages(start: Position, limit: number, ended: AbortSignal): AsyncGenerator<FeedBatch, void, undefined> {
     let position = start;
-    let page = this.#page(position, limit, ended);
+    let ahead: Promise<Page> | undefined;
     while (!ended.aborted && position < this.#ring.floor) {
-      const { events, next } = await page;
+      const { events, next } = await (ahead ?? this.#page(position, limit, ended));
       const reached = next ?? events.at(-1)?.position ?? position;
       // A follower of a cluster may be behind the node that the live subscription reads from.
       if (reached === position && !ended.aborted) await sleep(this.#clock, BACKOFF_MS, ended);
       position = reached;
-      if (position < this.#ring.floor) page = this.#page(position, limit, ended);
+      ahead = position < this.#ring.floor ? this.#page(position, limit, ended) : undefined;
       yield { events, position, caughtUp: position >= this.#ring.last };
     }
   }
