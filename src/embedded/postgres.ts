@@ -7,7 +7,13 @@ import { unavailable } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import { endLeftOver } from './data-dir.ts';
 import { freePort } from './ports.ts';
-import { findPostgresHome, giveTo, type PostgresHome, packagedPostgres } from './postgres-home.ts';
+import {
+  findPostgresHome,
+  giveTo,
+  type PostgresHome,
+  type PostgresPackage,
+  packagedPostgres,
+} from './postgres-home.ts';
 import { commandLineOf, identityOf } from './process-identity.ts';
 import { secretIn } from './secret.ts';
 import { type ServerProcess, ServerStartError, startServer } from './server-process.ts';
@@ -25,7 +31,7 @@ export type PostgresOptions = {
   /** `false` trades safety against power loss for speed; for tests, whose data nobody wants back. Default true. */
   readonly durable?: boolean;
   /** The programs to run; default: those in node_modules. */
-  readonly packaged?: { readonly native: string; readonly version: string };
+  readonly packaged?: PostgresPackage;
 };
 
 const HOST = '127.0.0.1';

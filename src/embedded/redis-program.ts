@@ -44,9 +44,9 @@ export const redisInstallCommand = async (): Promise<string> => {
   return 'see https://redis.io/docs/latest/operate/oss_and_stack/install/';
 };
 
-const aptGet = (args: readonly string[]): Promise<{ ok: boolean; output: string }> =>
+const runQuietly = (program: string, args: readonly string[]): Promise<{ ok: boolean; output: string }> =>
   new Promise((resolve) => {
-    const child = spawn('apt-get', ['-y', '-q', ...args], {
+    const child = spawn(program, [...args], {
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -71,14 +71,14 @@ const withoutServices = async <T>(work: () => Promise<T>): Promise<T> => {
   }
 };
 
-const install = async (logger: Logger): Promise<void> => {
+const installWith = async (aptGet: string, logger: Logger): Promise<void> => {
   logger.info('no redis-server or valkey-server found: installing redis-server with apt-get (this can take a minute)');
-  const args = ['install', '--no-install-recommends', 'redis-server'];
+  const install = ['install', '-y', '-q', '--no-install-recommends', 'redis-server'];
   await withoutServices(async () => {
-    if ((await aptGet(args)).ok) return;
+    if ((await runQuietly(aptGet, install)).ok) return;
     logger.info('updating the package lists first');
-    await aptGet(['update']);
-    const { ok, output } = await aptGet(args);
+    await runQuietly(aptGet, ['update', '-q']);
+    const { ok, output } = await runQuietly(aptGet, install);
     if (!ok) throw unavailable(`apt-get could not install redis-server:\n${output}`);
   });
 };
@@ -91,8 +91,9 @@ const install = async (logger: Logger): Promise<void> => {
 export const obtainRedisProgram = async (allowInstall: boolean, logger: Logger): Promise<string> => {
   const found = await findRedisProgram();
   if (found !== undefined) return found;
-  if (allowInstall && process.getuid?.() === 0 && (await onPath('apt-get')) !== undefined) {
-    await install(logger);
+  const aptGet = await onPath('apt-get');
+  if (allowInstall && process.getuid?.() === 0 && aptGet !== undefined) {
+    await installWith(aptGet, logger);
     const installed = await findRedisProgram();
     if (installed !== undefined) return installed;
   }

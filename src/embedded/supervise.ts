@@ -43,6 +43,7 @@ export const supervise = async (start: (port?: number) => Promise<Service>, logg
         if (stopping.signal.aborted) return;
         delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS);
       } while (!(await startAgain()));
+      if (stopping.signal.aborted) return; // stop() ends the one that has just begun
       startedAt = performance.now();
     }
   };

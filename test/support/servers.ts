@@ -38,7 +38,7 @@ const migrationsDigest = async (): Promise<string> => {
 };
 
 /** The name of a database with the current schema; its name says which, so that servers that outlive a run stay right. */
-export const createMigratedTemplate = (): Promise<string> =>
+const createMigratedTemplate = (): Promise<string> =>
   withAdmin(async (admin) => {
     const name = `baton_template_${await migrationsDigest()}`;
     await admin.query('SELECT pg_advisory_lock($1)', [TEMPLATE_LOCK]);

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { createLogger } from '../platform/logger.ts';
+import { type Service, supervise } from './supervise.ts';
+
+const logger = createLogger('silent');
+
+/** A service whose starts and ends the test decides. */
+const scripted = () => {
+  const running = new Set<number>();
+  const ports: (number | undefined)[] = [];
+  let end: () => void = () => {};
+  let gate: Promise<void> = Promise.resolve();
+  let failures = 0;
+  const start = async (port?: number): Promise<Service> => {
+    ports.push(port);
+    const pid = ports.length;
+    await gate;
+    if (failures-- > 0) throw new Error('not yet');
+    running.add(pid);
+    const exited = new Promise<string>((resolve) => {
+      end = () => {
+        running.delete(pid);
+        resolve('killed');
+      };
+    });
+    return { name: 'thing', url: 'thing://here', port: port ?? 4711, pid, exited, stop: async () => end() };
+  };
+  return {
+    start,
+    running,
+    ports,
+    kill: () => end(),
+    failNext: (times: number) => {
+      failures = times;
+    },
+    hold: () => {
+      let open = (): void => {};
+      gate = new Promise((resolve) => {
+        open = resolve;
+      });
+      return () => open();
+    },
+  };
+};
+
+describe('a supervised service', () => {
+  it('is started again on its port, as often as it takes', async () => {
+    const thing = scripted();
+    const supervised = await supervise(thing.start, logger);
+    thing.failNext(2);
+    thing.kill();
+    await expect.poll(() => thing.running.size, { timeout: 5_000 }).toBe(1);
+    expect(thing.ports).toEqual([undefined, 4711, 4711, 4711]);
+    expect(supervised.pid).toBe(4);
+    await supervised.stop();
+  });
+
+  it('is not started again when it is stopped', async () => {
+    const thing = scripted();
+    const supervised = await supervise(thing.start, logger);
+    await supervised.stop();
+    expect(thing.running.size).toBe(0);
+    expect(thing.ports).toHaveLength(1);
+  });
+
+  it('leaves nothing running when it is stopped while it is being started again', async () => {
+    const thing = scripted();
+    const supervised = await supervise(thing.start, logger);
+    const open = thing.hold();
+    thing.kill();
+    await expect.poll(() => thing.ports.length).toBe(2);
+    const stopped = supervised.stop();
+    open();
+    await stopped;
+    expect(thing.running.size).toBe(0);
+  });
+});
