@@ -11,6 +11,7 @@ const WHITESPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const LITERAL = /true|false|null/y;
 /** What makes a string worth a closer look: escapes, control characters, surrogates. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is its purpose
 const REMARKABLE = /[\\\u0000-\u001f\ud800-\udfff]/;
 
 /** An object or array that is open. `keys` is undefined for an array. */

@@ -2,10 +2,12 @@ import type { Server } from 'node:http';
 import express, { type Express } from 'express';
 import helmet from 'helmet';
 import type { Commands } from '../commands/context.ts';
+import type { EventStore } from '../eventstore/event-store.ts';
 import type { Config } from '../platform/config.ts';
 import type { Logger } from '../platform/logger.ts';
+import type { Queryable } from '../projections/database.ts';
 import { callerOf } from './caller.ts';
-import type { Reads } from './graphql/context.ts';
+import { type Freshness, Reads } from './graphql/reads.ts';
 import { createSchema } from './graphql/schema.ts';
 import { createGraphQL, GRAPHQL_PATH } from './graphql/yoga.ts';
 import { healthz, type Readiness, readyz } from './health.ts';
@@ -20,7 +22,9 @@ export type ApiDependencies = {
   readonly config: Pick<Config, 'graphiql' | 'queuesWritable'>;
   readonly logger: Logger;
   readonly commands: Commands;
-  readonly reads: () => Reads;
+  readonly store: EventStore;
+  readonly pool: Queryable;
+  readonly freshness: Freshness;
   readonly readiness: Readiness;
 };
 
@@ -38,11 +42,10 @@ export const createApi = (deps: ApiDependencies): Api => {
     schema: createSchema(),
     explorable: config.graphiql,
     logger,
-    contextOf: (request) => ({
-      caller: callerOf({ header: (name) => request.headers.get(name) ?? undefined }),
-      commands,
-      reads: deps.reads(),
-    }),
+    contextOf: (request) => {
+      const caller = callerOf({ header: (name) => request.headers.get(name) ?? undefined });
+      return { caller, commands, reads: new Reads(deps, caller.tenant) };
+    },
   });
 
   const app = express();

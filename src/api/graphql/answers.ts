@@ -1,5 +1,6 @@
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
+import type { ApiContext } from './context.ts';
 import { variableIssues } from './variable-issues.ts';
 
 type Http = { readonly status?: number; readonly headers?: Readonly<Record<string, string>> };
@@ -27,14 +28,17 @@ const hasData = ({ data }: ExecutionResult): boolean =>
 
 /**
  * Gives answers their last form: bad variables are named with their place, what was refused has the status of its error, and an answer
- * that holds data is a success for HTTP even when a part of it failed.
+ * that holds data is a success for HTTP even when a part of it failed. `extensions.asOf` is the log position that a read answer reflects.
  */
 export const useAnswers = (options: { readonly hideNames: boolean }): Plugin => ({
   onExecute({ args }) {
     return {
       onExecuteDone({ result, setResult }) {
+        if (isAsyncIterable(result)) return;
+        const { asOf } = (args.contextValue as ApiContext).reads;
+        if (asOf !== undefined) setResult({ ...result, extensions: { ...result.extensions, asOf: String(asOf) } });
         // Without data nothing was executed: the variables did not fit.
-        if (isAsyncIterable(result) || !result.errors || result.data !== undefined) return;
+        if (!result.errors || result.data !== undefined) return;
         const issues = variableIssues(args.schema, args.document, args.operationName, args.variableValues ?? {});
         const message = issues.map((issue) => `${issue.pointer}: ${issue.message}`).join('; ');
         const extensions = { code: 'BAD_USER_INPUT', issues, http: { status: 400 } };

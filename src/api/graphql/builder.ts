@@ -11,7 +11,7 @@ import {
   serializeSafeInt,
 } from './scalars.ts';
 
-export type SchemaShape = {
+type SchemaShape = {
   Context: ApiContext;
   DefaultFieldNullability: false;
   Scalars: {
@@ -23,7 +23,8 @@ export type SchemaShape = {
   };
 };
 
-export type Builder = PothosSchemaTypes.SchemaBuilder<PothosSchemaTypes.ExtendDefaultTypes<SchemaShape>>;
+export type SchemaTypes = PothosSchemaTypes.ExtendDefaultTypes<SchemaShape>;
+export type Builder = PothosSchemaTypes.SchemaBuilder<SchemaTypes>;
 
 const addScalars = (builder: Builder): void => {
   builder.scalarType('JSON', {

@@ -4,7 +4,7 @@ import { createYoga } from 'graphql-yoga';
 import type { Logger } from '../../platform/logger.ts';
 import { toGraphQLError } from '../errors.ts';
 import { useAnswers } from './answers.ts';
-import type { ApiContext } from './context.ts';
+import type { OperationContext } from './context.ts';
 import { useLimits } from './limits.ts';
 import { useCheckedRequests } from './request.ts';
 
@@ -25,7 +25,7 @@ export type GraphQLOptions = {
   /** GraphiQL and introspection. */
   readonly explorable: boolean;
   readonly logger: Logger;
-  readonly contextOf: (request: Request) => Omit<ApiContext, keyof import('graphql-yoga').YogaInitialContext>;
+  readonly contextOf: (request: Request) => OperationContext;
 };
 
 export const createGraphQL = ({ schema, explorable, logger, contextOf }: GraphQLOptions) =>
