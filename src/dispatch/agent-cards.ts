@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { type AgentCardFacts, type AgentCardSource, badInput } from '../commands/context.ts';
 import { byteLengthOf, findJsonIssue, type Json, MAX_PAYLOAD_BYTES } from '../domain/json.ts';
 import type { AppError } from '../platform/errors.ts';
+import type { Logger } from '../platform/logger.ts';
 import { networkFailure, readBounded } from './agent-http.ts';
 import { checkUrl, createEgressAgent, EgressDenied, type EgressPolicy } from './egress.ts';
 import { TransportError } from './transports/transport.ts';
@@ -85,10 +86,12 @@ const placesOf = (url: URL): string[] => {
 
 class HttpAgentCards implements AgentCardSource {
   readonly #policy: EgressPolicy;
+  readonly #logger: Logger;
   readonly #connections: Agent;
 
-  constructor(policy: EgressPolicy) {
+  constructor(policy: EgressPolicy, logger: Logger) {
     this.#policy = policy;
+    this.#logger = logger;
     this.#connections = createEgressAgent(policy, { bodyIdleMs: CARD_TIMEOUT_MS, maxResponseBytes: MAX_CARD_BYTES });
   }
 
@@ -118,6 +121,7 @@ class HttpAgentCards implements AgentCardSource {
       if (statusCode === 404) return undefined;
       throw invalid(`HTTP ${statusCode}${statusCode >= 300 && statusCode < 400 ? ': redirects are not followed' : ''}`);
     } catch (error) {
+      this.#logger.debug({ err: error, url }, 'an agent card could not be fetched');
       throw cardFailure(error, signal);
     }
   }
@@ -140,5 +144,7 @@ const cardFailure = (error: unknown, signal: AbortSignal): unknown => {
 };
 
 /** Fetches agent cards under the egress rules. */
-export const createAgentCards = (policy: EgressPolicy): AgentCardSource & { close(): Promise<void> } =>
-  new HttpAgentCards(policy);
+export const createAgentCardSource = (options: {
+  readonly egress: EgressPolicy;
+  readonly logger: Logger;
+}): AgentCardSource & { close(): Promise<void> } => new HttpAgentCards(options.egress, options.logger);
