@@ -54,11 +54,42 @@ const keyIssue = (key: string, path: readonly (string | number)[]): JsonIssue | 
       }
     : stringIssue(key, pointerOf([...path, key]));
 
+/** The common case, without paths. Recursion is bounded: what is deeper than the limit is refused before it is entered. */
+const isStorable = (value: unknown, depth: number): boolean => {
+  switch (typeof value) {
+    case 'string':
+      return !value.includes('\u0000') && value.isWellFormed();
+    case 'number':
+      return Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value));
+    case 'boolean':
+      return true;
+    case 'object':
+      break;
+    default:
+      return false;
+  }
+  if (value === null) return true;
+  if (depth >= MAX_DEPTH) return false;
+  if (Array.isArray(value)) {
+    for (const item of value) if (!isStorable(item, depth + 1)) return false;
+    return true;
+  }
+  for (const key of Object.keys(value)) {
+    if (FORBIDDEN_KEYS.has(key) || !isStorable(key, depth)) return false;
+    const item = (value as Record<string, unknown>)[key];
+    if (item !== undefined && !isStorable(item, depth + 1)) return false;
+  }
+  return true;
+};
+
 /**
  * Finds the first thing in a value that would poison a reader of the log: NUL, lone surrogates, non-finite or unsafe numbers,
  * forbidden keys, more than `MAX_DEPTH` levels, or something that is not JSON. Iterative, so depth cannot overflow the stack.
  */
-export const findJsonIssue = (root: unknown): JsonIssue | undefined => {
+export const findJsonIssue = (root: unknown): JsonIssue | undefined =>
+  isStorable(root, 0) ? undefined : locateIssue(root);
+
+const locateIssue = (root: unknown): JsonIssue | undefined => {
   const open: Frame[] = [{ value: root, path: [] }];
   for (let frame = open.pop(); frame; frame = open.pop()) {
     const { value, path } = frame;
