@@ -26,7 +26,10 @@ const startServers = async (): Promise<Servers> => {
     BATON_LOG_LEVEL,
     BATON_DATA_DIR: dataDir,
   });
-  const stack = await startInOtherProcess(config, { durable: false }, config.logLevel);
+  const stack = await startInOtherProcess(config, { durable: false }, config.logLevel).catch(async (error: unknown) => {
+    await rm(dataDir, { recursive: true, force: true });
+    throw error;
+  });
   const { eventStoreUrl, databaseUrl, redisUrl } = stack;
   return {
     eventStoreUrl,
