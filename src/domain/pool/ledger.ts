@@ -104,6 +104,8 @@ export class PoolLedger {
   /** Agents able to meet a requirement; dropped when any agent's capabilities change. */
   readonly #able = new Map<string, readonly AgentEntry[]>();
   #nextSeq = 0;
+  /** Tasks that an agent holds. */
+  #held = 0;
 
   constructor(pool: string, snapshot?: LedgerSnapshot) {
     this.pool = pool;
@@ -112,6 +114,7 @@ export class PoolLedger {
     for (const task of snapshot?.tasks ?? []) {
       this.#tasks.set(task.taskId, { ...task });
       this.#nextSeq = Math.max(this.#nextSeq, task.seq + 1);
+      if (task.agentId !== undefined) this.#held += 1;
       this.#reschedule(task);
     }
   }
@@ -129,11 +132,9 @@ export class PoolLedger {
     return this.#tasks.size;
   }
 
-  /** Attempts that may run and have no agent yet, whether due or delayed. */
+  /** Attempts that have no agent yet, whether due or delayed. */
   get waitingTasks(): number {
-    let waiting = this.#delayed.size;
-    for (const heap of this.#ready.values()) waiting += heap.size;
-    return waiting;
+    return this.#tasks.size - this.#held;
   }
 
   openAssignments(): OpenAssignment[] {
@@ -308,6 +309,7 @@ export class PoolLedger {
     if (!task || task.attempt !== attempt || task.agentId !== undefined) return;
     this.#unqueue(task);
     task.agentId = agentId;
+    this.#held += 1;
     task.expiresMs = Date.parse(expiresAt);
     if (agent) agent.open += 1;
     const key = requirementKey(task);
@@ -316,8 +318,10 @@ export class PoolLedger {
   }
 
   #release(task: TaskEntry): void {
-    const agent = task.agentId === undefined ? undefined : this.#agents.get(task.agentId);
+    if (task.agentId === undefined) return;
+    const agent = this.#agents.get(task.agentId);
     task.agentId = undefined;
+    this.#held -= 1;
     if (!agent) return;
     agent.open -= 1;
     if (agent.deregistered && agent.open === 0) this.#agents.delete(agent.agentId);
