@@ -1,0 +1,108 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { cancelTask } from '../../src/commands/cancel-task.ts';
+import { failAttempt } from '../../src/commands/close-attempt.ts';
+import { redriveTask } from '../../src/commands/redrive-task.ts';
+import { type DeadLetter, followDeadLetters, syncDeadLetters } from '../../src/dispatch/dead-letters.ts';
+import { LogFeed } from '../../src/eventstore/log-feed.ts';
+import { systemClock } from '../../src/platform/clock.ts';
+import { caller, DispatchTest } from './dispatch-setup.ts';
+
+let test: DispatchTest;
+beforeEach(() => {
+  test = new DispatchTest();
+});
+afterEach(() => test.close());
+
+describe('a dispatcher that is killed', () => {
+  it('loses its job to another one, which calls the agent again', async () => {
+    test.localAgents.register('survivor', (_, { attempt }) => `attempt ${attempt} again`);
+    await test.registerLocal('survivor');
+    const taskId = await test.submit({});
+    await test.queues.attempts.offer([test.job(taskId, 'survivor', 'local')]);
+    // The part of the victim is played by a process that takes the job from Redis and is killed with it in hand.
+    const victim = fork(new URL('./dispatch-victim.ts', import.meta.url), {
+      execArgv: ['--import', 'tsx'],
+      env: {
+        ...process.env,
+        REDIS: test.queueOptions.redisUrl,
+        PREFIX: test.queueOptions.prefix,
+        QUEUE: 'local.default.survivor',
+      },
+    });
+    const [taken] = await once(victim, 'message');
+    expect(taken).toBe(`${taskId}.1`);
+    victim.kill('SIGKILL');
+    const killedAt = performance.now();
+    const dispatcher = await test.dispatcher();
+    await expect(test.outcome(taskId)).resolves.toMatchObject({ data: { result: 'attempt 1 again' } });
+    // Locks of 2 s, looked at each 0.5 s.
+    expect(performance.now() - killedAt).toBeLessThan(6_000);
+    expect(dispatcher.counters).toMatchObject({ jobs: 1, redelivered: 1, completed: 1 });
+  });
+});
+
+describe('the board of dead letters', () => {
+  const listed = async (): Promise<string[]> => {
+    const letters: DeadLetter[] = [];
+    for await (const letter of test.queues.deadLetters.list()) letters.push(letter);
+    return letters.map(({ taskId }) => taskId).sort();
+  };
+
+  const deadLetter = async (): Promise<string> => {
+    const taskId = await test.submit({});
+    await failAttempt(
+      test.commands,
+      caller,
+      { taskId, attempt: 1, agentId: 'x' },
+      {
+        error: { code: 'BROKEN', message: 'secret', source: 'agent', retryable: false },
+      },
+    );
+    return taskId;
+  };
+
+  it('follows the log: dead letters come, redriven and cancelled ones go', async () => {
+    const feed = await LogFeed.start({ store: test.store, clock: systemClock, logger: test.logger });
+    const stop = new AbortController();
+    const following = followDeadLetters({
+      queue: test.queues.deadLetters,
+      feed,
+      clock: systemClock,
+      logger: test.logger,
+      signal: stop.signal,
+    });
+    const [kept, redriven, cancelled] = [await deadLetter(), await deadLetter(), await deadLetter()];
+    await expect.poll(listed).toEqual([kept, redriven, cancelled].sort());
+    await redriveTask(test.commands, caller, redriven);
+    await cancelTask(test.commands, caller, cancelled);
+    await expect.poll(listed).toEqual([kept]);
+    const stored = await test.redis.hgetall(`${test.queueOptions.prefix}:dead-letter:default.${kept}`);
+    expect(stored['name']).toBe('BROKEN');
+    expect(JSON.stringify(stored)).not.toContain('secret');
+    stop.abort();
+    await following;
+    await feed.stop();
+  });
+
+  it('is made anew from the open ones', async () => {
+    const letter = (taskId: string): DeadLetter => ({
+      tenant: 'default',
+      taskId,
+      reason: 'not_retryable',
+      attempts: 1,
+      errorCode: 'BROKEN',
+      deadLetteredAt: '2026-03-01T12:00:00.000Z',
+    });
+    await syncDeadLetters(test.queues.deadLetters, ['a', 'b', 'c'].map(letter));
+    expect(await listed()).toEqual(['a', 'b', 'c']);
+    await syncDeadLetters(test.queues.deadLetters, ['b', 'd'].map(letter));
+    expect(await listed()).toEqual(['b', 'd']);
+    const many = Array.from({ length: 2_500 }, (_, index) => letter(`t${index}`));
+    await syncDeadLetters(test.queues.deadLetters, many);
+    expect(await listed()).toHaveLength(2_500);
+    await syncDeadLetters(test.queues.deadLetters, []);
+    expect(await listed()).toEqual([]);
+  });
+});
