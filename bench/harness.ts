@@ -61,7 +61,11 @@ export class Figures {
 }
 
 /** Runs `total` jobs with `inFlight` of them under way at once. */
-export const closedLoop = async (total: number, inFlight: number, job: (index: number) => Promise<void>): Promise<void> => {
+export const closedLoop = async (
+  total: number,
+  inFlight: number,
+  job: (index: number) => Promise<void>,
+): Promise<void> => {
   let next = 0;
   const lane = async (): Promise<void> => {
     while (next < total) {
@@ -74,7 +78,11 @@ export const closedLoop = async (total: number, inFlight: number, job: (index: n
 };
 
 /** Starts a job every `1000 / perSecond` ms, whether or not earlier ones have ended, so that queueing shows in the latencies. */
-export const openLoop = async (perSecond: number, seconds: number, job: (index: number, dueAt: number) => Promise<void>): Promise<void> => {
+export const openLoop = async (
+  perSecond: number,
+  seconds: number,
+  job: (index: number, dueAt: number) => Promise<void>,
+): Promise<void> => {
   const total = perSecond * seconds;
   const startAt = performance.now();
   const jobs: Promise<void>[] = [];

@@ -20,7 +20,11 @@ const usage = (): string =>
 const main = async (): Promise<number> => {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { json: { type: 'boolean', default: false }, runs: { type: 'string', default: '5' }, help: { type: 'boolean', default: false } },
+    options: {
+      json: { type: 'boolean', default: false },
+      runs: { type: 'string', default: '5' },
+      help: { type: 'boolean', default: false },
+    },
   });
   const [name] = positionals;
   const runs = Number(values.runs);
@@ -30,7 +34,9 @@ const main = async (): Promise<number> => {
   }
   const load = benches[name];
   if (!load || !Number.isInteger(runs) || runs < 1) {
-    console.error(load ? `--runs takes a whole number from 1, got ${values.runs}` : `there is no benchmark ${name}\n${usage()}`);
+    console.error(
+      load ? `--runs takes a whole number from 1, got ${values.runs}` : `there is no benchmark ${name}\n${usage()}`,
+    );
     return 2;
   }
   const bench = await load();

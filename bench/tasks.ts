@@ -9,12 +9,17 @@ import { type Bench, closedLoop, Figures, openLoop } from './harness.ts';
 const TASKS = 5_000;
 const IN_FLIGHT = 64;
 const WARM_UP = 500;
-const AGENT = { agentId: 'noop', capabilities: [{ name: 'noop' }], maxConcurrency: 1_000 };
+export const NOOP_AGENT = { agentId: 'noop', capabilities: [{ name: 'noop' }], maxConcurrency: 1_000 };
 
 /** A Baton of its own in a temporary folder, durable settings, all roles in this process, its stores as children. */
-export const withBaton = async <Value>(run: (baton: Baton) => Promise<Value>, env: Record<string, string> = {}): Promise<Value> => {
+export const withBaton = async <Value>(
+  run: (baton: Baton) => Promise<Value>,
+  env: Record<string, string> = {},
+): Promise<Value> => {
   const dataDir = await mkdtemp(join(tmpdir(), 'baton-bench-'));
-  const baton = await startBaton(readConfig({ BATON_DATA_DIR: dataDir, BATON_PORT: '0', BATON_LOG_LEVEL: 'warn', ...env }));
+  const baton = await startBaton(
+    readConfig({ BATON_DATA_DIR: dataDir, BATON_PORT: '0', BATON_LOG_LEVEL: 'warn', ...env }),
+  );
   try {
     return await run(baton);
   } finally {
@@ -25,12 +30,13 @@ export const withBaton = async <Value>(run: (baton: Baton) => Promise<Value>, en
 
 type Samples = { readonly submitMs: number[]; readonly endToEndMs: number[] };
 
-const oneTask = async (baton: Baton, samples: Samples, dueAt = performance.now()): Promise<void> => {
+/** Submits a no-op task and waits until its completion is recorded. */
+export const oneTask = async (baton: Baton, samples?: Samples, dueAt = performance.now()): Promise<void> => {
   const { taskId } = await baton.submit({ capability: 'noop', input: { n: 1 } });
-  samples.submitMs.push(performance.now() - dueAt);
+  samples?.submitMs.push(performance.now() - dueAt);
   const outcome = await baton.outcomes.wait('default', taskId);
   if (outcome.status !== 'completed') throw new Error(`task ${taskId} ended as ${outcome.status}`);
-  samples.endToEndMs.push(performance.now() - dueAt);
+  samples?.endToEndMs.push(performance.now() - dueAt);
 };
 
 const measureClosed = async (figures: Figures, baton: Baton): Promise<void> => {
@@ -55,9 +61,8 @@ export const tasks: Bench = {
     for (let run = 1; run <= runs; run += 1) {
       say(`run ${run} of ${runs}`);
       await withBaton(async (baton) => {
-        await baton.agent(AGENT, () => null);
-        const warm: Samples = { submitMs: [], endToEndMs: [] };
-        await closedLoop(WARM_UP, IN_FLIGHT, () => oneTask(baton, warm));
+        await baton.agent(NOOP_AGENT, () => null);
+        await closedLoop(WARM_UP, IN_FLIGHT, () => oneTask(baton));
         await measureClosed(figures, baton);
         await measureOpen(figures, baton);
       });
