@@ -20,7 +20,8 @@ CREATE TABLE baton.checkpoints (
   position bigint NOT NULL, -- in $all; -1 before the first event
   generation bigint NOT NULL, -- grows whenever somebody else than the runner changed rows, so that the runner reads anew
   status text NOT NULL CHECK (status IN ('building', 'live', 'halted')),
-  reason text, -- why it is halted
+  halted_by text CHECK (halted_by IN ('log', 'parked')), -- the log is another one; too many events are parked
+  reason text, -- why it is halted, for people
   target bigint, -- while building: the position from which on it is live
   events bigint NOT NULL, -- handled since the first
   unknown_events bigint NOT NULL, -- of these, of a type that the build did not know

@@ -17,11 +17,6 @@ export const histogramOf = (us: number): number[] => {
   return histogram;
 };
 
-export const addHistograms = (a: readonly number[], b: readonly number[]): number[] => {
-  const [long, short] = a.length >= b.length ? [a, b] : [b, a];
-  return long.map((count, index) => count + (short[index] ?? 0));
-};
-
 /** Estimate of the value, in microseconds, that a share `q` (0 … 1) of the samples does not exceed; undefined without samples. */
 export const quantile = (histogram: readonly number[], q: number): number | undefined => {
   const total = histogram.reduce((sum, count) => sum + count, 0);

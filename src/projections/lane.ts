@@ -1,0 +1,290 @@
+import { domainEvents } from '../domain/events.ts';
+import type { Position, StoredEvent } from '../eventstore/event-store.ts';
+import { type Clock, sleep } from '../platform/clock.ts';
+import type { Logger } from '../platform/logger.ts';
+import { isTransientPostgresError } from '../platform/postgres.ts';
+import {
+  carryOut,
+  type Decode,
+  FoldError,
+  idOf,
+  neededKeys,
+  type Operation,
+  operationsOf,
+  type Row,
+  type Rows,
+} from './fold.ts';
+import { blockOfOperation, blockOfStream, type ParkedEvent, parkedEvent, parkedEventsTable, WAITS } from './parked.ts';
+import type { AnyTable, Projector } from './projector.ts';
+import type { RowCache } from './row-cache.ts';
+import { isFenced, isPoison, type TableWrite, type Writer, writesOf } from './writer.ts';
+
+/** A projection as a lane runs it: its checkpoint in memory, and what it knows of its rows. */
+export type Member = {
+  /** Of the checkpoint. */
+  readonly name: string;
+  readonly projector: Projector;
+  readonly schema: string;
+  readonly generation: bigint;
+  position: Position;
+  readonly cache: RowCache;
+  /** Tables of which rows are read before they are changed. */
+  readonly readTables: Set<AnyTable>;
+  /** Rows and streams that take no further events, see `parked.ts`. */
+  readonly blocks: Set<string>;
+  parked: number;
+};
+
+export type Batch = {
+  readonly events: readonly StoredEvent[];
+  readonly position: Position;
+  readonly caughtUp: boolean;
+};
+
+/** The part of `LogFeed` that a lane needs. */
+export type Feed = {
+  read(options: { after?: Position; maxBatch: number; signal: AbortSignal }): AsyncIterable<Batch>;
+};
+
+export type LaneOptions = {
+  readonly feed: Feed;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly decode: Decode;
+  readonly maxBatch: number;
+  /** Shortest time from one commit to the next while batches are small: a transaction costs more than an event in it. */
+  readonly lingerMs: number;
+  /** A projection with more parked events than this is broken as a whole, and halts. */
+  readonly maxParked: number;
+};
+
+/** One projection of several cannot go on for a reason that is not the event's; the others have gone on. */
+export class MemberTrouble extends Error {
+  override readonly name = 'MemberTrouble';
+  readonly member: Member;
+  constructor(member: Member, cause: unknown) {
+    super(`projection ${member.name}: ${(cause as Error).message}`, { cause });
+    this.member = member;
+  }
+}
+
+/** So many events of a projection are parked that it must stop. */
+export class TooManyParked extends Error {
+  override readonly name = 'TooManyParked';
+  readonly member: Member;
+  constructor(member: Member) {
+    super(`more than ${member.parked} events are parked`);
+    this.member = member;
+  }
+}
+
+type Collected = { readonly operations: readonly Operation[]; readonly parked: readonly ParkedEvent[] };
+type Folded = { readonly rows: Rows; readonly parked: readonly ParkedEvent[] };
+
+const isKnownType = (type: string): boolean => Object.hasOwn(domainEvents, type);
+
+/** Projections that are at the same position and go on together: one read of the log, one statement per batch for all of them. */
+export class Lane {
+  readonly members: readonly Member[];
+  readonly #writer: Writer;
+  readonly #options: LaneOptions;
+
+  constructor(writer: Writer, members: readonly Member[], options: LaneOptions) {
+    this.#writer = writer;
+    this.members = members;
+    this.#options = options;
+  }
+
+  /**
+   * Follows the log until `signal` aborts, or `until` is reached exactly.
+   *
+   * Errors: `isFenced` when another writer was faster; `MemberTrouble`, `TooManyParked`; any trouble of database or log.
+   */
+  async run(
+    signal: AbortSignal,
+    { until, onCaughtUp }: { readonly until?: Position; readonly onCaughtUp?: () => void } = {},
+  ): Promise<void> {
+    const { feed, clock, maxBatch, lingerMs } = this.#options;
+    const start = this.#position;
+    if (until !== undefined && start >= until) return;
+    for await (const batch of feed.read({ ...(start < 0n ? {} : { after: start }), maxBatch, signal })) {
+      const startedAt = clock.monotonic();
+      const { events, position } = until === undefined ? batch : upTo(batch, until);
+      if (position > this.#position && (events.length > 0 || position === until))
+        await this.#apply(this.members, events, position);
+      if (position === until) return;
+      if (batch.caughtUp) onCaughtUp?.();
+      if (signal.aborted) return;
+      const restMs = events.length < maxBatch ? startedAt + lingerMs - clock.monotonic() : 0;
+      if (batch.caughtUp && restMs >= 1) await sleep(clock, restMs, signal);
+    }
+  }
+
+  get #position(): Position {
+    return this.members[0]?.position ?? 0n;
+  }
+
+  /** All at once; where that fails each on its own, to tell whose trouble it is; and where an event is at fault, by halves. */
+  async #apply(members: readonly Member[], events: readonly StoredEvent[], to: Position): Promise<void> {
+    const [first] = members;
+    if (first === undefined) return;
+    try {
+      await this.#commit(members, events, to);
+    } catch (error) {
+      if (isFenced(error) || isTransientPostgresError(error)) throw error;
+      if (members.length > 1) await this.#applyApart(members, events, to);
+      else if (!isPoison(error)) throw error;
+      else if (events.length > 1) await this.#applyHalves(first, events, to);
+      else await this.#park(first, events, to);
+    }
+  }
+
+  async #applyApart(members: readonly Member[], events: readonly StoredEvent[], to: Position): Promise<void> {
+    let trouble: MemberTrouble | undefined;
+    for (const member of members) {
+      try {
+        await this.#apply([member], events, to);
+      } catch (error) {
+        if (isFenced(error) || isTransientPostgresError(error) || error instanceof TooManyParked) throw error;
+        trouble ??= new MemberTrouble(member, error);
+      }
+    }
+    if (trouble) throw trouble;
+  }
+
+  async #applyHalves(member: Member, events: readonly StoredEvent[], to: Position): Promise<void> {
+    const half = events.length >> 1;
+    const middle = events[half - 1];
+    if (middle === undefined) throw new Error('bug: half of a batch of two or more has no events');
+    await this.#apply([member], events.slice(0, half), middle.position);
+    await this.#apply([member], events.slice(half), to);
+  }
+
+  async #commit(members: readonly Member[], events: readonly StoredEvent[], to: Position): Promise<void> {
+    const folded: (Folded & { member: Member })[] = [];
+    for (const member of members) folded.push({ member, ...(await this.#fold(member, this.#collect(member, events))) });
+    await this.#move(folded, events, to);
+  }
+
+  async #move(
+    folded: readonly (Folded & { readonly member: Member })[],
+    events: readonly StoredEvent[],
+    to: Position,
+  ): Promise<void> {
+    const members = folded.map(({ member }) => member);
+    const parked = folded.flatMap((fold) => fold.parked);
+    const writes: TableWrite[] = folded.flatMap(({ member, rows }) => writesOf(member.schema, rows));
+    if (parked.length > 0) writes.push({ schema: 'baton', table: parkedEventsTable, rows: parked });
+    await this.#writer.move(
+      {
+        checkpoints: members,
+        from: members[0]?.position ?? 0n,
+        to,
+        events: events.length,
+        unknownEvents: events.reduce((count, { type }) => count + (isKnownType(type) ? 0 : 1), 0),
+        last: events.at(-1),
+      },
+      writes,
+    );
+    for (const { member, rows, parked: ofMember } of folded) {
+      member.position = to;
+      member.parked += ofMember.length;
+      for (const table of member.readTables) {
+        const written = rows.get(table);
+        if (written) member.cache.keep(table, written);
+      }
+    }
+  }
+
+  #collect(member: Member, events: readonly StoredEvent[]): Collected {
+    const operations: Operation[] = [];
+    const parked: ParkedEvent[] = [];
+    for (const event of events) {
+      if (member.blocks.size > 0 && member.blocks.has(blockOfStream(event.stream)))
+        parked.push(this.#parkedEvent(member, event, WAITS));
+      else
+        for (const operation of operationsOf(member.projector, event, this.#options.decode)) {
+          if (member.blocks.size > 0 && member.blocks.has(blockOfOperation(operation)))
+            parked.push(this.#parkedEvent(member, event, WAITS, operation));
+          else operations.push(operation);
+        }
+    }
+    if (member.parked + parked.length > this.#options.maxParked) throw new TooManyParked(member);
+    return { operations, parked };
+  }
+
+  async #fold(member: Member, { operations, parked }: Collected): Promise<Folded> {
+    const { cache, schema } = member;
+    const read = new Map<AnyTable, Map<string, Row>>();
+    for (const [table, keys] of neededKeys(operations, (of, id) => cache.has(of, id))) {
+      const found = await this.#writer.load(schema, table, keys.values());
+      read.set(table, byId(table, found));
+    }
+    for (const { kind, table } of operations) if (kind === 'change') member.readTables.add(table);
+    const rows = carryOut(operations, (table, id) => cache.get(table, id) ?? read.get(table)?.get(id));
+    return { rows, parked };
+  }
+
+  /** Sets aside what one event does to the rows that refuse it, and writes the rest. */
+  async #park(member: Member, events: readonly StoredEvent[], to: Position): Promise<void> {
+    const [event] = events;
+    if (event === undefined) throw new Error('bug: no event to park');
+    const { good, parked } = await this.#sortOut(member, event);
+    if (member.parked + parked.length > this.#options.maxParked) throw new TooManyParked(member);
+    await this.#move([{ member, ...(await this.#fold(member, { operations: good, parked })) }], events, to);
+    for (const { tableName, cause } of parked) {
+      const { logger } = this.#options;
+      const where = { projection: member.name, position: event.position, type: event.type, table: tableName, cause };
+      logger.error(where, 'a projection could not fold an event; it is parked');
+    }
+  }
+
+  async #sortOut(member: Member, event: StoredEvent): Promise<{ good: Operation[]; parked: ParkedEvent[] }> {
+    let operations: readonly Operation[];
+    try {
+      operations = operationsOf(member.projector, event, this.#options.decode);
+    } catch (error) {
+      if (!(error instanceof FoldError)) throw error;
+      member.blocks.add(blockOfStream(event.stream));
+      return { good: [], parked: [this.#parkedEvent(member, event, error.message)] };
+    }
+    const good: Operation[] = [];
+    const parked: ParkedEvent[] = [];
+    for (const operation of operations) {
+      const cause = member.blocks.has(blockOfOperation(operation))
+        ? WAITS
+        : await this.#refusal(member, good, operation);
+      if (cause === undefined) good.push(operation);
+      else {
+        member.blocks.add(blockOfOperation(operation));
+        parked.push(this.#parkedEvent(member, event, cause, operation));
+      }
+    }
+    return { good, parked };
+  }
+
+  async #refusal(member: Member, good: readonly Operation[], operation: Operation): Promise<string | undefined> {
+    try {
+      const { rows } = await this.#fold(member, { operations: [...good, operation], parked: [] });
+      await this.#writer.tryOut(writesOf(member.schema, rows));
+      return undefined;
+    } catch (error) {
+      if (!isPoison(error)) throw error;
+      return (error as Error).message;
+    }
+  }
+
+  #parkedEvent(member: Member, event: StoredEvent, cause: string, operation?: Operation): ParkedEvent {
+    const at = new Date(this.#options.clock.now()).toISOString();
+    return parkedEvent(member.name, event, cause, at, operation);
+  }
+}
+
+const byId = (table: AnyTable, rows: readonly Row[]): Map<string, Row> =>
+  new Map(rows.map((row) => [idOf(table, row), row]));
+
+/** The part of a batch up to a position; beyond the last event before it there is nothing that the part could miss. */
+const upTo = (batch: Batch, until: Position): Pick<Batch, 'events' | 'position'> =>
+  batch.position < until
+    ? batch
+    : { events: batch.events.filter(({ position }) => position <= until), position: until };
