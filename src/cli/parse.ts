@@ -40,6 +40,14 @@ export const json = (text: string): unknown => {
   }
 };
 
+export const oneOf =
+  <const Value extends string>(allowed: readonly Value[]) =>
+  (text: string): Value => {
+    const found = allowed.find((value) => value === text.toLowerCase());
+    if (found === undefined) throw new InvalidArgumentError(`Allowed: ${allowed.join(', ')}.`);
+    return found;
+  };
+
 /** For options that may be given several times. */
 export const collect =
   <Value>(parse: (text: string) => Value) =>

@@ -1,0 +1,221 @@
+import type { Command } from 'commander';
+import type { Client } from '../client.ts';
+import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
+import { EXIT, Failure, usageFailure } from '../failure.ts';
+import { type Column, facts, oneLine, table } from '../format.ts';
+import { type ListOptions, listOptions, readList, remainder } from '../list.ts';
+import * as parse from '../parse.ts';
+import { type Accepted, acceptedOf, payloadOf } from '../payload.ts';
+import { print } from '../print.ts';
+import { examples } from '../program.ts';
+import { progressBar } from '../progress.ts';
+import type { Terminal } from '../terminal.ts';
+import { errorLine, readTask } from './tasks-read.ts';
+
+type AttemptError = { readonly code: string; readonly message: string; readonly source: string };
+
+type DeadLetter = {
+  readonly taskId: string;
+  readonly capability: string;
+  readonly agentId: string | null;
+  readonly reason: string;
+  readonly attempts: number;
+  readonly error: AttemptError;
+  readonly deadLetteredAt: string;
+};
+
+const ROW =
+  'taskId status pool capability agentId reason attempts error { code message source retryable } deadLetteredAt position';
+const QUERY = { field: 'deadLetters', filterType: 'DeadLetterFilter', selection: ROW };
+
+type Filter = {
+  readonly pool?: string;
+  readonly capability?: string;
+  readonly agent?: string;
+  readonly errorCode?: string;
+};
+
+const filterOf = ({ pool, capability, agent, errorCode }: Filter) => ({ pool, capability, agentId: agent, errorCode });
+
+const COLUMNS: readonly Column[] = [
+  { title: 'TASK' },
+  { title: 'CAPABILITY' },
+  { title: 'REASON' },
+  { title: 'ATTEMPTS', align: 'right' },
+  { title: 'AT' },
+  { title: 'ERROR' },
+];
+
+const MAX_ERROR = 80;
+
+const rowOf = (letter: DeadLetter): string[] => [
+  letter.taskId,
+  letter.capability,
+  letter.reason,
+  String(letter.attempts),
+  letter.deadLetteredAt,
+  oneLine(errorLine(letter.error), MAX_ERROR),
+];
+
+const list = async (terminal: Terminal, options: ServerOptions & ListOptions & Filter): Promise<void> => {
+  const found = await withClient(terminal, options, (client) =>
+    readList<DeadLetter>(client, QUERY, filterOf(options), options),
+  );
+  print(terminal, options.json, found, () => {
+    const rows = found.items.map(rowOf);
+    return `${rows.length === 0 ? '' : table(COLUMNS, rows)}${remainder(found, 'dead letters')}`;
+  });
+};
+
+type Attempt = {
+  readonly attempt: number;
+  readonly outcome: string;
+  readonly agentId: string | null;
+  readonly endedAt: string | null;
+  readonly error: AttemptError | null;
+};
+
+type DeadTask = {
+  readonly id: string;
+  readonly status: string;
+  readonly capability: string;
+  readonly deadLetterReason: string | null;
+  readonly deadLetteredAt: string | null;
+  readonly redrives: number;
+  readonly input: unknown;
+  readonly attempts: readonly Attempt[];
+};
+
+const DEAD_TASK = `id status capability pool deadLetterReason deadLetteredAt redrives input checkpoint
+  attempts { attempt outcome agentId assignedAt endedAt durationMs error { code message source retryable } }`;
+
+const describeLetter = (task: DeadTask): string =>
+  `${facts([
+    ['task', task.id],
+    ['status', task.status.toLowerCase()],
+    ['capability', task.capability],
+    ['reason', task.deadLetterReason ?? undefined],
+    ['given up', task.deadLetteredAt ?? undefined],
+    ['redrives', String(task.redrives)],
+    ['input', oneLine(JSON.stringify(task.input), 2_000)],
+  ])}\n${table(
+    [
+      { title: 'ATTEMPT', align: 'right' },
+      { title: 'OUTCOME' },
+      { title: 'AGENT' },
+      { title: 'ENDED' },
+      { title: 'ERROR' },
+    ],
+    task.attempts.map(({ attempt, outcome, agentId, endedAt, error }) => [
+      String(attempt),
+      outcome.toLowerCase(),
+      agentId ?? '',
+      endedAt ?? '',
+      error === null ? '' : errorLine(error),
+    ]),
+  )}`;
+
+const show = async (terminal: Terminal, id: string, options: ServerOptions): Promise<void> => {
+  const task = await withClient(terminal, options, (client) => readTask<DeadTask>(client, id, DEAD_TASK));
+  if (task.deadLetteredAt === null)
+    throw new Failure(EXIT.failed, `task ${id} was never dead-lettered; it is ${task.status.toLowerCase()}`, {
+      code: 'NOT_DEAD_LETTERED',
+    });
+  print(terminal, options.json, task, () => describeLetter(task));
+};
+
+type RedriveOptions = ServerOptions & Filter & { readonly all?: boolean; readonly deadline?: string };
+type Redriven = {
+  readonly taskId: string;
+  readonly position?: string;
+  readonly error?: { code: string; message: string };
+};
+
+const REDRIVE = `mutation ($taskId: ID!, $deadlineAt: DateTime) {
+  redriveTask(taskId: $taskId, deadlineAt: $deadlineAt) ${payloadOf('Task')} }`;
+
+const redriveOne = async (client: Client, taskId: string, deadlineAt: string | undefined): Promise<Redriven> => {
+  try {
+    const answer = await client.execute<{ redriveTask: Accepted }>(REDRIVE, { taskId, deadlineAt });
+    return { taskId, position: acceptedOf(answer.redriveTask).position };
+  } catch (error) {
+    // One that cannot go back does not keep the others; a server that is away does.
+    if (!(error instanceof Failure) || error.exitCode !== EXIT.failed) throw error;
+    return { taskId, error: { code: error.code, message: error.message } };
+  }
+};
+
+const MOST_AT_ONCE = 10_000;
+
+const redriveAll = async (
+  terminal: Terminal,
+  client: Client,
+  ids: readonly string[],
+  options: RedriveOptions,
+): Promise<Redriven[]> => {
+  const found =
+    options.all === true
+      ? (await readList<DeadLetter>(client, QUERY, filterOf(options), { limit: MOST_AT_ONCE })).items
+      : ids.map((taskId) => ({ taskId }));
+  const progress = progressBar(terminal, 'redriving', found.length);
+  const outcomes: Redriven[] = [];
+  for (const { taskId } of found) {
+    outcomes.push(await redriveOne(client, taskId, options.deadline));
+    progress.update(outcomes.length);
+  }
+  progress.stop();
+  return outcomes;
+};
+
+const redrive = async (terminal: Terminal, ids: readonly string[], options: RedriveOptions): Promise<void> => {
+  if ((options.all === true) === ids.length > 0)
+    throw usageFailure('name tasks, or --all with filters', 'baton dlq redrive --help');
+  const narrowed = Object.values(filterOf(options)).some((value) => value !== undefined);
+  if (narrowed && options.all !== true) throw usageFailure('filters go with --all', 'baton dlq redrive --help');
+  const outcomes = await withClient(terminal, options, (client) => redriveAll(terminal, client, ids, options));
+  const failed = outcomes.filter(({ error }) => error !== undefined);
+  for (const { taskId, error } of failed) terminal.err(`${taskId}: ${error?.message}\n`);
+  const redriven = outcomes.length - failed.length;
+  print(
+    terminal,
+    options.json,
+    { redriven, failed: failed.length, items: outcomes },
+    () => `${redriven} tasks redriven\n`,
+  );
+  if (failed.length > 0) process.exitCode = EXIT.failed;
+};
+
+const filterOptions = (command: Command): Command =>
+  command
+    .option('--pool <name>', 'pool of agents')
+    .option('--capability <name>', 'what they need of an agent')
+    .option('--agent <id>', 'agent of the last attempt')
+    .option('--error-code <code>', 'of the last attempt');
+
+export const addDeadLetters = (program: Command, terminal: Terminal): void => {
+  const dlq = program.command('dlq').description('Tasks that were given up, and sending them back to work.');
+  serverOptions(listOptions(filterOptions(dlq.command('list').description('List open dead letters, newest first.'))))
+    .addHelpText('after', examples('baton dlq list', 'baton dlq list --error-code AGENT_TIMEOUT --json'))
+    .action((options: ServerOptions & ListOptions & Filter) => list(terminal, options));
+  serverOptions(dlq.command('show').description('Show a dead-lettered task with all its attempts.').argument('<task>'))
+    .addHelpText('after', examples('baton dlq show 0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11'))
+    .action((id: string, options: ServerOptions) => show(terminal, id, options));
+  serverOptions(
+    filterOptions(
+      dlq
+        .command('redrive')
+        .description('Send tasks back to work: same id, higher attempt, fresh retry budget.')
+        .argument('[tasks...]')
+        .option('--all', 'every open dead letter that the filters leave')
+        .option('--deadline <instant>', 'a new deadline; the old one no longer holds', parse.instant),
+    ),
+  )
+    .addHelpText(
+      'after',
+      `${examples(
+        'baton dlq redrive 0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11',
+        'baton dlq redrive --all --error-code AGENT_UNREACHABLE',
+      )}\nExit code 1 when a task is refused; the others are redriven all the same.\n`,
+    )
+    .action((ids: readonly string[], options: RedriveOptions) => redrive(terminal, ids, options));
+};

@@ -1,0 +1,136 @@
+import type { Command } from 'commander';
+import { type Baton, startBaton } from '../../main.ts';
+import { type Config, ConfigError, readConfig } from '../../platform/config.ts';
+import { createLogger, type Logger } from '../../platform/logger.ts';
+import { facts } from '../format.ts';
+import { print } from '../print.ts';
+import { examples } from '../program.ts';
+import { announceServer } from '../server-file.ts';
+import { StopRequest } from '../stop-request.ts';
+import type { Terminal } from '../terminal.ts';
+
+/** Flags and the setting each of them overrides. */
+const OVERRIDES = {
+  roles: 'BATON_ROLES',
+  port: 'BATON_PORT',
+  host: 'BATON_HOST',
+  dataDir: 'BATON_DATA_DIR',
+  pools: 'BATON_POOLS',
+  logLevel: 'BATON_LOG_LEVEL',
+} as const;
+
+type ServeOptions = { readonly [Name in keyof typeof OVERRIDES]?: string } & { readonly json?: boolean };
+
+const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** The configuration with what the flags say. Its errors name the flag where the value came from one. */
+const configOf = (env: Terminal['env'], options: ServeOptions): Config => {
+  const given = Object.entries(OVERRIDES).flatMap(([name, variable]) => {
+    const value = options[name as keyof typeof OVERRIDES];
+    return value === undefined ? [] : [{ flag: flagOf(name), variable, value }];
+  });
+  const empty = given.filter(({ value }) => value === '').map(({ flag }) => `${flag}="": is empty`);
+  if (empty.length > 0) throw new ConfigError(empty);
+  try {
+    return readConfig({ ...env, ...Object.fromEntries(given.map(({ variable, value }) => [variable, value])) });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError(
+      error.issues.map((issue) => {
+        const source = given.find(({ variable }) => issue.startsWith(`${variable}=`));
+        return source === undefined ? issue : issue.replace(`${source.variable}=`, `${source.flag}=`);
+      }),
+    );
+  }
+};
+
+const withoutPassword = (url: string): string => url.replace(/\/\/[^@/]*@/, '//***@');
+
+const announce = (config: Config, baton: Baton, logger: Logger): (() => void) => {
+  if (baton.url === undefined) return () => {};
+  const { eventStoreUrl, databaseUrl, redisUrl } = baton.urls;
+  try {
+    return announceServer(config.dataDir, { url: baton.url, eventStoreUrl, databaseUrl, redisUrl });
+  } catch (error) {
+    // A container with a read-only root, for example. Commands then need --url or BATON_URL.
+    logger.warn({ err: error }, `server.json could not be written to ${config.dataDir}`);
+    return () => {};
+  }
+};
+
+const report = (config: Config, { url, urls, processes }: Baton) => ({
+  url: url ?? null,
+  graphql: url === undefined ? null : `${url}/graphql`,
+  queues: url === undefined ? null : `${url}/queues`,
+  metrics: url === undefined ? null : `${url}/metrics`,
+  roles: config.roles,
+  eventStore: withoutPassword(urls.eventStoreUrl),
+  database: withoutPassword(urls.databaseUrl),
+  redis: withoutPassword(urls.redisUrl),
+  pid: process.pid,
+  processes,
+});
+
+const asText = ({ roles, processes, url, pid, ...urls }: ReturnType<typeof report>): string => {
+  const pidOf = new Map(processes.map(({ name, pid }) => [name, pid]));
+  const embedded = (text: string, name: string): string =>
+    pidOf.has(name) ? `${text}  (embedded, process ${pidOf.get(name)})` : text;
+  return `Baton is ready (process ${pid}). Ctrl-C stops it.\n${facts([
+    ['GraphQL', urls.graphql ?? undefined],
+    ['queues', urls.queues ?? undefined],
+    ['metrics', urls.metrics ?? undefined],
+    ['roles', roles.join(', ')],
+    ['event store', embedded(urls.eventStore, 'eventstore')],
+    ['Postgres', embedded(urls.database, 'postgres')],
+    ['Redis', embedded(urls.redis, 'redis')],
+  ])}`;
+};
+
+const warnUnknown = (terminal: Terminal, { unknownVariables }: Config): void => {
+  for (const name of unknownVariables) terminal.err(`warning: ${name} is no setting of Baton; a typing error?\n`);
+};
+
+const serve = async (terminal: Terminal, options: ServeOptions): Promise<void> => {
+  const config = configOf(terminal.env, options);
+  warnUnknown(terminal, config);
+  const logger = createLogger(config.logLevel);
+  const stop = new StopRequest();
+  const baton = await startBaton(config, { logger });
+  const takeBack = announce(config, baton, logger);
+  try {
+    if (!stop.requested) {
+      const facts = report(config, baton);
+      print(terminal, options.json, facts, () => asText(facts));
+    }
+    const signal = await stop.wait();
+    logger.info({ signal }, 'stopping');
+  } finally {
+    takeBack();
+    await baton.stop();
+  }
+};
+
+export const addServe = (program: Command, terminal: Terminal): void => {
+  program
+    .command('serve')
+    .description('Run the server. Starts the embedded default of every store that has no URL.')
+    .option('--roles <list>', 'of api,assigner,dispatcher,projector,processes (BATON_ROLES)')
+    .option('--port <n>', '0 takes a free one (BATON_PORT)')
+    .option('--host <address>', 'address to listen on (BATON_HOST)')
+    .option('--data-dir <path>', 'where embedded servers keep their data (BATON_DATA_DIR)')
+    .option('--pools <list>', 'pools whose work this process may assign (BATON_POOLS)')
+    .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent (BATON_LOG_LEVEL)')
+    .option('--json', 'print one line of JSON when ready')
+    .addHelpText(
+      'after',
+      `${examples(
+        'baton serve',
+        'baton serve --port 0 --json',
+        'EVENTSTORE_URL=esdb://… DATABASE_URL=postgres://… REDIS_URL=redis://… baton serve --roles dispatcher',
+      )}
+Logs are JSON lines on stderr. Flags win over the environment; docs/guides/operations.md lists every variable.
+SIGTERM or Ctrl-C finishes or hands back what is in work; a second one ends at once.
+`,
+    )
+    .action((options: ServeOptions) => serve(terminal, options));
+};
