@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Decider } from '../domain/decider.ts';
 import type { DomainEvent } from '../domain/events.ts';
+import { eventIdOf } from '../domain/ids.ts';
 import { ok, type Result } from '../domain/result.ts';
 import { decodeEvent, type EventContext, encodeEvents, headAfter, type StreamHead } from '../eventstore/codec.ts';
 import {
@@ -10,7 +11,7 @@ import {
   RevisionConflict,
   type StoredEvent,
 } from '../eventstore/event-store.ts';
-import { EMPTY_HEAD } from '../eventstore/provenance.ts';
+import { EMPTY_HEAD, seal } from '../eventstore/provenance.ts';
 import { type Clock, type Random, sleep } from '../platform/clock.ts';
 import { AppError } from '../platform/errors.ts';
 
@@ -20,10 +21,18 @@ const CONFLICT_BACKOFF_MS = 20;
 /** Streams whose state is kept. Disposable: a miss reads the stream. */
 const CACHED_STREAMS = 20_000;
 const CACHED_BYTES = 64 * 1024 * 1024;
-/** Commands decided together in one append; the store takes at most 1 MiB per append. */
+/** Commands decided together in one append. */
 const MAX_BATCH = 50;
+/**
+ * An append that has reached this size takes no further command: the store takes at most 1 MiB, and this measure may be a third of the
+ * bytes. A command alone has at most one payload.
+ */
+const FULL_APPEND_BYTES = 128 * 1024;
 
-export type CommandContext = Omit<EventContext, 'at'>;
+export type CommandContext = Omit<EventContext, 'at'> & {
+  /** Names this call of a command that may be called again under the same `commandId`. */
+  readonly callId?: string;
+};
 
 export type Outcome<Event, State> = {
   /** What was appended; what the first call appended when `repeated`. */
@@ -35,9 +44,9 @@ export type Outcome<Event, State> = {
   readonly repeated: boolean;
 };
 
-type Recorded<Event> = { readonly fingerprint: string | undefined; readonly events: Event[]; position: Position };
+type Recorded<Event> = { readonly fingerprint: string; readonly events: Event[]; position: Position };
 
-/** A stream folded: state, head, and the commands it records. */
+/** A stream folded: state, head, and the commands it records that may come again, which are those with a fingerprint. */
 type Loaded<State, Event> = {
   readonly state: State;
   readonly head: StreamHead;
@@ -60,10 +69,29 @@ type Pending<State, Command, Event, Rejection> = Execute<Command> & {
   readonly reject: (error: unknown) => void;
 };
 
-type Decided<State, Command, Event, Rejection> = {
-  readonly pending: Pending<State, Command, Event, Rejection>;
-  readonly settle: (position: Position | undefined) => void;
+/** What a command came to. `unproved`: it appends nothing, so no expected revision has shown that the state it was decided on is current. */
+type Decided = { readonly settle: (position: Position | undefined) => void; readonly unproved: boolean };
+
+/** One command decided, and where its events leave the stream. */
+type Step<State, Event> = {
+  readonly decided: Decided;
+  readonly state: State;
+  readonly head: StreamHead;
+  readonly events: Event[];
+  readonly encoded: readonly NewEvent[];
 };
+
+/** Commands decided in order, as far as one append takes them. */
+type Decision<State, Event> = {
+  readonly loaded: Loaded<State, Event>;
+  readonly events: readonly NewEvent[];
+  readonly decided: readonly Decided[];
+};
+
+/** `stale`: what was decided on may be out of date; `conflict`: it was. */
+type Attempted =
+  | { readonly outcome: 'done'; readonly count: number }
+  | { readonly outcome: 'stale' | 'conflict'; readonly cause?: unknown };
 
 const keyReused = (commandId: string): AppError =>
   new AppError('IDEMPOTENCY_KEY_REUSED', 'this idempotency key was used before with another request body', {
@@ -83,10 +111,31 @@ const roughBytes = (root: unknown): number => {
 };
 
 /**
+ * Gives the events of this call ids of their own. With ids that follow from the command alone, two processes that decide the same command
+ * at the same revision would both be told that they had appended: the store takes the second for a repeat of the first, and what it holds
+ * is not what the second decided and now builds its chain on.
+ */
+const withIdsOfCall = (
+  stream: string,
+  callId: string | undefined,
+  events: readonly NewEvent[],
+  head: StreamHead,
+): NewEvent[] => {
+  if (callId === undefined) return [...events];
+  let before = head;
+  return events.map(({ type, data, metadata: { prevHash: _, hash: __, ...metadata } }, ordinal) => {
+    const sealed = seal(stream, before, { id: eventIdOf(callId, ordinal), type, data, metadata });
+    before = headAfter([sealed], before);
+    return sealed;
+  });
+};
+
+/**
  * Load, decide, append, for one kind of aggregate.
  *
  * - Commands for one stream that arrive while another is under way are decided in order and appended together.
  * - On a revision conflict the state is dropped, read and decided again, at most `MAX_CONFLICTS` times.
+ * - What appends nothing (a rejection, nothing to do) is decided on the stream as it was read, never on the cache alone.
  * - A command whose id the stream already records is answered from the record: same fingerprint, same outcome; another, 422.
  *
  * Errors: `AppError` `IDEMPOTENCY_KEY_REUSED`, `CONFLICT` (retryable), `UNAVAILABLE` (retryable).
@@ -146,33 +195,50 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
 
   async #drain(stream: string): Promise<void> {
     const queue = this.#queues.get(stream) ?? [];
-    while (queue.length > 0) await this.#process(stream, queue.splice(0, MAX_BATCH));
+    while (queue.length > 0) {
+      let batch = queue.splice(0, MAX_BATCH);
+      while (batch.length > 0) batch = batch.slice(await this.#process(stream, batch));
+    }
     this.#queues.delete(stream);
   }
 
-  async #process(stream: string, batch: Pending<State, Command, Event, Rejection>[]): Promise<void> {
+  /** Settles the first commands of the batch; answers how many. */
+  async #process(stream: string, batch: readonly Pending<State, Command, Event, Rejection>[]): Promise<number> {
     try {
-      for (let conflicts = 0; ; conflicts += 1) {
-        const outcome = await this.#attempt(stream, batch, conflicts);
-        if (outcome === 'done') return;
-        await sleep(this.#clock, CONFLICT_BACKOFF_MS * conflicts * this.#random());
+      let fresh = false;
+      for (let conflicts = 0; ; ) {
+        const attempted = await this.#attempt(stream, batch, fresh);
+        if (attempted.outcome === 'done') return attempted.count;
+        fresh = true;
+        if (attempted.outcome === 'stale') continue;
+        conflicts += 1;
+        if (conflicts >= MAX_CONFLICTS)
+          throw new AppError(
+            'CONFLICT',
+            `stream ${stream} changed ${MAX_CONFLICTS} times while this command was decided`,
+            { retryable: true, cause: attempted.cause },
+          );
+        await sleep(this.#clock, CONFLICT_BACKOFF_MS * (conflicts - 1) * this.#random());
       }
     } catch (error) {
       this.#cache.delete(stream);
       for (const pending of batch) pending.reject(error);
+      return batch.length;
     }
   }
 
   async #attempt(
     stream: string,
-    batch: Pending<State, Command, Event, Rejection>[],
-    conflicts: number,
-  ): Promise<'done' | 'again'> {
-    const start = await this.#startOf(stream, batch, conflicts);
+    batch: readonly Pending<State, Command, Event, Rejection>[],
+    fresh: boolean,
+  ): Promise<Attempted> {
+    const guess = fresh ? undefined : this.#guess(stream, batch);
+    const start = guess ?? (await this.#read(stream));
     const { loaded, events, decided } = this.#decideAll(stream, batch, start);
     if (events.length === 0) {
-      for (const { settle } of decided) settle(start.position);
-      return 'done';
+      if (guess && decided.some(({ unproved }) => unproved)) return { outcome: 'stale' };
+      for (const { settle } of decided) settle(loaded.position);
+      return { outcome: 'done', count: decided.length };
     }
     try {
       const { position } = await this.#store.append(stream, events, { expectedRevision: start.head.revision });
@@ -181,29 +247,20 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
       if (this.#isFinal(loaded.state)) this.#cache.delete(stream);
       else this.#cache.set(stream, { ...loaded, position });
       for (const { settle } of decided) settle(position);
-      return 'done';
+      return { outcome: 'done', count: decided.length };
     } catch (error) {
       if (!(error instanceof RevisionConflict)) throw error;
       this.#cache.delete(stream);
-      if (conflicts + 1 >= MAX_CONFLICTS)
-        throw new AppError(
-          'CONFLICT',
-          `stream ${stream} changed ${MAX_CONFLICTS} times while this command was decided`,
-          { retryable: true, cause: error },
-        );
-      return 'again';
+      return { outcome: 'conflict', cause: error };
     }
   }
 
-  async #startOf(
+  /** What the stream probably is, without reading it; undefined when nothing is known. */
+  #guess(
     stream: string,
     batch: readonly Pending<State, Command, Event, Rejection>[],
-    conflicts: number,
-  ): Promise<Loaded<State, Event>> {
-    const cached = this.#cache.get(stream);
-    if (cached) return cached;
-    if (conflicts === 0 && batch.every((pending) => pending.assumeNew)) return this.#empty();
-    return this.#read(stream);
+  ): Loaded<State, Event> | undefined {
+    return this.#cache.get(stream) ?? (batch.every(({ assumeNew }) => assumeNew) ? this.#empty() : undefined);
   }
 
   #empty(): Loaded<State, Event> {
@@ -219,39 +276,53 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
     stream: string,
     batch: readonly Pending<State, Command, Event, Rejection>[],
     start: Loaded<State, Event>,
-  ): { loaded: Loaded<State, Event>; events: NewEvent[]; decided: Decided<State, Command, Event, Rejection>[] } {
+  ): Decision<State, Event> {
     let { state, head } = start;
     const commands = new Map(start.commands);
     const events: NewEvent[] = [];
-    const decided: Decided<State, Command, Event, Rejection>[] = [];
+    const decided: Decided[] = [];
+    let bytes = 0;
     for (const pending of batch) {
-      const recorded = commands.get(pending.context.commandId);
+      if (bytes >= FULL_APPEND_BYTES) break;
+      const { commandId, fingerprint } = pending.context;
+      const recorded = commands.get(commandId);
       if (recorded) {
-        decided.push({ pending, settle: () => this.#settleRepeated(pending, recorded, state) });
+        const known = state;
+        decided.push({ unproved: false, settle: () => this.#settleRepeated(pending, recorded, known) });
         continue;
       }
-      const result = this.#decider.decide(pending.command, state);
-      if (!result.ok) {
-        decided.push({ pending, settle: () => pending.resolve(result) });
-        continue;
-      }
-      const encoded = encodeEvents(stream, { ...pending.context, at: pending.at }, result.value, head);
-      head = encoded.length > 0 ? headAfter(encoded, head) : head;
-      state = result.value.reduce(this.#decider.evolve, state);
-      events.push(...encoded);
-      if (encoded.length > 0)
-        commands.set(pending.context.commandId, {
-          fingerprint: pending.context.fingerprint,
-          events: result.value,
-          position: PENDING_POSITION,
-        });
-      const after = state;
-      decided.push({
-        pending,
-        settle: (position) => pending.resolve(ok({ events: result.value, state: after, position, repeated: false })),
-      });
+      const step = this.#decideOne(stream, pending, state, head);
+      ({ state, head } = step);
+      decided.push(step.decided);
+      events.push(...step.encoded);
+      if (batch.length > 1) bytes += roughBytes(step.encoded.map(({ data }) => data));
+      if (step.encoded.length > 0 && fingerprint !== undefined)
+        commands.set(commandId, { fingerprint, events: step.events, position: PENDING_POSITION });
     }
     return { loaded: { state, head, position: start.position, commands }, events, decided };
+  }
+
+  #decideOne(
+    stream: string,
+    pending: Pending<State, Command, Event, Rejection>,
+    before: State,
+    head: StreamHead,
+  ): Step<State, Event> {
+    const nothing = { state: before, head, events: [], encoded: [] };
+    try {
+      const result = this.#decider.decide(pending.command, before);
+      if (!result.ok) return { ...nothing, decided: { unproved: true, settle: () => pending.resolve(result) } };
+      const events = result.value;
+      const context = { ...pending.context, at: pending.at };
+      const encoded = withIdsOfCall(stream, context.callId, encodeEvents(stream, context, events, head), head);
+      const state = events.reduce(this.#decider.evolve, before);
+      const settle: Decided['settle'] = (position) => pending.resolve(ok({ events, state, position, repeated: false }));
+      const unproved = encoded.length === 0;
+      return { state, head: headAfter(encoded, head), events, encoded, decided: { unproved, settle } };
+    } catch (error) {
+      // A bug that one command hits must not fail those it happens to share an append with.
+      return { ...nothing, decided: { unproved: false, settle: () => pending.reject(error) } };
+    }
   }
 
   #settleRepeated(pending: Pending<State, Command, Event, Rejection>, recorded: Recorded<Event>, state: State): void {
@@ -271,16 +342,13 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
           `stream ${stream} holds ${event.type} at revision ${event.revision}, which this build does not know`,
         );
       state = this.#decider.evolve(state, decoded);
-      const recorded = commands.get(event.metadata.commandId);
+      const { commandId, fingerprint } = event.metadata;
+      if (fingerprint === undefined) continue;
+      const recorded = commands.get(commandId);
       if (recorded) {
         recorded.events.push(decoded);
         recorded.position = event.position;
-      } else
-        commands.set(event.metadata.commandId, {
-          fingerprint: event.metadata.fingerprint,
-          events: [decoded],
-          position: event.position,
-        });
+      } else commands.set(commandId, { fingerprint, events: [decoded], position: event.position });
     }
     const last = stored.at(-1);
     const loaded: Loaded<State, Event> = {

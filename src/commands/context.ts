@@ -95,7 +95,12 @@ export const contextOf = (
     correlationId: caller.correlationId ?? commandId,
     causationId: caller.causationId ?? commandId,
     actor: caller.actor,
-    ...(key === undefined ? {} : { fingerprint: createHash('sha256').update(canonicalJson(body)).digest('hex') }),
+    ...(key === undefined
+      ? {}
+      : {
+          callId: commands.ids.next(),
+          fingerprint: createHash('sha256').update(canonicalJson(body)).digest('hex'),
+        }),
     ...(caller.traceparent === undefined ? {} : { traceparent: caller.traceparent }),
   };
 };

@@ -1,4 +1,10 @@
+import { AggregateHandler } from '../../src/commands/aggregate-handler.ts';
+import type { AgentCardSource, Commands } from '../../src/commands/context.ts';
+import { agentDecider } from '../../src/domain/agent/decider.ts';
+import { taskDecider } from '../../src/domain/task/decider.ts';
+import type { EventStore } from '../../src/eventstore/event-store.ts';
 import type { Clock, Ids, Random } from '../../src/platform/clock.ts';
+import { AppError } from '../../src/platform/errors.ts';
 
 export type FakeClock = Clock & {
   /** Moves time on and calls back what falls due on the way, in order. */
@@ -66,5 +72,27 @@ export const fakeRandom = (seed = 1): Random => {
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+};
+
+const noCards: AgentCardSource = {
+  fetch: async (cardUrl) => {
+    throw new AppError('BAD_USER_INPUT', `no agent card at ${cardUrl}`);
+  },
+};
+
+/** Everything a command needs, over one store, as one process has it: a second call is a second process. */
+export const commandsOver = (
+  store: EventStore,
+  ports: { clock?: Clock; ids?: Ids; random?: Random; cards?: AgentCardSource } = {},
+): Commands => {
+  const { clock = fakeClock(undefined, 'immediate'), ids = fakeIds(), random = fakeRandom(), cards = noCards } = ports;
+  return {
+    clock,
+    ids,
+    random,
+    cards,
+    tasks: new AggregateHandler(store, taskDecider, { clock, random }, ({ status }) => status === 'completed'),
+    agents: new AggregateHandler(store, agentDecider, { clock, random }),
   };
 };
