@@ -3,15 +3,28 @@ import { type AgentProfile, CapabilityName, type Transport } from '../domain/age
 import { executeAgentCommand } from './agent-command.ts';
 import { type AgentCardFacts, badInput, type Caller, type Commands, parseInput } from './context.ts';
 
+/** Cut to `length` UTF-16 units, without leaving half a character. */
+const cut = (value: string, length: number): string => value.slice(0, length).replace(/[\ud800-\udbff]$/, '');
+
+const MAX_CAPABILITIES = 200;
+
 const capabilitiesOf = (input: RegisterAgentInput, card: AgentCardFacts | undefined): AgentProfile['capabilities'] => {
   if (input.capabilities) return input.capabilities;
-  const skills = (card?.skills ?? []).filter((skill) => CapabilityName.safeParse(skill).success);
+  const skills = [...new Set(card?.skills)].filter((skill) => CapabilityName.safeParse(skill).success);
   if (skills.length === 0)
     throw badInput([
       {
         pointer: '/capabilities',
         code: 'REQUIRED',
         message: 'name at least one capability; the agent card has no usable skill',
+      },
+    ]);
+  if (skills.length > MAX_CAPABILITIES)
+    throw badInput([
+      {
+        pointer: '/capabilities',
+        code: 'REQUIRED',
+        message: `name at most ${MAX_CAPABILITIES} capabilities; the agent card has ${skills.length} skills`,
       },
     ]);
   return skills.map((name) => ({ name, version: '1.0.0' }));
@@ -21,10 +34,10 @@ const transportOf = (input: RegisterAgentInput, card: AgentCardFacts | undefined
   card && input.cardUrl !== undefined ? { kind: 'a2a', cardUrl: input.cardUrl, card: card.card } : { kind: 'local' };
 
 const profileOf = (input: RegisterAgentInput, card: AgentCardFacts | undefined): AgentProfile => {
-  const description = input.description ?? card?.description?.slice(0, 2_000);
+  const description = input.description ?? (card?.description === undefined ? undefined : cut(card.description, 2_000));
   return {
     pool: input.pool,
-    name: input.name ?? card?.name.slice(0, 200) ?? input.agentId,
+    name: input.name ?? (cut(card?.name.trim() ?? '', 200) || input.agentId),
     ...(description === undefined ? {} : { description }),
     capabilities: capabilitiesOf(input, card),
     transport: transportOf(input, card),

@@ -32,11 +32,9 @@ export const submitTask = async (
 export const MAX_TASKS_PER_CALL = 1_000;
 
 const SubmitTasksInput = z.strictObject({
-  tasks: z
-    .array(z.looseObject({ idempotencyKey: z.string().optional() }))
-    .min(1)
-    .max(MAX_TASKS_PER_CALL),
+  tasks: z.array(z.unknown()).min(1).max(MAX_TASKS_PER_CALL),
 });
+const BulkItem = z.looseObject({ idempotencyKey: z.string().optional() });
 
 /** Outcome of one item of a bulk submission, in the order of the request. */
 export type SubmittedItem =
@@ -49,19 +47,10 @@ export type SubmittedItem =
       readonly issues: readonly InputIssue[];
     };
 
-const submitItem = async (
-  commands: Commands,
-  caller: Caller,
-  item: Record<string, unknown>,
-  index: number,
-): Promise<SubmittedItem> => {
-  const { idempotencyKey, ...input } = item;
+const submitItem = async (commands: Commands, caller: Caller, item: unknown, index: number): Promise<SubmittedItem> => {
   try {
-    const result = await submitTask(
-      commands,
-      { ...caller, idempotencyKey: idempotencyKey as string | undefined },
-      input,
-    );
+    const { idempotencyKey, ...input } = parseInput(BulkItem, item);
+    const result = await submitTask(commands, { ...caller, idempotencyKey }, input);
     if (result.ok) return { index, ok: true, accepted: result.value };
     return { index, ok: false, code: result.rejection.reason, message: result.rejection.reason, issues: [] };
   } catch (error) {
