@@ -4,7 +4,7 @@ import { Call } from './call.ts';
 import { GrpcError, Status } from './status.ts';
 
 /** Handles a new call: sets the callbacks it needs and returns. */
-export type CallHandler = (call: Call) => void;
+type CallHandler = (call: Call) => void;
 
 /** Full method path, `/package.Service/Method`, to its handler. */
 export type Methods = ReadonlyMap<string, CallHandler>;

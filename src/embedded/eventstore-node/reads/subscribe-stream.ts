@@ -1,8 +1,8 @@
-import { streamDeleted } from '../services/write-errors.ts';
 import type { EventStore } from '../store/event-store.ts';
 import type { StreamRef } from '../wire/append-request.ts';
 import type { Start } from '../wire/read-request.ts';
 import { CAUGHT_UP, confirmation } from '../wire/read-response.ts';
+import { streamDeleted } from '../wire/write-errors.ts';
 import type { MessageSource, OutputChunk } from './output.ts';
 import type { Renderer } from './renderer.ts';
 import { SpanReader } from './span-reader.ts';

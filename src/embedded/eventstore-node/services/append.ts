@@ -6,9 +6,9 @@ import type { Expected } from '../store/append-rules.ts';
 import type { Outcome } from '../store/operations.ts';
 import { checkStreamName, readProposedEvent, readWriteOptions, type StreamRef } from '../wire/append-request.ts';
 import { appendDone, appendWrongVersion } from '../wire/append-response.ts';
+import { appendTooLarge, failureCode, requestError, streamDeleted } from '../wire/write-errors.ts';
 import type { NodeContext } from './context.ts';
 import { MAX_APPEND_REQUEST_BYTES, MAX_APPEND_SIZE } from './limits.ts';
-import { appendTooLarge, failureCode, requestError, streamDeleted } from './write-errors.ts';
 
 /** `Streams.Append`: options, then events, then half-close; one answer. */
 export function handleAppend({ committer, now }: NodeContext, call: Call): void {

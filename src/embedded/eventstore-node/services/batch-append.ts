@@ -24,9 +24,9 @@ import {
   batchUnavailable,
   batchWrongVersion,
 } from '../wire/append-response.ts';
+import { failureCode } from '../wire/write-errors.ts';
 import type { NodeContext } from './context.ts';
 import { MAX_APPEND_REQUEST_BYTES, MAX_APPEND_SIZE } from './limits.ts';
-import { failureCode } from './write-errors.ts';
 
 /** How long an append without a deadline may wait for its last fragment. */
 const DEFAULT_TIMEOUT_MS = 10_000;

@@ -5,8 +5,8 @@ import { ProtoWriter } from '../protobuf/writer.ts';
 import type { Expected } from '../store/append-rules.ts';
 import type { Operation, Outcome } from '../store/operations.ts';
 import { checkStreamName, readWriteOptions, type StreamRef } from '../wire/append-request.ts';
+import { failureCode, requestError, streamDeleted, wrongExpectedVersion } from '../wire/write-errors.ts';
 import type { NodeContext } from './context.ts';
-import { failureCode, requestError, streamDeleted, wrongExpectedVersion } from './write-errors.ts';
 
 /** `Streams.Delete` and `Streams.Tombstone`. */
 export function handleDelete({ committer, now }: NodeContext, kind: 'delete' | 'tombstone', call: Call): void {

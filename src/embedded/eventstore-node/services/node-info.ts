@@ -4,7 +4,7 @@ import { textUuid } from '../wire/uuid.ts';
 import type { NodeContext } from './context.ts';
 
 /** The version whose behaviour this node shows. */
-export const SERVER_VERSION = '24.6.0';
+const SERVER_VERSION = '24.6.0';
 
 /** What is served, with the features the client asks for by name. */
 const FEATURES: readonly (readonly [service: string, method: string, features: readonly string[]])[] = [

@@ -11,7 +11,7 @@ import { varintSize, writeVarint } from '../protobuf/writer.ts';
  * 16 f64 revision                      38 u16 where the         48 u32 where the data starts; it ends with the record
  * 24 f64 created, ms since the epoch          RecordedEvent starts; it ends with the record
  */
-export const RECORD_HEADER = 52;
+const RECORD_HEADER = 52;
 const FRAME_PREFIX = 5;
 const ID_LENGTH = 36;
 

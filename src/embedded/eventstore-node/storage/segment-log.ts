@@ -6,7 +6,7 @@ import { createSegment, openSegments, type Segment } from './segment-files.ts';
 const flush = promisify(fdatasync);
 
 /** A segment is closed at this size; the group that crosses the line still goes into it. */
-export const SEGMENT_SIZE = 64 * 1024 * 1024;
+const SEGMENT_SIZE = 64 * 1024 * 1024;
 
 /**
  * The log as append-only files. One write and one fdatasync per group; the next group is written only after the last
@@ -61,6 +61,11 @@ export class SegmentLog implements Log {
       filled += got;
     }
     return buffer;
+  }
+
+  /** Where the file begins that holds this position: the start of a group. */
+  segmentStart(position: number): number {
+    return this.segmentAt(Math.max(0, position)).base;
   }
 
   /** Drops everything from `position` on. Only for recovery: nothing there was ever acknowledged. */

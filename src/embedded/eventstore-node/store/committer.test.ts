@@ -2,13 +2,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openDataFolder } from '../storage/data-folder.ts';
+import { EventIndex } from '../index/event-index.ts';
 import { type Log, LogFailure } from '../storage/log.ts';
 import { MemoryLog } from '../storage/memory-log.ts';
 import type { Expected } from './append-rules.ts';
 import { Committer } from './committer.ts';
+import { openDataFolder } from './data-folder.ts';
 import { nodeEvent } from './decide-operation.ts';
-import { EventIndex } from './event-index.ts';
 import { EventStore } from './event-store.ts';
 import type { Operation, Outcome } from './operations.ts';
 

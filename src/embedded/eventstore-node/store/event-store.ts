@@ -1,8 +1,8 @@
+import type { EventIndex, StreamId } from '../index/event-index.ts';
 import { GroupCache } from '../storage/group-cache.ts';
 import type { Log } from '../storage/log.ts';
 import { DamagedLog } from '../storage/log.ts';
 import { isIntactRecord, StoredRecord } from '../storage/record.ts';
-import type { EventIndex, StreamId } from './event-index.ts';
 import type { GroupBuilder } from './group-builder.ts';
 import {
   metastreamOf,

@@ -1,4 +1,4 @@
-import type { StreamId } from './event-index.ts';
+import type { StreamId } from '../index/event-index.ts';
 
 /** Two generations of this many ids are remembered: about 8 MB. */
 const GENERATION = 32_768;

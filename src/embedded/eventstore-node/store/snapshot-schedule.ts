@@ -1,4 +1,4 @@
-import type { DataFolder } from '../storage/data-folder.ts';
+import type { DataFolder } from './data-folder.ts';
 
 /** A new snapshot is due after this many events, or a quarter of all events if that is more. */
 const MIN_EVENTS = 50_000;

@@ -18,7 +18,7 @@ export const NO_METADATA: StreamMetadata = {
 const DELETED = 2 ** 63;
 export const SOFT_DELETE_DATA = Buffer.from('{"$tb":9223372036854775807}', 'latin1');
 
-export const METASTREAM_PREFIX = '$$';
+const METASTREAM_PREFIX = '$$';
 
 export function metastreamOf(streamName: string): string {
   return METASTREAM_PREFIX + streamName;

@@ -28,7 +28,7 @@ export class BadAppend extends Error {
   override readonly name = 'BadAppend';
 }
 
-export const REQUIRED_METADATA = 'type,content-type';
+const REQUIRED_METADATA = 'type,content-type';
 
 /** `StreamIdentifier`. */
 export function readStreamRef(message: ProtoReader): StreamRef {

@@ -3,7 +3,7 @@ import { ProtoReader } from '../protobuf/reader.ts';
 import { MAX_I64 } from '../storage/record.ts';
 import { readStreamRef, type StreamRef } from './append-request.ts';
 
-export const MAX_U64 = 18446744073709551615n;
+const MAX_U64 = 18446744073709551615n;
 
 /** Where a read starts. Numbers beyond what a log can reach are rounded, which changes no comparison. */
 export type Start = 'start' | 'end' | number;

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { EventIndex } from '../store/event-index.ts';
-import { replaceFile } from './durable-files.ts';
-import { lockFolder } from './folder-lock.ts';
-import type { Log } from './log.ts';
+import type { EventIndex } from '../index/event-index.ts';
+import { readSnapshot, writeSnapshot } from '../index/snapshot.ts';
+import { replaceFile } from '../storage/durable-files.ts';
+import { lockFolder } from '../storage/folder-lock.ts';
+import type { Log } from '../storage/log.ts';
+import { SegmentLog } from '../storage/segment-log.ts';
 import { recover } from './recovery.ts';
-import { SegmentLog } from './segment-log.ts';
-import { readSnapshot, writeSnapshot } from './snapshot.ts';
 
 const IDENTITY_FILE = 'node.json';
 const FORMAT = 1;

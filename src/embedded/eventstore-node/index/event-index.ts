@@ -1,4 +1,4 @@
-import { NumberList } from './growable.ts';
+import { NumberList } from './number-list.ts';
 import { OrdinalLists } from './ordinal-lists.ts';
 
 /** A stream's number in the index. */

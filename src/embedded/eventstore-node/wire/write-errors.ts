@@ -1,7 +1,7 @@
 import { GrpcError, Status, type StatusCode } from '../grpc/status.ts';
 import type { Expected } from '../store/append-rules.ts';
 import type { Outcome } from '../store/operations.ts';
-import { BadAppend, MissingMetadata } from '../wire/append-request.ts';
+import { BadAppend, MissingMetadata } from './append-request.ts';
 
 type Failed = Extract<Outcome, { kind: 'failed' }>;
 

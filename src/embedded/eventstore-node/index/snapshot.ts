@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { EventIndex } from '../store/event-index.ts';
-import { replaceFile } from './durable-files.ts';
+import { replaceFile } from '../storage/durable-files.ts';
+import { EventIndex } from './event-index.ts';
 
 /**
  * The index as a file, so that a restart need not rebuild it. Disposable: without it, or if it is damaged, the index is
