@@ -36,7 +36,8 @@ export const json = (text: string): unknown => {
   try {
     return parseJson(text);
   } catch (error) {
-    throw new InvalidArgumentError(`Allowed: JSON (${(error as Error).message}).`);
+    const { message } = error as Error;
+    throw new InvalidArgumentError(`Allowed: JSON (${message.replace('the body is no JSON: ', '')}).`);
   }
 };
 

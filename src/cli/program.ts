@@ -34,22 +34,22 @@ const onExit =
 
 const strict = (command: Command, terminal: Terminal): void => {
   refuseRepeats(command);
-  command.exitOverride(onExit(command)).configureOutput({
-    writeOut: terminal.out,
-    writeErr: terminal.err,
-    outputError: () => {}, // main prints every failure the same way
-    getOutHasColors: () => terminal.colour,
-    getErrHasColors: () => false,
-  });
+  command
+    .helpCommand(false)
+    .exitOverride(onExit(command))
+    .configureOutput({
+      writeOut: terminal.out,
+      writeErr: terminal.err,
+      outputError: () => {}, // main prints every failure the same way
+      getOutHasColors: () => terminal.colour,
+      getErrHasColors: () => false,
+    });
   for (const child of command.commands) strict(child, terminal);
 };
 
 /** The `baton` program. Parsing throws `Failure` for wrong usage, `CommanderError` with exit code 0 once help was printed. */
 export const createProgram = (version: string, groups: readonly AddCommands[], terminal: Terminal): Command => {
-  const program = new Command('baton')
-    .description('Event-sourced orchestrator for fleets of agents.')
-    .version(version)
-    .helpCommand(false);
+  const program = new Command('baton').description('Event-sourced orchestrator for fleets of agents.').version(version);
   for (const add of groups) add(program, terminal);
   strict(program, terminal);
   return program;

@@ -1,4 +1,3 @@
-import { createEsdbEventStore } from '../eventstore/esdb-event-store.ts';
 import type { EventStore } from '../eventstore/event-store.ts';
 import { systemClock } from '../platform/clock.ts';
 import { createLogger } from '../platform/logger.ts';
@@ -15,6 +14,7 @@ export const withEventStore = async <Result>(
 ): Promise<Result> => {
   const { eventStoreUrl } = storeUrls(terminal);
   if (eventStoreUrl === undefined) throw storeNotFound('the event store', 'EVENTSTORE_URL');
+  const { createEsdbEventStore } = await import('../eventstore/esdb-event-store.ts'); // loads gRPC
   const logger = createLogger('silent');
   const store = createEsdbEventStore(eventStoreUrl, { logger, clock: systemClock, retryForMs: RETRY_FOR_MS });
   try {

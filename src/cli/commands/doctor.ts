@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type Check, formatChecks, runDoctor } from '../../embedded/doctor.ts';
+import type { Check } from '../../embedded/doctor.ts';
 import { type Config, readConfig } from '../../platform/config.ts';
 import { EXIT } from '../failure.ts';
 import { examples } from '../program.ts';
@@ -21,7 +21,7 @@ const checkServer = async (url: string, pid: number): Promise<Check> => {
 };
 
 /** With a server that runs from the data directory, its stores are looked at; without one, what the next start would use. */
-const look = async (config: Config): Promise<Check[]> => {
+const look = async (config: Config, runDoctor: (config: Config) => Promise<Check[]>): Promise<Check[]> => {
   const found = findServer(config.dataDir);
   if (found.state !== 'running') return runDoctor(config);
   const { url, eventStoreUrl, databaseUrl, redisUrl } = found.server;
@@ -42,7 +42,8 @@ export const addDoctor = (program: Command, terminal: Terminal): void => {
       `${examples('baton doctor', 'DATABASE_URL=postgres://… baton doctor --json')}\nExit code 1 when a check fails.\n`,
     )
     .action(async ({ json }: { json?: boolean }) => {
-      const checks = await look(readConfig(terminal.env));
+      const { formatChecks, runDoctor } = await import('../../embedded/doctor.ts');
+      const checks = await look(readConfig(terminal.env), runDoctor);
       terminal.out(json === true ? `${JSON.stringify(checks)}\n` : `${formatChecks(checks)}\n`);
       if (checks.some(({ status }) => status === 'fail')) process.exitCode = EXIT.failed;
     });

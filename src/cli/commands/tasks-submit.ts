@@ -1,0 +1,248 @@
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { MAX_TASKS_PER_CALL } from '../../commands/submit-task.ts';
+import { RetryPolicy } from '../../domain/retry.ts';
+import { STRATEGY_NAMES } from '../../domain/routing/strategies.ts';
+import type { InputIssue } from '../../platform/errors.ts';
+import type { Client } from '../client.ts';
+import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
+import { EXIT, Failure, usageFailure } from '../failure.ts';
+import * as parse from '../parse.ts';
+import { type Accepted, acceptedOf, payloadOf } from '../payload.ts';
+import { print } from '../print.ts';
+import { examples } from '../program.ts';
+import { type Progress, progressBar } from '../progress.ts';
+import { type FileTask, parseText, readTasks, readText } from '../task-file.ts';
+import type { Terminal } from '../terminal.ts';
+import { printTask } from './tasks-read.ts';
+import { followTask } from './tasks-watch.ts';
+
+const SUBMIT = `mutation ($input: SubmitTaskInput!, $key: String) {
+  submitTask(input: $input, idempotencyKey: $key) ${payloadOf('Task')}
+}`;
+
+type SubmitOptions = ServerOptions & {
+  readonly input?: unknown;
+  readonly inputFile?: string;
+  readonly pool?: string;
+  readonly priority?: number;
+  readonly strategy?: string;
+  readonly versionRange?: string;
+  readonly timeoutMs?: number;
+  readonly deadline?: string;
+  readonly maxAttempts?: number;
+  readonly retry?: string;
+  readonly retryBaseMs?: number;
+  readonly tag?: readonly string[];
+  readonly idempotencyKey?: string;
+  readonly wait?: boolean;
+};
+
+/** Members without a value are left out, so that the server's defaults hold. */
+const given = (members: Readonly<Record<string, unknown>>): Record<string, unknown> | undefined => {
+  const entries = Object.entries(members).filter(([, value]) => value !== undefined);
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
+};
+
+const inputOf = async (terminal: Terminal, { input, inputFile }: SubmitOptions): Promise<unknown> => {
+  if (inputFile === undefined) return input;
+  return parseText(await readText(terminal, inputFile), { name: inputFile === '-' ? 'stdin' : inputFile, line: 1 });
+};
+
+const taskOf = async (terminal: Terminal, capability: string, options: SubmitOptions) =>
+  given({
+    capability,
+    input: await inputOf(terminal, options),
+    pool: options.pool,
+    priority: options.priority,
+    strategy: options.strategy?.toUpperCase(),
+    versionRange: options.versionRange,
+    timeoutMs: options.timeoutMs,
+    deadlineAt: options.deadline,
+    tags: options.tag,
+    retry: given({
+      kind: options.retry?.toUpperCase(),
+      maxAttempts: options.maxAttempts,
+      baseMs: options.retryBaseMs,
+    }),
+  });
+
+const awaitEnd = async (
+  terminal: Terminal,
+  client: Client,
+  id: string,
+  position: string,
+  json: boolean | undefined,
+): Promise<void> => {
+  const from = BigInt(position);
+  const end = await followTask(client, id, { from, endsFrom: from, onEntry: () => {} });
+  await printTask(terminal, client, id, { json, atLeast: end.position });
+  if (end.type !== 'TaskCompleted') process.exitCode = EXIT.failed;
+};
+
+const submit = async (terminal: Terminal, capability: string, options: SubmitOptions): Promise<void> => {
+  const input = await taskOf(terminal, capability, options);
+  await withClient(terminal, options, async (client) => {
+    const variables = { input, key: options.idempotencyKey };
+    const { submitTask } = await client.execute<{ submitTask: Accepted }>(SUBMIT, variables);
+    const { id, position, repeated } = acceptedOf(submitTask);
+    if (options.wait === true) return awaitEnd(terminal, client, id, position, options.json);
+    print(
+      terminal,
+      options.json,
+      { taskId: id, position, repeated },
+      () => `${id}${repeated ? '  (submitted before under this key)' : ''}\n`,
+    );
+  });
+};
+
+const SUBMIT_MANY = `mutation ($tasks: [SubmitTasksItemInput!]!) {
+  submitTasks(tasks: $tasks) {
+    items { accepted { taskId position repeated } error { code message issues { pointer code message } } }
+  }
+}`;
+
+type ItemError = { readonly code: string; readonly message: string; readonly issues: readonly InputIssue[] };
+type Item = {
+  readonly accepted: { readonly taskId: string; readonly position: string; readonly repeated: boolean } | null;
+  readonly error: ItemError | null;
+};
+type Outcome = Item & { readonly place: string };
+
+/** The server takes bodies of 2 MiB; the rest of the request needs little. */
+const MAX_CHUNK_BYTES = 1_500_000;
+
+/** GraphQL's form of a task: enum values in capitals. */
+const asVariable = ({ task }: FileTask): Record<string, unknown> => {
+  const { strategy, retry, ...rest } = task as { strategy: string; retry: { kind: string } };
+  return { ...rest, strategy: strategy.toUpperCase(), retry: { ...retry, kind: retry.kind.toUpperCase() } };
+};
+
+type Chunk = { readonly tasks: FileTask[]; readonly items: unknown[] };
+
+function* chunksOf(tasks: readonly FileTask[], keyPrefix: string | undefined): Generator<Chunk> {
+  let chunk: Chunk = { tasks: [], items: [] };
+  let bytes = 0;
+  for (const [index, task] of tasks.entries()) {
+    const idempotencyKey = task.idempotencyKey ?? (keyPrefix === undefined ? undefined : `${keyPrefix}/${index}`);
+    const item = { idempotencyKey, task: asVariable(task) };
+    const size = JSON.stringify(item).length;
+    if (chunk.tasks.length === MAX_TASKS_PER_CALL || (bytes + size > MAX_CHUNK_BYTES && chunk.tasks.length > 0)) {
+      yield chunk;
+      chunk = { tasks: [], items: [] };
+      bytes = 0;
+    }
+    chunk.tasks.push(task);
+    chunk.items.push(item);
+    bytes += size;
+  }
+  yield chunk;
+}
+
+const afterSome = (error: unknown, submitted: number, total: number): unknown => {
+  if (!(error instanceof Failure) || submitted === 0) return error;
+  return new Failure(error.exitCode, `${error.message}; ${submitted} of ${total} tasks were submitted before`, {
+    code: error.code,
+    issues: error.issues,
+    advice: 'with --idempotency-key the same command can be repeated without submitting a task twice',
+  });
+};
+
+const submitAll = async (
+  client: Client,
+  tasks: readonly FileTask[],
+  keyPrefix: string | undefined,
+  progress: Progress,
+): Promise<Outcome[]> => {
+  const outcomes: Outcome[] = [];
+  for (const chunk of chunksOf(tasks, keyPrefix)) {
+    try {
+      const { submitTasks } = await client.execute<{ submitTasks: { items: Item[] } }>(SUBMIT_MANY, {
+        tasks: chunk.items,
+      });
+      outcomes.push(...submitTasks.items.map((item, index) => ({ ...item, place: chunk.tasks[index]?.place ?? '' })));
+      progress.update(outcomes.length);
+    } catch (error) {
+      throw afterSome(error, outcomes.length, tasks.length);
+    }
+  }
+  return outcomes;
+};
+
+const SHOWN_ERRORS = 20;
+
+const submitMany = async (
+  terminal: Terminal,
+  file: string,
+  options: ServerOptions & { readonly idempotencyKey?: string },
+): Promise<void> => {
+  const tasks = await readTasks(terminal, file);
+  const progress = progressBar(terminal, 'submitting', tasks.length);
+  const outcomes = await withClient(terminal, options, (client) =>
+    submitAll(client, tasks, options.idempotencyKey, progress),
+  ).finally(() => progress.stop());
+  const failed = outcomes.filter(({ error }) => error !== null);
+  for (const { place, error } of failed.slice(0, SHOWN_ERRORS)) terminal.err(`${place}: ${error?.message}\n`);
+  if (failed.length > SHOWN_ERRORS) terminal.err(`… and ${failed.length - SHOWN_ERRORS} more\n`);
+  const submitted = outcomes.length - failed.length;
+  print(terminal, options.json, { submitted, failed: failed.length, items: outcomes }, () =>
+    failed.length === 0 ? `${submitted} tasks submitted\n` : `${submitted} tasks submitted, ${failed.length} refused\n`,
+  );
+  if (failed.length > 0) process.exitCode = EXIT.failed;
+};
+
+const capabilityArgument = (text: string): string => {
+  if (text.trim() === '') throw usageFailure("argument 'capability' is empty");
+  return text;
+};
+
+const MAX_INT = 2_147_483_647;
+
+export const addSubmit = (tasks: Command, terminal: Terminal): void => {
+  serverOptions(
+    tasks
+      .command('submit')
+      .description('Submit one task and print its id.')
+      .argument('<capability>', 'what an agent must offer to take it', capabilityArgument)
+      .addOption(new Option('--input <json>', 'what the agent is given').argParser(parse.json).conflicts('inputFile'))
+      .option('--input-file <file>', 'the same from a file; - is stdin')
+      .option('--pool <name>', 'pool of agents')
+      .option('--priority <n>', '1 critical … 5 background', parse.integer(1, 5))
+      .addOption(new Option('--strategy <name>', 'how the agent is chosen').choices(STRATEGY_NAMES))
+      .option('--version-range <range>', "semver range for the capability's version")
+      .option('--timeout-ms <n>', 'limit of one attempt', parse.integer(1, MAX_INT))
+      .option('--deadline <instant>', 'give the task up when it has not completed by then', parse.instant)
+      .option('--max-attempts <n>', 'attempts before it is dead-lettered', parse.integer(1, 100))
+      .addOption(new Option('--retry <kind>', 'how delays grow').choices(RetryPolicy.shape.kind.unwrap().options))
+      .option('--retry-base-ms <n>', 'first delay', parse.integer(0, 3_600_000))
+      .option('--tag <text>', 'for filters (repeatable)', parse.collect(String))
+      .option('--idempotency-key <key>', 'the same key and task give the same task id')
+      .option('--wait', 'wait for its end and print the result; exit code 1 unless it completed'),
+  )
+    .addHelpText(
+      'after',
+      examples(
+        `baton tasks submit carbon.footprint --input '{"country":"DEU","kWh":120000}' --wait`,
+        'baton tasks submit report --input-file report.json --priority 1 --idempotency-key report-2026-07',
+      ),
+    )
+    .action((capability: string, options: SubmitOptions) => submit(terminal, capability, options));
+
+  serverOptions(
+    tasks
+      .command('submit-many')
+      .description('Submit the tasks of a file: a JSON list, or JSON lines. All are checked before the first is sent.')
+      .argument('<file>', '- is stdin')
+      .option('--idempotency-key <key>', 'prefix; each task without a key of its own gets <key>/<index>'),
+  )
+    .addHelpText(
+      'after',
+      `${examples(
+        'baton tasks submit-many suppliers.jsonl --idempotency-key suppliers-2026-07',
+        `echo '{"capability":"report","input":{"month":7},"priority":2}' | baton tasks submit-many -`,
+      )}\nExit code 1 when a task is refused; the others are submitted all the same.\n`,
+    )
+    .action((file: string, options: ServerOptions & { idempotencyKey?: string }) =>
+      submitMany(terminal, file, options),
+    );
+};
