@@ -1,67 +1,139 @@
 import type { Server } from 'node:http';
-import express, { type Express } from 'express';
+import type { Queue } from 'bullmq';
+import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { Commands } from '../commands/context.ts';
 import type { EventStore } from '../eventstore/event-store.ts';
+import type { LogFeed } from '../eventstore/log-feed.ts';
 import type { Config } from '../platform/config.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Queryable } from '../projections/database.ts';
+import { AgentDirectory } from './agent-directory.ts';
 import { callerOf } from './caller.ts';
+import type { OperationContext } from './graphql/context.ts';
 import { type Freshness, Reads } from './graphql/reads.ts';
 import { createSchema } from './graphql/schema.ts';
+import { GraphQLSockets } from './graphql/websocket.ts';
 import { createGraphQL, GRAPHQL_PATH } from './graphql/yoga.ts';
 import { healthz, type Readiness, readyz } from './health.ts';
+import { type HeartbeatSink, heartbeat } from './heartbeat.ts';
 import { noSuchPath, problems } from './http-errors.ts';
+import { Hub } from './live/hub.ts';
+import { countEvents, type Metrics, metricsPage } from './metrics.ts';
+import { BOARD_PATH, queueBoard } from './queue-board.ts';
 import { requestLog } from './request-log.ts';
-
-/** Whether the address is served over TLS is known to the proxy that does it. */
-const HEADERS = { strictTransportSecurity: false } as const;
 
 /** What the API is made of. It opens nothing and closes nothing of it. */
 export type ApiDependencies = {
   readonly config: Pick<Config, 'graphiql' | 'queuesWritable'>;
   readonly logger: Logger;
+  /** Also brings clock and ids. */
   readonly commands: Commands;
-  readonly store: EventStore;
+  readonly store: Pick<EventStore, 'readStream'>;
+  readonly feed: Pick<LogFeed, 'read' | 'head'>;
   readonly pool: Queryable;
   readonly freshness: Freshness;
+  /** Queues for the board; asked anew for each look. */
+  readonly queues: () => readonly Queue[];
+  readonly heartbeats: HeartbeatSink;
   readonly readiness: Readiness;
+  readonly metrics: Metrics;
 };
 
 export type Api = {
   readonly app: Express;
   /** Takes WebSocket upgrades of `/graphql` from this server. */
   attachWebSockets(server: Server): void;
-  /** Ends subscriptions and refuses new ones. */
+  /** Ends subscriptions and refuses new ones. Closing the server itself is the caller's part. */
   close(): Promise<void>;
 };
 
-export const createApi = (deps: ApiDependencies): Api => {
-  const { config, logger, commands } = deps;
-  const graphql = createGraphQL({
-    schema: createSchema(),
-    explorable: config.graphiql,
-    logger,
-    contextOf: (request) => {
-      const caller = callerOf({ header: (name) => request.headers.get(name) ?? undefined });
-      return { caller, commands, reads: new Reads(deps, caller.tenant) };
+/** Whether the address is served over TLS is known to the proxy that does it. */
+const HEADERS = { strictTransportSecurity: false } as const;
+/** Pages whose scripts stand in the page itself; everything they need comes from here. */
+const PAGE_HEADERS = {
+  ...HEADERS,
+  contentSecurityPolicy: {
+    directives: {
+      'script-src': ["'self'", "'unsafe-inline'", 'blob:'],
+      'worker-src': ["'self'", 'blob:'],
+      'connect-src': ["'self'", 'ws:', 'wss:'],
+      'font-src': ["'self'", 'data:'],
+      'upgrade-insecure-requests': null,
     },
+  },
+} as const;
+
+const LANDING = {
+  name: 'baton',
+  graphql: GRAPHQL_PATH,
+  subscriptions: `${GRAPHQL_PATH} (SSE, or WebSocket with graphql-transport-ws)`,
+  alive: '/healthz',
+  ready: '/readyz',
+  metrics: '/metrics',
+  queues: BOARD_PATH,
+  heartbeat: 'POST /agents/:id/heartbeat',
+} as const;
+
+const landing: RequestHandler = (_request, response) => {
+  response.json(LANDING);
+};
+
+/** The HTTP side of Baton: GraphQL, heartbeats, health, metrics, the board of the queues. */
+export const createApi = (deps: ApiDependencies): Api => {
+  const { config, logger, commands, metrics } = deps;
+  const { clock } = commands;
+  const directory = new AgentDirectory(commands.agents);
+  const count = countEvents(metrics);
+  const hub = new Hub({
+    feed: deps.feed,
+    logger,
+    onEvent: (event) => {
+      count(event);
+      directory.observe(event);
+    },
+  });
+  const contextOf = (request: Request): OperationContext => {
+    const caller = callerOf({ header: (name) => request.headers.get(name) ?? undefined });
+    return { caller, commands, hub, reads: new Reads(deps, caller.tenant), onCutOff: () => undefined };
+  };
+  const graphql = createGraphQL({ schema: createSchema(), explorable: config.graphiql, logger, contextOf });
+  const sockets = new GraphQLSockets({ graphql, clock, logger, contextOf });
+  metrics.addMeasurement({
+    name: 'baton_subscriptions',
+    help: 'GraphQL subscriptions that are open',
+    labelNames: [],
+    read: async () => [{ labels: {}, value: hub.subscriptions }],
   });
 
   const app = express();
   app.disable('x-powered-by');
+  app.disable('etag');
   app.set('query parser', 'simple');
-  app.use(requestLog(commands, logger));
+  // First, and without the headers of pages: there is one call per agent and interval.
+  app.post('/agents/:id/heartbeat', metrics.timed('heartbeat'), heartbeat({ directory, sink: deps.heartbeats, clock }));
   app.get('/healthz', healthz);
-  app.get('/readyz', readyz(deps.readiness, commands.clock, logger));
-  // GraphiQL is one page with its scripts inside.
-  app.use(GRAPHQL_PATH, helmet({ ...HEADERS, contentSecurityPolicy: false }), graphql);
+  app.use(requestLog(commands, logger));
+  app.use(GRAPHQL_PATH, metrics.timed('graphql'), helmet(PAGE_HEADERS), graphql);
+  app.use(
+    BOARD_PATH,
+    metrics.timed('queues'),
+    helmet(PAGE_HEADERS),
+    queueBoard({ queues: deps.queues, writable: config.queuesWritable }),
+  );
   app.use(helmet(HEADERS));
+  app.get('/', landing);
+  app.get('/readyz', readyz(deps.readiness, clock, logger));
+  app.get('/metrics', metricsPage(metrics));
   app.use(noSuchPath);
   app.use(problems(logger));
+
   return {
     app,
-    attachWebSockets: () => undefined,
-    close: async () => undefined,
+    attachWebSockets: (server) => sockets.attach(server),
+    async close() {
+      sockets.close();
+      await hub.stop();
+    },
   };
 };

@@ -107,6 +107,21 @@ export class Reads {
     return value;
   }
 
+  /** Forgets what was read: the next question is asked anew. */
+  clear(): void {
+    this.#asOf = undefined;
+    for (const loader of [
+      this.tasks,
+      this.attempts,
+      this.assignments,
+      this.agents,
+      this.openTasks,
+      this.taskEvents,
+      ...this.#payloads.values(),
+    ])
+      loader.clearAll();
+  }
+
   reflected(position: Position): void {
     if (this.#asOf === undefined || position < this.#asOf) this.#asOf = position;
   }

@@ -11,6 +11,7 @@ import { addErrorTypes } from './error-types.ts';
 import { addWhyType } from './routing.ts';
 import { addSharedTypes } from './shared-types.ts';
 import { addStats } from './stats.ts';
+import { addSubscriptions } from './subscriptions.ts';
 import { addTaskCommands } from './task-commands.ts';
 import { addTaskQueries, addTaskTypes } from './tasks.ts';
 import { addTimelineType } from './timeline.ts';
@@ -37,5 +38,7 @@ export const createSchema = (): GraphQLSchema => {
 
   addTaskCommands(builder, enums, tasks, errors);
   addAgentCommands(builder, enums, agents);
+
+  addSubscriptions(builder, TimelineEntry, tasks, agents);
   return builder.toSchema();
 };

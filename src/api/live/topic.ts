@@ -1,0 +1,76 @@
+import type { StoredEvent } from '../../eventstore/event-store.ts';
+import type { Concern } from './changes.ts';
+import type { Placed, Subscriber } from './subscriber.ts';
+
+/** Whose changes a subscriber wants: one subject's, or all of a tenant that `matches`. */
+export type Interest<Change> =
+  | { readonly subject: string }
+  | { readonly tenant: string; readonly matches: (change: Change) => boolean };
+
+type Everything<Change extends Placed> = {
+  readonly tenant: string;
+  readonly matches: (change: Change) => boolean;
+  readonly subscriber: Subscriber<Change>;
+};
+
+/**
+ * Subscribers of one kind of change. Finding those of an event costs the same however many there are that want something else; without
+ * any, an event is not even looked at.
+ */
+export class Topic<Change extends Placed> {
+  readonly #concernsOf: (event: StoredEvent) => Concern<Change>[];
+  readonly #bySubject = new Map<string, Set<Subscriber<Change>>>();
+  readonly #everything = new Set<Everything<Change>>();
+
+  constructor(concernsOf: (event: StoredEvent) => Concern<Change>[]) {
+    this.#concernsOf = concernsOf;
+  }
+
+  get size(): number {
+    let size = this.#everything.size;
+    for (const subscribers of this.#bySubject.values()) size += subscribers.size;
+    return size;
+  }
+
+  /** What `interest` wants of an event; for reading history. */
+  select(event: StoredEvent, interest: Interest<Change>): Change[] {
+    if ('matches' in interest && event.metadata.tenant !== interest.tenant) return [];
+    return this.#concernsOf(event)
+      .filter(({ subject, change }) =>
+        'subject' in interest ? subject === interest.subject : interest.matches(change),
+      )
+      .map(({ change }) => change);
+  }
+
+  publish(event: StoredEvent): void {
+    if (this.#everything.size === 0 && this.#bySubject.size === 0) return;
+    // The stream of an event is its subject, except for the ledger's, which concern many.
+    if (this.#everything.size === 0 && !event.stream.startsWith('pool-') && !this.#bySubject.has(event.stream)) return;
+    for (const { subject, change } of this.#concernsOf(event)) {
+      for (const subscriber of this.#bySubject.get(subject) ?? []) subscriber.push(change);
+      for (const { tenant, matches, subscriber } of this.#everything)
+        if (event.metadata.tenant === tenant && matches(change)) subscriber.push(change);
+    }
+  }
+
+  /** Returns how to leave. */
+  join(interest: Interest<Change>, subscriber: Subscriber<Change>): () => void {
+    if ('matches' in interest) {
+      const entry = { ...interest, subscriber };
+      this.#everything.add(entry);
+      return () => this.#everything.delete(entry);
+    }
+    const { subject } = interest;
+    const subscribers = this.#bySubject.get(subject) ?? new Set();
+    this.#bySubject.set(subject, subscribers.add(subscriber));
+    return () => {
+      subscribers.delete(subscriber);
+      if (subscribers.size === 0 && this.#bySubject.get(subject) === subscribers) this.#bySubject.delete(subject);
+    };
+  }
+
+  endAll(): void {
+    for (const subscribers of this.#bySubject.values()) for (const subscriber of subscribers) subscriber.end();
+    for (const { subscriber } of this.#everything) subscriber.end();
+  }
+}
