@@ -43,10 +43,6 @@ const endable = <Frame>(make: (signal: AbortSignal) => AsyncGenerator<Frame, voi
     [Symbol.asyncIterator]() {
       return this;
     },
-    async [Symbol.asyncDispose]() {
-      gone.abort();
-      await frames.return();
-    },
   };
 };
 
