@@ -1,24 +1,15 @@
 import { setMaxListeners } from 'node:events';
-import {
-  BACKWARDS,
-  END,
-  EventStoreDBClient,
-  FORWARDS,
-  type JSONEventData,
-  type JSONType,
-  jsonEvent,
-  type ReadRevision,
-  START,
-  type StreamingRead,
-  StreamNotFoundError,
-  WrongExpectedVersionError,
-} from '@eventstore/db-client';
+import { EventStoreDBClient, WrongExpectedVersionError } from '@eventstore/db-client';
 import { type Clock, type Random, sleep, systemRandom } from '../platform/clock.ts';
 import { unavailable } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
+import { EsdbAppender } from './esdb-appender.ts';
+import { openReadCall } from './esdb-connection.ts';
 import { fromEsdbError, isTransientEsdbError } from './esdb-errors.ts';
-import { isSystemEvent, type RecordedEvent, toStoredEvent } from './esdb-records.ts';
+import { readToEnd } from './esdb-read.ts';
+import { type ReadRequest, readAllRequest, readStreamRequest } from './esdb-requests.ts';
 import { subscribeToAll } from './esdb-subscription.ts';
+import { isSystemEvent } from './esdb-wire.ts';
 import {
   type AllSubscription,
   type AppendResult,
@@ -38,8 +29,6 @@ const BACKOFF_MS = 20;
 const MAX_BACKOFF_MS = 1_000;
 /** Records looked at in one step when searching backwards for the last event that is not the store's own. */
 const HEAD_PAGE = 64;
-/** Records handed over by the client at once in a read. */
-const READ_AHEAD = 512;
 
 export type EsdbOptions = {
   readonly logger: Logger;
@@ -48,11 +37,9 @@ export type EsdbOptions = {
   readonly retryForMs?: number;
 };
 
-const toProposed = ({ id, type, data, metadata }: NewEvent): JSONEventData =>
-  jsonEvent({ id, type, data: data as JSONType, metadata });
-
 class EsdbEventStore implements EventStore {
   readonly #client: EventStoreDBClient;
+  readonly #appender: EsdbAppender;
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -66,6 +53,7 @@ class EsdbEventStore implements EventStore {
     { logger, clock, random = systemRandom, retryForMs = RETRY_FOR_MS }: EsdbOptions,
   ) {
     this.#client = client;
+    this.#appender = new EsdbAppender(client, clock, SILENCE_MS);
     this.#logger = logger;
     this.#clock = clock;
     this.#random = random;
@@ -79,13 +67,11 @@ class EsdbEventStore implements EventStore {
     { expectedRevision }: { readonly expectedRevision: ExpectedRevision },
   ): Promise<AppendResult> {
     if (events.length === 0) throw new Error('bug: an append without events');
-    const proposed = events.map(toProposed);
     let outcomeUnknown = false;
     return this.#retrying(async () => {
       try {
-        const appended = this.#client.appendToStream(stream, proposed, { expectedRevision });
-        const { nextExpectedRevision: revision, position } = await this.#withinTime(appended);
-        if (position !== undefined) return { revision, position: position.commit };
+        const { revision, position } = await this.#appender.append(stream, events, expectedRevision);
+        if (position !== undefined) return { revision, position };
         // An idempotent repeat of events that the store no longer shows in $all: ask the stream.
       } catch (error) {
         if (!(error instanceof WrongExpectedVersionError)) {
@@ -110,27 +96,11 @@ class EsdbEventStore implements EventStore {
       limit = Number.MAX_SAFE_INTEGER,
     }: NonNullable<Parameters<EventStore['readStream']>[1]> = {},
   ): Promise<StoredEvent[]> {
-    const start: ReadRevision = direction === 'forwards' ? START : END;
+    const request = readStreamRequest(stream, from, direction, limit);
     return this.#retrying(async () => {
       const events: StoredEvent[] = [];
-      try {
-        await this.#collect(
-          this.#client.readStream(
-            stream,
-            {
-              direction: direction === 'forwards' ? FORWARDS : BACKWARDS,
-              fromRevision: from ?? start,
-              maxCount: limit,
-            },
-            { highWaterMark: READ_AHEAD },
-          ),
-          (event) => events.push(toStoredEvent(event)),
-        );
-        return events;
-      } catch (error) {
-        if (error instanceof StreamNotFoundError) return [];
-        throw error;
-      }
+      await this.#readToEnd(request, (event) => events.push(event));
+      return events;
     });
   }
 
@@ -141,10 +111,10 @@ class EsdbEventStore implements EventStore {
       const count = after === undefined ? limit : limit + 1;
       let seen = 0;
       let last: Position | undefined;
-      await this.#collect(this.#readAll(FORWARDS, after, count), (event) => {
+      await this.#readToEnd(readAllRequest(after, 'forwards', count), (event) => {
         seen += 1;
-        last = event.position?.commit;
-        if (last !== after && !isSystemEvent(event)) events.push(toStoredEvent(event));
+        last = event.position;
+        if (last !== after && !isSystemEvent(event)) events.push(event);
       });
       return { events, next: seen < count ? undefined : last };
     });
@@ -156,8 +126,8 @@ class EsdbEventStore implements EventStore {
       for (;;) {
         let found: Position | undefined;
         let oldest: Position | undefined;
-        await this.#collect(this.#readAll(BACKWARDS, before, HEAD_PAGE), (event) => {
-          oldest = event.position?.commit;
+        await this.#readToEnd(readAllRequest(before, 'backwards', HEAD_PAGE), (event) => {
+          oldest = event.position;
           if (!isSystemEvent(event)) found ??= oldest;
         });
         if (found !== undefined || oldest === undefined) return found;
@@ -182,12 +152,12 @@ class EsdbEventStore implements EventStore {
     const open = [...this.#subscriptions];
     for (const subscription of open) subscription.stop();
     await Promise.allSettled(open.map((subscription) => subscription.done));
+    this.#appender.close();
     await this.#client.dispose();
   }
 
-  #readAll(direction: typeof FORWARDS | typeof BACKWARDS, from: Position | undefined, maxCount: number) {
-    const fromPosition = from === undefined ? (direction === FORWARDS ? START : END) : { commit: from, prepare: from };
-    return this.#client.readAll({ direction, fromPosition, maxCount }, { highWaterMark: READ_AHEAD });
+  #readToEnd(request: ReadRequest, take: (event: StoredEvent) => void): Promise<void> {
+    return readToEnd(openReadCall(this.#client, request), { clock: this.#clock, silenceMs: SILENCE_MS }, take);
   }
 
   /** The events of an append whose answer was lost, if they were written: they can only stand right after `expected`. */
@@ -201,52 +171,6 @@ class EsdbEventStore implements EventStore {
     const last = found.at(-1);
     const mine = found.length === events.length && found.every(({ id }, index) => id === events[index]?.id);
     return mine && last !== undefined ? { revision: last.revision, position: last.position } : undefined;
-  }
-
-  /** Hands every record of a read to `take`. Rejects when the server falls silent. */
-  #collect(
-    read: StreamingRead<{ readonly event?: RecordedEvent }>,
-    take: (event: RecordedEvent) => void,
-  ): Promise<void> {
-    return new Promise((resolve, reject) => {
-      let progress = 0;
-      let seen = -1;
-      let cancelWatch = (): void => {};
-      const settle = (finish: () => void): void => {
-        cancelWatch();
-        finish();
-      };
-      const watch = (): void => {
-        if (progress === seen) {
-          read.cancel().catch(() => {}); // fails when the call could not be opened, which is reported below as silence
-          settle(() => reject(new Error(`the event store sent nothing for ${SILENCE_MS} ms`)));
-          return;
-        }
-        seen = progress;
-        cancelWatch = this.#clock.schedule(SILENCE_MS, watch);
-      };
-      watch();
-      read.on('data', ({ event }: { readonly event?: RecordedEvent }) => {
-        progress += 1;
-        if (event !== undefined) take(event);
-      });
-      read.on('error', (error: unknown) => settle(() => reject(error)));
-      read.on('end', () => settle(resolve));
-    });
-  }
-
-  async #withinTime<T>(pending: Promise<T>): Promise<T> {
-    let cancel = (): void => {};
-    const silence = new Promise<never>((_resolve, reject) => {
-      cancel = this.#clock.schedule(SILENCE_MS, () =>
-        reject(new Error(`the event store did not answer within ${SILENCE_MS} ms`)),
-      );
-    });
-    try {
-      return await Promise.race([pending, silence]);
-    } finally {
-      cancel();
-    }
   }
 
   async #retrying<T>(attempt: () => Promise<T>): Promise<T> {

@@ -1,0 +1,160 @@
+import { convertToCommandError, type EventStoreDBClient } from '@eventstore/db-client';
+import { unpackToCommandError } from '@eventstore/db-client/dist/streams/appendToStream/unpackError.js';
+import streamsPb from '@eventstore/db-client/generated/streams_pb.js';
+import type { Clock } from '../platform/clock.ts';
+import { AppError } from '../platform/errors.ts';
+import { type AppendCall, openAppendCall } from './esdb-connection.ts';
+import { type Answer, encodeAppend } from './esdb-wire.ts';
+import type { ExpectedRevision, NewEvent, Position, Revision } from './event-store.ts';
+
+/** Larger than any append limit that makes sense: a message beyond the server's 16 MiB would break the call for all other appends. */
+const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
+/** Absolute, on the server's clock; far enough away for clocks that differ. */
+const DEADLINE_MS = 60_000;
+
+export type Appended = { readonly revision: Revision; readonly position: Position | undefined };
+
+type Pending = {
+  readonly stream: string;
+  /** On the monotonic clock. */
+  readonly giveUpAt: number;
+  readonly resolve: (appended: Appended) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+/**
+ * Appends over one `BatchAppend` call, the client's own way, with these differences. The client's promise never settles when the
+ * server stays silent; it throws an unhandled rejection (which ends the process) for each append that waits to be written when the
+ * connection breaks; a failure of one client fails the appends of all others in the process; and it takes twice the processor time.
+ *
+ * Errors are those of the client, or plain ones when the server fell silent or ended the call: the outcome is then unknown.
+ */
+export class EsdbAppender {
+  readonly #client: EventStoreDBClient;
+  readonly #clock: Clock;
+  readonly #silenceMs: number;
+  /** In the order they were made, which is the order in which they are given up. */
+  readonly #pending = new Map<number, Pending>();
+  #unsent: { readonly number: number; readonly message: Buffer }[] = [];
+  #call: AppendCall | undefined;
+  #state: 'closed' | 'opening' | 'open' | 'blocked' = 'closed';
+  #nextNumber = 1;
+  #cancelWatch: (() => void) | undefined;
+
+  constructor(client: EventStoreDBClient, clock: Clock, silenceMs: number) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#silenceMs = silenceMs;
+  }
+
+  append(stream: string, events: readonly NewEvent[], expectedRevision: ExpectedRevision): Promise<Appended> {
+    const number = this.#nextNumber;
+    this.#nextNumber += 1;
+    const deadlineMs = this.#clock.now() + DEADLINE_MS;
+    const message = encodeAppend({ number, stream, events, expectedRevision, deadlineMs });
+    if (message.length > MAX_MESSAGE_BYTES)
+      throw new AppError('BAD_USER_INPUT', `too large to be recorded: ${message.length} bytes in one append`, {
+        details: { limit: MAX_MESSAGE_BYTES, seen: message.length },
+      });
+    return new Promise((resolve, reject) => {
+      const giveUpAt = this.#clock.monotonic() + this.#silenceMs;
+      this.#pending.set(number, { stream, giveUpAt, resolve, reject });
+      this.#watch();
+      if (this.#state === 'open') this.#write(message);
+      else this.#unsent.push({ number, message });
+      if (this.#state === 'closed') void this.#open();
+    });
+  }
+
+  /** Appends that wait for their answer fail; whether they were written is unknown. */
+  close(): void {
+    this.#cancelWatch?.();
+    const call = this.#call;
+    this.#lose(new Error('the event store client was closed'));
+    call?.cancel();
+  }
+
+  async #open(): Promise<void> {
+    this.#state = 'opening';
+    let call: AppendCall;
+    try {
+      call = await openAppendCall(this.#client);
+    } catch (error) {
+      this.#lose(error);
+      return;
+    }
+    call.on('data', (answer: Answer) => this.#onAnswer(answer));
+    call.on('error', (error: Error) => this.#onEnd(call, convertToCommandError(error)));
+    call.on('end', () => this.#onEnd(call, new Error('the event store ended the appends')));
+    call.on('drain', () => {
+      if (this.#call === call) this.#flush();
+    });
+    this.#call = call;
+    this.#flush();
+  }
+
+  #onEnd(call: AppendCall, error: unknown): void {
+    if (this.#call === call) this.#lose(error);
+  }
+
+  #lose(error: unknown): void {
+    this.#call = undefined;
+    this.#state = 'closed';
+    this.#unsent = [];
+    const lost = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const { reject } of lost) reject(error);
+  }
+
+  #flush(): void {
+    this.#state = 'open';
+    const unsent = this.#unsent;
+    this.#unsent = [];
+    for (const [index, { number, message }] of unsent.entries()) {
+      if (this.#state !== 'open') {
+        this.#unsent = unsent.slice(index);
+        return;
+      }
+      if (this.#pending.has(number)) this.#write(message); // else given up while it waited
+    }
+  }
+
+  #write(message: Buffer): void {
+    if (this.#call?.write(message) === false) this.#state = 'blocked';
+  }
+
+  #onAnswer({ number, revision, position, message }: Answer): void {
+    const pending = this.#pending.get(number);
+    if (pending === undefined) return; // given up
+    this.#pending.delete(number);
+    if (revision !== undefined) pending.resolve({ revision, position });
+    else pending.reject(refusalOf(message, pending.stream));
+  }
+
+  /** One timer for all: the first to be given up is the oldest. */
+  #watch(): void {
+    const oldest = this.#pending.values().next().value;
+    if (this.#cancelWatch !== undefined || oldest === undefined) return;
+    this.#cancelWatch = this.#clock.schedule(oldest.giveUpAt - this.#clock.monotonic(), () => {
+      this.#cancelWatch = undefined;
+      this.#giveUp();
+      this.#watch();
+    });
+  }
+
+  #giveUp(): void {
+    const now = this.#clock.monotonic();
+    for (const [number, { giveUpAt, reject }] of this.#pending) {
+      if (giveUpAt > now) return;
+      this.#pending.delete(number);
+      reject(new Error(`the event store did not answer within ${this.#silenceMs} ms`));
+    }
+  }
+}
+
+const refusalOf = (message: Buffer, stream: string): Error => {
+  const status = streamsPb.BatchAppendResp.deserializeBinary(message).getError();
+  return status === undefined
+    ? new Error('the event store sent an answer without result')
+    : unpackToCommandError(status, stream);
+};
