@@ -46,34 +46,36 @@ const CLOSE_GRACE_MS = 500;
 export async function startEventStoreNode(options: NodeOptions): Promise<RunningNode> {
   const { host = DEFAULT_HOST, port = 0 } = options;
   const folder = await openFolder(options);
-  const store = new EventStore(folder.log, folder.index);
   const snapshots = new SnapshotSchedule(folder);
+  const store = new EventStore(folder.log, folder.index);
   const committer = new Committer(store, Date.now, () => snapshots.afterCommit());
-  if (folder.index.count === 0) await writeFirstEvent(committer, folder.instanceId);
-  let boundPort = port;
-  const endpoint = () => ({ host: reachable(host), port: boundPort });
+  const address = { host: reachable(host), port };
   const { instanceId } = folder;
-  const server = new GrpcServer(methodsOf({ store, committer, now: Date.now, instanceId, endpoint }));
+  const server = new GrpcServer(methodsOf({ store, committer, now: Date.now, instanceId, endpoint: () => address }));
   const closeStore = async () => {
     await committer.stop();
-    folder.saveIndex();
+    await snapshots.finish();
     await folder.close();
   };
   try {
-    boundPort = await server.listen(host, port);
+    if (folder.index.count === 0) await writeFirstEvent(committer, instanceId);
+    address.port = await server.listen(host, port);
   } catch (error) {
     await closeStore();
     throw error;
   }
-  const stop = async () => {
+  return running(address, async () => {
     await committer.stop();
     await server.close(CLOSE_GRACE_MS);
     await closeStore();
-  };
+  });
+}
+
+function running({ host, port }: { host: string; port: number }, stop: () => Promise<void>): RunningNode {
   let stopping: Promise<void> | undefined;
   return {
-    port: boundPort,
-    connectionString: `esdb://${urlHost(reachable(host))}:${boundPort}?tls=false`,
+    port,
+    connectionString: `esdb://${urlHost(host)}:${port}?tls=false`,
     stop: () => {
       stopping ??= stop();
       return stopping;
@@ -101,7 +103,8 @@ async function openFolder({ dataDir, inMemory }: NodeOptions): Promise<DataFolde
     log: new MemoryLog(),
     index: new EventIndex(),
     instanceId: crypto.randomUUID(),
-    saveIndex: () => {},
+    savedEvents: 0,
+    saveIndex: async () => {},
     close: async () => {},
   };
 }

@@ -13,9 +13,9 @@ const MAGIC = Buffer.from('BTNIDX01', 'latin1');
 const HEAD = 32;
 const FILE = 'index.snapshot';
 
-/** Writes the visible part of the index, which covers the log up to `logEnd`. */
-export function writeSnapshot(folder: string, index: EventIndex, logEnd: number): void {
-  replaceFile(folder, FILE, encode(index, logEnd));
+/** Writes the index, of which nothing is pending and which covers the log up to `logEnd`. Encodes before it returns. */
+export function writeSnapshot(folder: string, index: EventIndex, logEnd: number): Promise<void> {
+  return replaceFile(folder, FILE, encode(index, logEnd));
 }
 
 /** The index and how much of the log it covers; an empty one if there is no usable snapshot. */
@@ -36,27 +36,37 @@ export function readSnapshot(folder: string): { index: EventIndex; logEnd: numbe
 }
 
 function encode(index: EventIndex, logEnd: number): Buffer {
-  const streams = [...index.streams()];
-  const names = streams.map(({ name }) => Buffer.from(name, 'utf8'));
-  const nameBytes = names.reduce((sum, name) => sum + name.length, 0);
-  const lengths = Uint32Array.from(streams, ({ ordinals }) => ordinals.length);
-  const head = Buffer.alloc(HEAD);
-  MAGIC.copy(head);
-  head.writeUInt32LE(index.visible, 12);
-  head.writeUInt32LE(streams.length, 16);
-  head.writeUInt32LE(nameBytes, 20);
-  head.writeDoubleLE(logEnd, 24);
-  const bytes = Buffer.concat([
-    head,
-    ...[...index.positions.parts()].map(bytesOf),
-    bytesOf(lengths),
-    ...streams.map(({ ordinals }) => bytesOf(ordinals)),
-    bytesOf(Uint16Array.from(names, ({ length }) => length)),
-    Uint8Array.from(streams, ({ tombstoned }) => (tombstoned ? 1 : 0)),
-    ...names,
-  ]);
+  const events = index.count;
+  const streams = index.streamCount;
+  let nameBytes = 0;
+  for (const { name } of index.streams()) nameBytes += Buffer.byteLength(name);
+  const bytes = Buffer.allocUnsafeSlow(HEAD + events * 12 + streams * 7 + nameBytes);
+  MAGIC.copy(bytes);
+  bytes.writeUInt32LE(events, 12);
+  bytes.writeUInt32LE(streams, 16);
+  bytes.writeUInt32LE(nameBytes, 20);
+  bytes.writeDoubleLE(logEnd, 24);
+  let at = HEAD;
+  for (const part of index.positions.parts()) at += bytesOf(part).copy(bytes, at);
+  writeStreams(bytes, at, index);
   bytes.writeUInt32LE(crc32(bytes.subarray(12)), 8);
   return bytes;
+}
+
+function writeStreams(bytes: Buffer, from: number, index: EventIndex): void {
+  let lengthAt = from;
+  let ordinalsAt = lengthAt + index.streamCount * 4;
+  let nameLengthAt = ordinalsAt + index.count * 4;
+  let flagAt = nameLengthAt + index.streamCount * 2;
+  let nameAt = flagAt + index.streamCount;
+  for (const { name, ordinals, tombstoned } of index.streams()) {
+    const nameLength = bytes.write(name, nameAt);
+    lengthAt = bytes.writeUInt32LE(ordinals.length, lengthAt);
+    ordinalsAt += bytesOf(ordinals).copy(bytes, ordinalsAt);
+    nameLengthAt = bytes.writeUInt16LE(nameLength, nameLengthAt);
+    flagAt = bytes.writeUInt8(tombstoned ? 1 : 0, flagAt);
+    nameAt += nameLength;
+  }
 }
 
 function decode(bytes: Buffer, index: EventIndex): number {
@@ -84,6 +94,6 @@ function decode(bytes: Buffer, index: EventIndex): number {
   return bytes.readDoubleLE(24);
 }
 
-function bytesOf(array: Float64Array | Uint32Array | Uint16Array): Buffer {
+function bytesOf(array: Float64Array | Uint32Array): Buffer {
   return Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -1,4 +1,5 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Makes the names in a folder durable. */
@@ -12,15 +13,15 @@ export function syncFolder(folder: string): void {
 }
 
 /** Writes a whole file so that after a crash it has either its old or its new content. */
-export function replaceFile(folder: string, name: string, content: Buffer): void {
+export async function replaceFile(folder: string, name: string, content: Buffer): Promise<void> {
   const path = join(folder, name);
-  const fd = openSync(`${path}.new`, 'w', 0o600);
+  const file = await open(`${path}.new`, 'w', 0o600);
   try {
-    for (let done = 0; done < content.length; ) done += writeSync(fd, content, done);
-    fsyncSync(fd);
+    await file.writeFile(content);
+    await file.sync();
   } finally {
-    closeSync(fd);
+    await file.close();
   }
-  renameSync(`${path}.new`, path);
+  await rename(`${path}.new`, path);
   syncFolder(folder);
 }

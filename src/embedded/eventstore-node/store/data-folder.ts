@@ -17,8 +17,10 @@ export interface DataFolder {
   readonly log: Log;
   readonly index: EventIndex;
   readonly instanceId: string;
-  /** Writes the index snapshot; nothing may be pending. */
-  saveIndex(): void;
+  /** Events in the snapshot the index was read from. */
+  readonly savedEvents: number;
+  /** Writes the index snapshot. To be called when nothing is pending; what comes while it writes may wait for the next. */
+  saveIndex(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -30,14 +32,16 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const lock = await lockFolder(folder);
   try {
-    const instanceId = readOrCreateIdentity(folder);
+    const instanceId = await readOrCreateIdentity(folder);
     const { index, logEnd } = readSnapshot(folder);
+    const savedEvents = index.count;
     const log = SegmentLog.open(folder);
     recover(log, index, logEnd);
     return {
       log,
       index,
       instanceId,
+      savedEvents,
       saveIndex: () => writeSnapshot(folder, index, log.end),
       close: async () => {
         await log.close();
@@ -50,7 +54,7 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
   }
 }
 
-function readOrCreateIdentity(folder: string): string {
+async function readOrCreateIdentity(folder: string): Promise<string> {
   const path = join(folder, IDENTITY_FILE);
   try {
     const identity = JSON.parse(readFileSync(path, 'utf8')) as { format: number; instanceId: string };
@@ -62,6 +66,6 @@ function readOrCreateIdentity(folder: string): string {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   const instanceId = randomUUID();
-  replaceFile(folder, IDENTITY_FILE, Buffer.from(`${JSON.stringify({ format: FORMAT, instanceId })}\n`));
+  await replaceFile(folder, IDENTITY_FILE, Buffer.from(`${JSON.stringify({ format: FORMAT, instanceId })}\n`));
   return instanceId;
 }

@@ -10,20 +10,32 @@ const MIN_SHARE = 0.25;
  */
 export class SnapshotSchedule {
   private covered: number;
+  private writing: Promise<void> | undefined;
 
   constructor(private readonly folder: DataFolder) {
-    this.covered = folder.index.visible;
+    this.covered = folder.savedEvents;
   }
 
   /** Between two groups: nothing is pending. */
   afterCommit(): void {
     const { visible } = this.folder.index;
-    if (visible - this.covered < Math.max(MIN_EVENTS, visible * MIN_SHARE)) return;
+    if (this.writing || visible - this.covered < Math.max(MIN_EVENTS, visible * MIN_SHARE)) return;
     this.covered = visible;
+    this.writing = this.write();
+  }
+
+  /** The last one, when nothing is appended any more. */
+  async finish(): Promise<void> {
+    await this.writing;
+    if (this.folder.index.visible > this.covered) await this.write();
+  }
+
+  private async write(): Promise<void> {
     try {
-      this.folder.saveIndex();
+      await this.folder.saveIndex();
     } catch {
-      // The snapshot only saves time at the next start; without room for it the log alone is enough.
+      // It only saves time at the next start; when there is no room for it, the log alone is enough.
     }
+    this.writing = undefined;
   }
 }
