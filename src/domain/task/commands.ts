@@ -39,7 +39,7 @@ const LAST_INSTANT_MS = Date.parse('9999-12-31T23:59:59.999Z');
 
 /** With any offset; instants of the log are UTC with a year of four digits. */
 export const Deadline = z.iso
-  .datetime({ offset: true })
+  .datetime({ offset: true, abort: true })
   .refine((at) => Date.parse(at) <= LAST_INSTANT_MS, 'must be before the year 10000 in UTC');
 
 /** What a caller may say when submitting a task. */
