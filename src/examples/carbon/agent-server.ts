@@ -1,0 +1,273 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { parseArgs } from 'node:util';
+import { AGENT_CARD_PATH, type AgentCard, type Message, Role, type Task, TaskState } from '@a2a-js/sdk';
+import {
+  AgentEvent,
+  type AgentExecutor,
+  DefaultRequestHandler,
+  type ExecutionEventBus,
+  InMemoryTaskStore,
+  type RequestContext,
+} from '@a2a-js/sdk/server';
+import { agentCardHandler, jsonRpcHandler, restHandler, UserBuilder } from '@a2a-js/sdk/server/express';
+import express from 'express';
+import { LRUCache } from 'lru-cache';
+import { Refusal, type Skill } from './skills.ts';
+
+export type AgentServerOptions = {
+  readonly name: string;
+  readonly description: string;
+  readonly skills: readonly Skill[];
+  readonly host: string;
+  /** 0 asks the system for a free port. */
+  readonly port: number;
+  /** A file that gets one JSON line per call: the agent's own witness of what it was asked. */
+  readonly journal?: string | undefined;
+  /** Work once per effect key and repeat the answer: what makes an agent `effectively_once`. Remembered while the process lives. */
+  readonly dedupe: boolean;
+  /** Time that a call takes besides its calculation, in milliseconds. */
+  readonly workMs: number;
+};
+
+export type AgentServer = {
+  readonly url: string;
+  readonly cardUrl: string;
+  close(): Promise<void>;
+};
+
+/** Answers of this many tasks are remembered for repeats. */
+const REMEMBERED = 100_000;
+const MAX_PORT = 65_535;
+
+const cardOf = ({ name, description, skills }: AgentServerOptions, url: string): AgentCard => ({
+  name,
+  description,
+  version: '1.0.0',
+  provider: undefined,
+  supportedInterfaces: [
+    { url: `${url}/a2a/json-rpc`, protocolBinding: 'JSONRPC', protocolVersion: '1.0', tenant: '' },
+    { url: `${url}/a2a/rest`, protocolBinding: 'HTTP+JSON', protocolVersion: '1.0', tenant: '' },
+  ],
+  capabilities: { streaming: false, pushNotifications: false, extensions: [], extendedAgentCard: false },
+  securitySchemes: {},
+  securityRequirements: [],
+  defaultInputModes: ['application/json'],
+  defaultOutputModes: ['application/json'],
+  skills: skills.map((skill) => ({
+    id: skill.id,
+    name: skill.id,
+    description: skill.description,
+    tags: ['carbon'],
+    examples: [],
+    inputModes: [],
+    outputModes: [],
+    securityRequirements: [],
+  })),
+  signatures: [],
+});
+
+/** One line per call, written before the answer and at once, so that it survives the process. */
+class Journal {
+  readonly #file: number | undefined;
+
+  constructor(path: string | undefined) {
+    this.#file = path === undefined ? undefined : openSync(path, 'a');
+  }
+
+  write(line: object): void {
+    if (this.#file !== undefined) writeSync(this.#file, `${JSON.stringify(line)}\n`);
+  }
+
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+  }
+}
+
+const inputOf = ({ parts }: Message): unknown => {
+  const [part] = parts;
+  return part?.content?.$case === 'data' || part?.content?.$case === 'text' ? part.content.value : undefined;
+};
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+class CarbonExecutor implements AgentExecutor {
+  readonly #options: AgentServerOptions;
+  readonly #journal: Journal;
+  readonly #answers = new LRUCache<string, object>({ max: REMEMBERED });
+
+  constructor(options: AgentServerOptions, journal: Journal) {
+    this.#options = options;
+    this.#journal = journal;
+  }
+
+  readonly execute = async (context: RequestContext, bus: ExecutionEventBus): Promise<void> => {
+    const message = context.userMessage;
+    const { effectKey, attempt, capability } = message.metadata ?? {};
+    const known = this.#options.dedupe ? this.#answers.get(String(effectKey)) : undefined;
+    const call = { taskId: effectKey, effectKey, attempt, capability, messageId: message.messageId };
+    this.#journal.write({ ...call, applied: known === undefined, at: new Date().toISOString() });
+    try {
+      const answer = known ?? (await this.#work(String(capability), inputOf(message)));
+      if (this.#options.dedupe && effectKey !== undefined) this.#answers.set(String(effectKey), answer);
+      bus.publish(AgentEvent.message(answerOf(context, answer)));
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      bus.publish(AgentEvent.task(refusedTask(context, error)));
+    }
+    bus.finished();
+  };
+
+  /** Calls are short: there is nothing to stop. */
+  readonly cancelTask = async (): Promise<void> => {};
+
+  async #work(capability: string, input: unknown): Promise<object> {
+    const { skills, name, workMs } = this.#options;
+    const skill = skills.find(({ id }) => id === capability);
+    if (!skill) throw new Refusal('UNKNOWN_SKILL', `${name} cannot do ${JSON.stringify(capability)}`);
+    if (workMs > 0) await pause(workMs);
+    return skill.run(input, name) as object;
+  }
+}
+
+const part = (content: { $case: 'data'; value: unknown } | { $case: 'text'; value: string }, mediaType: string) => ({
+  content,
+  metadata: undefined,
+  filename: '',
+  mediaType,
+});
+
+const answerOf = ({ contextId }: RequestContext, value: object): Message => ({
+  messageId: randomUUID(),
+  contextId,
+  taskId: '',
+  role: Role.ROLE_AGENT,
+  parts: [part({ $case: 'data', value }, 'application/json')],
+  metadata: undefined,
+  extensions: [],
+  referenceTaskIds: [],
+});
+
+/** A failure is told by a task in state failed; Baton reads code and retryable from its status message. */
+const refusedTask = ({ taskId, contextId }: RequestContext, { code, message }: Refusal): Task => ({
+  id: taskId,
+  contextId,
+  status: {
+    state: TaskState.TASK_STATE_FAILED,
+    timestamp: new Date().toISOString(),
+    message: {
+      messageId: randomUUID(),
+      contextId,
+      taskId,
+      role: Role.ROLE_AGENT,
+      parts: [part({ $case: 'text', value: message }, 'text/plain')],
+      metadata: { code, retryable: false },
+      extensions: [],
+      referenceTaskIds: [],
+    },
+  },
+  artifacts: [],
+  history: [],
+  metadata: undefined,
+});
+
+const listen = async (server: Server, { host, port }: AgentServerOptions): Promise<string> => {
+  server.listen(port, host);
+  await once(server, 'listening');
+  const shown = host.includes(':') ? `[${host}]` : host;
+  return `http://${shown}:${(server.address() as AddressInfo).port}`;
+};
+
+/** An A2A 1.0 agent over JSON-RPC and REST, with its card at the well-known place. */
+export const startAgentServer = async (options: AgentServerOptions): Promise<AgentServer> => {
+  const app = express();
+  app.disable('x-powered-by');
+  const server = createServer(app);
+  const url = await listen(server, options);
+  const journal = new Journal(options.journal);
+  const requestHandler = new DefaultRequestHandler(
+    cardOf(options, url),
+    new InMemoryTaskStore(),
+    new CarbonExecutor(options, journal),
+  );
+  const userBuilder = UserBuilder.noAuthentication;
+  app.use(`/${AGENT_CARD_PATH}`, agentCardHandler({ agentCardProvider: requestHandler }));
+  app.use('/a2a/json-rpc', jsonRpcHandler({ requestHandler, userBuilder }));
+  app.use('/a2a/rest', restHandler({ requestHandler, userBuilder }));
+  return {
+    url,
+    cardUrl: `${url}/${AGENT_CARD_PATH}`,
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeIdleConnections();
+      await closed;
+      journal.close();
+    },
+  };
+};
+
+/** Tells Baton at each interval that this agent lives. One that cannot be told is told the next time. */
+const beat = (batonUrl: string, agentId: string, intervalMs: number): (() => void) => {
+  const url = `${batonUrl.replace(/\/$/, '')}/agents/${encodeURIComponent(agentId)}/heartbeat`;
+  const tell = (): void => {
+    fetch(url, { method: 'POST', signal: AbortSignal.timeout(intervalMs) }).then(
+      (response) => response.body?.cancel(),
+      () => {}, // Baton is away; its own monitor notices what matters
+    );
+  };
+  tell();
+  const timer = setInterval(tell, intervalMs);
+  return () => clearInterval(timer);
+};
+
+const readArguments = () => {
+  const { values } = parseArgs({
+    options: {
+      host: { type: 'string', default: '127.0.0.1' },
+      port: { type: 'string', default: '0' },
+      journal: { type: 'string' },
+      heartbeat: { type: 'string' },
+      'agent-id': { type: 'string' },
+      'heartbeat-interval': { type: 'string', default: '1000' },
+      'work-ms': { type: 'string', default: '0' },
+      dedupe: { type: 'boolean', default: false },
+    },
+  });
+  const number = (name: 'port' | 'heartbeat-interval' | 'work-ms', min: number, max: number): number => {
+    const value = Number(values[name]);
+    if (Number.isInteger(value) && value >= min && value <= max) return value;
+    throw new Error(`--${name} must be a whole number from ${min} to ${max}`);
+  };
+  return {
+    ...values,
+    port: number('port', 0, MAX_PORT),
+    heartbeatIntervalMs: number('heartbeat-interval', 100, 3_600_000),
+    workMs: number('work-ms', 0, 3_600_000),
+  };
+};
+
+/**
+ * Runs an agent as a process of its own until SIGTERM or SIGINT. Once it can be called it prints one JSON line with its card's URL.
+ *
+ * Arguments: `--port`, `--host`, `--journal FILE`, `--heartbeat BATON_URL --agent-id ID [--heartbeat-interval MS]`, `--work-ms MS`, `--dedupe`.
+ */
+export const runAgent = async (agent: Pick<AgentServerOptions, 'name' | 'description' | 'skills'>): Promise<void> => {
+  const { host, port, journal, dedupe, workMs, heartbeat, heartbeatIntervalMs, ...others } = readArguments();
+  const server = await startAgentServer({ ...agent, host, port, journal, dedupe, workMs });
+  const agentId = others['agent-id'] ?? agent.name;
+  const stopBeating = heartbeat === undefined ? undefined : beat(heartbeat, agentId, heartbeatIntervalMs);
+  const stop = (): void => {
+    stopBeating?.();
+    void server.close();
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  const skills = agent.skills.map(({ id }) => id);
+  process.stdout.write(
+    `${JSON.stringify({ ready: true, agentId, name: agent.name, cardUrl: server.cardUrl, url: server.url, skills, pid: process.pid })}\n`,
+  );
+};

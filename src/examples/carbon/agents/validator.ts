@@ -1,0 +1,8 @@
+import { runAgent } from '../agent-server.ts';
+import { footprint, footprintValidate } from '../skills.ts';
+
+await runAgent({
+  name: 'validator',
+  description: 'Checks the figures of a footprint',
+  skills: [footprint, footprintValidate],
+});

@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import { emissionFactor, SOURCE, tonnesOf } from './factors.ts';
+
+/** The agent says no for good: the input is wrong, and would be wrong the next time. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export type Skill = {
+  readonly id: string;
+  readonly description: string;
+  /** Errors: throws `Refusal`. */
+  readonly run: (input: unknown, agent: string) => unknown;
+};
+
+const Country = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 3166 alpha-3 code such as DEU');
+const Energy = z.number().positive().max(1e15);
+const Usage = z.object({ supplier: z.string().min(1).max(500), country: Country, kWh: Energy });
+
+const parse = <Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> => {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new Refusal('BAD_INPUT', `/${issue?.path.join('/') ?? ''}: ${issue?.message ?? 'unusable'}`);
+};
+
+const factorOf = (country: string): number => {
+  const grams = emissionFactor(country);
+  if (grams === undefined) throw new Refusal('UNKNOWN_COUNTRY', `there is no emission factor for ${country}`);
+  return grams;
+};
+
+type Figures = { readonly kWh: number; readonly gCO2PerKWh: number; readonly tonnesCO2e: number };
+
+/** Coal-only grids are around 1,000 g/kWh: more than 1.5 times that is a wrong unit. */
+const MAX_PLAUSIBLE_GRAMS = 1_500;
+
+const checksOf = ({ kWh, gCO2PerKWh, tonnesCO2e }: Figures) => [
+  { check: 'energy is positive', ok: kWh > 0 },
+  { check: 'the factor is plausible', ok: gCO2PerKWh > 0 && gCO2PerKWh <= MAX_PLAUSIBLE_GRAMS },
+  { check: 'tonnes follow from energy and factor', ok: tonnesCO2e === tonnesOf(kWh, gCO2PerKWh) },
+];
+
+/** The yearly footprint of a supplier's electricity: factor, calculation and checks in one. */
+export const footprint: Skill = {
+  id: 'footprint',
+  description: 'Footprint of a supplier from {supplier, country (ISO alpha-3), kWh}',
+  run(input, agent) {
+    const { supplier, country, kWh } = parse(Usage, input);
+    const gCO2PerKWh = factorOf(country);
+    const figures = { kWh, gCO2PerKWh, tonnesCO2e: tonnesOf(kWh, gCO2PerKWh) };
+    return { supplier, country, ...figures, agent, checks: checksOf(figures) };
+  },
+};
+
+export const emissionFactorLookup: Skill = {
+  id: 'emission-factor.lookup',
+  description: 'Emission factor of the grid of {country (ISO alpha-3)}',
+  run(input, agent) {
+    const { country } = parse(z.object({ country: Country }), input);
+    return { country, gCO2PerKWh: factorOf(country), source: SOURCE, agent };
+  },
+};
+
+export const carbonCalculate: Skill = {
+  id: 'carbon.calculate',
+  description: 'Tonnes of CO2e from {kWh, gCO2PerKWh}',
+  run(input, agent) {
+    const { kWh, gCO2PerKWh } = parse(z.object({ kWh: Energy, gCO2PerKWh: z.number().positive() }), input);
+    return { kWh, gCO2PerKWh, tonnesCO2e: tonnesOf(kWh, gCO2PerKWh), agent };
+  },
+};
+
+export const footprintValidate: Skill = {
+  id: 'footprint.validate',
+  description: 'Checks {kWh, gCO2PerKWh, tonnesCO2e}',
+  run(input, agent) {
+    const figures = parse(z.object({ kWh: z.number(), gCO2PerKWh: z.number(), tonnesCO2e: z.number() }), input);
+    const checks = checksOf(figures);
+    return { valid: checks.every(({ ok }) => ok), checks, agent };
+  },
+};
