@@ -18,7 +18,7 @@ const GraphQLErrors = z
   )
   .min(1);
 
-const Answer = z.looseObject({ data: z.unknown(), errors: GraphQLErrors.optional() });
+const Answer = z.looseObject({ data: z.unknown().optional(), errors: GraphQLErrors.optional() });
 
 /** A server that is there but cannot serve: trying again later is what helps. */
 const AWAY = new Set(['UNAVAILABLE', 'STALE_READ', 'TIMEOUT', 'REQUEST_TIMEOUT', 'SLOW_CONSUMER']);

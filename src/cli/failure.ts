@@ -45,3 +45,13 @@ export const refused = (code: string, message: string, advice?: string): Failure
 
 export const unreachable = (message: string, advice: string, cause?: unknown): Failure =>
   new Failure(EXIT.unreachable, message, { code: 'UNREACHABLE', advice, cause });
+
+/** Ends a command that has said everything with an exit code. */
+export class Ended extends Error {
+  override readonly name = 'Ended';
+  readonly exitCode: number;
+  constructor(exitCode: number) {
+    super(`exit code ${exitCode}`);
+    this.exitCode = exitCode;
+  }
+}

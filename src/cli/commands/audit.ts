@@ -7,7 +7,7 @@ import type { TaskEvent } from '../../domain/task/events.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';
 import type { EventStore, StoredEvent } from '../../eventstore/event-store.ts';
 import { type Audit, auditLog, auditStream } from '../audit.ts';
-import { EXIT, refused } from '../failure.ts';
+import { Ended, EXIT, refused } from '../failure.ts';
 import { facts, oneLine, table } from '../format.ts';
 import { position } from '../parse.ts';
 import { examples } from '../program.ts';
@@ -55,7 +55,7 @@ const verify = async (terminal: Terminal, options: { stream?: string; to?: bigin
     throw refused('NOT_FOUND', `stream ${options.stream} has no events`);
   const verified = audit.defects.length === 0;
   terminal.out(options.json === true ? `${JSON.stringify({ verified, ...audit }, bigintAsText)}\n` : report(audit));
-  if (!verified) process.exitCode = EXIT.failed;
+  if (!verified) throw new Ended(EXIT.failed);
 };
 
 /** Streams that an id may name, in the order they are tried; a name with a `.` is a stream's own. */

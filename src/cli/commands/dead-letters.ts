@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Client } from '../client.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
-import { EXIT, Failure, usageFailure } from '../failure.ts';
+import { Ended, EXIT, Failure, usageFailure } from '../failure.ts';
 import { type Column, facts, oneLine, table } from '../format.ts';
 import { type ListOptions, listOptions, readList, remainder } from '../list.ts';
 import * as parse from '../parse.ts';
@@ -182,7 +182,7 @@ const redrive = async (terminal: Terminal, ids: readonly string[], options: Redr
     { redriven, failed: failed.length, items: outcomes },
     () => `${redriven} tasks redriven\n`,
   );
-  if (failed.length > 0) process.exitCode = EXIT.failed;
+  if (failed.length > 0) throw new Ended(EXIT.failed);
 };
 
 const filterOptions = (command: Command): Command =>

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Check } from '../../embedded/doctor.ts';
 import { type Config, readConfig } from '../../platform/config.ts';
-import { EXIT } from '../failure.ts';
+import { Ended, EXIT } from '../failure.ts';
 import { examples } from '../program.ts';
 import { findServer } from '../server-file.ts';
 import type { Terminal } from '../terminal.ts';
@@ -45,6 +45,6 @@ export const addDoctor = (program: Command, terminal: Terminal): void => {
       const { formatChecks, runDoctor } = await import('../../embedded/doctor.ts');
       const checks = await look(readConfig(terminal.env), runDoctor);
       terminal.out(json === true ? `${JSON.stringify(checks)}\n` : `${formatChecks(checks)}\n`);
-      if (checks.some(({ status }) => status === 'fail')) process.exitCode = EXIT.failed;
+      if (checks.some(({ status }) => status === 'fail')) throw new Ended(EXIT.failed);
     });
 };

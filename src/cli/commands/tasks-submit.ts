@@ -6,7 +6,7 @@ import { STRATEGY_NAMES } from '../../domain/routing/strategies.ts';
 import type { InputIssue } from '../../platform/errors.ts';
 import type { Client } from '../client.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
-import { EXIT, Failure, usageFailure } from '../failure.ts';
+import { Ended, EXIT, Failure, usageFailure } from '../failure.ts';
 import * as parse from '../parse.ts';
 import { type Accepted, acceptedOf, payloadOf } from '../payload.ts';
 import { print } from '../print.ts';
@@ -77,7 +77,7 @@ const awaitEnd = async (
   const from = BigInt(position);
   const end = await followTask(client, id, { from, endsFrom: from, onEntry: () => {} });
   await printTask(terminal, client, id, { json, atLeast: end.position });
-  if (end.type !== 'TaskCompleted') process.exitCode = EXIT.failed;
+  if (end.type !== 'TaskCompleted') throw new Ended(EXIT.failed);
 };
 
 const submit = async (terminal: Terminal, capability: string, options: SubmitOptions): Promise<void> => {
@@ -188,7 +188,7 @@ const submitMany = async (
   print(terminal, options.json, { submitted, failed: failed.length, items: outcomes }, () =>
     failed.length === 0 ? `${submitted} tasks submitted\n` : `${submitted} tasks submitted, ${failed.length} refused\n`,
   );
-  if (failed.length > 0) process.exitCode = EXIT.failed;
+  if (failed.length > 0) throw new Ended(EXIT.failed);
 };
 
 const capabilityArgument = (text: string): string => {

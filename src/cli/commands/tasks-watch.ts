@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Client } from '../client.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
-import { EXIT, Failure } from '../failure.ts';
+import { Ended, EXIT, Failure } from '../failure.ts';
 import { oneLine } from '../format.ts';
 import { examples } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
@@ -84,7 +84,7 @@ const watch = async (terminal: Terminal, id: string, options: ServerOptions): Pr
       return followTask(client, id, { from: BigInt(newest?.position ?? last), endsFrom: 0n, onEntry: show });
     }
   });
-  if (end.type !== 'TaskCompleted') process.exitCode = EXIT.failed;
+  if (end.type !== 'TaskCompleted') throw new Ended(EXIT.failed);
 };
 
 export const addWatch = (tasks: Command, terminal: Terminal): void => {

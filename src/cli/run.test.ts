@@ -1,0 +1,271 @@
+import { createServer, type Server } from 'node:http';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { LIMITS } from '../api/graphql/limits.ts';
+import { createSchema } from '../api/graphql/schema.ts';
+import { run } from './run.ts';
+import type { Terminal } from './terminal.ts';
+
+// Vitest would load the package's other build, whose schemas are not those of ours.
+const { parse, validate } = createRequire(import.meta.url)('graphql') as typeof import('graphql');
+
+type Asked = { readonly query: string; readonly variables: Record<string, unknown> };
+
+const schema = createSchema();
+const asked: Asked[] = [];
+let answer: { readonly status: number; readonly type: string; readonly body: string };
+let server: Server;
+let url: string;
+
+beforeAll(async () => {
+  server = createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += String(chunk);
+    asked.push(JSON.parse(body) as Asked);
+    response.writeHead(answer.status, { 'content-type': answer.type }).end(answer.body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(() => new Promise((resolve) => server.close(resolve)));
+
+const answerWith = (body: unknown, status = 200): void => {
+  answer = { status, type: 'application/json', body: JSON.stringify(body) };
+};
+
+beforeEach(() => {
+  asked.length = 0;
+  answerWith({ errors: [{ message: 'no', extensions: { code: 'NOT_TODAY' } }] });
+});
+
+const cli = async (args: string, stdin = '', env: Record<string, string> = { BATON_URL: url }) => {
+  const output = { out: '', err: '' };
+  const terminal: Terminal = {
+    env,
+    stdin: Readable.from([Buffer.from(stdin)]),
+    out: (text) => {
+      output.out += text;
+    },
+    err: (text) => {
+      output.err += text;
+    },
+    progress: undefined,
+    colour: false,
+  };
+  return { code: await run(terminal, args.split(' ').filter(Boolean)), ...output };
+};
+
+const TASK = '0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11';
+
+describe('what commands ask a server', () => {
+  it.each([
+    'tasks list --status ready --tag a --tag b --priority 1 --since 2026-07-01T00:00:00Z',
+    `tasks get ${TASK}`,
+    `tasks timeline ${TASK}`,
+    `tasks why ${TASK}`,
+    `tasks watch ${TASK}`,
+    `tasks cancel ${TASK} --reason twice`,
+    'tasks submit report --input {"month":7} --priority 1 --retry fixed --max-attempts 2 --strategy round_robin --tag a',
+    'tasks submit-many -',
+    'agents list --health unhealthy --status deregistered',
+    'agents get a',
+    'agents register a --card http://127.0.0.1:7001 --capability x@1.0.0 --label k=v --cost-per-call 0.1USD --delivery at_most_once',
+    'agents update a --max-concurrency 3',
+    'agents drain a',
+    'agents deregister a --reason moved',
+    'dlq list --error-code AGENT_TIMEOUT',
+    `dlq show ${TASK}`,
+    'dlq redrive --all --pool default',
+  ])('fits the schema and its limits: %s', async (args) => {
+    const { code, err } = await cli(args, '{"capability":"report","retry":{"kind":"fixed"}}');
+    expect(code, err).toBe(1);
+    const [{ query, variables } = { query: '', variables: {} }] = asked;
+    expect(validate(schema, parse(query)).map(({ message }) => message)).toEqual([]);
+    expect(query.match(/[\w$!:]+|[{}()]/g)?.length).toBeLessThan(LIMITS.tokens);
+    expect(JSON.stringify(variables)).not.toContain('undefined');
+  });
+});
+
+describe('what a server answers', () => {
+  it('is refused with exit code 1 and its own words', async () => {
+    expect(await cli('tasks list')).toEqual({ code: 1, out: '', err: 'error: no\n' });
+  });
+
+  it('names the field, its limit and the value of a bad input, with exit code 2', async () => {
+    const issues = [{ pointer: '/input/priority', code: 'OUT_OF_RANGE', message: 'at most 5, got 9' }];
+    answerWith({ errors: [{ message: 'x', extensions: { code: 'BAD_USER_INPUT', issues } }] }, 400);
+    const { code, out, err } = await cli('tasks submit report --json');
+    expect({ code, err }).toEqual({ code: 2, err: 'error: /input/priority: at most 5, got 9 (OUT_OF_RANGE)\n' });
+    expect(JSON.parse(out)).toEqual({ error: { code: 'BAD_USER_INPUT', message: expect.any(String), issues } });
+  });
+
+  it('is a rejection with exit code 1 and the reason as its code', async () => {
+    answerWith({ data: { cancelTask: { reason: 'TaskNotCancellable', message: 'a task that is completed …' } } });
+    const { code, out } = await cli(`tasks cancel ${TASK} --json`);
+    expect(code).toBe(1);
+    expect(JSON.parse(out)).toMatchObject({ error: { code: 'TaskNotCancellable' } });
+  });
+
+  it('is not found with exit code 1', async () => {
+    answerWith({ data: { task: null } });
+    expect(await cli('tasks get nope')).toMatchObject({ code: 1, err: 'error: task "nope" does not exist\n' });
+  });
+
+  it('is unavailable with exit code 3', async () => {
+    answerWith({ errors: [{ message: 'a store is away', extensions: { code: 'UNAVAILABLE' } }] }, 503);
+    const { code, err } = await cli('agents list');
+    expect(code).toBe(3);
+    expect(err).toContain('baton doctor');
+  });
+
+  it('counts as unreachable when it is no Baton server that answers', async () => {
+    answer = { status: 404, type: 'text/html', body: '<html>not found</html>' };
+    const { code, err } = await cli('tasks list');
+    expect(code).toBe(3);
+    expect(err).toContain('is no Baton server (HTTP 404 Not Found, text/html)');
+  });
+
+  it('shows a list with what is left of it', async () => {
+    const node = {
+      id: TASK,
+      status: 'COMPLETED',
+      capability: 'report',
+      priority: 3,
+      attempt: 1,
+      agentId: 'a',
+      tags: [],
+    };
+    const times = { submittedAt: '2026-07-01T00:00:00.000Z', endedAt: '2026-07-01T00:00:01.500Z' };
+    const pageInfo = { hasNextPage: true, endCursor: 'next' };
+    answerWith({ data: { list: { nodes: [{ ...node, ...times }], pageInfo, totalCount: 7 } } });
+    const { out } = await cli('tasks list --limit 1');
+    expect(out).toContain(`${TASK}  completed  report         3        1  a      2026-07-01T00:00:00.000Z  1.5 s\n`);
+    expect(out).toContain('1 of 7 tasks; the next ones: --after next\n');
+    const { out: json } = await cli('tasks list --limit 1 --json');
+    expect(JSON.parse(json)).toMatchObject({ totalCount: 7, next: 'next', items: [{ id: TASK }] });
+  });
+
+  it('cannot steer the terminal', async () => {
+    const error = { code: 'AGENT_FAILED', message: '\u001b[2Jcleared\nsecond line', source: 'agent' };
+    const letter = {
+      taskId: TASK,
+      capability: 'report',
+      reason: 'not_retryable',
+      attempts: 1,
+      error,
+      deadLetteredAt: 'now',
+    };
+    answerWith({
+      data: { list: { nodes: [letter], pageInfo: { hasNextPage: false, endCursor: null }, totalCount: 1 } },
+    });
+    const { out } = await cli('dlq list');
+    expect(out).toContain('AGENT_FAILED: cleared second line\n');
+  });
+
+  it('tells of each task of a file that was refused, and exits with 1', async () => {
+    const accepted = { taskId: TASK, position: '1', repeated: false };
+    const error = { code: 'DeadlinePassed', message: 'the deadline has passed', issues: [] };
+    const items = [
+      { accepted, error: null },
+      { accepted: null, error },
+    ];
+    answerWith({ data: { submitTasks: { items } } });
+    const { code, out, err } = await cli('tasks submit-many - --json', '{"capability":"a"}\n{"capability":"b"}');
+    expect({ code, err }).toEqual({ code: 1, err: 'stdin:2: the deadline has passed\n' });
+    expect(JSON.parse(out)).toMatchObject({
+      submitted: 1,
+      failed: 1,
+      items: [{ place: 'stdin:1' }, { place: 'stdin:2' }],
+    });
+  });
+});
+
+describe('wrong usage', () => {
+  it.each([
+    ['tasks list --nope', "unknown option '--nope'"],
+    ['nope', "unknown command 'nope'"],
+    ['tasks nope', "unknown command 'nope'"],
+    ['tasks list --limit=ten', "option '--limit <n>' argument 'ten' is invalid"],
+    ['tasks list --limit', "option '--limit <n>' argument missing"],
+    ['tasks list --since=yesterday', 'RFC 3339'],
+    ['tasks list --pool a --pool b', "option '--pool <name>' is given twice"],
+    ['tasks get', "missing required argument 'id'"],
+    ['tasks get a b', 'too many arguments'],
+    ['tasks submit x --input {"a":1} --input-file y', 'cannot be used with'],
+    ['tasks submit-many /no/such/file', 'there is no such file'],
+    ['agents update a', 'nothing to change'],
+    ['dlq redrive', 'name tasks, or --all'],
+    [`dlq redrive ${TASK} --pool default`, 'filters go with --all'],
+    ['agents list --url localhost:4000', 'http:// or https://'],
+    ['audit verify --to head', 'a position of the log'],
+  ])('%s', async (args, message) => {
+    const { code, out, err } = await cli(args);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain(message);
+    expect(err).not.toMatch(/^\s+at /m);
+    expect(asked).toEqual([]);
+  });
+
+  it('ends in one line and the usage of that command', async () => {
+    const { err } = await cli('tasks list --nope');
+    expect(err).toBe("error: unknown option '--nope'\nusage: baton tasks list [options]\n(--help tells more)\n");
+  });
+
+  it('names every bad setting at once', async () => {
+    const { code, err } = await cli('tasks list', '', { BATON_PORT: '70000', BATON_LEASE_MS: '-1' });
+    expect(code).toBe(2);
+    expect(err).toContain('BATON_PORT="70000"');
+    expect(err).toContain('BATON_LEASE_MS="-1"');
+    expect(await cli('tasks list', '', { BATON_URL: 'nowhere' })).toMatchObject({ code: 2 });
+  });
+
+  it('names the flag that a bad setting came from', async () => {
+    const { code, err } = await cli('serve --port 70000 --roles api,cook', '', {});
+    expect(code).toBe(2);
+    expect(err).toContain('--port="70000"');
+    expect(err).toContain('--roles="api,cook"');
+  });
+});
+
+describe('help', () => {
+  it.each([
+    'serve',
+    'doctor',
+    'agents list',
+    'agents register',
+    'tasks submit',
+    'tasks submit-many',
+    'tasks watch',
+    'dlq redrive',
+    'audit verify',
+    'audit replay',
+  ])('has examples: %s', async (command) => {
+    const { code, out, err } = await cli(`${command} --help`);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toContain('Examples:\n  $ ');
+  });
+
+  it('is shown with exit code 2 when a command is missing', async () => {
+    const { code, out, err } = await cli('tasks');
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain('Usage: baton tasks');
+  });
+});
+
+describe('a server that is not there', () => {
+  it('is told with what to do next, and exit code 3', async () => {
+    expect(await cli('tasks list', '', { BATON_URL: 'http://127.0.0.1:1' })).toEqual({
+      code: 3,
+      out: '',
+      err: 'error: no Baton server answers at http://127.0.0.1:1: nothing listens there\nstart one with `npm start`, or name it with --url or BATON_URL\n',
+    });
+  });
+
+  it('is told for stores that are not known', async () => {
+    const { code, err } = await cli('audit verify', '', { BATON_DATA_DIR: '/nonexistent' });
+    expect(code).toBe(3);
+    expect(err).toContain('EVENTSTORE_URL is not set');
+  });
+});

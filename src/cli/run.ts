@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs';
+import { CommanderError } from 'commander';
+import { ConfigError } from '../platform/config.ts';
+import { AppError } from '../platform/errors.ts';
+import { addAgents } from './commands/agents.ts';
+import { addAudit } from './commands/audit.ts';
+import { addDeadLetters } from './commands/dead-letters.ts';
+import { addDemo } from './commands/demo.ts';
+import { addDoctor } from './commands/doctor.ts';
+import { addProjections } from './commands/projections.ts';
+import { addServe } from './commands/serve.ts';
+import { addTasks } from './commands/tasks.ts';
+import { Ended, EXIT, Failure } from './failure.ts';
+import { createProgram } from './program.ts';
+import type { Terminal } from './terminal.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+const GROUPS = [addServe, addDemo, addDoctor, addAgents, addTasks, addDeadLetters, addProjections, addAudit];
+
+const asFailure = (error: unknown): Failure | undefined => {
+  if (error instanceof Failure) return error;
+  if (error instanceof ConfigError) return new Failure(EXIT.usage, error.message, { code: 'BAD_CONFIGURATION' });
+  if (error instanceof AppError) {
+    const exitCode = error.code === 'UNAVAILABLE' ? EXIT.unreachable : EXIT.failed;
+    return new Failure(exitCode, error.message, { code: error.code, issues: error.issues });
+  }
+  return undefined;
+};
+
+const tell = (terminal: Terminal, failure: Failure, json: boolean): void => {
+  const { code, message, issues, advice } = failure;
+  if (json) terminal.out(`${JSON.stringify({ error: { code, message, ...(issues.length > 0 ? { issues } : {}) } })}\n`);
+  if (message !== '') terminal.err(`error: ${message}\n`);
+  if (advice !== undefined && advice !== '') terminal.err(`${advice}\n`);
+};
+
+/** Runs one command line to its end and gives the exit code. */
+export const run = async (terminal: Terminal, args: readonly string[]): Promise<number> => {
+  try {
+    await createProgram(version, GROUPS, terminal).parseAsync(args, { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof Ended) return error.exitCode;
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+    const failure = asFailure(error);
+    if (failure === undefined) {
+      // A bug of ours: the stack is what a report needs.
+      terminal.err(`error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+      return EXIT.failed;
+    }
+    tell(terminal, failure, args.includes('--json'));
+    return failure.exitCode;
+  }
+};
