@@ -157,45 +157,68 @@ function writeRecordedEvent(
   placement: Placement,
   sizes: Sizes,
 ): number {
-  const { source } = event;
+  let at = writeId(target, from, event.id);
+  at = writeType(target, record, at, event, sizes);
+  at = writeStreamName(target, record, at, placement.streamName, sizes);
+  at = writePlace(target, at, placement);
+  at = writeCreated(target, at, placement.created, sizes);
+  at += (event.json ? JSON_ENTRY : BINARY_ENTRY).copy(target, at);
+  return writeBody(target, record, at, event, sizes);
+}
+
+function writeId(target: Buffer, from: number, id: string): number {
   let at = from;
-  target[at++] = 0x0a; // id
+  target[at++] = 0x0a;
   target[at++] = 2 + ID_LENGTH;
   target[at++] = 0x12;
   target[at++] = ID_LENGTH;
-  at += target.write(event.id, at, ID_LENGTH, 'latin1');
-  target[at++] = 0x32; // metadata: type
+  return at + target.write(id, at, ID_LENGTH, 'latin1');
+}
+
+function writeType(target: Buffer, record: number, from: number, event: ProposedEvent, sizes: Sizes): number {
+  let at = from;
+  target[at++] = 0x32; // an entry of the metadata map
   at = writeVarint(target, at, sizes.typeEntry);
-  KEY_TYPE.copy(target, at);
-  at = writeVarint(target, at + KEY_TYPE.length, sizes.type);
+  at += KEY_TYPE.copy(target, at);
+  at = writeVarint(target, at, sizes.type);
   target.writeUInt16LE(at - record, record + 40);
-  at += source.copy(target, at, event.typeStart, event.typeEnd);
-  target[at++] = 0x12; // stream_identifier
+  target.writeUInt16LE(0, record + 42);
+  return at + event.source.copy(target, at, event.typeStart, event.typeEnd);
+}
+
+function writeStreamName(target: Buffer, record: number, from: number, name: Buffer, sizes: Sizes): number {
+  let at = from;
+  target[at++] = 0x12;
   at = writeVarint(target, at, sizes.nameField);
   target[at++] = 0x1a;
-  at = writeVarint(target, at, placement.streamName.length);
-  target.writeUInt16LE(0, record + 42);
+  at = writeVarint(target, at, name.length);
   target.writeUInt32LE(at - record, record + 44);
-  at += placement.streamName.copy(target, at);
-  at = writePlace(target, at, placement);
-  target[at++] = 0x32; // metadata: created
+  return at + name.copy(target, at);
+}
+
+function writeCreated(target: Buffer, from: number, { ticks }: CreatedAt, sizes: Sizes): number {
+  let at = from;
+  target[at++] = 0x32; // an entry of the metadata map
   at = writeVarint(target, at, sizes.createdEntry);
   at += KEY_CREATED.copy(target, at);
-  target[at++] = placement.created.ticks.length;
-  at += placement.created.ticks.copy(target, at);
-  at += (event.json ? JSON_ENTRY : BINARY_ENTRY).copy(target, at);
+  target[at++] = ticks.length;
+  return at + ticks.copy(target, at);
+}
+
+/** Custom metadata, then data, which ends the record. */
+function writeBody(target: Buffer, record: number, from: number, event: ProposedEvent, sizes: Sizes): number {
+  let at = from;
   if (sizes.metadata > 0) {
     target[at++] = 0x3a;
     at = writeVarint(target, at, sizes.metadata);
-    at += source.copy(target, at, event.metadataStart, event.metadataEnd);
+    at += event.source.copy(target, at, event.metadataStart, event.metadataEnd);
   }
   if (sizes.data > 0) {
     target[at++] = 0x42;
     at = writeVarint(target, at, sizes.data);
   }
   target.writeUInt32LE(at - record, record + 48);
-  if (sizes.data > 0) at += source.copy(target, at, event.dataStart, event.dataEnd);
-  return at;
+  return sizes.data > 0 ? at + event.source.copy(target, at, event.dataStart, event.dataEnd) : at;
 }
 
 /** Revision, prepare position, commit position. */
