@@ -6,7 +6,7 @@ import { type AgentCardFacts, type AgentCardSource, badInput } from '../commands
 import { byteLengthOf, findJsonIssue, type Json, MAX_PAYLOAD_BYTES } from '../domain/json.ts';
 import type { AppError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
-import { networkFailure, readBounded } from './agent-http.ts';
+import { discard, networkFailure, readBounded } from './agent-http.ts';
 import { checkUrl, createEgressAgent, EgressDenied, type EgressPolicy } from './egress.ts';
 import { TransportError } from './transports/transport.ts';
 
@@ -116,8 +116,7 @@ class HttpAgentCards implements AgentCardSource {
         signal,
       });
       if (statusCode === 200) return await readBounded(body, MAX_CARD_BYTES);
-      body.on('error', () => {}); // what follows is of no interest
-      body.destroy();
+      discard(body);
       if (statusCode === 404) return undefined;
       throw invalid(`HTTP ${statusCode}${statusCode >= 300 && statusCode < 400 ? ': redirects are not followed' : ''}`);
     } catch (error) {

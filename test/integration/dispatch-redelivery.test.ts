@@ -1,12 +1,18 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cancelTask } from '../../src/commands/cancel-task.ts';
 import { failAttempt } from '../../src/commands/close-attempt.ts';
 import { redriveTask } from '../../src/commands/redrive-task.ts';
 import { type DeadLetter, followDeadLetters, syncDeadLetters } from '../../src/dispatch/dead-letters.ts';
+import { createQueues } from '../../src/dispatch/queue.ts';
+import { startRedis } from '../../src/embedded/redis.ts';
 import { LogFeed } from '../../src/eventstore/log-feed.ts';
 import { systemClock } from '../../src/platform/clock.ts';
+import { createLogger } from '../../src/platform/logger.ts';
 import { caller, DispatchTest } from './dispatch-setup.ts';
 
 let test: DispatchTest;
@@ -40,6 +46,54 @@ describe('a dispatcher that is killed', () => {
     // Locks of 2 s, looked at each 0.5 s.
     expect(performance.now() - killedAt).toBeLessThan(6_000);
     expect(dispatcher.counters).toMatchObject({ jobs: 1, redelivered: 1, completed: 1 });
+  });
+});
+
+describe('Redis killed and started empty', () => {
+  it('costs time and no task: open attempts offered anew are worked on', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'baton-dispatch-redis-'));
+    const logger = createLogger('silent');
+    const options = { dataDir, logger, allowInstall: false, durable: false };
+    let redis = await startRedis(options);
+    const queueOptions = { redisUrl: redis.url, prefix: 'killed', logger };
+    const queues = createQueues(queueOptions);
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let calls = 0;
+    test.localAgents.register('patient', async (input) => {
+      calls += 1;
+      if (input === 'held') await released;
+      return input;
+    });
+    await test.registerLocal('patient');
+    const dispatcher = await test.dispatcher({ queueOptions });
+    const held = await test.submit('held');
+    await queues.attempts.offer([test.job(held, 'patient', 'local')]);
+    await expect.poll(() => dispatcher.counters.inFlight).toBe(1);
+    await queues.attempts.ensureSentinel();
+
+    process.kill(redis.pid, 'SIGKILL');
+    const later = await test.submit('later');
+    const jobs = [held, later].map((taskId) => test.job(taskId, 'patient', 'local'));
+    await expect(queues.attempts.offer(jobs)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(queues.attempts.ensureSentinel()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await redis.stop();
+    redis = await startRedis({ ...options, port: redis.port });
+
+    await expect
+      .poll(() => queues.attempts.ensureSentinel().catch(() => 'away'), { timeout: 15_000 })
+      .toBe('recreated');
+    await queues.attempts.offer(jobs);
+    await expect(test.outcome(later)).resolves.toMatchObject({ data: { result: 'later' } });
+    release();
+    await expect(test.outcome(held)).resolves.toMatchObject({ data: { result: 'held' } });
+    expect(calls).toBe(2);
+    await dispatcher.stop(1_000);
+    await queues.close();
+    await redis.stop();
+    await rm(dataDir, { recursive: true });
   });
 });
 
