@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 import type { Pool } from 'pg';
+import { createMetrics, type Metrics } from './api/metrics.ts';
 import { createApi } from './api/server.ts';
 import { AggregateHandler } from './commands/aggregate-handler.ts';
 import type { Caller, Commands } from './commands/context.ts';
@@ -36,9 +37,18 @@ import { HealthMonitor } from './processes/health/health-monitor.ts';
 import { redisHeartbeats } from './processes/health/heartbeats.ts';
 import { TaskOutcomes } from './processes/outcomes/task-outcomes.ts';
 import { type Process, runProcesses } from './processes/run.ts';
+import { Freshness } from './projections/freshness.ts';
+import { projectors } from './projections/registry.ts';
+import { ProjectionRunner } from './projections/runner.ts';
+
+/** This process, for people who read leases. */
+const holder = `${hostname()}:${process.pid}`;
 
 const ports = { clock: systemClock, ids: systemIds, random: systemRandom };
 const tenant = DEFAULT_TENANT;
+
+/** Requests are short; what takes longer is cut so that the dispatcher has the rest of the grace period. */
+const HTTP_GRACE_MS = 1_000;
 
 /** Connections and what is built directly on them; shared by all roles of the process. */
 type Core = {
@@ -99,7 +109,7 @@ const openCore = async (config: Config, logger: Logger, closing: Closing): Promi
   closing.add('the log feed', () => feed.stop());
   const embedded = config.eventStoreUrl === undefined;
   const egress = { allowLoopback: embedded || config.allowPrivateAgents, allowPrivate: config.allowPrivateAgents };
-  const cards = createAgentCardSource(egress);
+  const cards = createAgentCardSource({ egress, logger });
   closing.add('the agent cards', () => cards.close());
   const commands: Commands = {
     ...ports,
@@ -120,7 +130,7 @@ const lease =
   () =>
     acquireLease(database, {
       name,
-      holder: `${hostname()}:${process.pid}`,
+      holder,
       ttlMs: config.leaseMs,
       clock: systemClock,
       logger,
@@ -237,11 +247,84 @@ export const startBaton = async (
   }
 };
 
+const createRunner = ({ database, store, feed, config, logger }: Core): ProjectionRunner =>
+  new ProjectionRunner({
+    pool: database,
+    store,
+    feed,
+    projectors,
+    clock: systemClock,
+    logger,
+    holder,
+    leaseMs: config.leaseMs,
+  });
+
+/** Serves HTTP until it is closed; the address is where it can be reached. */
+const startApi = async (core: Core, metrics: Metrics, closing: Closing): Promise<string> => {
+  const { config, logger, commands, store, feed, database, redis, queues, stack } = core;
+  const freshness = Freshness.start({
+    pool: database,
+    databaseUrl: stack.databaseUrl,
+    clock: systemClock,
+    logger,
+  });
+  closing.add('the freshness watch', () => freshness.stop());
+  let draining = false;
+  const api = createApi({
+    config,
+    logger,
+    commands,
+    store,
+    feed,
+    pool: database,
+    freshness,
+    queues: () => [
+      ...config.pools.map((pool) => queues.attempts.board(tenant, pool)),
+      ...queues.attempts.opened,
+      queues.deadLetters.board,
+    ],
+    heartbeats: redisHeartbeats(redis, core.prefix),
+    readiness: {
+      parts: [
+        { name: 'log', check: () => store.head() },
+        { name: 'postgres', check: () => database.query('SELECT 1') },
+        { name: 'redis', check: () => redis.ping() },
+      ],
+      draining: () => draining,
+    },
+    metrics,
+  });
+  const server = createServer(api.app);
+  api.attachWebSockets(server);
+  const url = await listen(server, config);
+  closing.add('the HTTP server', async () => {
+    draining = true;
+    await api.close();
+    await closeServer(server, Math.min(config.graceMs, HTTP_GRACE_MS));
+  });
+  return url;
+};
+
+/** No new connections; requests under way may finish within `graceMs`, then their connections are cut. */
+const closeServer = async (server: Server, graceMs: number): Promise<void> => {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const cut = systemClock.schedule(graceMs, () => server.closeAllConnections());
+  await closed;
+  cut();
+};
+
 const startRoles = async (core: Core, closing: Closing): Promise<Baton> => {
   const { config, logger, stack, commands } = core;
   const has = (role: Role): boolean => config.roles.includes(role);
+  const metrics = createMetrics({ clock: systemClock, logger });
   const localAgents = new LocalAgents();
   const outcomes = new TaskOutcomes({ feed: core.feed, store: core.store, tasks: commands.tasks });
+  if (has('projector')) {
+    const runner = createRunner(core);
+    runner.start();
+    closing.add('the projections', () => runner.stop());
+  }
   const assigners = has('assigner') ? createAssigners(core) : [];
   const running = runProcesses(
     [{ name: 'task outcomes', run: (signal) => outcomes.run(signal) }, ...processesOf(core, config.roles, assigners)],
@@ -251,11 +334,22 @@ const startRoles = async (core: Core, closing: Closing): Promise<Baton> => {
   const dispatcher = has('dispatcher') ? dispatcherOf(core, localAgents) : undefined;
   dispatcher?.start();
   closing.add('the dispatcher', () => dispatcher?.stop(config.graceMs));
+  for (const [index, { counters }] of assigners.entries())
+    metrics.addCounters({
+      part: 'assigner',
+      labels: { pool: config.pools[index] ?? '' },
+      read: () => ({ ...counters }),
+    });
+  if (dispatcher)
+    metrics.addCounters({ part: 'dispatcher', read: () => ({ ...dispatcher.counters }), gauges: ['inFlight'] });
+  const url = has('api') ? await startApi(core, metrics, closing) : undefined;
   let stopped: Promise<void> | undefined;
   return {
-    url: undefined,
+    url,
     urls: stack,
-    processes: stack.processes,
+    get processes() {
+      return stack.processes;
+    },
     commands,
     feed: core.feed,
     outcomes,

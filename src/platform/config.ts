@@ -38,7 +38,7 @@ const Environment = z.object({
   BATON_DISPATCH_CONCURRENCY: integer(1, 10_000).default(100),
   BATON_LEASE_MS: integer(500, 600_000).default(5_000),
   BATON_JOB_LOCK_MS: integer(1_000, 600_000).default(15_000),
-  BATON_GRACE_MS: integer(0, 600_000).default(4_000),
+  BATON_GRACE_MS: integer(0, 600_000).default(2_500),
   BATON_PG_POOL: integer(1, 1_000).default(10),
   BATON_GRAPHIQL: flag.default(true),
   BATON_QUEUES_WRITABLE: flag.default(false),
