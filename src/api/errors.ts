@@ -1,7 +1,8 @@
-import { GraphQLError, type GraphQLErrorExtensions } from 'graphql';
+import type { GraphQLErrorExtensions } from 'graphql';
 import { AppError, type ErrorCode, type InputIssue } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import { isTransientPostgresError } from '../platform/postgres.ts';
+import { GraphQLError } from './graphql/graphql-js.ts';
 
 /** What the edge itself refuses, before a command or query is reached. Status and, where it helps, what to do. */
 const EDGE_STATUS = {
@@ -36,6 +37,9 @@ const EDGE_STATUS = {
 } as const satisfies Record<string, number>;
 
 export type EdgeCode = keyof typeof EDGE_STATUS;
+
+export const isEdgeCode = (code: unknown): code is EdgeCode =>
+  typeof code === 'string' && Object.hasOwn(EDGE_STATUS, code);
 
 /** Refused by the API itself. Its message is shown as it is. */
 export class EdgeError extends Error {

@@ -26,14 +26,18 @@ const checkHeaders = ({ contentType, contentEncoding, contentLength }: BodySourc
   if (contentLength && Number(contentLength) > limit) throw tooLarge(limit);
 };
 
+/** Bytes beyond the limit that are read and dropped: a client that is cut off while it sends does not get to read why. */
+const DISCARDED_BYTES = 8 * 1024 * 1024;
+
 const readBytes = async (source: AsyncIterable<Uint8Array>, limit: number): Promise<Buffer> => {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of source) {
     size += chunk.byteLength;
-    if (size > limit) throw tooLarge(limit);
-    chunks.push(chunk);
+    if (size <= limit) chunks.push(chunk);
+    else if (size > limit + DISCARDED_BYTES) break;
   }
+  if (size > limit) throw tooLarge(limit);
   return Buffer.concat(chunks, size);
 };
 

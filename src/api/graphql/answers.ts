@@ -1,6 +1,7 @@
-import { type ExecutionResult, GraphQLError } from 'graphql';
+import type { ExecutionResult } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { ApiContext } from './context.ts';
+import { GraphQLError } from './graphql-js.ts';
 import { variableIssues } from './variable-issues.ts';
 
 type Http = { readonly status?: number; readonly headers?: Readonly<Record<string, string>> };
@@ -36,7 +37,8 @@ export const useAnswers = (options: { readonly hideNames: boolean }): Plugin => 
       onExecuteDone({ result, setResult }) {
         if (isAsyncIterable(result)) return;
         const { asOf } = (args.contextValue as ApiContext).reads;
-        if (asOf !== undefined) setResult({ ...result, extensions: { ...result.extensions, asOf: String(asOf) } });
+        if (asOf !== undefined)
+          setResult({ ...result, extensions: { ...result.extensions, asOf: String(asOf < 0n ? 0n : asOf) } });
         // Without data nothing was executed: the variables did not fit.
         if (!result.errors || result.data !== undefined) return;
         const issues = variableIssues(args.schema, args.document, args.operationName, args.variableValues ?? {});

@@ -1,26 +1,28 @@
+import type {
+  ASTVisitor,
+  DocumentNode,
+  FieldNode,
+  FragmentDefinitionNode,
+  GraphQLNamedType,
+  GraphQLSchema,
+  OperationDefinitionNode,
+  SelectionSetNode,
+  ValidationContext,
+  ValidationRule,
+} from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+import { answerOfEdge, type EdgeCode, EdgeError, extensionsOf, isEdgeCode } from '../errors.ts';
 import {
-  type ASTVisitor,
-  type DocumentNode,
-  type FieldNode,
-  type FragmentDefinitionNode,
   GraphQLError,
-  type GraphQLNamedType,
-  type GraphQLSchema,
   getNamedType,
   getNullableType,
   isListType,
   isObjectType,
   Kind,
   Lexer,
-  type OperationDefinitionNode,
-  type SelectionSetNode,
   Source,
   TokenKind,
-  type ValidationContext,
-  type ValidationRule,
-} from 'graphql';
-import type { Plugin } from 'graphql-yoga';
-import { answerOfEdge, type EdgeCode, EdgeError, extensionsOf } from '../errors.ts';
+} from './graphql-js.ts';
 
 /** What one operation may ask for. A query of the console with 100 tasks and their timelines stays far below. */
 export const LIMITS = {
@@ -241,6 +243,11 @@ export const useLimits = (options: { readonly introspection: boolean }): Plugin 
     },
     onValidate({ addValidationRule }) {
       addValidationRule(rule);
+      // What is refused for its shape is not corrected as well.
+      return ({ result, setResult }) => {
+        const limits = (result as readonly GraphQLError[]).filter(({ extensions }) => isEdgeCode(extensions['code']));
+        if (limits.length > 0) setResult(limits);
+      };
     },
     onExecute({ args }) {
       checkExecution(args as Execution);

@@ -1,5 +1,6 @@
-import { GraphQLError, Kind, type ValueNode } from 'graphql';
+import type { ValueNode } from 'graphql';
 import type { Json } from '../../domain/json.ts';
+import { GraphQLError, Kind } from './graphql-js.ts';
 
 const badValue = (message: string, code = 'WRONG_TYPE'): GraphQLError =>
   new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', issue: code, http: { status: 400 } } });

@@ -1,15 +1,6 @@
-import {
-  coerceInputValue,
-  type DocumentNode,
-  type GraphQLError,
-  type GraphQLSchema,
-  getOperationAST,
-  isInputType,
-  isNonNullType,
-  type OperationDefinitionNode,
-  typeFromAST,
-} from 'graphql';
+import type { DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode } from 'graphql';
 import type { InputIssue } from '../../platform/errors.ts';
+import { coerceInputValue, getOperationAST, isInputType, isNonNullType, typeFromAST } from './graphql-js.ts';
 
 const pointerOf = (path: readonly (string | number)[]): string =>
   path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
