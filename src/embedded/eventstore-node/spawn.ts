@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 export interface SpawnOptions {
   readonly dataDir?: string;
@@ -33,7 +34,11 @@ interface ReadyLine {
  * Errors: rejects with what the node printed if it ends before that.
  */
 export async function spawnEventStoreNode(options: SpawnOptions): Promise<SpawnedNode> {
-  const child = spawn(process.execPath, [...entry(), ...argumentsOf(options)], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...entry(), ...argumentsOf(options)], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    // Ctrl-C in a terminal reaches a whole process group; the node is stopped by its parent, last and in order.
+    detached: true,
+  });
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
   });
@@ -45,7 +50,10 @@ export async function spawnEventStoreNode(options: SpawnOptions): Promise<Spawne
 function entry(): string[] {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
   const path = fileURLToPath(new URL(`./main${extension}`, import.meta.url));
-  return extension === '.ts' ? ['--import', import.meta.resolve('tsx'), path] : [path];
+  if (extension === '.js') return [path];
+  // Not `import.meta.resolve`, which test runners do not have.
+  const loader = createRequire(import.meta.url).resolve('tsx');
+  return ['--import', pathToFileURL(loader).href, path];
 }
 
 function argumentsOf({ dataDir, inMemory, port = 0, host }: SpawnOptions): string[] {
