@@ -54,12 +54,13 @@ export class InFlight {
 
   /**
    * Runs `work` for the job, unless the same attempt is being worked on here already (as happens when its job was lost and offered
-   * again): then that one's end is this one's end. An older attempt of the same task is called off.
+   * again): then that one's end is this one's end. Of two attempts of a task the older one is called off, or not begun.
    */
   run(job: AttemptJob, work: (run: RunningAttempt) => Promise<Handled>): Promise<Handled> {
     const stream = taskStream(job.tenant, job.taskId);
     const present = this.#running.get(stream);
-    if (present && present.run.attempt >= job.attempt) return present.done;
+    if (present?.run.attempt === job.attempt) return present.done;
+    if (present && present.run.attempt > job.attempt) return Promise.resolve('done');
     present?.run.abort('closed');
     const run = new RunningAttempt(job.attempt);
     const entry = { run, done: Promise.resolve<Handled>('done') };

@@ -21,7 +21,7 @@ export type AttemptJob = {
 
 export type QueueOptions = {
   readonly redisUrl: string;
-  /** Holds the cluster's id, so that two clusters on one Redis do not meet. Must not contain `{` or `}`. */
+  /** Holds the cluster's id, so that two clusters on one Redis do not meet. */
   readonly prefix: string;
   readonly logger: Logger;
 };

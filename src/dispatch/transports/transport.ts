@@ -60,7 +60,7 @@ export type TransportErrorOptions = {
   readonly cause?: unknown;
 };
 
-/** Thrown when a call gave no usable result. `code` is stable and named in the docs; the message may quote the agent, bounded. */
+/** Thrown when a call gave no usable result. `code` is stable; the message may quote the agent. */
 export class TransportError extends Error {
   override readonly name = 'TransportError';
   readonly code: string;
