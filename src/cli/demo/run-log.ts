@@ -1,7 +1,7 @@
 import { agentStream, DEFAULT_TENANT, poolStream, taskStream } from '../../domain/ids.ts';
 import type { Json } from '../../domain/json.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';
-import type { EventStore, Position, StoredEvent } from '../../eventstore/event-store.ts';
+import type { EventStore, StoredEvent } from '../../eventstore/event-store.ts';
 import { Auditor, type Defect, readLog } from '../audit.ts';
 
 /** What a run made: names and ids that nobody used before it. */
@@ -112,13 +112,25 @@ class RunLog {
   }
 }
 
-/** Reads what a run left in the log after `after`, and checks the chain of each of its streams from its first event. */
-export const readRun = async (
-  store: EventStore,
-  streams: RunStreams,
-  after: Position | undefined,
-): Promise<RunFacts> => {
+/** The first event of the run: of its pool or its agents, since tasks come after those. */
+const firstOf = async (store: EventStore, { pool, agentIds }: RunStreams): Promise<StoredEvent | undefined> => {
+  const streams = [poolStream(DEFAULT_TENANT, pool), ...agentIds.map((id) => agentStream(DEFAULT_TENANT, id))];
+  const firsts = await Promise.all(streams.map((stream) => store.readStream(stream, { limit: 1 })));
+  return firsts
+    .flat()
+    .reduce<StoredEvent | undefined>(
+      (earliest, event) => (earliest === undefined || event.position < earliest.position ? event : earliest),
+      undefined,
+    );
+};
+
+/** Reads what a run left in the log, and checks the chain of each of its streams from its first event. */
+export const readRun = async (store: EventStore, streams: RunStreams): Promise<RunFacts> => {
   const log = new RunLog(streams);
-  for await (const events of readLog(store, { after })) for (const event of events) log.take(event);
+  const first = await firstOf(store, streams);
+  if (first !== undefined) {
+    log.take(first);
+    for await (const events of readLog(store, { after: first.position })) for (const event of events) log.take(event);
+  }
   return log.facts();
 };

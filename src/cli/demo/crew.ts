@@ -1,0 +1,80 @@
+import { CARBON_AGENTS, type CarbonAgent, spawnCarbonAgent } from '../../examples/carbon/spawn-agent.ts';
+import type { Client } from '../client.ts';
+import { type Accepted, acceptedOf, payloadOf } from '../payload.ts';
+
+const HEARTBEAT_MS = 1_000;
+/** Time that a call takes besides its calculation, so that agents hold work when one of them is killed. */
+const WORK_MS = 10;
+const MAX_CONCURRENCY = 20;
+
+const REGISTER = `mutation ($input: RegisterAgentInput!) { payload: registerAgent(input: $input) ${payloadOf('Agent')} }`;
+const DEREGISTER = `mutation ($agentId: ID!) {
+  payload: deregisterAgent(agentId: $agentId, reason: "end of the demo") ${payloadOf('Agent')} }`;
+
+/** The agents of a run: three processes, registered in a pool of their own. */
+export class Crew {
+  readonly agents: readonly CarbonAgent[];
+  readonly #client: Client;
+  readonly #killAll = (): void => {
+    for (const { process: child } of this.agents) child.kill('SIGKILL');
+  };
+
+  private constructor(client: Client, agents: readonly CarbonAgent[]) {
+    this.#client = client;
+    this.agents = agents;
+    process.on('exit', this.#killAll); // they must not outlive the demo, however it ends
+  }
+
+  static async start(client: Client, runId: string): Promise<Crew> {
+    const heartbeat = { batonUrl: client.url, intervalMs: HEARTBEAT_MS };
+    const started = await Promise.allSettled(
+      CARBON_AGENTS.map((name) => spawnCarbonAgent(name, { agentId: `${name}-${runId}`, heartbeat, workMs: WORK_MS })),
+    );
+    const agents = started.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+    const crew = new Crew(client, agents);
+    const failure = started.find((outcome) => outcome.status === 'rejected');
+    if (failure !== undefined) {
+      await crew.stop();
+      throw failure.reason;
+    }
+    return crew;
+  }
+
+  get ids(): string[] {
+    return this.agents.map(({ agentId }) => agentId);
+  }
+
+  /** Gives the log position of the last registration. */
+  async register(pool: string): Promise<string> {
+    let position = '0';
+    for (const { agentId, cardUrl } of this.agents) {
+      const input = {
+        agentId,
+        pool,
+        cardUrl,
+        maxConcurrency: MAX_CONCURRENCY,
+        heartbeatIntervalMs: HEARTBEAT_MS,
+        labels: { example: 'carbon' },
+      };
+      const { payload } = await this.#client.execute<{ payload: Accepted }>(REGISTER, { input });
+      position = acceptedOf(payload).position;
+    }
+    return position;
+  }
+
+  /** Kills one agent as a power cut would. */
+  kill(): CarbonAgent | undefined {
+    const victim = this.agents.find(({ name }) => name === 'calculator');
+    victim?.process.kill('SIGKILL');
+    return victim;
+  }
+
+  async deregister(): Promise<void> {
+    for (const { agentId } of this.agents) await this.#client.execute(DEREGISTER, { agentId });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.agents.map((agent) => agent.stop()));
+    process.off('exit', this.#killAll);
+  }
+}

@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createEsdbEventStore } from '../../eventstore/esdb-event-store.ts';
+import type { EventStore } from '../../eventstore/event-store.ts';
+import { generateSuppliers } from '../../examples/carbon/suppliers.ts';
+import { type Baton, startBaton } from '../../main.ts';
+import { systemClock } from '../../platform/clock.ts';
+import { type Config, ROLES, readConfig } from '../../platform/config.ts';
+import { createLogger, type Logger } from '../../platform/logger.ts';
+import { Client } from '../client.ts';
+import { duration } from '../format.ts';
+import { progressBar } from '../progress.ts';
+import type { Terminal } from '../terminal.ts';
+import { Crew } from './crew.ts';
+import { readRun } from './run-log.ts';
+import type { DemoRun } from './summary.ts';
+import { Tracker } from './tracker.ts';
+import { work } from './work.ts';
+
+export type DemoOptions = { readonly suppliers: number; readonly seed: number; readonly fault: boolean };
+
+/** A pool of its own: nobody else's agents take the demo's tasks, and the demo's agents take nobody else's. */
+const configOf = (env: Terminal['env'], pool: string): Config => {
+  const { dataDir } = readConfig(env);
+  // The folder above may not exist yet. Started by root, Postgres runs as another user and must get through it.
+  mkdirSync(dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
+  return readConfig({
+    ...env,
+    BATON_DATA_DIR: join(dataDir, 'demo'),
+    BATON_HOST: '127.0.0.1',
+    BATON_PORT: '0',
+    BATON_PUBLIC_URL: undefined,
+    BATON_ROLES: ROLES.join(','),
+    BATON_POOLS: pool,
+    BATON_LOG_LEVEL: env['BATON_LOG_LEVEL'] ?? 'error',
+    BATON_ALLOW_PRIVATE_AGENTS: 'true', // its agents are on this machine, also when the stores are not
+  });
+};
+
+/** Undone in reverse order, each step once, whatever fails. */
+class Undo {
+  readonly #steps: (() => Promise<unknown>)[] = [];
+
+  add(step: () => Promise<unknown>): void {
+    this.#steps.push(step);
+  }
+
+  async run(logger: Logger): Promise<void> {
+    for (let step = this.#steps.pop(); step; step = this.#steps.pop())
+      await step().catch((error: unknown) => logger.warn({ err: error }, 'the demo could not be tidied up entirely'));
+  }
+}
+
+type Stage = {
+  readonly terminal: Terminal;
+  readonly options: DemoOptions;
+  readonly baton: Baton;
+  readonly store: EventStore;
+  readonly client: Client;
+  readonly crew: Crew;
+  readonly runId: string;
+  readonly pool: string;
+};
+
+/** Servers, API and agents, ready for work. */
+const prepare = async (terminal: Terminal, options: DemoOptions, undo: Undo): Promise<Stage> => {
+  const runId = randomUUID().slice(0, 8);
+  const pool = `demo_${runId}`;
+  const config = configOf(terminal.env, pool);
+  const logger = createLogger(config.logLevel);
+  const baton = await startBaton(config, { logger });
+  undo.add(() => baton.stop());
+  const store = createEsdbEventStore(baton.urls.eventStoreUrl, { logger, clock: systemClock });
+  undo.add(() => store.close());
+  if (baton.url === undefined) throw new Error('bug: the demo runs without an API');
+  const client = new Client(baton.url, { connections: 64 });
+  undo.add(() => client.close());
+  const crew = await Crew.start(client, runId);
+  undo.add(() => crew.stop());
+  undo.add(() => crew.deregister());
+  return { terminal, options, baton, store, client, crew, runId, pool };
+};
+
+const perform = async (stage: Stage): Promise<DemoRun> => {
+  const { terminal, options, store, client, crew, runId, pool } = stage;
+  const position = await crew.register(pool);
+  const suppliers = generateSuppliers(options.seed, options.suppliers);
+  const tracker = new Tracker();
+  let killed: DemoRun['killed'];
+  const onMiddle = (): void => {
+    const agent = crew.kill();
+    if (agent) killed = { agent, afterEnded: tracker.ended };
+  };
+  const bar = progressBar(terminal, 'footprints', suppliers.length);
+  const drawing = setInterval(() => bar.update(tracker.ended), 100);
+  try {
+    await work({ client, tracker, runId, pool, suppliers, ...(options.fault ? { onMiddle } : {}) }, position);
+  } finally {
+    clearInterval(drawing);
+    bar.stop();
+  }
+  const log = await readRun(store, { pool, agentIds: crew.ids, taskIds: tracker.taskIds });
+  return { suppliers: suppliers.length, seed: options.seed, killed, times: tracker.times(), log };
+};
+
+/** Runs the demo from its servers' start to their end. `say` gets a line per step, for people. */
+export const runDemo = async (
+  terminal: Terminal,
+  options: DemoOptions,
+  { say, signal }: { readonly say: (line: string) => void; readonly signal: AbortSignal },
+): Promise<DemoRun> => {
+  const undo = new Undo();
+  const interrupted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  interrupted.catch(() => {}); // nobody may be waiting by then
+  const startedAt = performance.now();
+  try {
+    say('starting the servers and three agents …');
+    // Not raced with an interruption: what is half started has to be waited for, to be stopped.
+    const stage = await prepare(terminal, options, undo);
+    signal.throwIfAborted();
+    say(`ready after ${duration(performance.now() - startedAt)}; ${options.suppliers} tasks, seed ${options.seed}`);
+    return await Promise.race([perform(stage), interrupted]);
+  } finally {
+    await undo.run(createLogger('error'));
+  }
+};

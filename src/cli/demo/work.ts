@@ -1,0 +1,129 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Supplier } from '../../examples/carbon/suppliers.ts';
+import type { Client } from '../client.ts';
+import { EXIT, Failure, refused } from '../failure.ts';
+import { type Accepted, acceptedOf, payloadOf } from '../payload.ts';
+import type { Tracker } from './tracker.ts';
+
+/** Submissions under way at once. */
+const IN_FLIGHT = 32;
+/** The killed agent goes when this share of the tasks has ended … */
+const KILL_AT = 0.4;
+/** … and no more than this share is submitted before, so that there is work left to lose and work still to come. */
+const SUBMITTED_BEFORE_KILL = 0.7;
+/** Without a task ending for so long the run has failed. */
+const STALLED_MS = 60_000;
+const SUBMIT_TRIES = 5;
+const SUBMIT_RETRY_MS = 200;
+
+const ENDS = ['TaskCompleted', 'TaskCancelled', 'TaskDeadLettered'];
+
+const SUBMIT = `mutation ($input: SubmitTaskInput!, $key: String!) {
+  payload: submitTask(input: $input, idempotencyKey: $key) ${payloadOf('Task')} }`;
+
+const CHANGES = `subscription ($types: [String!]!, $from: Position) {
+  tasksChanged(filter: { types: $types }, fromPosition: $from) { position changes { taskId } }
+}`;
+
+type Changes = {
+  readonly tasksChanged: { readonly position: string; readonly changes: readonly { taskId: string }[] };
+};
+
+/** Hears of tasks that ended, from `position` on, until `signal` aborts. A broken connection is taken up where it broke. */
+const listen = async (client: Client, tracker: Tracker, position: string, signal: AbortSignal): Promise<void> => {
+  let from = position;
+  while (!signal.aborted) {
+    try {
+      for await (const { tasksChanged } of client.subscribe<Changes>(CHANGES, { types: ENDS, from }, signal)) {
+        const at = performance.now();
+        for (const { taskId } of tasksChanged.changes) tracker.heard(taskId, at);
+        from = tasksChanged.position;
+      }
+    } catch (error) {
+      if (!(error instanceof Failure) || error.exitCode !== EXIT.unreachable) throw error;
+      await sleep(SUBMIT_RETRY_MS);
+    }
+  }
+};
+
+export type Run = {
+  readonly client: Client;
+  readonly tracker: Tracker;
+  readonly runId: string;
+  readonly pool: string;
+  readonly suppliers: readonly Supplier[];
+  /** Called in the middle; absent to leave the fault out. */
+  readonly onMiddle?: () => void;
+};
+
+const inputOf = (pool: string, supplier: Supplier) => ({
+  capability: 'footprint',
+  pool,
+  input: supplier,
+  timeoutMs: 10_000,
+  retry: { kind: 'EXPONENTIAL', baseMs: 200, maxAttempts: 5 },
+  tags: ['demo'],
+});
+
+/** The key makes a repeat harmless: an answer may be lost, not the task. */
+const submitOne = async ({ client, tracker, runId, pool, suppliers }: Run, index: number): Promise<void> => {
+  const variables = { input: inputOf(pool, suppliers[index] as Supplier), key: `demo/${runId}/${index}` };
+  const calledAt = performance.now();
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const { payload } = await client.execute<{ payload: Accepted }>(SUBMIT, variables);
+      tracker.submitted(acceptedOf(payload).id, calledAt, performance.now());
+      return;
+    } catch (error) {
+      if (!(error instanceof Failure) || error.exitCode !== EXIT.unreachable || tries >= SUBMIT_TRIES) throw error;
+      await sleep(SUBMIT_RETRY_MS * tries);
+    }
+  }
+};
+
+const submitAll = async (run: Run, middle: Promise<void>): Promise<void> => {
+  const total = run.suppliers.length;
+  const gate = Math.floor(SUBMITTED_BEFORE_KILL * total);
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < total) {
+      const index = next;
+      next += 1;
+      if (index >= gate) await middle;
+      await submitOne(run, index);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(IN_FLIGHT, total) }, lane));
+};
+
+/** Rejects when nothing has ended for `STALLED_MS`. */
+const failWhenStalled = async (tracker: Tracker, signal: AbortSignal): Promise<never> => {
+  let { ended } = tracker;
+  for (;;) {
+    await sleep(STALLED_MS, undefined, { signal });
+    if (tracker.ended === ended)
+      throw refused('DEMO_STALLED', `no task has ended for ${STALLED_MS / 1_000} s; ${ended} had before`);
+    ended = tracker.ended;
+  }
+};
+
+/** Submits one task per supplier and resolves when all have ended. `position` is from where on ends are listened for. */
+export const work = async (run: Run, position: string): Promise<void> => {
+  const { client, tracker, suppliers, onMiddle } = run;
+  const stop = new AbortController();
+  const middle =
+    onMiddle === undefined || suppliers.length < 2
+      ? Promise.resolve()
+      : tracker.untilEnded(Math.ceil(KILL_AT * suppliers.length)).then(onMiddle);
+  const listening = listen(client, tracker, position, stop.signal);
+  const stalled = failWhenStalled(tracker, stop.signal);
+  const all = submitAll(run, middle).then(() => tracker.untilEnded(suppliers.length));
+  try {
+    // Listening ends only by a failure, before it is stopped.
+    await Promise.race([all, listening, stalled]);
+    await all;
+  } finally {
+    stop.abort();
+    await Promise.allSettled([listening, stalled]);
+  }
+};
