@@ -67,6 +67,13 @@ describe('encoding the events of a command', () => {
     expect(encoded?.metadata).toMatchObject(given);
   });
 
+  it('lets ids follow from something else than the command', () => {
+    const [plain] = encodeEvents(stream, context, [started], EMPTY_HEAD);
+    const [other] = encodeEvents(stream, { ...context, idsFrom: 'call-1' }, [started], EMPTY_HEAD);
+    expect(other?.id).toBe(eventIdOf('call-1', 0));
+    expect({ ...other?.metadata, hash: '' }).toEqual({ ...plain?.metadata, hash: '' });
+  });
+
   it('continues the chain of the stream, over several commands', () => {
     const first = encodeEvents(stream, context, [started, completed], EMPTY_HEAD);
     const head = headAfter(first);

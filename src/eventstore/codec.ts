@@ -19,6 +19,11 @@ export type EventContext = {
   readonly at: string;
   readonly fingerprint?: string;
   readonly traceparent?: string;
+  /**
+   * What the events' ids follow from; absent: the command. To be given when two processes may decide the same command: the store
+   * would take the second's append for a repeat of the first's, though they may have decided differently.
+   */
+  readonly idsFrom?: string;
 };
 
 /** The event was written by a newer build (or by another program): this build cannot read it, and must not guess. */
@@ -62,17 +67,23 @@ const entriesOf = (definitions: EventDefinitions, upcasters: Upcasters): Readonl
   return entries;
 };
 
-const metadataOf = (context: EventContext, schemaVersion: number): Omit<EventMetadata, 'prevHash' | 'hash'> => ({
-  $causationId: context.causationId,
-  $correlationId: context.correlationId,
-  actor: context.actor,
-  at: context.at,
-  commandId: context.commandId,
-  ...(context.fingerprint === undefined ? {} : { fingerprint: context.fingerprint }),
-  schemaVersion,
-  tenant: context.tenant,
-  ...(context.traceparent === undefined ? {} : { traceparent: context.traceparent }),
-});
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+const metadataOf = (context: EventContext, schemaVersion: number): Omit<EventMetadata, 'prevHash' | 'hash'> => {
+  const { causationId, correlationId, actor, at, commandId, fingerprint, tenant, traceparent } = context;
+  const metadata: Writable<Omit<EventMetadata, 'prevHash' | 'hash'>> = {
+    $causationId: causationId,
+    $correlationId: correlationId,
+    actor,
+    at,
+    commandId,
+    schemaVersion,
+    tenant,
+  };
+  if (fingerprint !== undefined) metadata.fingerprint = fingerprint;
+  if (traceparent !== undefined) metadata.traceparent = traceparent;
+  return metadata;
+};
 
 /** `<category>-<tenant>.<id>`: an event can only be recorded in a stream of its own tenant. */
 const checkStream = (stream: string, tenant: string): void => {
@@ -110,12 +121,13 @@ export const createCodec = <Definitions extends EventDefinitions>(definitions: D
     ): NewEvent[] {
       checkStream(stream, context.tenant);
       checkStorable(context, `the context of command ${context.commandId}`);
+      const idsFrom = context.idsFrom ?? context.commandId;
       let before = head;
       return events.map((event, ordinal) => {
         const entry = entries.get(event.type);
         if (entry === undefined) throw new Error(`bug: ${event.type} is no event type of this build`);
         const sealed = seal(stream, before, {
-          id: eventIdOf(context.commandId, ordinal),
+          id: eventIdOf(idsFrom, ordinal),
           type: event.type,
           data: dataOf(event, entry),
           metadata: metadataOf(context, entry.newest),

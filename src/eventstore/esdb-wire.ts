@@ -198,10 +198,6 @@ class Fields {
     return new Fields(this.#buffer, this.start, this.end);
   }
 
-  get isEmpty(): boolean {
-    return this.start === this.end;
-  }
-
   #skip(): void {
     this.#pending = false;
     if (this.#wire === 0) while ((this.#buffer[this.#at++] ?? 0) >= 128);
@@ -320,6 +316,11 @@ const parseJson = <T>(text: string, otherwise: T): T => {
 
 const NO_METADATA = Object.freeze({}) as EventMetadata;
 
+const parseMetadata = (text: string): EventMetadata => {
+  const metadata = parseJson<EventMetadata | null>(text, null);
+  return typeof metadata === 'object' && metadata !== null ? metadata : NO_METADATA;
+};
+
 const readUuid = (fields: Fields): string => {
   while (fields.next()) if (fields.number === 2) return fields.ascii();
   throw new Error('the event store sent an event without id');
@@ -372,7 +373,7 @@ const readRecordedEvent = (fields: Fields): StoredEvent => {
         readEntry(fields.message(), entry);
         break;
       case 7:
-        if (!fields.isEmpty) metadata = parseJson(fields.text(), NO_METADATA);
+        metadata = parseMetadata(fields.text());
         break;
       case 8:
         data = fields.text();
