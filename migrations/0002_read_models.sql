@@ -104,7 +104,7 @@ BEGIN
     tenant text NOT NULL,
     task_id uuid NOT NULL,
     kind text NOT NULL, -- input, result, checkpoint
-    payload jsonb NOT NULL,
+    payload jsonb, -- NULL stands for JSON null
     position bigint NOT NULL,
     PRIMARY KEY (tenant, task_id, kind)
   );
