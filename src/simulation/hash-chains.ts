@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import type { Revision, StoredEvent } from '../eventstore/event-store.ts';
+import type { Violations } from './violations.ts';
+
+const GENESIS = '0'.repeat(64);
+
+type Head = { readonly revision: Revision; readonly hash: string };
+
+/** S22, from the written definition of the chain and not from the code that builds it (docs/adr/0007). */
+const hashOf = ({ stream, revision, id, type, data, metadata: { hash: _, ...metadata } }: StoredEvent): string => {
+  const form = canonicalize({ stream, revision: String(revision), id, type, data, metadata });
+  return createHash('sha256')
+    .update(form ?? '')
+    .digest('hex');
+};
+
+/** Every stream's chain: each event at the next revision, built on the one before, with the hash of its own content. */
+export class HashChains {
+  readonly #violations: Violations;
+  readonly #heads = new Map<string, Head>();
+
+  constructor(violations: Violations) {
+    this.#violations = violations;
+  }
+
+  take(event: StoredEvent): void {
+    const { stream, revision, position, type } = event;
+    const head = this.#heads.get(stream);
+    const wrong = (what: string): void =>
+      this.#violations.add('S22', `${type} at revision ${revision} of ${stream} ${what}`, position);
+    const expected = head === undefined ? 0n : head.revision + 1n;
+    if (revision !== expected) wrong(`stands where revision ${expected} is expected`);
+    if (event.metadata.prevHash !== (head?.hash ?? GENESIS)) wrong('is not built on the event before it');
+    if (event.metadata.hash !== hashOf(event)) wrong('carries a hash that is not that of its content');
+    this.#heads.set(stream, { revision, hash: event.metadata.hash });
+  }
+}

@@ -1,0 +1,128 @@
+import type { StoredEvent } from '../eventstore/event-store.ts';
+import { AppendIdentity } from './append-identity.ts';
+import { HashChains } from './hash-chains.ts';
+import type { Sometimes, SometimesCounters } from './sometimes.ts';
+import { type BookCounts, TaskBook } from './task-book.ts';
+import { type TaskView, Views } from './views.ts';
+import { type Violation, Violations } from './violations.ts';
+import { type AgentCall, type ClientCall, checkAnswers, checkIdempotency, checkJournals } from './witnesses.ts';
+
+export type { TaskView, TaskViewRow } from './views.ts';
+export type { InvariantId, Violation } from './violations.ts';
+export type { AgentCall, ClientCall } from './witnesses.ts';
+
+/** How long a decision that knew an agent's higher limit may take to reach the log after the limit was lowered. */
+const LIMIT_GRACE_MS = 5_000;
+
+export type Evidence = {
+  /** The whole log, in order of position. */
+  readonly log: readonly StoredEvent[];
+  readonly calls?: readonly ClientCall[];
+  readonly journals?: readonly AgentCall[];
+  /** Samples of the read model `tasks`, in the order they were taken. */
+  readonly views?: readonly TaskView[];
+  /** What the run had to meet; what shows in the log is counted there too. */
+  readonly sometimes?: SometimesCounters<string>;
+};
+
+export type Expectations = {
+  /** The last fault is healed and everything had time to end (L1). Default true. */
+  readonly settled?: boolean;
+  /** Completed tasks without which the run proves nothing (L4). Default 1. */
+  readonly minCompleted?: number;
+  /** Default `LIMIT_GRACE_MS`. */
+  readonly limitGraceMs?: number;
+};
+
+export type Report = {
+  /** At most 50 of each invariant; `counts.violations` has them all. */
+  readonly violations: readonly Violation[];
+  readonly counts: BookCounts & {
+    readonly events: number;
+    /** Events of types that this checker does not know: skipped, not guessed at. */
+    readonly skipped: number;
+    readonly calls: number;
+    /** Calls that say too little to be looked up in the log. */
+    readonly unjudgedCalls: number;
+    readonly agentCalls: number;
+    readonly views: number;
+    readonly violations: number;
+  };
+};
+
+const checkSettled = (book: TaskBook, violations: Violations): void => {
+  for (const { taskId, phase, attempt, holder } of book.tasks.values())
+    if (phase === 'open' || phase === 'closing')
+      violations.add(
+        'L1',
+        `task ${taskId} did not end: attempt ${attempt} ${holder ? `is with ${holder.agentId}` : 'waits'}`,
+      );
+};
+
+/** Situations that the log itself proves. */
+const seenInLog = (counts: BookCounts, skipped: number): Partial<Record<Sometimes, number>> => ({
+  'assigner fenced by another': Math.max(0, counts.writersElected - 1),
+  'assignment void when appended': counts.voidAssignments,
+  'outcome unknown settled by a late answer': counts.lateCompletions,
+  'parked then redriven': counts.redriven,
+  'unknown event type skipped': skipped,
+});
+
+const checkNotTrivial = (
+  { log, sometimes }: Evidence,
+  { completed }: BookCounts,
+  seen: Readonly<Record<string, number | undefined>>,
+  minCompleted: number,
+  violations: Violations,
+): void => {
+  if (log.length === 0) violations.add('L4', 'the log is empty');
+  if (completed < minCompleted)
+    violations.add('L4', `${completed} tasks completed, at least ${minCompleted} are expected`);
+  for (const name of sometimes?.missing ?? []) if (!seen[name]) violations.add('L4', `never happened: ${name}`);
+};
+
+/**
+ * Judges a run by its log and by what clients, agents and read models witnessed (reliability.md §3). One pass; S3 to S7 are checked at every
+ * position, because a final state hides a moment over capacity.
+ *
+ * It reads events as they are stored and shares no code with what wrote them, so that one mistake is not made twice.
+ *
+ * Errors: throws when the log is not in order of position.
+ */
+export const checkInvariants = (evidence: Evidence, expectations: Expectations = {}): Report => {
+  const { log, calls = [], journals = [], views = [] } = evidence;
+  const { settled = true, minCompleted = 1, limitGraceMs = LIMIT_GRACE_MS } = expectations;
+  const violations = new Violations();
+  const book = new TaskBook(violations, limitGraceMs);
+  const identity = new AppendIdentity(violations);
+  const chains = new HashChains(violations);
+  const compared = new Views(violations, book, views);
+  let skipped = 0;
+  let before: StoredEvent | undefined;
+  for (const event of log) {
+    if (before && event.position <= before.position)
+      throw new Error(`the log is not in order: ${event.position} follows ${before.position}`);
+    before = event;
+    compared.before(event);
+    chains.take(event);
+    identity.take(event);
+    if (!book.take(event)) skipped += 1;
+  }
+  compared.end();
+  const unjudgedCalls = checkAnswers(calls, identity, book, violations);
+  checkIdempotency(calls, violations);
+  checkJournals(journals, book, violations);
+  if (settled) checkSettled(book, violations);
+  checkNotTrivial(evidence, book.counts, seenInLog(book.counts, skipped), minCompleted, violations);
+  const counts = {
+    ...book.counts,
+    events: log.length,
+    skipped,
+    calls: calls.length,
+    unjudgedCalls,
+    agentCalls: journals.length,
+    views: compared.compared,
+    violations: violations.total,
+  };
+  return { violations: violations.told, counts };
+};

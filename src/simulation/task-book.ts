@@ -1,0 +1,323 @@
+import type { Delivery } from '../domain/agent/events.ts';
+import type { DomainEvent } from '../domain/events.ts';
+import type { Assignment } from '../domain/pool/events.ts';
+import type { TaskEvent } from '../domain/task/events.ts';
+import type { Position, StoredEvent } from '../eventstore/event-store.ts';
+import type { Violations } from './violations.ts';
+
+type LifecycleType = TaskEvent['type'];
+
+/** `closing`: its last attempt has failed for good; the dead letter stands in the same append. */
+export type Phase = 'open' | 'closing' | 'indeterminate' | 'parked' | 'completed' | 'cancelled';
+
+/** The transition table (S4), written from the requirements and not from the product's reducer. */
+const NEXT: Readonly<Record<Phase | 'none', Partial<Record<LifecycleType, Phase>>>> = {
+  none: { TaskSubmitted: 'open' },
+  open: {
+    TaskAttemptStarted: 'open',
+    TaskProgressReported: 'open',
+    TaskAttemptFailed: 'open',
+    TaskOutcomeUnknown: 'indeterminate',
+    TaskCompleted: 'completed',
+    TaskDeadLettered: 'parked',
+    TaskCancelled: 'cancelled',
+  },
+  closing: { TaskDeadLettered: 'parked' },
+  indeterminate: { TaskCompleted: 'completed', TaskRedriven: 'open', TaskCancelled: 'cancelled' },
+  parked: { TaskRedriven: 'open', TaskCancelled: 'cancelled' },
+  completed: {},
+  cancelled: {},
+};
+
+const LIFECYCLE: ReadonlySet<string> = new Set(Object.values(NEXT).flatMap((row) => Object.keys(row)));
+/** Events of an attempt that an agent holds: they name the agent that ran it. */
+const OUTCOMES: ReadonlySet<string> = new Set(['TaskCompleted', 'TaskAttemptFailed', 'TaskOutcomeUnknown']);
+const ENDED: ReadonlySet<Phase> = new Set(['completed', 'cancelled']);
+
+export type TaskEntry = {
+  readonly tenant: string;
+  readonly taskId: string;
+  readonly pool: string;
+  phase: Phase;
+  /** The attempt that runs or may run; of a task that does not run, its last. */
+  attempt: number;
+  failures: number;
+  startedAttempt: number;
+  /** To whom the ledger gave the latest attempt that it gave away. */
+  given: { readonly attempt: number; readonly agentId: string } | undefined;
+  /** Who holds a slot for it now. */
+  holder: AgentEntry | undefined;
+};
+
+export type AgentEntry = {
+  readonly agentId: string;
+  delivery: Delivery;
+  limit: number;
+  /** A limit that was lowered holds for a while: a decision made before may reach the log after. */
+  former: { readonly limit: number; readonly untilMs: number };
+  open: number;
+};
+
+export type BookCounts = {
+  tasks: number;
+  completed: number;
+  cancelled: number;
+  parked: number;
+  indeterminate: number;
+  redriven: number;
+  attemptsFailed: number;
+  lateCompletions: number;
+  assignments: number;
+  voidAssignments: number;
+  writersElected: number;
+};
+
+const keyOf = (tenant: string, id: string): string => `${tenant}/${id}`;
+
+/**
+ * Tasks, agents and who holds what, at every position of the log: S3 to S7, checked event by event. Shares nothing with the product's
+ * deciders and its pool ledger.
+ */
+export class TaskBook {
+  readonly tasks = new Map<string, TaskEntry>();
+  readonly agents = new Map<string, AgentEntry>();
+  /** Attempts that the ledger gave to an agent, void or not: `tenant/task/attempt/agent`. */
+  readonly given = new Set<string>();
+  readonly counts: BookCounts = {
+    tasks: 0,
+    completed: 0,
+    cancelled: 0,
+    parked: 0,
+    indeterminate: 0,
+    redriven: 0,
+    attemptsFailed: 0,
+    lateCompletions: 0,
+    assignments: 0,
+    voidAssignments: 0,
+    writersElected: 0,
+  };
+  readonly #violations: Violations;
+  readonly #limitGraceMs: number;
+
+  constructor(violations: Violations, limitGraceMs: number) {
+    this.#violations = violations;
+    this.#limitGraceMs = limitGraceMs;
+  }
+
+  task(tenant: string, taskId: string): TaskEntry | undefined {
+    return this.tasks.get(keyOf(tenant, taskId));
+  }
+
+  agent(tenant: string, agentId: string): AgentEntry | undefined {
+    return this.agents.get(keyOf(tenant, agentId));
+  }
+
+  /** Answers whether the event is of a kind that this book knows. */
+  take(stored: StoredEvent): boolean {
+    const event = { type: stored.type, data: stored.data } as DomainEvent;
+    if (LIFECYCLE.has(event.type)) {
+      this.#lifecycle(stored, event as TaskEvent);
+      return true;
+    }
+    switch (event.type) {
+      case 'TasksAssigned':
+        for (const assignment of event.data.assignments) this.#assigned(stored, event.data.pool, assignment);
+        return true;
+      case 'PoolWriterElected':
+        this.counts.writersElected += 1;
+        return true;
+      case 'AgentRegistered':
+      case 'AgentReconfigured':
+        this.#configured(stored, event.data);
+        return true;
+      case 'AgentHealthChanged':
+      case 'AgentDrainStarted':
+      case 'AgentDeregistered':
+      case 'ClusterCreated':
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #lifecycle(stored: StoredEvent, event: TaskEvent): void {
+    const { position } = stored;
+    const { tenant } = stored.metadata;
+    const { taskId } = event.data;
+    const task = this.task(tenant, taskId);
+    const from = task?.phase ?? 'none';
+    if (ENDED.has(from as Phase)) {
+      this.#violations.add('S3', `task ${taskId} was ${from}, but ${event.type} follows`, position);
+      return;
+    }
+    const to = NEXT[from][event.type];
+    if (to === undefined) {
+      this.#violations.add('S4', `${event.type} of task ${taskId} is no step from ${from}`, position);
+      return;
+    }
+    if (event.type === 'TaskSubmitted') this.#submit(tenant, event.data);
+    else if (task) this.#step(task, event, to, position);
+  }
+
+  #submit(tenant: string, { taskId, pool }: Extract<TaskEvent, { type: 'TaskSubmitted' }>['data']): void {
+    this.counts.tasks += 1;
+    this.tasks.set(keyOf(tenant, taskId), {
+      tenant,
+      taskId,
+      pool,
+      phase: 'open',
+      attempt: 1,
+      failures: 0,
+      startedAttempt: 0,
+      given: undefined,
+      holder: undefined,
+    });
+  }
+
+  #step(task: TaskEntry, event: TaskEvent, to: Phase, position: Position): void {
+    if ('attempt' in event.data) this.#checkAttempt(task, event.type, event.data, position);
+    switch (event.type) {
+      case 'TaskAttemptStarted':
+        if (task.startedAttempt === task.attempt)
+          this.#violations.add('S4', `attempt ${task.attempt} of task ${task.taskId} started twice`, position);
+        task.startedAttempt = task.attempt;
+        return;
+      case 'TaskProgressReported':
+        return;
+      case 'TaskAttemptFailed':
+        this.counts.attemptsFailed += 1;
+        task.failures += 1;
+        this.#release(task);
+        if (event.data.retryAt === undefined) task.phase = 'closing';
+        else task.attempt = event.data.attempt + 1;
+        return;
+      case 'TaskDeadLettered':
+        if (task.phase === 'open' && event.data.reason !== 'deadline_passed')
+          this.#violations.add(
+            'S4',
+            `task ${task.taskId} is dead-lettered while attempt ${task.attempt} is open`,
+            position,
+          );
+        break;
+      case 'TaskRedriven':
+        this.#checkRedrive(task, event.data.nextAttempt, position);
+        task.attempt = event.data.nextAttempt;
+        break;
+      case 'TaskCompleted':
+        if (task.phase === 'indeterminate') this.counts.lateCompletions += 1;
+        break;
+      default:
+    }
+    this.#release(task);
+    task.phase = to;
+    this.#count(event.type);
+  }
+
+  #count(type: LifecycleType): void {
+    if (type === 'TaskCompleted') this.counts.completed += 1;
+    if (type === 'TaskCancelled') this.counts.cancelled += 1;
+    if (type === 'TaskDeadLettered') this.counts.parked += 1;
+    if (type === 'TaskOutcomeUnknown') this.counts.indeterminate += 1;
+    if (type === 'TaskRedriven') this.counts.redriven += 1;
+  }
+
+  /** S6: only the current attempt writes, and its outcome is that of the agent which the ledger gave it to. */
+  #checkAttempt(
+    task: TaskEntry,
+    type: LifecycleType,
+    data: { readonly attempt: number; readonly agentId?: string | undefined },
+    position: Position,
+  ): void {
+    const { taskId, attempt, given } = task;
+    if (data.attempt !== attempt)
+      this.#violations.add(
+        'S6',
+        `${type} of task ${taskId} is by attempt ${data.attempt}, the current one is ${attempt}`,
+        position,
+      );
+    else if (
+      OUTCOMES.has(type) &&
+      data.agentId !== undefined &&
+      (given?.attempt !== attempt || given.agentId !== data.agentId)
+    )
+      this.#violations.add(
+        'S6',
+        `${type} of task ${taskId} is by ${data.agentId}, but attempt ${attempt} was given to ${given?.attempt === attempt ? given.agentId : 'nobody'}`,
+        position,
+      );
+  }
+
+  /** S5: numbers go on after a redrive, and none is used by two budgets. */
+  #checkRedrive({ taskId, attempt }: TaskEntry, next: number, position: Position): void {
+    if (next !== attempt + 1)
+      this.#violations.add('S5', `task ${taskId} goes on with attempt ${next} after attempt ${attempt}`, position);
+  }
+
+  /** S5 and S7. An assignment of an attempt that had closed by this position is void: it holds no slot. */
+  #assigned(stored: StoredEvent, pool: string, { taskId, attempt, agentId }: Assignment): void {
+    const { position } = stored;
+    const { tenant } = stored.metadata;
+    const task = this.task(tenant, taskId);
+    this.counts.assignments += 1;
+    this.given.add(`${keyOf(tenant, taskId)}/${attempt}/${agentId}`);
+    const wrong = (what: string): void =>
+      this.#violations.add('S5', `attempt ${attempt} of task ${taskId} is assigned ${what}`, position);
+    if (!task) {
+      wrong('before the task is submitted');
+      return;
+    }
+    if (task.pool !== pool) wrong(`in pool ${pool}, but the task is in ${task.pool}`);
+    if (attempt > task.attempt) wrong(`while attempt ${task.attempt} is the current one`);
+    if (attempt !== task.attempt || task.phase !== 'open') {
+      this.counts.voidAssignments += 1;
+      return;
+    }
+    if (task.holder) {
+      wrong(`to ${agentId}, but ${task.holder.agentId} holds it`);
+      return;
+    }
+    task.given = { attempt, agentId };
+    this.#hold(task, tenant, agentId, stored);
+  }
+
+  #hold(task: TaskEntry, tenant: string, agentId: string, { position, metadata }: StoredEvent): void {
+    const agent = this.agent(tenant, agentId);
+    if (!agent) {
+      this.#violations.add('S7', `attempts are assigned to ${agentId}, which never registered`, position);
+      return;
+    }
+    agent.open += 1;
+    task.holder = agent;
+    const formerLimit = Date.parse(metadata.at) <= agent.former.untilMs ? agent.former.limit : 0;
+    const limit = Math.max(agent.limit, formerLimit);
+    if (agent.open > limit)
+      this.#violations.add('S7', `${agentId} holds ${agent.open} attempts, its limit is ${limit}`, position);
+  }
+
+  #release(task: TaskEntry): void {
+    if (task.holder) task.holder.open -= 1;
+    task.holder = undefined;
+  }
+
+  #configured(
+    { metadata }: StoredEvent,
+    {
+      agentId,
+      maxConcurrency,
+      delivery,
+    }: { readonly agentId: string; readonly maxConcurrency: number; readonly delivery: Delivery },
+  ): void {
+    const agent = this.agent(metadata.tenant, agentId);
+    if (!agent) {
+      const former = { limit: 0, untilMs: Number.NEGATIVE_INFINITY };
+      this.agents.set(keyOf(metadata.tenant, agentId), { agentId, delivery, limit: maxConcurrency, former, open: 0 });
+      return;
+    }
+    const nowMs = Date.parse(metadata.at);
+    const stillFormer = nowMs <= agent.former.untilMs ? agent.former.limit : 0;
+    if (maxConcurrency < agent.limit)
+      agent.former = { limit: Math.max(agent.limit, stillFormer), untilMs: nowMs + this.#limitGraceMs };
+    agent.limit = maxConcurrency;
+    agent.delivery = delivery;
+  }
+}

@@ -1,0 +1,47 @@
+import type { Position } from '../eventstore/event-store.ts';
+
+/** Names of reliability.md §3. */
+export type InvariantId =
+  | 'S1'
+  | 'S2'
+  | 'S3'
+  | 'S4'
+  | 'S5'
+  | 'S6'
+  | 'S7'
+  | 'S9'
+  | 'S10'
+  | 'S14'
+  | 'S15'
+  | 'S17'
+  | 'S18'
+  | 'S22'
+  | 'S25'
+  | 'L1'
+  | 'L4';
+
+export type Violation = {
+  readonly invariant: InvariantId;
+  readonly message: string;
+  /** Of the event that broke it, where one did. */
+  readonly position?: Position;
+};
+
+/** A broken invariant breaks at many places; so many of each are told, all are counted. */
+const TOLD_PER_INVARIANT = 50;
+
+export class Violations {
+  readonly told: Violation[] = [];
+  readonly #counts = new Map<InvariantId, number>();
+
+  add(invariant: InvariantId, message: string, position?: Position): void {
+    const count = (this.#counts.get(invariant) ?? 0) + 1;
+    this.#counts.set(invariant, count);
+    if (count <= TOLD_PER_INVARIANT)
+      this.told.push({ invariant, message, ...(position === undefined ? {} : { position }) });
+  }
+
+  get total(): number {
+    return [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
+  }
+}

@@ -1,0 +1,110 @@
+import type { Position } from '../eventstore/event-store.ts';
+import type { AppendIdentity } from './append-identity.ts';
+import type { TaskBook } from './task-book.ts';
+import type { Violations } from './violations.ts';
+
+/** One call as its client saw it. */
+export type ClientCall = {
+  readonly tenant: string;
+  /** Command and target, as `SubmitTask` or `CancelTask/<id>`: what the key is unique within. */
+  readonly scope: string;
+  readonly idempotencyKey?: string;
+  /** Under which the log records the command, when the client can know it. */
+  readonly commandId?: string;
+  /** The task that the answer named, or that the call was about. */
+  readonly taskId?: string;
+  /** `fail`: refused for certain; `unknown`: no answer, or one that says that it is not known. */
+  readonly outcome: 'ok' | 'fail' | 'unknown';
+  /** Of the answer. */
+  readonly position?: Position;
+  /** What was sent, or its digest: tells a repeat from a reuse of the key. */
+  readonly body?: string;
+};
+
+/** One call that reached an agent, as the agent noted it. */
+export type AgentCall = {
+  readonly tenant: string;
+  readonly agentId: string;
+  readonly taskId: string;
+  readonly attempt: number;
+  /** ISO 8601, by the agent's clock. */
+  readonly at: string;
+  /** The agent made its effect happen in this call (and not in an earlier one of the same effect key). */
+  readonly applied?: boolean;
+};
+
+const isSubmission = ({ scope }: ClientCall): boolean => scope === 'SubmitTask';
+
+/** Whether the log holds what the call was about; undefined when the call says too little to tell. */
+const isRecorded = (call: ClientCall, identity: AppendIdentity, book: TaskBook): boolean | undefined => {
+  if (call.commandId !== undefined) return identity.commands.get(call.commandId)?.tenant === call.tenant;
+  if (isSubmission(call) && call.taskId !== undefined) return book.task(call.tenant, call.taskId) !== undefined;
+  return undefined;
+};
+
+const nameOf = ({ scope, idempotencyKey, commandId, taskId }: ClientCall): string =>
+  `${scope} ${idempotencyKey ?? commandId ?? taskId ?? ''}`.trim();
+
+const subjectOf = ({ tenant, commandId, taskId }: ClientCall): string => `${tenant}/${commandId ?? `task ${taskId}`}`;
+
+/** S1 and S2. Answers how many calls could not be judged. */
+export const checkAnswers = (
+  calls: readonly ClientCall[],
+  identity: AppendIdentity,
+  book: TaskBook,
+  violations: Violations,
+): number => {
+  // A refused call may repeat one that was accepted, or that was not answered.
+  const mayBeRecorded = new Set(calls.filter(({ outcome }) => outcome !== 'fail').map(subjectOf));
+  let unjudged = 0;
+  for (const call of calls) {
+    const recorded = isRecorded(call, identity, book);
+    if (recorded === undefined) unjudged += 1;
+    else if (call.outcome === 'ok' && !recorded)
+      violations.add('S1', `${nameOf(call)} was accepted, but the log does not have it`);
+    else if (call.outcome === 'fail' && recorded && !mayBeRecorded.has(subjectOf(call)))
+      violations.add('S2', `${nameOf(call)} was refused, but the log has it`);
+  }
+  return unjudged;
+};
+
+/** S18: one key, one body, one answer. */
+export const checkIdempotency = (calls: readonly ClientCall[], violations: Violations): void => {
+  const accepted = new Map<string, ClientCall>();
+  for (const call of calls) {
+    if (call.idempotencyKey === undefined || call.outcome !== 'ok') continue;
+    const key = `${call.tenant}/${call.scope}/${call.idempotencyKey}`;
+    const first = accepted.get(key);
+    if (!first) accepted.set(key, call);
+    else if (first.body !== call.body) violations.add('S18', `${nameOf(call)} was accepted with two different bodies`);
+    else if (first.taskId !== call.taskId || first.position !== call.position)
+      violations.add(
+        'S18',
+        `${nameOf(call)} was answered with ${call.taskId} at ${call.position} and with ${first.taskId} at ${first.position}`,
+      );
+  }
+};
+
+/** S6 and S25, from what the agents saw: only assigned attempts are called, and none more often than the agent allows. */
+export const checkJournals = (journals: readonly AgentCall[], book: TaskBook, violations: Violations): void => {
+  const calls = new Map<string, number>();
+  const effects = new Map<string, number>();
+  const countIn = (counts: Map<string, number>, key: string): number => {
+    const count = (counts.get(key) ?? 0) + 1;
+    counts.set(key, count);
+    return count;
+  };
+  for (const { tenant, agentId, taskId, attempt, applied } of journals) {
+    const key = `${tenant}/${taskId}/${attempt}/${agentId}`;
+    if (!book.given.has(key))
+      violations.add(
+        'S6',
+        `${agentId} was called for attempt ${attempt} of task ${taskId}, which it was never assigned`,
+      );
+    const delivery = book.agent(tenant, agentId)?.delivery;
+    if (delivery === 'at_most_once' && countIn(calls, key) === 2)
+      violations.add('S25', `${agentId} must not be called twice, but was for attempt ${attempt} of task ${taskId}`);
+    if (delivery === 'effectively_once' && applied && countIn(effects, `${tenant}/${taskId}/${agentId}`) === 2)
+      violations.add('S25', `${agentId} promises one effect per task, but applied that of task ${taskId} twice`);
+  }
+};
