@@ -261,13 +261,8 @@ const createRunner = ({ database, store, feed, config, logger }: Core): Projecti
 
 /** Serves HTTP until it is closed; the address is where it can be reached. */
 const startApi = async (core: Core, metrics: Metrics, closing: Closing): Promise<string> => {
-  const { config, logger, commands, store, feed, database, redis, queues, stack } = core;
-  const freshness = Freshness.start({
-    pool: database,
-    databaseUrl: stack.databaseUrl,
-    clock: systemClock,
-    logger,
-  });
+  const { config, logger, commands, store, feed, database, redis, queues } = core;
+  const freshness = new Freshness({ pool: database, clock: systemClock, logger });
   closing.add('the freshness watch', () => freshness.stop());
   let draining = false;
   const api = createApi({
