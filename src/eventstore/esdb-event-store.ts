@@ -3,6 +3,7 @@ import { EventStoreDBClient, WrongExpectedVersionError } from '@eventstore/db-cl
 import { type Clock, type Random, sleep, systemRandom } from '../platform/clock.ts';
 import { unavailable } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
+import { appendInTries, type TryOutcome } from './append-tries.ts';
 import { EsdbAppender } from './esdb-appender.ts';
 import { openReadCall } from './esdb-connection.ts';
 import { fromEsdbError, isTransientEsdbError } from './esdb-errors.ts';
@@ -10,15 +11,14 @@ import { readToEnd } from './esdb-read.ts';
 import { type ReadRequest, readAllRequest, readStreamRequest } from './esdb-requests.ts';
 import { subscribeToAll } from './esdb-subscription.ts';
 import { isSystemEvent } from './esdb-wire.ts';
-import {
-  type AllSubscription,
-  type AppendResult,
-  type EventStore,
-  type ExpectedRevision,
-  type NewEvent,
-  type Position,
-  RevisionConflict,
-  type StoredEvent,
+import type {
+  AllSubscription,
+  AppendResult,
+  EventStore,
+  ExpectedRevision,
+  NewEvent,
+  Position,
+  StoredEvent,
 } from './event-store.ts';
 
 /** How long a call is repeated before it fails with `UNAVAILABLE`: longer than a leader election or a restart of the embedded node. */
@@ -67,25 +67,13 @@ class EsdbEventStore implements EventStore {
     { expectedRevision }: { readonly expectedRevision: ExpectedRevision },
   ): Promise<AppendResult> {
     if (events.length === 0) throw new Error('bug: an append without events');
-    let outcomeUnknown = false;
-    return this.#retrying(async () => {
-      try {
-        const { revision, position } = await this.#appender.append(stream, events, expectedRevision);
-        if (position !== undefined) return { revision, position };
-        // An idempotent repeat of events that the store no longer shows in $all: ask the stream.
-      } catch (error) {
-        if (!(error instanceof WrongExpectedVersionError)) {
-          outcomeUnknown = true;
-          throw error;
-        }
-        const written = outcomeUnknown ? await this.#findWritten(stream, events, expectedRevision) : undefined;
-        if (written !== undefined) return written;
-        throw new RevisionConflict(stream, expectedRevision, error.actualVersion as ExpectedRevision);
-      }
-      const written = await this.#findWritten(stream, events, expectedRevision);
-      if (written === undefined) throw unavailable(`the append to ${stream} cannot be found`);
-      return written;
-    });
+    return this.#retrying(
+      appendInTries(
+        { stream, expectedRevision },
+        () => this.#tryAppend(stream, events, expectedRevision),
+        () => this.#findWritten(stream, events, expectedRevision),
+      ),
+    );
   }
 
   async readStream(
@@ -158,6 +146,20 @@ class EsdbEventStore implements EventStore {
 
   #readToEnd(request: ReadRequest, take: (event: StoredEvent) => void): Promise<void> {
     return readToEnd(openReadCall(this.#client, request), { clock: this.#clock, silenceMs: SILENCE_MS }, take);
+  }
+
+  async #tryAppend(
+    stream: string,
+    events: readonly NewEvent[],
+    expectedRevision: ExpectedRevision,
+  ): Promise<TryOutcome> {
+    try {
+      const { revision, position } = await this.#appender.append(stream, events, expectedRevision);
+      return position === undefined ? { kind: 'appended_somewhere' } : { kind: 'appended', revision, position };
+    } catch (error) {
+      if (!(error instanceof WrongExpectedVersionError)) throw error;
+      return { kind: 'conflict', actual: error.actualVersion as ExpectedRevision };
+    }
   }
 
   /** The events of an append whose answer was lost, if they were written: they can only stand right after `expected`. */
