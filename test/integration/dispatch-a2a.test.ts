@@ -185,6 +185,23 @@ describe('an A2A agent that answers badly', () => {
     expect(dispatcher.counters).toMatchObject({ failed: 1, inFlight: 0 });
   });
 
+  it('with bytes without end is cut off at 2 MiB', async () => {
+    let sent = 0;
+    await start((_, { response }) => {
+      response.writeHead(200, json);
+      const more = (): void => {
+        if (response.destroyed) return;
+        sent += huge.length;
+        response.write(huge, more);
+      };
+      more();
+    });
+    const { event } = await run();
+    expect(errorOf(event).message).toBe('the answer has more than 2097152 bytes');
+    // What the sockets on both sides hold comes on top.
+    expect(sent).toBeLessThan(12 * 1024 * 1024);
+  });
+
   it('is not reached when nobody listens', async () => {
     const { agent } = await start(() => {});
     await agent.close();
