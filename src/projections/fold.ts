@@ -119,31 +119,40 @@ const upsert = <Key, Value>(map: Map<Key, Value>, key: Key, create: () => Value)
   return created;
 };
 
-const addElements = (a: readonly number[], b: readonly number[]): number[] => {
-  const [long, short] = a.length >= b.length ? [a, b] : [b, a];
-  return long.map((value, index) => value + (short[index] ?? 0));
+const addElements = (sum: number[], more: readonly number[]): void => {
+  for (let index = sum.length; index < more.length; index += 1) sum.push(0);
+  for (const [index, value] of more.entries()) if (value !== 0) sum[index] = (sum[index] ?? 0) + value;
 };
 
-const merged = (merge: Merge, a: unknown, b: unknown): unknown => {
-  if (a === null || a === undefined) return b;
-  if (b === null || b === undefined) return a;
-  switch (merge) {
-    case 'sum':
-      return (a as number) + (b as number);
-    case 'min':
-      return Math.min(a as number, b as number);
-    case 'max':
-      return Math.max(a as number, b as number);
-    case 'elements':
-      return addElements(a as number[], b as number[]);
+type Sum = Record<string, unknown>;
+
+/** Adds to a sum that is ours alone. */
+const addTo = (sum: Sum, merges: readonly (readonly [string, Merge])[], more: Row): void => {
+  for (const [column, merge] of merges) {
+    const value = more[column];
+    if (value === null || (value === 0 && merge === 'sum')) continue;
+    if (merge === 'elements') addElements(sum[column] as number[], value as number[]);
+    else sum[column] = sum[column] === null ? value : merged(merge, sum[column] as number, value as number);
   }
 };
 
-const addedRow = (table: AnyTable, row: Row, more: Row): Row => {
-  const sum: Record<string, unknown> = { ...row };
-  for (const [column, merge] of Object.entries(table.merge ?? {}))
-    sum[column] = merged(merge, row[column], more[column]);
-  return sum;
+const merged = (merge: Exclude<Merge, 'elements'>, a: number, b: number): number =>
+  merge === 'sum' ? a + b : merge === 'min' ? Math.min(a, b) : Math.max(a, b);
+
+const ownSum = (row: Row): Sum =>
+  Object.fromEntries(Object.entries(row).map(([column, value]) => [column, Array.isArray(value) ? [...value] : value]));
+
+const mergesOf = new WeakMap<AnyTable, readonly (readonly [string, Merge])[]>();
+
+const addRow = (table: AnyTable, sums: Map<string, Row>, id: string, row: Row): void => {
+  const sum = sums.get(id);
+  if (sum === undefined) {
+    sums.set(id, ownSum(row));
+    return;
+  }
+  const merges = mergesOf.get(table) ?? Object.entries(table.merge ?? {});
+  mergesOf.set(table, merges);
+  addTo(sum as Sum, merges, row);
 };
 
 /** Carries out operations in order, in memory. The rows it returns are to be written; those of sum tables are what to add. */
@@ -154,11 +163,7 @@ export const carryOut = (
   const rows: Rows = new Map();
   const of = (table: AnyTable): Map<string, Row> => upsert(rows, table, () => new Map<string, Row>());
   const put = (table: AnyTable, id: string, row: Row): void => void of(table).set(id, row);
-  const add = (table: AnyTable, id: string, row: Row): void => {
-    const sums = of(table);
-    const sum = sums.get(id);
-    sums.set(id, sum === undefined ? row : addedRow(table, sum, row));
-  };
+  const add = (table: AnyTable, id: string, row: Row): void => addRow(table, of(table), id, row);
   const emit: Emit = {
     put: (table, row) => put(table as AnyTable, idOf(table as AnyTable, row as Row), row as Row),
     add: (table, row) => add(table as AnyTable, idOf(table as AnyTable, row as Row), row as Row),

@@ -1,133 +1,165 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { Position } from '../eventstore/event-store.ts';
 import { type Clock, sleep } from '../platform/clock.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
-import { projectors } from './registry.ts';
+import { NOTHING_YET, readCheckpoints } from './checkpoint.ts';
+import { type ProjectionName, projectors } from './registry.ts';
 
 const CHANNEL = 'baton_projection';
-/** Also without a notification (it may be lost with its connection) waiting queries look this often. */
+/** Notifications can be lost with a connection; whoever waits is then this late. */
 const POLL_MS = 250;
 const RECONNECT_MS = 500;
 
-export type FreshnessOptions = {
-  readonly pool: Pick<pg.Pool, 'query'>;
-  /** For the connection that listens; a pooled one would be handed to others. */
-  readonly databaseUrl: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
+export type FreshnessOptions = { readonly pool: pg.Pool; readonly clock: Clock; readonly logger: Logger };
+
+export type WaitOptions = {
+  readonly timeoutMs: number;
+  /** The projections that must have come so far; default: all. */
+  readonly projections?: readonly ProjectionName[] | undefined;
 };
 
-type Waiter = { readonly position: Position; readonly resolve: () => void };
+type Waiter = { readonly isMet: () => boolean; readonly resolve: () => void };
 
-/** Tells when the read models hold the log up to a position: the runner's transaction notifies, all waiters of a process share one listener. */
+const ALL = projectors.map(({ name }) => name as ProjectionName);
+
+/**
+ * How far the projections have come, for readers who want to see what they wrote. One connection of this process listens for all of
+ * them; while somebody waits the checkpoints are also polled.
+ */
 export class Freshness {
   readonly #options: FreshnessOptions;
   readonly #stopping = new AbortController();
+  readonly #positions = new Map<string, Position>();
   readonly #waiters = new Set<Waiter>();
   #listening: Promise<void> = Promise.resolve();
-  /** The lowest checkpoint seen. It may go back in a rebuild, so it only ever answers the question it was read for. */
-  #position: Position = -1n;
-  #looking: Promise<void> | undefined;
-  #again = false;
+  #polling: Promise<void> | undefined;
 
-  private constructor(options: FreshnessOptions) {
+  constructor(options: FreshnessOptions) {
     this.#options = options;
   }
 
-  static start(options: FreshnessOptions): Freshness {
-    const freshness = new Freshness(options);
-    freshness.#listening = freshness.#listen();
-    return freshness;
+  start(): void {
+    this.#listening = this.#listen();
   }
 
+  /** Ends all waits as if their time were up. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await this.#listening;
+    for (const waiter of this.#waiters) waiter.resolve();
+    await Promise.all([this.#listening, this.#polling]);
   }
 
   /**
-   * Resolves once every read model reflects the log up to `position`.
+   * Resolves when the projections have handled everything up to a position.
    *
-   * Errors: `AppError` `STALE_READ` (retryable) after `timeoutMs`.
+   * Errors: `AppError` STALE_READ (retryable) when they have not within `timeoutMs`.
    */
-  async waitFor(position: Position, { timeoutMs }: { readonly timeoutMs: number }): Promise<void> {
-    if (this.#position >= position) return;
-    const { clock } = this.#options;
-    const giveUp = new AbortController();
-    let waiter: Waiter | undefined;
-    const fresh = new Promise<'fresh'>((resolve) => {
-      waiter = { position, resolve: () => resolve('fresh') };
-      this.#waiters.add(waiter);
-    });
-    void this.#look();
-    const outcome = await Promise.race([fresh, sleep(clock, timeoutMs, giveUp.signal)]);
-    giveUp.abort();
-    this.#waiters.delete(waiter as Waiter);
-    if (outcome === 'fresh') return;
-    throw new AppError('STALE_READ', `the read models are at position ${this.#position}, not yet at ${position}`, {
+  async waitFor(position: Position, { timeoutMs, projections = ALL }: WaitOptions): Promise<void> {
+    const isMet = (): boolean => this.#lowest(projections) >= position;
+    if (isMet()) return;
+    await this.#wait(isMet, timeoutMs);
+    if (isMet()) return;
+    const current = this.#lowest(projections);
+    throw new AppError('STALE_READ', `read models are at position ${current}, ${position} was asked for`, {
       retryable: true,
-      details: { position: this.#position.toString(), wanted: position.toString() },
+      details: { position: current.toString(), atLeast: position.toString(), projections },
     });
   }
 
-  /** One question to Postgres at a time, however many wait; one asked meanwhile is asked once more, since its answer may be newer. */
-  #look(): Promise<void> {
-    if (this.#looking) this.#again = true;
-    else
-      this.#looking = this.#read().finally(() => {
-        this.#looking = undefined;
-        if (this.#again) void this.#look();
-        this.#again = false;
-      });
-    return this.#looking;
+  /** Up to where all of the projections have handled the log; -1 before the first event. */
+  async currentPosition(projections: readonly ProjectionName[] = ALL): Promise<Position> {
+    await this.#poll();
+    return this.#lowest(projections);
   }
 
-  async #read(): Promise<void> {
-    const names = projectors.map(({ name }) => name);
-    try {
-      const { rows } = await this.#options.pool.query<{ position: bigint | null; count: bigint }>(
-        'SELECT min(position) AS position, count(*) AS count FROM baton.checkpoints WHERE name = ANY($1::text[])',
-        [names],
-      );
-      const row = rows[0];
-      this.#position = row?.position != null && row.count === BigInt(names.length) ? row.position : -1n;
-    } catch (error) {
-      this.#options.logger.debug({ err: error }, 'the checkpoints could not be read');
-      return;
+  #lowest(projections: readonly string[]): Position {
+    const positions = projections.map((name) => this.#positions.get(name) ?? NOTHING_YET);
+    return positions.sort((a, b) => (a < b ? -1 : 1))[0] ?? NOTHING_YET;
+  }
+
+  async #wait(isMet: () => boolean, timeoutMs: number): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const waiter: Waiter = {
+        isMet,
+        resolve: () => {
+          cancel();
+          this.#waiters.delete(waiter);
+          resolve();
+        },
+      };
+      const cancel = this.#options.clock.schedule(timeoutMs, waiter.resolve);
+      this.#waiters.add(waiter);
+      this.#polling ??= this.#pollWhileWaitedFor();
+    });
+  }
+
+  /** A rebuild also moves a projection back. */
+  #moved(name: string, position: Position): void {
+    this.#positions.set(name, position);
+    for (const waiter of this.#waiters) if (waiter.isMet()) waiter.resolve();
+  }
+
+  async #pollWhileWaitedFor(): Promise<void> {
+    const { clock, logger } = this.#options;
+    while (this.#waiters.size > 0 && !this.#stopping.signal.aborted) {
+      try {
+        await this.#poll();
+      } catch (error) {
+        logger.warn({ err: error }, 'checkpoints not read; trying again');
+      }
+      await sleep(clock, POLL_MS, this.#stopping.signal);
     }
-    for (const waiter of this.#waiters) if (waiter.position <= this.#position) waiter.resolve();
+    this.#polling = undefined;
+  }
+
+  async #poll(): Promise<void> {
+    for (const { name, position } of await readCheckpoints(this.#options.pool, ALL)) this.#moved(name, position);
   }
 
   async #listen(): Promise<void> {
+    const { pool, clock, logger } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
-        await this.#listenOnce(signal);
+        const client = await pool.connect();
+        try {
+          await this.#listenOn(client, signal);
+        } finally {
+          client.release(true); // a connection that listens is of no use to others
+        }
       } catch (error) {
-        this.#options.logger.debug({ err: error }, 'the listener of the read models was cut off');
+        logger.warn({ err: error }, 'not listening for projections; readers poll meanwhile');
+        await sleep(clock, RECONNECT_MS, signal);
       }
-      await sleep(this.#options.clock, RECONNECT_MS, signal);
     }
   }
 
-  async #listenOnce(signal: AbortSignal): Promise<void> {
-    const client = new pg.Client({ connectionString: this.#options.databaseUrl, application_name: 'baton freshness' });
-    const lost = new Promise<never>((_, reject) => {
-      client.on('error', reject);
-      client.on('end', () => reject(new Error('the connection ended')));
+  async #listenOn(client: pg.PoolClient, signal: AbortSignal): Promise<void> {
+    let close: () => void = () => {};
+    const ended = new Promise<void>((resolve, reject) => {
+      close = resolve;
+      client.once('error', reject);
+      client.once('end', () => reject(new Error('the listening connection was closed')));
     });
-    lost.catch(() => {}); // also when nobody waits for it any more
+    signal.addEventListener('abort', close, { once: true });
     try {
-      await client.connect();
-      client.on('notification', () => this.#waiters.size > 0 && void this.#look());
+      client.on('notification', ({ channel, payload }) => {
+        if (channel === CHANNEL && payload !== undefined) this.#notified(payload);
+      });
       await client.query(`LISTEN ${CHANNEL}`);
-      while (!signal.aborted) {
-        await Promise.race([sleep(this.#options.clock, POLL_MS, signal), lost]);
-        if (this.#waiters.size > 0) await this.#look();
-      }
+      await this.#poll(); // what was missed before
+      if (!signal.aborted) await ended;
     } finally {
-      await client.end().catch(() => {}); // it may be the broken one
+      signal.removeEventListener('abort', close);
+      ended.catch(() => {}); // closing our own connection is no failure
     }
+  }
+
+  /** `<name>,<name>:<position>`, see `writer.ts`. */
+  #notified(payload: string): void {
+    const [names = '', position = ''] = payload.split(':');
+    for (const name of names.split(',')) this.#moved(name, BigInt(position));
   }
 }

@@ -3,21 +3,11 @@ import type { Position, StoredEvent } from '../eventstore/event-store.ts';
 import { type Clock, sleep } from '../platform/clock.ts';
 import type { Logger } from '../platform/logger.ts';
 import { isTransientPostgresError } from '../platform/postgres.ts';
-import {
-  carryOut,
-  type Decode,
-  FoldError,
-  idOf,
-  neededKeys,
-  type Operation,
-  operationsOf,
-  type Row,
-  type Rows,
-} from './fold.ts';
+import { type Decode, FoldError, type Operation, operationsOf, type Rows } from './fold.ts';
 import { blockOfOperation, blockOfStream, type ParkedEvent, parkedEvent, parkedEventsTable, WAITS } from './parked.ts';
 import type { AnyTable, Projector } from './projector.ts';
 import type { RowCache } from './row-cache.ts';
-import { isFenced, isPoison, type TableWrite, type Writer, writesOf } from './writer.ts';
+import { foldOperations, isFenced, isPoison, type TableWrite, type Writer, writesOf } from './writer.ts';
 
 /** A projection as a lane runs it: its checkpoint in memory, and what it knows of its rows. */
 export type Member = {
@@ -52,7 +42,7 @@ export type LaneOptions = {
   readonly logger: Logger;
   readonly decode: Decode;
   readonly maxBatch: number;
-  /** Shortest time from one commit to the next while batches are small: a transaction costs more than an event in it. */
+  /** Shortest time from one commit to the next at the log's end, where batches are small: a transaction costs more than an event in it. */
   readonly lingerMs: number;
   /** A projection with more parked events than this is broken as a whole, and halts. */
   readonly maxParked: number;
@@ -77,6 +67,11 @@ export class TooManyParked extends Error {
     this.member = member;
   }
 }
+
+/** At the log's end a lane writes at most a third of the time. */
+const REST_PER_WORK = 2;
+/** Readers who wait for their own write pay for it. */
+const MAX_LINGER_MS = 60;
 
 type Collected = { readonly operations: readonly Operation[]; readonly parked: readonly ParkedEvent[] };
 type Folded = { readonly rows: Rows; readonly parked: readonly ParkedEvent[] };
@@ -115,9 +110,16 @@ export class Lane {
       if (position === until) return;
       if (batch.caughtUp) onCaughtUp?.();
       if (signal.aborted) return;
-      const restMs = events.length < maxBatch ? startedAt + lingerMs - clock.monotonic() : 0;
-      if (batch.caughtUp && restMs >= 1) await sleep(clock, restMs, signal);
+      if (batch.caughtUp && events.length < maxBatch && lingerMs > 0)
+        await this.#linger(clock.monotonic() - startedAt, signal);
     }
+  }
+
+  /** The more there is to write, the larger batches become, and the more often several changes of a row are written as one. */
+  async #linger(workedMs: number, signal: AbortSignal): Promise<void> {
+    const { clock, lingerMs } = this.#options;
+    const restMs = Math.min(Math.max(lingerMs - workedMs, REST_PER_WORK * workedMs), MAX_LINGER_MS);
+    await sleep(clock, restMs, signal);
   }
 
   get #position(): Position {
@@ -214,15 +216,8 @@ export class Lane {
   }
 
   async #fold(member: Member, { operations, parked }: Collected): Promise<Folded> {
-    const { cache, schema } = member;
-    const read = new Map<AnyTable, Map<string, Row>>();
-    for (const [table, keys] of neededKeys(operations, (of, id) => cache.has(of, id))) {
-      const found = await this.#writer.load(schema, table, keys.values());
-      read.set(table, byId(table, found));
-    }
     for (const { kind, table } of operations) if (kind === 'change') member.readTables.add(table);
-    const rows = carryOut(operations, (table, id) => cache.get(table, id) ?? read.get(table)?.get(id));
-    return { rows, parked };
+    return { rows: await foldOperations(this.#writer, member, operations), parked };
   }
 
   /** Sets aside what one event does to the rows that refuse it, and writes the rest. */
@@ -279,9 +274,6 @@ export class Lane {
     return parkedEvent(member.name, event, cause, at, operation);
   }
 }
-
-const byId = (table: AnyTable, rows: readonly Row[]): Map<string, Row> =>
-  new Map(rows.map((row) => [idOf(table, row), row]));
 
 /** The part of a batch up to a position; beyond the last event before it there is nothing that the part could miss. */
 const upTo = (batch: Batch, until: Position): Pick<Batch, 'events' | 'position'> =>

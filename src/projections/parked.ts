@@ -38,7 +38,8 @@ export const parkedEventsTable = defineTable<ParkedEvent>()({
 
 export const WAITS = 'waits for an earlier event of the same row that is parked';
 
-const storable = (text: string): string => text.replaceAll('\u0000', '\uFFFD').toWellFormed().slice(0, 2_000);
+/** Postgres takes no NUL, and a cause need not be longer than a screen. */
+export const storable = (text: string): string => text.replaceAll('\u0000', '\uFFFD').toWellFormed().slice(0, 2_000);
 
 const rowKeyOf = ({ table, ...operation }: Operation): string => {
   const row: Row = operation.kind === 'change' ? operation.key : operation.row;

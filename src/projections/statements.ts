@@ -26,7 +26,7 @@ const jsonRow = (names: Names, row: Row): Record<string, unknown> => {
   const json: Record<string, unknown> = {};
   for (const [camel, column] of names) {
     const value = row[camel];
-    json[column] = typeof value === 'bigint' ? value.toString() : value;
+    if (value !== null) json[column] = typeof value === 'bigint' ? value.toString() : value; // what is absent becomes NULL
   }
   return json;
 };

@@ -1,8 +1,9 @@
 import type pg from 'pg';
 import type { Position, StoredEvent } from '../eventstore/event-store.ts';
 import { isTransientPostgresError } from '../platform/postgres.ts';
-import { FoldError, type Row, type Rows } from './fold.ts';
+import { carryOut, FoldError, idOf, neededKeys, type Operation, type Row, type Rows } from './fold.ts';
 import type { AnyTable } from './projector.ts';
+import type { RowCache } from './row-cache.ts';
 import { jsonRows, loadRows, statementName, upsertSql } from './statements.ts';
 
 /** Rows for one table, wherever it is. */
@@ -141,3 +142,17 @@ export class Writer {
     }
   }
 }
+
+/** Carries out operations, after reading the rows that they need and `cache` does not have. */
+export const foldOperations = async (
+  writer: Writer,
+  { schema, cache }: { readonly schema: string; readonly cache: RowCache },
+  operations: readonly Operation[],
+): Promise<Rows> => {
+  const read = new Map<AnyTable, Map<string, Row>>();
+  for (const [table, keys] of neededKeys(operations, (of, id) => cache.has(of, id))) {
+    const found = await writer.load(schema, table, keys.values());
+    read.set(table, new Map(found.map((row) => [idOf(table, row), row])));
+  }
+  return carryOut(operations, (table, id) => cache.get(table, id) ?? read.get(table)?.get(id));
+};

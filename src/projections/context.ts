@@ -1,0 +1,47 @@
+import type pg from 'pg';
+import type { EventStore } from '../eventstore/event-store.ts';
+import type { Clock } from '../platform/clock.ts';
+import { notFound } from '../platform/errors.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { Decode } from './fold.ts';
+import type { Feed } from './lane.ts';
+import type { Projector } from './projector.ts';
+
+/** What the operations on projections (list, rebuild, verify, retry) work with. */
+export type ProjectionContext = {
+  readonly pool: pg.Pool;
+  readonly store: Pick<EventStore, 'head' | 'readStream' | 'readAll'>;
+  readonly feed: Feed;
+  readonly projectors: readonly Projector[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** This process, for people to read. */
+  readonly holder: string;
+  readonly leaseMs: number;
+  readonly decode?: Decode;
+};
+
+export const projectorNamed = ({ projectors }: Pick<ProjectionContext, 'projectors'>, name: string): Projector => {
+  const projector = projectors.find((candidate) => candidate.name === name);
+  if (projector === undefined) throw notFound('projection', name);
+  return projector;
+};
+
+/** Runs work in a transaction on a connection of its own. */
+export const inTransaction = async <Result>(
+  pool: pg.Pool,
+  begin: 'BEGIN' | 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
+  work: (client: pg.PoolClient) => Promise<Result>,
+): Promise<Result> => {
+  const client = await pool.connect();
+  let failed = true;
+  try {
+    await client.query(begin);
+    const result = await work(client);
+    await client.query('COMMIT');
+    failed = false;
+    return result;
+  } finally {
+    client.release(failed); // closing the connection rolls back
+  }
+};
