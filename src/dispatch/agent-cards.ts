@@ -59,7 +59,7 @@ const normalized = (card: Json): unknown => {
  *
  * Errors: `AppError` `BAD_USER_INPUT` with `AGENT_CARD_INVALID` or `URL_NOT_ALLOWED`.
  */
-export const readCard = (card: unknown, policy: EgressPolicy): AgentCardFacts => {
+const readCard = (card: unknown, policy: EgressPolicy): AgentCardFacts => {
   if (card === null || typeof card !== 'object' || Array.isArray(card)) throw invalid('it is no JSON object');
   const issue = findJsonIssue(card);
   if (issue) throw invalid(`${issue.code} at ${issue.pointer.slice(0, 200) || '/'}: ${issue.message}`);

@@ -5,7 +5,7 @@ import { EgressDenied } from './egress.ts';
 import { badResponse, TransportError } from './transports/transport.ts';
 
 /** A JSON answer: the result (256 KiB at most), what the agent wraps around it, and its escapes. */
-export const MAX_RESPONSE_BYTES = 2 * 1024 * 1024;
+const MAX_RESPONSE_BYTES = 2 * 1024 * 1024;
 /** All events of one stream together. */
 export const MAX_STREAM_BYTES = 32 * 1024 * 1024;
 /** Time without a byte after an answer has begun. */

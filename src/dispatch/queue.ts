@@ -32,7 +32,7 @@ export type QueueOptions = {
  */
 const DELIVERIES = 1_000;
 /** Served by the worker's `backoffStrategy`; BullMQ's own exponential one has no cap. */
-export const CAPPED_BACKOFF = 'capped';
+const CAPPED_BACKOFF = 'capped';
 
 /** Calls to agents over the network: any dispatcher that serves the pool. */
 export const poolQueueName = (tenant: string, pool: string): string => `dispatch.${tenant}.${pool}`;

@@ -4,7 +4,7 @@ import type { ProgressInput } from '../../domain/task/commands.ts';
 import { type AgentTransport, type Invocation, TransportError } from './transport.ts';
 
 /** What a local agent's function is told besides its input. */
-export type LocalCall = {
+type LocalCall = {
   readonly taskId: string;
   readonly attempt: number;
   readonly capability: string;
