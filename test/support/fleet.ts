@@ -45,13 +45,23 @@ export class Member {
   /** Resolves when the process says that it is ready. */
   async start(): Promise<void> {
     this.#dataDir ??= await mkdtemp(join(tmpdir(), `baton-${this.role}-`));
-    const env = { PATH: process.env['PATH'] ?? '', BATON_LOG_LEVEL: 'info', BATON_DATA_DIR: this.#dataDir, ...this.#env };
-    const child = spawn(process.execPath, [CLI, 'serve', '--roles', this.role, '--port', '0', '--json'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = {
+      PATH: process.env['PATH'] ?? '',
+      BATON_LOG_LEVEL: 'info',
+      BATON_DATA_DIR: this.#dataDir,
+      ...this.#env,
+    };
+    const child = spawn(process.execPath, [CLI, 'serve', '--roles', this.role, '--port', '0', '--json'], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#child = child;
     createInterface({ input: child.stderr }).on('line', (line) => this.#take(line));
     const facts = await new Promise<{ url: string | null }>((resolve, reject) => {
       createInterface({ input: child.stdout }).once('line', (line) => resolve(JSON.parse(line)));
-      child.once('exit', (code, signal) => reject(new Error(`${this.role} ended with ${code ?? signal}: ${JSON.stringify(this.lines.slice(-3))}`)));
+      child.once('exit', (code, signal) =>
+        reject(new Error(`${this.role} ended with ${code ?? signal}: ${JSON.stringify(this.lines.slice(-3))}`)),
+      );
       setTimeout(() => reject(new Error(`${this.role} was not ready within ${READY_MS} ms`)), READY_MS).unref();
     });
     this.#ready = true;
