@@ -85,13 +85,25 @@ const INTERNAL: ErrorAnswer = {
   retryable: false,
 };
 
-const STORE_AWAY = 'a store that this request needs cannot be reached';
+/** The cause of an outage may name hosts; the fact is enough. */
+const STORE_AWAY: ErrorAnswer = {
+  code: 'UNAVAILABLE',
+  status: APP_STATUS.UNAVAILABLE,
+  message: 'a store that this request needs cannot be reached',
+  retryable: true,
+  retryAfterSeconds: RETRY_AFTER_SECONDS,
+};
+
+/** Bad input that has a code of its own in every protocol, by the code that the read side gives it. */
+const PAGE_CODES: Readonly<Record<string, EdgeCode>> = {
+  BAD_CURSOR: 'BAD_CURSOR',
+  PAGE_SIZE_OUT_OF_RANGE: 'BAD_PAGE_SIZE',
+};
 
 const ofAppError = ({ code, message, retryable, issues, details }: AppError): ErrorAnswer => ({
-  code,
+  code: PAGE_CODES[String(details['code'])] ?? code,
   status: APP_STATUS[code],
-  // The cause of an outage may name hosts; the fact is enough.
-  message: code === 'UNAVAILABLE' && !retryable ? STORE_AWAY : message,
+  message,
   retryable,
   ...(retryable ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {}),
   ...(issues.length === 0 ? {} : { issues }),
@@ -110,9 +122,7 @@ export const answerOfEdge = ({ code, message, details }: EdgeError): ErrorAnswer
 const known = (error: unknown): ErrorAnswer | undefined => {
   if (error instanceof AppError) return ofAppError(error);
   if (error instanceof EdgeError) return answerOfEdge(error);
-  if (isTransientPostgresError(error))
-    return { code: 'UNAVAILABLE', status: 503, message: STORE_AWAY, retryable: true, retryAfterSeconds: 1 };
-  return undefined;
+  return isTransientPostgresError(error) ? STORE_AWAY : undefined;
 };
 
 /**
@@ -121,7 +131,7 @@ const known = (error: unknown): ErrorAnswer | undefined => {
 export const answerOf = (error: unknown, logger: Logger): ErrorAnswer => {
   const answer = known(error);
   if (!answer) logger.error({ err: error }, 'a request failed');
-  else if (answer.status >= 503) logger.warn({ err: error, code: answer.code }, 'a request could not be served');
+  else if (answer.code === 'UNAVAILABLE') logger.warn({ err: error }, 'a request could not be served');
   return answer ?? INTERNAL;
 };
 

@@ -2,7 +2,7 @@ import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
 import type { Queue } from 'bullmq';
-import { type RequestHandler, Router } from 'express';
+import { type Express, type RequestHandler, Router } from 'express';
 import { EdgeError } from './errors.ts';
 
 export const BOARD_PATH = '/queues';
@@ -29,10 +29,10 @@ export const queueBoard = ({ queues, writable }: BoardOptions): Router => {
     options: { uiConfig: { boardTitle: 'Baton', hideRedisDetails: true } },
   });
   const refresh: RequestHandler = (_request, _response, next) => {
-    const present = queues();
-    const changed = present.length !== adapters.size || present.some((queue) => !adapters.has(queue));
+    const present = new Set(queues());
+    const changed = present.size !== adapters.size || [...present].some((queue) => !adapters.has(queue));
     if (changed) {
-      const shown = present.map(
+      const shown = [...present].map(
         (queue) => [queue, adapters.get(queue) ?? new BullMQAdapter(queue, { readOnlyMode: !writable })] as const,
       );
       adapters.clear();
@@ -43,6 +43,8 @@ export const queueBoard = ({ queues, writable }: BoardOptions): Router => {
   };
   const router = Router();
   if (!writable) router.use(onlyReading);
-  router.use(refresh, serverAdapter.getRouter() as RequestHandler);
+  const app = serverAdapter.getRouter() as Express;
+  app.disable('x-powered-by');
+  router.use(refresh, app);
   return router;
 };

@@ -85,7 +85,7 @@ const addInputs = (builder: Builder, enums: Enums) => {
   });
   const RegisterAgentInput = builder.inputType('RegisterAgentInput', {
     fields: (t) => ({
-      agentId: t.id({ required: true }),
+      agentId: t.string({ required: true, description: 'Yours to choose.' }),
       pool: t.string({ description: '`default` when absent. Fixed while the agent is registered.' }),
       name: t.string(),
       description: t.string(),

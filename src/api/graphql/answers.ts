@@ -24,6 +24,11 @@ const refusal = (error: GraphQLError, hideNames: boolean): GraphQLError => {
   return withHttp(error, { status, ...(headers ? { headers } : {}) }, message);
 };
 
+/** Clients of an event stream read the frames of a 200 only: what a subscription's own resolver refuses is told in one. */
+const isForStream = (request: Request, { errors }: ExecutionResult): boolean =>
+  (request.headers.get('accept') ?? '').includes('text/event-stream') &&
+  (errors ?? []).some((error) => error.path !== undefined);
+
 const hasData = ({ data }: ExecutionResult): boolean =>
   data !== undefined && data !== null && Object.values(data).some((value) => value !== null);
 
@@ -48,11 +53,12 @@ export const useAnswers = (options: { readonly hideNames: boolean }): Plugin => 
       },
     };
   },
-  onExecutionResult({ result, setResult }) {
+  onExecutionResult({ request, result, setResult }) {
     if (!result || isAsyncIterable(result) || !result.errors) return;
-    const errors = hasData(result)
-      ? result.errors.map((error) => withHttp(error, undefined))
-      : result.errors.map((error) => refusal(error, options.hideNames));
+    const errors =
+      hasData(result) || isForStream(request, result)
+        ? result.errors.map((error) => withHttp(error, undefined))
+        : result.errors.map((error) => refusal(error, options.hideNames));
     setResult({ ...result, errors });
   },
 });

@@ -73,7 +73,10 @@ export class Hub {
     // Nothing is awaited between this check and joining: what the hub hands out after it is not missed.
     while (had < this.#position && !signal.aborted) had = yield* this.#history(topic, interest, had, signal);
     if (signal.aborted) return;
-    const subscriber = new Subscriber<Change>(had, limit, onCutOff);
+    const subscriber = new Subscriber<Change>(had, limit, (error) => {
+      leave();
+      onCutOff?.(error);
+    });
     const leave = topic.join(interest, subscriber);
     const end = (): void => subscriber.end();
     signal.addEventListener('abort', end, { once: true });
