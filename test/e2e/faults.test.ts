@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AttemptJob } from '../../src/dispatch/queue.ts';
 import { createEsdbEventStore } from '../../src/eventstore/esdb-event-store.ts';
@@ -12,6 +12,7 @@ import type { StoredEvent } from '../../src/eventstore/event-store.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { readConfig } from '../../src/platform/config.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { createPool } from '../../src/platform/postgres.ts';
 import { type AgentCall, type ClientCall, checkInvariants, type TaskView } from '../../src/simulation/invariants.ts';
 import { SometimesCounters } from '../../src/simulation/sometimes.ts';
 import { type EmbeddedProcess, startInOtherProcess } from '../support/embedded-process.ts';
@@ -235,8 +236,7 @@ const tasksView = async (): Promise<TaskView> => {
       `SELECT position::text, event_hash AS hash FROM baton.checkpoints WHERE name = 'tasks'`,
     );
     const { rows } = await connection.query(
-      `SELECT tenant, task_id AS "taskId", status, attempt, (SELECT count(*)::int FROM baton.task_attempts a
-         WHERE a.tenant = t.tenant AND a.task_id = t.task_id AND a.status = 'failed') AS failures FROM baton.tasks t`,
+      'SELECT tenant, task_id AS "taskId", status, attempt, failures FROM baton.tasks',
     );
     await connection.query('COMMIT');
     const { position, hash } = checkpoint.rows[0];
@@ -296,7 +296,7 @@ beforeAll(async () => {
   };
   for (const role of ROLES) members.push(new Member(role, 0, env), new Member(role, 1, env));
   await Promise.all(members.map((member) => member.start()));
-  database = new pg.Pool({ connectionString: stack.databaseUrl, max: 3 });
+  database = createPool(stack.databaseUrl, 3, logger);
   redis = new Redis(stack.redisUrl, { maxRetriesPerRequest: null });
   await startAgents();
 });

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { Role } from '../../src/platform/config.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-const READY_MS = 30_000;
+const READY_MS = 90_000;
 
 /** One line of a process's log. */
 export type LogLine = { readonly level: number; readonly msg: string } & Readonly<Record<string, unknown>>;
