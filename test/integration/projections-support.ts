@@ -46,7 +46,10 @@ export const event = {
       ...data,
     },
   }),
-  assigned: (assignments: readonly { taskId: string; attempt?: number; agentId?: string }[], when = at(1)): DomainEvent => ({
+  assigned: (
+    assignments: readonly { taskId: string; attempt?: number; agentId?: string }[],
+    when = at(1),
+  ): DomainEvent => ({
     type: 'TasksAssigned',
     data: {
       pool: 'default',
@@ -139,7 +142,8 @@ export const event = {
 
 const streamOf = (tenant: string, { data }: DomainEvent): string => {
   if ('taskId' in data) return taskStream(tenant, data.taskId);
-  return 'agentId' in data ? agentStream(tenant, data.agentId) : poolStream(tenant, data.pool);
+  if ('agentId' in data) return agentStream(tenant, data.agentId);
+  return 'pool' in data ? poolStream(tenant, data.pool) : `cluster-${tenant}.log`;
 };
 
 /** A log in memory and a database of its own. */
@@ -207,7 +211,14 @@ export class World {
     const stream = streamOf(TENANT, good);
     const head = this.#heads.get(stream) ?? EMPTY_HEAD;
     const commandId = randomUUID();
-    const context = { tenant: TENANT, commandId, correlationId: 'c', causationId: commandId, actor: 'tester', at: at(0) };
+    const context = {
+      tenant: TENANT,
+      commandId,
+      correlationId: 'c',
+      causationId: commandId,
+      actor: 'tester',
+      at: at(0),
+    };
     const [sealed] = encodeEvents(stream, context, [good], head);
     const data = structuredClone(sealed!.data) as Record<string, unknown>;
     spoil(data);
@@ -253,11 +264,11 @@ export class World {
     const head = position ?? (await this.store.head()) ?? -1n;
     const names = of.map(({ name }) => name);
     await until(async () => {
-      const { rows } = await this.pool.query<{ behind: bigint }>(
-        'SELECT count(*) AS behind FROM baton.checkpoints WHERE name = ANY($1) AND position < $2',
+      const { rows } = await this.pool.query<{ there: bigint }>(
+        'SELECT count(*) AS there FROM baton.checkpoints WHERE name = ANY($1) AND position >= $2',
         [names, head],
       );
-      return rows[0]?.behind === 0n;
+      return rows[0]?.there === BigInt(names.length);
     }, `projections ${names} at position ${head}`);
   }
 
@@ -277,6 +288,7 @@ export class World {
   /** Forgets everything but the log. */
   async reset(): Promise<void> {
     for (const { name, version } of projectors) await this.pool.query(`DROP SCHEMA rm_${name}_v${version} CASCADE`);
+    await this.pool.query('DELETE FROM baton.checkpoints');
   }
 
   async close(): Promise<void> {
