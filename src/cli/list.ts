@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander';
 import { MAX_PAGE_SIZE } from '../api/graphql/limits.ts';
 import type { Client } from './client.ts';
+import { type Freshness, freshness } from './freshness.ts';
 import { integer } from './parse.ts';
 
-export type ListOptions = { readonly limit: number; readonly after?: string };
+export type ListOptions = Freshness & { readonly limit: number; readonly after?: string };
 
 export type Listed<Node> = {
   readonly items: readonly Node[];
@@ -15,9 +16,11 @@ export type Listed<Node> = {
 const MOST = 10_000;
 
 export const listOptions = (command: Command): Command =>
-  command
-    .addOption(new Option('--limit <n>', `how many, up to ${MOST}`).argParser(integer(1, MOST)).default(50))
-    .option('--after <cursor>', 'go on after this one, from `next` of the list before');
+  freshness(
+    command
+      .addOption(new Option('--limit <n>', `how many, up to ${MOST}`).argParser(integer(1, MOST)).default(50))
+      .option('--after <cursor>', 'go on after this one, from `next` of the list before'),
+  );
 
 export type ListQuery = {
   /** Root field and the type of its filter. */
@@ -28,8 +31,8 @@ export type ListQuery = {
 };
 
 const documentOf = ({ field, filterType, selection }: ListQuery): string => `
-  query ($filter: ${filterType}, $first: Int!, $after: String, $isFirst: Boolean!) {
-    list: ${field}(filter: $filter, first: $first, after: $after) {
+  query ($filter: ${filterType}, $first: Int!, $after: String, $atLeast: Position, $isFirst: Boolean!) {
+    list: ${field}(filter: $filter, first: $first, after: $after, atLeast: $atLeast) {
       nodes { ${selection} }
       pageInfo { hasNextPage endCursor }
       totalCount @include(if: $isFirst)
@@ -49,14 +52,14 @@ export const readList = async <Node>(
   client: Client,
   query: ListQuery,
   filter: Readonly<Record<string, unknown>>,
-  { limit, after }: ListOptions,
+  { limit, after, atLeast }: ListOptions,
 ): Promise<Listed<Node>> => {
   const items: Node[] = [];
   let totalCount = 0;
   let next: string | null = after ?? null;
   do {
     const isFirst = items.length === 0;
-    const variables = { filter, first: Math.min(MAX_PAGE_SIZE, limit - items.length), after: next, isFirst };
+    const variables = { filter, first: Math.min(MAX_PAGE_SIZE, limit - items.length), after: next, atLeast, isFirst };
     const { list } = await client.execute<Answer<Node>>(documentOf(query), variables);
     items.push(...list.nodes);
     totalCount = list.totalCount ?? totalCount;

@@ -25,6 +25,9 @@ export const position = (text: string): bigint => {
   return BigInt(text);
 };
 
+/** The same, as GraphQL takes it. */
+export const positionText = (text: string): string => String(position(text));
+
 export const httpUrl = (text: string): string => {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !['http:', 'https:'].includes(url.protocol))

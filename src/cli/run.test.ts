@@ -196,6 +196,8 @@ describe('wrong usage', () => {
     ['tasks submit x --input {"a":1} --input-file y', 'cannot be used with'],
     ['tasks submit-many /no/such/file', 'there is no such file'],
     ['agents update a', 'nothing to change'],
+    ['projections rebuild', 'name projections, or --all'],
+    ['tasks get a --at-least soon', 'a position of the log'],
     ['dlq redrive', 'name tasks, or --all'],
     [`dlq redrive ${TASK} --pool default`, 'filters go with --all'],
     ['agents list --url localhost:4000', 'http:// or https://'],
@@ -241,6 +243,8 @@ describe('help', () => {
     'dlq redrive',
     'audit verify',
     'audit replay',
+    'projections rebuild',
+    'demo',
   ])('has examples: %s', async (command) => {
     const { code, out, err } = await cli(`${command} --help`);
     expect({ code, err }).toEqual({ code: 0, err: '' });

@@ -4,6 +4,7 @@ import type { Client } from '../client.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { refused, usageFailure } from '../failure.ts';
 import { type Column, facts, oneLine, status, table } from '../format.ts';
+import { type Freshness, freshness } from '../freshness.ts';
 import { type ListOptions, listOptions, readList, remainder } from '../list.ts';
 import * as parse from '../parse.ts';
 import { type Accepted, acceptedOf, payloadOf } from '../payload.ts';
@@ -116,9 +117,11 @@ const describeAgent = (agent: Agent, colour: boolean): string =>
     ['registered', agent.registeredAt],
   ]);
 
-const get = async (terminal: Terminal, id: string, options: ServerOptions): Promise<void> => {
+const GET = `query ($id: ID!, $atLeast: Position) { agent(id: $id, atLeast: $atLeast) { ${AGENT} } }`;
+
+const get = async (terminal: Terminal, id: string, options: ServerOptions & Freshness): Promise<void> => {
   const { agent } = await withClient(terminal, options, (client) =>
-    client.execute<{ agent: Agent | null }>(`query ($id: ID!) { agent(id: $id) { ${AGENT} } }`, { id }),
+    client.execute<{ agent: Agent | null }>(GET, { id, atLeast: options.atLeast }),
   );
   if (agent === null) throw refused('NOT_FOUND', `agent ${JSON.stringify(id)} does not exist`);
   print(terminal, options.json, agent, () => describeAgent(agent, terminal.colour));
@@ -244,9 +247,9 @@ export const addAgents = (program: Command, terminal: Terminal): void => {
   )
     .addHelpText('after', examples('baton agents list', 'baton agents list --health unhealthy --json'))
     .action((options: ListFilter) => list(terminal, options));
-  serverOptions(agents.command('get').description('Show an agent.').argument('<id>'))
+  serverOptions(freshness(agents.command('get').description('Show an agent.').argument('<id>')))
     .addHelpText('after', examples('baton agents get calculator-1'))
-    .action((id: string, options: ServerOptions) => get(terminal, id, options));
+    .action((id: string, options: ServerOptions & Freshness) => get(terminal, id, options));
   serverOptions(
     profileOptions(
       agents

@@ -1,4 +1,167 @@
 import type { Command } from 'commander';
+import type { ProjectionContext } from '../../projections/context.ts';
+import type { ProjectionOverview } from '../../projections/overview.ts';
+import type { Verification } from '../../projections/verify.ts';
+import { Ended, EXIT, usageFailure } from '../failure.ts';
+import { type Column, duration, oneLine, status, table } from '../format.ts';
+import { print } from '../print.ts';
+import { examples } from '../program.ts';
+import { progressBar } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
 
-export const addProjections = (_program: Command, _terminal: Terminal): void => {};
+type JsonOption = { readonly json?: boolean };
+
+/** Here, so that other commands start without loading the database's client. */
+const withContext = async <Result>(
+  terminal: Terminal,
+  work: (context: ProjectionContext) => Promise<Result>,
+): Promise<Result> => (await import('../projections.ts')).withProjections(terminal, work);
+
+/** Positions are strings in JSON, as in the API; -1 stands for the beginning. */
+const plain = (value: unknown): unknown =>
+  JSON.parse(JSON.stringify(value, (_, member: unknown) => (typeof member === 'bigint' ? String(member) : member)));
+
+const COLUMNS: readonly Column[] = [
+  { title: 'NAME' },
+  { title: 'STATUS' },
+  { title: 'POSITION', align: 'right' },
+  { title: 'BEHIND', align: 'right' },
+  { title: 'LAG', align: 'right' },
+  { title: 'PARKED', align: 'right' },
+  { title: 'REASON' },
+];
+
+const rowOf = (projection: ProjectionOverview, colour: boolean): string[] => [
+  `${projection.name} v${projection.version}`,
+  status(projection.status, colour),
+  String(projection.position),
+  `${projection.lagEvents} events`,
+  duration(projection.lagMs),
+  String(projection.parked),
+  oneLine(projection.reason ?? '', 100),
+];
+
+const list = async (terminal: Terminal, { json }: JsonOption): Promise<void> => {
+  const { listProjections } = await import('../../projections/overview.ts');
+  const found = await withContext(terminal, listProjections);
+  print(terminal, json, plain(found), () =>
+    table(
+      COLUMNS,
+      found.map((projection) => rowOf(projection, terminal.colour)),
+    ),
+  );
+};
+
+/** All of them when none is named. */
+const chosen = ({ projectors }: ProjectionContext, names: readonly string[]): readonly string[] =>
+  names.length > 0 ? names : projectors.map(({ name }) => name);
+
+type Rebuilt = { readonly name: string; readonly events: bigint; readonly tookMs: number };
+
+const rebuildOne = async (terminal: Terminal, context: ProjectionContext, name: string): Promise<Rebuilt> => {
+  const { rebuildProjection } = await import('../../projections/rebuild.ts');
+  const startedAt = performance.now();
+  const bar = progressBar(terminal, `rebuilding ${name}`, 1_000);
+  let events = 0n;
+  try {
+    await rebuildProjection(context, name, {
+      onProgress: (progress) => {
+        events = progress.events;
+        bar.update(Math.round(progress.share * 1_000));
+      },
+    });
+  } finally {
+    bar.stop();
+  }
+  return { name, events, tookMs: Math.round(performance.now() - startedAt) };
+};
+
+const rebuild = async (
+  terminal: Terminal,
+  names: readonly string[],
+  options: JsonOption & { readonly all?: boolean },
+): Promise<void> => {
+  if ((options.all === true) === names.length > 0)
+    throw usageFailure('name projections, or --all', 'baton projections rebuild --help');
+  const rebuilt = await withContext(terminal, async (context) => {
+    const done: Rebuilt[] = [];
+    for (const name of chosen(context, names)) done.push(await rebuildOne(terminal, context, name));
+    return done;
+  });
+  print(terminal, options.json, plain(rebuilt), () =>
+    rebuilt.map(({ name, events, tookMs }) => `${name}: ${events} events in ${duration(tookMs)}\n`).join(''),
+  );
+};
+
+type Verified = Verification & { readonly name: string };
+
+const verified = ({ tables }: Verified): boolean => tables.every(({ equal }) => equal);
+
+const verificationRows = (one: Verified): string[][] =>
+  one.tables.map(({ name, rows, liveDigest, rebuiltDigest, equal }) => [
+    one.name,
+    name,
+    String(rows),
+    String(one.position),
+    liveDigest,
+    equal ? 'equal' : `DIFFERENT from ${rebuiltDigest}`,
+  ]);
+
+const verify = async (terminal: Terminal, names: readonly string[], { json }: JsonOption): Promise<void> => {
+  const { verifyProjection } = await import('../../projections/verify.ts');
+  const results = await withContext(terminal, async (context) => {
+    const done: Verified[] = [];
+    for (const name of chosen(context, names)) done.push({ name, ...(await verifyProjection(context, name)) });
+    return done;
+  });
+  const columns = ['PROJECTION', 'TABLE', 'ROWS', 'POSITION', 'DIGEST', 'REBUILT'].map((title) => ({ title }));
+  print(terminal, json, plain(results.map((one) => ({ ...one, verified: verified(one) }))), () =>
+    table(columns, results.flatMap(verificationRows)),
+  );
+  if (!results.every(verified)) throw new Ended(EXIT.failed);
+};
+
+const retry = async (terminal: Terminal, name: string, { json }: JsonOption): Promise<void> => {
+  const { retryParked } = await import('../../projections/retry-parked.ts');
+  const result = await withContext(terminal, (context) => retryParked(context, name));
+  print(terminal, json, { name, ...result }, () => `${name}: ${result.retried} retried, ${result.remaining} parked\n`);
+  if (result.remaining > 0) throw new Ended(EXIT.failed);
+};
+
+export const addProjections = (program: Command, terminal: Terminal): void => {
+  const projections = program
+    .command('projections')
+    .description('The read models: how far they are, building them anew, comparing them with the log.');
+  const add = (usage: string, description: string, ...lines: string[]): Command =>
+    projections
+      .command(usage)
+      .description(description)
+      .option('--json', 'print exactly one JSON value')
+      .addHelpText(
+        'after',
+        `${examples(...lines)}
+The stores are EVENTSTORE_URL and DATABASE_URL, else those of the server that runs from the data directory.\n`,
+      );
+  add('list', 'Show how far each projection is, and what it could not fold.', 'baton projections list').action(
+    (options: JsonOption) => list(terminal, options),
+  );
+  add(
+    'rebuild [names...]',
+    'Build read models anew from the log. Until one is done, queries on it answer UNAVAILABLE.',
+    'baton projections rebuild tasks',
+    'baton projections rebuild --all',
+  )
+    .option('--all', 'every read model')
+    .action((names: readonly string[], options: JsonOption & { all?: boolean }) => rebuild(terminal, names, options));
+  add(
+    'verify [names...]',
+    'Fold the log anew beside the live read models and compare; all of them when none is named.',
+    'baton projections verify',
+    'baton projections verify tasks --json',
+  ).action((names: readonly string[], options: JsonOption) => verify(terminal, names, options));
+  add(
+    'retry <name>',
+    'Fold again what was parked, after its cause was fixed. Exit code 1 when some of it stays parked.',
+    'baton projections retry tasks',
+  ).action((name: string, options: JsonOption) => retry(terminal, name, options));
+};

@@ -4,6 +4,7 @@ import type { Client } from '../client.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { refused } from '../failure.ts';
 import { type Column, duration, facts, oneLine, status, table } from '../format.ts';
+import { type Freshness, freshness } from '../freshness.ts';
 import { type ListOptions, listOptions, readList, remainder } from '../list.ts';
 import * as parse from '../parse.ts';
 import { print } from '../print.ts';
@@ -157,8 +158,10 @@ const describeTask = (task: Task, colour: boolean): string =>
     ['result', compact(task.result)],
   ]);
 
-const get = async (terminal: Terminal, id: string, options: ServerOptions): Promise<void> => {
-  const task = await withClient(terminal, options, (client) => readTask<Task>(client, id, TASK));
+type ReadOptions = ServerOptions & Freshness;
+
+const get = async (terminal: Terminal, id: string, options: ReadOptions): Promise<void> => {
+  const task = await withClient(terminal, options, (client) => readTask<Task>(client, id, TASK, options.atLeast));
   print(terminal, options.json, task, () => describeTask(task, terminal.colour));
 };
 
@@ -177,10 +180,11 @@ export type Entry = { readonly position: string; readonly type: string; readonly
 
 export const ENTRY = 'position type at attempt agentId summary actor';
 
-const timeline = async (terminal: Terminal, id: string, options: ServerOptions): Promise<void> => {
+const timeline = async (terminal: Terminal, id: string, options: ReadOptions): Promise<void> => {
   const selection = `timeline { ${ENTRY} data }`;
-  const read = (client: Client) => readTask<{ timeline: readonly Entry[] }>(client, id, selection);
-  const { timeline: entries } = await withClient(terminal, options, read);
+  const { timeline: entries } = await withClient(terminal, options, (client) =>
+    readTask<{ timeline: readonly Entry[] }>(client, id, selection, options.atLeast),
+  );
   print(terminal, options.json, entries, () =>
     table(
       [{ title: 'AT' }, { title: 'EVENT' }, { title: 'WHAT' }],
@@ -238,8 +242,8 @@ const whyText = ({ status: state, why: { decisions, waiting } }: Why): string =>
       : []),
   ].join('');
 
-const why = async (terminal: Terminal, id: string, options: ServerOptions): Promise<void> => {
-  const task = await withClient(terminal, options, (client) => readTask<Why>(client, id, WHY));
+const why = async (terminal: Terminal, id: string, options: ReadOptions): Promise<void> => {
+  const task = await withClient(terminal, options, (client) => readTask<Why>(client, id, WHY, options.atLeast));
   print(terminal, options.json, task, () => whyText(task));
 };
 
@@ -272,18 +276,18 @@ export const addTaskReads = (tasks: Command, terminal: Terminal): void => {
       ),
     )
     .action((options: ListFilter) => list(terminal, options));
-  serverOptions(tasks.command('get').description('Show a task with its input and result.').argument('<id>'))
-    .addHelpText('after', examples('baton tasks get 0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11 --json'))
-    .action((id: string, options: ServerOptions) => get(terminal, id, options));
-  serverOptions(tasks.command('timeline').description('Show what happened to a task, in order.').argument('<id>'))
-    .addHelpText('after', examples('baton tasks timeline 0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11'))
-    .action((id: string, options: ServerOptions) => timeline(terminal, id, options));
-  serverOptions(
-    tasks
-      .command('why')
-      .description('Show why a task is where it is: the recorded reasons of routing.')
-      .argument('<id>'),
-  )
-    .addHelpText('after', examples('baton tasks why 0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11'))
-    .action((id: string, options: ServerOptions) => why(terminal, id, options));
+  const read = (name: string, description: string): Command =>
+    serverOptions(freshness(tasks.command(name).description(description).argument('<id>'))).addHelpText(
+      'after',
+      examples(`baton tasks ${name} 0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11`),
+    );
+  read('get', 'Show a task with its input and result.').action((id: string, options: ReadOptions) =>
+    get(terminal, id, options),
+  );
+  read('timeline', 'Show what happened to a task, in order.').action((id: string, options: ReadOptions) =>
+    timeline(terminal, id, options),
+  );
+  read('why', 'Show why a task is where it is: the recorded reasons of routing.').action(
+    (id: string, options: ReadOptions) => why(terminal, id, options),
+  );
 };

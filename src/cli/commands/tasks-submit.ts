@@ -171,6 +171,16 @@ const submitAll = async (
 
 const SHOWN_ERRORS = 20;
 
+/** Pass it as `--at-least` to see all of them. */
+const lastPosition = (outcomes: readonly Outcome[]): string | null => {
+  let last: bigint | undefined;
+  for (const { accepted } of outcomes) {
+    const position = accepted === null ? undefined : BigInt(accepted.position);
+    if (position !== undefined && (last === undefined || position > last)) last = position;
+  }
+  return last === undefined ? null : String(last);
+};
+
 const submitMany = async (
   terminal: Terminal,
   file: string,
@@ -185,7 +195,8 @@ const submitMany = async (
   for (const { place, error } of failed.slice(0, SHOWN_ERRORS)) terminal.err(`${place}: ${error?.message}\n`);
   if (failed.length > SHOWN_ERRORS) terminal.err(`… and ${failed.length - SHOWN_ERRORS} more\n`);
   const submitted = outcomes.length - failed.length;
-  print(terminal, options.json, { submitted, failed: failed.length, items: outcomes }, () =>
+  const position = lastPosition(outcomes);
+  print(terminal, options.json, { submitted, failed: failed.length, position, items: outcomes }, () =>
     failed.length === 0 ? `${submitted} tasks submitted\n` : `${submitted} tasks submitted, ${failed.length} refused\n`,
   );
   if (failed.length > 0) throw new Ended(EXIT.failed);
