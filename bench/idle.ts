@@ -3,7 +3,7 @@ import { registerAgent } from '../src/commands/register-agent.ts';
 import type { Baton } from '../src/main.ts';
 import { type Bench, Figures, openLoop } from './harness.ts';
 import { cpuUs, rssMb, sumOver, treeOf } from './processes.ts';
-import { withBaton } from './tasks.ts';
+import { withBaton } from './with-baton.ts';
 
 const AGENTS = 1_000;
 const HEARTBEAT_MS = 30_000;

@@ -1,7 +1,9 @@
 import type { Baton } from '../src/main.ts';
 import { type Bench, closedLoop, Figures, median, round } from './harness.ts';
+import { NOOP_AGENT } from './noop-agent.ts';
 import { cpuUs, sumOver, treeOf } from './processes.ts';
-import { NOOP_AGENT, oneTask, withBaton } from './tasks.ts';
+import { oneTask } from './tasks.ts';
+import { withBaton } from './with-baton.ts';
 
 const EARLY = 1_000;
 const LATE = 200_000;

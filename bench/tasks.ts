@@ -1,51 +1,53 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { type Baton, startBaton } from '../src/main.ts';
-import { readConfig } from '../src/platform/config.ts';
+import type { Client } from '../src/cli/client.ts';
+import { Tracker } from '../src/cli/demo/tracker.ts';
+import { registerAgent } from '../src/commands/register-agent.ts';
+import { spawnCarbonAgent } from '../src/examples/carbon/spawn-agent.ts';
+import type { Baton } from '../src/main.ts';
 import { type Bench, closedLoop, Figures, openLoop } from './harness.ts';
+import { NOOP_AGENT } from './noop-agent.ts';
+import { withBaton, withServer } from './with-baton.ts';
 
 const TASKS = 5_000;
+const A2A_TASKS = 1_000;
 const IN_FLIGHT = 64;
-const WARM_UP = 500;
-export const NOOP_AGENT = { agentId: 'noop', capabilities: [{ name: 'noop' }], maxConcurrency: 1_000 };
+const WARM_UP = 1_000;
 
-/** A Baton of its own in a temporary folder, durable settings, all roles in this process, its stores as children. */
-export const withBaton = async <Value>(
-  run: (baton: Baton) => Promise<Value>,
-  env: Record<string, string> = {},
-): Promise<Value> => {
-  const dataDir = await mkdtemp(join(tmpdir(), 'baton-bench-'));
-  const baton = await startBaton(
-    readConfig({ BATON_DATA_DIR: dataDir, BATON_PORT: '0', BATON_LOG_LEVEL: 'warn', ...env }),
-  );
-  try {
-    return await run(baton);
-  } finally {
-    await baton.stop();
-    await rm(dataDir, { recursive: true, force: true });
-  }
-};
+const NOOP = { capability: 'noop', input: { n: 1 } };
+const FOOTPRINT = { capability: 'footprint', input: { supplier: 'bench', country: 'DEU', kWh: 1_000 } };
 
 type Samples = { readonly submitMs: number[]; readonly endToEndMs: number[] };
 
-/** Submits a no-op task and waits until its completion is recorded. */
-export const oneTask = async (baton: Baton, samples?: Samples, dueAt = performance.now()): Promise<void> => {
-  const { taskId } = await baton.submit({ capability: 'noop', input: { n: 1 } });
+/** Submits a task and waits until its completion is recorded. */
+export const oneTask = async (
+  baton: Baton,
+  samples?: Samples,
+  dueAt = performance.now(),
+  task: object = NOOP,
+): Promise<void> => {
+  const { taskId } = await baton.submit(task);
   samples?.submitMs.push(performance.now() - dueAt);
   const outcome = await baton.outcomes.wait('default', taskId);
   if (outcome.status !== 'completed') throw new Error(`task ${taskId} ended as ${outcome.status}`);
   samples?.endToEndMs.push(performance.now() - dueAt);
 };
 
-const measureClosed = async (figures: Figures, baton: Baton): Promise<void> => {
+const measureClosed = async (
+  figures: Figures,
+  key: string,
+  baton: Baton,
+  total: number,
+  task: object,
+): Promise<void> => {
   const samples: Samples = { submitMs: [], endToEndMs: [] };
+  const appendsBefore = baton.counters()['appends']!['calls']!;
   const startedAt = performance.now();
-  await closedLoop(TASKS, IN_FLIGHT, () => oneTask(baton, samples));
-  figures.add('inProcess.tasksPerS', (TASKS * 1_000) / (performance.now() - startedAt), 'tasks/s');
-  figures.addPercentiles('inProcess.submitMs', samples.submitMs);
-  figures.addPercentiles('inProcess.endToEndMs', samples.endToEndMs);
+  await closedLoop(total, IN_FLIGHT, () => oneTask(baton, samples, performance.now(), task));
+  figures.add(`${key}.tasksPerS`, (total * 1_000) / (performance.now() - startedAt), 'tasks/s');
+  figures.addPercentiles(`${key}.submitMs`, samples.submitMs);
+  figures.addPercentiles(`${key}.endToEndMs`, samples.endToEndMs);
+  if (key === 'inProcess')
+    figures.add('appendCallsPerTask', (baton.counters()['appends']!['calls']! - appendsBefore) / total, 'calls');
 };
 
 const measureOpen = async (figures: Figures, baton: Baton): Promise<void> => {
@@ -54,8 +56,59 @@ const measureOpen = async (figures: Figures, baton: Baton): Promise<void> => {
   figures.addPercentiles('rate50.endToEndMs', samples.endToEndMs);
 };
 
+const SUBMIT = `mutation ($input: SubmitTaskInput!) {
+  submitTask(input: $input) { ... on TaskAccepted { taskId } ... on TaskRejected { message } } }`;
+const CHANGES = `subscription { tasksChanged(filter: { types: ["TaskCompleted"] }) { changes { taskId } } }`;
+
+/** Submits by mutation from this process and hears of completions by one subscription. */
+const overGraphql = async (client: Client, total: number): Promise<Tracker> => {
+  const tracker = new Tracker();
+  const listening = new AbortController();
+  const waiting = new Map<string, () => void>();
+  const listen = async (): Promise<void> => {
+    type Changes = { tasksChanged: { changes: { taskId: string }[] } };
+    for await (const { tasksChanged } of client.subscribe<Changes>(CHANGES, {}, listening.signal))
+      for (const { taskId } of tasksChanged.changes) {
+        tracker.heard(taskId, performance.now());
+        waiting.get(taskId)?.();
+        waiting.set(taskId, () => {});
+      }
+  };
+  const listener = listen();
+  await closedLoop(total, IN_FLIGHT, async () => {
+    const calledAt = performance.now();
+    const { submitTask } = await client.execute<{ submitTask: { taskId: string } }>(SUBMIT, { input: NOOP });
+    tracker.submitted(submitTask.taskId, calledAt, performance.now());
+    if (!waiting.has(submitTask.taskId)) await new Promise<void>((resolve) => waiting.set(submitTask.taskId, resolve));
+  });
+  listening.abort();
+  await listener;
+  return tracker;
+};
+
+const measureGraphql = (figures: Figures): Promise<void> =>
+  withServer(async (client) => {
+    await overGraphql(client, WARM_UP);
+    const { submitMs, endToEndMs, spanMs } = (await overGraphql(client, TASKS)).times();
+    figures.add('graphql.tasksPerS', (TASKS * 1_000) / spanMs, 'tasks/s');
+    figures.addPercentiles('graphql.submitMs', submitMs);
+    figures.addPercentiles('graphql.endToEndMs', endToEndMs);
+  });
+
+const measureA2a = async (figures: Figures, baton: Baton): Promise<void> => {
+  const agent = await spawnCarbonAgent('calculator');
+  try {
+    const caller = { tenant: 'default', actor: 'bench' };
+    await registerAgent(baton.commands, caller, { agentId: 'a2a', cardUrl: agent.cardUrl, maxConcurrency: IN_FLIGHT });
+    await closedLoop(100, IN_FLIGHT, () => oneTask(baton, undefined, undefined, FOOTPRINT));
+    await measureClosed(figures, 'a2a', baton, A2A_TASKS, FOOTPRINT);
+  } finally {
+    await agent.stop();
+  }
+};
+
 export const tasks: Bench = {
-  question: 'How fast are no-op tasks, from submission to recorded completion?',
+  question: 'How fast are tasks, from submission to recorded completion?',
   async run({ runs, say }) {
     const figures = new Figures();
     for (let run = 1; run <= runs; run += 1) {
@@ -63,9 +116,11 @@ export const tasks: Bench = {
       await withBaton(async (baton) => {
         await baton.agent(NOOP_AGENT, () => null);
         await closedLoop(WARM_UP, IN_FLIGHT, () => oneTask(baton));
-        await measureClosed(figures, baton);
+        await measureClosed(figures, 'inProcess', baton, TASKS, NOOP);
         await measureOpen(figures, baton);
+        await measureA2a(figures, baton);
       });
+      await measureGraphql(figures);
     }
     return { runs, figures: figures.spreads(), ratios: {} };
   },

@@ -20,6 +20,7 @@ import { DEFAULT_TENANT } from './domain/ids.ts';
 import { taskDecider } from './domain/task/decider.ts';
 import { type EmbeddedStack, startEmbedded } from './embedded/stack.ts';
 import { claimDatabase, clusterIdOf } from './eventstore/cluster-identity.ts';
+import { type AppendCounters, countAppends } from './eventstore/counted-event-store.ts';
 import { createEsdbEventStore } from './eventstore/esdb-event-store.ts';
 import type { EventStore } from './eventstore/event-store.ts';
 import { LogFeed } from './eventstore/log-feed.ts';
@@ -56,6 +57,7 @@ type Core = {
   readonly logger: Logger;
   readonly stack: EmbeddedStack;
   readonly store: EventStore;
+  readonly appends: AppendCounters;
   readonly database: Pool;
   readonly redis: Redis;
   readonly feed: LogFeed;
@@ -96,7 +98,7 @@ const openCore = async (config: Config, logger: Logger, closing: Closing): Promi
   await migrate(stack.databaseUrl, logger);
   const database = createPool(stack.databaseUrl, config.pgPoolSize, logger);
   closing.add('Postgres', () => database.end());
-  const store = createEsdbEventStore(stack.eventStoreUrl, { logger, clock: systemClock });
+  const { store, appends } = countAppends(createEsdbEventStore(stack.eventStoreUrl, { logger, clock: systemClock }));
   closing.add('the event store', () => store.close());
   const clusterId = await clusterIdOf(store, ports, tenant);
   await claimDatabase(database, clusterId);
@@ -122,7 +124,7 @@ const openCore = async (config: Config, logger: Logger, closing: Closing): Promi
     agents: new AggregateHandler(store, agentDecider, ports),
     cards,
   };
-  return { config, logger, stack, store, database, redis, feed, queues, commands, prefix, egress };
+  return { config, logger, stack, store, appends, database, redis, feed, queues, commands, prefix, egress };
 };
 
 const lease =
@@ -313,6 +315,7 @@ const startRoles = async (core: Core, closing: Closing): Promise<Baton> => {
   const { config, logger, stack, commands } = core;
   const has = (role: Role): boolean => config.roles.includes(role);
   const metrics = createMetrics({ clock: systemClock, logger });
+  metrics.addCounters({ part: 'appends', read: () => ({ ...core.appends }) });
   const localAgents = new LocalAgents();
   const outcomes = new TaskOutcomes({ feed: core.feed, store: core.store, tasks: commands.tasks });
   if (has('projector')) {
@@ -359,6 +362,7 @@ const startRoles = async (core: Core, closing: Closing): Promise<Baton> => {
       return { taskId: result.value.id };
     },
     counters: () => ({
+      appends: { ...core.appends },
       ...Object.fromEntries(
         assigners.map(({ counters }, index) => [`assigner.${config.pools[index]}`, { ...counters }]),
       ),
