@@ -364,7 +364,7 @@ describe('the cache', () => {
     const handler = handlerOn(store);
     await run(handler, complete);
     store.reads = 0;
-    await run(handler, progress(1));
+    await handler.load(STREAM);
     expect(store.reads).toBe(1);
   });
 
@@ -550,6 +550,15 @@ describe('an append whose outcome is unknown', () => {
     store.faults.push(notWritten);
     await expect(run(handler, cancel)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     expect(await handler.load(STREAM)).toMatchObject({ status: 'open' });
+  });
+
+  it('is read again before anyone is told of the state', async () => {
+    const store = await submittedStore();
+    const handler = handlerOn(store);
+    await handler.load(STREAM);
+    store.faults.push(writtenButNotAcknowledged);
+    await expect(run(handler, cancel)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(await handler.load(STREAM)).toMatchObject({ status: 'cancelled' });
   });
 
   it('fails every command that shared the append, and none that came after', async () => {

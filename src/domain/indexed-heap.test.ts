@@ -32,6 +32,18 @@ describe('an id that is set again', () => {
   });
 });
 
+describe('an id that is deleted', () => {
+  it('leaves the order of the others as it was, also when the last entry has to rise in its place', () => {
+    const heap = new IndexedHeap();
+    const keys = [1, 10, 2, 11, 12, 3, 4];
+    keys.forEach((key, seq) => {
+      heap.set(String(key), key, seq);
+    });
+    expect(heap.delete('11')).toBe(true);
+    expect(keys.slice(1).map(() => heap.pop())).toEqual(['1', '2', '3', '4', '10', '12']);
+  });
+});
+
 type Operation =
   | { readonly kind: 'set'; readonly id: string; readonly key: number }
   | { readonly kind: 'delete'; readonly id: string }

@@ -121,7 +121,6 @@ class World {
 
   run(steps: readonly Step[]): this {
     for (const next of steps) {
-      this.#nowMs += 7;
       this.#take(next);
       this.#expireOverdue();
     }

@@ -44,8 +44,8 @@ type TaskEntry = Requirement & {
   agentId: string | undefined;
   expiresMs: number;
   failedOn: readonly string[];
-  /** Grows with each scheduling in the pool: decides between equal times, the same before and after a snapshot. */
-  seq: number;
+  /** Order of arrival in the pool: decides between equal times, the same before and after a snapshot. */
+  readonly seq: number;
 };
 
 /** An assignment that has not closed: what must be (re-)offered to the dispatchers. */
@@ -299,7 +299,6 @@ export class PoolLedger {
     if (holder !== undefined && !task.failedOn.includes(holder)) task.failedOn = [...task.failedOn, holder];
     // Without a retry the dead letter follows in the same append and closes the task.
     task.readyMs = Date.parse(data.retryAt ?? data.failedAt);
-    task.seq = this.#nextSeq++;
     this.#reschedule(task);
   }
 
