@@ -2,12 +2,12 @@ import type { Server } from 'node:http';
 import type { Queue } from 'bullmq';
 import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
+import type { Pool } from 'pg';
 import type { Commands } from '../commands/context.ts';
 import type { EventStore } from '../eventstore/event-store.ts';
 import type { LogFeed } from '../eventstore/log-feed.ts';
 import type { Config } from '../platform/config.ts';
 import type { Logger } from '../platform/logger.ts';
-import type { Queryable } from '../projections/database.ts';
 import { AgentDirectory } from './agent-directory.ts';
 import { callerOf } from './caller.ts';
 import type { OperationContext } from './graphql/context.ts';
@@ -20,6 +20,7 @@ import { type HeartbeatSink, heartbeat } from './heartbeat.ts';
 import { noSuchPath, problems } from './http-errors.ts';
 import { Hub } from './live/hub.ts';
 import { countEvents, type Metrics, metricsPage } from './metrics.ts';
+import { measureProjections, sharedOverview } from './projection-status.ts';
 import { BOARD_PATH, queueBoard } from './queue-board.ts';
 import { requestLog } from './request-log.ts';
 
@@ -29,9 +30,9 @@ export type ApiDependencies = {
   readonly logger: Logger;
   /** Also brings clock and ids. */
   readonly commands: Commands;
-  readonly store: Pick<EventStore, 'readStream'>;
+  readonly store: Pick<EventStore, 'head' | 'readStream' | 'readAll'>;
   readonly feed: Pick<LogFeed, 'read' | 'head'>;
-  readonly pool: Queryable;
+  readonly pool: Pool;
   readonly freshness: Freshness;
   /** Queues for the board; asked anew for each look. */
   readonly queues: () => readonly Queue[];
@@ -93,9 +94,12 @@ export const createApi = (deps: ApiDependencies): Api => {
       directory.observe(event);
     },
   });
+  const projectionSource = { ...deps, clock, head: () => deps.feed.head };
+  const projections = sharedOverview(projectionSource);
+  measureProjections(metrics, projectionSource);
   const contextOf = (request: Request): OperationContext => {
     const caller = callerOf({ header: (name) => request.headers.get(name) ?? undefined });
-    return { caller, commands, hub, reads: new Reads(deps, caller.tenant), onCutOff: () => undefined };
+    return { caller, commands, hub, projections, reads: new Reads(deps, caller.tenant), onCutOff: () => undefined };
   };
   const graphql = createGraphQL({ schema: createSchema(), explorable: config.graphiql, logger, contextOf });
   const sockets = new GraphQLSockets({ graphql, clock, logger, contextOf });

@@ -1,5 +1,6 @@
 import type { YogaInitialContext } from 'graphql-yoga';
 import type { Caller, Commands } from '../../commands/context.ts';
+import type { ProjectionOverview } from '../../projections/overview.ts';
 import type { EdgeError } from '../errors.ts';
 import type { Hub } from '../live/hub.ts';
 import type { Reads } from './reads.ts';
@@ -10,6 +11,7 @@ export type OperationContext = {
   readonly commands: Commands;
   readonly reads: Reads;
   readonly hub: Hub;
+  readonly projections: () => Promise<ProjectionOverview[]>;
   /** A subscription of this operation was cut off because its reader is slow. */
   readonly onCutOff: (error: EdgeError) => void;
 };

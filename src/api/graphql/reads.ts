@@ -42,9 +42,6 @@ const ordered = <Row>(keys: readonly string[], rows: readonly Row[], keyOf: (row
   return keys.map((key) => byKey.get(key) ?? null);
 };
 
-/** Uuids are stored in lower case. */
-const normal = (id: string): string => id.toLowerCase();
-
 /**
  * The read side as one operation sees it: what it asks for row by row is read in one query per kind, and the lowest log position among
  * its answers is kept.
@@ -67,9 +64,8 @@ export class Reads {
     this.#side = side;
     this.pool = pool;
     this.tenant = tenant;
-    this.tasks = new DataLoader(
-      async (ids) => ordered(ids, await this.of(getTasks(pool, tenant, ids)), ({ taskId }) => taskId),
-      { cacheKeyFn: normal },
+    this.tasks = new DataLoader(async (ids) =>
+      ordered(ids, await this.of(getTasks(pool, tenant, ids)), ({ taskId }) => taskId),
     );
     this.attempts = new DataLoader(async (ids) =>
       grouped(ids, await this.of(getTaskAttempts(pool, tenant, ids)), ({ taskId }) => taskId),

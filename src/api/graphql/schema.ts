@@ -8,6 +8,7 @@ import { addConnections } from './connection.ts';
 import { addDeadLetters } from './dead-letters.ts';
 import { addEnums } from './enums.ts';
 import { addErrorTypes } from './error-types.ts';
+import { addProjections } from './projections.ts';
 import { addWhyType } from './routing.ts';
 import { addSharedTypes } from './shared-types.ts';
 import { addStats } from './stats.ts';
@@ -35,6 +36,7 @@ export const createSchema = (): GraphQLSchema => {
   addDeadLetters(builder, shared, tasks, addConnection);
   addStats(builder, tasks);
   addAuditTrail(builder, addConnection);
+  addProjections(builder);
 
   addTaskCommands(builder, enums, tasks, errors);
   addAgentCommands(builder, enums, agents);

@@ -9,7 +9,7 @@ import type { Topic } from '../live/topic.ts';
 import type { AgentTypes } from './agents.ts';
 import type { Builder } from './builder.ts';
 import type { ApiContext } from './context.ts';
-import type { TaskTypes } from './tasks.ts';
+import { asTaskId, type TaskTypes } from './tasks.ts';
 import type { TimelineEntry, TimelineType } from './timeline.ts';
 
 /** Changes of one subject that may wait for a slow reader. */
@@ -73,17 +73,18 @@ const inFrames = (context: ApiContext, wanted: Wanted<TimelineEntry>) =>
     }
   });
 
-const checkTask = async ({ commands, caller }: ApiContext, taskId: string): Promise<string> => {
+const checkTask = async ({ commands, caller }: ApiContext, id: string): Promise<string> => {
+  const taskId = asTaskId(id);
   const stream = taskStream(caller.tenant, taskId);
   const task = TaskId.safeParse(taskId).success ? await commands.tasks.load(stream) : undefined;
-  if (task === undefined || task.status === 'none') throw notFound('task', taskId);
+  if (task === undefined || task.status === 'none') throw notFound('task', JSON.stringify(id));
   return stream;
 };
 
 const checkAgent = async ({ commands, caller }: ApiContext, agentId: string): Promise<string> => {
   const stream = agentStream(caller.tenant, agentId);
   const agent = AgentId.safeParse(agentId).success ? await commands.agents.load(stream) : undefined;
-  if (agent === undefined || agent.status === 'none') throw notFound('agent', agentId);
+  if (agent === undefined || agent.status === 'none') throw notFound('agent', JSON.stringify(agentId));
   return stream;
 };
 

@@ -12,7 +12,7 @@ import type { Builder } from './builder.ts';
 import { callerFor, under, withoutNulls } from './command-field.ts';
 import type { Enums } from './enums.ts';
 import type { ErrorTypes } from './error-types.ts';
-import type { TaskTypes } from './tasks.ts';
+import { asTaskId, type TaskTypes } from './tasks.ts';
 
 type TaskAccepted = { readonly kind: 'accepted' } & Accepted;
 type TaskRejected = { readonly kind: 'rejected'; readonly rejection: TaskRejection };
@@ -226,7 +226,7 @@ export const addTaskCommands = (builder: Builder, enums: Enums, types: TaskTypes
           await cancelTask(
             context.commands,
             callerFor(context, idempotencyKey, info),
-            taskId,
+            asTaskId(taskId),
             withoutNulls({ reason }),
           ),
         ),
@@ -244,7 +244,7 @@ export const addTaskCommands = (builder: Builder, enums: Enums, types: TaskTypes
           await redriveTask(
             context.commands,
             callerFor(context, idempotencyKey, info),
-            taskId,
+            asTaskId(taskId),
             withoutNulls({ deadlineAt }),
           ),
         ),
@@ -265,7 +265,7 @@ export const addTaskCommands = (builder: Builder, enums: Enums, types: TaskTypes
           await reportProgress(
             context.commands,
             callerFor(context, idempotencyKey, info),
-            taskId,
+            asTaskId(taskId),
             withoutNulls(progress),
           ),
         ),

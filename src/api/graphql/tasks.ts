@@ -14,9 +14,12 @@ import type { WhyType } from './routing.ts';
 import type { SharedTypes } from './shared-types.ts';
 import { type TimelineType, timelineOf } from './timeline.ts';
 
+/** A UUID means the same in either case; we write it in lower case. */
+export const asTaskId = (id: string): string => id.toLowerCase();
+
 const loadTask = async ({ reads }: ApiContext, id: string, atLeast?: Position | null): Promise<TaskRow | null> => {
   await reads.atLeast(atLeast);
-  return reads.tasks.load(id);
+  return reads.tasks.load(asTaskId(id));
 };
 
 const costsOf = ({ cost }: TaskRow): Money[] =>

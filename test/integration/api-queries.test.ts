@@ -1,0 +1,372 @@
+import { createClient } from 'graphql-sse';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { completeAttempt, failAttempt } from '../../src/commands/close-attempt.ts';
+import { fakeRandom } from '../support/fake-ports.ts';
+import { type ApiWithReadModels, startApiWithReadModels } from './api-setup.ts';
+
+let api: ApiWithReadModels;
+beforeAll(async () => {
+  api = await startApiWithReadModels();
+});
+afterAll(() => api.stop());
+
+const caller = { tenant: 'default', actor: 'dispatcher' };
+const ERROR = { code: 'BOOM', message: 'it broke', source: 'agent', retryable: true } as const;
+
+const submit = async (input: object = {}): Promise<{ taskId: string; position: string }> => {
+  const query =
+    'mutation ($input: SubmitTaskInput!) { submitTask(input: $input) { ... on TaskAccepted { taskId position } } }';
+  const { data } = await api.post(query, { input: { capability: 'echo', input: { n: 1 }, ...input } });
+  return data.submitTask;
+};
+
+const register = async (agentId: string, input: object = {}): Promise<string> => {
+  const query =
+    'mutation ($input: RegisterAgentInput!) { registerAgent(input: $input) { ... on AgentAccepted { position } } }';
+  const { data } = await api.post(query, { input: { agentId, capabilities: [{ name: 'echo' }], ...input } });
+  return data.registerAgent.position;
+};
+
+const complete = async (taskId: string, attempt = 1, agentId = 'agent-1'): Promise<string> => {
+  const result = await completeAttempt(
+    api.commands,
+    caller,
+    { taskId, attempt, agentId },
+    { result: { done: true }, durationMs: 40 },
+  );
+  if (!result.ok) throw new Error(result.rejection.reason);
+  return String(result.value.position);
+};
+
+const fail = async (taskId: string, attempt: number, error: { retryable: boolean } = ERROR): Promise<string> => {
+  const attemptError = { ...ERROR, ...error };
+  const result = await failAttempt(
+    api.commands,
+    caller,
+    { taskId, attempt, agentId: 'agent-1' },
+    { error: attemptError },
+  );
+  if (!result.ok) throw new Error(result.rejection.reason);
+  return String(result.value.position);
+};
+
+describe('a task', () => {
+  it('tells everything that happened to it, in log order, and why', async () => {
+    await register('agent-1');
+    const { taskId } = await submit({ retry: { kind: 'IMMEDIATE' } });
+    await api.assign([{ taskId }]);
+    await fail(taskId, 1);
+    await api.assign([{ taskId, attempt: 2, agentId: 'agent-1' }]);
+    const position = await complete(taskId, 2);
+    const { data, body } = await api.post(
+      `query ($id: ID!, $from: Position) { task(id: $id, atLeast: $from) {
+        status attempt failures input result agent { id name } retry { kind }
+        attempts { attempt outcome agentId error { code } }
+        timeline { type attempt agentId summary position }
+        why { waiting { reason } decisions { attempt agentId strategy strategyVersion eligible waitedMs
+          candidates { agentId score open } excluded { reason agents } } }
+      } }`,
+      { id: taskId, from: position },
+    );
+    expect(data.task).toMatchObject({
+      status: 'COMPLETED',
+      attempt: 2,
+      failures: 1,
+      input: { n: 1 },
+      result: { done: true },
+      agent: { id: 'agent-1', name: 'agent-1' },
+      retry: { kind: 'IMMEDIATE' },
+      attempts: [
+        { attempt: 1, outcome: 'FAILED', agentId: 'agent-1', error: { code: 'BOOM' } },
+        { attempt: 2, outcome: 'COMPLETED', agentId: 'agent-1', error: null },
+      ],
+      why: { waiting: null },
+    });
+    expect(data.task.timeline.map(({ type }: { type: string }) => type)).toEqual([
+      'TaskSubmitted',
+      'TaskAssigned',
+      'TaskAttemptFailed',
+      'TaskAssigned',
+      'TaskCompleted',
+    ]);
+    expect(data.task.why.decisions[0]).toEqual({
+      attempt: 1,
+      agentId: 'agent-1',
+      strategy: 'least_loaded',
+      strategyVersion: 1,
+      eligible: 2,
+      waitedMs: 12,
+      candidates: [{ agentId: 'agent-1', score: 0.25, open: 1 }],
+      excluded: [{ reason: 'UNHEALTHY', agents: 3 }],
+    });
+    expect(BigInt(body.extensions.asOf)).toBeGreaterThanOrEqual(BigInt(position));
+  });
+
+  it('says why it waits, as the agents change', async () => {
+    const { taskId, position } = await submit({ capability: 'rare' });
+    const why = async (atLeast: string) => {
+      const query =
+        'query ($id: ID!, $p: Position) { task(id: $id, atLeast: $p) { why { waiting { reason able busy draining free } } } }';
+      return (await api.post(query, { id: taskId, p: atLeast })).data.task.why.waiting;
+    };
+    expect(await why(position)).toMatchObject({ reason: 'NO_AGENT_WITH_CAPABILITY', able: 0 });
+    const registered = await register('rare-1', { capabilities: [{ name: 'rare' }], maxConcurrency: 1 });
+    expect(await why(registered)).toMatchObject({ reason: 'NEXT_IN_TURN', able: 1, free: 1 });
+    const other = await submit({ capability: 'rare' });
+    const assigned = await api.assign([{ taskId: other.taskId, agentId: 'rare-1' }]);
+    expect(await why(String(assigned))).toMatchObject({ reason: 'AGENTS_BUSY', busy: 1, free: 0 });
+    const drained = await api.post('mutation { drainAgent(agentId: "rare-1") { ... on AgentAccepted { position } } }');
+    expect(await why(drained.data.drainAgent.position)).toMatchObject({ reason: 'AGENTS_DRAINING', draining: 1 });
+  });
+
+  it.each(['nope', '', '00000000-0000-4000-8000-000000000000', "' OR 1=1 --", 'x'.repeat(10_000)])(
+    'is null where there is none: %.40s',
+    async (id) => {
+      const { status, data } = await api.post('query ($id: ID!) { task(id: $id) { id } agent(id: $id) { id } }', {
+        id,
+      });
+      expect({ status, data }).toEqual({ status: 200, data: { task: null, agent: null } });
+    },
+  );
+
+  it('is found under its id in capitals', async () => {
+    const { taskId, position } = await submit();
+    const query = 'query ($id: ID!, $p: Position) { task(id: $id, atLeast: $p) { id } }';
+    expect((await api.post(query, { id: taskId.toUpperCase(), p: position })).data.task).toEqual({ id: taskId });
+    const cancel = 'mutation ($id: ID!) { cancelTask(taskId: $id) { ... on TaskAccepted { taskId } } }';
+    expect((await api.post(cancel, { id: taskId.toUpperCase() })).data.cancelTask).toEqual({ taskId });
+  });
+});
+
+describe('a list of tasks', () => {
+  const PAGE = `query ($filter: TaskFilter, $first: Int! = 7, $after: String, $p: Position) {
+    tasks(filter: $filter, first: $first, after: $after, atLeast: $p) {
+      totalCount asOf pageInfo { hasNextPage hasPreviousPage endCursor } nodes { id }
+    }
+  }`;
+
+  it('is walked page by page, each task once and newest first, while others are submitted', async () => {
+    const tag = 'walk';
+    const submitted: string[] = [];
+    let position = '0';
+    for (let i = 0; i < 30; i += 1) {
+      const task = await submit({ tags: [tag] });
+      submitted.push(task.taskId);
+      position = task.position;
+    }
+    const seen: string[] = [];
+    let after: string | null = null;
+    do {
+      const { data } = await api.post(PAGE, { filter: { tags: [tag] }, after, p: position });
+      const { nodes, pageInfo } = data.tasks as {
+        nodes: { id: string }[];
+        pageInfo: { hasNextPage: boolean; endCursor: string };
+      };
+      seen.push(...nodes.map(({ id }) => id));
+      after = pageInfo.hasNextPage ? pageInfo.endCursor : null;
+      position = (await submit({ tags: [tag] })).position;
+    } while (after);
+    expect(seen).toEqual(submitted.toReversed());
+    const { data } = await api.post(PAGE, { filter: { tags: [tag] }, p: position });
+    expect(data.tasks).toMatchObject({ totalCount: 35, pageInfo: { hasPreviousPage: false } });
+  });
+
+  it('refuses a cursor that is none, or another list’s', async () => {
+    await submit();
+    const { data } = await api.post(PAGE, { first: 1 });
+    const cursor = data.tasks.pageInfo.endCursor;
+    const bad = { status: 400, code: 'BAD_CURSOR' };
+    for (const after of ['', 'abc', '%', 'x'.repeat(5_000), cursor.toLowerCase()])
+      expect(await api.post(PAGE, { after }), after).toMatchObject(bad);
+    expect(await api.post(PAGE, { after: cursor, filter: { pool: 'other' } })).toMatchObject(bad);
+    const dead = 'query ($after: String) { deadLetters(after: $after) { nodes { taskId } } }';
+    expect(await api.post(dead, { after: cursor })).toMatchObject(bad);
+  });
+
+  it('is filtered by what the filter names', async () => {
+    const low = await submit({ priority: 5, tags: ['f', 'low'], capability: 'filter' });
+    const high = await submit({ priority: 1, tags: ['f', 'high'], capability: 'filter' });
+    const ids = async (filter: object): Promise<string[]> => {
+      const { data } = await api.post(PAGE, { filter: { capability: 'filter', ...filter }, p: high.position });
+      return data.tasks.nodes.map(({ id }: { id: string }) => id);
+    };
+    expect(await ids({})).toEqual([high.taskId, low.taskId]);
+    expect(await ids({ priorities: [5] })).toEqual([low.taskId]);
+    expect(await ids({ priorities: 5 })).toEqual([low.taskId]);
+    expect(await ids({ tags: ['f', 'high'] })).toEqual([high.taskId]);
+    expect(await ids({ statuses: 'COMPLETED' })).toEqual([]);
+    expect(await ids({ statuses: null, pool: null })).toHaveLength(2);
+    expect(await ids({ text: '100%_' })).toEqual([]);
+    expect(await ids({ submittedFrom: '2999-01-01T00:00:00Z' })).toEqual([]);
+    expect(await ids({ agentId: "x'; DROP TABLE baton.tasks --" })).toEqual([]);
+  });
+
+  it('asks Postgres once per kind of thing, however many tasks it shows', async () => {
+    const tasks = await Promise.all(Array.from({ length: 20 }, () => submit({ capability: 'many' })));
+    const position = await api.assign(tasks.map(({ taskId }) => ({ taskId })));
+    const query = `query ($p: Position) { tasks(first: 20, filter: { capability: "many" }, atLeast: $p) {
+      nodes { input agent { name } attempts { attempt agent { id } } why { decisions { attempt } } timeline { type } } } }`;
+    let nodes: { attempts: unknown[]; timeline: unknown[] }[] = [];
+    await api.post(query, { p: String(position) }); // the read models are there now
+    const statements = await api.statementsOf(async () => {
+      nodes = (await api.post(query)).data.tasks.nodes;
+    });
+    expect(nodes).toHaveLength(20);
+    for (const { attempts, timeline } of nodes) expect([attempts.length, timeline.length]).toEqual([1, 2]);
+    expect(statements).toBeLessThanOrEqual(6); // tasks, payloads, agents, attempts, assignments
+  });
+});
+
+describe('freshness', () => {
+  it('is a promise: what was written is read, whoever asks', async () => {
+    const random = fakeRandom(7);
+    const stale: string[] = [];
+    await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        for (let i = 0; i < 25; i += 1) {
+          const { taskId, position } = await submit();
+          const cancelled = random() < 0.5;
+          const from = cancelled
+            ? (
+                await api.post('mutation ($id: ID!) { cancelTask(taskId: $id) { ... on TaskAccepted { position } } }', {
+                  id: taskId,
+                })
+              ).data.cancelTask.position
+            : position;
+          const { data } = await api.post('query ($id: ID!, $p: Position) { task(id: $id, atLeast: $p) { status } }', {
+            id: taskId,
+            p: from,
+          });
+          if (data.task?.status !== (cancelled ? 'CANCELLED' : 'READY')) stale.push(taskId);
+        }
+      }),
+    );
+    expect(stale).toEqual([]);
+  });
+
+  it('is given up after a while, to be asked again', async () => {
+    const answer = await api.post('{ tasks(first: 1, atLeast: "999999999999") { nodes { id } } }');
+    expect(answer).toMatchObject({ status: 503, code: 'STALE_READ' });
+    expect(answer.headers.get('retry-after')).toBe('1');
+  });
+
+  it('comes with a mutation: its task is there with its effect', async () => {
+    const { data } = await api.post(
+      'mutation { submitTask(input: { capability: "echo" }) { ... on TaskAccepted { taskId task { id status } } } }',
+    );
+    expect(data.submitTask.task).toEqual({ id: data.submitTask.taskId, status: 'READY' });
+  });
+
+  it('holds in a subscription: each frame shows the task as of its change', async () => {
+    const { taskId, position } = await submit();
+    const client = createClient({ url: `${api.url}/graphql`, retryAttempts: 0 });
+    const frames = client.iterate<{ taskChanged: { entry: { type: string }; task: { status: string } } }>({
+      query:
+        'subscription ($id: ID!, $p: Position) { taskChanged(taskId: $id, fromPosition: $p) { entry { type } task { status } } }',
+      variables: { id: taskId, p: position },
+    });
+    const statuses: string[] = [];
+    const following = (async () => {
+      for await (const { data } of frames) {
+        statuses.push(`${data?.taskChanged.entry.type} ${data?.taskChanged.task.status}`);
+        if (statuses.length === 2) return;
+      }
+    })();
+    await api.assign([{ taskId }]);
+    await expect.poll(() => statuses.length, { timeout: 10_000 }).toBe(1);
+    await complete(taskId);
+    await following;
+    expect(statuses).toEqual(['TaskAssigned ASSIGNED', 'TaskCompleted COMPLETED']);
+  });
+});
+
+describe('what operators look at', () => {
+  it('shows dead letters with their task, and no longer once they were redriven', async () => {
+    const { taskId } = await submit({ capability: 'dead' });
+    await api.assign([{ taskId }]);
+    const position = await fail(taskId, 1, { retryable: false });
+    const query = `query ($p: Position) { deadLetters(filter: { capability: "dead" }, atLeast: $p) {
+      totalCount nodes { taskId reason attempts error { code } task { status deadLetterReason } } } }`;
+    expect((await api.post(query, { p: position })).data.deadLetters).toEqual({
+      totalCount: 1,
+      nodes: [
+        {
+          taskId,
+          reason: 'not_retryable',
+          attempts: 1,
+          error: { code: 'BOOM' },
+          task: { status: 'DEAD_LETTERED', deadLetterReason: 'not_retryable' },
+        },
+      ],
+    });
+    const redriven = await api.post(
+      'mutation ($id: ID!) { redriveTask(taskId: $id) { ... on TaskAccepted { position } } }',
+      {
+        id: taskId,
+      },
+    );
+    expect((await api.post(query, { p: redriven.data.redriveTask.position })).data.deadLetters.totalCount).toBe(0);
+  });
+
+  it('counts tasks by status and over time', async () => {
+    const { taskId } = await submit({ capability: 'counted' });
+    await api.assign([{ taskId }]);
+    const position = await complete(taskId);
+    const { data } = await api.post(
+      `query ($p: Position) { stats(capability: "counted", atLeast: $p) {
+        totals { submitted completed duration { averageMs } endToEnd { maxMs } } series { at submitted } }
+        taskCounts(atLeast: $p) { status count } }`,
+      { p: position },
+    );
+    expect(data.stats.totals).toMatchObject({ submitted: 1, completed: 1, duration: { averageMs: 40 } });
+    expect(data.stats.series).toHaveLength(1);
+    expect(data.taskCounts.find(({ status }: { status: string }) => status === 'COMPLETED').count).toBeGreaterThan(0);
+    const range = '{ stats(from: "2026-01-02T00:00:00Z", to: "2026-01-01T00:00:00Z") { asOf } }';
+    expect(await api.post(range)).toMatchObject({ status: 400, code: 'BAD_USER_INPUT' });
+    const long = '{ stats(from: "2020-01-01T00:00:00Z", to: "2026-01-01T00:00:00Z") { asOf } }';
+    expect(await api.post(long)).toMatchObject({ status: 400, code: 'BAD_USER_INPUT' });
+  });
+
+  it('finds in the audit trail who did what, with the event as it was written', async () => {
+    const { taskId } = await submit();
+    const position = await api.assign([{ taskId }]);
+    const { data } = await api.post(
+      `query ($id: ID!, $p: Position) { auditTrail(filter: { taskId: $id }, atLeast: $p) {
+        totalCount nodes { type actor stream revision data } } }`,
+      { id: taskId, p: String(position) },
+    );
+    expect(data.auditTrail.totalCount).toBe(2);
+    expect(data.auditTrail.nodes).toMatchObject([
+      { type: 'TasksAssigned', actor: 'assigner', stream: 'pool-default.default' },
+      { type: 'TaskSubmitted', actor: 'anonymous', stream: `task-default.${taskId}`, revision: 0, data: { taskId } },
+    ]);
+  });
+
+  it('sees how the read models stand, also as metrics', async () => {
+    const { position } = await submit();
+    await api.post('query ($p: Position) { tasks(first: 1, atLeast: $p) { asOf } }', { p: position });
+    const { data } = await api.post('{ projections { name version status position lagEvents parked } }');
+    expect(data.projections.map(({ name }: { name: string }) => name)).toEqual([
+      'agents',
+      'tasks',
+      'assignments',
+      'audit_log',
+    ]);
+    for (const projection of data.projections)
+      expect(projection).toMatchObject({ status: 'LIVE', lagEvents: 0, parked: 0 });
+    const metrics = await (await fetch(`${api.url}/metrics`)).text();
+    expect(metrics).toMatch(/baton_projection_lag_seconds\{projection="tasks"\} 0/);
+  });
+});
+
+// Last: it takes the read models away.
+describe('read models that are gone', () => {
+  it('are a passing trouble for queries and none for commands', async () => {
+    await api.admin('ALTER TABLE baton.checkpoints RENAME TO hidden');
+    const query = await api.post('{ tasks(first: 1) { nodes { id } } }');
+    await api.admin('ALTER TABLE baton.hidden RENAME TO checkpoints');
+    expect(query).toMatchObject({ status: 503, code: 'UNAVAILABLE' });
+    expect(JSON.stringify(query.body)).not.toMatch(/relation|SELECT|checkpoints/);
+    expect((await submit()).taskId).toBeDefined();
+  });
+});
