@@ -10,6 +10,8 @@ import type { Caller, Commands } from './commands/context.ts';
 import { registerAgent } from './commands/register-agent.ts';
 import { submitTask } from './commands/submit-task.ts';
 import { createAgentCardSource } from './dispatch/agent-cards.ts';
+import type { DeadLetter } from './dispatch/dead-letter-queue.ts';
+import { keepDeadLetters } from './dispatch/dead-letters.ts';
 import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts';
 import type { EgressPolicy } from './dispatch/egress.ts';
 import { createQueues, type Queues } from './dispatch/queue.ts';
@@ -38,7 +40,9 @@ import { HealthMonitor } from './processes/health/health-monitor.ts';
 import { redisHeartbeats } from './processes/health/heartbeats.ts';
 import { TaskOutcomes } from './processes/outcomes/task-outcomes.ts';
 import { type Process, runProcesses } from './processes/run.ts';
+import { listDeadLetters } from './projections/dead-letters/queries.ts';
 import { Freshness } from './projections/freshness.ts';
+import { MAX_PAGE } from './projections/page.ts';
 import { projectors } from './projections/registry.ts';
 import { ProjectionRunner } from './projections/runner.ts';
 
@@ -179,6 +183,30 @@ const dispatcherOf = (core: Core, localAgents: LocalAgents): Dispatcher =>
     logger: core.logger,
   });
 
+/** All open dead letters as of one moment; those that come or go between two pages are in the log after the first page's position. */
+const openDeadLetters = async ({ database }: Core) => {
+  const letters: DeadLetter[] = [];
+  let page = await listDeadLetters(database, tenant, { statuses: ['open'] }, { first: MAX_PAGE });
+  const { position } = page;
+  for (;;) {
+    letters.push(...page.edges.map(({ node }) => node));
+    const last = page.edges.at(-1);
+    if (!page.hasNextPage || !last) return { letters, position };
+    page = await listDeadLetters(database, tenant, { statuses: ['open'] }, { first: MAX_PAGE, after: last.cursor });
+  }
+};
+
+const deadLetterBoard =
+  (core: Core) =>
+  (signal: AbortSignal): Promise<void> => {
+    const { queues, feed, logger } = core;
+    const openOnes = () => openDeadLetters(core);
+    return keepDeadLetters(
+      { queue: queues.deadLetters, attempts: queues.attempts, feed, openOnes, clock: systemClock, logger },
+      signal,
+    );
+  };
+
 /** The work of the roles that are neither API nor dispatcher. */
 const processesOf = (core: Core, roles: readonly Role[], assigners: readonly Assigner[]): Process[] => [
   ...assigners.map((assigner, index) => ({
@@ -186,7 +214,10 @@ const processesOf = (core: Core, roles: readonly Role[], assigners: readonly Ass
     run: (signal: AbortSignal) => assigner.run(signal),
   })),
   ...(roles.includes('processes')
-    ? [{ name: 'health monitor', run: (signal: AbortSignal) => healthMonitor(core).run(signal) }]
+    ? [
+        { name: 'health monitor', run: (signal: AbortSignal) => healthMonitor(core).run(signal) },
+        { name: 'dead letter board', run: deadLetterBoard(core) },
+      ]
     : []),
 ];
 

@@ -5,6 +5,7 @@ import type { LogFeed } from '../eventstore/log-feed.ts';
 import { type Clock, sleep } from '../platform/clock.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { DeadLetter, DeadLetterQueue } from './dead-letter-queue.ts';
+import type { AttemptQueue } from './queue.ts';
 
 const FEED_BATCH = 1_000;
 const ADD_CHUNK = 500;
@@ -66,6 +67,49 @@ export const followDeadLetters = async (options: {
       return; // the signal, or the feed was stopped
     } catch (error) {
       logger.warn({ err: error }, 'the board of dead letters lags behind');
+      await sleep(clock, FEED_RETRY_MS, signal);
+    }
+  }
+};
+
+/** Time between looks whether Redis was emptied. */
+const WATCH_MS = 5_000;
+
+export type DeadLetterBoardOptions = {
+  readonly queue: DeadLetterQueue;
+  readonly attempts: Pick<AttemptQueue, 'ensureSentinel'>;
+  readonly feed: LogFeed;
+  /** The open ones, and the position of the log that they reflect. */
+  readonly openOnes: () => Promise<{ readonly letters: Iterable<DeadLetter>; readonly position: Position }>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+};
+
+/** Resolves when Redis was emptied since the last look, or when `signal` aborts. */
+const untilEmptied = async ({ attempts, clock }: DeadLetterBoardOptions, signal: AbortSignal): Promise<void> => {
+  while (!signal.aborted) {
+    await sleep(clock, WATCH_MS, signal);
+    // Redis being away is no loss; it shows after its return.
+    if ((await attempts.ensureSentinel('dead letters').catch(() => 'present')) === 'recreated') return;
+  }
+};
+
+/** Keeps the board equal to the log until `signal` aborts: from the read model at first and after each loss, then from the log. */
+export const keepDeadLetters = async (options: DeadLetterBoardOptions, signal: AbortSignal): Promise<void> => {
+  const { queue, attempts, openOnes, feed, clock, logger } = options;
+  while (!signal.aborted) {
+    const emptied = new AbortController();
+    const ended = AbortSignal.any([signal, emptied.signal]);
+    try {
+      await attempts.ensureSentinel('dead letters');
+      const { letters, position } = await openOnes();
+      await syncDeadLetters(queue, letters);
+      const following = followDeadLetters({ queue, feed, after: position, clock, logger, signal: ended });
+      await untilEmptied(options, signal);
+      emptied.abort();
+      await following;
+    } catch (error) {
+      logger.warn({ err: error }, 'the board of dead letters could not be filled');
       await sleep(clock, FEED_RETRY_MS, signal);
     }
   }
