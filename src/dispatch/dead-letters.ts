@@ -104,7 +104,9 @@ export const keepDeadLetters = async (options: DeadLetterBoardOptions, signal: A
       await attempts.ensureSentinel('dead letters');
       const { letters, position } = await openOnes();
       await syncDeadLetters(queue, letters);
-      const following = followDeadLetters({ queue, feed, after: position, clock, logger, signal: ended });
+      // A read model that holds nothing yet stands before the first position.
+      const after = position < 0n ? 0n : position;
+      const following = followDeadLetters({ queue, feed, after, clock, logger, signal: ended });
       await untilEmptied(options, signal);
       emptied.abort();
       await following;
