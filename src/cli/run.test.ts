@@ -78,6 +78,7 @@ describe('what commands ask a server', () => {
     'dlq list --error-code AGENT_TIMEOUT',
     `dlq show ${TASK}`,
     'dlq redrive --all --pool default',
+    'projections list',
   ])('fits the schema and its limits: %s', async (args) => {
     const { code, err } = await cli(args, '{"capability":"report","retry":{"kind":"fixed"}}');
     expect(code, err).toBe(1);
@@ -196,6 +197,10 @@ describe('wrong usage', () => {
     ['tasks submit x --input {"a":1} --input-file y', 'cannot be used with'],
     ['tasks submit-many /no/such/file', 'there is no such file'],
     ['agents update a', 'nothing to change'],
+    ['demo --suppliers 0', 'from 1 to 100000'],
+    ['demo --suppliers many', 'from 1 to 100000'],
+    ['demo --seed -1', 'from 0 to 4294967295'],
+    ['demo --suppliers 5 --suppliers 6', 'given twice'],
     ['projections rebuild', 'name projections, or --all'],
     ['tasks get a --at-least soon', 'a position of the log'],
     ['dlq redrive', 'name tasks, or --all'],

@@ -204,7 +204,7 @@ describe('the read models', () => {
     await json('tasks', 'list', '--at-least', await now());
     const projections = await json<{ name: string; status: string; parked: number }[]>('projections', 'list');
     expect(projections.map(({ name }) => name)).toEqual(['agents', 'tasks', 'assignments', 'audit_log']);
-    for (const { status, parked } of projections) expect([status, parked]).toEqual(['live', 0]);
+    for (const { status, parked } of projections) expect([status, parked]).toEqual(['LIVE', 0]);
     const before = await json<{ tables: { name: string; rows: string; liveDigest: string }[] }[]>(
       'projections',
       'verify',

@@ -81,15 +81,4 @@ describe('the demo', () => {
     // Its streams close only when no agent holds them any more.
     expect(await ended).toMatchObject({ code: 130, out: '' });
   });
-
-  it.each([
-    [['--suppliers', '0'], '1 to 100000'],
-    [['--suppliers', 'many'], '1 to 100000'],
-    [['--seed', '-1'], '0 to 4294967295'],
-    [['--suppliers', '5', '--suppliers', '6'], 'given twice'],
-  ])('refuses %s', async (args, message) => {
-    const { code, out, err } = await runCli(['demo', ...args], env);
-    expect({ code, out }).toEqual({ code: 2, out: '' });
-    expect(err).toContain(message);
-  });
 });

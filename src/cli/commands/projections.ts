@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ProjectionContext } from '../../projections/context.ts';
-import type { ProjectionOverview } from '../../projections/overview.ts';
 import type { Verification } from '../../projections/verify.ts';
+import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { Ended, EXIT, usageFailure } from '../failure.ts';
 import { type Column, duration, oneLine, status, table } from '../format.ts';
 import { print } from '../print.ts';
@@ -17,7 +17,7 @@ const withContext = async <Result>(
   work: (context: ProjectionContext) => Promise<Result>,
 ): Promise<Result> => (await import('../projections.ts')).withProjections(terminal, work);
 
-/** Positions are strings in JSON, as in the API; -1 stands for the beginning. */
+/** Positions are strings in JSON, as in the API. */
 const plain = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, (_, member: unknown) => (typeof member === 'bigint' ? String(member) : member)));
 
@@ -31,23 +31,37 @@ const COLUMNS: readonly Column[] = [
   { title: 'REASON' },
 ];
 
-const rowOf = (projection: ProjectionOverview, colour: boolean): string[] => [
+type Projection = {
+  readonly name: string;
+  readonly version: number;
+  readonly status: string;
+  readonly reason: string | null;
+  readonly position: string | null;
+  readonly lagEvents: number;
+  readonly lagMs: number;
+  readonly parked: number;
+};
+
+const LIST = `{ projections { name version status reason position target lagEvents lagMs parked unknownEvents updatedAt } }`;
+
+const rowOf = (projection: Projection, colour: boolean): string[] => [
   `${projection.name} v${projection.version}`,
-  status(projection.status, colour),
-  String(projection.position),
+  status(projection.status.toLowerCase(), colour),
+  projection.position ?? '',
   `${projection.lagEvents} events`,
   duration(projection.lagMs),
   String(projection.parked),
   oneLine(projection.reason ?? '', 100),
 ];
 
-const list = async (terminal: Terminal, { json }: JsonOption): Promise<void> => {
-  const { listProjections } = await import('../../projections/overview.ts');
-  const found = await withContext(terminal, listProjections);
-  print(terminal, json, plain(found), () =>
+const list = async (terminal: Terminal, options: ServerOptions): Promise<void> => {
+  const { projections } = await withClient(terminal, options, (client) =>
+    client.execute<{ projections: readonly Projection[] }>(LIST),
+  );
+  print(terminal, options.json, projections, () =>
     table(
       COLUMNS,
-      found.map((projection) => rowOf(projection, terminal.colour)),
+      projections.map((projection) => rowOf(projection, terminal.colour)),
     ),
   );
 };
@@ -142,9 +156,11 @@ export const addProjections = (program: Command, terminal: Terminal): void => {
         `${examples(...lines)}
 The stores are EVENTSTORE_URL and DATABASE_URL, else those of the server that runs from the data directory.\n`,
       );
-  add('list', 'Show how far each projection is, and what it could not fold.', 'baton projections list').action(
-    (options: JsonOption) => list(terminal, options),
-  );
+  serverOptions(
+    projections.command('list').description('Show how far each projection is, and how much it could not fold.'),
+  )
+    .addHelpText('after', examples('baton projections list'))
+    .action((options: ServerOptions) => list(terminal, options));
   add(
     'rebuild [names...]',
     'Build read models anew from the log. Until one is done, queries on it answer UNAVAILABLE.',
