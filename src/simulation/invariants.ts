@@ -7,7 +7,7 @@ import { type TaskView, Views } from './views.ts';
 import { type Violation, Violations } from './violations.ts';
 import { type AgentCall, type ClientCall, checkAnswers, checkIdempotency, checkJournals } from './witnesses.ts';
 
-export type { TaskView, TaskViewRow } from './views.ts';
+export type { TaskView } from './views.ts';
 export type { InvariantId, Violation } from './violations.ts';
 export type { AgentCall, ClientCall } from './witnesses.ts';
 
