@@ -72,7 +72,7 @@ const unkeyed = () => {
 };
 const keyed = (key: string, fingerprint = 'f1') => {
   const commandId = commandIdOf('acme', 'scope', key);
-  return { ...unkeyed(), commandId, callId: ids.next(), fingerprint };
+  return { ...unkeyed(), commandId, idsFrom: ids.next(), fingerprint };
 };
 
 const submit: SubmitTask = {

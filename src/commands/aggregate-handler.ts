@@ -1,7 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Decider } from '../domain/decider.ts';
 import type { DomainEvent } from '../domain/events.ts';
-import { eventIdOf } from '../domain/ids.ts';
 import { ok, type Result } from '../domain/result.ts';
 import { decodeEvent, type EventContext, encodeEvents, headAfter, type StreamHead } from '../eventstore/codec.ts';
 import {
@@ -11,7 +10,7 @@ import {
   RevisionConflict,
   type StoredEvent,
 } from '../eventstore/event-store.ts';
-import { EMPTY_HEAD, seal } from '../eventstore/provenance.ts';
+import { EMPTY_HEAD } from '../eventstore/provenance.ts';
 import { type Clock, type Random, sleep } from '../platform/clock.ts';
 import { AppError } from '../platform/errors.ts';
 
@@ -29,10 +28,7 @@ const MAX_BATCH = 50;
  */
 const FULL_APPEND_BYTES = 128 * 1024;
 
-export type CommandContext = Omit<EventContext, 'at'> & {
-  /** Names this call of a command that may be called again under the same `commandId`. */
-  readonly callId?: string;
-};
+export type CommandContext = Omit<EventContext, 'at'>;
 
 export type Outcome<Event, State> = {
   /** What was appended; what the first call appended when `repeated`. */
@@ -108,26 +104,6 @@ const roughBytes = (root: unknown): number => {
     if (value !== null && typeof value === 'object') open.push(...Object.values(value));
   }
   return bytes;
-};
-
-/**
- * Gives the events of this call ids of their own. With ids that follow from the command alone, two processes that decide the same command
- * at the same revision would both be told that they had appended: the store takes the second for a repeat of the first, and what it holds
- * is not what the second decided and now builds its chain on.
- */
-const withIdsOfCall = (
-  stream: string,
-  callId: string | undefined,
-  events: readonly NewEvent[],
-  head: StreamHead,
-): NewEvent[] => {
-  if (callId === undefined) return [...events];
-  let before = head;
-  return events.map(({ type, data, metadata: { prevHash: _, hash: __, ...metadata } }, ordinal) => {
-    const sealed = seal(stream, before, { id: eventIdOf(callId, ordinal), type, data, metadata });
-    before = headAfter([sealed], before);
-    return sealed;
-  });
 };
 
 /**
@@ -314,7 +290,7 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
       if (!result.ok) return { ...nothing, decided: { unproved: true, settle: () => pending.resolve(result) } };
       const events = result.value;
       const context = { ...pending.context, at: pending.at };
-      const encoded = withIdsOfCall(stream, context.callId, encodeEvents(stream, context, events, head), head);
+      const encoded = encodeEvents(stream, context, events, head);
       const state = events.reduce(this.#decider.evolve, before);
       const settle: Decided['settle'] = (position) => pending.resolve(ok({ events, state, position, repeated: false }));
       const unproved = encoded.length === 0;

@@ -125,12 +125,12 @@ describe('the context of a command', () => {
   it('has an id of its own without a key, and no fingerprint', () => {
     const [one, two] = [contextOf({ ids }, ada, 's', {}), contextOf({ ids }, ada, 's', {})];
     expect(one.commandId).not.toBe(two.commandId);
-    expect([one.fingerprint, one.callId, one.correlationId]).toEqual([undefined, undefined, one.commandId]);
+    expect([one.fingerprint, one.idsFrom, one.correlationId]).toEqual([undefined, undefined, one.commandId]);
   });
 
   it('has the id of the key with one, and names each call', () => {
     expect(withKey('k').commandId).toBe(withKey('k').commandId);
-    expect(withKey('k').callId).not.toBe(withKey('k').callId);
+    expect(withKey('k').idsFrom).not.toBe(withKey('k').idsFrom);
     expect(withKey('k').commandId).not.toBe(withKey('k', 'CancelTask/2').commandId);
     expect(withKey('k').commandId).not.toBe(withKey('other').commandId);
   });

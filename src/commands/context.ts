@@ -98,7 +98,8 @@ export const contextOf = (
     ...(key === undefined
       ? {}
       : {
-          callId: commands.ids.next(),
+          // Another process may be deciding the same command: each call's events have ids of their own.
+          idsFrom: commands.ids.next(),
           fingerprint: createHash('sha256').update(canonicalJson(body)).digest('hex'),
         }),
     ...(caller.traceparent === undefined ? {} : { traceparent: caller.traceparent }),
