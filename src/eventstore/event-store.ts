@@ -65,7 +65,10 @@ export class RevisionConflict extends Error {
 
 /** A live read of `$all`. */
 export type AllSubscription = {
-  /** Resolves when the subscription has ended through `stop` or `signal`; rejects when the connection was lost. */
+  /**
+   * Resolves when the subscription has ended through `stop`, `signal` or `close` and the subscriber is through with its last event.
+   * Rejects with `UNAVAILABLE` when the connection was lost, or with the error of a subscriber that threw.
+   */
   readonly done: Promise<void>;
   stop(): void;
 };
@@ -97,7 +100,10 @@ export interface EventStore {
     stream: string,
     options?: { readonly from?: Revision; readonly direction?: 'forwards' | 'backwards'; readonly limit?: number },
   ): Promise<StoredEvent[]>;
-  /** Events of all streams after `after` (exclusive; from the beginning when absent), without the store's own `$` events. */
+  /**
+   * Events of all streams after `after` (exclusive; from the beginning when absent), without the store's own `$` events. `limit` also
+   * counts those, so that a page may be short or empty while `next` is set.
+   */
   readAll(options: { readonly after?: Position; readonly limit: number }): Promise<{
     readonly events: StoredEvent[] /** Where to go on; undefined at the end of the log. */;
     readonly next: Position | undefined;

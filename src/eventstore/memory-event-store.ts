@@ -159,7 +159,7 @@ export const createMemoryEventStore = ({ clock }: { readonly clock: Pick<Clock, 
       if (events.length === 0) throw new Error('bug: an append without events');
       const history = streams.get(stream) ?? [];
       const start = expectedRevision === 'no_stream' ? 0 : Number(expectedRevision) + 1;
-      const repeated = start < history.length && events.every(({ id }, index) => history[start + index]?.id === id);
+      const repeated = events.every(({ id }, index) => history[start + index]?.id === id);
       if (start !== history.length && !repeated) {
         const actual: ExpectedRevision = history.at(-1)?.revision ?? 'no_stream';
         throw new RevisionConflict(stream, expectedRevision, actual);

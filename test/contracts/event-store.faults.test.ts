@@ -126,6 +126,16 @@ describe('the EventStoreDB adapter, when the server or the way to it fails', () 
     expect(await direct.readStream(stream)).toHaveLength(3);
   });
 
+  it('an append whose answer never comes is given up, repeated, and found written once', async () => {
+    await connected();
+    proxy.lose.answers = true;
+    const appending = append([event()], 0n);
+    await vi.waitFor(async () => expect(await direct.readStream(stream)).toHaveLength(2), within);
+    proxy.lose.answers = false; // on the connection as it stands, which is sound
+    expect(await appending).toMatchObject({ revision: 1n });
+    expect(await direct.readStream(stream)).toHaveLength(2);
+  });
+
   it('an append that was lost on the way conflicts when another took its place', async () => {
     await connected();
     proxy.lose.requests = true;
