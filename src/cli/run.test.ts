@@ -1,15 +1,12 @@
 import { createServer, type Server } from 'node:http';
-import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { parse, validate } from '../api/graphql/graphql-js.ts';
 import { LIMITS } from '../api/graphql/limits.ts';
 import { createSchema } from '../api/graphql/schema.ts';
 import { run } from './run.ts';
 import type { Terminal } from './terminal.ts';
-
-// Vitest would load the package's other build, whose schemas are not those of ours.
-const { parse, validate } = createRequire(import.meta.url)('graphql') as typeof import('graphql');
 
 type Asked = { readonly query: string; readonly variables: Record<string, unknown> };
 

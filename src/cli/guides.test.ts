@@ -1,0 +1,115 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { Kind, parse, validate } from '../api/graphql/graphql-js.ts';
+import { createSchema } from '../api/graphql/schema.ts';
+import { ROLES } from '../platform/config.ts';
+
+const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+/** The settings as the source has them: the schema itself is private to its module. */
+const settings = [
+  ...read('src/platform/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): ([\s\S]*?),\n(?= {2}[A-Z]|\}\))/gm),
+].map(([, name = '', definition = '']) => ({ name, definition }));
+
+const rows = new Map(
+  [...read('docs/guides/operations.md').matchAll(/^\| `([A-Z_]+)` +\| (.*?) +\| (.*?) +\| .* \|$/gm)].map(
+    ([, name = '', allowed = '', fallback = '']) => [name, { allowed, fallback }],
+  ),
+);
+
+const limitsOf = (definition: string): string | undefined => {
+  const [, min, max] = /integer\(([\d_]+), ([\d_]+)\)/.exec(definition) ?? [];
+  return min === undefined || max === undefined ? undefined : `${min} to ${max}`.replaceAll('_', '');
+};
+
+const defaultOf = (definition: string): string | undefined =>
+  /\.default\((?:'(.*?)'|([\w_]+))\)/.exec(definition)?.slice(1).find(Boolean)?.replaceAll('_', '');
+
+describe('the table of settings in the operations guide', () => {
+  it('names exactly the settings there are', () => {
+    expect(settings.length).toBeGreaterThan(15);
+    expect([...rows.keys()]).toEqual(settings.map(({ name }) => name));
+  });
+
+  it.each(settings)('tells limits and default of $name', ({ name, definition }) => {
+    const { allowed = '', fallback = '' } = rows.get(name) ?? {};
+    const limits = limitsOf(definition);
+    if (limits !== undefined) expect(allowed).toBe(limits);
+    const usual = defaultOf(definition);
+    if (usual !== undefined) expect(fallback.replaceAll('`', '')).toBe(usual);
+    if (definition.includes('.optional()')) expect(fallback).toMatch(/^(embedded|from host and port)$/);
+    for (const [scheme] of definition.matchAll(/(?<=')(esdb|postgres|redis|http|kurrentdb)[a-z+]*(?=')/g))
+      expect(allowed).toContain(`\`${scheme}://\``);
+  });
+
+  it('names every role', () => {
+    for (const role of ROLES) expect(rows.get('BATON_ROLES')?.allowed).toContain(`\`${role}\``);
+  });
+});
+
+/** Codes and the HTTP status that the API gives them, as the source has them. */
+const statuses = [...read('src/api/errors.ts').matchAll(/^ {2}([A-Z_]+): (\d{3}),$/gm)].map(
+  ([, code = '', status = '']) => ({
+    code,
+    status,
+  }),
+);
+
+describe('the table of errors in the API guide', () => {
+  const guide = [...read('docs/guides/api.md').matchAll(/^\| (`[A-Z_`, ]+`) +\| (\d{3}) +\|/gm)].flatMap(
+    ([, codes = '', status = '']) => [...codes.matchAll(/[A-Z_]+/g)].map(([code]) => ({ code, status })),
+  );
+
+  it.each(statuses)('has $code with status $status', ({ code, status }) => {
+    expect(guide).toContainEqual({ code, status });
+  });
+
+  it('has no code that the API does not know', () => {
+    expect(statuses.length).toBeGreaterThan(20);
+    const known = new Set([...statuses.map(({ code }) => code), 'INTERNAL', 'GRAPHQL_VALIDATION_FAILED']);
+    expect(guide.map(({ code }) => code).filter((code) => !known.has(code))).toEqual([]);
+  });
+});
+
+const sources = (folder: string): string[] =>
+  readdirSync(new URL(`../../${folder}`, import.meta.url), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    .map((name) => read(`${folder}/${name}`));
+
+describe('the table of attempt errors in the guide on agents', () => {
+  const ATTEMPT_CODE = /'(AGENT_[A-Z_]+|OUTCOME_UNKNOWN|ATTEMPT_EXPIRED|DEADLINE_PASSED|INTERNAL_ERROR)'/g;
+
+  it('names exactly the codes there are', () => {
+    const text = [...sources('src/dispatch'), ...sources('src/processes'), ...sources('src/domain')].join('\n');
+    const known = new Set([...text.matchAll(ATTEMPT_CODE)].map(([, code]) => code));
+    known.delete('AGENT_CARD_INVALID'); // of a registration, not of an attempt
+    known.add('URL_NOT_ALLOWED');
+    const rows = [...read('docs/guides/agents.md').matchAll(/^\| (`[A-Z_`, ]+`[^|]*?) *\|/gm)].map(
+      ([, codes]) => codes,
+    );
+    const named =
+      rows
+        .join(' ')
+        .match(/`[A-Z_]{5,}`/g)
+        ?.map((code) => code.replaceAll('`', '')) ?? [];
+    const classes = ['AT_LEAST_ONCE', 'EFFECTIVELY_ONCE', 'AT_MOST_ONCE'];
+    expect(named.filter((code) => !classes.includes(code)).toSorted()).toEqual([...known].toSorted());
+  });
+});
+
+describe('the GraphQL in the documents', () => {
+  const schema = createSchema();
+  const operations = ['README.md', 'docs/guides/api.md', 'docs/guides/agents.md'].flatMap((file) =>
+    [...read(file).matchAll(/^```graphql\n([\s\S]*?)^```/gm)].flatMap(([, text = '']) =>
+      parse(text).definitions.map((definition) => ({ file, definition })),
+    ),
+  );
+
+  it('is valid', () => {
+    expect(operations.length).toBeGreaterThan(6);
+    for (const { file, definition } of operations) {
+      const errors = validate(schema, { kind: Kind.DOCUMENT, definitions: [definition] });
+      expect(errors.map(({ message }) => `${file}: ${message}`)).toEqual([]);
+    }
+  });
+});
