@@ -26,15 +26,7 @@ const signsOf = async (request: Request): Promise<Heartbeat | undefined> => {
   const length = request.headers['content-length'];
   const hasBody = request.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
   if (!hasBody) return undefined;
-  const body = await readJsonBody(
-    {
-      contentType: request.headers['content-type'],
-      contentEncoding: request.headers['content-encoding'],
-      contentLength: length,
-      bytes: request,
-    },
-    MAX_HEARTBEAT_BYTES,
-  );
+  const body = await readJsonBody(request, MAX_HEARTBEAT_BYTES);
   return parseInput(Heartbeat, body);
 };
 

@@ -1,16 +1,10 @@
 import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
 import { EdgeError } from './errors.ts';
 import { scanJson } from './json-scanner.ts';
 
 /** Eight payloads of the largest size, or a bulk submission of 1,000 small tasks. */
 export const MAX_BODY_BYTES = 2 * 1024 * 1024;
-
-export type BodySource = {
-  readonly contentType: string | null | undefined;
-  readonly contentEncoding: string | null | undefined;
-  readonly contentLength: string | null | undefined;
-  readonly bytes: AsyncIterable<Uint8Array> | null | undefined;
-};
 
 const tooLarge = (limit: number): EdgeError =>
   new EdgeError('BODY_TOO_LARGE', `the body is larger than ${limit} bytes`, { limit });
@@ -18,28 +12,33 @@ const tooLarge = (limit: number): EdgeError =>
 const JSON_TYPE = /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i;
 
 /** Only JSON, not compressed: another type is refused also because a web page may send it across sites without asking. */
-const checkHeaders = ({ contentType, contentEncoding, contentLength }: BodySource, limit: number): void => {
-  if (!JSON_TYPE.test(contentType ?? ''))
+const checkHeaders = ({ headers }: IncomingMessage, limit: number): void => {
+  if (!JSON_TYPE.test(headers['content-type'] ?? ''))
     throw new EdgeError('UNSUPPORTED_MEDIA_TYPE', 'send the body as application/json');
-  if (contentEncoding && contentEncoding.toLowerCase() !== 'identity')
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
     throw new EdgeError('UNSUPPORTED_MEDIA_TYPE', 'compressed bodies are not taken');
-  if (contentLength && Number(contentLength) > limit) throw tooLarge(limit);
+  if (Number(headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
 };
 
 /** Bytes beyond the limit that are read and dropped: a client that is cut off while it sends does not get to read why. */
 const DISCARDED_BYTES = 8 * 1024 * 1024;
 
-const readBytes = async (source: AsyncIterable<Uint8Array>, limit: number): Promise<Buffer> => {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of source) {
-    size += chunk.byteLength;
-    if (size <= limit) chunks.push(chunk);
-    else if (size > limit + DISCARDED_BYTES) break;
-  }
-  if (size > limit) throw tooLarge(limit);
-  return Buffer.concat(chunks, size);
-};
+/** By events: an async iterator over the request costs twice as much as the rest of reading a small body. */
+const readBytes = (request: IncomingMessage, limit: number): Promise<Buffer> =>
+  new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.byteLength;
+      if (size <= limit) chunks.push(chunk);
+      else if (size > limit + DISCARDED_BYTES) request.destroy(tooLarge(limit));
+    });
+    request.once('end', () => (size > limit ? reject(tooLarge(limit)) : resolve(Buffer.concat(chunks, size))));
+    request.once('error', (error) =>
+      reject(error instanceof EdgeError ? error : new EdgeError('BAD_REQUEST', 'the body was cut off')),
+    );
+  });
 
 /** A text in UTF-16 has a NUL among its first two bytes, which is valid UTF-8. */
 const decode = (bytes: Buffer): string => {
@@ -59,9 +58,7 @@ export const parseJson = (text: string): unknown => {
  *
  * Errors: `EdgeError` as of `scanJson`, and `BODY_TOO_LARGE`, `UNSUPPORTED_MEDIA_TYPE`, `INVALID_ENCODING`.
  */
-export const readJsonBody = async (source: BodySource, limit = MAX_BODY_BYTES): Promise<unknown> => {
-  checkHeaders(source, limit);
-  return parseJson(decode(await readBytes(source.bytes ?? emptyBody(), limit)));
+export const readJsonBody = async (request: IncomingMessage, limit = MAX_BODY_BYTES): Promise<unknown> => {
+  checkHeaders(request, limit);
+  return parseJson(decode(await readBytes(request, limit)));
 };
-
-async function* emptyBody(): AsyncIterable<Uint8Array> {}

@@ -4,17 +4,27 @@ import type { Logger } from '../platform/logger.ts';
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
+/** Unique over processes by its first part, and cheap: a random id per request would cost more than the rest of this file. */
+const requestIds = (ids: Ids): (() => string) => {
+  const process = ids.next();
+  let count = 0;
+  return () => `${process}.${(++count).toString(36)}`;
+};
+
 /** Echoes or gives `x-request-id`, and tells of each request once it is answered. */
-export const requestLog =
-  (ports: { readonly clock: Clock; readonly ids: Ids }, logger: Logger): RequestHandler =>
-  (request, response, next) => {
-    const given = request.get('x-request-id');
-    const requestId = given !== undefined && REQUEST_ID.test(given) ? given : ports.ids.next();
-    response.set('x-request-id', requestId);
-    const start = ports.clock.monotonic();
+export const requestLog = (
+  { clock, ids }: { readonly clock: Clock; readonly ids: Ids },
+  logger: Logger,
+): RequestHandler => {
+  const nextId = requestIds(ids);
+  return (request, response, next) => {
+    const given = request.headers['x-request-id'];
+    const requestId = typeof given === 'string' && REQUEST_ID.test(given) ? given : nextId();
+    response.setHeader('x-request-id', requestId);
+    if (!logger.isLevelEnabled('debug')) return next();
+    const start = clock.monotonic();
     response.once('finish', () => {
-      if (!logger.isLevelEnabled('debug')) return;
-      const ms = Math.round((ports.clock.monotonic() - start) * 10) / 10;
+      const ms = Math.round((clock.monotonic() - start) * 10) / 10;
       logger.debug(
         {
           requestId,
@@ -28,3 +38,4 @@ export const requestLog =
     });
     next();
   };
+};

@@ -80,6 +80,17 @@ const landing: RequestHandler = (_request, response) => {
   response.json(LANDING);
 };
 
+/** Only what a browser may show as a page needs a page's headers, and they are many. */
+const getting =
+  (handler: RequestHandler): RequestHandler =>
+  (request, response, next) =>
+    request.method === 'GET' ? handler(request, response, next) : next();
+
+const notToBeGuessed: RequestHandler = (_request, response, next) => {
+  response.setHeader('x-content-type-options', 'nosniff');
+  next();
+};
+
 /** The HTTP side of Baton: GraphQL, heartbeats, health, metrics, the board of the queues. */
 export const createApi = (deps: ApiDependencies): Api => {
   const { config, logger, commands, metrics } = deps;
@@ -102,7 +113,7 @@ export const createApi = (deps: ApiDependencies): Api => {
     return { caller, commands, hub, projections, reads: new Reads(deps, caller.tenant), onCutOff: () => undefined };
   };
   const graphql = createGraphQL({ schema: createSchema(), explorable: config.graphiql, logger, contextOf });
-  const sockets = new GraphQLSockets({ graphql, clock, logger, contextOf });
+  const sockets = new GraphQLSockets({ graphql, clock, logger });
   metrics.addMeasurement({
     name: 'baton_subscriptions',
     help: 'GraphQL subscriptions that are open',
@@ -118,7 +129,7 @@ export const createApi = (deps: ApiDependencies): Api => {
   app.post('/agents/:id/heartbeat', metrics.timed('heartbeat'), heartbeat({ directory, sink: deps.heartbeats, clock }));
   app.get('/healthz', healthz);
   app.use(requestLog(commands, logger));
-  app.use(GRAPHQL_PATH, metrics.timed('graphql'), helmet(PAGE_HEADERS), graphql);
+  app.use(GRAPHQL_PATH, metrics.timed('graphql'), getting(helmet(PAGE_HEADERS)), notToBeGuessed, graphql);
   app.use(
     BOARD_PATH,
     metrics.timed('queues'),

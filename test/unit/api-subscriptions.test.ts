@@ -132,6 +132,74 @@ describe.each(['sse', 'ws'] as const)('a subscription over %s', (transport) => {
   });
 });
 
+describe('a reader of events that does not keep up', () => {
+  it('is told from where to go on, and misses nothing when it does', async () => {
+    const { taskId } = await submit();
+    const progress = (count: number, checkpoint: string) =>
+      Promise.all(
+        Array.from({ length: count }, () =>
+          reportProgress(api.commands, { tenant: 'default', actor: 'test' }, taskId, { attempt: 1, checkpoint }),
+        ),
+      );
+    const listen = async (fromPosition: string): Promise<Response> => {
+      const query = `subscription { taskChanged(taskId: "${taskId}", fromPosition: "${fromPosition}") { position entry { data } } }`;
+      return fetch(`${api.url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+        body: JSON.stringify({ query }),
+      });
+    };
+    /** Reads until the stream ends, or all events of the log have been seen. */
+    const read = async (response: Response, until: string): Promise<{ positions: string[]; resumeFrom?: string }> => {
+      const positions: string[] = [];
+      let text = '';
+      for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+        text += Buffer.from(chunk).toString('latin1');
+        const frames = text.split('\n\n');
+        text = frames.pop() ?? '';
+        for (const frame of frames) {
+          const position = /"taskChanged":\{"position":"(\d+)"/.exec(frame)?.[1];
+          if (position !== undefined) positions.push(position);
+          if (position === until) return { positions };
+          const resumeFrom = /"code":"SLOW_CONSUMER".*"resumeFrom":"(\d+)"/.exec(frame)?.[1];
+          if (resumeFrom !== undefined) return { positions, resumeFrom };
+        }
+      }
+      return { positions };
+    };
+    const first = await listen('0');
+    for (let i = 0; i < 10; i += 1) await progress(20, 'x'.repeat(100_000)); // more than sockets hold
+    await progress(1_300, '');
+    const all = (await api.events()).map(({ position }) => String(position));
+    const last = all.at(-1) as string;
+    await expect.poll(openSubscriptions).toBe(0);
+    const before = await read(first, last);
+    expect(before.resumeFrom).toBe(before.positions.at(-1));
+    const after = await read(await listen(before.resumeFrom as string), last);
+    expect([...before.positions, ...after.positions]).toEqual(all);
+  });
+});
+
+describe('a part of a frame that cannot be had', () => {
+  it.each(['sse', 'ws'] as const)('is an error of that part, as in any answer, over %s', async (transport) => {
+    const { taskId } = await submit();
+    const frames = subscribe(
+      transport,
+      'subscription ($id: ID!) { taskChanged(taskId: $id, fromPosition: "0") { position task { id } } }',
+      {
+        id: taskId,
+      },
+    );
+    const [frame] = await take(frames, 1);
+    expect(frame?.data).toMatchObject({ taskChanged: { task: null } });
+    expect(frame?.errors).toMatchObject([
+      { path: ['taskChanged', 'task'], extensions: { code: 'UNAVAILABLE', retryable: true } },
+    ]);
+    expect(JSON.stringify(frame)).not.toMatch(/ECONNREFUSED|"http"/);
+    await frames.return?.();
+  });
+});
+
 describe('changes of agents', () => {
   it('are told of one or of all', async () => {
     const register = (id: string) =>

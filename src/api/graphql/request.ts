@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import { EdgeError } from '../errors.ts';
 import { parseJson, readJsonBody } from '../json-body.ts';
@@ -43,21 +44,14 @@ const paramsOfUrl = (url: string): GraphQLParams => {
   return graphqlParams(value);
 };
 
-const paramsOfBody = async (request: Request): Promise<GraphQLParams> =>
-  graphqlParams(
-    await readJsonBody({
-      contentType: request.headers.get('content-type'),
-      contentEncoding: request.headers.get('content-encoding'),
-      contentLength: request.headers.get('content-length'),
-      bytes: request.body as AsyncIterable<Uint8Array> | null,
-    }),
-  );
+/** What Node's side of the server hands on. */
+export type NodeContext = { readonly req: IncomingMessage };
 
 /** Reads requests with our own checks, in place of yoga's parsers. */
-export const useCheckedRequests = (): Plugin => ({
-  onRequestParse({ setRequestParser }) {
-    setRequestParser((request) => {
-      if (request.method === 'POST') return paramsOfBody(request);
+export const useCheckedRequests = (): Plugin<object, NodeContext> => ({
+  onRequestParse({ setRequestParser, serverContext }) {
+    setRequestParser(async (request) => {
+      if (request.method === 'POST') return graphqlParams(await readJsonBody(serverContext.req));
       if (request.method === 'GET') return paramsOfUrl(request.url);
       throw new EdgeError('METHOD_NOT_ALLOWED', `${request.method} is not answered here; use POST`);
     });

@@ -15,8 +15,8 @@ import type { TimelineEntry, TimelineType } from './timeline.ts';
 /** Changes of one subject that may wait for a slow reader. */
 const SUBJECT_BACKLOG = 1_000;
 const EVERYTHING_BACKLOG = 10_000;
-/** A frame of many tasks holds about this many changes, and comes no sooner than this after the last one: reading everything stays cheap. */
-const FRAME_CHANGES = 100;
+/** A frame of many tasks holds about this many changes. Unless it is full, the next one waits a little: fewer frames cost less. */
+const FRAME_CHANGES = 200;
 const FRAME_INTERVAL_MS = 50;
 
 type TaskChanges = { readonly position: Position; readonly changes: readonly TimelineEntry[] };
@@ -69,7 +69,7 @@ const inFrames = (context: ApiContext, wanted: Wanted<TimelineEntry>) =>
     for await (const changes of batches(context, context.hub.tasks, wanted, signal)) {
       const last = changes.at(-1);
       if (last) yield { position: last.position, changes };
-      await sleep(context.commands.clock, FRAME_INTERVAL_MS, signal);
+      if (changes.length < FRAME_CHANGES) await sleep(context.commands.clock, FRAME_INTERVAL_MS, signal);
     }
   });
 

@@ -13,7 +13,6 @@ import { type Clock, sleep } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { EdgeError, toGraphQLError } from '../errors.ts';
 import { scanJson } from '../json-scanner.ts';
-import type { OperationContext } from './context.ts';
 import { graphqlParams } from './request.ts';
 import { GRAPHQL_PATH, type GraphQLServer } from './yoga.ts';
 
@@ -36,7 +35,6 @@ export type WebSocketOptions = {
   readonly graphql: GraphQLServer;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly contextOf: (request: Request) => OperationContext;
 };
 
 /** A page of another site may open a socket to us, but not without saying so. */
@@ -214,7 +212,6 @@ export class GraphQLSockets {
     const { schema, parse, validate, contextFactory, execute, subscribe } = this.#options.graphql.getEnveloped({
       request,
       params,
-      ...this.#options.contextOf(request),
     });
     const document = parse(params.query ?? '');
     const errors = validate(schema, document) as readonly GraphQLError[];
