@@ -47,9 +47,13 @@ export type SubmittedItem =
       readonly issues: readonly InputIssue[];
     };
 
+/** A call that names a key may be repeated as a whole: its items are told apart by their place. */
+const keyOfItem = ({ idempotencyKey }: Caller, index: number): string | undefined =>
+  idempotencyKey === undefined ? undefined : `${idempotencyKey}#${index}`;
+
 const submitItem = async (commands: Commands, caller: Caller, item: unknown, index: number): Promise<SubmittedItem> => {
   try {
-    const { idempotencyKey, ...input } = parseInput(BulkItem, item);
+    const { idempotencyKey = keyOfItem(caller, index), ...input } = parseInput(BulkItem, item);
     const result = await submitTask(commands, { ...caller, idempotencyKey }, input);
     if (result.ok) return { index, ok: true, accepted: result.value };
     return { index, ok: false, code: result.rejection.reason, message: result.rejection.reason, issues: [] };
@@ -60,7 +64,8 @@ const submitItem = async (commands: Commands, caller: Caller, item: unknown, ind
 };
 
 /**
- * Accepts up to `MAX_TASKS_PER_CALL` tasks. Each item succeeds or fails on its own; each may carry its own idempotency key.
+ * Accepts up to `MAX_TASKS_PER_CALL` tasks. Each item succeeds or fails on its own; each may carry its own idempotency key;
+ * without one it is covered by the call's.
  *
  * Errors: `AppError` `BAD_USER_INPUT` only when the list itself is unusable.
  */

@@ -176,6 +176,11 @@ describe('an agent with a free slot', () => {
     ]);
     expect([ledger.transportOf('a'), ledger.transportOf('b')]).toEqual(['a2a', undefined]);
   });
+
+  it('is named among them when its agent is not known any more, so that a dispatcher closes the attempt', () =>
+    expect(ledgerOf(submitted('t1'), assigned('t1', 'gone')).openAssignments()).toMatchObject([
+      { taskId: 't1', attempt: 1, agentId: 'gone', transport: 'a2a' },
+    ]));
 });
 
 describe('a tick with a limit', () => {
@@ -589,15 +594,14 @@ describe('the reason of a decision', () => {
 });
 
 describe('the timer of an assigned attempt', () => {
-  const ledger = (): PoolLedger =>
-    ledgerOf(registered('a', { delivery: 'at_most_once' }), submitted('t1'), assigned('t1', 'a'));
+  const ledger = (): PoolLedger => ledgerOf(registered('a'), submitted('t1'), assigned('t1', 'a'));
 
   it('is due when the attempt expires, and tells how the agent may be called', () => {
     const held = ledger();
     expect(held.nextDueMs()).toBe(START + 90_000);
     expect(held.dueTimers(START + 89_999, 5_000)).toEqual([]);
     expect(held.dueTimers(START + 90_000, 5_000)).toEqual([
-      { kind: 'attemptExpired', taskId: 't1', attempt: 1, agentId: 'a', delivery: 'at_most_once' },
+      { kind: 'attemptExpired', taskId: 't1', attempt: 1, agentId: 'a' },
     ]);
   });
 

@@ -1,5 +1,5 @@
 import semver from 'semver';
-import type { AgentEvent, Capability, Delivery, Health, Transport } from '../agent/events.ts';
+import type { AgentEvent, Capability, Health, Transport } from '../agent/events.ts';
 import { IndexedHeap } from '../indexed-heap.ts';
 import { strategies } from '../routing/strategies.ts';
 import type { Candidate, RoutingStrategy, Scored } from '../routing/strategy.ts';
@@ -20,7 +20,6 @@ type AgentEntry = {
   readonly agentId: string;
   capabilities: readonly Capability[];
   maxConcurrency: number;
-  delivery: Delivery;
   transport: Transport['kind'];
   health: Health;
   draining: boolean;
@@ -63,7 +62,6 @@ export type DueTimer =
       readonly taskId: string;
       readonly attempt: number;
       readonly agentId: string;
-      readonly delivery: Delivery;
     }
   | { readonly kind: 'deadlinePassed'; readonly taskId: string; readonly assigned: boolean };
 
@@ -140,15 +138,11 @@ export class PoolLedger {
   openAssignments(): OpenAssignment[] {
     const open: OpenAssignment[] = [];
     for (const task of this.#tasks.values()) {
-      const agent = task.agentId === undefined ? undefined : this.#agents.get(task.agentId);
-      if (agent)
-        open.push({
-          taskId: task.taskId,
-          attempt: task.attempt,
-          agentId: agent.agentId,
-          transport: agent.transport,
-          expiresMs: task.expiresMs,
-        });
+      const { taskId, attempt, agentId, expiresMs } = task;
+      if (agentId === undefined) continue;
+      // An agent that was gone when its assignment was appended: a dispatcher of the pool closes the attempt.
+      const transport = this.transportOf(agentId) ?? 'a2a';
+      open.push({ taskId, attempt, agentId, transport, expiresMs });
     }
     return open;
   }
@@ -245,7 +239,6 @@ export class PoolLedger {
       taskId,
       attempt,
       agentId: holder,
-      delivery: this.#agents.get(holder)?.delivery ?? 'at_least_once',
     };
   }
 
@@ -498,7 +491,6 @@ export class PoolLedger {
 const profileFacts = (profile: Extract<AgentEvent, { type: 'AgentRegistered' | 'AgentReconfigured' }>['data']) => ({
   capabilities: profile.capabilities,
   maxConcurrency: profile.maxConcurrency,
-  delivery: profile.delivery,
   transport: profile.transport.kind,
 });
 

@@ -343,11 +343,9 @@ export class Reign {
 
   async #giveUp(timer: Extract<DueTimer, { kind: 'attemptExpired' }>): Promise<void> {
     const { commands, tenant } = this.#deps;
-    const task =
-      timer.delivery === 'at_most_once'
-        ? await commands.tasks.load(taskStream(tenant, timer.taskId), { fresh: true })
-        : undefined;
-    const called = task?.status === 'open' && task.started;
+    const task = await commands.tasks.load(taskStream(tenant, timer.taskId), { fresh: true });
+    // Recorded only before calls that must not be made twice: failing the attempt would make another.
+    const called = task.status === 'open' && task.started;
     const result = called
       ? await markOutcomeUnknown(commands, this.#caller, timer, TIMED_OUT)
       : await failAttempt(commands, this.#caller, timer, { error: TIMED_OUT });
