@@ -38,11 +38,14 @@ export class BackwardWriter {
     this.#head(field, this.mark - mark);
   }
 
-  /** A copy of what was written; the writer is free for the next message. */
-  finish(): Buffer {
-    const written = Buffer.from(this.#buffer.subarray(this.#at));
+  /** Forgets what was written, maybe by a message that could not be finished. */
+  start(): void {
     this.#at = this.#buffer.length;
-    return written;
+  }
+
+  /** A copy of what was written since `start`. */
+  finish(): Buffer {
+    return Buffer.from(this.#buffer.subarray(this.#at));
   }
 
   #head(field: number, length: number): void {

@@ -61,6 +61,15 @@ describe('an append on the wire', () => {
     );
   });
 
+  it('is not touched by one before it that could not be encoded', () => {
+    const good = { id: 'x', type: 'T', data: 1, metadata: {} } as never as NewEvent;
+    const append = { number: 1, stream: 's', events: [good], expectedRevision: 7n, deadlineMs: 0 };
+    const expected = encodeAppend(append);
+    const bad = { ...good, data: 1n } as never as NewEvent;
+    expect(() => encodeAppend({ ...append, events: [bad, good] })).toThrow(TypeError);
+    expect(encodeAppend(append)).toEqual(expected);
+  });
+
   it('may be larger than all before it', () => {
     for (const size of [10, 100_000, 1_000_000, 10]) {
       const event = { id: 'x', type: 'T', data: 'y'.repeat(size), metadata: {} } as never as NewEvent;

@@ -11,6 +11,7 @@ const writer = new BackwardWriter();
 
 /** The entry `content-type: application/json` of a proposed message, which the server asks for. */
 const JSON_CONTENT = ((): Buffer => {
+  writer.start();
   writer.text(2, 'application/json');
   writer.text(1, 'content-type');
   writer.message(2, 0);
@@ -64,6 +65,7 @@ export type Append = {
 
 /** A `BatchAppendReq` that holds a whole append. */
 export const encodeAppend = ({ number, stream, events, expectedRevision, deadlineMs }: Append): Buffer => {
+  writer.start();
   writer.uint(4, 1); // is_final
   for (let index = events.length - 1; index >= 0; index -= 1) writeEvent(events[index] as NewEvent);
   writeOptions(stream, expectedRevision, deadlineMs);
