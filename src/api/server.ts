@@ -17,6 +17,7 @@ import { GraphQLSockets } from './graphql/websocket.ts';
 import { createGraphQL, GRAPHQL_PATH } from './graphql/yoga.ts';
 import { healthz, type Readiness, readyz } from './health.ts';
 import { type HeartbeatSink, heartbeat } from './heartbeat.ts';
+import { onlyOwnHosts, ownHosts } from './host-guard.ts';
 import { noSuchPath, problems } from './http-errors.ts';
 import { Hub } from './live/hub.ts';
 import { countEvents, type Metrics, metricsPage } from './metrics.ts';
@@ -26,7 +27,7 @@ import { requestLog } from './request-log.ts';
 
 /** What the API is made of. It opens nothing and closes nothing of it. */
 export type ApiDependencies = {
-  readonly config: Pick<Config, 'graphiql' | 'queuesWritable'>;
+  readonly config: Pick<Config, 'graphiql' | 'queuesWritable' | 'host' | 'publicUrl'>;
   readonly logger: Logger;
   /** Also brings clock and ids. */
   readonly commands: Commands;
@@ -112,8 +113,9 @@ export const createApi = (deps: ApiDependencies): Api => {
     const caller = callerOf({ header: (name) => request.headers.get(name) ?? undefined });
     return { caller, commands, hub, projections, reads: new Reads(deps, caller.tenant), onCutOff: () => undefined };
   };
+  const isOwnHost = ownHosts(config);
   const graphql = createGraphQL({ schema: createSchema(), explorable: config.graphiql, logger, contextOf });
-  const sockets = new GraphQLSockets({ graphql, clock, logger });
+  const sockets = new GraphQLSockets({ graphql, clock, logger, isOwnHost });
   metrics.addMeasurement({
     name: 'baton_subscriptions',
     help: 'GraphQL subscriptions that are open',
@@ -125,7 +127,8 @@ export const createApi = (deps: ApiDependencies): Api => {
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', 'simple');
-  // First, and without the headers of pages: there is one call per agent and interval.
+  app.use(onlyOwnHosts(isOwnHost));
+  // Without the headers of pages: there is one call per agent and interval.
   app.post('/agents/:id/heartbeat', metrics.timed('heartbeat'), heartbeat({ directory, sink: deps.heartbeats, clock }));
   app.get('/healthz', healthz);
   app.use(requestLog(commands, logger));

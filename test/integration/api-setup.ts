@@ -44,7 +44,7 @@ export const startApiWithReadModels = async (options: { readonly queues?: () => 
     },
   });
   const api = createApi({
-    config: { graphiql: true, queuesWritable: false },
+    config: { graphiql: true, queuesWritable: false, host: '127.0.0.1', publicUrl: undefined },
     logger,
     commands,
     store,

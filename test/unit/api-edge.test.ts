@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MAX_BODY_BYTES } from '../../src/api/json-body.ts';
-import { REGISTER, SUBMIT, startApi, type TestApi } from './api-harness.ts';
+import { CONFIG, REGISTER, SUBMIT, startApi, type TestApi } from './api-harness.ts';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -204,7 +204,7 @@ describe('variables that do not fit', () => {
 
 describe('a server that is not to be explored', () => {
   it('tells neither its schema nor names that would have been right', async () => {
-    const closed = await startApi({ config: { graphiql: false, queuesWritable: false } });
+    const closed = await startApi({ config: { ...CONFIG, graphiql: false, queuesWritable: false } });
     try {
       expect(await closed.post('{ __schema { types { name } } }')).toMatchObject({
         status: 403,

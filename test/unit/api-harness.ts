@@ -24,6 +24,13 @@ export type GraphQLAnswer = {
   readonly code: string | undefined;
 };
 
+export const CONFIG: ApiDependencies['config'] = {
+  graphiql: true,
+  queuesWritable: false,
+  host: '127.0.0.1',
+  publicUrl: undefined,
+};
+
 export type TestApi = Awaited<ReturnType<typeof startApi>>;
 
 const refused = (): never => {
@@ -39,7 +46,7 @@ export const startApi = async (given: Partial<ApiDependencies> = {}) => {
   const commands = commandsOver(store, { clock });
   const beats: unknown[][] = [];
   const api = createApi({
-    config: { graphiql: true, queuesWritable: false },
+    config: CONFIG,
     logger,
     commands,
     store,

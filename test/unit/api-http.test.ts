@@ -1,5 +1,6 @@
+import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { REGISTER, startApi, type TestApi } from './api-harness.ts';
+import { CONFIG, REGISTER, startApi, type TestApi } from './api-harness.ts';
 
 let api: TestApi;
 let draining = false;
@@ -148,6 +149,39 @@ describe('every answer', () => {
   });
 });
 
+describe('a request under a name that is not this server’s', () => {
+  const asHost = (url: string, host: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const call = request(`${url}/healthz`, { headers: { host } }, (response) => {
+        response.resume();
+        resolve(response.statusCode ?? 0);
+      });
+      call.once('error', reject).end();
+    });
+
+  it('is refused while it listens on loopback only, since a page of another site may have sent it', async () => {
+    for (const host of [
+      'evil.example',
+      'evil.example:4000',
+      '127.0.0.1.evil.example',
+      'localhost.evil.example',
+      '192.168.1.5',
+    ])
+      expect(await asHost(api.url, host), host).toBe(403);
+    for (const host of ['localhost:4000', '127.0.0.1', '[::1]:1', 'baton.localhost'])
+      expect(await asHost(api.url, host), host).toBe(200);
+  });
+
+  it('is taken when it is the public address, or when everyone may come', async () => {
+    const proxied = await startApi({ config: { ...CONFIG, publicUrl: 'https://baton.example' } });
+    expect([await asHost(proxied.url, 'baton.example'), await asHost(proxied.url, 'evil.example')]).toEqual([200, 403]);
+    await proxied.stop();
+    const open = await startApi({ config: { ...CONFIG, host: '0.0.0.0' } });
+    expect(await asHost(open.url, 'baton.internal')).toBe(200);
+    await open.stop();
+  });
+});
+
 describe('pages', () => {
   it('tell where everything is', async () => {
     expect((await get('/')).body).toMatchObject({ name: 'baton', graphql: '/graphql', metrics: '/metrics' });
@@ -179,7 +213,7 @@ describe('the board of the queues', () => {
   it('only shows, unless it may do more', async () => {
     const pause = (url: string) => fetch(`${url}/queues/api/queues/none/pause`, { method: 'PUT' });
     expect((await pause(api.url)).status).toBe(403);
-    const writable = await startApi({ config: { graphiql: true, queuesWritable: true } });
+    const writable = await startApi({ config: { ...CONFIG, graphiql: true, queuesWritable: true } });
     expect((await pause(writable.url)).status).toBe(404);
     await writable.stop();
   });

@@ -1,10 +1,10 @@
 import type { ObjectRef } from '@pothos/core';
 import type { Position } from '../../eventstore/event-store.ts';
-import type { Page, PageRequest } from '../../projections/page.ts';
+import { MAX_PAGE, type Page, type PageRequest } from '../../projections/page.ts';
 import type { Reading } from '../../projections/snapshot.ts';
 import type { Builder, SchemaTypes } from './builder.ts';
 import type { ApiContext } from './context.ts';
-import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from './limits.ts';
+import { DEFAULT_PAGE_SIZE } from './cost.ts';
 
 type Edge<Row> = Page<Row>['edges'][number];
 
@@ -78,7 +78,7 @@ export type PageArguments = {
 export const FIRST = {
   defaultValue: DEFAULT_PAGE_SIZE,
   required: true,
-  description: `1 to ${MAX_PAGE_SIZE}.`,
+  description: `1 to ${MAX_PAGE}.`,
 } as const;
 export const AFTER = {
   description: '`endCursor` of the page before, from the same list with the same filter.',

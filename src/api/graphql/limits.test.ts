@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { EdgeError } from '../errors.ts';
+import { operationCost } from './cost.ts';
 import { getOperationAST, parse, validate } from './graphql-js.ts';
-import { checkText, LIMITS, operationCost, shapeRule } from './limits.ts';
+import { checkText, LIMITS, shapeRule } from './limits.ts';
 import { createSchema } from './schema.ts';
 
 const schema = createSchema();

@@ -1,9 +1,7 @@
 import type {
   ASTVisitor,
   DocumentNode,
-  FieldNode,
   FragmentDefinitionNode,
-  GraphQLNamedType,
   GraphQLSchema,
   OperationDefinitionNode,
   SelectionSetNode,
@@ -11,18 +9,10 @@ import type {
   ValidationRule,
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
+import { MAX_PAGE } from '../../projections/page.ts';
 import { answerOfEdge, type EdgeCode, EdgeError, extensionsOf, isEdgeCode } from '../errors.ts';
-import {
-  GraphQLError,
-  getNamedType,
-  getNullableType,
-  isListType,
-  isObjectType,
-  Kind,
-  Lexer,
-  Source,
-  TokenKind,
-} from './graphql-js.ts';
+import { isIntrospection, operationCost } from './cost.ts';
+import { GraphQLError, Kind, Lexer, Source, TokenKind } from './graphql-js.ts';
 
 /** What one operation may ask for. A query of the console with 100 tasks and their timelines stays far below. */
 export const LIMITS = {
@@ -33,18 +23,11 @@ export const LIMITS = {
   cost: 5_000,
 } as const;
 
+/** Rows of one page. */
+export const MAX_PAGE_SIZE = MAX_PAGE;
+
 /** Beyond this depth of braces the text is refused before it is parsed; introspection, which is not counted, needs 13. */
 const MAX_BRACES = 32;
-/** Assumed length of a list that has no page size. */
-const ASSUMED_LIST_LENGTH = 10;
-export const DEFAULT_PAGE_SIZE = 20;
-export const MAX_PAGE_SIZE = 200;
-
-export const checkPageSize = (first: number): number => {
-  if (Number.isInteger(first) && first >= 1 && first <= MAX_PAGE_SIZE) return first;
-  throw new EdgeError('BAD_PAGE_SIZE', `first: 1 to ${MAX_PAGE_SIZE}, got ${first}`, { min: 1, max: MAX_PAGE_SIZE });
-};
-
 const refused = (code: EdgeCode, what: string, limit: number, seen: number | string): EdgeError =>
   new EdgeError(code, `${what}: at most ${limit}, got ${seen}`, { limit, seen });
 
@@ -68,8 +51,6 @@ export const checkText = (text: string): void => {
 
 const asGraphQLError = (error: EdgeError): GraphQLError =>
   new GraphQLError(error.message, { extensions: extensionsOf(answerOfEdge(error)) });
-
-const isIntrospection = (field: FieldNode): boolean => field.name.value === '__schema' || field.name.value === '__type';
 
 /** Levels of fields below a selection set, fragments followed; introspection counts as nothing. */
 const depthOf = (
@@ -133,78 +114,6 @@ export const shapeRule =
       },
     };
   };
-
-type CostFacts = {
-  readonly schema: GraphQLSchema;
-  readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
-  readonly variables: Readonly<Record<string, unknown>>;
-  readonly known: Map<string, number>;
-};
-
-/** The page size that a field of a connection asks for. Anything but a number is for execution to refuse. */
-const pageSizeOf = (field: FieldNode, facts: CostFacts): number => {
-  const value = field.arguments?.find((argument) => argument.name.value === 'first')?.value;
-  if (value?.kind === Kind.INT) return checkPageSize(Number(value.value));
-  const given = value?.kind === Kind.VARIABLE ? facts.variables[value.name.value] : undefined;
-  return typeof given === 'number' ? checkPageSize(given) : DEFAULT_PAGE_SIZE;
-};
-
-const costOfField = (
-  field: FieldNode,
-  parent: GraphQLNamedType,
-  page: number | undefined,
-  facts: CostFacts,
-): number => {
-  if (isIntrospection(field) || !field.selectionSet) return isIntrospection(field) ? 0 : 1;
-  const definition = 'getFields' in parent ? parent.getFields()[field.name.value] : undefined;
-  if (!definition) return 1; // __typename, or a name that validation refuses
-  const type = getNamedType(definition.type);
-  if (isListType(getNullableType(definition.type)))
-    return 1 + (page ?? ASSUMED_LIST_LENGTH) * costOf(field.selectionSet, type, undefined, facts);
-  const isPage = isObjectType(type) && type.name.endsWith('Connection');
-  return 1 + costOf(field.selectionSet, type, isPage ? pageSizeOf(field, facts) : undefined, facts);
-};
-
-/** Fields that an answer may hold at most: a field counts one, what is in a list as often as the list is long. */
-const costOf = (
-  set: SelectionSetNode,
-  parent: GraphQLNamedType,
-  page: number | undefined,
-  facts: CostFacts,
-): number => {
-  let cost = 0;
-  for (const selection of set.selections) {
-    if (selection.kind === Kind.FIELD) {
-      cost += costOfField(selection, parent, page, facts);
-      continue;
-    }
-    const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : facts.fragments.get(selection.name.value);
-    if (!fragment) continue;
-    const condition = fragment.typeCondition?.name.value;
-    const type = condition === undefined ? parent : (facts.schema.getType(condition) ?? parent);
-    const key = fragment.kind === Kind.FRAGMENT_DEFINITION ? `${fragment.name.value} ${page}` : undefined;
-    const known = key === undefined ? undefined : facts.known.get(key);
-    const part = known ?? costOf(fragment.selectionSet, type, page, facts);
-    if (key !== undefined) facts.known.set(key, part);
-    cost += part;
-  }
-  return cost;
-};
-
-/** Upper bound of the fields in the answer to a valid operation. */
-export const operationCost = (
-  schema: GraphQLSchema,
-  document: DocumentNode,
-  operation: OperationDefinitionNode,
-  variables: Readonly<Record<string, unknown>>,
-): number => {
-  const root = schema.getRootType(operation.operation);
-  if (!root) return 0;
-  const fragments = new Map<string, FragmentDefinitionNode>();
-  for (const definition of document.definitions)
-    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
-  return costOf(operation.selectionSet, root, undefined, { schema, fragments, variables, known: new Map() });
-};
 
 const operationsOf = (document: DocumentNode): OperationDefinitionNode[] =>
   document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION);

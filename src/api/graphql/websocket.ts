@@ -35,6 +35,7 @@ export type WebSocketOptions = {
   readonly graphql: GraphQLServer;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly isOwnHost: (request: IncomingMessage) => boolean;
 };
 
 /** A page of another site may open a socket to us, but not without saying so. */
@@ -116,7 +117,7 @@ export class GraphQLSockets {
     server.on('upgrade', (request, socket, head) => {
       const path = request.url?.split('?', 1)[0];
       if (path !== GRAPHQL_PATH) return refuse(socket, '404 Not Found');
-      if (isForeign(request)) return refuse(socket, '403 Forbidden');
+      if (isForeign(request) || !this.#options.isOwnHost(request)) return refuse(socket, '403 Forbidden');
       if (this.#stopping.signal.aborted || this.#sockets.clients.size >= MAX_SOCKETS)
         return refuse(socket, '503 Service Unavailable');
       this.#sockets.handleUpgrade(request, socket, head, (ws) => this.#opened({ socket: ws, request }));
