@@ -124,7 +124,7 @@ const shown = (value: unknown): string =>
     ? ''
     : String(JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? String(v) : v))).slice(0, 40);
 
-const LEAKS = /\bat \S+\.[jt]s\b|node_modules|\/work\/|\bSELECT\b|stack|ECONN|TypeError|RangeError/;
+const LEAKS = /\bat \S+\.[jt]s\b|node_modules|\bSELECT\b|stack|ECONN|TypeError|RangeError/;
 
 const commands = [
   {
@@ -165,6 +165,7 @@ describe.each(commands)('bad input of $name', ({ query, good, schema }) => {
       const isError = answer.body?.errors !== undefined || answer.body?.data === undefined;
       expect(answer.status, answer.text.slice(0, 300)).toBeLessThan(500);
       expect(answer.text).not.toMatch(LEAKS);
+      expect(answer.text).not.toContain(process.cwd());
       if (one.expect === 'refused') expect(isError, answer.text.slice(0, 300)).toBe(true);
       if (isError) {
         expect(answer.status).toBeGreaterThanOrEqual(400);
