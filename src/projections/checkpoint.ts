@@ -3,6 +3,7 @@ import type { EventStore, Position } from '../eventstore/event-store.ts';
 import { rowTypes } from './database.ts';
 import { type Projector, schemaOf } from './projector.ts';
 import { quoted } from './statements.ts';
+import { inTransaction } from './transaction.ts';
 
 /** `building`: from the beginning up to `target`, not to be shown yet. `halted`: stands until someone decides. */
 export type ProjectionStatus = 'building' | 'live' | 'halted';
@@ -78,7 +79,7 @@ export const dropSchema = async (client: pg.ClientBase, schema: string): Promise
   await client.query(`DROP SCHEMA IF EXISTS ${quoted(schema)} CASCADE`);
 };
 
-const areThere = async (client: pg.ClientBase, projector: Projector): Promise<boolean> => {
+const areThere = async (client: Pick<pg.ClientBase, 'query'>, projector: Projector): Promise<boolean> => {
   const names = projector.tables.flatMap(({ name }) => [`${schemaOf(projector)}.${name}`, `baton.${name}`]);
   const { rows } = await client.query<{ there: boolean }>(
     'SELECT bool_and(to_regclass(name) IS NOT NULL) AS there FROM unnest($1::text[]) AS names (name)',
@@ -97,6 +98,14 @@ const createReadModel = async (client: pg.ClientBase, projector: Projector, old:
   }
 };
 
+/**
+ * Keeps all runners from writing until the transaction ends. To be taken before anything else: a runner's statement locks the
+ * checkpoints first and then the tables, and whoever does it in another order waits for a runner that waits for them.
+ */
+export const holdRunners = async (client: pg.ClientBase): Promise<void> => {
+  await client.query('LOCK TABLE baton.checkpoints IN SHARE ROW EXCLUSIVE MODE');
+};
+
 /** What a projection is found to be before it is run. */
 export type Found = { readonly checkpoint: Checkpoint; readonly created: boolean } | { readonly newerVersion: number };
 
@@ -105,34 +114,43 @@ export type Found = { readonly checkpoint: Checkpoint; readonly created: boolean
  * and those of an older version are made anew and are empty, to be built from the log's beginning.
  */
 export const ensureReadModel = async (
-  client: pg.ClientBase,
+  pool: pg.Pool,
   projector: Projector,
   head: Position | undefined,
-): Promise<Found> => {
-  await client.query('BEGIN');
-  try {
-    const found = await ensure(client, projector, head);
-    await client.query('COMMIT');
-    return found;
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => {}); // the connection may be what failed; it is thrown away then
-    throw error;
-  }
-};
+): Promise<Found> =>
+  (await asItIs(pool, projector, head)) ??
+  inTransaction(pool, 'BEGIN', async (tx) => {
+    await holdRunners(tx);
+    const meanwhile = await asItIs(tx, projector, head);
+    if (meanwhile) return meanwhile;
+    const [old] = await readCheckpoints(tx, [projector.name]);
+    await createReadModel(tx, projector, old?.version);
+    await resetCheckpoint(tx, projector.name, projector.version, head);
+    const [checkpoint] = await readCheckpoints(tx, [projector.name]);
+    if (checkpoint === undefined)
+      throw new Error(`bug: projection ${projector.name} has no checkpoint after it was made`);
+    return { checkpoint, created: true };
+  });
 
-const ensure = async (client: pg.ClientBase, projector: Projector, head: Position | undefined): Promise<Found> => {
+/** Undefined when it must be made. */
+const asItIs = async (
+  client: Pick<pg.ClientBase, 'query'>,
+  projector: Projector,
+  head: Position | undefined,
+): Promise<Found | undefined> => {
   const { name, version } = projector;
-  const checkpoint = await lockCheckpoint(client, name);
+  const [checkpoint] = await readCheckpoints(client, [name]);
   if (checkpoint && checkpoint.version > version) return { newerVersion: checkpoint.version };
-  const good = checkpoint?.version === version && (await areThere(client, projector));
-  if (!good) {
-    await createReadModel(client, projector, checkpoint?.version);
-    await resetCheckpoint(client, name, version, head);
-  } else if (checkpoint.position === NOTHING_YET && checkpoint.status === 'live' && head !== undefined)
-    await client.query("UPDATE baton.checkpoints SET status = 'building', target = $2 WHERE name = $1", [name, head]);
-  const ready = await lockCheckpoint(client, name);
-  if (ready === undefined) throw new Error(`bug: projection ${name} has no checkpoint after it was made`);
-  return { checkpoint: ready, created: !good };
+  if (checkpoint?.version !== version || !(await areThere(client, projector))) return undefined;
+  if (checkpoint.position !== NOTHING_YET || checkpoint.status !== 'live' || head === undefined)
+    return { checkpoint, created: false };
+  // Of a log that already has events nothing has been folded yet.
+  await client.query(
+    `UPDATE baton.checkpoints SET status = 'building', target = $2
+     WHERE name = $1 AND position = ${NOTHING_YET} AND status = 'live'`,
+    [name, head],
+  );
+  return { checkpoint, created: false };
 };
 
 /**

@@ -24,23 +24,19 @@ type Waiter = { readonly isMet: () => boolean; readonly resolve: () => void };
 const ALL = projectors.map(({ name }) => name as ProjectionName);
 
 /**
- * How far the projections have come, for readers who want to see what they wrote. One connection of this process listens for all of
- * them; while somebody waits the checkpoints are also polled.
+ * How far the projections have come, for readers who want to see what they wrote. From the first wait on, one connection of this
+ * process listens for all of them; while somebody waits the checkpoints are also polled.
  */
 export class Freshness {
   readonly #options: FreshnessOptions;
   readonly #stopping = new AbortController();
   readonly #positions = new Map<string, Position>();
   readonly #waiters = new Set<Waiter>();
-  #listening: Promise<void> = Promise.resolve();
+  #listening: Promise<void> | undefined;
   #polling: Promise<void> | undefined;
 
   constructor(options: FreshnessOptions) {
     this.#options = options;
-  }
-
-  start(): void {
-    this.#listening = this.#listen();
   }
 
   /** Ends all waits as if their time were up. */
@@ -91,6 +87,7 @@ export class Freshness {
       };
       const cancel = this.#options.clock.schedule(timeoutMs, waiter.resolve);
       this.#waiters.add(waiter);
+      this.#listening ??= this.#listen();
       this.#polling ??= this.#pollWhileWaitedFor();
     });
   }

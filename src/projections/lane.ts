@@ -7,7 +7,7 @@ import { type Decode, FoldError, type Operation, operationsOf, type Rows } from 
 import { blockOfOperation, blockOfStream, type ParkedEvent, parkedEvent, parkedEventsTable, WAITS } from './parked.ts';
 import type { AnyTable, Projector } from './projector.ts';
 import type { RowCache } from './row-cache.ts';
-import { foldOperations, isFenced, isPoison, type TableWrite, type Writer, writesOf } from './writer.ts';
+import { causeOf, foldOperations, isFenced, isPoison, type TableWrite, type Writer, writesOf } from './writer.ts';
 
 /** A projection as a lane runs it: its checkpoint in memory, and what it knows of its rows. */
 export type Member = {
@@ -51,20 +51,28 @@ export type LaneOptions = {
 /** One projection of several cannot go on for a reason that is not the event's; the others have gone on. */
 export class MemberTrouble extends Error {
   override readonly name = 'MemberTrouble';
-  readonly member: Member;
+  readonly #member: Member; // not for the log
   constructor(member: Member, cause: unknown) {
     super(`projection ${member.name}: ${(cause as Error).message}`, { cause });
-    this.member = member;
+    this.#member = member;
+  }
+
+  get member(): Member {
+    return this.#member;
   }
 }
 
 /** So many events of a projection are parked that it must stop. */
 export class TooManyParked extends Error {
   override readonly name = 'TooManyParked';
-  readonly member: Member;
+  readonly #member: Member; // not for the log
   constructor(member: Member) {
-    super(`more than ${member.parked} events are parked`);
-    this.member = member;
+    super(`${member.parked} events are parked and another one could not be folded; retry them after a fix, or rebuild`);
+    this.#member = member;
+  }
+
+  get member(): Member {
+    return this.#member;
   }
 }
 
@@ -199,17 +207,23 @@ export class Lane {
   }
 
   #collect(member: Member, events: readonly StoredEvent[]): Collected {
+    if (member.blocks.size > 0) return this.#collectPastBlocks(member, events);
+    const operations = events.flatMap((event) => operationsOf(member.projector, event, this.#options.decode));
+    return { operations, parked: [] };
+  }
+
+  #collectPastBlocks(member: Member, events: readonly StoredEvent[]): Collected {
     const operations: Operation[] = [];
     const parked: ParkedEvent[] = [];
     for (const event of events) {
-      if (member.blocks.size > 0 && member.blocks.has(blockOfStream(event.stream)))
+      if (member.blocks.has(blockOfStream(event.stream))) {
         parked.push(this.#parkedEvent(member, event, WAITS));
-      else
-        for (const operation of operationsOf(member.projector, event, this.#options.decode)) {
-          if (member.blocks.size > 0 && member.blocks.has(blockOfOperation(operation)))
-            parked.push(this.#parkedEvent(member, event, WAITS, operation));
-          else operations.push(operation);
-        }
+        continue;
+      }
+      for (const [block, ofRow] of byRow(operationsOf(member.projector, event, this.#options.decode))) {
+        if (member.blocks.has(block)) parked.push(this.#parkedEvent(member, event, WAITS, ofRow[0]));
+        else operations.push(...ofRow);
+      }
     }
     if (member.parked + parked.length > this.#options.maxParked) throw new TooManyParked(member);
     return { operations, parked };
@@ -245,27 +259,25 @@ export class Lane {
     }
     const good: Operation[] = [];
     const parked: ParkedEvent[] = [];
-    for (const operation of operations) {
-      const cause = member.blocks.has(blockOfOperation(operation))
-        ? WAITS
-        : await this.#refusal(member, good, operation);
-      if (cause === undefined) good.push(operation);
+    for (const [block, ofRow] of byRow(operations)) {
+      const cause = member.blocks.has(block) ? WAITS : await this.#refusal(member, ofRow);
+      if (cause === undefined) good.push(...ofRow);
       else {
-        member.blocks.add(blockOfOperation(operation));
-        parked.push(this.#parkedEvent(member, event, cause, operation));
+        member.blocks.add(block);
+        parked.push(this.#parkedEvent(member, event, cause, ofRow[0]));
       }
     }
     return { good, parked };
   }
 
-  async #refusal(member: Member, good: readonly Operation[], operation: Operation): Promise<string | undefined> {
+  async #refusal(member: Member, operations: readonly Operation[]): Promise<string | undefined> {
     try {
-      const { rows } = await this.#fold(member, { operations: [...good, operation], parked: [] });
+      const { rows } = await this.#fold(member, { operations, parked: [] });
       await this.#writer.tryOut(writesOf(member.schema, rows));
       return undefined;
     } catch (error) {
       if (!isPoison(error)) throw error;
-      return (error as Error).message;
+      return causeOf(error);
     }
   }
 
@@ -274,6 +286,16 @@ export class Lane {
     return parkedEvent(member.name, event, cause, at, operation);
   }
 }
+
+/** Rows do not depend on each other: what an event does to one can be set aside without the rest. */
+const byRow = (operations: readonly Operation[]): Map<string, Operation[]> => {
+  const rows = new Map<string, Operation[]>();
+  for (const operation of operations) {
+    const block = blockOfOperation(operation);
+    rows.set(block, [...(rows.get(block) ?? []), operation]);
+  }
+  return rows;
+};
 
 /** The part of a batch up to a position; beyond the last event before it there is nothing that the part could miss. */
 const upTo = (batch: Batch, until: Position): Pick<Batch, 'events' | 'position'> =>

@@ -1,11 +1,12 @@
 import type { Position } from '../eventstore/event-store.ts';
 import { sleep } from '../platform/clock.ts';
 import { AppError } from '../platform/errors.ts';
-import { type Checkpoint, ensureReadModel, lockCheckpoint, readCheckpoints, resetCheckpoint } from './checkpoint.ts';
-import { inTransaction, type ProjectionContext, projectorNamed } from './context.ts';
+import { type Checkpoint, ensureReadModel, holdRunners, readCheckpoints, resetCheckpoint } from './checkpoint.ts';
+import { type ProjectionContext, projectorNamed } from './context.ts';
 import { type Projector, schemaOf } from './projector.ts';
 import { ProjectionRunner } from './runner.ts';
 import { qualified } from './statements.ts';
+import { inTransaction } from './transaction.ts';
 
 export type RebuildProgress = {
   readonly position: Position;
@@ -32,15 +33,10 @@ const newerBuild = (projector: Projector, version: number): AppError =>
 
 /** Empties a read model and sets its checkpoint before the first event, in one transaction. */
 const empty = async ({ pool }: ProjectionContext, projector: Projector, head: Position | undefined): Promise<void> => {
-  const client = await pool.connect();
-  try {
-    const found = await ensureReadModel(client, projector, head);
-    if ('newerVersion' in found) throw newerBuild(projector, found.newerVersion);
-  } finally {
-    client.release();
-  }
+  const found = await ensureReadModel(pool, projector, head);
+  if ('newerVersion' in found) throw newerBuild(projector, found.newerVersion);
   await inTransaction(pool, 'BEGIN', async (tx) => {
-    await lockCheckpoint(tx, projector.name);
+    await holdRunners(tx);
     const tables = projector.tables.map((table) => qualified(schemaOf(projector), table));
     await tx.query(`TRUNCATE ${tables.join(', ')}`);
     await resetCheckpoint(tx, projector.name, projector.version, head);

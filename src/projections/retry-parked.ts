@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { decodeEvent } from '../eventstore/codec.ts';
 import type { StoredEvent } from '../eventstore/event-store.ts';
 import { lockCheckpoint, resumeProjection } from './checkpoint.ts';
-import { inTransaction, type ProjectionContext, projectorNamed } from './context.ts';
+import { type ProjectionContext, projectorNamed } from './context.ts';
 import { type Operation, operationsOf } from './fold.ts';
 import {
   blockOf,
@@ -16,7 +16,8 @@ import {
 } from './parked.ts';
 import { type Projector, schemaOf } from './projector.ts';
 import { RowCache } from './row-cache.ts';
-import { foldOperations, isPoison, Writer, writesOf } from './writer.ts';
+import { inTransaction } from './transaction.ts';
+import { causeOf, foldOperations, isPoison, Writer, writesOf } from './writer.ts';
 
 export type RetryResult = { readonly retried: number; readonly remaining: number };
 
@@ -72,7 +73,7 @@ class Retry {
     } catch (error) {
       if (!isPoison(error)) throw error;
       await client.query('ROLLBACK TO SAVEPOINT retry');
-      await explain(client, parked, (error as Error).message);
+      await explain(client, parked, causeOf(error));
       this.#blocked.add(block);
       return false;
     }

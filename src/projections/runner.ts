@@ -2,8 +2,10 @@ import type pg from 'pg';
 import { decodeEvent } from '../eventstore/codec.ts';
 import type { EventStore, Position } from '../eventstore/event-store.ts';
 import { type Clock, type Random, sleep, systemRandom } from '../platform/clock.ts';
+import { AppError } from '../platform/errors.ts';
 import { acquireLease, type Lease } from '../platform/lease.ts';
 import type { Logger } from '../platform/logger.ts';
+import { isTransientPostgresError } from '../platform/postgres.ts';
 import {
   type Checkpoint,
   ensureReadModel,
@@ -35,6 +37,8 @@ export type RunnerOptions = {
   readonly maxBatch?: number;
   readonly lingerMs?: number;
   readonly maxParked?: number;
+  /** A statement for several projections that takes longer is given up; then each goes on alone, however long it takes. */
+  readonly patienceMs?: number;
 };
 
 export type RunnerStatus = {
@@ -50,8 +54,8 @@ const BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5_000;
 /** How soon a rebuild or a retry that another process asked for is noticed when no event comes. */
 const WATCH_MS = 500;
-/** One slow table must not hold up the others for longer; then it goes on alone, without this limit. */
-const SHARED_STATEMENT_TIMEOUT_MS = 10_000;
+const PATIENCE_MS = 10_000;
+const LOOK_AGAIN_MS = 30_000;
 /** A projection that had to go on alone may join the others again after this. */
 const ALONE_MS = 300_000;
 
@@ -73,6 +77,8 @@ export class ProjectionRunner {
   #lanes: readonly Lane[] = [];
   /** Projections that must not hold up others, and until when. */
   readonly #alone = new Map<string, number>();
+  /** On the monotonic clock: when a projection that could not be prepared is tried again. */
+  #lookAgainAt = Number.POSITIVE_INFINITY;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -153,6 +159,7 @@ export class ProjectionRunner {
 
   /** From a fresh look at the checkpoints until something happens that asks for another one. */
   async #round(signal: AbortSignal): Promise<void> {
+    this.#lookAgainAt = Number.POSITIVE_INFINITY;
     const members = await this.#prepareAll(this.#options.projectors);
     const round = new AbortController();
     const ended = AbortSignal.any([signal, round.signal]);
@@ -191,18 +198,25 @@ export class ProjectionRunner {
     }
   }
 
+  /** Those that can be run. */
   async #prepareAll(projectors: readonly Projector[]): Promise<Member[]> {
     const members: Member[] = [];
     for (const projector of projectors) {
-      const member = await this.#prepare(projector);
-      if (member) members.push(member);
+      try {
+        const member = await this.#prepare(projector);
+        if (member) members.push(member);
+      } catch (error) {
+        if (isOutage(error)) throw error;
+        const where = { err: error, projection: projector.name };
+        this.#options.logger.error(where, 'a projection cannot be prepared; the others go on without it');
+        this.#lookAgainAt = Math.min(this.#lookAgainAt, this.#options.clock.monotonic() + LOOK_AGAIN_MS);
+      }
     }
     return members;
   }
 
   async #runLane(group: readonly Member[], signal: AbortSignal, onCaughtUp: () => void): Promise<void> {
-    const timeoutMs = group.length > 1 ? SHARED_STATEMENT_TIMEOUT_MS : 0;
-    await this.#withWriter(timeoutMs, async (writer) => {
+    await this.#withWriter(this.#patienceMs(group), async (writer) => {
       const lane = new Lane(writer, group, this.#laneOptions);
       this.#lanes = [...this.#lanes, lane];
       try {
@@ -210,6 +224,8 @@ export class ProjectionRunner {
       } catch (error) {
         if (error instanceof TooManyParked) await this.#halt(error.member, 'parked', error.message);
         else if (error instanceof MemberTrouble) this.#leaveAlone(error.member);
+        else if (!isOutage(error) && !isFenced(error) && group.length === 1)
+          for (const member of group) this.#leaveAlone(member);
         throw error;
       } finally {
         this.#lanes = this.#lanes.filter((other) => other !== lane);
@@ -224,7 +240,7 @@ export class ProjectionRunner {
     const front = positions.sort((a, b) => (a < b ? -1 : 1)).at(-1) ?? 0n;
     for (const group of together) {
       if (group.some(({ position }) => position < front))
-        await this.#withWriter(SHARED_STATEMENT_TIMEOUT_MS, (writer) =>
+        await this.#withWriter(this.#patienceMs(group), (writer) =>
           new Lane(writer, group, this.#laneOptions).run(signal, { until: front }),
         );
     }
@@ -252,38 +268,33 @@ export class ProjectionRunner {
     const { pool, store, logger } = this.#options;
     const { name } = projector;
     const head = await store.head();
-    const client = await pool.connect();
-    try {
-      const found = await ensureReadModel(client, projector, head);
-      if ('newerVersion' in found) {
-        const versions = { projection: name, version: found.newerVersion, known: projector.version };
-        logger.error(versions, 'a newer build made this read model; this build leaves it alone');
-        return undefined;
-      }
-      const { checkpoint, created } = found;
-      if (created) logger.warn({ projection: name }, 'read model created; building it from the beginning of the log');
-      const mismatch = await logMismatch(store, checkpoint, head);
-      if (mismatch !== undefined) {
-        if (checkpoint.haltedBy !== 'log') await this.#halt(checkpoint, 'log', mismatch);
-        return undefined;
-      }
-      if (checkpoint.haltedBy === 'parked') return undefined;
-      if (checkpoint.haltedBy === 'log') await resumeProjection(client, name);
-      const parked = await readParked(client, name);
-      return {
-        name,
-        projector,
-        schema: schemaOf(projector),
-        generation: checkpoint.generation,
-        position: checkpoint.position,
-        cache: new RowCache(),
-        readTables: new Set(),
-        blocks: blocksOf(projector, parked),
-        parked: parked.length,
-      };
-    } finally {
-      client.release();
+    const found = await ensureReadModel(pool, projector, head);
+    if ('newerVersion' in found) {
+      const versions = { projection: name, version: found.newerVersion, known: projector.version };
+      logger.error(versions, 'a newer build made this read model; this build leaves it alone');
+      return undefined;
     }
+    const { checkpoint, created } = found;
+    if (created) logger.warn({ projection: name }, 'read model created; building it from the beginning of the log');
+    const mismatch = await logMismatch(store, checkpoint, head);
+    if (mismatch !== undefined) {
+      if (checkpoint.haltedBy !== 'log') await this.#halt(checkpoint, 'log', mismatch);
+      return undefined;
+    }
+    if (checkpoint.haltedBy === 'parked') return undefined;
+    if (checkpoint.haltedBy === 'log') await resumeProjection(pool, name);
+    const parked = await readParked(pool, name);
+    return {
+      name,
+      projector,
+      schema: schemaOf(projector),
+      generation: checkpoint.generation,
+      position: checkpoint.position,
+      cache: new RowCache(),
+      readTables: new Set(),
+      blocks: blocksOf(projector, parked),
+      parked: parked.length,
+    };
   }
 
   async #halt(
@@ -302,7 +313,7 @@ export class ProjectionRunner {
     const names = projectors.map(({ name }) => name);
     const run = new Map(members.map(({ name, generation }) => [name, generation]));
     const idleBefore = new Map<string, string>();
-    while (!signal.aborted) {
+    while (!signal.aborted && clock.monotonic() < this.#lookAgainAt) {
       const checkpoints = await readCheckpoints(pool, names);
       if (checkpoints.filter(({ name }) => run.has(name)).length < run.size) return;
       for (const checkpoint of checkpoints) {
@@ -322,6 +333,11 @@ export class ProjectionRunner {
     if (before.get(name) !== state) return true;
     const { store } = this.#options;
     return haltedBy === 'log' && (await logMismatch(store, checkpoint, await store.head())) === undefined;
+  }
+
+  /** 0 is for ever: one on its own holds up nobody. */
+  #patienceMs(group: readonly Member[]): number {
+    return group.length > 1 ? (this.#options.patienceMs ?? PATIENCE_MS) : 0;
   }
 
   async #withWriter(statementTimeoutMs: number, work: (writer: Writer) => Promise<void>): Promise<void> {
@@ -344,3 +360,7 @@ export class ProjectionRunner {
     await sleep(clock, delayMs, signal);
   }
 }
+
+/** Log or database cannot be reached: no projection can go on, and none of them is to blame. */
+const isOutage = (error: unknown): boolean =>
+  isTransientPostgresError(error) || (error instanceof AppError && error.retryable);

@@ -65,7 +65,7 @@ export const upsertSql = (schema: string, table: AnyTable, parameter: string): s
     .map(([camel, column]) => assignmentOf(table, camel, column));
   const name = qualified(schema, table);
   return `INSERT INTO ${name} AS t (${columns}) SELECT ${columns} FROM json_populate_recordset(null::${name}, ${parameter}::json)
-    ON CONFLICT (${table.key.map(snake).join(', ')}) DO UPDATE SET ${assignments.join(', ')}`;
+    ON CONFLICT (${table.key.map(snake).join(', ')}) DO ${assignments.length > 0 ? `UPDATE SET ${assignments.join(', ')}` : 'NOTHING'}`;
 };
 
 const statementNames = new Map<string, string>();

@@ -48,6 +48,12 @@ export const isPoison = (error: unknown): boolean => {
   );
 };
 
+/** Why an event was refused, for people. */
+export const causeOf = (error: unknown): string => {
+  const { message, detail } = error as { message?: string; detail?: string };
+  return detail === undefined ? String(message) : `${message}: ${detail}`;
+};
+
 const jsonOf = ({ table, rows }: TableWrite): string => {
   try {
     return jsonRows(table, rows);

@@ -300,11 +300,13 @@ export class World {
   }
 }
 
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
 /** Waits for a condition; fails when it is not met in time. */
 export const until = async (condition: () => Promise<boolean>, what: string, timeoutMs = 10_000): Promise<void> => {
   const deadline = performance.now() + timeoutMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await pause(5);
   }
 };

@@ -1,0 +1,89 @@
+import type pg from 'pg';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/platform/clock.ts';
+import { acquireLease, type Lease, type LeaseOptions } from '../../src/platform/lease.ts';
+import { pause, quiet, until, World } from './projections-support.ts';
+
+let world: World;
+const held: Lease[] = [];
+beforeEach(async () => {
+  world = await World.create();
+});
+afterEach(async () => {
+  await Promise.all(held.splice(0).map((lease) => lease.release()));
+  await world.close();
+});
+
+const claim = async (options: Partial<LeaseOptions> = {}, pool: pg.Pool = world.pool): Promise<Lease | undefined> => {
+  const lease = await acquireLease(pool, {
+    name: 'job',
+    holder: 'a',
+    ttlMs: 300,
+    clock: systemClock,
+    logger: quiet,
+    ...options,
+  });
+  if (lease) held.push(lease);
+  return lease;
+};
+
+describe('a lease', () => {
+  it('is held by one at a time, for longer than its time-to-live', async () => {
+    const lease = await claim();
+    expect(await claim({ holder: 'b' })).toBeUndefined();
+    expect(await claim({ name: 'another job' })).toBeDefined();
+    await pause(700);
+    expect(await claim({ holder: 'b' })).toBeUndefined();
+    expect(lease?.signal.aborted).toBe(false);
+  });
+
+  it('goes to one of many who ask at once', async () => {
+    const claims = await Promise.all(Array.from({ length: 10 }, (_, index) => claim({ holder: `h${index}` })));
+    expect(claims.filter(Boolean)).toHaveLength(1);
+  });
+
+  it('is free at once when it is released, with the next epoch', async () => {
+    const first = await claim();
+    await first?.release();
+    expect(first?.signal.aborted).toBe(true);
+    const second = await claim({ holder: 'b' });
+    expect(second?.epoch).toBe((first?.epoch ?? 0n) + 1n);
+    await first?.release(); // once more takes nothing from the new holder
+    expect(await claim({ holder: 'c' })).toBeUndefined();
+    expect(await second?.confirm()).toBe(true);
+    expect(await first?.confirm()).toBe(false);
+  });
+
+  it('is lost to another when its holder sleeps past its time, and the holder learns it', async () => {
+    const asleep = { ...systemClock, schedule: () => () => {} };
+    const first = await claim({ clock: asleep });
+    await pause(350);
+    const second = await claim({ holder: 'b' });
+    expect(second).toBeDefined();
+    expect(first?.signal.aborted).toBe(false);
+    expect(await first?.confirm()).toBe(false);
+    expect(first?.signal.aborted).toBe(true);
+    expect(second?.signal.aborted).toBe(false);
+  });
+
+  it('outlives failures to renew that are shorter than its time, and is lost when they are longer', async () => {
+    let fails = false;
+    const pool = {
+      query: (...args: [string, unknown[]]) =>
+        fails ? Promise.reject(new Error('Connection terminated')) : world.pool.query(...args),
+    } as unknown as pg.Pool;
+    const lease = await claim({}, pool);
+    fails = true;
+    await pause(150);
+    expect(lease?.signal.aborted).toBe(false);
+    fails = false;
+    await pause(300);
+    expect(lease?.signal.aborted).toBe(false);
+    fails = true;
+    const startedAt = performance.now();
+    await until(async () => lease?.signal.aborted === true, 'lease lost');
+    expect(performance.now() - startedAt).toBeLessThan(450);
+    fails = false;
+    await until(async () => (await claim({ holder: 'b' })) !== undefined, 'another gets it');
+  });
+});
