@@ -55,7 +55,7 @@ const keyIssue = (key: string, path: readonly (string | number)[]): JsonIssue | 
     : stringIssue(key, pointerOf([...path, key]));
 
 /** The common case, without paths. Recursion is bounded: what is deeper than the limit is refused before it is entered. */
-const isStorable = (value: unknown, depth: number): boolean => {
+const isStorable = (value: unknown, depth: number, maxDepth: number): boolean => {
   switch (typeof value) {
     case 'string':
       return !value.includes('\u0000') && value.isWellFormed();
@@ -69,27 +69,27 @@ const isStorable = (value: unknown, depth: number): boolean => {
       return false;
   }
   if (value === null) return true;
-  if (depth >= MAX_DEPTH) return false;
+  if (depth >= maxDepth) return false;
   if (Array.isArray(value)) {
-    for (const item of value) if (!isStorable(item, depth + 1)) return false;
+    for (const item of value) if (!isStorable(item, depth + 1, maxDepth)) return false;
     return true;
   }
   for (const key of Object.keys(value)) {
-    if (FORBIDDEN_KEYS.has(key) || !isStorable(key, depth)) return false;
+    if (FORBIDDEN_KEYS.has(key) || !isStorable(key, depth, maxDepth)) return false;
     const item = (value as Record<string, unknown>)[key];
-    if (item !== undefined && !isStorable(item, depth + 1)) return false;
+    if (item !== undefined && !isStorable(item, depth + 1, maxDepth)) return false;
   }
   return true;
 };
 
 /**
  * Finds the first thing in a value that would poison a reader of the log: NUL, lone surrogates, non-finite or unsafe numbers,
- * forbidden keys, more than `MAX_DEPTH` levels, or something that is not JSON. Iterative, so depth cannot overflow the stack.
+ * forbidden keys, more than `maxDepth` levels, or something that is not JSON. Iterative, so depth cannot overflow the stack.
  */
-export const findJsonIssue = (root: unknown): JsonIssue | undefined =>
-  isStorable(root, 0) ? undefined : locateIssue(root);
+export const findJsonIssue = (root: unknown, maxDepth: number = MAX_DEPTH): JsonIssue | undefined =>
+  isStorable(root, 0, maxDepth) ? undefined : locateIssue(root, maxDepth);
 
-const locateIssue = (root: unknown): JsonIssue | undefined => {
+const locateIssue = (root: unknown, maxDepth: number): JsonIssue | undefined => {
   const open: Frame[] = [{ value: root, path: [] }];
   for (let frame = open.pop(); frame; frame = open.pop()) {
     const { value, path } = frame;
@@ -99,8 +99,8 @@ const locateIssue = (root: unknown): JsonIssue | undefined => {
       if (issue) return issue;
       continue;
     }
-    if (path.length >= MAX_DEPTH)
-      return { code: 'TOO_DEEP', pointer: pointerOf(path), message: `more than ${MAX_DEPTH} levels` };
+    if (path.length >= maxDepth)
+      return { code: 'TOO_DEEP', pointer: pointerOf(path), message: `more than ${maxDepth} levels` };
     if (Array.isArray(value)) {
       for (const [index, item] of value.entries()) open.push({ value: item, path: [...path, index] });
       continue;

@@ -1,7 +1,7 @@
 import type { EventDefinitions, EventOf } from '../domain/event-definition.ts';
 import { type DomainEvent, domainEvents } from '../domain/events.ts';
 import { eventIdOf } from '../domain/ids.ts';
-import { findJsonIssue, type Json } from '../domain/json.ts';
+import { findJsonIssue, type Json, MAX_DEPTH } from '../domain/json.ts';
 import type { EventMetadata, NewEvent, StoredEvent } from './event-store.ts';
 import { EMPTY_HEAD, type StreamHead, seal } from './provenance.ts';
 import { upcasters as domainUpcasters, type Upcaster, type Upcasters } from './upcasters.ts';
@@ -92,8 +92,11 @@ const checkStream = (stream: string, tenant: string): void => {
     throw new Error(`bug: ${JSON.stringify(stream)} is no stream of tenant ${JSON.stringify(tenant)}`);
 };
 
+/** Levels that an event puts around a payload which itself may be `MAX_DEPTH` deep. */
+const ENVELOPE_LEVELS = 4;
+
 const checkStorable = (value: unknown, what: string): void => {
-  const issue = findJsonIssue(value);
+  const issue = findJsonIssue(value, MAX_DEPTH + ENVELOPE_LEVELS);
   if (issue)
     throw new Error(`bug: ${what} cannot be stored: ${issue.code} at ${issue.pointer || '/'}: ${issue.message}`);
 };
