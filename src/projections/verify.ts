@@ -50,10 +50,11 @@ const digestsOf = async (client: pg.ClientBase, schema: string, projector: Proje
 const liveDigests = ({ pool }: ProjectionContext, projector: Projector) =>
   inTransaction(pool, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', async (tx) => {
     const [checkpoint] = await readCheckpoints(tx, [projector.name]);
-    if (checkpoint?.status !== 'live' || checkpoint.version !== projector.version)
-      throw new AppError('UNAVAILABLE', `the read model ${projector.name} is ${checkpoint?.status ?? 'absent'}`, {
-        retryable: true,
-      });
+    if (checkpoint?.version !== projector.version)
+      throw new AppError(
+        'UNAVAILABLE',
+        `the read model ${projector.name} has version ${checkpoint?.version ?? 'none'}, this build knows ${projector.version}`,
+      );
     return { position: checkpoint.position, digests: await digestsOf(tx, schemaOf(projector), projector) };
   });
 
@@ -113,7 +114,8 @@ class Beside {
  * Folds the log anew beside the live read model, up to the live checkpoint, and compares the tables. The live one goes on meanwhile.
  * Events that the fold refuses are left out of both.
  *
- * Errors: `AppError` NOT_FOUND; CONFLICT while another verification of it runs; UNAVAILABLE when it is not live.
+ * Errors: `AppError` NOT_FOUND; CONFLICT while another verification of it runs; UNAVAILABLE when it is of another version, or
+ *         was reset meanwhile.
  */
 export const verifyProjection = async (
   context: ProjectionContext,

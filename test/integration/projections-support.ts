@@ -148,7 +148,7 @@ const streamOf = (tenant: string, { data }: DomainEvent): string => {
 
 /** A log in memory and a database of its own. */
 export class World {
-  readonly store: EventStore = createMemoryEventStore({ clock: systemClock });
+  readonly store: EventStore;
   readonly url: string;
   readonly pool: pg.Pool;
   readonly #drop: () => Promise<void>;
@@ -156,15 +156,16 @@ export class World {
   readonly #runners: ProjectionRunner[] = [];
   #feed: Promise<LogFeed> | undefined;
 
-  private constructor(url: string, drop: () => Promise<void>) {
+  private constructor(url: string, drop: () => Promise<void>, store: EventStore) {
+    this.store = store;
     this.url = url;
     this.#drop = drop;
     this.pool = createPool(url, 10, quiet);
   }
 
-  static async create(): Promise<World> {
+  static async create(store: EventStore = createMemoryEventStore({ clock: systemClock })): Promise<World> {
     const { url, drop } = await freshDatabase();
-    return new World(url, drop);
+    return new World(url, drop, store);
   }
 
   /** Each event to its stream, in order; events of one stream that follow each other in one append. Answers the last position. */
