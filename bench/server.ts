@@ -1,6 +1,6 @@
 /** A Baton server with one local no-op agent, for benchmarks whose client is another process. Prints one JSON line when ready. */
-import { startBaton } from '../src/main.ts';
-import { readConfig } from '../src/platform/config.ts';
+import { startBaton } from '#baton/main.js';
+import { readConfig } from '#baton/platform/config.js';
 import { NOOP_AGENT } from './noop-agent.ts';
 
 const baton = await startBaton(readConfig());

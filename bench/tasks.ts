@@ -1,9 +1,9 @@
 import { performance } from 'node:perf_hooks';
-import type { Client } from '../src/cli/client.ts';
-import { Tracker } from '../src/cli/demo/tracker.ts';
-import { registerAgent } from '../src/commands/register-agent.ts';
-import { spawnCarbonAgent } from '../src/examples/carbon/spawn-agent.ts';
-import type { Baton } from '../src/main.ts';
+import type { Client } from '#baton/cli/client.js';
+import { Tracker } from '#baton/cli/demo/tracker.js';
+import { registerAgent } from '#baton/commands/register-agent.js';
+import { spawnCarbonAgent } from '#baton/examples/carbon/spawn-agent.js';
+import type { Baton } from '#baton/main.js';
 import { type Bench, closedLoop, Figures, openLoop } from './harness.ts';
 import { NOOP_AGENT } from './noop-agent.ts';
 import { withBaton, withServer } from './with-baton.ts';

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { Client } from '../src/cli/client.ts';
-import { type Baton, startBaton } from '../src/main.ts';
-import { readConfig } from '../src/platform/config.ts';
+import { Client } from '#baton/cli/client.js';
+import { type Baton, startBaton } from '#baton/main.js';
+import { readConfig } from '#baton/platform/config.js';
 
 const SERVER = fileURLToPath(new URL('./server.ts', import.meta.url));
 
