@@ -126,6 +126,7 @@ export class Client {
       const answer = await this.#json(statusCode, headers, body);
       throw answer.errors ? failureOf(answer.errors) : notBaton(this.url, statusCode, String(headers['content-type']));
     }
+    body.on('error', () => {}); // what follows once it is left is of no interest
     try {
       for await (const { event, data } of serverSentEvents(body)) {
         if (event === 'complete') return;

@@ -11,7 +11,7 @@ export const progressBar = (terminal: Terminal, what: string, total: number): Pr
   const bar = new SingleBar(
     {
       stream: terminal.progress,
-      format: `${what} {bar} {percentage}%  {eta_formatted} left`,
+      format: `${what} {bar} {percentage}%  {duration_formatted}`,
       clearOnComplete: true,
       // A hidden cursor would stay hidden after Ctrl-C.
       hideCursor: false,

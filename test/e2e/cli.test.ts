@@ -51,6 +51,7 @@ beforeAll(async () => {
     BATON_LOG_LEVEL: 'error',
   };
   server = startCli(['serve', '--port', '0', '--json'], env);
+  server.stderr.pipe(process.stderr); // what it has to say when it ends before its time
   const ready = JSON.parse(await firstLine(server)) as Record<string, unknown>;
   expect(ready).toMatchObject({ url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/), pid: server.pid });
   agent = await spawnCarbonAgent('calculator', { workMs: AGENT_WORK_MS });
@@ -299,6 +300,7 @@ describe('a server', () => {
   });
 
   it('stops on SIGTERM within five seconds and takes its announcement back', async () => {
+    expect([server.exitCode, server.signalCode]).toEqual([null, null]);
     const startedAt = performance.now();
     const closed = once(server, 'close');
     server.kill('SIGTERM');
@@ -310,8 +312,13 @@ describe('a server', () => {
   });
 
   it('that was killed is told of, with what to do', async () => {
-    server = startCli(['serve', '--port', '0', '--json'], env);
+    server = startCli(['serve', '--port', '0', '--json'], { ...env, BATON_TYPO: 'x' });
+    let warnings = '';
+    server.stderr.on('data', (chunk: Buffer) => {
+      warnings += chunk.toString();
+    });
     await firstLine(server);
+    expect(warnings).toContain('warning: BATON_TYPO is no setting of Baton');
     const closed = once(server, 'close');
     server.kill('SIGKILL');
     await closed;

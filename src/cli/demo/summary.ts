@@ -1,3 +1,4 @@
+import { SOURCE } from '../../examples/carbon/factors.ts';
 import type { CarbonAgent } from '../../examples/carbon/spawn-agent.ts';
 import { facts, quantile, table } from '../format.ts';
 import type { RunFacts } from './run-log.ts';
@@ -92,7 +93,7 @@ export const summaryText = (run: DemoRun, summary: Summary): string => {
     ['throughput', `${summary.throughputPerS} tasks/s`],
     ['submit', milliseconds(summary.submitMs)],
     ['end to end', milliseconds(summary.endToEndMs)],
-    ['total', `${summary.totalTonnesCO2e} t CO2e`],
+    ['total', `${summary.totalTonnesCO2e} t CO2e; factors: ${SOURCE}`],
     ['audit', auditLine(run, summary)],
   ]);
   const columns = [
