@@ -100,11 +100,13 @@ export class Freshness {
 
   async #pollWhileWaitedFor(): Promise<void> {
     const { clock, logger } = this.#options;
+    let failures = 0;
     while (this.#waiters.size > 0 && !this.#stopping.signal.aborted) {
       try {
         await this.#poll();
+        failures = 0;
       } catch (error) {
-        logger.warn({ err: error }, 'checkpoints not read; trying again');
+        if (++failures === 1) logger.warn({ err: error }, 'checkpoints not read; trying again while readers wait');
       }
       await sleep(clock, POLL_MS, this.#stopping.signal);
     }

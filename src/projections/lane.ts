@@ -3,27 +3,11 @@ import type { Position, StoredEvent } from '../eventstore/event-store.ts';
 import { type Clock, sleep } from '../platform/clock.ts';
 import type { Logger } from '../platform/logger.ts';
 import { isTransientPostgresError } from '../platform/postgres.ts';
-import { type Decode, FoldError, type Operation, operationsOf, type Rows } from './fold.ts';
-import { blockOfOperation, blockOfStream, type ParkedEvent, parkedEvent, parkedEventsTable, WAITS } from './parked.ts';
-import type { AnyTable, Projector } from './projector.ts';
-import type { RowCache } from './row-cache.ts';
-import { causeOf, foldOperations, isFenced, isPoison, type TableWrite, type Writer, writesOf } from './writer.ts';
-
-/** A projection as a lane runs it: its checkpoint in memory, and what it knows of its rows. */
-export type Member = {
-  /** Of the checkpoint. */
-  readonly name: string;
-  readonly projector: Projector;
-  readonly schema: string;
-  readonly generation: bigint;
-  position: Position;
-  readonly cache: RowCache;
-  /** Tables of which rows are read before they are changed. */
-  readonly readTables: Set<AnyTable>;
-  /** Rows and streams that take no further events, see `parked.ts`. */
-  readonly blocks: Set<string>;
-  parked: number;
-};
+import type { Rows } from './fold.ts';
+import type { Member } from './member.ts';
+import { type ParkedEvent, parkedEventsTable } from './parked.ts';
+import { type Collected, collect, type PoisonOptions, sortOut, TooManyParked } from './poison.ts';
+import { foldOperations, isFenced, isPoison, type TableWrite, type Writer, writesOf } from './writer.ts';
 
 export type Batch = {
   readonly events: readonly StoredEvent[];
@@ -36,16 +20,13 @@ export type Feed = {
   read(options: { after?: Position; maxBatch: number; signal: AbortSignal }): AsyncIterable<Batch>;
 };
 
-export type LaneOptions = {
+export type LaneOptions = Pick<PoisonOptions, 'decode' | 'maxParked'> & {
   readonly feed: Feed;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly decode: Decode;
   readonly maxBatch: number;
   /** Shortest time from one commit to the next at the log's end, where batches are small: a transaction costs more than an event in it. */
   readonly lingerMs: number;
-  /** A projection with more parked events than this is broken as a whole, and halts. */
-  readonly maxParked: number;
 };
 
 /** One projection of several cannot go on for a reason that is not the event's; the others have gone on. */
@@ -62,26 +43,11 @@ export class MemberTrouble extends Error {
   }
 }
 
-/** So many events of a projection are parked that it must stop. */
-export class TooManyParked extends Error {
-  override readonly name = 'TooManyParked';
-  readonly #member: Member; // not for the log
-  constructor(member: Member) {
-    super(`${member.parked} events are parked and another one could not be folded; retry them after a fix, or rebuild`);
-    this.#member = member;
-  }
-
-  get member(): Member {
-    return this.#member;
-  }
-}
-
 /** At the log's end a lane writes at most a third of the time. */
 const REST_PER_WORK = 2;
 /** Readers who wait for their own write pay for it. */
 const MAX_LINGER_MS = 60;
 
-type Collected = { readonly operations: readonly Operation[]; readonly parked: readonly ParkedEvent[] };
 type Folded = { readonly rows: Rows; readonly parked: readonly ParkedEvent[] };
 
 const isKnownType = (type: string): boolean => Object.hasOwn(domainEvents, type);
@@ -91,11 +57,13 @@ export class Lane {
   readonly members: readonly Member[];
   readonly #writer: Writer;
   readonly #options: LaneOptions;
+  readonly #poison: PoisonOptions;
 
   constructor(writer: Writer, members: readonly Member[], options: LaneOptions) {
     this.#writer = writer;
     this.members = members;
     this.#options = options;
+    this.#poison = { ...options, now: () => new Date(options.clock.now()).toISOString() };
   }
 
   /**
@@ -172,7 +140,8 @@ export class Lane {
 
   async #commit(members: readonly Member[], events: readonly StoredEvent[], to: Position): Promise<void> {
     const folded: (Folded & { member: Member })[] = [];
-    for (const member of members) folded.push({ member, ...(await this.#fold(member, this.#collect(member, events))) });
+    for (const member of members)
+      folded.push({ member, ...(await this.#fold(member, collect(member, events, this.#poison))) });
     await this.#move(folded, events, to);
   }
 
@@ -206,29 +175,6 @@ export class Lane {
     }
   }
 
-  #collect(member: Member, events: readonly StoredEvent[]): Collected {
-    if (member.blocks.size > 0) return this.#collectPastBlocks(member, events);
-    const operations = events.flatMap((event) => operationsOf(member.projector, event, this.#options.decode));
-    return { operations, parked: [] };
-  }
-
-  #collectPastBlocks(member: Member, events: readonly StoredEvent[]): Collected {
-    const operations: Operation[] = [];
-    const parked: ParkedEvent[] = [];
-    for (const event of events) {
-      if (member.blocks.has(blockOfStream(event.stream))) {
-        parked.push(this.#parkedEvent(member, event, WAITS));
-        continue;
-      }
-      for (const [block, ofRow] of byRow(operationsOf(member.projector, event, this.#options.decode))) {
-        if (member.blocks.has(block)) parked.push(this.#parkedEvent(member, event, WAITS, ofRow[0]));
-        else operations.push(...ofRow);
-      }
-    }
-    if (member.parked + parked.length > this.#options.maxParked) throw new TooManyParked(member);
-    return { operations, parked };
-  }
-
   async #fold(member: Member, { operations, parked }: Collected): Promise<Folded> {
     for (const { kind, table } of operations) if (kind === 'change') member.readTables.add(table);
     return { rows: await foldOperations(this.#writer, member, operations), parked };
@@ -238,64 +184,15 @@ export class Lane {
   async #park(member: Member, events: readonly StoredEvent[], to: Position): Promise<void> {
     const [event] = events;
     if (event === undefined) throw new Error('bug: no event to park');
-    const { good, parked } = await this.#sortOut(member, event);
-    if (member.parked + parked.length > this.#options.maxParked) throw new TooManyParked(member);
-    await this.#move([{ member, ...(await this.#fold(member, { operations: good, parked })) }], events, to);
-    for (const { tableName, cause } of parked) {
+    const sorted = await sortOut(this.#writer, member, event, this.#poison);
+    await this.#move([{ member, ...(await this.#fold(member, sorted)) }], events, to);
+    for (const { tableName, cause } of sorted.parked) {
       const { logger } = this.#options;
       const where = { projection: member.name, position: event.position, type: event.type, table: tableName, cause };
       logger.error(where, 'a projection could not fold an event; it is parked');
     }
   }
-
-  async #sortOut(member: Member, event: StoredEvent): Promise<{ good: Operation[]; parked: ParkedEvent[] }> {
-    let operations: readonly Operation[];
-    try {
-      operations = operationsOf(member.projector, event, this.#options.decode);
-    } catch (error) {
-      if (!(error instanceof FoldError)) throw error;
-      member.blocks.add(blockOfStream(event.stream));
-      return { good: [], parked: [this.#parkedEvent(member, event, error.message)] };
-    }
-    const good: Operation[] = [];
-    const parked: ParkedEvent[] = [];
-    for (const [block, ofRow] of byRow(operations)) {
-      const cause = member.blocks.has(block) ? WAITS : await this.#refusal(member, ofRow);
-      if (cause === undefined) good.push(...ofRow);
-      else {
-        member.blocks.add(block);
-        parked.push(this.#parkedEvent(member, event, cause, ofRow[0]));
-      }
-    }
-    return { good, parked };
-  }
-
-  async #refusal(member: Member, operations: readonly Operation[]): Promise<string | undefined> {
-    try {
-      const { rows } = await this.#fold(member, { operations, parked: [] });
-      await this.#writer.tryOut(writesOf(member.schema, rows));
-      return undefined;
-    } catch (error) {
-      if (!isPoison(error)) throw error;
-      return causeOf(error);
-    }
-  }
-
-  #parkedEvent(member: Member, event: StoredEvent, cause: string, operation?: Operation): ParkedEvent {
-    const at = new Date(this.#options.clock.now()).toISOString();
-    return parkedEvent(member.name, event, cause, at, operation);
-  }
 }
-
-/** Rows do not depend on each other: what an event does to one can be set aside without the rest. */
-const byRow = (operations: readonly Operation[]): Map<string, Operation[]> => {
-  const rows = new Map<string, Operation[]>();
-  for (const operation of operations) {
-    const block = blockOfOperation(operation);
-    rows.set(block, [...(rows.get(block) ?? []), operation]);
-  }
-  return rows;
-};
 
 /** The part of a batch up to a position; beyond the last event before it there is nothing that the part could miss. */
 const upTo = (batch: Batch, until: Position): Pick<Batch, 'events' | 'position'> =>

@@ -6,20 +6,12 @@ import { AppError } from '../platform/errors.ts';
 import { acquireLease, type Lease } from '../platform/lease.ts';
 import type { Logger } from '../platform/logger.ts';
 import { isTransientPostgresError } from '../platform/postgres.ts';
-import {
-  type Checkpoint,
-  ensureReadModel,
-  type HaltedBy,
-  haltProjection,
-  logMismatch,
-  readCheckpoints,
-  resumeProjection,
-} from './checkpoint.ts';
+import { type Checkpoint, logMismatch, readCheckpoints } from './checkpoint.ts';
 import type { Decode } from './fold.ts';
-import { type Feed, Lane, type LaneOptions, type Member, MemberTrouble, TooManyParked } from './lane.ts';
-import { blocksOf, readParked } from './parked.ts';
-import { type Projector, schemaOf } from './projector.ts';
-import { RowCache } from './row-cache.ts';
+import { type Feed, Lane, type LaneOptions, MemberTrouble } from './lane.ts';
+import { halt, type Member, prepareMember } from './member.ts';
+import { TooManyParked } from './poison.ts';
+import type { Projector } from './projector.ts';
 import { isFenced, Writer } from './writer.ts';
 
 export type RunnerOptions = {
@@ -203,7 +195,7 @@ export class ProjectionRunner {
     const members: Member[] = [];
     for (const projector of projectors) {
       try {
-        const member = await this.#prepare(projector);
+        const member = await prepareMember(this.#options, projector);
         if (member) members.push(member);
       } catch (error) {
         if (isOutage(error)) throw error;
@@ -222,7 +214,7 @@ export class ProjectionRunner {
       try {
         await lane.run(signal, { onCaughtUp });
       } catch (error) {
-        if (error instanceof TooManyParked) await this.#halt(error.member, 'parked', error.message);
+        if (error instanceof TooManyParked) await halt(this.#options, error.member, 'parked', error.message);
         else if (error instanceof MemberTrouble) this.#leaveAlone(error.member);
         else if (!isOutage(error) && !isFenced(error) && group.length === 1)
           for (const member of group) this.#leaveAlone(member);
@@ -261,50 +253,6 @@ export class ProjectionRunner {
 
   #leaveAlone(member: Member): void {
     this.#alone.set(member.name, this.#options.clock.now() + ALONE_MS);
-  }
-
-  /** Undefined when the projection cannot be run; why is in its checkpoint, or in the log. */
-  async #prepare(projector: Projector): Promise<Member | undefined> {
-    const { pool, store, logger } = this.#options;
-    const { name } = projector;
-    const head = await store.head();
-    const found = await ensureReadModel(pool, projector, head);
-    if ('newerVersion' in found) {
-      const versions = { projection: name, version: found.newerVersion, known: projector.version };
-      logger.error(versions, 'a newer build made this read model; this build leaves it alone');
-      return undefined;
-    }
-    const { checkpoint, created } = found;
-    if (created) logger.warn({ projection: name }, 'read model created; building it from the beginning of the log');
-    const mismatch = await logMismatch(store, checkpoint, head);
-    if (mismatch !== undefined) {
-      if (checkpoint.haltedBy !== 'log') await this.#halt(checkpoint, 'log', mismatch);
-      return undefined;
-    }
-    if (checkpoint.haltedBy === 'parked') return undefined;
-    if (checkpoint.haltedBy === 'log') await resumeProjection(pool, name);
-    const parked = await readParked(pool, name);
-    return {
-      name,
-      projector,
-      schema: schemaOf(projector),
-      generation: checkpoint.generation,
-      position: checkpoint.position,
-      cache: new RowCache(),
-      readTables: new Set(),
-      blocks: blocksOf(projector, parked),
-      parked: parked.length,
-    };
-  }
-
-  async #halt(
-    member: Pick<Member, 'name' | 'generation' | 'position'>,
-    haltedBy: HaltedBy,
-    reason: string,
-  ): Promise<void> {
-    const where = { projection: member.name, position: member.position.toString(), reason };
-    this.#options.logger.error(where, 'projection halted');
-    await haltProjection(this.#options.pool, member, haltedBy, reason);
   }
 
   /** Ends when a checkpoint asks for a fresh look: rebuilt, retried or let go on by someone, or the log is the right one again. */

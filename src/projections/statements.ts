@@ -26,6 +26,8 @@ const jsonRow = (names: Names, row: Row): Record<string, unknown> => {
   const json: Record<string, unknown> = {};
   for (const [camel, column] of names) {
     const value = row[camel];
+    // JSON would make it null, and nobody would know.
+    if (typeof value === 'number' && !Number.isFinite(value)) throw new RangeError(`${column} is ${value}`);
     if (value !== null) json[column] = typeof value === 'bigint' ? value.toString() : value; // what is absent becomes NULL
   }
   return json;
