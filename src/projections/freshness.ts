@@ -158,7 +158,9 @@ export class Freshness {
 
   /** `<name>,<name>:<position>`, see `writer.ts`. */
   #notified(payload: string): void {
-    const [names = '', position = ''] = payload.split(':');
+    // The name may hold a colon itself (`tasks:verify`). Anybody may notify: what is not of this form is nothing to us.
+    const [, names = '', position] = /^(.+):(-?\d+)$/.exec(payload) ?? [];
+    if (position === undefined) return;
     for (const name of names.split(',')) this.#moved(name, BigInt(position));
   }
 }
