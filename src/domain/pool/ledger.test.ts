@@ -183,6 +183,13 @@ describe('an agent with a free slot', () => {
     ]));
 });
 
+describe('a task whose last attempt failed', () => {
+  it('is given to nobody before its dead letter is read', () => {
+    const ledger = ledgerOf(registered('a'), submitted('t1'), assigned('t1', 'a'), failed('t1', 1, { agentId: 'a' }));
+    expect(routes(ledger, 1_000_000)).toEqual([]);
+  });
+});
+
 describe('a tick with a limit', () => {
   it('assigns no more than that, and the rest in the next', () => {
     const ledger = ledgerOf(registered('a'), submitted('t1'), submitted('t2'), submitted('t3'));

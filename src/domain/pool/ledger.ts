@@ -286,12 +286,16 @@ export class PoolLedger {
     if (!task || data.attempt !== task.attempt) return;
     const holder = data.agentId ?? task.agentId;
     if (holder !== undefined && data.error.source !== 'baton') this.#rate(holder, 1);
+    if (data.retryAt === undefined) {
+      // The dead letter follows in the same append. Until it is read here, the task must not be given to anyone.
+      this.#close(task.taskId);
+      return;
+    }
     this.#release(task);
     this.#unqueue(task);
     task.attempt = data.attempt + 1;
     if (holder !== undefined && !task.failedOn.includes(holder)) task.failedOn = [...task.failedOn, holder];
-    // Without a retry the dead letter follows in the same append and closes the task.
-    task.readyMs = Date.parse(data.retryAt ?? data.failedAt);
+    task.readyMs = Date.parse(data.retryAt);
     this.#reschedule(task);
   }
 
