@@ -1,16 +1,30 @@
-const layer = (name, from, to, comment) => ({ name, severity: 'error', comment, from: { path: from }, to: { path: to } });
+const layer = (name, from, to, comment) => ({
+  name,
+  severity: 'error',
+  comment,
+  from: { path: from },
+  to: { path: to },
+});
 
 /** Directions of dependency: platform <- eventstore <- {commands, processes, projections, dispatch} <- api <- main; domain is pure. */
 module.exports = {
   forbidden: [
-    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-circular',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     layer('domain-is-pure', '^src/domain', '^src/(?!domain)', 'domain imports nothing else of ours'),
     {
       name: 'domain-has-no-effects',
       severity: 'error',
       comment: 'no I/O libraries and no Node modules in the domain',
       from: { path: '^src/domain', pathNot: '\\.test\\.ts$' },
-      to: { path: 'node_modules/(pg|ioredis|pino|bullmq|express|undici|@eventstore)', dependencyTypesNot: ['type-only'] },
+      to: {
+        path: 'node_modules/(pg|ioredis|pino|bullmq|express|undici|@eventstore)',
+        dependencyTypesNot: ['type-only'],
+      },
     },
     {
       name: 'domain-has-no-node-modules',
