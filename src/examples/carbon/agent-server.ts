@@ -235,6 +235,7 @@ const readArguments = () => {
       'heartbeat-interval': { type: 'string', default: '1000' },
       'work-ms': { type: 'string', default: '0' },
       dedupe: { type: 'boolean', default: false },
+      'exit-with-parent': { type: 'boolean', default: false },
     },
   });
   const number = (name: 'port' | 'heartbeat-interval' | 'work-ms', min: number, max: number): number => {
@@ -253,7 +254,8 @@ const readArguments = () => {
 /**
  * Runs an agent as a process of its own until SIGTERM or SIGINT. Once it can be called it prints one JSON line with its card's URL.
  *
- * Arguments: `--port`, `--host`, `--journal FILE`, `--heartbeat BATON_URL --agent-id ID [--heartbeat-interval MS]`, `--work-ms MS`, `--dedupe`.
+ * Arguments: `--port`, `--host`, `--journal FILE`, `--heartbeat BATON_URL --agent-id ID [--heartbeat-interval MS]`, `--work-ms MS`, `--dedupe`,
+ * `--exit-with-parent` (also stop when standard input ends: with whoever started it, however that ended).
  */
 export const runAgent = async (agent: Pick<AgentServerOptions, 'name' | 'description' | 'skills'>): Promise<void> => {
   const { host, port, journal, dedupe, workMs, heartbeat, heartbeatIntervalMs, ...others } = readArguments();
@@ -262,10 +264,12 @@ export const runAgent = async (agent: Pick<AgentServerOptions, 'name' | 'descrip
   const stopBeating = heartbeat === undefined ? undefined : beat(heartbeat, agentId, heartbeatIntervalMs);
   const stop = (): void => {
     stopBeating?.();
+    process.stdin.destroy(); // an open one would keep the process
     void server.close();
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  if (others['exit-with-parent']) process.stdin.once('end', stop).resume();
   const skills = agent.skills.map(({ id }) => id);
   process.stdout.write(
     `${JSON.stringify({ ready: true, agentId, name: agent.name, cardUrl: server.cardUrl, url: server.url, skills, pid: process.pid })}\n`,

@@ -77,8 +77,8 @@ const stopChild = async (child: ChildProcess): Promise<void> => {
 export const spawnCarbonAgent = async (name: CarbonAgentName, options: SpawnOptions = {}): Promise<CarbonAgent> => {
   const script = fileURLToPath(new URL(`./agents/${name}${EXTENSION}`, import.meta.url));
   const loader = EXTENSION === '.ts' ? ['--import', import.meta.resolve('tsx')] : [];
-  const child = spawn(process.execPath, [...loader, script, ...argumentsOf(options)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const child = spawn(process.execPath, [...loader, script, ...argumentsOf(options), '--exit-with-parent'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   try {
     const { agentId, cardUrl, url } = await readyLine(child, name);
