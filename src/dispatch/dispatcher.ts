@@ -17,6 +17,8 @@ import { type AttemptWorker, createAttemptWorker, DEFAULT_TUNING, type WorkerTun
 
 const FEED_BATCH = 1_000;
 const FEED_RETRY_MS = 500;
+/** For the queue to answer when it is left. */
+const QUEUE_ANSWER_MS = 1_000;
 /** Time for jobs that are given up to get back into their queue. */
 const HAND_BACK_MS = 1_000;
 
@@ -89,16 +91,26 @@ class BullDispatcher implements Dispatcher {
   async stop(graceMs: number): Promise<void> {
     const { clock } = this.#options;
     this.#stopListening();
-    await Promise.all(this.#workers.map((worker) => worker.pause()));
+    await this.#within(Promise.all(this.#workers.map((worker) => worker.pause())), QUEUE_ANSWER_MS);
     await this.#idle(clock, graceMs);
     this.#abandon.abort();
     this.#inFlight.abortAll('shutdown');
     await this.#idle(clock, HAND_BACK_MS);
     const abandon = this.#inFlight.size > 0;
-    await Promise.all(this.#workers.map((worker) => worker.close({ abandon })));
+    await this.#within(Promise.all(this.#workers.map((worker) => worker.close({ abandon }))), QUEUE_ANSWER_MS);
     this.#stopping.abort();
     await this.#following;
     this.#redis?.disconnect();
+  }
+
+  /** What the queue is asked at the end is a courtesy: a Redis that does not answer must not keep the process. */
+  async #within(answer: Promise<unknown>, limitMs: number): Promise<void> {
+    const done = new AbortController();
+    const answered = answer.then(() => done.abort());
+    await Promise.race([answered, sleep(this.#options.clock, limitMs, done.signal)]);
+    answered.catch((error: unknown) =>
+      this.#options.logger.debug({ err: error }, 'the job queue did not close cleanly'),
+    );
   }
 
   async #idle(clock: Clock, limitMs: number): Promise<void> {

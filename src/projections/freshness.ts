@@ -142,6 +142,8 @@ export class Freshness {
       client.once('error', reject);
       client.once('end', () => reject(new Error('the listening connection was closed')));
     });
+    // It may be lost before anyone waits for it; closing our own connection is no failure either.
+    ended.catch(() => {});
     signal.addEventListener('abort', close, { once: true });
     try {
       client.on('notification', ({ channel, payload }) => {
@@ -152,7 +154,6 @@ export class Freshness {
       if (!signal.aborted) await ended;
     } finally {
       signal.removeEventListener('abort', close);
-      ended.catch(() => {}); // closing our own connection is no failure
     }
   }
 
