@@ -14,7 +14,8 @@ import type { DeadLetter } from './dispatch/dead-letter-queue.ts';
 import { keepDeadLetters } from './dispatch/dead-letters.ts';
 import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts';
 import type { EgressPolicy } from './dispatch/egress.ts';
-import { createQueues, type Queues } from './dispatch/queue.ts';
+import { LocalHandOver } from './dispatch/local-hand-over.ts';
+import { type AttemptOffers, createQueues, type Queues } from './dispatch/queue.ts';
 import { A2aTransport } from './dispatch/transports/a2a.ts';
 import { type LocalAgentFunction, LocalAgents } from './dispatch/transports/local.ts';
 import { agentDecider } from './domain/agent/decider.ts';
@@ -142,7 +143,7 @@ const lease =
       logger,
     });
 
-const createAssigners = (core: Core): Assigner[] =>
+const createAssigners = (core: Core, offers: AttemptOffers): Assigner[] =>
   core.config.pools.map(
     (pool) =>
       new Assigner({
@@ -152,7 +153,7 @@ const createAssigners = (core: Core): Assigner[] =>
         store: core.store,
         feed: core.feed,
         commands: core.commands,
-        queue: core.queues.attempts,
+        queue: offers,
         snapshots: postgresSnapshots(core.database),
         acquireLease: lease(core, `assigner:${tenant}.${pool}`),
         logger: core.logger,
@@ -170,12 +171,23 @@ const healthMonitor = (core: Core): HealthMonitor =>
     logger: core.logger,
   });
 
-const dispatcherOf = (core: Core, localAgents: LocalAgents): Dispatcher =>
+/** From the assigners of this process to its dispatcher. */
+const handOverOf = ({ queues, config, logger }: Core, localAgents: LocalAgents): LocalHandOver =>
+  new LocalHandOver({
+    queue: queues.attempts,
+    isHere: (agent) => localAgents.find(agent) !== undefined,
+    concurrency: config.dispatchConcurrency,
+    clock: systemClock,
+    logger,
+  });
+
+const dispatcherOf = (core: Core, localAgents: LocalAgents, handOver: LocalHandOver): Dispatcher =>
   createDispatcher({
     commands: core.commands,
     queueOptions: { redisUrl: core.stack.redisUrl, prefix: core.prefix, logger: core.logger },
     feed: core.feed,
     localAgents,
+    handOver,
     a2a: new A2aTransport({ egress: core.egress, clock: systemClock, logger: core.logger }),
     config: core.config,
     tuning: { lockDurationMs: core.config.jobLockMs, stalledIntervalMs: Math.ceil(core.config.jobLockMs / 3) },
@@ -354,13 +366,14 @@ const startRoles = async (core: Core, closing: Closing): Promise<Baton> => {
     runner.start();
     closing.add('the projections', () => runner.stop());
   }
-  const assigners = has('assigner') ? createAssigners(core) : [];
+  const handOver = handOverOf(core, localAgents);
+  const assigners = has('assigner') ? createAssigners(core, handOver) : [];
   const running = runProcesses(
     [{ name: 'task outcomes', run: (signal) => outcomes.run(signal) }, ...processesOf(core, config.roles, assigners)],
     logger,
   );
   closing.add('the processes', () => running.stop());
-  const dispatcher = has('dispatcher') ? dispatcherOf(core, localAgents) : undefined;
+  const dispatcher = has('dispatcher') ? dispatcherOf(core, localAgents, handOver) : undefined;
   dispatcher?.start();
   closing.add('the dispatcher', () => dispatcher?.stop(config.graceMs));
   for (const [index, { counters }] of assigners.entries())

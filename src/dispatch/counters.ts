@@ -2,6 +2,8 @@
 export type DispatchCounters = {
   /** Deliveries. */
   jobs: number;
+  /** Those that came from an assigner of this process, past Redis. */
+  handedOver: number;
   /** Deliveries whose attempt was closed or unknown by then; no call was made. */
   dropped: number;
   /** Deliveries of a job that had been delivered before. */
@@ -26,6 +28,7 @@ export type DispatchCounters = {
 
 export const newCounters = (): DispatchCounters => ({
   jobs: 0,
+  handedOver: 0,
   dropped: 0,
   redelivered: 0,
   calls: 0,

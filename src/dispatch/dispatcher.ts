@@ -9,6 +9,7 @@ import type { Logger } from '../platform/logger.ts';
 import { createRedis } from '../platform/redis.ts';
 import { type DispatchCounters, newCounters } from './counters.ts';
 import { InFlight } from './in-flight.ts';
+import type { LocalHandOver } from './local-hand-over.ts';
 import { localQueueName, poolQueueName, type QueueOptions } from './queue.ts';
 import { AttemptRunner } from './run-attempt.ts';
 import { type LocalAgents, LocalTransport } from './transports/local.ts';
@@ -27,6 +28,8 @@ export type DispatcherOptions = {
   readonly queueOptions: QueueOptions;
   readonly feed: LogFeed;
   readonly localAgents: LocalAgents;
+  /** Where an assigner of this process leaves attempts for them. */
+  readonly handOver?: LocalHandOver;
   /** How agents over the network are called, see `createA2aTransport`. */
   readonly a2a: AgentTransport;
   /** `dispatchConcurrency` holds for each queue that is served: one per pool, and one per local agent. */
@@ -78,26 +81,35 @@ class BullDispatcher implements Dispatcher {
   }
 
   start(): void {
-    const { config, localAgents, queueOptions, tenants = [DEFAULT_TENANT] } = this.#options;
+    const { config, handOver, localAgents, queueOptions, tenants = [DEFAULT_TENANT] } = this.#options;
     this.#redis = createRedis(queueOptions.redisUrl, queueOptions.logger, 'wait');
     // Before the first job, so that no closing of an attempt is missed between reading its state and calling its agent.
     this.#following = this.#follow(this.#stopping.signal);
     for (const tenant of tenants) for (const pool of config.pools) this.#serve(poolQueueName(tenant, pool));
+    handOver?.serve((delivery) => {
+      this.counters.handedOver += 1;
+      return this.#runner.handle(delivery);
+    });
     this.#stopListening = localAgents.onRegistered(({ tenant, agentId }) =>
       this.#serve(localQueueName(tenant, agentId)),
     );
   }
 
   async stop(graceMs: number): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, handOver } = this.#options;
     this.#stopListening();
-    await this.#within(Promise.all(this.#workers.map((worker) => worker.pause())), QUEUE_ANSWER_MS);
+    const pausing = [...this.#workers.map((worker) => worker.pause()), handOver?.pause()];
+    await this.#within(Promise.all(pausing), QUEUE_ANSWER_MS);
     await this.#idle(clock, graceMs);
     this.#abandon.abort();
     this.#inFlight.abortAll('shutdown');
     await this.#idle(clock, HAND_BACK_MS);
     const abandon = this.#inFlight.size > 0;
-    await this.#within(Promise.all(this.#workers.map((worker) => worker.close({ abandon }))), QUEUE_ANSWER_MS);
+    const closing = [
+      ...this.#workers.map((worker) => worker.close({ abandon })),
+      abandon ? undefined : handOver?.empty(),
+    ];
+    await this.#within(Promise.all(closing), QUEUE_ANSWER_MS);
     this.#stopping.abort();
     await this.#following;
     this.#redis?.disconnect();

@@ -46,6 +46,18 @@ const queueNameOf = (job: AttemptJob): string =>
 /** The same attempt is the same job: offering it again changes nothing while the job exists. BullMQ refuses `:` and all-digit ids. */
 export const jobIdOf = ({ taskId, attempt }: Pick<AttemptJob, 'taskId' | 'attempt'>): string => `${taskId}.${attempt}`;
 
+/** How the assigner gets its assignments to dispatchers. */
+export type AttemptOffers = Pick<AttemptQueue, 'ensureSentinel'> & {
+  /**
+   * Takes care that each attempt is delivered; one that waits or is worked on already stays as it is.
+   *
+   * Errors: `AppError` `UNAVAILABLE` when Redis cannot be reached; some of the attempts may have been taken.
+   *
+   * @param times `first`: the attempt was assigned just now and never offered, so nobody can have it yet
+   */
+  offer(jobs: readonly AttemptJob[], times?: 'first' | 'again'): Promise<void>;
+};
+
 /**
  * The queues that carry assigned attempts to dispatchers.
  *

@@ -17,7 +17,7 @@ export type Delivery = {
 /**
  * Handles one delivery.
  *
- * Errors: what it throws makes BullMQ deliver the job again after a back-off; only for trouble with our own stores.
+ * Errors: what it throws makes the job be delivered again after a back-off; only for trouble with our own stores.
  */
 export type AttemptHandler = (delivery: Delivery) => Promise<Handled>;
 
@@ -42,6 +42,11 @@ export type AttemptWorkerOptions = {
 
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 10_000;
+
+/** Pause before a job is delivered once more, after `deliveries` whose handler threw. */
+export const redeliveryDelayMs = (deliveries: number): number =>
+  Math.min(FIRST_RETRY_MS * 2 ** Math.min(deliveries, 10), MAX_RETRY_MS);
+
 /** A job that stalls is delivered again however often that happens: whether its task may go on is decided by the log. */
 const NO_STALL_LIMIT = Number.MAX_SAFE_INTEGER;
 
@@ -79,9 +84,7 @@ export const createAttemptWorker = (queue: string, options: AttemptWorkerOptions
     removeOnFail: { count: 0 },
     runRetryDelay: 500,
     skipVersionCheck: false,
-    settings: {
-      backoffStrategy: (deliveries: number) => Math.min(FIRST_RETRY_MS * 2 ** Math.min(deliveries, 10), MAX_RETRY_MS),
-    },
+    settings: { backoffStrategy: redeliveryDelayMs },
   });
   worker.on('error', (error) => {
     if (isLostJob(error)) logger.debug({ err: error, queue }, 'a job was lost or taken over');

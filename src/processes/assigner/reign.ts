@@ -1,6 +1,6 @@
 import { expireTask, failAttempt, markOutcomeUnknown } from '../../commands/close-attempt.ts';
 import type { Caller, Commands } from '../../commands/context.ts';
-import type { AttemptJob, AttemptQueue } from '../../dispatch/queue.ts';
+import type { AttemptJob, AttemptOffers } from '../../dispatch/queue.ts';
 import { agentStream, poolStream, taskStream } from '../../domain/ids.ts';
 import type { PoolEvent } from '../../domain/pool/events.ts';
 import { type DueTimer, type LedgerEvent, PoolLedger } from '../../domain/pool/ledger.ts';
@@ -44,7 +44,7 @@ export type ReignDeps = {
   readonly store: EventStore;
   readonly feed: LogFeed;
   readonly commands: Commands;
-  readonly queue: Pick<AttemptQueue, 'offer' | 'ensureSentinel'>;
+  readonly queue: AttemptOffers;
   readonly snapshots: SnapshotStore;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -292,7 +292,7 @@ export class Reign {
   /** Not waited for: the assignment is a fact already, and what is lost here is offered again. */
   #offer(jobs: readonly AttemptJob[]): void {
     const offering = this.#deps.queue
-      .offer(jobs)
+      .offer(jobs, 'first')
       .catch((error: unknown) => {
         this.#offerFailed = true;
         this.#deps.logger.warn(
@@ -307,7 +307,7 @@ export class Reign {
   async #offerOpen(): Promise<void> {
     const jobs = this.ledger.openAssignments().map((assignment) => this.#jobOf(assignment));
     for (let from = 0; from < jobs.length; from += OFFER_CHUNK)
-      await this.#deps.queue.offer(jobs.slice(from, from + OFFER_CHUNK));
+      await this.#deps.queue.offer(jobs.slice(from, from + OFFER_CHUNK), 'again');
     this.#counters.reoffered += jobs.length;
   }
 

@@ -1,0 +1,101 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LocalHandOver } from '../../src/dispatch/local-hand-over.ts';
+import { systemClock } from '../../src/platform/clock.ts';
+import { DispatchTest } from './dispatch-setup.ts';
+
+let test: DispatchTest;
+beforeEach(() => {
+  test = new DispatchTest();
+});
+afterEach(() => test.close());
+
+const handOverOf = ({ queues, localAgents, logger }: DispatchTest, concurrency = 20): LocalHandOver =>
+  new LocalHandOver({
+    queue: queues.attempts,
+    isHere: (agent) => localAgents.find(agent) !== undefined,
+    concurrency,
+    clock: systemClock,
+    logger,
+  });
+
+describe('an attempt handed over', () => {
+  it('is called and recorded without a job in Redis', async () => {
+    test.localAgents.register('near', () => 'done');
+    await test.registerLocal('near');
+    const handOver = handOverOf(test);
+    const dispatcher = await test.dispatcher({ handOver });
+    const taskId = await test.submit({});
+    const jobs = [test.job(taskId, 'near', 'local')];
+    await handOver.offer(jobs, 'first');
+    await expect(test.outcome(taskId)).resolves.toMatchObject({ type: 'TaskCompleted', data: { result: 'done' } });
+    expect(dispatcher.counters).toMatchObject({ jobs: 1, handedOver: 1, completed: 1 });
+    expect(await test.redis.exists(`${test.queueOptions.prefix}:local.default.near:id`)).toBe(0);
+  });
+
+  it('is not called twice when it is offered again, also by another process through the queue', async () => {
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let calls = 0;
+    test.localAgents.register('slow', async () => {
+      calls += 1;
+      await released;
+      return 'once';
+    });
+    await test.registerLocal('slow');
+    const handOver = handOverOf(test);
+    const dispatcher = await test.dispatcher({ handOver });
+    const taskId = await test.submit({});
+    const jobs = [test.job(taskId, 'slow', 'local')];
+    await handOver.offer(jobs, 'first');
+    await expect.poll(() => dispatcher.counters.inFlight).toBe(1);
+    await handOver.offer(jobs, 'again');
+    await test.queues.attempts.offer(jobs);
+    await expect.poll(() => dispatcher.counters.jobs).toBe(2);
+    release();
+    await expect(test.outcome(taskId)).resolves.toMatchObject({ data: { result: 'once' } });
+    expect(calls).toBe(1);
+  });
+
+  it('is with another dispatcher after a shutdown, whether it was being worked on or waiting', async () => {
+    let calls = 0;
+    test.localAgents.register('moved', async (input) => {
+      calls += 1;
+      return calls === 1 ? new Promise<never>(() => {}) : input;
+    });
+    await test.registerLocal('moved');
+    const handOver = handOverOf(test, 1);
+    const first = await test.dispatcher({ handOver });
+    const taskIds = [await test.submit('running'), await test.submit('waiting')];
+    await handOver.offer(
+      taskIds.map((taskId) => test.job(taskId, 'moved', 'local')),
+      'first',
+    );
+    await expect.poll(() => first.counters.inFlight).toBe(1);
+    await first.stop(50);
+    expect(first.counters).toMatchObject({ handedOver: 1, handedBack: 1, inFlight: 0 });
+    await test.dispatcher();
+    const outcomes = await Promise.all(taskIds.map((taskId) => test.outcome(taskId)));
+    expect(outcomes).toMatchObject([{ data: { result: 'running' } }, { data: { result: 'waiting' } }]);
+    expect(calls).toBe(3);
+  });
+
+  it('whose task cannot be read at first is delivered again', async () => {
+    test.localAgents.register('steady', () => 'read later');
+    await test.registerLocal('steady');
+    const taskId = await test.submit({});
+    const load = test.commands.tasks.load.bind(test.commands.tasks);
+    let failures = 1;
+    test.commands.tasks.load = async (...args) => {
+      failures -= 1;
+      if (failures >= 0) throw new Error('the log is away');
+      return load(...args);
+    };
+    const handOver = handOverOf(test);
+    const dispatcher = await test.dispatcher({ handOver });
+    await handOver.offer([test.job(taskId, 'steady', 'local')], 'first');
+    await expect(test.outcome(taskId)).resolves.toMatchObject({ data: { result: 'read later' } });
+    expect(dispatcher.counters).toMatchObject({ jobs: 2, redelivered: 1, calls: 1, completed: 1 });
+  });
+});
