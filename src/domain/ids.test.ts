@@ -19,6 +19,11 @@ describe('a derived id', () => {
   it('is the same for the same parts, for ever', () => {
     expect(commandIdOf('acme', 'SubmitTask', 'order-17')).toBe(commandIdOf('acme', 'SubmitTask', 'order-17'));
     expect(TaskId.safeParse(taskIdOf(commandIdOf('acme', 'SubmitTask', 'order-17'))).success).toBe(true);
+    // Logs hold these: they may not change with the way they are computed.
+    expect(commandIdOf('acme', 'SubmitTask', 'order-17')).toBe('b72da9a6-3a5f-5e1a-806b-26f333d4e80d');
+    expect(taskIdOf('c')).toBe('a06d473a-de61-52ac-b2f2-6cedec4754c4');
+    expect(eventIdOf('c', 0)).toBe('ce365835-3625-577e-b8f4-3b73297dbcc8');
+    expect(messageIdOf('c', 1)).toBe('d3637770-bd1f-577f-b8cf-e5a440ba6006');
   });
 
   it('differs when any part differs', () => {

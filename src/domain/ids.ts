@@ -1,11 +1,11 @@
-import { parse, v5 } from 'uuid';
 import { z } from 'zod';
+import { nameUuids } from './name-uuid.ts';
 
 /** Namespace of every id that Baton derives (a constant UUID, so that the same inputs give the same id everywhere). */
-const NAMESPACE = parse('6f6d8a0e-4d5c-5d3b-9f43-6d1c1a3f7b20');
+const uuidOf = nameUuids('6f6d8a0e-4d5c-5d3b-9f43-6d1c1a3f7b20');
 
 /** Joined with U+001F, which no id may contain, so that ('ab','c') and ('a','bc') differ. */
-const derive = (...parts: readonly string[]): string => v5(parts.join('\u001f'), NAMESPACE);
+const derive = (...parts: readonly string[]): string => uuidOf(parts.join('\u001f'));
 
 export const DEFAULT_TENANT = 'default';
 
