@@ -5,8 +5,8 @@ import type { Redis } from 'ioredis';
 import type { Pool } from 'pg';
 import { createMetrics, type Metrics } from './api/metrics.ts';
 import { createApi } from './api/server.ts';
-import { AggregateHandler } from './commands/aggregate-handler.ts';
 import type { Caller, Commands } from './commands/context.ts';
+import { createHandlers } from './commands/handlers.ts';
 import { registerAgent } from './commands/register-agent.ts';
 import { submitTask } from './commands/submit-task.ts';
 import { createAgentCardSource } from './dispatch/agent-cards.ts';
@@ -18,9 +18,7 @@ import { LocalHandOver } from './dispatch/local-hand-over.ts';
 import { type AttemptOffers, createQueues, type Queues } from './dispatch/queue.ts';
 import { A2aTransport } from './dispatch/transports/a2a.ts';
 import { type LocalAgentFunction, LocalAgents } from './dispatch/transports/local.ts';
-import { agentDecider } from './domain/agent/decider.ts';
 import { DEFAULT_TENANT } from './domain/ids.ts';
-import { taskDecider } from './domain/task/decider.ts';
 import { type EmbeddedStack, startEmbedded } from './embedded/stack.ts';
 import { claimDatabase, clusterIdOf } from './eventstore/cluster-identity.ts';
 import { type AppendCounters, countAppends } from './eventstore/counted-event-store.ts';
@@ -120,13 +118,7 @@ const openCore = async (config: Config, logger: Logger, closing: Closing): Promi
   closing.add('the agent cards', () => cards.close());
   const commands: Commands = {
     ...ports,
-    tasks: new AggregateHandler(
-      store,
-      taskDecider,
-      ports,
-      (task) => task.status === 'completed' || task.status === 'cancelled',
-    ),
-    agents: new AggregateHandler(store, agentDecider, ports),
+    ...createHandlers(store, ports),
     cards,
   };
   return { config, logger, stack, store, appends, database, redis, feed, queues, commands, prefix, egress };

@@ -2,10 +2,13 @@ import type { Json } from '../domain/json.ts';
 import type { Money } from '../domain/money.ts';
 import type { AttemptError } from '../domain/task/events.ts';
 import type { Caller, Commands } from './context.ts';
-import { executeTaskCommand } from './task-command.ts';
+import { executeAttemptCommand, executeTaskCommand, type TaskRef } from './task-command.ts';
 
 /** One attempt of one task, and who ran it. Its commands are repeatable: the key is the attempt itself. */
-export type AttemptRef = { readonly taskId: string; readonly attempt: number; readonly agentId: string };
+export type AttemptRef = TaskRef & { readonly attempt: number; readonly agentId: string };
+
+/** What of an attempt tells a repeat from another call. */
+const bodyOf = ({ taskId, attempt, agentId }: AttemptRef) => ({ taskId, attempt, agentId });
 
 const attemptCaller = (caller: Caller, { attempt }: AttemptRef): Caller => ({
   ...caller,
@@ -19,7 +22,7 @@ export const completeAttempt = (
   attempt: AttemptRef,
   outcome: { readonly result: Json; readonly durationMs: number; readonly cost?: Money | undefined },
 ) =>
-  executeTaskCommand(commands, attemptCaller(caller, attempt), attempt.taskId, attempt, (now) => ({
+  executeAttemptCommand(commands, attemptCaller(caller, attempt), attempt, bodyOf(attempt), (now) => ({
     type: 'CompleteAttempt',
     attempt: attempt.attempt,
     agentId: attempt.agentId,
@@ -34,14 +37,19 @@ export const failAttempt = (
   commands: Commands,
   caller: Caller,
   attempt: AttemptRef,
-  outcome: { readonly error: AttemptError; readonly cost?: Money | undefined },
+  outcome: {
+    readonly error: AttemptError;
+    readonly durationMs?: number | undefined;
+    readonly cost?: Money | undefined;
+  },
 ) =>
-  executeTaskCommand(commands, attemptCaller(caller, attempt), attempt.taskId, attempt, (now) => ({
+  executeAttemptCommand(commands, attemptCaller(caller, attempt), attempt, bodyOf(attempt), (now) => ({
     type: 'FailAttempt',
     attempt: attempt.attempt,
     agentId: attempt.agentId,
     error: outcome.error,
     random: commands.random(),
+    ...(outcome.durationMs === undefined ? {} : { durationMs: outcome.durationMs }),
     ...(outcome.cost === undefined ? {} : { cost: outcome.cost }),
     now,
   }));
@@ -51,7 +59,7 @@ export const failAttempt = (
  * `AttemptAlreadyStarted`. Not repeatable on purpose: a repeat could not tell its own record from another's.
  */
 export const startAttempt = (commands: Commands, caller: Caller, attempt: AttemptRef) =>
-  executeTaskCommand(commands, caller, attempt.taskId, attempt, (now) => ({
+  executeAttemptCommand(commands, caller, attempt, bodyOf(attempt), (now) => ({
     type: 'StartAttempt',
     attempt: attempt.attempt,
     agentId: attempt.agentId,
@@ -60,7 +68,7 @@ export const startAttempt = (commands: Commands, caller: Caller, attempt: Attemp
 
 /** Records that nobody knows whether the call took effect. */
 export const markOutcomeUnknown = (commands: Commands, caller: Caller, attempt: AttemptRef, error: AttemptError) =>
-  executeTaskCommand(commands, attemptCaller(caller, attempt), attempt.taskId, attempt, (now) => ({
+  executeAttemptCommand(commands, attemptCaller(caller, attempt), attempt, bodyOf(attempt), (now) => ({
     type: 'MarkOutcomeUnknown',
     attempt: attempt.attempt,
     agentId: attempt.agentId,

@@ -3,10 +3,16 @@ import type { z } from 'zod';
 import type { AgentCommand } from '../domain/agent/commands.ts';
 import type { Agent, AgentRejection } from '../domain/agent/decider.ts';
 import type { AgentEvent } from '../domain/agent/events.ts';
+import type { ExecutionCommand } from '../domain/execution/commands.ts';
+import type { ExecutionRejection } from '../domain/execution/decider.ts';
+import type { ExecutionStreamEvent } from '../domain/execution/evolve.ts';
+import type { Execution } from '../domain/execution/state.ts';
 import { commandIdOf } from '../domain/ids.ts';
 import type { TaskCommand } from '../domain/task/commands.ts';
 import type { Task, TaskRejection } from '../domain/task/decider.ts';
 import type { TaskEvent } from '../domain/task/events.ts';
+import type { WorkflowCommand, WorkflowRejection, WorkflowVersions } from '../domain/workflow/decider.ts';
+import type { WorkflowEvent } from '../domain/workflow/events.ts';
 import type { Position } from '../eventstore/event-store.ts';
 import { canonicalJson } from '../eventstore/provenance.ts';
 import type { Clock, Ids, Random } from '../platform/clock.ts';
@@ -15,11 +21,15 @@ import type { AggregateHandler, CommandContext } from './aggregate-handler.ts';
 
 export type TaskHandler = AggregateHandler<Task, TaskCommand, TaskEvent, TaskRejection>;
 export type AgentHandler = AggregateHandler<Agent, AgentCommand, AgentEvent, AgentRejection>;
+export type WorkflowHandler = AggregateHandler<WorkflowVersions, WorkflowCommand, WorkflowEvent, WorkflowRejection>;
+export type ExecutionHandler = AggregateHandler<Execution, ExecutionCommand, ExecutionStreamEvent, ExecutionRejection>;
 
 /** What every command needs of its surroundings. */
 export type Commands = {
   readonly tasks: TaskHandler;
   readonly agents: AgentHandler;
+  readonly workflows: WorkflowHandler;
+  readonly executions: ExecutionHandler;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly random: Random;

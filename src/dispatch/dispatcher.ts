@@ -169,6 +169,9 @@ class BullDispatcher implements Dispatcher {
     if (event.stream.startsWith('task-')) {
       commands.tasks.observe(event);
       this.#inFlight.observe(event);
+    } else if (event.stream.startsWith('execution-')) {
+      commands.executions.observe(event);
+      this.#inFlight.observe(event);
     } else if (event.stream.startsWith('agent-')) commands.agents.observe(event);
   }
 }

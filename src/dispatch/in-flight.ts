@@ -1,4 +1,3 @@
-import { taskStream } from '../domain/ids.ts';
 import type { StoredEvent } from '../eventstore/event-store.ts';
 import type { AttemptJob } from './queue.ts';
 import { type AbortReason, CallAborted } from './transports/transport.ts';
@@ -35,6 +34,7 @@ const endsCall = (event: StoredEvent, attempt: number): boolean => {
   switch (event.type) {
     case 'TaskCancelled':
     case 'TaskCompleted':
+    case 'TaskFailed':
     case 'TaskDeadLettered':
       return true;
     case 'TaskAttemptFailed':
@@ -44,7 +44,9 @@ const endsCall = (event: StoredEvent, attempt: number): boolean => {
   }
 };
 
-/** The attempts this process is working on, by the stream of their task. */
+const keyOf = (tenant: string, taskId: string): string => `${tenant}.${taskId}`;
+
+/** The attempts this process is working on, by their task. */
 export class InFlight {
   readonly #running = new Map<string, { readonly run: RunningAttempt; done: Promise<Handled> }>();
 
@@ -57,23 +59,25 @@ export class InFlight {
    * again): then that one's end is this one's end. Of two attempts of a task the older one is called off, or not begun.
    */
   run(job: AttemptJob, work: (run: RunningAttempt) => Promise<Handled>): Promise<Handled> {
-    const stream = taskStream(job.tenant, job.taskId);
-    const present = this.#running.get(stream);
+    const key = keyOf(job.tenant, job.taskId);
+    const present = this.#running.get(key);
     if (present?.run.attempt === job.attempt) return present.done;
     if (present && present.run.attempt > job.attempt) return Promise.resolve('done');
     present?.run.abort('closed');
     const run = new RunningAttempt(job.attempt);
     const entry = { run, done: Promise.resolve<Handled>('done') };
-    this.#running.set(stream, entry);
+    this.#running.set(key, entry);
     entry.done = work(run).finally(() => {
-      if (this.#running.get(stream) === entry) this.#running.delete(stream);
+      if (this.#running.get(key) === entry) this.#running.delete(key);
     });
     return entry.done;
   }
 
   /** Ends the call of an attempt that this event closed. Our own outcomes come by here too, but after their call. */
   observe(event: StoredEvent): void {
-    const run = this.#running.get(event.stream)?.run;
+    if (this.#running.size === 0) return;
+    const { taskId } = event.data as { readonly taskId?: unknown };
+    const run = typeof taskId === 'string' ? this.#running.get(keyOf(event.metadata.tenant, taskId))?.run : undefined;
     if (run && endsCall(event, run.attempt)) run.abort('closed');
   }
 

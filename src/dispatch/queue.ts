@@ -12,6 +12,8 @@ export type AttemptJob = {
   readonly tenant: string;
   readonly pool: string;
   readonly taskId: string;
+  /** Of the execution that runs the task; absent for a task of its own. */
+  readonly executionId?: string | undefined;
   readonly attempt: number;
   readonly agentId: string;
   readonly transport: 'a2a' | 'local';

@@ -1,10 +1,11 @@
 import { completeAttempt, failAttempt, markOutcomeUnknown, startAttempt } from '../commands/close-attempt.ts';
 import type { Accepted, Caller, Commands } from '../commands/context.ts';
-import { reportProgress } from '../commands/report-progress.ts';
-import { agentStream, messageIdOf, taskStream } from '../domain/ids.ts';
+import { reportAttemptProgress } from '../commands/report-progress.ts';
+import { taskOf } from '../domain/execution/decider.ts';
+import { agentStream, executionStream, messageIdOf, taskStream } from '../domain/ids.ts';
 import type { Json } from '../domain/json.ts';
 import type { Result } from '../domain/result.ts';
-import type { Task, TaskRejection } from '../domain/task/decider.ts';
+import type { Task } from '../domain/task/decider.ts';
 import type { AttemptError } from '../domain/task/events.ts';
 import { sleep } from '../platform/clock.ts';
 import { AppError } from '../platform/errors.ts';
@@ -22,7 +23,7 @@ type OpenTask = Extract<Task, { status: 'open' }>;
 /** What came of a call, in the words of the log. */
 type Outcome =
   | { readonly kind: 'completed'; readonly result: Json; readonly durationMs: number }
-  | { readonly kind: 'failed'; readonly error: AttemptError }
+  | { readonly kind: 'failed'; readonly error: AttemptError; readonly durationMs?: number }
   /** The agent must not be called twice, and nobody knows whether it was. */
   | { readonly kind: 'unknown'; readonly error: AttemptError }
   /** The attempt was closed elsewhere while the agent worked. */
@@ -44,8 +45,8 @@ const RECORD_PATIENCE_MS = 60_000;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5_000;
 
-const isCurrent = (task: Task, job: AttemptJob): task is OpenTask =>
-  task.status === 'open' && task.attempt === job.attempt;
+const isCurrent = (task: Task | undefined, job: AttemptJob): task is OpenTask =>
+  task?.status === 'open' && task.attempt === job.attempt;
 
 const isRegistered = (agent: { readonly status: string }): agent is RegisteredAgent =>
   agent.status === 'active' || agent.status === 'draining';
@@ -69,6 +70,7 @@ const timeoutError = (timeoutMs: number): AttemptError => ({
   message: `no answer within ${timeoutMs} ms`,
   source: 'timeout',
   retryable: true,
+  outcomeUnknown: true,
 });
 
 const bugError: AttemptError = {
@@ -120,12 +122,16 @@ export class AttemptRunner {
   }
 
   async #currentTask(job: AttemptJob): Promise<OpenTask | undefined> {
-    const { tasks } = this.#deps.commands;
-    const stream = taskStream(job.tenant, job.taskId);
-    const known = await tasks.load(stream);
+    const known = await this.#loadTask(job, false);
     if (isCurrent(known, job)) return known;
-    const read = await tasks.load(stream, { fresh: true });
+    const read = await this.#loadTask(job, true);
     return isCurrent(read, job) ? read : undefined;
+  }
+
+  async #loadTask({ tenant, taskId, executionId }: AttemptJob, fresh: boolean): Promise<Task | undefined> {
+    const { tasks, executions } = this.#deps.commands;
+    if (executionId === undefined) return tasks.load(taskStream(tenant, taskId), { fresh });
+    return taskOf(await executions.load(executionStream(tenant, executionId), { fresh }), taskId);
   }
 
   async #registeredAgent(job: AttemptJob): Promise<RegisteredAgent | undefined> {
@@ -188,7 +194,10 @@ export class AttemptRunner {
       });
       return { kind: 'completed', result: acceptResult(result), durationMs: Math.round(clock.monotonic() - startedMs) };
     } catch (error) {
-      return this.#outcomeOf(error, agent, task.submitted.timeoutMs, job);
+      const outcome = this.#outcomeOf(error, agent, task.submitted.timeoutMs, job);
+      return outcome.kind === 'failed'
+        ? { ...outcome, durationMs: Math.round(clock.monotonic() - startedMs) }
+        : outcome;
     }
   }
 
@@ -204,7 +213,8 @@ export class AttemptRunner {
     if (error instanceof TransportError) {
       const { code, message, source, retryable, outcomeKnown } = error;
       const kind = atMostOnce && !outcomeKnown ? 'unknown' : 'failed';
-      return { kind, error: attemptError({ code, message, source, retryable }) };
+      const unknown = outcomeKnown ? {} : { outcomeUnknown: true as const };
+      return { kind, error: attemptError({ code, message, source, retryable, ...unknown }) };
     }
     logger.error({ err: error, taskId: job.taskId, attempt: job.attempt }, 'a call failed unexpectedly');
     return { kind: atMostOnce ? 'unknown' : 'failed', error: bugError };
@@ -212,7 +222,7 @@ export class AttemptRunner {
 
   async #reportProgress(job: AttemptJob, progress: object): Promise<void> {
     try {
-      await reportProgress(this.#deps.commands, callerOf(job), job.taskId, { ...progress, attempt: job.attempt });
+      await reportAttemptProgress(this.#deps.commands, callerOf(job), job, { ...progress, attempt: job.attempt });
     } catch (error) {
       // Progress is a courtesy: losing a report must not fail the attempt.
       this.#deps.logger.debug({ err: error, taskId: job.taskId }, 'progress could not be recorded');
@@ -232,7 +242,9 @@ export class AttemptRunner {
       case 'completed':
         return this.#recordResult(job, agent, outcome);
       case 'failed':
-        return this.#close('failed', job, () => failAttempt(commands, caller, job, { error: outcome.error, cost }));
+        return this.#close('failed', job, () =>
+          failAttempt(commands, caller, job, { error: outcome.error, durationMs: outcome.durationMs, cost }),
+        );
       case 'unknown':
         return this.#close('indeterminate', job, () => markOutcomeUnknown(commands, caller, job, outcome.error));
     }
@@ -265,7 +277,7 @@ export class AttemptRunner {
   async #close(
     counter: 'completed' | 'failed' | 'indeterminate',
     job: AttemptJob,
-    append: () => Promise<Result<Accepted, TaskRejection>>,
+    append: () => Promise<Result<Accepted, unknown>>,
   ): Promise<Handled> {
     const { commands, counters, abandon } = this.#deps;
     const giveUpMs = commands.clock.monotonic() + RECORD_PATIENCE_MS;

@@ -1,10 +1,12 @@
 import { type AgentEvent, agentEvents } from './agent/events.ts';
 import { type ClusterEvent, clusterEvents } from './cluster/events.ts';
 import type { EventDefinitions } from './event-definition.ts';
+import { type ExecutionEvent, executionEvents } from './execution/events.ts';
 import { type PoolEvent, poolEvents } from './pool/events.ts';
 import { type TaskEvent, taskEvents } from './task/events.ts';
+import { type WorkflowEvent, workflowEvents } from './workflow/events.ts';
 
-export type DomainEvent = TaskEvent | AgentEvent | PoolEvent | ClusterEvent;
+export type DomainEvent = TaskEvent | AgentEvent | PoolEvent | ClusterEvent | WorkflowEvent | ExecutionEvent;
 export type DomainEventType = DomainEvent['type'];
 
 /** Every event type that this build knows. */
@@ -13,4 +15,6 @@ export const domainEvents = {
   ...agentEvents,
   ...poolEvents,
   ...clusterEvents,
+  ...workflowEvents,
+  ...executionEvents,
 } as const satisfies EventDefinitions;

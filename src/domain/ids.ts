@@ -16,6 +16,10 @@ export const AgentId = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/, 'must match ^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$');
 export const TaskId = z.uuid();
+export const ExecutionId = z.uuid();
+export const WorkflowName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/, 'must match ^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$');
 
 /**
  * The id of an intent. The same key in the same tenant and scope (command and target) is the same intent.
@@ -28,12 +32,28 @@ export const commandIdOf = (tenant: string, scope: string, idempotencyKey: strin
 export const eventIdOf = (commandId: string, ordinal: number): string => derive('event', commandId, String(ordinal));
 
 export const taskIdOf = (commandId: string): string => derive('task', commandId);
+export const executionIdOf = (commandId: string): string => derive('execution', commandId);
+
+/**
+ * The id of a task that an execution runs.
+ *
+ * @param unit the step, the item of a step, or the compensation of either (see `unitKeyOf`)
+ * @param generation from 1; a new one when the step is asked to do something else than before, so that agents do not take it for a repeat
+ */
+export const executionTaskIdOf = (executionId: string, unit: string, generation: number): string =>
+  derive('task', executionId, unit, String(generation));
+
+/** The id of the execution that a step starts as its sub-workflow. */
+export const childExecutionIdOf = (executionId: string, unit: string, generation: number): string =>
+  derive('execution', executionId, unit, String(generation));
 
 /** The A2A message id of one attempt: a repeated send of the same attempt carries the same id. */
 export const messageIdOf = (taskId: string, attempt: number): string => derive('message', taskId, String(attempt));
 
 export const agentStream = (tenant: string, agentId: string): string => `agent-${tenant}.${agentId}`;
 export const taskStream = (tenant: string, taskId: string): string => `task-${tenant}.${taskId}`;
+export const executionStream = (tenant: string, executionId: string): string => `execution-${tenant}.${executionId}`;
+export const workflowStream = (tenant: string, name: string): string => `workflow-${tenant}.${name}`;
 export const poolStream = (tenant: string, pool: string): string => `pool-${tenant}.${pool}`;
 
 /** Holds the identity of the log itself. */

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { expect, inject } from 'vitest';
-import { AggregateHandler } from '../../src/commands/aggregate-handler.ts';
 import type { Caller, Commands } from '../../src/commands/context.ts';
+import { createHandlers } from '../../src/commands/handlers.ts';
 import { registerAgent } from '../../src/commands/register-agent.ts';
 import { submitTask } from '../../src/commands/submit-task.ts';
 import { createAgentCardSource } from '../../src/dispatch/agent-cards.ts';
@@ -9,9 +9,7 @@ import { createDispatcher, type Dispatcher, type DispatcherOptions } from '../..
 import { type AttemptJob, createQueues } from '../../src/dispatch/queue.ts';
 import { A2aTransport } from '../../src/dispatch/transports/a2a.ts';
 import { LocalAgents } from '../../src/dispatch/transports/local.ts';
-import { agentDecider } from '../../src/domain/agent/decider.ts';
 import { taskStream } from '../../src/domain/ids.ts';
-import { taskDecider } from '../../src/domain/task/decider.ts';
 import type { TaskEvent } from '../../src/domain/task/events.ts';
 import type { EventStore } from '../../src/eventstore/event-store.ts';
 import { LogFeed } from '../../src/eventstore/log-feed.ts';
@@ -29,8 +27,7 @@ export const commandsOn = (store: EventStore): Commands => {
   const logger = createLogger('silent');
   return {
     ...ports,
-    tasks: new AggregateHandler(store, taskDecider, ports, (task) => task.status === 'completed'),
-    agents: new AggregateHandler(store, agentDecider, ports),
+    ...createHandlers(store, ports),
     cards: createAgentCardSource({ egress, logger }),
   };
 };

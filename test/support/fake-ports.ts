@@ -1,7 +1,5 @@
-import { AggregateHandler } from '../../src/commands/aggregate-handler.ts';
 import type { AgentCardSource, Commands } from '../../src/commands/context.ts';
-import { agentDecider } from '../../src/domain/agent/decider.ts';
-import { taskDecider } from '../../src/domain/task/decider.ts';
+import { createHandlers } from '../../src/commands/handlers.ts';
 import type { EventStore } from '../../src/eventstore/event-store.ts';
 import type { Clock, Ids, Random } from '../../src/platform/clock.ts';
 import { AppError } from '../../src/platform/errors.ts';
@@ -92,7 +90,6 @@ export const commandsOver = (
     ids,
     random,
     cards,
-    tasks: new AggregateHandler(store, taskDecider, { clock, random }, ({ status }) => status === 'completed'),
-    agents: new AggregateHandler(store, agentDecider, { clock, random }),
+    ...createHandlers(store, { clock, random }),
   };
 };

@@ -219,7 +219,8 @@ class Campaign {
     const nowMs = this.#clock.now();
     for (const timer of writer.ledger.dueTimers(nowMs, 1_000)) {
       if (timer.kind === 'deadlinePassed') await expireTask(this.#anyProcess, DISPATCHER, timer.taskId, timer.assigned);
-      else await failAttempt(this.#anyProcess, DISPATCHER, timer, { error: { ...TROUBLE, retryable: true } });
+      else if (timer.kind === 'attemptExpired')
+        await failAttempt(this.#anyProcess, DISPATCHER, timer, { error: { ...TROUBLE, retryable: true } });
     }
     const assignments = writer.ledger.assign(nowMs, 5);
     if (assignments.length === 0) return;

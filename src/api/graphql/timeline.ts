@@ -42,6 +42,8 @@ const SUMMARIES: { readonly [Type in TaskEvent['type']]: (data: Data<Type>) => s
   TaskCompleted: ({ attempt, agentId, durationMs }) =>
     `completed by ${agentId} in attempt ${attempt} after ${Math.round(durationMs)} ms`,
   TaskCancelled: ({ reason }) => (reason === undefined ? 'cancelled' : `cancelled: ${reason}`),
+  TaskFailed: ({ reason, attempts, error }) =>
+    `failed for good after ${attempts} attempts, ${reason.replaceAll('_', ' ')}: ${error.code}`,
   TaskDeadLettered: ({ reason, attempts, error }) =>
     `given up after ${attempts} attempts, ${reason.replaceAll('_', ' ')}: ${error.code}`,
   TaskRedriven: ({ nextAttempt }) => `sent back to work as attempt ${nextAttempt}`,

@@ -1,5 +1,7 @@
 import semver from 'semver';
 import type { AgentEvent, Capability, Health, Transport } from '../agent/events.ts';
+import type { ExecutionEvent } from '../execution/events.ts';
+import { isCompensation } from '../execution/unit.ts';
 import { IndexedHeap } from '../indexed-heap.ts';
 import { strategies } from '../routing/strategies.ts';
 import type { Candidate, RoutingStrategy, Scored } from '../routing/strategy.ts';
@@ -14,7 +16,7 @@ const ERROR_RATE_WEIGHT = 0.1;
 export const DISPATCH_GRACE_MS = 30_000;
 const SHOWN_CANDIDATES = 3;
 
-export type LedgerEvent = TaskEvent | AgentEvent | PoolEvent;
+export type LedgerEvent = TaskEvent | AgentEvent | PoolEvent | ExecutionEvent;
 
 type AgentEntry = {
   readonly agentId: string;
@@ -43,6 +45,12 @@ type TaskEntry = Requirement & {
   agentId: string | undefined;
   expiresMs: number;
   failedOn: readonly string[];
+  /** The execution that the task belongs to. */
+  readonly executionId: string | undefined;
+  /** Undoes something: goes on while its execution aborts. */
+  readonly undoes: boolean;
+  /** Its execution must be told whether an agent holds it; no agent gets it any more. */
+  releasing: boolean;
   /** Order of arrival in the pool: decides between equal times, the same before and after a snapshot. */
   readonly seq: number;
 };
@@ -53,6 +61,7 @@ export type OpenAssignment = {
   readonly attempt: number;
   readonly agentId: string;
   readonly transport: Transport['kind'];
+  readonly executionId: string | undefined;
   readonly expiresMs: number;
 };
 
@@ -62,18 +71,28 @@ export type DueTimer =
       readonly taskId: string;
       readonly attempt: number;
       readonly agentId: string;
+      readonly executionId: string | undefined;
     }
-  | { readonly kind: 'deadlinePassed'; readonly taskId: string; readonly assigned: boolean };
+  | { readonly kind: 'deadlinePassed'; readonly taskId: string; readonly assigned: boolean }
+  /** The task's execution aborts. */
+  | {
+      readonly kind: 'release';
+      readonly taskId: string;
+      readonly attempt: number;
+      readonly executionId: string;
+      readonly held: boolean;
+    };
 
 export type LedgerSnapshot = {
   readonly version: typeof SNAPSHOT_VERSION;
   readonly agents: readonly AgentEntry[];
   readonly tasks: readonly TaskEntry[];
   readonly turns: readonly (readonly [string, number])[];
+  readonly paused: readonly string[];
 };
 
 /** Raised with any change of what a snapshot holds or means; older ones are then ignored and the log is read instead. */
-export const SNAPSHOT_VERSION = 2;
+export const SNAPSHOT_VERSION = 3;
 
 /** No range is another requirement than `*`, which leaves prereleases out; the empty range is refused at submission. */
 const requirementKey = ({ capability, versionRange }: Requirement): string => `${capability}@${versionRange ?? ''}`;
@@ -101,18 +120,24 @@ export class PoolLedger {
   readonly #turns = new Map<string, number>();
   /** Agents able to meet a requirement; dropped when any agent's capabilities change. */
   readonly #able = new Map<string, readonly AgentEntry[]>();
+  /** Open tasks of each execution. */
+  readonly #ofExecution = new Map<string, Set<string>>();
+  /** Executions whose tasks no agent gets for the time being. */
+  readonly #paused: Set<string>;
   #nextSeq = 0;
   /** Tasks that an agent holds. */
   #held = 0;
 
   constructor(pool: string, snapshot?: LedgerSnapshot) {
     this.pool = pool;
+    this.#paused = new Set(snapshot?.paused);
     for (const agent of snapshot?.agents ?? []) this.#agents.set(agent.agentId, { ...agent });
     for (const [key, turn] of snapshot?.turns ?? []) this.#turns.set(key, turn);
     for (const task of snapshot?.tasks ?? []) {
       this.#tasks.set(task.taskId, { ...task });
       this.#nextSeq = Math.max(this.#nextSeq, task.seq + 1);
       if (task.agentId !== undefined) this.#held += 1;
+      this.#index(task);
       this.#reschedule(task);
     }
   }
@@ -123,6 +148,7 @@ export class PoolLedger {
       agents: [...this.#agents.values()].map((agent) => ({ ...agent })),
       tasks: [...this.#tasks.values()].map((task) => ({ ...task })),
       turns: [...this.#turns],
+      paused: [...this.#paused],
     };
   }
 
@@ -138,13 +164,17 @@ export class PoolLedger {
   openAssignments(): OpenAssignment[] {
     const open: OpenAssignment[] = [];
     for (const task of this.#tasks.values()) {
-      const { taskId, attempt, agentId, expiresMs } = task;
+      const { taskId, attempt, agentId, expiresMs, executionId } = task;
       if (agentId === undefined) continue;
       // An agent that was gone when its assignment was appended: a dispatcher of the pool closes the attempt.
       const transport = this.transportOf(agentId) ?? 'a2a';
-      open.push({ taskId, attempt, agentId, transport, expiresMs });
+      open.push({ taskId, attempt, agentId, transport, executionId, expiresMs });
     }
     return open;
+  }
+
+  executionOf(taskId: string): string | undefined {
+    return this.#tasks.get(taskId)?.executionId;
   }
 
   transportOf(agentId: string): Transport['kind'] | undefined {
@@ -173,8 +203,18 @@ export class PoolLedger {
         this.#close(event.data.taskId);
         return;
       case 'TaskCancelled':
+      case 'TaskFailed':
       case 'TaskDeadLettered':
         this.#close(event.data.taskId);
+        return;
+      case 'ExecutionPaused':
+        this.#pause(event.data.executionId);
+        return;
+      case 'ExecutionResumed':
+        this.#resume(event.data.executionId);
+        return;
+      case 'ExecutionAborting':
+        this.#abort(event.data);
         return;
       case 'TaskAttemptStarted':
       case 'TaskProgressReported':
@@ -183,8 +223,16 @@ export class PoolLedger {
       case 'TasksAssigned':
         if (event.data.pool === this.pool) for (const assignment of event.data.assignments) this.#assigned(assignment);
         return;
-      default:
+      case 'AgentRegistered':
+      case 'AgentReconfigured':
+      case 'AgentHealthChanged':
+      case 'AgentDrainStarted':
+      case 'AgentDeregistered':
         this.#evolveAgent(event);
+        return;
+      default:
+        // What else happens to an execution does not concern its tasks' assignment.
+        return;
     }
   }
 
@@ -230,25 +278,67 @@ export class PoolLedger {
   }
 
   #timerOf(task: TaskEntry, nowMs: number): DueTimer {
-    const { taskId, attempt, agentId } = task;
+    const { taskId, attempt, agentId, executionId, releasing } = task;
+    // A task that an agent holds on to for too long is given up in any case.
+    const expired = agentId !== undefined && task.expiresMs <= nowMs;
+    if (releasing && executionId !== undefined && !expired)
+      return { kind: 'release', taskId, attempt, executionId, held: agentId !== undefined };
     if (task.deadlineMs !== undefined && task.deadlineMs <= nowMs)
       return { kind: 'deadlinePassed', taskId, assigned: agentId !== undefined };
-    const holder = agentId as string;
-    return {
-      kind: 'attemptExpired',
-      taskId,
-      attempt,
-      agentId: holder,
-    };
+    return { kind: 'attemptExpired', taskId, attempt, agentId: agentId as string, executionId };
+  }
+
+  #index({ taskId, executionId }: TaskEntry): void {
+    if (executionId === undefined) return;
+    const known = this.#ofExecution.get(executionId);
+    if (known) known.add(taskId);
+    else this.#ofExecution.set(executionId, new Set([taskId]));
+  }
+
+  *#tasksOf(executionId: string): Generator<TaskEntry> {
+    for (const taskId of this.#ofExecution.get(executionId) ?? []) yield this.#tasks.get(taskId) as TaskEntry;
+  }
+
+  #pause(executionId: string): void {
+    this.#paused.add(executionId);
+    for (const task of this.#tasksOf(executionId)) this.#unqueue(task);
+  }
+
+  #resume(executionId: string): void {
+    if (!this.#paused.delete(executionId)) return;
+    for (const task of this.#tasksOf(executionId)) this.#reschedule(task);
+  }
+
+  /** From here on no agent gets a step of the execution. It is told of each whether an agent holds it, unless it waits for those. */
+  #abort({ executionId, interrupt, reason }: Extract<ExecutionEvent, { type: 'ExecutionAborting' }>['data']): void {
+    if (reason !== 'step_failed') this.#resume(executionId);
+    for (const task of this.#tasksOf(executionId)) {
+      if (task.undoes || (task.agentId !== undefined && !interrupt)) continue;
+      task.releasing = true;
+      this.#unqueue(task);
+      this.#schedule(task);
+    }
   }
 
   #open(
     facts: Omit<
       TaskEntry,
-      'attempt' | 'readyMs' | 'agentId' | 'expiresMs' | 'failedOn' | 'seq' | 'deadlineMs' | 'versionRange'
+      | 'attempt'
+      | 'readyMs'
+      | 'agentId'
+      | 'expiresMs'
+      | 'failedOn'
+      | 'seq'
+      | 'deadlineMs'
+      | 'versionRange'
+      | 'executionId'
+      | 'undoes'
+      | 'releasing'
     > & {
       readonly versionRange?: string | undefined;
       readonly deadlineAt?: string | undefined;
+      readonly executionId?: string | undefined;
+      readonly unit?: string | undefined;
     },
     attempt: number,
     readyMs: number,
@@ -266,9 +356,13 @@ export class PoolLedger {
       agentId: undefined,
       expiresMs: 0,
       failedOn: [],
+      executionId: facts.executionId,
+      undoes: facts.unit !== undefined && isCompensation(facts.unit),
+      releasing: false,
       seq: this.#nextSeq++,
     };
     this.#tasks.set(task.taskId, task);
+    this.#index(task);
     this.#reschedule(task);
   }
 
@@ -279,6 +373,10 @@ export class PoolLedger {
     this.#unqueue(task);
     this.#timers.delete(taskId);
     this.#tasks.delete(taskId);
+    if (task.executionId === undefined) return;
+    const others = this.#ofExecution.get(task.executionId);
+    others?.delete(taskId);
+    if (others?.size === 0) this.#ofExecution.delete(task.executionId);
   }
 
   #attemptFailed(data: Extract<TaskEvent, { type: 'TaskAttemptFailed' }>['data']): void {
@@ -325,11 +423,17 @@ export class PoolLedger {
 
   /** Puts a task where it belongs by its fields: held by an agent, ready, or delayed. */
   #reschedule(task: TaskEntry): void {
-    if (task.agentId === undefined) this.#delayed.set(task.taskId, task.readyMs, task.seq);
+    const paused = task.executionId !== undefined && this.#paused.has(task.executionId);
+    if (task.agentId === undefined && !task.releasing && !paused)
+      this.#delayed.set(task.taskId, task.readyMs, task.seq);
     this.#schedule(task);
   }
 
   #schedule(task: TaskEntry): void {
+    if (task.releasing) {
+      this.#timers.set(task.taskId, 0, task.seq);
+      return;
+    }
     const expires = task.agentId === undefined ? Number.POSITIVE_INFINITY : task.expiresMs;
     const due = Math.min(expires, task.deadlineMs ?? Number.POSITIVE_INFINITY);
     if (due === Number.POSITIVE_INFINITY) this.#timers.delete(task.taskId);

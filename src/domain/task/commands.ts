@@ -84,7 +84,11 @@ export type FailAttempt = AttemptOutcome & {
   readonly agentId?: string;
   readonly error: AttemptError;
   readonly random: number;
+  /** Wall time of the call. */
+  readonly durationMs?: number;
   readonly cost?: Money;
+  /** No further attempt, whatever the policy says: nobody wants the result any more. */
+  readonly final?: boolean;
 };
 
 /** Recorded before the call of an agent that must not be called twice. */
@@ -105,7 +109,13 @@ export type ProgressInput = z.output<typeof ProgressInput>;
 
 export type ReportProgress = AttemptOutcome & ProgressInput & { readonly type: 'ReportProgress' };
 
-export type CancelTask = { readonly type: 'CancelTask'; readonly reason?: string; readonly now: string };
+export type CancelTask = {
+  readonly type: 'CancelTask';
+  readonly reason?: string;
+  /** An agent holds it. */
+  readonly interrupted?: true;
+  readonly now: string;
+};
 export type RedriveTask = { readonly type: 'RedriveTask'; readonly deadlineAt?: string; readonly now: string };
 
 /** The deadline has passed. `assigned` tells whether the current attempt is in the ledger and so must be closed first. */

@@ -23,6 +23,8 @@ type SubmittedFacts = Extract<TaskEvent, { type: 'TaskSubmitted' }>['data'];
  *                     │  ├─fail, no budget or not retryable, or deadline──▶ deadLettered ──redrive──▶ open(k+1), new budget
  *                     │  └─outcome unknown──▶ indeterminate ──late completion──▶ completed, ──redrive──▶ open(k+1)
  *                     └─cancel──▶ cancelled          (also from deadLettered and indeterminate)
+ *
+ * A task of an execution becomes `failed` where another would be deadLettered.
  */
 export type Task =
   | { readonly status: 'none' }
@@ -32,6 +34,7 @@ export type Task =
     })
   | (Facts & { readonly status: 'indeterminate' })
   | (Facts & { readonly status: 'deadLettered' })
+  | (Facts & { readonly status: 'failed' })
   | (Facts & { readonly status: 'completed' })
   | (Facts & { readonly status: 'cancelled' });
 
@@ -93,10 +96,27 @@ const deadLettered = (
 
 const plusMs = (instant: string, ms: number): string => new Date(Date.parse(instant) + ms).toISOString();
 
+/** The end of a task whose last attempt has failed. */
+const given = (command: FailAttempt, task: Open): TaskEvent => {
+  const { attempt, error, now, final } = command;
+  const reason = error.retryable ? 'attempts_exhausted' : 'not_retryable';
+  if (task.submitted.executionId === undefined) return deadLettered(task, reason, attempt, error, now);
+  return {
+    type: 'TaskFailed',
+    data: {
+      taskId: task.submitted.taskId,
+      reason: final ? 'execution_aborting' : reason,
+      attempts: attempt,
+      error,
+      failedAt: now,
+    },
+  };
+};
+
 const fail = (command: FailAttempt, task: Open): Decision => {
-  const { attempt, error, now, agentId, cost } = command;
+  const { attempt, error, now, agentId, cost, durationMs, final } = command;
   const failures = attempt - task.budgetFrom;
-  const exhausted = failures >= task.submitted.retry.maxAttempts;
+  const exhausted = final || failures >= task.submitted.retry.maxAttempts;
   const retryAt =
     error.retryable && !exhausted
       ? plusMs(now, retryDelayMs(task.submitted.retry, failures, command.random))
@@ -110,14 +130,11 @@ const fail = (command: FailAttempt, task: Open): Decision => {
       failedAt: now,
       ...(agentId === undefined ? {} : { agentId }),
       ...(retryAt === undefined ? {} : { retryAt }),
+      ...(durationMs === undefined ? {} : { durationMs }),
       ...(cost === undefined ? {} : { cost }),
     },
   };
-  if (retryAt !== undefined) return ok([failed]);
-  return ok([
-    failed,
-    deadLettered(task, error.retryable ? 'attempts_exhausted' : 'not_retryable', attempt, error, now),
-  ]);
+  return ok(retryAt === undefined ? [failed, given(command, task)] : [failed]);
 };
 
 const complete = (command: CompleteAttempt, task: Known): Decision => {
@@ -158,7 +175,17 @@ const expire = (command: ExpireTask, task: Open): Decision => {
   return ok([closed, deadLettered(task, 'deadline_passed', task.attempt, DEADLINE_ERROR, command.now)]);
 };
 
-const routingFacts = ({ taskId, pool, capability, versionRange, priority, strategy, timeoutMs }: SubmittedFacts) => ({
+const routingFacts = ({
+  taskId,
+  pool,
+  capability,
+  versionRange,
+  priority,
+  strategy,
+  timeoutMs,
+  executionId,
+  unit,
+}: SubmittedFacts) => ({
   taskId,
   pool,
   capability,
@@ -166,11 +193,14 @@ const routingFacts = ({ taskId, pool, capability, versionRange, priority, strate
   strategy,
   timeoutMs,
   ...(versionRange === undefined ? {} : { versionRange }),
+  ...(executionId === undefined ? {} : { executionId }),
+  ...(unit === undefined ? {} : { unit }),
 });
 
+const REDRIVABLE: ReadonlySet<Task['status']> = new Set(['deadLettered', 'failed', 'indeterminate']);
+
 const redrive = (command: RedriveTask, task: Known): Decision => {
-  if (task.status !== 'deadLettered' && task.status !== 'indeterminate')
-    return rejected({ reason: 'TaskNotRedrivable', status: task.status });
+  if (!REDRIVABLE.has(task.status)) return rejected({ reason: 'TaskNotRedrivable', status: task.status });
   if (command.deadlineAt !== undefined && Date.parse(command.deadlineAt) <= Date.parse(command.now))
     return rejected({ reason: 'DeadlinePassed', deadlineAt: command.deadlineAt });
   return ok([
@@ -258,6 +288,7 @@ export const decideTask = (command: TaskCommand, task: Task): Decision => {
                 taskId: task.submitted.taskId,
                 cancelledAt: command.now,
                 ...(command.reason === undefined ? {} : { reason: command.reason }),
+                ...(command.interrupted === undefined ? {} : { interrupted: command.interrupted }),
               },
             },
           ]);
@@ -304,9 +335,14 @@ export const evolveTask = (task: Task, event: TaskEvent): Task => {
       return { ...task, status: 'completed' };
     case 'TaskCancelled':
       return { ...task, status: 'cancelled' };
+    case 'TaskFailed':
     case 'TaskDeadLettered':
       // The number of an attempt that was cut off without being closed is not used again: its answer must find itself stale.
-      return { ...task, status: 'deadLettered', attempt: task.offered ? task.attempt + 1 : task.attempt };
+      return {
+        ...task,
+        status: event.type === 'TaskFailed' ? 'failed' : 'deadLettered',
+        attempt: task.offered ? task.attempt + 1 : task.attempt,
+      };
     case 'TaskRedriven':
       return {
         ...task,

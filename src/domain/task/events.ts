@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { EventOf } from '../event-definition.ts';
-import { AgentId, PoolId, TaskId } from '../ids.ts';
+import { AgentId, ExecutionId, PoolId, TaskId } from '../ids.ts';
 import { JsonPayload } from '../json.ts';
 import { Money } from '../money.ts';
 import { RetryPolicy } from '../retry.ts';
@@ -17,6 +17,8 @@ export const AttemptError = z.strictObject({
   message: z.string().max(2_000),
   source: z.enum(['agent', 'destination', 'timeout', 'baton']),
   retryable: z.boolean(),
+  /** The agent may have done its work all the same: a time limit, a connection that was cut, an answer of no use. */
+  outcomeUnknown: z.literal(true).optional(),
 });
 export type AttemptError = z.output<typeof AttemptError>;
 
@@ -38,6 +40,9 @@ export const taskEvents = {
       timeoutMs: z.int().min(1),
       deadlineAt: Instant.optional(),
       tags: z.array(z.string()),
+      /** The execution whose stream this is, and what the task is for in it (see `execution/unit.ts`); absent for a task of its own. */
+      executionId: ExecutionId.optional(),
+      unit: z.string().min(1).max(140).optional(),
       submittedAt: Instant,
     }),
   },
@@ -68,6 +73,8 @@ export const taskEvents = {
       failedAt: Instant,
       /** When the next attempt may start; absent when there is none. */
       retryAt: Instant.optional(),
+      /** Wall time of the call, when there was one. */
+      durationMs: z.number().min(0).optional(),
       cost: Money.optional(),
     }),
   },
@@ -97,7 +104,25 @@ export const taskEvents = {
   },
   TaskCancelled: {
     schemaVersion: 1,
-    schema: z.strictObject({ taskId: TaskId, reason: z.string().max(1_000).optional(), cancelledAt: Instant }),
+    schema: z.strictObject({
+      taskId: TaskId,
+      reason: z.string().max(1_000).optional(),
+      /** An agent held it, and may have done its work all the same. */
+      interrupted: z.literal(true).optional(),
+      cancelledAt: Instant,
+    }),
+  },
+  /** The end of a task of an execution that failed for good: the execution decides what follows, so it is no dead letter. */
+  TaskFailed: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      taskId: TaskId,
+      reason: z.enum(['attempts_exhausted', 'not_retryable', 'execution_aborting']),
+      /** Attempts closed so far. */
+      attempts: z.int().min(0),
+      error: AttemptError,
+      failedAt: Instant,
+    }),
   },
   TaskDeadLettered: {
     schemaVersion: 1,
@@ -124,6 +149,8 @@ export const taskEvents = {
       nextAttempt: Attempt,
       /** A new deadline; the old one no longer holds. */
       deadlineAt: Instant.optional(),
+      executionId: ExecutionId.optional(),
+      unit: z.string().min(1).max(140).optional(),
       redrivenAt: Instant,
     }),
   },

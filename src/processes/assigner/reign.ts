@@ -1,7 +1,9 @@
 import { expireTask, failAttempt, markOutcomeUnknown } from '../../commands/close-attempt.ts';
 import type { Caller, Commands } from '../../commands/context.ts';
+import { releaseTask } from '../../commands/release-task.ts';
 import type { AttemptJob, AttemptOffers } from '../../dispatch/queue.ts';
-import { agentStream, poolStream, taskStream } from '../../domain/ids.ts';
+import { taskOf } from '../../domain/execution/decider.ts';
+import { agentStream, executionStream, poolStream, taskStream } from '../../domain/ids.ts';
 import type { PoolEvent } from '../../domain/pool/events.ts';
 import { type DueTimer, type LedgerEvent, PoolLedger } from '../../domain/pool/ledger.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
@@ -126,6 +128,7 @@ const TIMED_OUT: AttemptError = {
   message: 'the attempt did not close within its timeout',
   source: 'timeout',
   retryable: true,
+  outcomeUnknown: true,
 };
 
 /**
@@ -161,7 +164,7 @@ export class Reign {
     this.#election = election;
     this.#head = election.head;
     this.#caller = { tenant: deps.tenant, actor: `assigner:${election.writerId}` };
-    this.#prefixes = [taskStream(deps.tenant, ''), agentStream(deps.tenant, '')];
+    this.#prefixes = [taskStream(deps.tenant, ''), executionStream(deps.tenant, ''), agentStream(deps.tenant, '')];
     this.ledger = new PoolLedger(deps.pool, snapshot?.state);
     this.position = snapshot?.position;
     this.#savedPosition = snapshot?.position;
@@ -286,7 +289,9 @@ export class Reign {
 
   #jobOf({ taskId, attempt, agentId }: { taskId: string; attempt: number; agentId: string }): AttemptJob {
     const { tenant, pool } = this.#deps;
-    return { tenant, pool, taskId, attempt, agentId, transport: this.ledger.transportOf(agentId) ?? 'a2a' };
+    const transport = this.ledger.transportOf(agentId) ?? 'a2a';
+    const executionId = this.ledger.executionOf(taskId);
+    return { tenant, pool, taskId, ...(executionId === undefined ? {} : { executionId }), attempt, agentId, transport };
   }
 
   /** Not waited for: the assignment is a fact already, and what is lost here is offered again. */
@@ -335,6 +340,7 @@ export class Reign {
     const { commands, logger } = this.#deps;
     try {
       if (timer.kind === 'deadlinePassed') await expireTask(commands, this.#caller, timer.taskId, timer.assigned);
+      else if (timer.kind === 'release') await releaseTask(commands, this.#caller, timer);
       else await this.#giveUp(timer);
     } catch (error) {
       logger.warn({ err: error, timer }, 'a timer could not be carried out; it will be tried again');
@@ -343,9 +349,13 @@ export class Reign {
 
   async #giveUp(timer: Extract<DueTimer, { kind: 'attemptExpired' }>): Promise<void> {
     const { commands, tenant } = this.#deps;
-    const task = await commands.tasks.load(taskStream(tenant, timer.taskId), { fresh: true });
+    const { taskId, executionId } = timer;
+    const task =
+      executionId === undefined
+        ? await commands.tasks.load(taskStream(tenant, taskId), { fresh: true })
+        : taskOf(await commands.executions.load(executionStream(tenant, executionId), { fresh: true }), taskId);
     // Recorded only before calls that must not be made twice: failing the attempt would make another.
-    const called = task.status === 'open' && task.started;
+    const called = task?.status === 'open' && task.started;
     const result = called
       ? await markOutcomeUnknown(commands, this.#caller, timer, TIMED_OUT)
       : await failAttempt(commands, this.#caller, timer, { error: TIMED_OUT });

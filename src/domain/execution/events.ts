@@ -1,0 +1,257 @@
+import { z } from 'zod';
+import type { EventOf } from '../event-definition.ts';
+import { AgentId, ExecutionId, WorkflowName } from '../ids.ts';
+import { JsonPayload } from '../json.ts';
+import { AttemptError } from '../task/events.ts';
+import { CompensationStrategy, type WorkflowDefinition } from '../workflow/definition.ts';
+
+const Instant = z.iso.datetime();
+const StepId = z.string().min(1).max(128);
+/** Key of a step or of one item of it, see `unit.ts`. */
+const UnitKey = z.string().min(1).max(140);
+const Comment = z.string().max(1_000);
+
+/** Version of a definition, and the SHA-256 of its canonical form. */
+export const WorkflowRef = z.strictObject({
+  name: WorkflowName,
+  version: z.string(),
+  digest: z.string().regex(/^[0-9a-f]{64}$/),
+});
+export type WorkflowRef = z.output<typeof WorkflowRef>;
+
+/** As it was checked when it was published; each execution holds its own copy, so that its stream alone explains it. */
+const PinnedDefinition = z.custom<WorkflowDefinition>((value) => value !== null && typeof value === 'object');
+
+/** Where the time went, in milliseconds. */
+export const TimeSpent = z.strictObject({
+  durationMs: z.number().min(0),
+  /** At least one agent was working. */
+  agentMs: z.number().min(0),
+  /** No agent was working, and a delay, an event, a person or a sub-workflow was waited for. */
+  waitMs: z.number().min(0),
+  /** The rest: what coordination cost. */
+  overheadMs: z.number().min(0),
+});
+export type TimeSpent = z.output<typeof TimeSpent>;
+
+/** A step whose outcome is taken over from the execution that this one was forked from. */
+export const ReusedStep = z.strictObject({
+  stepId: StepId,
+  status: z.enum(['completed', 'skipped', 'failed']),
+  /** Only where a step that is still to run may read it; otherwise it is in the stream that it came from. */
+  output: JsonPayload.optional(),
+  agentId: AgentId.optional(),
+  /** The task that did it, in the stream it was forked from. */
+  taskId: z.uuid().optional(),
+});
+export type ReusedStep = z.output<typeof ReusedStep>;
+
+export const WAIT_KINDS = ['delay', 'event', 'decision', 'workflow'] as const;
+
+/** A workflow's execution. The lifecycles of its tasks stand in the same stream, in the events of `task/events.ts`. */
+export const executionEvents = {
+  ExecutionStarted: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      executionId: ExecutionId,
+      workflow: WorkflowRef,
+      definition: PinnedDefinition,
+      input: JsonPayload,
+      tags: z.array(z.string()),
+      /** Given up when it has not ended by then. */
+      deadlineAt: Instant.optional(),
+      /** The step that this is the sub-workflow of. */
+      parent: z.strictObject({ executionId: ExecutionId, unit: UnitKey }).optional(),
+      forkedFrom: z
+        .strictObject({
+          executionId: ExecutionId,
+          /** Revision of the last event that counts. */
+          revision: z.int().min(0),
+          reused: z.array(ReusedStep),
+        })
+        .optional(),
+      /** Inputs that steps get instead of what the definition says, by step. */
+      inputs: z.record(StepId, JsonPayload).optional(),
+      startedAt: Instant,
+    }),
+  },
+  /** Nothing new starts; what agents hold goes on. */
+  ExecutionPaused: {
+    schemaVersion: 1,
+    schema: z.strictObject({ executionId: ExecutionId, reason: Comment.optional(), pausedAt: Instant }),
+  },
+  ExecutionResumed: {
+    schemaVersion: 1,
+    schema: z.strictObject({ executionId: ExecutionId, resumedAt: Instant }),
+  },
+  /** The list that a step runs for, evaluated once. */
+  StepExpanded: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      executionId: ExecutionId,
+      stepId: StepId,
+      items: z.array(JsonPayload),
+      expandedAt: Instant,
+    }),
+  },
+  StepWaiting: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      executionId: ExecutionId,
+      stepId: StepId,
+      kind: z.enum(WAIT_KINDS),
+      /** Of the event or the decision. */
+      name: z.string().optional(),
+      options: z.array(z.string()).optional(),
+      /** The delay ends, or the wait is given up. */
+      dueAt: Instant.optional(),
+      /** The sub-workflow to be started. */
+      child: z
+        .strictObject({
+          executionId: ExecutionId,
+          name: WorkflowName,
+          version: z.string().optional(),
+          input: JsonPayload,
+        })
+        .optional(),
+      since: Instant,
+    }),
+  },
+  /** A step that no agent does: the end of a delay, an event, a decision, a sub-workflow. */
+  StepCompleted: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      executionId: ExecutionId,
+      stepId: StepId,
+      output: JsonPayload,
+      completedAt: Instant,
+    }),
+  },
+  /** A step that failed without an agent: an expression, a list that is too long, a wait that took too long, a sub-workflow. */
+  StepFailed: {
+    schemaVersion: 1,
+    schema: z.strictObject({ executionId: ExecutionId, stepId: StepId, error: AttemptError, failedAt: Instant }),
+  },
+  StepSkipped: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      executionId: ExecutionId,
+      stepId: StepId,
+      /** Its condition was false; all it depends on was skipped; a person said so. */
+      reason: z.enum(['condition', 'dependencies', 'person']),
+      comment: Comment.optional(),
+      skippedAt: Instant,
+    }),
+  },
+  /** An event from outside; the first step that waits for its name takes it, now or later. */
+  ExecutionSignalled: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      executionId: ExecutionId,
+      name: z.string().min(1).max(128),
+      payload: JsonPayload,
+      signalledAt: Instant,
+    }),
+  },
+  /** From here on no step starts. What agents hold is waited for (or called off), then what is owed is undone. */
+  ExecutionAborting: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      executionId: ExecutionId,
+      reason: z.enum(['step_failed', 'cancelled', 'deadline_passed']),
+      /** The unit that failed. */
+      unit: UnitKey.optional(),
+      error: AttemptError.optional(),
+      comment: Comment.optional(),
+      /** Whether completed steps are to be undone, and how. */
+      compensate: z.boolean(),
+      strategy: CompensationStrategy,
+      /** Agents that work are told to stop; whether they had an effect is then unknown. */
+      interrupt: z.boolean(),
+      abortedAt: Instant,
+    }),
+  },
+  /** What is owed, and the order in which it is undone: each unit after those in `after`. */
+  CompensationStarted: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      executionId: ExecutionId,
+      strategy: CompensationStrategy,
+      plan: z.array(z.strictObject({ unit: UnitKey, after: z.array(UnitKey) })),
+      startedAt: Instant,
+    }),
+  },
+  /** An undo has failed for good and waits at the desk. `unit` is what it should undo. */
+  CompensationParked: {
+    schemaVersion: 1,
+    schema: z.strictObject({ executionId: ExecutionId, unit: UnitKey, error: AttemptError, parkedAt: Instant }),
+  },
+  /** A person has taken it on: done by hand, or not needed. */
+  CompensationSkipped: {
+    schemaVersion: 1,
+    schema: z.strictObject({ executionId: ExecutionId, unit: UnitKey, reason: Comment.min(1), skippedAt: Instant }),
+  },
+  /** Someone is to see to it; it stays owed. */
+  CompensationHandedOver: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      executionId: ExecutionId,
+      unit: UnitKey,
+      to: z.string().min(1).max(200),
+      note: Comment.optional(),
+      handedOverAt: Instant,
+    }),
+  },
+  /** A failed execution goes on: these steps are to be done again. */
+  ExecutionReopened: {
+    schemaVersion: 1,
+    schema: z.strictObject({ executionId: ExecutionId, steps: z.array(StepId), reopenedAt: Instant }),
+  },
+  ExecutionMigrated: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      executionId: ExecutionId,
+      from: WorkflowRef,
+      workflow: WorkflowRef,
+      definition: PinnedDefinition,
+      /** Old step to new step, where the name differs; null drops a step that has not started. */
+      mapping: z.record(StepId, StepId.nullable()),
+      migratedAt: Instant,
+    }),
+  },
+  ExecutionCompleted: {
+    schemaVersion: 1,
+    schema: TimeSpent.extend({ executionId: ExecutionId, output: JsonPayload, completedAt: Instant }),
+  },
+  /** It stands still until a person retries, skips or cancels. */
+  ExecutionFailed: {
+    schemaVersion: 1,
+    schema: TimeSpent.extend({
+      executionId: ExecutionId,
+      unit: UnitKey.optional(),
+      error: AttemptError,
+      failedAt: Instant,
+    }),
+  },
+  ExecutionCancelled: {
+    schemaVersion: 1,
+    schema: TimeSpent.extend({ executionId: ExecutionId, reason: Comment.optional(), cancelledAt: Instant }),
+  },
+  /** Everything owed was undone, or taken on by a person. */
+  ExecutionCompensated: {
+    schemaVersion: 1,
+    schema: TimeSpent.extend({
+      executionId: ExecutionId,
+      compensated: z.int().min(0),
+      skipped: z.int().min(0),
+      compensatedAt: Instant,
+    }),
+  },
+  /** Nothing more can be undone without a person: see the parked compensations. */
+  ExecutionCompensationFailed: {
+    schemaVersion: 1,
+    schema: z.strictObject({ executionId: ExecutionId, parked: z.array(UnitKey).min(1), failedAt: Instant }),
+  },
+} as const;
+
+export type ExecutionEvent = EventOf<typeof executionEvents>;

@@ -1,0 +1,444 @@
+import { childExecutionIdOf, executionTaskIdOf } from '../ids.ts';
+import { byteLengthOf, type Json, MAX_PAYLOAD_BYTES } from '../json.ts';
+import { ok, type Result, rejected } from '../result.ts';
+import type { RetryPolicy } from '../retry.ts';
+import type { AttemptError, TaskEvent } from '../task/events.ts';
+import type { AgentNeed, Step } from '../workflow/compile.ts';
+import type { Scope } from '../workflow/expression.ts';
+import type { Template } from '../workflow/template.ts';
+import { errorOf } from './evolve.ts';
+import type { Running, StepState, UnitState } from './state.ts';
+import type { Turn } from './turn.ts';
+import { compensationOf, parseUnit, unitKeyOf } from './unit.ts';
+
+/**
+ * Rough bytes of inputs that one decision may add: with a result of 256 KiB and everything in three-byte characters its append stays
+ * below the store's 1 MiB. What is left starts with the next decision.
+ */
+const START_BYTES = 192 * 1024;
+/** Below this many rough bytes a payload cannot exceed its limit. */
+const SURELY_SMALL = MAX_PAYLOAD_BYTES / 4;
+
+const roughBytes = (value: Json): number => {
+  const open: Json[] = [value];
+  let bytes = 0;
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    bytes += typeof next === 'string' ? next.length + 4 : 8;
+    if (next !== null && typeof next === 'object')
+      for (const [key, member] of Object.entries(next)) {
+        bytes += key.length + 4;
+        open.push(member as Json);
+      }
+  }
+  return bytes;
+};
+
+const fits = (value: Json): Result<Json, AttemptError> =>
+  roughBytes(value) <= SURELY_SMALL || byteLengthOf(value) <= MAX_PAYLOAD_BYTES
+    ? ok(value)
+    : rejected(
+        errorOf(
+          'INPUT_TOO_LARGE',
+          `the input has ${byteLengthOf(value)} bytes of JSON, at most ${MAX_PAYLOAD_BYTES} are passed on`,
+        ),
+      );
+
+const outcomeOf = ({ phase, unit, items }: StepState): { readonly output: Json; readonly status: string } => ({
+  output: items === undefined || phase === 'completed' ? unit.output : null,
+  status: phase,
+});
+
+const scopeFor = (
+  execution: Running,
+  taskIds: Iterable<string>,
+  extra: Partial<Pick<Scope, 'item' | 'index' | 'self'>> = {},
+): Scope => {
+  const tasks: Record<string, { readonly output: Json; readonly status: string }> = {};
+  for (const id of taskIds) {
+    const index = execution.compiled.indexOf.get(id);
+    if (index !== undefined) tasks[id] = outcomeOf(execution.steps.get(index));
+  }
+  const { executionId, input } = execution;
+  return { input, tasks, execution: { id: executionId }, item: null, index: null, self: null, ...extra };
+};
+
+const expressionFailed = (message: string): AttemptError => errorOf('EXPRESSION_FAILED', message);
+
+export const render = (
+  execution: Running,
+  template: Template,
+  extra: Partial<Pick<Scope, 'item' | 'index' | 'self'>> = {},
+): Result<Json, AttemptError> => {
+  const ids = template.expressions.flatMap(({ taskIds }) => taskIds);
+  const rendered = template.render(scopeFor(execution, ids, extra));
+  return rendered.ok ? fits(rendered.value) : rejected(expressionFailed(rendered.rejection));
+};
+
+/** A root gets what the execution got; another step the outputs of what it depends on. */
+const defaultInput = (execution: Running, { definition }: Step): Json => {
+  if (definition.dependsOn.length === 0) return execution.input;
+  const outputs: Record<string, Json> = {};
+  for (const id of definition.dependsOn) {
+    const index = execution.compiled.indexOf.get(id);
+    if (index !== undefined) outputs[id] = outcomeOf(execution.steps.get(index)).output;
+  }
+  return outputs;
+};
+
+const inputOf = (
+  execution: Running,
+  step: Step,
+  item?: { readonly value: Json; readonly index: number },
+): Result<Json, AttemptError> => {
+  const given = Object.hasOwn(execution.inputs, step.id) ? execution.inputs[step.id] : undefined;
+  if (given !== undefined) return ok(given);
+  if (step.input)
+    return render(execution, step.input, item === undefined ? {} : { item: item.value, index: item.index });
+  return fits(item === undefined ? defaultInput(execution, step) : item.value);
+};
+
+type Work = {
+  readonly key: string;
+  readonly agent: AgentNeed;
+  readonly input: Json;
+  readonly timeoutMs: number;
+  readonly retry: RetryPolicy;
+  readonly priority: number;
+  readonly tags: readonly string[];
+};
+
+const taskSubmitted = (execution: Running, work: Work, generation: number, now: string): TaskEvent => ({
+  type: 'TaskSubmitted',
+  data: {
+    taskId: executionTaskIdOf(execution.executionId, work.key, generation),
+    pool: work.agent.pool,
+    capability: work.agent.capability,
+    ...(work.agent.versionRange === undefined ? {} : { versionRange: work.agent.versionRange }),
+    input: work.input,
+    priority: work.priority,
+    strategy: work.agent.strategy,
+    retry: work.retry,
+    timeoutMs: work.timeoutMs,
+    tags: [...work.tags],
+    executionId: execution.executionId,
+    unit: work.key,
+    submittedAt: now,
+  },
+});
+
+/** Sends a task that has ended without a result back to work, as the same task. */
+const taskRedriven = (unit: UnitState, now: string): TaskEvent | undefined => {
+  const { task } = unit;
+  if (task === undefined || (task.status !== 'failed' && task.status !== 'indeterminate')) return undefined;
+  const {
+    taskId,
+    pool,
+    capability,
+    versionRange,
+    priority,
+    strategy,
+    timeoutMs,
+    executionId,
+    unit: key,
+  } = task.submitted;
+  return {
+    type: 'TaskRedriven',
+    data: {
+      taskId,
+      pool,
+      capability,
+      ...(versionRange === undefined ? {} : { versionRange }),
+      priority,
+      strategy,
+      timeoutMs,
+      nextAttempt: task.status === 'indeterminate' ? task.attempt + 1 : task.attempt,
+      ...(executionId === undefined ? {} : { executionId }),
+      ...(key === undefined ? {} : { unit: key }),
+      redrivenAt: now,
+    },
+  };
+};
+
+/** Room for new tasks within one decision: their number and their bytes. */
+export class Room {
+  readonly #maxParallel: number;
+  #bytes = START_BYTES;
+
+  constructor(maxParallel: number) {
+    this.#maxParallel = maxParallel;
+  }
+
+  /** The first always gets in, so that an execution never stands still for lack of room. */
+  has(execution: Running): boolean {
+    return execution.openTasks < this.#maxParallel && (this.#bytes > 0 || execution.openTasks === 0);
+  }
+
+  take(input: Json): void {
+    this.#bytes -= roughBytes(input);
+  }
+}
+
+const failStep = (turn: Turn, step: Step, error: AttemptError): void =>
+  turn.emit({
+    type: 'StepFailed',
+    data: { executionId: turn.state.executionId, stepId: step.id, error, failedAt: turn.now },
+  });
+
+const skipStep = (turn: Turn, step: Step, reason: 'condition' | 'dependencies'): void =>
+  turn.emit({
+    type: 'StepSkipped',
+    data: { executionId: turn.state.executionId, stepId: step.id, reason, skippedAt: turn.now },
+  });
+
+/** A step all of whose dependencies were skipped has nothing to work on. */
+const isCutOff = (execution: Running, { index }: Step): boolean => {
+  const dependencies = execution.compiled.plan.dependenciesOf(index);
+  for (let at = 0; at < dependencies.length; at += 1) {
+    const dependency = dependencies[at] as number;
+    const { phase } = execution.steps.get(dependency);
+    const skipping = execution.compiled.steps[dependency]?.definition.onFailure === 'skip';
+    if (phase !== 'skipped' && !((phase === 'failed' || phase === 'indeterminate') && skipping)) return false;
+  }
+  return dependencies.length > 0;
+};
+
+/** Whether the step is to run; false when it was skipped or failed instead. */
+const mayRun = (turn: Turn, step: Step): boolean => {
+  if (isCutOff(turn.state, step)) {
+    skipStep(turn, step, 'dependencies');
+    return false;
+  }
+  if (step.when === undefined) return true;
+  const result = step.when.evaluate(scopeFor(turn.state, step.when.taskIds));
+  if (result.ok && result.value === true) return true;
+  if (result.ok && result.value === false) skipStep(turn, step, 'condition');
+  else
+    failStep(
+      turn,
+      step,
+      expressionFailed(
+        `when ${JSON.stringify(step.when.text)}: ${result.ok ? `gave ${JSON.stringify(result.value).slice(0, 80)}, not true or false` : result.rejection}`,
+      ),
+    );
+  return false;
+};
+
+const workOf = (step: Step, key: string, input: Json): Work => ({
+  key,
+  agent: step.agent as AgentNeed,
+  input,
+  timeoutMs: step.definition.timeoutMs,
+  retry: step.retry,
+  priority: step.definition.priority,
+  tags: step.definition.tags,
+});
+
+/** Starts the task of a step or of one of its items: the one it had when that is to be tried again, else a new one. */
+const startUnit = (turn: Turn, room: Room, step: Step, unit: UnitState, item?: number) => {
+  const again = taskRedriven(unit, turn.now);
+  if (again) return turn.emit(again);
+  const { items } = turn.state.steps.get(step.index);
+  const input =
+    item === undefined
+      ? inputOf(turn.state, step)
+      : inputOf(turn.state, step, { value: items?.list[item] ?? null, index: item });
+  if (!input.ok) return failStep(turn, step, input.rejection);
+  room.take(input.value);
+  const key = unitKeyOf({ stepId: step.id, item, undoes: false });
+  turn.emit(taskSubmitted(turn.state, workOf(step, key, input.value), unit.generation + 1, turn.now));
+};
+
+/** The list that the step runs for. */
+const expand = (turn: Turn, step: Step) => {
+  const { items } = step;
+  if (items === undefined) return;
+  const { executionId } = turn.state;
+  const result = items.evaluate(scopeFor(turn.state, items.taskIds));
+  const maxItems = step.definition.forEach?.maxItems ?? 0;
+  if (!result.ok)
+    return failStep(turn, step, expressionFailed(`forEach ${JSON.stringify(items.text)}: ${result.rejection}`));
+  const list = result.value;
+  if (!Array.isArray(list))
+    return failStep(
+      turn,
+      step,
+      expressionFailed(`forEach ${JSON.stringify(items.text)}: gave ${typeof list}, not a list`),
+    );
+  if (list.length > maxItems)
+    return failStep(
+      turn,
+      step,
+      errorOf('TOO_MANY_ITEMS', `the list has ${list.length} items, maxItems is ${maxItems}`),
+    );
+  const sized = fits(list);
+  if (!sized.ok) return failStep(turn, step, sized.rejection);
+  turn.emit({ type: 'StepExpanded', data: { executionId, stepId: step.id, items: [...list], expandedAt: turn.now } });
+};
+
+const hasNothingToStart = ({ phase }: UnitState): boolean => phase === 'completed' || phase === 'open';
+
+/** Starts items until there is no room; those that completed before a retry are left as they are. */
+const startItems = (turn: Turn, room: Room, step: Step) => {
+  for (;;) {
+    const { items, phase } = turn.state.steps.get(step.index);
+    if (items === undefined || phase === 'failed' || !room.has(turn.state)) return;
+    let item = items.next;
+    while (item < items.list.length && hasNothingToStart(items.units.get(item))) item += 1;
+    if (item >= items.list.length) return;
+    startUnit(turn, room, step, items.units.get(item), item);
+  }
+};
+
+const plusMs = (instant: string, ms: number): string => new Date(Date.parse(instant) + ms).toISOString();
+
+const startWait = (turn: Turn, step: Step) => {
+  const { executionId, signals } = turn.state;
+  const { waitFor, delayMs } = step.definition;
+  const base = { executionId, stepId: step.id, since: turn.now };
+  if (delayMs !== undefined)
+    return turn.emit({
+      type: 'StepWaiting',
+      data: { ...base, kind: 'delay', dueAt: plusMs(turn.now, delayMs) },
+    });
+  if (waitFor === undefined) return;
+  turn.emit({
+    type: 'StepWaiting',
+    data: {
+      ...base,
+      kind: waitFor.kind,
+      name: waitFor.name,
+      ...(waitFor.options === undefined ? {} : { options: waitFor.options }),
+      ...(waitFor.timeoutMs === undefined ? {} : { dueAt: plusMs(turn.now, waitFor.timeoutMs) }),
+    },
+  });
+  const signal = waitFor.kind === 'event' ? signals.find(({ name }) => name === waitFor.name) : undefined;
+  if (signal) completeStep(turn, step.id, signal.payload);
+};
+
+export const completeStep = (turn: Turn, stepId: string, output: Json): void =>
+  turn.emit({
+    type: 'StepCompleted',
+    data: { executionId: turn.state.executionId, stepId, output, completedAt: turn.now },
+  });
+
+const startChild = (turn: Turn, step: Step) => {
+  const { executionId, steps } = turn.state;
+  const { workflow } = step.definition;
+  if (workflow === undefined) return;
+  const input = inputOf(turn.state, step);
+  if (!input.ok) return failStep(turn, step, input.rejection);
+  const generation = steps.get(step.index).unit.generation + 1;
+  turn.emit({
+    type: 'StepWaiting',
+    data: {
+      executionId,
+      stepId: step.id,
+      kind: 'workflow',
+      child: {
+        executionId: childExecutionIdOf(executionId, step.id, generation),
+        name: workflow.name,
+        ...(workflow.version === undefined ? {} : { version: workflow.version }),
+        input: input.value,
+      },
+      since: turn.now,
+    },
+  });
+};
+
+const startStep = (turn: Turn, room: Room, step: Step) => {
+  const state = turn.state.steps.get(step.index);
+  // A step with items that is to be tried again has its list already.
+  if (state.items === undefined && !mayRun(turn, step)) return;
+  switch (step.kind) {
+    case 'agent':
+      if (step.items === undefined) return startUnit(turn, room, step, state.unit);
+      if (state.items === undefined) expand(turn, step);
+      return startItems(turn, room, step);
+    case 'workflow':
+      return startChild(turn, step);
+    default:
+      return startWait(turn, step);
+  }
+};
+
+/** A step whose failure is the execution's; undefined when there is none. */
+export const fatalStep = (execution: Running, step: Step): AttemptError | undefined => {
+  const { phase, unit } = execution.steps.get(step.index);
+  const failed = phase === 'failed' || phase === 'indeterminate';
+  if (!failed || step.definition.onFailure !== 'fail') return undefined;
+  return unit.error ?? errorOf('STEP_FAILED', `step ${step.id} failed`);
+};
+
+/**
+ * Starts what may start, as far as there is room; steps that are skipped free others, which are then tried too.
+ *
+ * @param onFatal a step could not even be started, and its failure is the execution's
+ */
+export const startReady = (turn: Turn, onFatal: (step: Step, error: AttemptError) => void) => {
+  const room = new Room(turn.state.compiled.definition.coordination.maxParallel);
+  for (const index of turn.state.expanding) {
+    const step = turn.state.compiled.steps[index] as Step;
+    startItems(turn, room, step);
+    const error = fatalStep(turn.state, step);
+    if (error) return onFatal(step, error);
+  }
+  let progress = true;
+  while (progress && turn.state.abort === undefined) {
+    progress = false;
+    for (const index of turn.state.ready) {
+      const step = turn.state.compiled.steps[index] as Step;
+      if (step.kind === 'agent' && !room.has(turn.state)) continue;
+      startStep(turn, room, step);
+      progress ||= turn.state.steps.get(index).phase !== 'pending';
+      const error = fatalStep(turn.state, step);
+      if (error) return onFatal(step, error);
+    }
+  }
+};
+
+/** Starts a step with an input of a person's choice, as a new task. */
+export const startWithInput = (turn: Turn, step: Step, input: Json) => {
+  const { unit } = turn.state.steps.get(step.index);
+  turn.emit(taskSubmitted(turn.state, workOf(step, step.id, input), unit.generation + 1, turn.now));
+};
+
+/** Undoes a unit; gives the error when not even the input for that could be made. */
+export const startUndo = (turn: Turn, key: string, given?: Json): AttemptError | undefined => {
+  const unit = parseUnit(key);
+  const index = unit && turn.state.compiled.indexOf.get(unit.stepId);
+  const step = index === undefined ? undefined : turn.state.compiled.steps[index];
+  const debt = turn.state.compensation?.debts.get(key);
+  if (unit === undefined || step?.compensation === undefined || debt === undefined)
+    return errorOf('NO_COMPENSATION', `${key} has no compensation`);
+  const again = given === undefined ? taskRedriven(debt.state, turn.now) : undefined;
+  if (again) {
+    turn.emit(again);
+    return undefined;
+  }
+  const { compensation } = step;
+  const state = turn.state.steps.get(step.index);
+  const undone = unit.item === undefined ? state.unit : state.items?.units.get(unit.item);
+  const self = { input: undone?.task?.submitted.input ?? null, output: undone?.output ?? null };
+  const input =
+    given !== undefined
+      ? ok(given)
+      : compensation.input === undefined
+        ? fits(self)
+        : render(turn.state, compensation.input, {
+            self,
+            item: unit.item === undefined ? null : (state.items?.list[unit.item] ?? null),
+            index: unit.item ?? null,
+          });
+  if (!input.ok) return input.rejection;
+  const work: Work = {
+    key: compensationOf(key),
+    agent: compensation.agent,
+    input: input.value,
+    timeoutMs: compensation.timeoutMs,
+    retry: compensation.retry,
+    priority: step.definition.priority,
+    tags: step.definition.tags,
+  };
+  turn.emit(taskSubmitted(turn.state, work, debt.state.generation + 1, turn.now));
+  return undefined;
+};

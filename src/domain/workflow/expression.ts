@@ -1,0 +1,170 @@
+import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js';
+import { findJsonIssue, type Json } from '../json.ts';
+import { ok, type Result, rejected } from '../result.ts';
+
+/** Longer ones belong into an agent. */
+export const MAX_EXPRESSION_LENGTH = 1_000;
+/** `all`, `exists`, `filter`, `map` inside each other multiply their lists; two levels of a payload's size stay below a second. */
+const MAX_COMPREHENSION_DEPTH = 2;
+
+/** What an expression may name. */
+export type Scope = {
+  /** What the execution was started with. */
+  readonly input: Json;
+  /** Outcomes of the tasks that the task depends on, directly or not. */
+  readonly tasks: Readonly<Record<string, { readonly output: Json; readonly status: string }>>;
+  readonly execution: { readonly id: string };
+  /** In a task that runs for each item of a list. */
+  readonly item: Json;
+  readonly index: number | null;
+  /** In a compensation: what the undone task was given and what it gave. */
+  readonly self: { readonly input: Json; readonly output: Json } | null;
+};
+
+const numbers = ['int', 'double'] as const;
+const arithmetic: Readonly<Record<string, (a: number, b: number) => number>> = {
+  '+': (a, b) => a + b,
+  '-': (a, b) => a - b,
+  '*': (a, b) => a * b,
+  '/': (a, b) => a / b,
+  '%': (a, b) => a % b,
+};
+
+/** Numbers of JSON are doubles; CEL knows no arithmetic of a double and a whole number, which `output.total + 1` is. */
+const withMixedArithmetic = (environment: Environment): Environment => {
+  for (const [operator, compute] of Object.entries(arithmetic))
+    for (const left of numbers)
+      for (const right of numbers)
+        if (left !== right || operator === '%')
+          try {
+            environment.registerOperator(`${left} ${operator} ${right}`, (a: bigint | number, b: bigint | number) =>
+              compute(Number(a), Number(b)),
+            );
+          } catch {
+            // `int % int` is there already
+          }
+  return environment;
+};
+
+const environment = withMixedArithmetic(
+  new Environment({
+    unlistedVariablesAreDyn: false,
+    homogeneousAggregateLiterals: false,
+    enableOptionalTypes: true,
+    limits: { maxAstNodes: 500, maxDepth: 50, maxListElements: 100, maxMapEntries: 100, maxCallArguments: 16 },
+  }),
+)
+  .registerVariable('input', 'dyn')
+  .registerVariable('tasks', 'map<string, dyn>')
+  .registerVariable('execution', 'map<string, dyn>')
+  .registerVariable('item', 'dyn')
+  .registerVariable('index', 'dyn')
+  .registerVariable('self', 'dyn');
+
+/** A checked expression of the Common Expression Language. */
+export type Expression = {
+  readonly text: string;
+  /** Ids of tasks that it names. */
+  readonly taskIds: readonly string[];
+  /** Names the item of a list or its place. */
+  readonly usesItem: boolean;
+  /** Errors: `Result` with a sentence, for a missing field or a value of the wrong kind. */
+  evaluate(scope: Scope): Result<Json, string>;
+};
+
+const COMPREHENSIONS = new Set(['all', 'exists', 'exists_one', 'map', 'filter']);
+/** Regular expressions of the runtime can take time exponential in the text. */
+const FORBIDDEN = new Set(['matches']);
+
+type Findings = { readonly taskIds: Set<string>; usesItem: boolean; problem: string | undefined };
+
+const isNode = (value: unknown): value is ASTNode =>
+  value !== null && typeof value === 'object' && 'op' in value && 'args' in value;
+
+const childrenOf = (args: unknown): unknown[] => (Array.isArray(args) ? args.flat(2) : [args]);
+
+/** The literal key in `tasks.collect` or `tasks["collect"]`; undefined when it is computed. */
+const taskKeyOf = ({ op, args }: ASTNode): string | undefined => {
+  const [object, key] = args as unknown as [ASTNode, unknown];
+  if (!isNode(object) || object.op !== 'id' || (object.args as unknown) !== 'tasks') return undefined;
+  if (op === '.' || op === '.?') return typeof key === 'string' ? key : undefined;
+  if (!isNode(key) || key.op !== 'value') return undefined;
+  return typeof key.args === 'string' ? key.args : undefined;
+};
+
+const ACCESS = new Set(['.', '.?', '[]', '[?]']);
+
+/** Iterative over the tree, which the parser has bounded. */
+const examine = (root: ASTNode): Findings => {
+  const findings: Findings = { taskIds: new Set(), usesItem: false, problem: undefined };
+  const open: { readonly node: ASTNode; readonly depth: number; readonly named: boolean }[] = [
+    { node: root, depth: 0, named: false },
+  ];
+  for (let frame = open.pop(); frame; frame = open.pop()) {
+    const { node } = frame;
+    let { depth } = frame;
+    const key = ACCESS.has(node.op) ? taskKeyOf(node) : undefined;
+    if (key !== undefined) findings.taskIds.add(key);
+    if (node.op === 'id' && (node.args as unknown) === 'tasks' && !frame.named)
+      findings.problem = 'tasks must be followed by the id of a task, as in tasks.collect or tasks["collect"]';
+    if (node.op === 'id' && ((node.args as unknown) === 'item' || (node.args as unknown) === 'index'))
+      findings.usesItem = true;
+    if (node.op === 'call' || node.op === 'rcall') {
+      const name = String((node.args as unknown as readonly unknown[])[0]);
+      if (FORBIDDEN.has(name)) findings.problem = `${name}() is not allowed: regular expressions may take for ever`;
+      if (COMPREHENSIONS.has(name)) depth += 1;
+      if (depth > MAX_COMPREHENSION_DEPTH)
+        findings.problem = `at most ${MAX_COMPREHENSION_DEPTH} of ${[...COMPREHENSIONS].join(', ')} inside each other`;
+    }
+    for (const child of childrenOf(node.args))
+      if (isNode(child)) open.push({ node: child, depth, named: key !== undefined });
+  }
+  return findings;
+};
+
+/** CEL's whole numbers are bigints, its maps may be `Map`s; JSON knows neither. */
+const toJson = (value: unknown): unknown => {
+  switch (typeof value) {
+    case 'bigint':
+      return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value.toString();
+    case 'object':
+      break;
+    default:
+      return value;
+  }
+  if (value === null) return null;
+  if (Array.isArray(value)) return value.map(toJson);
+  if (value instanceof Date) return value.toISOString();
+  if (value instanceof Map) return Object.fromEntries([...value].map(([key, member]) => [String(key), toJson(member)]));
+  if (Object.getPrototypeOf(value) !== Object.prototype && Object.getPrototypeOf(value) !== null) return undefined;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, toJson(member)]));
+};
+
+const firstLine = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]?.slice(0, 300) ?? 'unusable';
+
+const run = (parsed: ParseResult, scope: Scope): Result<Json, string> => {
+  try {
+    const value = toJson(parsed(scope as never));
+    const issue = findJsonIssue(value);
+    return issue ? rejected(`${issue.code}: ${issue.message}`) : ok(value as Json);
+  } catch (error) {
+    return rejected(firstLine(error));
+  }
+};
+
+/** Errors: `Result` with a sentence that says what is wrong with the text. */
+export const parseExpression = (text: string): Result<Expression, string> => {
+  if (text.length > MAX_EXPRESSION_LENGTH)
+    return rejected(`at most ${MAX_EXPRESSION_LENGTH} characters, got ${text.length}`);
+  try {
+    const parsed = environment.parse(text);
+    const { taskIds, usesItem, problem } = examine(parsed.ast);
+    if (problem !== undefined) return rejected(problem);
+    const checked = parsed.check();
+    if (!checked.valid) return rejected(firstLine(checked.error));
+    return ok({ text, taskIds: [...taskIds], usesItem, evaluate: (scope) => run(parsed, scope) });
+  } catch (error) {
+    return rejected(firstLine(error));
+  }
+};

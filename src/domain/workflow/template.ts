@@ -1,0 +1,77 @@
+import type { Json } from '../json.ts';
+import { ok, type Result, rejected } from '../result.ts';
+import { type Expression, parseExpression, type Scope } from './expression.ts';
+
+/**
+ * JSON in which a string that begins with `=` is an expression: `{"total": "= tasks.calculate.output.total"}`. `==` begins a string that
+ * itself begins with `=`.
+ */
+export type Template = {
+  readonly expressions: readonly Expression[];
+  /** Errors: `Result` with the expression and what is wrong with it. */
+  render(scope: Scope): Result<Json, string>;
+};
+
+export type TemplateIssue = { readonly pointer: string; readonly message: string };
+
+const isExpression = (text: string): boolean => text.startsWith('=') && !text.startsWith('==');
+
+const partOf = (key: string | number): string => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+
+type Render = (scope: Scope) => Json;
+
+class ExpressionFailed extends Error {}
+
+type Compiler = { readonly expressions: Expression[]; readonly issues: TemplateIssue[] };
+
+/** Payloads are at most 64 levels deep, so recursion is bounded. */
+const compile = (value: Json, pointer: string, compiler: Compiler): Render => {
+  if (typeof value === 'string') return compileText(value, pointer, compiler);
+  if (value === null || typeof value !== 'object') return () => value;
+  if (Array.isArray(value)) {
+    const items = value.map((item, index) => compile(item, `${pointer}${partOf(index)}`, compiler));
+    return (scope) => items.map((render) => render(scope));
+  }
+  const members = Object.entries(value).map(
+    ([key, member]) => [key, compile(member, `${pointer}${partOf(key)}`, compiler)] as const,
+  );
+  return (scope) => Object.fromEntries(members.map(([key, render]) => [key, render(scope)]));
+};
+
+const compileText = (text: string, pointer: string, { expressions, issues }: Compiler): Render => {
+  if (!isExpression(text)) {
+    const literal = text.startsWith('==') ? text.slice(1) : text;
+    return () => literal;
+  }
+  const source = text.slice(1).trim();
+  const parsed = parseExpression(source);
+  if (!parsed.ok) {
+    issues.push({ pointer, message: `${JSON.stringify(source)}: ${parsed.rejection}` });
+    return () => null;
+  }
+  const expression = parsed.value;
+  expressions.push(expression);
+  return (scope) => {
+    const result = expression.evaluate(scope);
+    if (result.ok) return result.value;
+    throw new ExpressionFailed(`${JSON.stringify(source)}: ${result.rejection}`);
+  };
+};
+
+/** Errors: `Result` with every expression that cannot be parsed. */
+export const parseTemplate = (value: Json): Result<Template, readonly TemplateIssue[]> => {
+  const compiler: Compiler = { expressions: [], issues: [] };
+  const render = compile(value, '', compiler);
+  if (compiler.issues.length > 0) return rejected(compiler.issues);
+  return ok({
+    expressions: compiler.expressions,
+    render(scope) {
+      try {
+        return ok(render(scope));
+      } catch (error) {
+        if (error instanceof ExpressionFailed) return rejected(error.message);
+        throw error;
+      }
+    },
+  });
+};
