@@ -5,6 +5,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   tasks: async () => (await import('./tasks.ts')).tasks,
   scale: async () => (await import('./scale.ts')).scale,
   idle: async () => (await import('./idle.ts')).idle,
+  planning: async () => (await import('./planning.ts')).planning,
 };
 
 const usage = (): string =>
