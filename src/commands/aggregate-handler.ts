@@ -131,6 +131,8 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
     ports: { clock: Clock; random: Random },
     /** States that no further command is expected for are not kept. */
     isFinal: (state: State) => boolean = () => false,
+    /** Bytes that a state takes in memory, roughly, to bound the cache; for states too large to be measured after each command. */
+    sizeOf: (state: State) => number = roughBytes,
   ) {
     this.#isFinal = isFinal;
     this.#store = store;
@@ -140,7 +142,7 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
     this.#cache = new LRUCache({
       max: CACHED_STREAMS,
       maxSize: CACHED_BYTES,
-      sizeCalculation: (loaded) => roughBytes(loaded.state),
+      sizeCalculation: (loaded) => sizeOf(loaded.state),
     });
   }
 

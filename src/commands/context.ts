@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash as digestOf } from 'node:crypto';
 import type { z } from 'zod';
 import type { AgentCommand } from '../domain/agent/commands.ts';
 import type { Agent, AgentRejection } from '../domain/agent/decider.ts';
@@ -110,7 +110,7 @@ export const contextOf = (
       : {
           // Another process may be deciding the same command: each call's events have ids of their own.
           idsFrom: commands.ids.next(),
-          fingerprint: createHash('sha256').update(canonicalJson(body)).digest('hex'),
+          fingerprint: digestOf('sha256', canonicalJson(body), 'hex'),
         }),
     ...(caller.traceparent === undefined ? {} : { traceparent: caller.traceparent }),
   };

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { ExecutionId } from '../ids.ts';
 import type { Json } from '../json.ts';
 import { JsonPayload, text } from '../json.ts';
 import type { TaskCommand } from '../task/commands.ts';
@@ -75,10 +74,6 @@ export const HandOverCompensationInput = z.strictObject({
   to: text({ min: 1, max: 200 }),
   note: Comment.optional(),
 });
-export const MigrateExecutionInput = z.strictObject({
-  executionId: ExecutionId,
-});
-
 export type StartExecution = {
   readonly type: 'StartExecution';
   readonly executionId: string;
