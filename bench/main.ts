@@ -3,6 +3,8 @@ import type { Bench } from './harness.ts';
 
 const benches: Record<string, () => Promise<Bench>> = {
   tasks: async () => (await import('./tasks.ts')).tasks,
+  saga: async () => (await import('./workflows.ts')).sagas,
+  fanout: async () => (await import('./workflows.ts')).fanout,
   scale: async () => (await import('./scale.ts')).scale,
   idle: async () => (await import('./idle.ts')).idle,
   planning: async () => (await import('./planning.ts')).planning,

@@ -7,7 +7,9 @@ import { createMetrics, type Metrics } from './api/metrics.ts';
 import { createApi } from './api/server.ts';
 import type { Caller, Commands } from './commands/context.ts';
 import { createHandlers } from './commands/handlers.ts';
+import { publishWorkflow } from './commands/publish-workflow.ts';
 import { registerAgent } from './commands/register-agent.ts';
+import { startExecution } from './commands/start-execution.ts';
 import { submitTask } from './commands/submit-task.ts';
 import { createAgentCardSource } from './dispatch/agent-cards.ts';
 import type { DeadLetter } from './dispatch/dead-letter-queue.ts';
@@ -19,6 +21,7 @@ import { type AttemptOffers, createQueues, type Queues } from './dispatch/queue.
 import { A2aTransport } from './dispatch/transports/a2a.ts';
 import { type LocalAgentFunction, LocalAgents } from './dispatch/transports/local.ts';
 import { DEFAULT_TENANT } from './domain/ids.ts';
+import { SNAPSHOT_VERSION } from './domain/pool/ledger.ts';
 import { type EmbeddedStack, startEmbedded } from './embedded/stack.ts';
 import { claimDatabase, clusterIdOf } from './eventstore/cluster-identity.ts';
 import { type AppendCounters, countAppends } from './eventstore/counted-event-store.ts';
@@ -35,10 +38,14 @@ import { createPool } from './platform/postgres.ts';
 import { createRedis } from './platform/redis.ts';
 import { Assigner } from './processes/assigner/assigner.ts';
 import { postgresSnapshots } from './processes/assigner/snapshots.ts';
+import { ExecutionFollower } from './processes/executions/execution-follower.ts';
+import { WAIT_BOOK_VERSION } from './processes/executions/wait-book.ts';
 import { HealthMonitor } from './processes/health/health-monitor.ts';
 import { redisHeartbeats } from './processes/health/heartbeats.ts';
+import { ExecutionOutcomes } from './processes/outcomes/execution-outcomes.ts';
 import { TaskOutcomes } from './processes/outcomes/task-outcomes.ts';
 import { type Process, runProcesses } from './processes/run.ts';
+import { keepWorkflowCache } from './processes/workflows/workflow-cache.ts';
 import { listDeadLetters } from './projections/dead-letters/queries.ts';
 import { Freshness } from './projections/freshness.ts';
 import { MAX_PAGE } from './projections/page.ts';
@@ -146,7 +153,7 @@ const createAssigners = (core: Core, offers: AttemptOffers): Assigner[] =>
         feed: core.feed,
         commands: core.commands,
         queue: offers,
-        snapshots: postgresSnapshots(core.database),
+        snapshots: postgresSnapshots(core.database, SNAPSHOT_VERSION),
         acquireLease: lease(core, `assigner:${tenant}.${pool}`),
         logger: core.logger,
       }),
@@ -171,6 +178,17 @@ const handOverOf = ({ queues, config, logger }: Core, localAgents: LocalAgents):
     concurrency: config.dispatchConcurrency,
     clock: systemClock,
     logger,
+  });
+
+const executionFollower = (core: Core): ExecutionFollower =>
+  new ExecutionFollower({
+    tenant,
+    feed: core.feed,
+    commands: core.commands,
+    snapshots: postgresSnapshots(core.database, WAIT_BOOK_VERSION),
+    acquireLease: lease(core, `executions:${tenant}`),
+    clock: systemClock,
+    logger: core.logger,
   });
 
 const dispatcherOf = (core: Core, localAgents: LocalAgents, handOver: LocalHandOver): Dispatcher =>
@@ -220,6 +238,7 @@ const processesOf = (core: Core, roles: readonly Role[], assigners: readonly Ass
   ...(roles.includes('processes')
     ? [
         { name: 'health monitor', run: (signal: AbortSignal) => healthMonitor(core).run(signal) },
+        { name: 'executions', run: (signal: AbortSignal) => executionFollower(core).run(signal) },
         { name: 'dead letter board', run: deadLetterBoard(core) },
       ]
     : []),
@@ -259,6 +278,12 @@ export type Baton = {
   submit(input: object, caller?: Partial<Caller>): Promise<{ readonly taskId: string }>;
   /** Resolves when the task has ended. */
   readonly outcomes: TaskOutcomes;
+  /** Publishes a version of a workflow. Errors: throws `AppError` for a definition that is refused. */
+  publish(definition: object): Promise<{ readonly name: string; readonly version: string }>;
+  /** Starts an execution. Errors: throws `AppError` for input that is refused. */
+  start(input: object, caller?: Partial<Caller>): Promise<{ readonly executionId: string }>;
+  /** Resolves when the execution has ended, or waits for a person. */
+  readonly executions: ExecutionOutcomes;
   /** Counters of what this process did, by role. */
   counters(): Record<string, Record<string, number>>;
   /** Finishes or hands back what is in work, then closes everything, in order. */
@@ -360,8 +385,14 @@ const startRoles = async (core: Core, closing: Closing): Promise<Baton> => {
   }
   const handOver = handOverOf(core, localAgents);
   const assigners = has('assigner') ? createAssigners(core, handOver) : [];
+  const executions = new ExecutionOutcomes({ feed: core.feed, executions: commands.executions });
   const running = runProcesses(
-    [{ name: 'task outcomes', run: (signal) => outcomes.run(signal) }, ...processesOf(core, config.roles, assigners)],
+    [
+      { name: 'task outcomes', run: (signal) => outcomes.run(signal) },
+      { name: 'execution outcomes', run: (signal) => executions.run(signal) },
+      { name: 'workflow cache', run: (signal) => keepWorkflowCache(core.feed, commands.workflows, signal) },
+      ...processesOf(core, config.roles, assigners),
+    ],
     logger,
   );
   closing.add('the processes', () => running.stop());
@@ -387,6 +418,17 @@ const startRoles = async (core: Core, closing: Closing): Promise<Baton> => {
     commands,
     feed: core.feed,
     outcomes,
+    executions,
+    async publish(definition) {
+      const result = await publishWorkflow(commands, { tenant, actor: 'embedded' }, definition);
+      if (!result.ok) throw new AppError('REJECTED', result.rejection.reason, { details: result.rejection });
+      return { name: result.value.name, version: result.value.version };
+    },
+    async start(input, caller = {}) {
+      const result = await startExecution(commands, { tenant, actor: 'embedded', ...caller }, input);
+      if (!result.ok) throw new AppError('REJECTED', result.rejection.reason, { details: result.rejection });
+      return { executionId: result.value.id };
+    },
     async agent(input, run) {
       localAgents.register(input.agentId, run);
       const result = await registerAgent(commands, { tenant, actor: 'embedded' }, { replace: true, ...input });

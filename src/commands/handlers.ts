@@ -16,5 +16,7 @@ export const createHandlers = (
   tasks: new AggregateHandler(store, taskDecider, ports, (task) => task.status === 'completed'),
   agents: new AggregateHandler(store, agentDecider, ports),
   workflows: new AggregateHandler(store, workflowDecider, ports),
-  executions: new AggregateHandler(store, executionDecider, ports, isFinal),
+  executions: new AggregateHandler(store, executionDecider, ports, isFinal, (execution) =>
+    execution.status === 'none' ? 1 : Math.ceil(execution.bytes),
+  ),
 });

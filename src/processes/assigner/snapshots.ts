@@ -1,13 +1,14 @@
 import type { Pool } from 'pg';
-import { type LedgerSnapshot, SNAPSHOT_VERSION } from '../../domain/pool/ledger.ts';
+import type { LedgerSnapshot } from '../../domain/pool/ledger.ts';
 import type { Position } from '../../eventstore/event-store.ts';
 
-export type StoredSnapshot = { readonly position: Position; readonly state: LedgerSnapshot };
+export type StoredSnapshot<State = LedgerSnapshot> = { readonly position: Position; readonly state: State };
 
-/** Where an assigner keeps its folded pool, so that a start need not read the whole log. Disposable. */
-export type SnapshotStore = {
-  load(tenant: string, pool: string): Promise<StoredSnapshot | undefined>;
-  save(tenant: string, pool: string, snapshot: StoredSnapshot): Promise<void>;
+/** Where a follower keeps what it folded, so that a start need not read the whole log. Disposable. */
+export type SnapshotStore<State = LedgerSnapshot> = {
+  /** @param name of the pool, or of what else is folded */
+  load(tenant: string, name: string): Promise<StoredSnapshot<State> | undefined>;
+  save(tenant: string, name: string, snapshot: StoredSnapshot<State>): Promise<void>;
 };
 
 const SELECT = `SELECT position, state FROM baton.assigner_snapshots WHERE tenant = $1 AND pool = $2 AND version = $3`;
@@ -17,17 +18,14 @@ INSERT INTO baton.assigner_snapshots (tenant, pool, version, position, state) VA
 ON CONFLICT (tenant, pool) DO UPDATE
   SET version = excluded.version, position = excluded.position, state = excluded.state, taken_at = now()`;
 
-export const postgresSnapshots = (database: Pool): SnapshotStore => ({
-  async load(tenant, pool) {
-    const { rows } = await database.query<{ position: bigint | string; state: LedgerSnapshot }>(SELECT, [
-      tenant,
-      pool,
-      SNAPSHOT_VERSION,
-    ]);
+/** @param version of what a snapshot holds; those of another are not there */
+export const postgresSnapshots = <State>(database: Pool, version: number): SnapshotStore<State> => ({
+  async load(tenant, name) {
+    const { rows } = await database.query<{ position: bigint | string; state: State }>(SELECT, [tenant, name, version]);
     const row = rows[0];
     return row && { position: BigInt(row.position), state: row.state };
   },
-  async save(tenant, pool, { position, state }) {
-    await database.query(UPSERT, [tenant, pool, SNAPSHOT_VERSION, position.toString(), JSON.stringify(state)]);
+  async save(tenant, name, { position, state }) {
+    await database.query(UPSERT, [tenant, name, version, position.toString(), JSON.stringify(state)]);
   },
 });

@@ -1,0 +1,242 @@
+import type { ExecutionEvent } from '../../domain/execution/events.ts';
+import { IndexedHeap } from '../../domain/indexed-heap.ts';
+import type { Json } from '../../domain/json.ts';
+import type { AttemptError } from '../../domain/task/events.ts';
+
+type ChildOutcome =
+  | { readonly status: 'completed'; readonly output: Json }
+  | { readonly status: 'failed'; readonly error: AttemptError };
+
+type Timer = { readonly executionId: string; readonly step: string | undefined; readonly dueMs: number };
+
+/** A sub-workflow, from the moment a step asks for it until the step knows how it ended. */
+type Child = {
+  readonly executionId: string;
+  readonly parentId: string;
+  readonly step: string;
+  readonly name: string;
+  readonly version: string | undefined;
+  readonly input: Json;
+  readonly phase: 'wanted' | 'running' | 'unwanted' | 'ended';
+  readonly outcome: ChildOutcome | undefined;
+};
+
+/** What is to be done for an execution. Each is repeated until the log shows that it happened. */
+export type DueWork =
+  | { readonly kind: 'expire'; readonly executionId: string }
+  | { readonly kind: 'wake'; readonly executionId: string; readonly step: string }
+  | { readonly kind: 'startChild'; readonly child: Child }
+  | { readonly kind: 'cancelChild'; readonly child: Child }
+  | { readonly kind: 'closeChild'; readonly child: Child; readonly outcome: ChildOutcome };
+
+export type WaitBookSnapshot = { readonly timers: readonly Timer[]; readonly children: readonly Child[] };
+
+/** Raised with any change of what a snapshot holds or means. */
+export const WAIT_BOOK_VERSION = 1;
+
+const deadlineKey = (executionId: string): string => executionId;
+const waitKey = (executionId: string, step: string): string => `${executionId}/${step}`;
+
+const NOT_COMPLETED = (status: string): AttemptError => ({
+  code: 'CHILD_NOT_COMPLETED',
+  message: `the sub-workflow ended as ${status}`,
+  source: 'agent',
+  retryable: false,
+});
+
+/**
+ * What executions wait for besides agents: delays, time limits, sub-workflows. A fold of their streams; changed in place like the pool's
+ * ledger, and like it without clock or I/O.
+ */
+export class WaitBook {
+  readonly #timers = new Map<string, Timer>();
+  readonly #ofExecution = new Map<string, Set<string>>();
+  readonly #children = new Map<string, Child>();
+  readonly #childrenOf = new Map<string, Set<string>>();
+  readonly #due = new IndexedHeap();
+  #seq = 0;
+
+  constructor(snapshot?: WaitBookSnapshot) {
+    for (const timer of snapshot?.timers ?? []) this.#setTimer(timer);
+    for (const child of snapshot?.children ?? []) this.#setChild(child);
+  }
+
+  snapshot(): WaitBookSnapshot {
+    return { timers: [...this.#timers.values()], children: [...this.#children.values()] };
+  }
+
+  get size(): number {
+    return this.#timers.size + this.#children.size;
+  }
+
+  nextDueMs(): number | undefined {
+    return this.#due.peek()?.key;
+  }
+
+  /** What is due; each is put off by `holdMs`, for the case that it does not lead to an event. */
+  due(nowMs: number, holdMs: number): DueWork[] {
+    const work: DueWork[] = [];
+    for (let head = this.#due.peek(); head && head.key <= nowMs; head = this.#due.peek()) {
+      const found = this.#workOf(head.id);
+      if (found) {
+        work.push(found);
+        this.#due.set(head.id, nowMs + holdMs, this.#seq++);
+      } else this.#due.delete(head.id);
+    }
+    return work;
+  }
+
+  #workOf(key: string): DueWork | undefined {
+    const timer = this.#timers.get(key);
+    if (timer)
+      return timer.step === undefined
+        ? { kind: 'expire', executionId: timer.executionId }
+        : { kind: 'wake', executionId: timer.executionId, step: timer.step };
+    const child = this.#children.get(childOf(key));
+    switch (child?.phase) {
+      case 'wanted':
+        return { kind: 'startChild', child };
+      case 'unwanted':
+        return { kind: 'cancelChild', child };
+      case 'ended':
+        return child.outcome && { kind: 'closeChild', child, outcome: child.outcome };
+      default:
+        return undefined;
+    }
+  }
+
+  evolve(event: ExecutionEvent): void {
+    const { executionId } = event.data;
+    switch (event.type) {
+      case 'ExecutionStarted': {
+        const { deadlineAt } = event.data;
+        if (deadlineAt !== undefined) this.#setTimer({ executionId, step: undefined, dueMs: Date.parse(deadlineAt) });
+        this.#changeChild(executionId, (child) => (child.phase === 'wanted' ? { ...child, phase: 'running' } : child));
+        return;
+      }
+      case 'StepWaiting':
+        this.#waiting(event.data);
+        return;
+      case 'StepCompleted':
+      case 'StepFailed':
+      case 'StepSkipped':
+        this.#stepEnded(executionId, event.data.stepId);
+        return;
+      case 'ExecutionAborting':
+        this.#dropTimers(executionId);
+        // A sub-workflow is waited for, and told that nobody wants it any more.
+        for (const id of this.#childrenOf.get(executionId) ?? [])
+          this.#changeChild(id, (child) => (child.phase === 'ended' ? child : { ...child, phase: 'unwanted' }));
+        return;
+      case 'ExecutionCompleted':
+        this.#ended(executionId, { status: 'completed', output: event.data.output });
+        return;
+      case 'ExecutionFailed':
+        this.#ended(executionId, { status: 'failed', error: event.data.error });
+        return;
+      case 'ExecutionCancelled':
+        this.#ended(executionId, { status: 'failed', error: NOT_COMPLETED('cancelled') });
+        return;
+      case 'ExecutionCompensated':
+        this.#ended(executionId, { status: 'failed', error: NOT_COMPLETED('compensated') });
+        return;
+      case 'ExecutionMigrated':
+        this.#migrated(executionId, event.data.mapping);
+        return;
+      default:
+        return;
+    }
+  }
+
+  #setTimer(timer: Timer): void {
+    const { executionId, step, dueMs } = timer;
+    const key = step === undefined ? deadlineKey(executionId) : waitKey(executionId, step);
+    this.#timers.set(key, timer);
+    const known = this.#ofExecution.get(executionId);
+    if (known) known.add(key);
+    else this.#ofExecution.set(executionId, new Set([key]));
+    this.#due.set(key, dueMs, this.#seq++);
+  }
+
+  #dropTimer(executionId: string, key: string): void {
+    if (!this.#timers.delete(key)) return;
+    this.#due.delete(key);
+    const known = this.#ofExecution.get(executionId);
+    known?.delete(key);
+    if (known?.size === 0) this.#ofExecution.delete(executionId);
+  }
+
+  #dropTimers(executionId: string): void {
+    for (const key of [...(this.#ofExecution.get(executionId) ?? [])]) this.#dropTimer(executionId, key);
+  }
+
+  #setChild(child: Child): void {
+    this.#children.set(child.executionId, child);
+    const known = this.#childrenOf.get(child.parentId);
+    if (known) known.add(child.executionId);
+    else this.#childrenOf.set(child.parentId, new Set([child.executionId]));
+    if (child.phase !== 'running') this.#due.set(childKey(child.executionId), 0, this.#seq++);
+    else this.#due.delete(childKey(child.executionId));
+  }
+
+  #changeChild(id: string, change: (child: Child) => Child): void {
+    const child = this.#children.get(id);
+    const next = child && change(child);
+    if (next && next !== child) this.#setChild(next);
+  }
+
+  #dropChild({ executionId, parentId }: Child): void {
+    this.#children.delete(executionId);
+    this.#due.delete(childKey(executionId));
+    const known = this.#childrenOf.get(parentId);
+    known?.delete(executionId);
+    if (known?.size === 0) this.#childrenOf.delete(parentId);
+  }
+
+  #waiting({ executionId, stepId, dueAt, child }: Extract<ExecutionEvent, { type: 'StepWaiting' }>['data']): void {
+    if (dueAt !== undefined) this.#setTimer({ executionId, step: stepId, dueMs: Date.parse(dueAt) });
+    if (child)
+      this.#setChild({
+        executionId: child.executionId,
+        parentId: executionId,
+        step: stepId,
+        name: child.name,
+        version: child.version,
+        input: child.input,
+        phase: 'wanted',
+        outcome: undefined,
+      });
+  }
+
+  #stepEnded(executionId: string, stepId: string): void {
+    this.#dropTimer(executionId, waitKey(executionId, stepId));
+    for (const id of [...(this.#childrenOf.get(executionId) ?? [])]) {
+      const child = this.#children.get(id);
+      if (child?.step === stepId) this.#dropChild(child);
+    }
+  }
+
+  #ended(executionId: string, outcome: ChildOutcome): void {
+    this.#dropTimers(executionId);
+    this.#changeChild(executionId, (child) => ({ ...child, phase: 'ended', outcome }));
+  }
+
+  #migrated(executionId: string, mapping: Readonly<Record<string, string | null>>): void {
+    for (const key of [...(this.#ofExecution.get(executionId) ?? [])]) {
+      const timer = this.#timers.get(key);
+      const target = timer?.step === undefined ? undefined : mapping[timer.step];
+      if (timer === undefined || typeof target !== 'string') continue;
+      this.#dropTimer(executionId, key);
+      this.#setTimer({ ...timer, step: target });
+    }
+    for (const id of this.#childrenOf.get(executionId) ?? [])
+      this.#changeChild(id, (child) => {
+        const target = mapping[child.step];
+        return typeof target === 'string' ? { ...child, step: target } : child;
+      });
+  }
+}
+
+const CHILD = 'child:';
+const childKey = (executionId: string): string => `${CHILD}${executionId}`;
+const childOf = (key: string): string => key.slice(CHILD.length);

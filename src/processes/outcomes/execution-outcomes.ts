@@ -1,0 +1,117 @@
+import { LRUCache } from 'lru-cache';
+import type { ExecutionHandler } from '../../commands/context.ts';
+import type { ExecutionEvent } from '../../domain/execution/events.ts';
+import { type ExecutionStatus, hasEnded, type Running } from '../../domain/execution/state.ts';
+import { executionStream } from '../../domain/ids.ts';
+import type { Json } from '../../domain/json.ts';
+import type { AttemptError } from '../../domain/task/events.ts';
+import { decodeEvent } from '../../eventstore/codec.ts';
+import type { StoredEvent } from '../../eventstore/event-store.ts';
+import type { LogFeed } from '../../eventstore/log-feed.ts';
+
+/** How an execution stands once nothing more happens by itself; `failed` and `compensation_failed` wait for a person. */
+export type ExecutionOutcome = {
+  readonly status: Extract<
+    ExecutionStatus,
+    'completed' | 'failed' | 'cancelled' | 'compensated' | 'compensation_failed'
+  >;
+  readonly output: Json;
+  readonly error: AttemptError | undefined;
+};
+
+const REMEMBERED = 10_000;
+
+const outcomeOf = (event: ExecutionEvent): ExecutionOutcome | undefined => {
+  switch (event.type) {
+    case 'ExecutionCompleted':
+      return { status: 'completed', output: event.data.output, error: undefined };
+    case 'ExecutionFailed':
+      return { status: 'failed', output: null, error: event.data.error };
+    case 'ExecutionCancelled':
+      return { status: 'cancelled', output: null, error: undefined };
+    case 'ExecutionCompensated':
+      return { status: 'compensated', output: null, error: undefined };
+    case 'ExecutionCompensationFailed':
+      return { status: 'compensation_failed', output: null, error: undefined };
+    default:
+      return undefined;
+  }
+};
+
+const ENDS: ReadonlySet<string> = new Set([
+  'ExecutionCompleted',
+  'ExecutionFailed',
+  'ExecutionCancelled',
+  'ExecutionCompensated',
+  'ExecutionCompensationFailed',
+]);
+/** Events after which an outcome that is remembered no longer holds. */
+const GOES_ON: ReadonlySet<string> = new Set([
+  'ExecutionReopened',
+  'ExecutionAborting',
+  'CompensationSkipped',
+  'TaskRedriven',
+]);
+
+const standing = (execution: Running): ExecutionOutcome | undefined =>
+  hasEnded(execution) || execution.status === 'compensation_failed'
+    ? {
+        status: execution.status as ExecutionOutcome['status'],
+        output: execution.output,
+        error: execution.error,
+      }
+    : undefined;
+
+/** Lets code in this process wait for executions, from the shared feed. */
+export class ExecutionOutcomes {
+  readonly #feed: LogFeed;
+  readonly #executions: Pick<ExecutionHandler, 'load'>;
+  readonly #recent = new LRUCache<string, ExecutionOutcome>({ max: REMEMBERED });
+  readonly #waiting = new Map<string, ((outcome: ExecutionOutcome) => void)[]>();
+
+  constructor(deps: { feed: LogFeed; executions: Pick<ExecutionHandler, 'load'> }) {
+    this.#feed = deps.feed;
+    this.#executions = deps.executions;
+  }
+
+  /** Follows the log from its present end until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const after = this.#feed.status().position;
+    for await (const { events } of this.#feed.read({
+      ...(after === undefined ? {} : { after }),
+      maxBatch: 1_000,
+      signal,
+    }))
+      for (const event of events) this.#apply(event);
+  }
+
+  /** Resolves when nothing more happens by itself, at once when that is so already. */
+  async wait(tenant: string, executionId: string): Promise<ExecutionOutcome> {
+    const stream = executionStream(tenant, executionId);
+    const recent = this.#recent.get(stream);
+    if (recent) return recent;
+    const outcome = new Promise<ExecutionOutcome>((resolve) => {
+      const others = this.#waiting.get(stream);
+      if (others) others.push(resolve);
+      else this.#waiting.set(stream, [resolve]);
+    });
+    const state = await this.#executions.load(stream);
+    const known = state.status === 'none' ? undefined : standing(state);
+    if (known) this.#settle(stream, known);
+    return outcome;
+  }
+
+  #apply(event: StoredEvent): void {
+    if (GOES_ON.has(event.type)) this.#recent.delete(event.stream);
+    if (!ENDS.has(event.type)) return;
+    const outcome = outcomeOf(decodeEvent(event) as ExecutionEvent);
+    if (outcome) this.#settle(event.stream, outcome);
+  }
+
+  #settle(stream: string, outcome: ExecutionOutcome): void {
+    this.#recent.set(stream, outcome);
+    const waiting = this.#waiting.get(stream);
+    this.#waiting.delete(stream);
+    for (const resolve of waiting ?? []) resolve(outcome);
+  }
+}
