@@ -349,6 +349,22 @@ describe('the cache', () => {
     expect(store.reads).toBe(0);
   });
 
+  it('goes by the size it is told: what is larger than all of it is not kept', async () => {
+    const store = watched();
+    const ports = { clock: fakeClock(undefined, 'immediate'), random: fakeRandom() };
+    const handler: Handler = new AggregateHandler(
+      store,
+      taskDecider,
+      ports,
+      () => false,
+      () => 2 ** 40,
+    );
+    await submitNew(handler);
+    await run(handler, progress(1));
+    await run(handler, progress(2));
+    expect(store.reads).toBe(2);
+  });
+
   it('is passed over when a fresh state is asked for', async () => {
     const store = await submittedStore();
     const handler = handlerOn(store);

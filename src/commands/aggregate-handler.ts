@@ -131,7 +131,7 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
     ports: { clock: Clock; random: Random },
     /** States that no further command is expected for are not kept. */
     isFinal: (state: State) => boolean = () => false,
-    /** Bytes that a state takes in memory, roughly, to bound the cache; for states too large to be measured after each command. */
+    /** Bytes that a state takes in memory, roughly (an integer from 1), to bound the cache; by default each value in it is counted. */
     sizeOf: (state: State) => number = roughBytes,
   ) {
     this.#isFinal = isFinal;

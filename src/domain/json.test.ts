@@ -83,6 +83,9 @@ describe('a payload', () => {
   it('is measured in bytes of UTF-8, not in characters', () => {
     expect(byteLengthOf('€')).toBe(5);
     expect(messageOf('€'.repeat(MAX_PAYLOAD_BYTES / 2))).toMatch(/^TOO_LARGE/);
+    const fitting = Math.floor((MAX_PAYLOAD_BYTES - 2) / 3);
+    expect(messageOf('€'.repeat(fitting))).toBeUndefined();
+    expect(messageOf('€'.repeat(fitting + 1))).toMatch(/^TOO_LARGE.* got 262145$/);
   });
 
   it('names what it must not hold, and where', () =>

@@ -114,7 +114,20 @@ const locateIssue = (root: unknown, maxDepth: number): JsonIssue | undefined => 
   return undefined;
 };
 
-export const byteLengthOf = (value: unknown): number => new TextEncoder().encode(JSON.stringify(value) ?? '').length;
+const encoder = new TextEncoder();
+
+export const byteLengthOf = (value: unknown): number => encoder.encode(JSON.stringify(value) ?? '').length;
+
+/** A UTF-16 code unit takes at most this many bytes of UTF-8. */
+const MAX_UNIT_BYTES = 3;
+
+/** As `byteLengthOf`, when that is more than `limit`; 0 otherwise, which most values show without being encoded. */
+const bytesBeyond = (limit: number, value: unknown): number => {
+  const json = JSON.stringify(value) ?? '';
+  if (json.length * MAX_UNIT_BYTES <= limit) return 0;
+  const bytes = encoder.encode(json).length;
+  return bytes > limit ? bytes : 0;
+};
 
 /** A string that every reader of the log can hold: no U+0000, no lone surrogates. */
 export const text = ({ min = 0, max }: { readonly min?: number; readonly max: number }) =>
@@ -137,8 +150,8 @@ export const JsonPayload = z.unknown().transform((value, context): Json => {
       input: undefined,
       params: found,
     });
-  const bytes = found ? 0 : byteLengthOf(value);
-  if (bytes > MAX_PAYLOAD_BYTES)
+  const bytes = found ? 0 : bytesBeyond(MAX_PAYLOAD_BYTES, value);
+  if (bytes > 0)
     context.issues.push({
       code: 'custom',
       message: `TOO_LARGE: at most ${MAX_PAYLOAD_BYTES} bytes of JSON, got ${bytes}`,

@@ -64,16 +64,23 @@ export class LocalAgents {
   }
 }
 
-/** Rejects with the signal's reason once it aborts. `release` must be called. */
-const rejectOnAbort = (signal: AbortSignal): { readonly aborted: Promise<never>; release(): void } => {
-  signal.throwIfAborted();
+const isPromise = <T>(value: T | Promise<T>): value is Promise<T> =>
+  typeof (value as { readonly then?: unknown } | null)?.then === 'function';
+
+/** The answer, unless the signal aborts before it is there: then rejects with the signal's reason. */
+const orAborted = async <T>(answer: Promise<T>, signal: AbortSignal): Promise<T> => {
   let release = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
     const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     release = () => signal.removeEventListener('abort', onAbort);
   });
-  return { aborted, release };
+  try {
+    return await Promise.race([answer, aborted]);
+  } finally {
+    release();
+  }
 };
 
 const failureOf = (error: unknown): TransportError => {
@@ -107,13 +114,12 @@ export class LocalTransport implements AgentTransport {
         retryable: true,
         outcomeKnown: true,
       });
-    const { aborted, release } = rejectOnAbort(signal);
+    signal.throwIfAborted();
     try {
-      return await Promise.race([fn(input, callOf(invocation)), aborted]);
+      const answer = fn(input, callOf(invocation));
+      return isPromise(answer) ? await orAborted(answer, signal) : answer;
     } catch (error) {
       throw signal.aborted && error === signal.reason ? error : failureOf(error);
-    } finally {
-      release();
     }
   }
 }
