@@ -22,6 +22,8 @@ const LATER = '2026-03-01T12:00:05.000Z';
 type Watched = EventStore & {
   readonly appends: NewEvent[][];
   reads: number;
+  /** Where the reads of a stream began. */
+  readonly froms: unknown[];
   /** Appends wait while this is pending. */
   gate: Promise<void>;
   /** Taken by one append each, first come first served. */
@@ -32,11 +34,13 @@ const watched = (store: EventStore = createMemoryEventStore({ clock: fakeClock()
   const spy: Watched = {
     ...store,
     appends: [],
+    froms: [],
     reads: 0,
     gate: Promise.resolve(),
     faults: [],
     readStream: (...of) => {
       spy.reads += 1;
+      spy.froms.push(of[1]?.from);
       return store.readStream(...of);
     },
     async append(stream, events, options) {
@@ -427,6 +431,57 @@ describe('the cache', () => {
     for (const event of await createHistory(store)) handler.observe(event);
     await run(handler, progress(2));
     expect(store.reads).toBe(0);
+  });
+
+  it('reads on where it stands, not from the start, when another writer was seen', async () => {
+    const store = await submittedStore();
+    const here = handlerOn(store);
+    await run(here, progress(1, 'at 1'));
+    await run(handlerOn(store), progress(2, 'at 2'));
+    here.observe(await lastOf(store));
+    store.froms.length = 0;
+    expect(await here.load(STREAM)).toMatchObject({ checkpoint: 'at 2' });
+    expect(store.froms).toEqual([2n]);
+  });
+
+  it('reads on after a conflict', async () => {
+    const store = await submittedStore();
+    const here = handlerOn(store);
+    await run(here, progress(1, 'at 1'));
+    await run(handlerOn(store), progress(2, 'at 2'));
+    store.froms.length = 0;
+    expect(await run(here, progress(3, 'at 3'))).toMatchObject({ ok: true, value: { state: { checkpoint: 'at 3' } } });
+    expect(store.froms).toEqual([2n]);
+    expect(verifyStream(await store.readStream(STREAM))).toMatchObject({ ok: true, count: 4 });
+  });
+
+  it('reads all of a stream that does not go on from where it stood', async () => {
+    const store = await submittedStore();
+    const here = handlerOn(store);
+    await run(here, progress(1, 'at 1'));
+    const other = await submittedStore();
+    for (const n of [11, 12, 13]) await run(handlerOn(other), progress(n, `at ${n}`));
+    store.readStream = other.readStream;
+    here.observe(await lastOf(other));
+    other.froms.length = 0;
+    expect(await here.load(STREAM)).toMatchObject({ checkpoint: 'at 13' });
+    expect(other.froms).toEqual([2n, undefined]);
+  });
+
+  it('needs no read when it sees its own event before the acknowledgement', async () => {
+    const store = await submittedStore();
+    const handler = handlerOn(store);
+    await run(handler, progress(1, 'at 1'));
+    const append = store.append.bind(store);
+    store.append = async (...of) => {
+      const result = await append(...of);
+      handler.observe(await lastOf(store));
+      return result;
+    };
+    await run(handler, progress(2, 'at 2'));
+    store.reads = 0;
+    await run(handler, progress(3, 'at 3'));
+    expect(store.reads).toBe(1); // the look of this test itself
   });
 
   const createHistory = async (store: Watched): Promise<StoredEvent[]> => {

@@ -7,6 +7,7 @@ import {
   type EventStore,
   type NewEvent,
   type Position,
+  type Revision,
   RevisionConflict,
   type StoredEvent,
 } from '../eventstore/event-store.ts';
@@ -123,6 +124,8 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
   readonly #random: Random;
   readonly #isFinal: (state: State) => boolean;
   readonly #cache: LRUCache<string, Loaded<State, Event>>;
+  /** Streams in the cache to which others have added, and up to which revision at least. */
+  readonly #behind = new Map<string, Revision>();
   readonly #queues = new Map<string, Pending<State, Command, Event, Rejection>[]>();
 
   constructor(
@@ -143,6 +146,9 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
       max: CACHED_STREAMS,
       maxSize: CACHED_BYTES,
       sizeCalculation: (loaded) => sizeOf(loaded.state),
+      dispose: (_, stream, reason) => {
+        if (reason !== 'set') this.#behind.delete(stream);
+      },
     });
   }
 
@@ -160,15 +166,18 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
 
   /** The aggregate's state, from the cache when there. `fresh` reads the stream. */
   async load(stream: string, options: { readonly fresh?: boolean } = {}): Promise<State> {
-    const cached = options.fresh ? undefined : this.#cache.get(stream);
+    const cached = options.fresh ? undefined : this.#current(stream);
     return (cached ?? (await this.#read(stream))).state;
   }
 
-  /** Another writer was seen on the stream: what is cached of it up to an older revision is dropped. */
+  /** Another writer was seen on the stream: what is cached of it is read on before it is used again. */
   observe(event: StoredEvent): void {
     const cached = this.#cache.peek(event.stream);
-    if (cached && (cached.head.revision === 'no_stream' || cached.head.revision < event.revision))
-      this.#cache.delete(event.stream);
+    if (cached && isBefore(cached.head, event.revision)) this.#behind.set(event.stream, event.revision);
+  }
+
+  #current(stream: string): Loaded<State, Event> | undefined {
+    return this.#behind.has(stream) ? undefined : this.#cache.get(stream);
   }
 
   async #drain(stream: string): Promise<void> {
@@ -223,12 +232,13 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
       for (const recorded of loaded.commands.values())
         if (recorded.position === PENDING_POSITION) recorded.position = position;
       if (this.#isFinal(loaded.state)) this.#cache.delete(stream);
-      else this.#cache.set(stream, { ...loaded, position });
+      else this.#keep(stream, { ...loaded, position });
       for (const { settle } of decided) settle(position);
       return { outcome: 'done', count: decided.length };
     } catch (error) {
       if (!(error instanceof RevisionConflict)) throw error;
-      this.#cache.delete(stream);
+      if (error.actual === 'no_stream') this.#cache.delete(stream);
+      else if (this.#cache.has(stream)) this.#behind.set(stream, error.actual);
       return { outcome: 'conflict', cause: error };
     }
   }
@@ -238,6 +248,7 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
     stream: string,
     batch: readonly Pending<State, Command, Event, Rejection>[],
   ): Loaded<State, Event> | undefined {
+    if (this.#behind.has(stream)) return undefined;
     return this.#cache.get(stream) ?? (batch.every(({ assumeNew }) => assumeNew) ? this.#empty() : undefined);
   }
 
@@ -308,10 +319,37 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
     else pending.resolve(ok({ events: recorded.events, state, position: recorded.position, repeated: true }));
   }
 
+  /**
+   * The stream as it is now. What is cached of it is only read on: a stream is never changed, only added to, and that of an execution
+   * may be long.
+   */
   async #read(stream: string): Promise<Loaded<State, Event>> {
-    const stored = await this.#store.readStream(stream);
-    const commands = new Map<string, Recorded<Event>>();
-    let state = this.#decider.initialState();
+    const known = this.#cache.get(stream);
+    if (known === undefined || known.head.revision === 'no_stream') return this.#fold(stream, this.#empty(), undefined);
+    const added = await this.#store.readStream(stream, { from: known.head.revision + 1n });
+    // It does not build on what is known: the log was restored to an earlier state and went on from there.
+    const fits = added.length === 0 || added[0]?.metadata.prevHash === known.head.hash;
+    return fits ? this.#fold(stream, known, added) : this.#fold(stream, this.#empty(), undefined);
+  }
+
+  /** An append that was made while the stream was read knows more. */
+  #keep(stream: string, loaded: Loaded<State, Event>): void {
+    const { revision } = loaded.head;
+    if (revision === 'no_stream') return;
+    const cached = this.#cache.peek(stream);
+    if (cached === undefined || isBefore(cached.head, revision)) this.#cache.set(stream, loaded);
+    const needed = this.#behind.get(stream);
+    if (needed !== undefined && needed <= revision) this.#behind.delete(stream);
+  }
+
+  async #fold(
+    stream: string,
+    start: Loaded<State, Event>,
+    added: readonly StoredEvent[] | undefined,
+  ): Promise<Loaded<State, Event>> {
+    const stored = added ?? (await this.#store.readStream(stream));
+    const commands = new Map(start.commands);
+    let { state } = start;
     for (const event of stored) {
       const decoded = decodeEvent(event) as Event | undefined;
       if (decoded === undefined)
@@ -331,14 +369,16 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
     const last = stored.at(-1);
     const loaded: Loaded<State, Event> = {
       state,
-      head: last ? { revision: last.revision, hash: last.metadata.hash } : EMPTY_HEAD,
-      position: last?.position,
+      head: last ? { revision: last.revision, hash: last.metadata.hash } : start.head,
+      position: last?.position ?? start.position,
       commands,
     };
-    if (last) this.#cache.set(stream, loaded);
+    this.#keep(stream, loaded);
     return loaded;
   }
 }
+
+const isBefore = ({ revision }: StreamHead, other: Revision): boolean => revision === 'no_stream' || revision < other;
 
 /** Stands in a record until its append is acknowledged. */
 const PENDING_POSITION: Position = -1n;
