@@ -100,6 +100,7 @@ export const createApi = (deps: ApiDependencies): Api => {
   const count = countEvents(metrics);
   const hub = new Hub({
     feed: deps.feed,
+    store: deps.store,
     logger,
     onEvent: (event) => {
       count(event);

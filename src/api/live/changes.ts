@@ -38,6 +38,10 @@ export const taskConcerns = (event: StoredEvent): Concern<TimelineEntry>[] => {
     const change = entryOfEvent(event);
     return change ? [{ subject: event.stream, change }] : [];
   }
+  if (event.stream.startsWith('execution-')) {
+    const change = entryOfEvent(event);
+    return change ? [{ subject: taskStream(event.metadata.tenant, change.taskId), change }] : [];
+  }
   if (event.type !== ('TasksAssigned' satisfies PoolEvent['type'])) return [];
   const decoded = decodeEvent(event);
   if (decoded?.type !== 'TasksAssigned') return [];

@@ -28,7 +28,7 @@ beforeEach(async () => {
   store = createMemoryEventStore({ clock });
   commands = commandsOver(store, { clock });
   feed = await LogFeed.start({ store, clock, logger, ringEvents: 50 });
-  hub = new Hub({ feed, logger });
+  hub = new Hub({ feed, store, logger });
   gone = new AbortController();
 });
 afterEach(async () => {

@@ -1,9 +1,12 @@
-import type { Position, StoredEvent } from '../../eventstore/event-store.ts';
+import type { EventStore, Position, Revision, StoredEvent } from '../../eventstore/event-store.ts';
 import type { LogFeed } from '../../eventstore/log-feed.ts';
+import { unavailable } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { EdgeError } from '../errors.ts';
 import type { TimelineEntry } from '../graphql/timeline.ts';
 import { type AgentChange, agentConcerns, taskConcerns } from './changes.ts';
+import { type ExecutionChange, executionConcerns } from './execution-changes.ts';
+import { eventsFrom, revisionAfter } from './stream-history.ts';
 import { type Placed, Subscriber } from './subscriber.ts';
 import { type Interest, Topic } from './topic.ts';
 
@@ -25,17 +28,41 @@ export type Follow<Change> = {
   readonly signal: AbortSignal;
 };
 
+/** A change that is an event of its subject's own stream. */
+type InStream = Placed & { readonly revision: Revision };
+
 export type HubOptions = {
   readonly feed: Pick<LogFeed, 'read' | 'head'>;
+  readonly store: Pick<EventStore, 'readStream'>;
   readonly logger: Logger;
   /** Sees every event from the start on. */
   readonly onEvent?: (event: StoredEvent) => void;
 };
 
+const endOf = (events: readonly StoredEvent[]): { readonly had: Position; readonly next: Revision } => {
+  const last = events.at(-1);
+  if (last === undefined) throw new Error('bug: a page of a stream without events');
+  return { had: last.position, next: last.revision + 1n };
+};
+
+/**
+ * The revision after these changes, which are to start at `next`. A read may have been answered by a node that is behind the live changes:
+ * then it is better to begin anew than to skip.
+ */
+const afterAll = (changes: readonly InStream[], next: Revision): Revision => {
+  changes.forEach(({ revision }, index) => {
+    if (revision !== next + BigInt(index)) throw unavailable(`the change at revision ${next} was missed`);
+  });
+  return next + BigInt(changes.length);
+};
+
 /** Hands the events of the log to the subscriptions of this process: one reader of the feed for all of them. */
 export class Hub {
-  readonly tasks = new Topic<TimelineEntry>(taskConcerns);
+  /** Assignments stand in the ledgers of pools, and executions hold the lifecycles of their tasks. */
+  readonly tasks = new Topic<TimelineEntry>(taskConcerns, ['pool', 'execution']);
   readonly agents = new Topic<AgentChange>(agentConcerns);
+  readonly executions = new Topic<ExecutionChange>(executionConcerns);
+  readonly #topics = [this.tasks, this.agents, this.executions] as const;
   readonly #options: HubOptions;
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
@@ -48,13 +75,17 @@ export class Hub {
   }
 
   get subscriptions(): number {
-    return this.tasks.size + this.agents.size;
+    return this.#topics.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Everything up to here was handed out. */
+  get position(): Position {
+    return this.#position;
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.tasks.endAll();
-    this.agents.endAll();
+    this.#endAll();
     await this.#running;
   }
 
@@ -65,27 +96,85 @@ export class Hub {
    * Errors: `EdgeError` `RESUME_EXPIRED` when `after` is too far back, `SLOW_CONSUMER`, `LIMIT_SUBSCRIPTIONS`.
    */
   async *follow<Change extends Placed>(topic: Topic<Change>, follow: Follow<Change>): AsyncGenerator<Change[], void> {
-    if (this.subscriptions >= MAX_SUBSCRIPTIONS)
-      throw new EdgeError('LIMIT_SUBSCRIPTIONS', `this process serves at most ${MAX_SUBSCRIPTIONS} subscriptions`);
-    const { interest, limit, most, onCutOff } = follow;
+    this.#checkRoom();
+    const { interest, most } = follow;
     const signal = AbortSignal.any([follow.signal, this.#stopping.signal]);
     let had = follow.after ?? this.#position;
     // Nothing is awaited between this check and joining: what the hub hands out after it is not missed.
     while (had < this.#position && !signal.aborted) had = yield* this.#history(topic, interest, had, signal);
     if (signal.aborted) return;
-    const subscriber = new Subscriber<Change>(had, limit, (error) => {
-      leave();
-      onCutOff?.(error);
-    });
-    const leave = topic.join(interest, subscriber);
-    const end = (): void => subscriber.end();
-    signal.addEventListener('abort', end, { once: true });
+    const { subscriber, leave } = this.#join(topic, follow, had);
     try {
       for (let taken = await subscriber.take(most); taken; taken = await subscriber.take(most)) yield taken;
     } finally {
       leave();
-      signal.removeEventListener('abort', end);
     }
+  }
+
+  /**
+   * As `follow`, for a subject whose changes are the events of its own stream: history is read there, however far back it goes.
+   *
+   * Errors: `EdgeError` `SLOW_CONSUMER`, `LIMIT_SUBSCRIPTIONS`; `AppError` `UNAVAILABLE`, also when a change was not to be had.
+   */
+  async *followStream<Change extends InStream>(
+    topic: Topic<Change>,
+    stream: string,
+    follow: Omit<Follow<Change>, 'interest'>,
+  ): AsyncGenerator<Change[], void> {
+    this.#checkRoom();
+    const { store } = this.#options;
+    const { after = 0n, most } = follow;
+    const interest = { subject: stream };
+    const select = (events: readonly StoredEvent[]) => events.flatMap((event) => topic.select(event, interest));
+    let had = after;
+    let next = await revisionAfter(store, stream, after);
+    for await (const events of eventsFrom(store, stream, next)) {
+      ({ had, next } = endOf(events));
+      yield select(events);
+      if (follow.signal.aborted) return;
+    }
+    const { subscriber, leave } = this.#join(topic, { ...follow, interest }, had);
+    try {
+      // What was appended between the last read and joining. Live changes wait meanwhile.
+      for await (const events of eventsFrom(store, stream, next)) {
+        ({ had, next } = endOf(events));
+        subscriber.skipTo(had);
+        yield select(events);
+      }
+      for (let taken = await subscriber.take(most); taken; taken = await subscriber.take(most)) {
+        next = afterAll(taken, next);
+        yield taken;
+      }
+    } finally {
+      leave();
+    }
+  }
+
+  /** From here on the subscriber gets what the hub hands out, until it leaves, its reader is gone or the hub stops. */
+  #join<Change extends Placed>(
+    topic: Topic<Change>,
+    { interest, limit, onCutOff, signal: gone }: Follow<Change>,
+    had: Position,
+  ): { readonly subscriber: Subscriber<Change>; readonly leave: () => void } {
+    const signal = AbortSignal.any([gone, this.#stopping.signal]);
+    const subscriber = new Subscriber<Change>(had, limit, (error) => {
+      leave();
+      onCutOff?.(error);
+    });
+    const end = (): void => subscriber.end();
+    const quit = topic.join(interest, subscriber);
+    const leave = (): void => {
+      quit();
+      signal.removeEventListener('abort', end);
+    };
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
+    return { subscriber, leave };
+  }
+
+  #checkRoom(): void {
+    if (this.subscriptions >= MAX_SUBSCRIPTIONS)
+      throw new EdgeError('LIMIT_SUBSCRIPTIONS', `this process serves at most ${MAX_SUBSCRIPTIONS} subscriptions`);
   }
 
   /** Reads the log until it has caught up with the hub; returns how far that is. */
@@ -127,14 +216,16 @@ export class Hub {
       // The feed tries again by itself; what it throws does not pass.
       logger.error({ err: error }, 'live changes have stopped');
     }
-    this.tasks.endAll();
-    this.agents.endAll();
+    this.#endAll();
+  }
+
+  #endAll(): void {
+    for (const topic of this.#topics) topic.endAll();
   }
 
   #publish(event: StoredEvent): void {
     try {
-      this.tasks.publish(event);
-      this.agents.publish(event);
+      for (const topic of this.#topics) topic.publish(event);
     } catch (error) {
       // An event that this build cannot read must not stop the others.
       const { stream, revision } = event;

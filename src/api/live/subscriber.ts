@@ -32,6 +32,13 @@ export class Subscriber<Change extends Placed> {
     } else this.#cutOff();
   }
 
+  /** The reader has had everything up to `position` from elsewhere. */
+  skipTo(position: Position): void {
+    if (position <= this.#last) return;
+    this.#last = position;
+    this.#pending = this.#pending.filter((change) => change.position > position);
+  }
+
   end(): void {
     this.#end ??= {};
     this.#wake?.();

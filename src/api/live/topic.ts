@@ -19,11 +19,14 @@ type Everything<Change extends Placed> = {
  */
 export class Topic<Change extends Placed> {
   readonly #concernsOf: (event: StoredEvent) => Concern<Change>[];
+  readonly #sharedCategories: readonly string[];
   readonly #bySubject = new Map<string, Set<Subscriber<Change>>>();
   readonly #everything = new Set<Everything<Change>>();
 
-  constructor(concernsOf: (event: StoredEvent) => Concern<Change>[]) {
+  /** @param sharedCategories streams whose events may concern other subjects than the stream itself */
+  constructor(concernsOf: (event: StoredEvent) => Concern<Change>[], sharedCategories: readonly string[] = []) {
     this.#concernsOf = concernsOf;
+    this.#sharedCategories = sharedCategories.map((category) => `${category}-`);
   }
 
   get size(): number {
@@ -44,8 +47,7 @@ export class Topic<Change extends Placed> {
 
   publish(event: StoredEvent): void {
     if (this.#everything.size === 0 && this.#bySubject.size === 0) return;
-    // The stream of an event is its subject, except for the ledger's, which concern many.
-    if (this.#everything.size === 0 && !event.stream.startsWith('pool-') && !this.#bySubject.has(event.stream)) return;
+    if (this.#everything.size === 0 && !this.#bySubject.has(event.stream) && !this.#isShared(event.stream)) return;
     for (const { subject, change } of this.#concernsOf(event)) {
       for (const subscriber of this.#bySubject.get(subject) ?? []) subscriber.push(change);
       for (const { tenant, matches, subscriber } of this.#everything)
@@ -67,6 +69,10 @@ export class Topic<Change extends Placed> {
       subscribers.delete(subscriber);
       if (subscribers.size === 0 && this.#bySubject.get(subject) === subscribers) this.#bySubject.delete(subject);
     };
+  }
+
+  #isShared(stream: string): boolean {
+    return this.#sharedCategories.some((category) => stream.startsWith(category));
   }
 
   endAll(): void {
