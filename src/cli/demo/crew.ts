@@ -1,3 +1,4 @@
+import { allStarted } from '../../examples/agent/spawn-agent.ts';
 import { CARBON_AGENTS, type CarbonAgent, spawnCarbonAgent } from '../../examples/carbon/spawn-agent.ts';
 import type { Client } from '../client.ts';
 import { type Accepted, acceptedOf, payloadOf } from '../payload.ts';
@@ -27,17 +28,10 @@ export class Crew {
 
   static async start(client: Client, runId: string): Promise<Crew> {
     const heartbeat = { batonUrl: client.url, intervalMs: HEARTBEAT_MS };
-    const started = await Promise.allSettled(
+    const agents = await allStarted(
       CARBON_AGENTS.map((name) => spawnCarbonAgent(name, { agentId: `${name}-${runId}`, heartbeat, workMs: WORK_MS })),
     );
-    const agents = started.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-    const crew = new Crew(client, agents);
-    const failure = started.find((outcome) => outcome.status === 'rejected');
-    if (failure !== undefined) {
-      await crew.stop();
-      throw failure.reason;
-    }
-    return crew;
+    return new Crew(client, agents);
   }
 
   get ids(): string[] {

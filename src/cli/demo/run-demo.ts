@@ -7,11 +7,12 @@ import { generateSuppliers } from '../../examples/carbon/suppliers.ts';
 import { type Baton, startBaton } from '../../main.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { type Config, ROLES, readConfig } from '../../platform/config.ts';
-import { createLogger, type Logger } from '../../platform/logger.ts';
+import { createLogger } from '../../platform/logger.ts';
 import { Client } from '../client.ts';
 import { duration } from '../format.ts';
 import { progressBar } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
+import { Undo } from '../undo.ts';
 import { Crew } from './crew.ts';
 import { readRun } from './run-log.ts';
 import type { DemoRun } from './summary.ts';
@@ -37,20 +38,6 @@ const configOf = (env: Terminal['env'], pool: string): Config => {
     BATON_ALLOW_PRIVATE_AGENTS: 'true', // its agents are on this machine, also when the stores are not
   });
 };
-
-/** Undone in reverse order, each step once, whatever fails. */
-class Undo {
-  readonly #steps: (() => Promise<unknown>)[] = [];
-
-  add(step: () => Promise<unknown>): void {
-    this.#steps.push(step);
-  }
-
-  async run(logger: Logger): Promise<void> {
-    for (let step = this.#steps.pop(); step; step = this.#steps.pop())
-      await step().catch((error: unknown) => logger.warn({ err: error }, 'the demo could not be tidied up entirely'));
-  }
-}
 
 type Stage = {
   readonly terminal: Terminal;

@@ -1,33 +1,10 @@
 import { z } from 'zod';
+import { parseInput, Refusal, type Skill } from '../agent/skill.ts';
 import { emissionFactor, SOURCE, tonnesOf } from './factors.ts';
-
-/** The agent says no for good: the input is wrong, and would be wrong the next time. */
-export class Refusal extends Error {
-  override readonly name = 'Refusal';
-  readonly code: string;
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
-export type Skill = {
-  readonly id: string;
-  readonly description: string;
-  /** Errors: throws `Refusal`. */
-  readonly run: (input: unknown, agent: string) => unknown;
-};
 
 const Country = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 3166 alpha-3 code such as DEU');
 const Energy = z.number().positive().max(1e15);
 const Usage = z.object({ supplier: z.string().min(1).max(500), country: Country, kWh: Energy });
-
-const parse = <Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> => {
-  const parsed = schema.safeParse(input);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new Refusal('BAD_INPUT', `/${issue?.path.join('/') ?? ''}: ${issue?.message ?? 'unusable'}`);
-};
 
 const factorOf = (country: string): number => {
   const grams = emissionFactor(country);
@@ -51,7 +28,7 @@ export const footprint: Skill = {
   id: 'footprint',
   description: 'Footprint of a supplier from {supplier, country (ISO alpha-3), kWh}',
   run(input, agent) {
-    const { supplier, country, kWh } = parse(Usage, input);
+    const { supplier, country, kWh } = parseInput(Usage, input);
     const gCO2PerKWh = factorOf(country);
     const figures = { kWh, gCO2PerKWh, tonnesCO2e: tonnesOf(kWh, gCO2PerKWh) };
     return { supplier, country, ...figures, agent, checks: checksOf(figures) };
@@ -62,7 +39,7 @@ export const emissionFactorLookup: Skill = {
   id: 'emission-factor.lookup',
   description: 'Emission factor of the grid of {country (ISO alpha-3)}',
   run(input, agent) {
-    const { country } = parse(z.object({ country: Country }), input);
+    const { country } = parseInput(z.object({ country: Country }), input);
     return { country, gCO2PerKWh: factorOf(country), source: SOURCE, agent };
   },
 };
@@ -71,7 +48,7 @@ export const carbonCalculate: Skill = {
   id: 'carbon.calculate',
   description: 'Tonnes of CO2e from {kWh, gCO2PerKWh}',
   run(input, agent) {
-    const { kWh, gCO2PerKWh } = parse(z.object({ kWh: Energy, gCO2PerKWh: z.number().positive() }), input);
+    const { kWh, gCO2PerKWh } = parseInput(z.object({ kWh: Energy, gCO2PerKWh: z.number().positive() }), input);
     return { kWh, gCO2PerKWh, tonnesCO2e: tonnesOf(kWh, gCO2PerKWh), agent };
   },
 };
@@ -80,7 +57,7 @@ export const footprintValidate: Skill = {
   id: 'footprint.validate',
   description: 'Checks {kWh, gCO2PerKWh, tonnesCO2e}',
   run(input, agent) {
-    const figures = parse(z.object({ kWh: z.number(), gCO2PerKWh: z.number(), tonnesCO2e: z.number() }), input);
+    const figures = parseInput(z.object({ kWh: z.number(), gCO2PerKWh: z.number(), tonnesCO2e: z.number() }), input);
     const checks = checksOf(figures);
     return { valid: checks.every(({ ok }) => ok), checks, agent };
   },

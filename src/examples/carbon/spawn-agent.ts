@@ -1,90 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { extname } from 'node:path';
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
+import { type AgentProcess, type SpawnOptions, spawnAgent } from '../agent/spawn-agent.ts';
 
 export const CARBON_AGENTS = ['emission-factors', 'calculator', 'validator'] as const;
 export type CarbonAgentName = (typeof CARBON_AGENTS)[number];
+export type CarbonAgent = AgentProcess & { readonly name: CarbonAgentName };
 
-export type SpawnOptions = {
-  readonly port?: number;
-  readonly agentId?: string;
-  readonly journal?: string;
-  readonly dedupe?: boolean;
-  readonly workMs?: number;
-  readonly heartbeat?: { readonly batonUrl: string; readonly intervalMs: number };
-};
-
-export type CarbonAgent = {
-  readonly name: CarbonAgentName;
-  readonly agentId: string;
-  readonly cardUrl: string;
-  readonly url: string;
-  readonly process: ChildProcess;
-  /** Ends it in order; SIGKILL when it takes longer than two seconds. */
-  stop(): Promise<void>;
-};
-
-const START_TIMEOUT_MS = 20_000;
-const STOP_TIMEOUT_MS = 2_000;
-
-/** From the sources the agents are run with tsx, from dist as they are. */
+/** Sources start sources, dist starts dist. */
 const EXTENSION = extname(import.meta.url);
 
-const argumentsOf = (options: SpawnOptions): string[] => [
-  ...['--port', String(options.port ?? 0)],
-  ...(options.agentId === undefined ? [] : ['--agent-id', options.agentId]),
-  ...(options.journal === undefined ? [] : ['--journal', options.journal]),
-  ...(options.workMs === undefined ? [] : ['--work-ms', String(options.workMs)]),
-  ...(options.heartbeat === undefined
-    ? []
-    : ['--heartbeat', options.heartbeat.batonUrl, '--heartbeat-interval', String(options.heartbeat.intervalMs)]),
-  ...(options.dedupe ? ['--dedupe'] : []),
-];
-
-type ReadyLine = { readonly agentId: string; readonly cardUrl: string; readonly url: string };
-
-const readyLine = async (child: ChildProcess, name: string): Promise<ReadyLine> => {
-  const lines = createInterface({ input: child.stdout as Readable });
-  const signal = AbortSignal.timeout(START_TIMEOUT_MS);
-  const exited = once(child, 'exit', { signal }).then(([code]) => {
-    throw new Error(`the agent ${name} ended with code ${code} before it was ready`);
-  });
-  try {
-    const [line] = (await Promise.race([once(lines, 'line', { signal }), exited])) as [string];
-    return JSON.parse(line) as ReadyLine;
-  } finally {
-    exited.catch(() => {}); // an exit later on is no failure to start
-  }
-};
-
-const stopChild = async (child: ChildProcess): Promise<void> => {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, 'exit');
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
-  await exited;
-  clearTimeout(timer);
-};
-
-/**
- * Starts one of the carbon agents as a process of its own and waits until it can be called.
- *
- * Errors: rejects when it ends, or is not ready, within twenty seconds.
- */
+/** Starts one of the carbon agents. Errors: as `spawnAgent`. */
 export const spawnCarbonAgent = async (name: CarbonAgentName, options: SpawnOptions = {}): Promise<CarbonAgent> => {
-  const script = fileURLToPath(new URL(`./agents/${name}${EXTENSION}`, import.meta.url));
-  const loader = EXTENSION === '.ts' ? ['--import', import.meta.resolve('tsx')] : [];
-  const child = spawn(process.execPath, [...loader, script, ...argumentsOf(options), '--exit-with-parent'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  try {
-    const { agentId, cardUrl, url } = await readyLine(child, name);
-    return { name, agentId, cardUrl, url, process: child, stop: () => stopChild(child) };
-  } catch (error) {
-    await stopChild(child);
-    throw error;
-  }
+  const script = new URL(`./agents/${name}${EXTENSION}`, import.meta.url);
+  return { name, ...(await spawnAgent(script, options)) };
 };

@@ -1,4 +1,4 @@
-import { runAgent } from '../agent-server.ts';
+import { runAgent } from '../../agent/agent-server.ts';
 import { footprint, footprintValidate } from '../skills.ts';
 
 await runAgent({

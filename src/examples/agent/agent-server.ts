@@ -16,7 +16,7 @@ import {
 import { agentCardHandler, jsonRpcHandler, restHandler, UserBuilder } from '@a2a-js/sdk/server/express';
 import express from 'express';
 import { LRUCache } from 'lru-cache';
-import { Refusal, type Skill } from './skills.ts';
+import { Refusal, type Skill } from './skill.ts';
 
 export type AgentServerOptions = {
   readonly name: string;
@@ -61,7 +61,7 @@ const cardOf = ({ name, description, skills }: AgentServerOptions, url: string):
     id: skill.id,
     name: skill.id,
     description: skill.description,
-    tags: ['carbon'],
+    tags: ['sustainability'],
     examples: [],
     inputModes: [],
     outputModes: [],
@@ -94,7 +94,7 @@ const inputOf = ({ parts }: Message): unknown => {
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-class CarbonExecutor implements AgentExecutor {
+class SkillExecutor implements AgentExecutor {
   readonly #options: AgentServerOptions;
   readonly #journal: Journal;
   readonly #answers = new LRUCache<string, object>({ max: REMEMBERED });
@@ -191,7 +191,7 @@ export const startAgentServer = async (options: AgentServerOptions): Promise<Age
   const requestHandler = new DefaultRequestHandler(
     cardOf(options, url),
     new InMemoryTaskStore(),
-    new CarbonExecutor(options, journal),
+    new SkillExecutor(options, journal),
   );
   const userBuilder = UserBuilder.noAuthentication;
   app.use(`/${AGENT_CARD_PATH}`, agentCardHandler({ agentCardProvider: requestHandler }));

@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { basename, extname } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+
+export type SpawnOptions = {
+  readonly port?: number;
+  readonly agentId?: string;
+  readonly journal?: string;
+  readonly dedupe?: boolean;
+  readonly workMs?: number;
+  readonly heartbeat?: { readonly batonUrl: string; readonly intervalMs: number };
+};
+
+/** An agent that runs as a process of its own. */
+export type AgentProcess = {
+  readonly agentId: string;
+  readonly cardUrl: string;
+  readonly url: string;
+  readonly process: ChildProcess;
+  /** Ends it in order; SIGKILL when it takes longer than two seconds. */
+  stop(): Promise<void>;
+};
+
+const START_TIMEOUT_MS = 20_000;
+const STOP_TIMEOUT_MS = 2_000;
+
+const argumentsOf = (options: SpawnOptions): string[] => [
+  ...['--port', String(options.port ?? 0)],
+  ...(options.agentId === undefined ? [] : ['--agent-id', options.agentId]),
+  ...(options.journal === undefined ? [] : ['--journal', options.journal]),
+  ...(options.workMs === undefined ? [] : ['--work-ms', String(options.workMs)]),
+  ...(options.heartbeat === undefined
+    ? []
+    : ['--heartbeat', options.heartbeat.batonUrl, '--heartbeat-interval', String(options.heartbeat.intervalMs)]),
+  ...(options.dedupe ? ['--dedupe'] : []),
+];
+
+type ReadyLine = { readonly agentId: string; readonly cardUrl: string; readonly url: string };
+
+const readyLine = async (child: ChildProcess, name: string): Promise<ReadyLine> => {
+  const lines = createInterface({ input: child.stdout as Readable });
+  const signal = AbortSignal.timeout(START_TIMEOUT_MS);
+  const exited = once(child, 'exit', { signal }).then(([code]) => {
+    throw new Error(`the agent ${name} ended with code ${code} before it was ready`);
+  });
+  try {
+    const [line] = (await Promise.race([once(lines, 'line', { signal }), exited])) as [string];
+    return JSON.parse(line) as ReadyLine;
+  } finally {
+    exited.catch(() => {}); // an exit later on is no failure to start
+  }
+};
+
+const stopChild = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+  await exited;
+  clearTimeout(timer);
+};
+
+/**
+ * Starts the script of an agent, which calls `runAgent`, as a process of its own and waits until it can be called. Sources are run with
+ * tsx. `args` are its own arguments, before the common ones.
+ *
+ * Errors: rejects when it ends, or is not ready, within twenty seconds.
+ */
+export const spawnAgent = async (
+  script: URL,
+  options: SpawnOptions,
+  args: readonly string[] = [],
+): Promise<AgentProcess> => {
+  const path = fileURLToPath(script);
+  const loader = extname(path) === '.ts' ? ['--import', import.meta.resolve('tsx')] : [];
+  const child = spawn(process.execPath, [...loader, path, ...args, ...argumentsOf(options), '--exit-with-parent'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  try {
+    const { agentId, cardUrl, url } = await readyLine(child, options.agentId ?? basename(path));
+    return { agentId, cardUrl, url, process: child, stop: () => stopChild(child) };
+  } catch (error) {
+    await stopChild(child);
+    throw error;
+  }
+};
+
+/** All of them, or none: when one cannot be started the others are stopped again, and its failure is thrown. */
+export const allStarted = async <Started extends Pick<AgentProcess, 'stop'>>(
+  starting: readonly Promise<Started>[],
+): Promise<Started[]> => {
+  const outcomes = await Promise.allSettled(starting);
+  const agents = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  const failure = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failure === undefined) return agents;
+  await Promise.all(agents.map((agent) => agent.stop()));
+  throw failure.reason;
+};
