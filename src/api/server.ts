@@ -24,6 +24,8 @@ import { countEvents, type Metrics, metricsPage } from './metrics.ts';
 import { measureProjections, sharedOverview } from './projection-status.ts';
 import { BOARD_PATH, queueBoard } from './queue-board.ts';
 import { requestLog } from './request-log.ts';
+import { ExecutionSockets } from './ws/execution-sockets.ts';
+import { Upgrades } from './ws/upgrades.ts';
 
 /** What the API is made of. It opens nothing and closes nothing of it. */
 export type ApiDependencies = {
@@ -44,7 +46,7 @@ export type ApiDependencies = {
 
 export type Api = {
   readonly app: Express;
-  /** Takes WebSocket upgrades of `/graphql` from this server. */
+  /** Takes WebSocket upgrades from this server. */
   attachWebSockets(server: Server): void;
   /** Ends subscriptions and refuses new ones. Closing the server itself is the caller's part. */
   close(): Promise<void>;
@@ -116,10 +118,14 @@ export const createApi = (deps: ApiDependencies): Api => {
   };
   const isOwnHost = ownHosts(config);
   const graphql = createGraphQL({ schema: createSchema(), explorable: config.graphiql, logger, contextOf });
-  const sockets = new GraphQLSockets({ graphql, clock, logger, isOwnHost });
+  const upgrades = new Upgrades({
+    endpoints: [new GraphQLSockets({ graphql, clock, logger }), new ExecutionSockets({ ...deps, hub, clock })],
+    isOwnHost,
+    logger,
+  });
   metrics.addMeasurement({
     name: 'baton_subscriptions',
-    help: 'GraphQL subscriptions that are open',
+    help: 'Subscriptions and sockets of executions that are open',
     labelNames: [],
     read: async () => [{ labels: {}, value: hub.subscriptions }],
   });
@@ -149,9 +155,9 @@ export const createApi = (deps: ApiDependencies): Api => {
 
   return {
     app,
-    attachWebSockets: (server) => sockets.attach(server),
+    attachWebSockets: (server) => upgrades.attach(server),
     async close() {
-      sockets.close();
+      upgrades.close();
       await hub.stop();
     },
   };

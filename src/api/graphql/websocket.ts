@@ -1,5 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
 import type {
   ExecutionArgs,
   ExecutionResult,
@@ -8,26 +7,17 @@ import type {
   GraphQLFormattedError,
 } from 'graphql';
 import { CloseCode, type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
-import { type WebSocket, WebSocketServer } from 'ws';
-import { type Clock, sleep } from '../../platform/clock.ts';
+import type { WebSocket, WebSocketServer } from 'ws';
+import type { Clock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { EdgeError, toGraphQLError } from '../errors.ts';
 import { scanJson } from '../json-scanner.ts';
+import { CLOSE, closeAll, createSocketServer, guarded, sent } from '../ws/guards.ts';
+import type { SocketEndpoint, Upgrade } from '../ws/upgrades.ts';
 import { graphqlParams } from './request.ts';
 import { GRAPHQL_PATH, type GraphQLServer } from './yoga.ts';
 
-const MAX_MESSAGE_BYTES = 64 * 1024;
 const MAX_SUBSCRIPTIONS_PER_SOCKET = 100;
-const MAX_SOCKETS = 2_000;
-/** Messages a client may send: this many at once, and as many per second in the long run. */
-const MESSAGE_BURST = 200;
-const MESSAGES_PER_SECOND = 100;
-const PING_INTERVAL_MS = 15_000;
-
-const POLICY_VIOLATION = 1008;
-const GOING_AWAY = 1001;
-const TRY_AGAIN_LATER = 1013;
-const UNSUPPORTED_DATA = 1003;
 
 type Extra = { readonly socket: WebSocket; readonly request: IncomingMessage };
 
@@ -35,18 +25,6 @@ export type WebSocketOptions = {
   readonly graphql: GraphQLServer;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly isOwnHost: (request: IncomingMessage) => boolean;
-};
-
-/** A page of another site may open a socket to us, but not without saying so. */
-const isForeign = ({ headers }: IncomingMessage): boolean => {
-  const { origin, host } = headers;
-  if (origin === undefined) return false;
-  return !URL.canParse(origin) || new URL(origin).host !== host;
-};
-
-const refuse = (socket: Duplex, status: string): void => {
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
 };
 
 const withoutHttp = (error: GraphQLFormattedError): GraphQLFormattedError => {
@@ -65,19 +43,6 @@ const formatted = (errors: readonly GraphQLError[], { data, extensions }: Result
   ...(extensions === undefined ? {} : { extensions }),
 });
 
-/** Takes from a bucket that fills with time; false when it is empty. */
-const messageBudget = (clock: Clock): (() => boolean) => {
-  let left = MESSAGE_BURST;
-  let last = clock.monotonic();
-  return () => {
-    const now = clock.monotonic();
-    left = Math.min(MESSAGE_BURST, left + ((now - last) / 1_000) * MESSAGES_PER_SECOND);
-    last = now;
-    left -= 1;
-    return left >= 0;
-  };
-};
-
 const requestOf = ({ url = GRAPHQL_PATH, headers }: IncomingMessage): Request => {
   const entries = Object.entries(headers).map(([name, value]): [string, string] => [name, String(value)]);
   // As by POST: mutations are welcome, the socket was opened from our own pages or by a program.
@@ -88,20 +53,14 @@ type Enveloped = ReturnType<GraphQLServer['getEnveloped']>;
 type Operation = ExecutionArgs & Pick<Enveloped, 'execute' | 'subscribe'>;
 
 /** GraphQL over WebSocket (protocol graphql-transport-ws), through the same checks as over HTTP. */
-export class GraphQLSockets {
+export class GraphQLSockets implements SocketEndpoint {
   readonly #options: WebSocketOptions;
   readonly #sockets: WebSocketServer;
   readonly #protocol: ReturnType<typeof makeServer<Record<string, unknown> | undefined, Extra>>;
-  readonly #stopping = new AbortController();
 
   constructor(options: WebSocketOptions) {
     this.#options = options;
-    this.#sockets = new WebSocketServer({
-      noServer: true,
-      maxPayload: MAX_MESSAGE_BYTES,
-      perMessageDeflate: false,
-      handleProtocols,
-    });
+    this.#sockets = createSocketServer({ handleProtocols });
     this.#protocol = makeServer<Record<string, unknown> | undefined, Extra>({
       onSubscribe: (context, _id, payload) => this.#prepare(context, payload),
       execute: (args) => this.#answered(() => (args as Operation).execute(args)),
@@ -113,40 +72,34 @@ export class GraphQLSockets {
     });
   }
 
-  attach(server: Server): void {
-    server.on('upgrade', (request, socket, head) => {
-      const path = request.url?.split('?', 1)[0];
-      if (path !== GRAPHQL_PATH) return refuse(socket, '404 Not Found');
-      if (isForeign(request) || !this.#options.isOwnHost(request)) return refuse(socket, '403 Forbidden');
-      if (this.#stopping.signal.aborted || this.#sockets.clients.size >= MAX_SOCKETS)
-        return refuse(socket, '503 Service Unavailable');
-      this.#sockets.handleUpgrade(request, socket, head, (ws) => this.#opened({ socket: ws, request }));
-    });
+  serves(path: string): boolean {
+    return path === GRAPHQL_PATH;
+  }
+
+  get size(): number {
+    return this.#sockets.clients.size;
+  }
+
+  open({ request, socket, head }: Upgrade): void {
+    this.#sockets.handleUpgrade(request, socket, head, (ws) => this.#opened({ socket: ws, request }));
   }
 
   close(): void {
-    this.#stopping.abort();
-    for (const socket of this.#sockets.clients) socket.close(GOING_AWAY, 'going away');
-    this.#sockets.close();
+    closeAll(this.#sockets);
   }
 
   #opened({ socket, request }: Extra): void {
-    const { clock, logger } = this.#options;
-    const mayGoOn = messageBudget(clock);
+    const { logger } = this.#options;
+    const { mayGoOn } = guarded(socket, this.#options);
     const closed = this.#protocol.opened(
       {
         protocol: socket.protocol,
-        // Resolves when the bytes have left: a reader that does not read holds its subscription back.
-        send: (data) =>
-          new Promise((resolve) => {
-            if (socket.readyState === socket.OPEN) socket.send(data, () => resolve());
-            else resolve();
-          }),
+        send: (data) => sent(socket, data),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) =>
           socket.on('message', (data, isBinary) => {
-            if (!mayGoOn()) return socket.close(POLICY_VIOLATION, 'too many messages');
-            if (isBinary) return socket.close(UNSUPPORTED_DATA, 'text is expected');
+            if (!mayGoOn()) return;
+            if (isBinary) return socket.close(CLOSE.unsupportedData, 'text is expected');
             this.#receive(socket, String(data), handle).catch((error: unknown) => {
               logger.error({ err: error }, 'a WebSocket message failed');
               socket.close(CloseCode.InternalServerError, 'internal error');
@@ -155,16 +108,7 @@ export class GraphQLSockets {
       },
       { socket, request },
     );
-    socket.on('ping', () => {
-      if (!mayGoOn()) socket.close(POLICY_VIOLATION, 'too many messages');
-    });
-    socket.on('error', (error) => logger.debug({ err: error }, 'a WebSocket failed'));
-    const gone = new AbortController();
-    socket.once('close', (code, reason) => {
-      gone.abort();
-      void closed(code, String(reason));
-    });
-    void this.#keepAlive(socket, gone.signal);
+    socket.once('close', (code, reason) => void closed(code, String(reason)));
   }
 
   async #receive(socket: WebSocket, text: string, handle: (data: string) => Promise<void>): Promise<void> {
@@ -175,21 +119,6 @@ export class GraphQLSockets {
       return socket.close(CloseCode.BadRequest, error.code);
     }
     await handle(text);
-  }
-
-  /** A peer that is gone without a word is found out, and what it followed is given up. */
-  async #keepAlive(socket: WebSocket, gone: AbortSignal): Promise<void> {
-    let alive = true;
-    socket.on('pong', () => {
-      alive = true;
-    });
-    while (!gone.aborted) {
-      await sleep(this.#options.clock, PING_INTERVAL_MS, gone);
-      if (gone.aborted) return;
-      if (!alive) return socket.terminate();
-      alive = false;
-      socket.ping();
-    }
   }
 
   async #prepare(context: Context<Record<string, unknown> | undefined, Extra>, payload: SubscribePayload) {
@@ -209,7 +138,8 @@ export class GraphQLSockets {
       throw new EdgeError('LIMIT_SUBSCRIPTIONS', `at most ${limit} operations at a time on one socket`, { limit });
     const params = graphqlParams(payload);
     const request = requestOf(extra.request);
-    const cutOff = (): void => extra.socket.close(TRY_AGAIN_LATER, 'slow reader: go on from the last position you had');
+    const cutOff = (): void =>
+      extra.socket.close(CLOSE.tryAgainLater, 'slow reader: go on from the last position you had');
     const { schema, parse, validate, contextFactory, execute, subscribe } = this.#options.graphql.getEnveloped({
       request,
       params,

@@ -1,0 +1,114 @@
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { type Clock, sleep } from '../../platform/clock.ts';
+import type { Logger } from '../../platform/logger.ts';
+import { type ErrorAnswer, problemOf } from '../errors.ts';
+
+const MAX_MESSAGE_BYTES = 64 * 1024;
+export const MAX_SOCKETS = 2_000;
+/** Messages a client may send: this many at once, and as many per second in the long run. */
+const MESSAGE_BURST = 200;
+const MESSAGES_PER_SECOND = 100;
+const PING_INTERVAL_MS = 15_000;
+
+/** RFC 6455 §7.4.1. */
+export const CLOSE = {
+  goingAway: 1001,
+  unsupportedData: 1003,
+  policyViolation: 1008,
+  internalError: 1011,
+  tryAgainLater: 1013,
+} as const;
+
+/** A page of another site may send us requests and open sockets, but not without saying so. */
+export const isForeign = ({ headers }: IncomingMessage): boolean => {
+  const { origin, host } = headers;
+  if (origin === undefined) return false;
+  return !URL.canParse(origin) || new URL(origin).host !== host;
+};
+
+/** Not compressed: a small message could unpack to a large one. */
+export const createSocketServer = (options: ConstructorParameters<typeof WebSocketServer>[0] = {}): WebSocketServer =>
+  new WebSocketServer({ ...options, noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
+
+/** Answers an upgrade that is refused, as a problem document. */
+export const refuse = (socket: Duplex, answer: ErrorAnswer, instance: string): void => {
+  const body = JSON.stringify(problemOf(answer, instance));
+  const head = [
+    `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}`,
+    'connection: close',
+    'content-type: application/problem+json',
+    'x-content-type-options: nosniff',
+    `content-length: ${Buffer.byteLength(body)}`,
+    ...(answer.retryAfterSeconds === undefined ? [] : [`retry-after: ${answer.retryAfterSeconds}`]),
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+};
+
+/** Takes from a bucket that fills with time; false when it is empty. */
+const messageBudget = (clock: Clock): (() => boolean) => {
+  let left = MESSAGE_BURST;
+  let last = clock.monotonic();
+  return () => {
+    const now = clock.monotonic();
+    left = Math.min(MESSAGE_BURST, left + ((now - last) / 1_000) * MESSAGES_PER_SECOND);
+    last = now;
+    left -= 1;
+    return left >= 0;
+  };
+};
+
+/** A peer that is gone without a word is found out, and what it followed is given up. */
+const keepAlive = async (socket: WebSocket, clock: Clock, gone: AbortSignal): Promise<void> => {
+  let alive = true;
+  socket.on('pong', () => {
+    alive = true;
+  });
+  while (!gone.aborted) {
+    await sleep(clock, PING_INTERVAL_MS, gone);
+    if (gone.aborted) return;
+    if (!alive) return socket.terminate();
+    alive = false;
+    socket.ping();
+  }
+};
+
+export type Guarded = {
+  /** Aborted once the socket is closed. */
+  readonly gone: AbortSignal;
+  /** Counts a message; closes the socket and answers false when there were too many. */
+  readonly mayGoOn: () => boolean;
+};
+
+/** What every socket is held to: signs of life, and not more messages than a client has use for. */
+export const guarded = (
+  socket: WebSocket,
+  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+): Guarded => {
+  const gone = new AbortController();
+  const hasBudget = messageBudget(clock);
+  const mayGoOn = (): boolean => {
+    if (hasBudget()) return true;
+    socket.close(CLOSE.policyViolation, 'too many messages');
+    return false;
+  };
+  socket.on('ping', mayGoOn);
+  socket.on('error', (error) => logger.debug({ err: error }, 'a WebSocket failed'));
+  socket.once('close', () => gone.abort());
+  void keepAlive(socket, clock, gone.signal);
+  return { gone: gone.signal, mayGoOn };
+};
+
+/** Resolves when the bytes have left: a reader that does not read holds the sender back. */
+export const sent = (socket: WebSocket, data: string): Promise<void> =>
+  new Promise((resolve) => {
+    if (socket.readyState === socket.OPEN) socket.send(data, () => resolve());
+    else resolve();
+  });
+
+/** Says goodbye to every client. */
+export const closeAll = (server: WebSocketServer): void => {
+  for (const socket of server.clients) socket.close(CLOSE.goingAway, 'going away');
+  server.close();
+};

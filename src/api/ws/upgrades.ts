@@ -1,0 +1,83 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { notFound, unavailable } from '../../platform/errors.ts';
+import type { Logger } from '../../platform/logger.ts';
+import { answerOf, EdgeError } from '../errors.ts';
+import { isForeign, MAX_SOCKETS, refuse } from './guards.ts';
+
+/** An upgrade that was asked for. */
+export type Upgrade = {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+  readonly url: URL;
+};
+
+/** Sockets of one kind. */
+export type SocketEndpoint = {
+  /** Whether the path is one of its own. */
+  serves(path: string): boolean;
+  readonly size: number;
+  /**
+   * Takes the upgrade.
+   *
+   * Errors: whatever is thrown before the socket is open is the answer to the request.
+   */
+  open(upgrade: Upgrade): Promise<void> | void;
+  /** Ends its sockets. */
+  close(): void;
+};
+
+export type UpgradeOptions = {
+  readonly endpoints: readonly SocketEndpoint[];
+  readonly isOwnHost: (request: IncomingMessage) => boolean;
+  readonly logger: Logger;
+};
+
+const BASE = 'http://upgrade';
+
+/** Hands WebSocket upgrades to whom they are for, after the checks that hold for all. */
+export class Upgrades {
+  readonly #options: UpgradeOptions;
+  #closed = false;
+
+  constructor(options: UpgradeOptions) {
+    this.#options = options;
+  }
+
+  attach(server: Server): void {
+    server.on('upgrade', (request, socket, head) => void this.#take(request, socket, head));
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const endpoint of this.#options.endpoints) endpoint.close();
+  }
+
+  async #take(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const path = request.url?.split('?', 1)[0] ?? '/';
+    // Until ws takes over, nobody else listens: a connection that breaks meanwhile must not be an uncaught error.
+    const ignore = (): void => {
+      socket.destroy();
+    };
+    socket.on('error', ignore);
+    try {
+      const endpoint = this.#endpointOf(request, path);
+      await endpoint.open({ request, socket, head, url: new URL(request.url ?? '/', BASE) });
+      socket.off('error', ignore);
+    } catch (error) {
+      refuse(socket, answerOf(error, this.#options.logger), path);
+    }
+  }
+
+  #endpointOf(request: IncomingMessage, path: string): SocketEndpoint {
+    const { endpoints, isOwnHost } = this.#options;
+    const endpoint = endpoints.find((one) => one.serves(path));
+    if (endpoint === undefined || !URL.canParse(request.url ?? '/', BASE)) throw notFound('path', path);
+    if (isForeign(request) || !isOwnHost(request))
+      throw new EdgeError('FORBIDDEN', 'sockets are opened from our own pages or by programs');
+    const open = endpoints.reduce((sum, { size }) => sum + size, 0);
+    if (this.#closed || open >= MAX_SOCKETS) throw unavailable('no more sockets are opened here now');
+    return endpoint;
+  }
+}
