@@ -18,10 +18,14 @@ import express from 'express';
 import { LRUCache } from 'lru-cache';
 import { Refusal, type Skill } from './skill.ts';
 
-export type AgentServerOptions = {
+/** What an agent is, wherever it runs. */
+export type Agent = {
   readonly name: string;
   readonly description: string;
   readonly skills: readonly Skill[];
+};
+
+export type AgentServerOptions = Agent & {
   readonly host: string;
   /** 0 asks the system for a free port. */
   readonly port: number;
@@ -31,6 +35,8 @@ export type AgentServerOptions = {
   readonly dedupe: boolean;
   /** Time that a call takes besides its calculation, in milliseconds. */
   readonly workMs: number;
+  /** Id of a skill that is refused for good, to see what follows from that. */
+  readonly refuse?: string | undefined;
 };
 
 export type AgentServer = {
@@ -92,6 +98,8 @@ const inputOf = ({ parts }: Message): unknown => {
   return part?.content?.$case === 'data' || part?.content?.$case === 'text' ? part.content.value : undefined;
 };
 
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 class SkillExecutor implements AgentExecutor {
@@ -111,7 +119,7 @@ class SkillExecutor implements AgentExecutor {
     const call = { taskId: effectKey, effectKey, attempt, capability, messageId: message.messageId };
     this.#journal.write({ ...call, applied: known === undefined, at: new Date().toISOString() });
     try {
-      const answer = known ?? (await this.#work(String(capability), inputOf(message)));
+      const answer = known ?? (await this.#work(String(capability), inputOf(message), textOf(effectKey)));
       if (this.#options.dedupe && effectKey !== undefined) this.#answers.set(String(effectKey), answer);
       bus.publish(AgentEvent.message(answerOf(context, answer)));
     } catch (error) {
@@ -124,12 +132,13 @@ class SkillExecutor implements AgentExecutor {
   /** Calls are short: there is nothing to stop. */
   readonly cancelTask = async (): Promise<void> => {};
 
-  async #work(capability: string, input: unknown): Promise<object> {
-    const { skills, name, workMs } = this.#options;
+  async #work(capability: string, input: unknown, effectKey: string | undefined): Promise<object> {
+    const { skills, name, workMs, refuse } = this.#options;
     const skill = skills.find(({ id }) => id === capability);
     if (!skill) throw new Refusal('UNKNOWN_SKILL', `${name} cannot do ${JSON.stringify(capability)}`);
+    if (capability === refuse) throw new Refusal('TOLD_TO_REFUSE', `${name} was started with --refuse ${refuse}`);
     if (workMs > 0) await pause(workMs);
-    return skill.run(input, name) as object;
+    return skill.run(input, { agent: name, effectKey }) as object;
   }
 }
 
@@ -224,8 +233,9 @@ const beat = (batonUrl: string, agentId: string, intervalMs: number): (() => voi
   return () => clearInterval(timer);
 };
 
-const readArguments = () => {
+const readArguments = (args: readonly string[]) => {
   const { values } = parseArgs({
+    args: [...args],
     options: {
       host: { type: 'string', default: '127.0.0.1' },
       port: { type: 'string', default: '0' },
@@ -235,6 +245,7 @@ const readArguments = () => {
       'heartbeat-interval': { type: 'string', default: '1000' },
       'work-ms': { type: 'string', default: '0' },
       dedupe: { type: 'boolean', default: false },
+      refuse: { type: 'string' },
       'exit-with-parent': { type: 'boolean', default: false },
     },
   });
@@ -255,11 +266,12 @@ const readArguments = () => {
  * Runs an agent as a process of its own until SIGTERM or SIGINT. Once it can be called it prints one JSON line with its card's URL.
  *
  * Arguments: `--port`, `--host`, `--journal FILE`, `--heartbeat BATON_URL --agent-id ID [--heartbeat-interval MS]`, `--work-ms MS`, `--dedupe`,
- * `--exit-with-parent` (also stop when standard input ends: with whoever started it, however that ended).
+ * `--refuse SKILL`, `--exit-with-parent` (also stop when standard input ends: with whoever started it, however that ended).
  */
-export const runAgent = async (agent: Pick<AgentServerOptions, 'name' | 'description' | 'skills'>): Promise<void> => {
-  const { host, port, journal, dedupe, workMs, heartbeat, heartbeatIntervalMs, ...others } = readArguments();
-  const server = await startAgentServer({ ...agent, host, port, journal, dedupe, workMs });
+export const runAgent = async (agent: Agent, args: readonly string[] = process.argv.slice(2)): Promise<void> => {
+  const { host, port, journal, dedupe, refuse, workMs, heartbeat, heartbeatIntervalMs, ...others } =
+    readArguments(args);
+  const server = await startAgentServer({ ...agent, host, port, journal, dedupe, refuse, workMs });
   const agentId = others['agent-id'] ?? agent.name;
   const stopBeating = heartbeat === undefined ? undefined : beat(heartbeat, agentId, heartbeatIntervalMs);
   const stop = (): void => {

@@ -10,11 +10,19 @@ export class Refusal extends Error {
   }
 }
 
+/** What a skill is told besides its input. */
+export type Call = {
+  /** Name of the agent that is called. */
+  readonly agent: string;
+  /** The same for every attempt of a task; undefined when the caller is not Baton. */
+  readonly effectKey: string | undefined;
+};
+
 export type Skill = {
   readonly id: string;
   readonly description: string;
   /** Errors: throws `Refusal`. */
-  readonly run: (input: unknown, agent: string) => unknown;
+  readonly run: (input: unknown, call: Call) => unknown;
 };
 
 /** Errors: throws `Refusal` with the first issue. */

@@ -11,6 +11,8 @@ export type SpawnOptions = {
   readonly journal?: string;
   readonly dedupe?: boolean;
   readonly workMs?: number;
+  /** Id of a skill that it refuses for good. */
+  readonly refuse?: string | undefined;
   readonly heartbeat?: { readonly batonUrl: string; readonly intervalMs: number };
 };
 
@@ -36,6 +38,7 @@ const argumentsOf = (options: SpawnOptions): string[] => [
     ? []
     : ['--heartbeat', options.heartbeat.batonUrl, '--heartbeat-interval', String(options.heartbeat.intervalMs)]),
   ...(options.dedupe ? ['--dedupe'] : []),
+  ...(options.refuse === undefined ? [] : ['--refuse', options.refuse]),
 ];
 
 type ReadyLine = { readonly agentId: string; readonly cardUrl: string; readonly url: string };

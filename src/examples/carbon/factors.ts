@@ -19,3 +19,8 @@ export const emissionFactor = (country: string): number | undefined => {
 
 /** Tonnes of CO2 equivalent, to the gram. */
 export const tonnesOf = (kWh: number, gCO2PerKWh: number): number => Math.round(kWh * gCO2PerKWh) / 1e6;
+
+/** Coal-only grids are around 1,000 g/kWh: more than 1.5 times that is a wrong unit. */
+const MAX_PLAUSIBLE_GRAMS = 1_500;
+
+export const isPlausibleFactor = (gCO2PerKWh: number): boolean => gCO2PerKWh > 0 && gCO2PerKWh <= MAX_PLAUSIBLE_GRAMS;

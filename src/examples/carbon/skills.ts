@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseInput, Refusal, type Skill } from '../agent/skill.ts';
-import { emissionFactor, SOURCE, tonnesOf } from './factors.ts';
+import { emissionFactor, isPlausibleFactor, SOURCE, tonnesOf } from './factors.ts';
 
 const Country = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 3166 alpha-3 code such as DEU');
 const Energy = z.number().positive().max(1e15);
@@ -14,12 +14,9 @@ const factorOf = (country: string): number => {
 
 type Figures = { readonly kWh: number; readonly gCO2PerKWh: number; readonly tonnesCO2e: number };
 
-/** Coal-only grids are around 1,000 g/kWh: more than 1.5 times that is a wrong unit. */
-const MAX_PLAUSIBLE_GRAMS = 1_500;
-
 const checksOf = ({ kWh, gCO2PerKWh, tonnesCO2e }: Figures) => [
   { check: 'energy is positive', ok: kWh > 0 },
-  { check: 'the factor is plausible', ok: gCO2PerKWh > 0 && gCO2PerKWh <= MAX_PLAUSIBLE_GRAMS },
+  { check: 'the factor is plausible', ok: isPlausibleFactor(gCO2PerKWh) },
   { check: 'tonnes follow from energy and factor', ok: tonnesCO2e === tonnesOf(kWh, gCO2PerKWh) },
 ];
 
@@ -27,7 +24,7 @@ const checksOf = ({ kWh, gCO2PerKWh, tonnesCO2e }: Figures) => [
 export const footprint: Skill = {
   id: 'footprint',
   description: 'Footprint of a supplier from {supplier, country (ISO alpha-3), kWh}',
-  run(input, agent) {
+  run(input, { agent }) {
     const { supplier, country, kWh } = parseInput(Usage, input);
     const gCO2PerKWh = factorOf(country);
     const figures = { kWh, gCO2PerKWh, tonnesCO2e: tonnesOf(kWh, gCO2PerKWh) };
@@ -38,7 +35,7 @@ export const footprint: Skill = {
 export const emissionFactorLookup: Skill = {
   id: 'emission-factor.lookup',
   description: 'Emission factor of the grid of {country (ISO alpha-3)}',
-  run(input, agent) {
+  run(input, { agent }) {
     const { country } = parseInput(z.object({ country: Country }), input);
     return { country, gCO2PerKWh: factorOf(country), source: SOURCE, agent };
   },
@@ -47,7 +44,7 @@ export const emissionFactorLookup: Skill = {
 export const carbonCalculate: Skill = {
   id: 'carbon.calculate',
   description: 'Tonnes of CO2e from {kWh, gCO2PerKWh}',
-  run(input, agent) {
+  run(input, { agent }) {
     const { kWh, gCO2PerKWh } = parseInput(z.object({ kWh: Energy, gCO2PerKWh: z.number().positive() }), input);
     return { kWh, gCO2PerKWh, tonnesCO2e: tonnesOf(kWh, gCO2PerKWh), agent };
   },
@@ -56,7 +53,7 @@ export const carbonCalculate: Skill = {
 export const footprintValidate: Skill = {
   id: 'footprint.validate',
   description: 'Checks {kWh, gCO2PerKWh, tonnesCO2e}',
-  run(input, agent) {
+  run(input, { agent }) {
     const figures = parseInput(z.object({ kWh: z.number(), gCO2PerKWh: z.number(), tonnesCO2e: z.number() }), input);
     const checks = checksOf(figures);
     return { valid: checks.every(({ ok }) => ok), checks, agent };
