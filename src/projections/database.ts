@@ -12,9 +12,11 @@ import type { AgentRow } from './agents/table.ts';
 import type { AssignmentRow } from './assignments/table.ts';
 import type { AuditRow } from './audit-log/table.ts';
 import type { DeadLetterRow } from './dead-letters/table.ts';
+import type { DebtRow, ExecutionPayloadRow, ExecutionRow } from './executions/table.ts';
 import type { TaskAttemptRow } from './task-attempts/table.ts';
 import type { TaskStatsRow } from './task-stats/table.ts';
 import type { TaskPayloadRow, TaskRow } from './tasks/table.ts';
+import type { WorkflowVersionRow } from './workflows/table.ts';
 
 export type Queryable = Pick<pg.Pool, 'query'>;
 
@@ -27,6 +29,10 @@ type Tables = {
   task_stats: TaskStatsRow;
   assignments: AssignmentRow;
   audit_log: AuditRow;
+  workflow_versions: WorkflowVersionRow;
+  executions: ExecutionRow;
+  execution_payloads: ExecutionPayloadRow;
+  compensation_debts: DebtRow;
 };
 
 /** Builds queries on the views of schema `baton`; `snapshot` runs them. */

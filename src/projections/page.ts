@@ -59,7 +59,7 @@ const encodeCursor = (fingerprint: string, { position, id }: SortKey): string =>
   Buffer.from(JSON.stringify([fingerprint, position.toString(), id])).toString('base64url');
 
 const POSITION = /^\d{1,18}$/;
-const IDS = { uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, text: /^[\w.:-]{1,200}$/ };
+const IDS = { uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, text: /^[\w.:[\]-]{1,200}$/ };
 
 const parseCursor = (cursor: string): unknown => {
   try {

@@ -204,16 +204,23 @@ describe('the read models', () => {
   it('are as far as the log, equal to a fold of it, and can be built anew from it', async () => {
     await json('tasks', 'list', '--at-least', await now());
     const projections = await json<{ name: string; status: string; parked: number }[]>('projections', 'list');
-    expect(projections.map(({ name }) => name)).toEqual(['agents', 'tasks', 'assignments', 'audit_log']);
+    expect(projections.map(({ name }) => name)).toEqual([
+      'agents',
+      'tasks',
+      'assignments',
+      'audit_log',
+      'workflows',
+      'executions',
+    ]);
     for (const { status, parked } of projections) expect([status, parked]).toEqual(['LIVE', 0]);
     const before = await json<{ tables: { name: string; rows: string; liveDigest: string }[] }[]>(
       'projections',
       'verify',
     );
     expect(before.flatMap(({ tables }) => tables).find(({ name }) => name === 'tasks')?.rows).toMatch(/^1\d{3}$/);
-    expect(await json('projections', 'rebuild', '--all')).toHaveLength(4);
+    expect(await json('projections', 'rebuild', '--all')).toHaveLength(6);
     const after = await json<{ verified: boolean; tables: { liveDigest: string }[] }[]>('projections', 'verify');
-    expect(after.map(({ verified }) => verified)).toEqual([true, true, true, true]);
+    expect(after.map(({ verified }) => verified)).toEqual(Array(6).fill(true));
     const digests = (of: { tables: { liveDigest: string }[] }[]) =>
       of.flatMap(({ tables }) => tables.map(({ liveDigest }) => liveDigest));
     expect(digests(after)).toEqual(digests(before));

@@ -53,7 +53,7 @@ describe('a rebuild', () => {
     await world.append(...history(3));
     await world.project();
     const before = await world.rows();
-    await world.pool.query("UPDATE rm_tasks_v1.tasks SET status = 'ready'; DELETE FROM rm_tasks_v1.task_attempts");
+    await world.pool.query("UPDATE rm_tasks_v2.tasks SET status = 'ready'; DELETE FROM rm_tasks_v2.task_attempts");
     await rebuildProjection(context, 'tasks');
     expect(await world.rows()).toEqual(before);
   });
@@ -106,7 +106,7 @@ describe('a verification', () => {
   it('finds equal digests, twice, also after a rebuild', async () => {
     await world.append(...history(50), event.registered('a1'));
     await world.project();
-    for (const name of ['agents', 'tasks', 'assignments', 'audit_log']) {
+    for (const { name } of context.projectors) {
       const first = await verifyProjection(context, name);
       expect(first.position).toBe(await world.store.head());
       expect(first.tables.every(({ equal }) => equal)).toBe(true);
@@ -119,7 +119,7 @@ describe('a verification', () => {
     await world.append(...history(5));
     await world.project();
     await world.pool.query(
-      'UPDATE rm_tasks_v1.tasks SET priority = 1 WHERE task_id = (SELECT min(task_id::text)::uuid FROM rm_tasks_v1.tasks)',
+      'UPDATE rm_tasks_v2.tasks SET priority = 1 WHERE task_id = (SELECT min(task_id::text)::uuid FROM rm_tasks_v2.tasks)',
     );
     const { tables } = await verifyProjection(context, 'tasks');
     expect(tables.filter(({ equal }) => !equal).map(({ name }) => name)).toEqual(['tasks']);
@@ -146,7 +146,7 @@ describe('a verification', () => {
       `SELECT (SELECT count(*) FROM baton.checkpoints) AS checkpoints, (SELECT count(*) FROM baton.parked_events) AS parked,
          (SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'rm%verify') AS schemas`,
     );
-    expect(rows).toEqual([{ checkpoints: 4n, parked: 1n, schemas: 0n }]);
+    expect(rows).toEqual([{ checkpoints: 6n, parked: 1n, schemas: 0n }]);
   });
 
   it('is refused while another one of the same projection runs', async () => {
@@ -168,9 +168,11 @@ describe('the overview', () => {
     const overview = await listProjections(context);
     expect(overview).toMatchObject([
       { name: 'agents', version: 1, status: 'live', position: 480n, lagEvents: 13, parked: 0 },
-      { name: 'tasks', version: 1, status: 'live', position: 688n, lagEvents: 0, lagMs: 0, parked: 1 },
+      { name: 'tasks', version: 2, status: 'live', position: 688n, lagEvents: 0, lagMs: 0, parked: 1 },
       { name: 'assignments', lagEvents: 13 },
       { name: 'audit_log', lagEvents: 13 },
+      { name: 'workflows', lagEvents: 13 },
+      { name: 'executions', lagEvents: 13 },
     ]);
     expect(overview[0]!.lagMs).toBeGreaterThanOrEqual(0);
   });

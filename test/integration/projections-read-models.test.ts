@@ -269,6 +269,7 @@ describe('task statistics', () => {
         completed: 0,
         failedAttempts: 0,
         deadLettered: 0,
+        failed: 0,
         cancelled: 0,
         duration: undefined,
         endToEnd: undefined,

@@ -51,7 +51,9 @@ describe('a runner', () => {
       ['agents', head, 'live'],
       ['assignments', head, 'live'],
       ['audit_log', head, 'live'],
+      ['executions', head, 'live'],
       ['tasks', head, 'live'],
+      ['workflows', head, 'live'],
     ]);
   });
 
@@ -91,12 +93,13 @@ describe('a runner', () => {
     await world.append(...history(5));
     await world.project();
     const before = await world.rows();
-    await world.pool.query('DROP SCHEMA rm_tasks_v1 CASCADE');
+    const built = (await checkpoint('tasks')).generation;
+    await world.pool.query('DROP SCHEMA rm_tasks_v2 CASCADE');
     await expect(countTasks(world.pool, TENANT)).rejects.toMatchObject({ code: 'UNAVAILABLE', retryable: true });
     await world.runner();
     await until(async () => {
       const { generation, status } = await checkpoint('tasks');
-      return generation === 2n && status === 'live';
+      return generation === built + 1n && status === 'live';
     }, 'tasks built anew');
     expect(await world.rows()).toEqual(before);
   });
@@ -105,7 +108,7 @@ describe('a runner', () => {
     await world.append(...history(5));
     await world.runner();
     await world.handled();
-    await world.pool.query('DROP SCHEMA rm_tasks_v1 CASCADE');
+    await world.pool.query('DROP SCHEMA rm_tasks_v2 CASCADE');
     const position = await world.append(event.submitted(newTaskId()));
     await world.handled(projectors, position);
     await until(async () => (await checkpoint('tasks')).status === 'live', 'tasks live');
@@ -126,10 +129,10 @@ describe('a runner', () => {
 
   it('leaves a read model of a newer build alone', async () => {
     await world.append(...history(2));
-    await world.pool.query("UPDATE baton.checkpoints SET version = 2 WHERE name = 'tasks'");
+    await world.pool.query("UPDATE baton.checkpoints SET version = 3 WHERE name = 'tasks'");
     await world.runner();
     await world.handled(projectors.filter(({ name }) => name !== 'tasks'));
-    expect(await checkpoint('tasks')).toMatchObject({ position: -1n, version: 2 });
+    expect(await checkpoint('tasks')).toMatchObject({ position: -1n, version: 3 });
   });
 });
 
@@ -200,7 +203,7 @@ describe('a lost connection', () => {
     await world.handled();
     const blocker = await world.pool.connect();
     for (let round = 0; round < 5; round += 1) {
-      await blocker.query('BEGIN; LOCK TABLE rm_tasks_v1.tasks IN EXCLUSIVE MODE');
+      await blocker.query('BEGIN; LOCK TABLE rm_tasks_v2.tasks IN EXCLUSIVE MODE');
       const before = await checkpoints();
       await world.append(...history(3));
       await until(async () => {

@@ -73,6 +73,8 @@ describe('a submitted task', () => {
       deadLetterAttempts: null,
       deadLetteredAt: null,
       deadLetterPosition: null,
+      executionId: null,
+      unit: null,
       actor: 'tester',
       correlationId: `correlation-task-default.${task}`,
       position: 16n,

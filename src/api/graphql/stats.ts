@@ -23,6 +23,7 @@ const COUNTS = {
   completed: 'Tasks completed.',
   failedAttempts: 'Attempts that failed; a task may have several.',
   deadLettered: 'Tasks given up.',
+  failed: 'Tasks of executions that failed for good; the execution decides what follows.',
   cancelled: 'Tasks cancelled.',
 } as const satisfies { readonly [Name in keyof TaskStats]?: string };
 
@@ -44,6 +45,7 @@ const addPoints = (builder: Builder) => {
       completed: t.expose('completed', { type: 'SafeInt', description: COUNTS.completed }),
       failedAttempts: t.expose('failedAttempts', { type: 'SafeInt', description: COUNTS.failedAttempts }),
       deadLettered: t.expose('deadLettered', { type: 'SafeInt', description: COUNTS.deadLettered }),
+      failed: t.expose('failed', { type: 'SafeInt', description: COUNTS.failed }),
       cancelled: t.expose('cancelled', { type: 'SafeInt', description: COUNTS.cancelled }),
       duration: t.field({
         type: DurationStatsType,

@@ -37,7 +37,8 @@ export type TaskParts = {
 export const addTaskTypes = (builder: Builder, parts: TaskParts) => {
   const { shared, enums, agents, TaskAttempt, TimelineEntry, TaskWhy } = parts;
   const TaskStatus = builder.enumType('TaskStatus', {
-    description: 'READY waits for an agent; INDETERMINATE waits for a person or a late answer.',
+    description:
+      'READY waits for an agent; INDETERMINATE waits for a person or a late answer. A task that gave no result ends DEAD_LETTERED, one of an execution FAILED.',
     values: enumValues(TASK_STATUSES),
   });
   const RetryPolicyType = builder.objectRef<RetryPolicy>('RetryPolicy').implement({
@@ -95,6 +96,11 @@ export const addTaskTypes = (builder: Builder, parts: TaskParts) => {
       deadLetteredAt: t.expose('deadLetteredAt', { type: 'DateTime', nullable: true }),
       actor: t.exposeString('actor', { description: 'Who submitted it.' }),
       correlationId: t.exposeString('correlationId'),
+      executionId: t.exposeID('executionId', { nullable: true, description: 'The execution that runs it.' }),
+      unit: t.exposeString('unit', {
+        nullable: true,
+        description: 'What it is for in its execution: `collect`, an item `resize[3]`, the undo `~collect`.',
+      }),
       position: t.expose('updatedPosition', { type: 'Position', description: 'Of the last event of this task.' }),
       input: t.field({
         type: 'JSON',
@@ -144,6 +150,7 @@ export const addTaskQueries = (
       tags: t.stringList({ description: 'All of them.' }),
       priorities: t.intList(),
       correlationId: t.string(),
+      executionId: t.id({ description: 'Tasks that this execution runs.' }),
       text: t.string({
         description: "Part of the capability, the agent's id, a tag or the error's message; case does not matter.",
       }),

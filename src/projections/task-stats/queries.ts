@@ -17,6 +17,8 @@ export type TaskStats = {
   readonly completed: number;
   readonly failedAttempts: number;
   readonly deadLettered: number;
+  /** Tasks of executions that failed for good; no dead letters. */
+  readonly failed: number;
   readonly cancelled: number;
   /** Of the calls that completed tasks; absent when none completed. */
   readonly duration: DurationStats | undefined;
@@ -47,6 +49,7 @@ const SUMS = `
   coalesce(sum(completed), 0)::float8 AS completed,
   coalesce(sum(failed_attempts), 0)::float8 AS failed_attempts,
   coalesce(sum(dead_lettered), 0)::float8 AS dead_lettered,
+  coalesce(sum(failed), 0)::float8 AS failed,
   coalesce(sum(cancelled), 0)::float8 AS cancelled,
   coalesce(sum(duration_sum_us), 0)::float8 AS duration_sum_us,
   min(duration_min_us)::float8 AS duration_min_us,
@@ -72,6 +75,7 @@ const COLUMNS = [
   'completed',
   'failedAttempts',
   'deadLettered',
+  'failed',
   'cancelled',
   'durationSumUs',
   'durationMinUs',
@@ -89,6 +93,7 @@ type SumRow = {
   readonly completed: number;
   readonly failedAttempts: number;
   readonly deadLettered: number;
+  readonly failed: number;
   readonly cancelled: number;
   readonly durationSumUs: number;
   readonly durationMinUs: number | null;
@@ -123,6 +128,7 @@ const statsOf = (row: SumRow): TaskStats => ({
   completed: row.completed,
   failedAttempts: row.failedAttempts,
   deadLettered: row.deadLettered,
+  failed: row.failed,
   cancelled: row.cancelled,
   duration: durations(row.completed, row.durationSumUs, row.durationMinUs, row.durationMaxUs, row.durationHistogram),
   endToEnd: durations(row.completed, row.endToEndSumUs, row.endToEndMinUs, row.endToEndMaxUs, row.endToEndHistogram),
@@ -133,6 +139,7 @@ const NOTHING: TaskStats = {
   completed: 0,
   failedAttempts: 0,
   deadLettered: 0,
+  failed: 0,
   cancelled: 0,
   duration: undefined,
   endToEnd: undefined,

@@ -12,6 +12,7 @@ const nothing = ({ tenant, capability }: Subject, at: string): TaskStatsRow => (
   completed: 0,
   failedAttempts: 0,
   deadLettered: 0,
+  failed: 0,
   cancelled: 0,
   durationSumUs: 0,
   durationMinUs: null,
@@ -27,7 +28,7 @@ const nothing = ({ tenant, capability }: Subject, at: string): TaskStatsRow => (
 export const counted = (
   subject: Subject,
   at: string,
-  what: 'submitted' | 'failedAttempts' | 'deadLettered' | 'cancelled',
+  what: 'submitted' | 'failedAttempts' | 'deadLettered' | 'failed' | 'cancelled',
 ): TaskStatsRow => ({ ...nothing(subject, at), [what]: 1 });
 
 export const completion = (

@@ -9,6 +9,8 @@ export type TaskStatsRow = {
   completed: number;
   failedAttempts: number;
   deadLettered: number;
+  /** Of executions: tasks that failed for good. */
+  failed: number;
   cancelled: number;
   /** Of the calls that completed tasks, in microseconds. */
   durationSumUs: number;
@@ -33,6 +35,7 @@ export const taskStatsTable = defineSumTable<TaskStatsRow>()({
     completed: 'bigint',
     failedAttempts: 'bigint',
     deadLettered: 'bigint',
+    failed: 'bigint',
     cancelled: 'bigint',
     durationSumUs: 'bigint',
     durationMinUs: 'bigint',
@@ -48,6 +51,7 @@ export const taskStatsTable = defineSumTable<TaskStatsRow>()({
     completed: 'sum',
     failedAttempts: 'sum',
     deadLettered: 'sum',
+    failed: 'sum',
     cancelled: 'sum',
     durationSumUs: 'sum',
     durationMinUs: 'min',

@@ -76,6 +76,8 @@ const submitted: Handler<Of<'TaskSubmitted'>> = ({ tenant, position, data, store
     ...NO_DEAD_LETTER,
     actor: stored.metadata.actor,
     correlationId: stored.metadata.$correlationId,
+    executionId: data.executionId ?? null,
+    unit: data.unit ?? null,
     position,
     updatedPosition: position,
   });
@@ -145,9 +147,10 @@ const attemptFailed: Handler<Of<'TaskAttemptFailed'>> = ({ position, data, tenan
     emit.add(taskStatsTable, counted(task, failedAt, 'failedAttempts'));
     const failed = { ...task, failures: task.failures + 1, error, cost: withCost(task.cost, cost) };
     // Without a next attempt its end follows in the same append; the task keeps the attempt and the agent that it ended with.
-    return data.retryAt === undefined
-      ? { ...failed, status: 'dead_lettered', agentId: data.agentId ?? task.agentId, endedAt: failedAt }
-      : { ...failed, ...NO_ATTEMPT, status: 'ready', attempt: data.attempt + 1, retryAt: instant(data.retryAt) };
+    if (data.retryAt !== undefined)
+      return { ...failed, ...NO_ATTEMPT, status: 'ready', attempt: data.attempt + 1, retryAt: instant(data.retryAt) };
+    const status = task.executionId === null ? 'dead_lettered' : 'failed';
+    return { ...failed, status, agentId: data.agentId ?? task.agentId, endedAt: failedAt };
   });
 
 const outcomeUnknown: Handler<Of<'TaskOutcomeUnknown'>> = ({ tenant, position, data }, fold) =>
@@ -217,6 +220,18 @@ const cancelled: Handler<Of<'TaskCancelled'>> = ({ tenant, position, data }, fol
     };
   });
 
+const taskFailed: Handler<Of<'TaskFailed'>> = ({ tenant, position, data }, fold) =>
+  changeTask(fold, { tenant, position }, data.taskId, (task, emit) => {
+    const failedAt = instant(data.failedAt);
+    if (task.status === 'assigned')
+      emit.put(
+        taskAttemptsTable,
+        endedAttempt(task, { outcome: 'abandoned', endedAt: failedAt, updatedPosition: position }),
+      );
+    emit.add(taskStatsTable, counted(task, failedAt, 'failed'));
+    return { ...task, status: 'failed', retryAt: null, endedAt: failedAt, error: data.error };
+  });
+
 const deadLettered: Handler<Of<'TaskDeadLettered'>> = ({ tenant, position, data }, fold) =>
   changeTask(fold, { tenant, position }, data.taskId, (task, emit) => {
     const deadLetteredAt = instant(data.deadLetteredAt);
@@ -272,7 +287,7 @@ const redriven: Handler<Of<'TaskRedriven'>> = ({ tenant, position, data }, fold)
  */
 export const tasksProjector = {
   name: 'tasks',
-  version: 1,
+  version: 2,
   tables: [tasksTable, taskPayloadsTable, taskAttemptsTable, deadLettersTable, taskStatsTable],
   on: {
     TaskSubmitted: submitted,
@@ -286,6 +301,7 @@ export const tasksProjector = {
     TaskOutcomeUnknown: outcomeUnknown,
     TaskCompleted: completed,
     TaskCancelled: cancelled,
+    TaskFailed: taskFailed,
     TaskDeadLettered: deadLettered,
     TaskRedriven: redriven,
   },

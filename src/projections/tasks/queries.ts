@@ -21,6 +21,8 @@ export type TaskFilter = {
   readonly tags?: readonly string[] | undefined;
   readonly priorities?: readonly number[] | undefined;
   readonly correlationId?: string | undefined;
+  /** Tasks that this execution runs. */
+  readonly executionId?: string | undefined;
   /** Part of the capability, the agent's id, a tag or the error's message; case does not matter. */
   readonly text?: string | undefined;
   /** ISO 8601, inclusive. */
@@ -32,7 +34,7 @@ export type TaskFilter = {
 const list: List<TaskRow> = { projection: 'tasks', table: tasksTable, id: 'taskId' };
 
 const conditions = (tenant: string, filter: TaskFilter) => {
-  const { statuses, capability, pool, agentId, tags, priorities, correlationId, text } = filter;
+  const { statuses, capability, pool, agentId, tags, priorities, correlationId, executionId, text } = filter;
   let query = db.selectFrom('tasks').where('tenant', '=', tenant);
   if (statuses) query = query.where(sql<SqlBool>`status = ANY(${statuses}::text[])`);
   if (capability !== undefined) query = query.where('capability', '=', capability);
@@ -42,6 +44,8 @@ const conditions = (tenant: string, filter: TaskFilter) => {
   if (tags && tags.length > 0) query = query.where(sql<SqlBool>`tags @> ${tags}::text[] AND tags <> '{}'`);
   if (priorities) query = query.where(sql<SqlBool>`priority = ANY(${priorities}::int[])`);
   if (correlationId !== undefined) query = query.where('correlationId', '=', correlationId);
+  if (executionId !== undefined)
+    query = query.where(sql<SqlBool>`execution_id = ANY(${onlyUuids([executionId])}::uuid[])`);
   if (text !== undefined)
     query = query.where(
       sql<SqlBool>`concat_ws(' ', capability, agent_id, array_to_string(tags, ' '), error->>'message') ILIKE ${containing(text)}`,

@@ -3,8 +3,19 @@ import type { RetryPolicy } from '../../domain/retry.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
 import { defineTable } from '../projector.ts';
 
-/** `ready` waits for an agent (not before `retryAt`); `indeterminate` waits for a person or a late answer. */
-export const TASK_STATUSES = ['ready', 'assigned', 'completed', 'cancelled', 'dead_lettered', 'indeterminate'] as const;
+/**
+ * `ready` waits for an agent (not before `retryAt`); `indeterminate` waits for a person or a late answer. A task that gave no result ends
+ * as `dead_lettered`, one that an execution runs as `failed`: what follows is then the execution's business.
+ */
+export const TASK_STATUSES = [
+  'ready',
+  'assigned',
+  'completed',
+  'failed',
+  'cancelled',
+  'dead_lettered',
+  'indeterminate',
+] as const;
 export type TaskStatus = (typeof TASK_STATUSES)[number];
 
 export type TaskRow = {
@@ -54,6 +65,10 @@ export type TaskRow = {
   /** Who submitted it. */
   actor: string;
   correlationId: string;
+  /** The execution that runs it. */
+  executionId: string | null;
+  /** What it is for in that execution: `collect`, `resize[3]`, `~collect`. */
+  unit: string | null;
   /** Of its submission: the order "newest first" is by this. */
   position: bigint;
   updatedPosition: bigint;
@@ -98,6 +113,8 @@ export const tasksTable = defineTable<TaskRow>()({
     deadLetterPosition: 'bigint',
     actor: 'text',
     correlationId: 'text',
+    executionId: 'uuid',
+    unit: 'text',
     position: 'bigint',
     updatedPosition: 'bigint',
   },
