@@ -6,7 +6,7 @@ const MAX_POSITION = 2n ** 63n - 1n;
 /** A place in the log, as Baton gave it: digits, because as a number it would lose some above 2^53. */
 export const PositionText = z
   .string()
-  .regex(/^(?:0|[1-9]\d{0,18})$/, 'must be a position that Baton gave, in digits')
+  .regex(/^(?:0|[1-9]\d{0,18})$/, { error: 'must be a position that Baton gave, in digits', abort: true })
   .refine((digits) => BigInt(digits) <= MAX_POSITION, 'is beyond every position');
 
 /**

@@ -1,10 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { commandsOver, fakeClock, fakeRandom } from '../../../test/support/fake-ports.ts';
+import { eventsOf, pauseAndResume, startGate } from '../../../test/unit/execution-fixtures.ts';
 import { cancelTask } from '../../commands/cancel-task.ts';
 import type { Commands } from '../../commands/context.ts';
+import { publishWorkflow } from '../../commands/publish-workflow.ts';
 import { reportProgress } from '../../commands/report-progress.ts';
+import { startExecution } from '../../commands/start-execution.ts';
 import { submitTask } from '../../commands/submit-task.ts';
-import { taskStream } from '../../domain/ids.ts';
+import { executionStream, taskStream } from '../../domain/ids.ts';
 import type { EventStore, Position } from '../../eventstore/event-store.ts';
 import { LogFeed } from '../../eventstore/log-feed.ts';
 import { createMemoryEventStore } from '../../eventstore/memory-event-store.ts';
@@ -88,6 +91,48 @@ describe('following one task', () => {
     gone.abort();
     expect(await next).toMatchObject({ done: true });
     expect(hub.subscriptions).toBe(0);
+  });
+});
+
+describe('following one execution', () => {
+  const followExecution = (of: Hub, executionId: string) =>
+    of.followStream(of.executions, executionStream('default', executionId), {
+      limit: 1_000,
+      most: 100,
+      signal: gone.signal,
+    });
+
+  it('reads its stream, however far back, where a task would be refused', async () => {
+    const executionId = await startGate({ commands });
+    await pauseAndResume({ commands }, executionId, 300);
+    const seen: bigint[] = [];
+    for await (const changes of followExecution(hub, executionId)) {
+      seen.push(...changes.map(({ revision }) => revision));
+      if (seen.length >= 602) break;
+    }
+    expect(seen).toEqual((await eventsOf({ store }, executionId)).map(({ revision }) => revision));
+  });
+
+  it('ends rather than leave out what a node that is behind does not have', async () => {
+    const executionId = await startGate({ commands });
+    const behind: Pick<EventStore, 'readStream'> = {
+      readStream: async (...args) => (await store.readStream(...args)).filter(({ revision }) => revision < 1n),
+    };
+    const stale = new Hub({ feed, store: behind, logger });
+    const changes = followExecution(stale, executionId);
+    expect(await changes.next()).toMatchObject({ value: [{ type: 'ExecutionStarted' }] });
+    const next = changes.next();
+    await expect.poll(() => stale.subscriptions).toBe(1);
+    await pauseAndResume({ commands }, executionId, 1);
+    await expect(next).rejects.toMatchObject({ code: 'UNAVAILABLE', retryable: true });
+    await stale.stop();
+  });
+
+  it('tells of the tasks it runs among all tasks', async () => {
+    const changes = collect(follow(everything, 0n), 1);
+    await publishWorkflow(commands, caller, { name: 'w', version: '1.0.0', tasks: [{ id: 'a', capability: 'echo' }] });
+    await startExecution(commands, caller, { workflow: 'w' });
+    expect(await changes).toMatchObject([{ type: 'TaskSubmitted' }]);
   });
 });
 
