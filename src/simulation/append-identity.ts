@@ -12,9 +12,10 @@ export type CommandRecord = {
   readonly made: Set<string>;
 };
 
+/** What an event of a stream with several things in it is about. */
 const subjectOf = ({ data }: StoredEvent): string => {
-  const taskId = data !== null && typeof data === 'object' && 'taskId' in data ? data['taskId'] : '';
-  return String(taskId);
+  const { taskId, stepId, unit } = (data ?? {}) as Readonly<Record<string, unknown>>;
+  return String(taskId ?? stepId ?? unit ?? '');
 };
 
 /**

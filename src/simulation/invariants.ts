@@ -1,5 +1,6 @@
 import type { StoredEvent } from '../eventstore/event-store.ts';
 import { AppendIdentity } from './append-identity.ts';
+import { ExecutionBook } from './execution-book.ts';
 import { HashChains } from './hash-chains.ts';
 import type { Sometimes, SometimesCounters } from './sometimes.ts';
 import { type BookCounts, TaskBook } from './task-book.ts';
@@ -37,7 +38,15 @@ export type Expectations = {
 export type Report = {
   /** At most 50 of each invariant; `counts.violations` has them all. */
   readonly violations: readonly Violation[];
+  /** Situations that the log itself proves. */
+  readonly seen: Partial<Readonly<Record<Sometimes, number>>>;
   readonly counts: BookCounts & {
+    readonly executions: number;
+    readonly executionsCompleted: number;
+    readonly executionsFailed: number;
+    readonly executionsCancelled: number;
+    readonly executionsCompensated: number;
+    readonly compensationsFailed: number;
     readonly events: number;
     /** Events of types that this checker does not know: skipped, not guessed at. */
     readonly skipped: number;
@@ -59,8 +68,12 @@ const checkSettled = (book: TaskBook, violations: Violations): void => {
       );
 };
 
-/** Situations that the log itself proves. */
-const seenInLog = (counts: BookCounts, skipped: number): Partial<Record<Sometimes, number>> => ({
+const seenInLog = (
+  counts: BookCounts,
+  executions: ExecutionBook,
+  skipped: number,
+): Partial<Record<Sometimes, number>> => ({
+  ...Object.fromEntries(executions.seen),
   'assigner fenced by another': Math.max(0, counts.writersElected - 1),
   'assignment void when appended': counts.voidAssignments,
   'outcome unknown settled by a late answer': counts.lateCompletions,
@@ -82,8 +95,8 @@ const checkNotTrivial = (
 };
 
 /**
- * Judges a run by its log and by what clients, agents and read models witnessed (reliability.md §3). One pass; S3 to S7 are checked at every
- * position, because a final state hides a moment over capacity.
+ * Judges a run by its log and by what clients, agents and read models witnessed (reliability.md §3). One pass; S3 to S8 and S11 to S13 are
+ * checked at every position, because a final state hides a moment over capacity.
  *
  * It reads events as they are stored and shares no code with what wrote them, so that one mistake is not made twice.
  *
@@ -94,6 +107,7 @@ export const checkInvariants = (evidence: Evidence, expectations: Expectations =
   const { settled = true, minCompleted = 1, limitGraceMs = LIMIT_GRACE_MS } = expectations;
   const violations = new Violations();
   const book = new TaskBook(violations, limitGraceMs);
+  const executions = new ExecutionBook(violations);
   const identity = new AppendIdentity(violations);
   const chains = new HashChains(violations);
   const compared = new Views(violations, book, views);
@@ -106,16 +120,25 @@ export const checkInvariants = (evidence: Evidence, expectations: Expectations =
     compared.before(event);
     chains.take(event);
     identity.take(event);
-    if (!book.take(event)) skipped += 1;
+    const known = book.take(event);
+    if (!executions.take(event, book.taskOf(event)) && !known) skipped += 1;
   }
   compared.end();
   const unjudgedCalls = checkAnswers(calls, identity, book, violations);
   checkIdempotency(calls, violations);
   checkJournals(journals, book, violations);
   if (settled) checkSettled(book, violations);
-  checkNotTrivial(evidence, book.counts, seenInLog(book.counts, skipped), minCompleted, violations);
+  if (settled) executions.checkSettled();
+  const seen = seenInLog(book.counts, executions, skipped);
+  checkNotTrivial(evidence, book.counts, seen, minCompleted, violations);
   const counts = {
     ...book.counts,
+    executions: executions.executions.size,
+    executionsCompleted: executions.count('completed'),
+    executionsFailed: executions.count('failed'),
+    executionsCancelled: executions.count('cancelled'),
+    executionsCompensated: executions.count('compensated'),
+    compensationsFailed: executions.count('compensation_failed'),
     events: log.length,
     skipped,
     calls: calls.length,
@@ -124,5 +147,5 @@ export const checkInvariants = (evidence: Evidence, expectations: Expectations =
     views: compared.compared,
     violations: violations.total,
   };
-  return { violations: violations.told, counts };
+  return { violations: violations.told, seen, counts };
 };

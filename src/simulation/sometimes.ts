@@ -20,6 +20,22 @@ export const SOMETIMES = [
   'parked then redriven',
   'unknown event type skipped',
   'subscription resumed across a restart',
+  'execution completed',
+  'execution failed',
+  'execution compensated',
+  'compensation failed for good',
+  'execution cancelled',
+  'execution reopened',
+  'paused and resumed',
+  'undo of an uncertain step',
+  'undo tried again',
+  'undo completed after it was parked',
+  'late result after the end refused',
+  'sub-workflow joined',
+  'sub-workflow failed its step',
+  'delay ended',
+  'event before its wait',
+  'event after its wait',
 ] as const;
 
 export type Sometimes = (typeof SOMETIMES)[number];

@@ -7,8 +7,11 @@ import type { Violations } from './violations.ts';
 
 type LifecycleType = TaskEvent['type'];
 
-/** `closing`: its last attempt has failed for good; the dead letter stands in the same append. */
-export type Phase = 'open' | 'closing' | 'indeterminate' | 'parked' | 'completed' | 'cancelled';
+/**
+ * `closing`: its last attempt has failed for good; the dead letter, or for a task of an execution its failure, stands in the same append.
+ * `failed`: the end of a task of an execution, unless that is retried.
+ */
+export type Phase = 'open' | 'closing' | 'indeterminate' | 'parked' | 'failed' | 'completed' | 'cancelled';
 
 /** The transition table (S4), written from the requirements and not from the product's reducer. */
 const NEXT: Readonly<Record<Phase | 'none', Partial<Record<LifecycleType, Phase>>>> = {
@@ -22,9 +25,10 @@ const NEXT: Readonly<Record<Phase | 'none', Partial<Record<LifecycleType, Phase>
     TaskDeadLettered: 'parked',
     TaskCancelled: 'cancelled',
   },
-  closing: { TaskDeadLettered: 'parked' },
+  closing: { TaskDeadLettered: 'parked', TaskFailed: 'failed' },
   indeterminate: { TaskCompleted: 'completed', TaskRedriven: 'open', TaskCancelled: 'cancelled' },
   parked: { TaskRedriven: 'open', TaskCancelled: 'cancelled' },
+  failed: { TaskRedriven: 'open' },
   completed: {},
   cancelled: {},
 };
@@ -38,7 +42,11 @@ export type TaskEntry = {
   readonly tenant: string;
   readonly taskId: string;
   readonly pool: string;
+  /** The execution it belongs to, in whose stream it is. */
+  readonly executionId: string | undefined;
   phase: Phase;
+  /** An agent may have done the work of an attempt that did not complete. */
+  uncertain: boolean;
   /** The attempt that runs or may run; of a task that does not run, its last. */
   attempt: number;
   failures: number;
@@ -63,6 +71,7 @@ export type BookCounts = {
   completed: number;
   cancelled: number;
   parked: number;
+  failed: number;
   indeterminate: number;
   redriven: number;
   attemptsFailed: number;
@@ -88,6 +97,7 @@ export class TaskBook {
     completed: 0,
     cancelled: 0,
     parked: 0,
+    failed: 0,
     indeterminate: 0,
     redriven: 0,
     attemptsFailed: 0,
@@ -106,6 +116,11 @@ export class TaskBook {
 
   task(tenant: string, taskId: string): TaskEntry | undefined {
     return this.tasks.get(keyOf(tenant, taskId));
+  }
+
+  /** The task that an event of a task's lifecycle is about. */
+  taskOf({ type, data, metadata }: StoredEvent): TaskEntry | undefined {
+    return LIFECYCLE.has(type) ? this.task(metadata.tenant, (data as { readonly taskId: string }).taskId) : undefined;
   }
 
   agent(tenant: string, agentId: string): AgentEntry | undefined {
@@ -134,6 +149,9 @@ export class TaskBook {
       case 'AgentDrainStarted':
       case 'AgentDeregistered':
       case 'ClusterCreated':
+      case 'WorkflowPublished':
+      case 'WorkflowDeprecated':
+      case 'WorkflowArchived':
         return true;
       default:
         return false;
@@ -150,6 +168,7 @@ export class TaskBook {
       this.#violations.add('S3', `task ${taskId} was ${from}, but ${event.type} follows`, position);
       return;
     }
+    this.#checkStream(stored, event, task);
     const to = NEXT[from][event.type];
     if (to === undefined) {
       this.#violations.add('S4', `${event.type} of task ${taskId} is no step from ${from}`, position);
@@ -159,13 +178,27 @@ export class TaskBook {
     else if (task) this.#step(task, event, to, position);
   }
 
-  #submit(tenant: string, { taskId, pool }: Extract<TaskEvent, { type: 'TaskSubmitted' }>['data']): void {
+  /** S4: a task of an execution lives in that one's stream and fails there; another has a stream of its own and a dead letter. */
+  #checkStream({ stream, position, metadata: { tenant } }: StoredEvent, event: TaskEvent, task?: TaskEntry): void {
+    const { taskId } = event.data;
+    const executionId = event.type === 'TaskSubmitted' ? event.data.executionId : task?.executionId;
+    const expected = executionId === undefined ? `task-${tenant}.${taskId}` : `execution-${tenant}.${executionId}`;
+    if (stream !== expected)
+      this.#violations.add('S4', `${event.type} of task ${taskId} is in ${stream}, not in ${expected}`, position);
+    const foreign = executionId === undefined ? 'TaskFailed' : 'TaskDeadLettered';
+    if (event.type === foreign)
+      this.#violations.add('S4', `${event.type} is no end of a task in ${expected}`, position);
+  }
+
+  #submit(tenant: string, { taskId, pool, executionId }: Extract<TaskEvent, { type: 'TaskSubmitted' }>['data']): void {
     this.counts.tasks += 1;
     this.tasks.set(keyOf(tenant, taskId), {
       tenant,
       taskId,
       pool,
+      executionId,
       phase: 'open',
+      uncertain: false,
       attempt: 1,
       failures: 0,
       startedAttempt: 0,
@@ -187,6 +220,7 @@ export class TaskBook {
       case 'TaskAttemptFailed':
         this.counts.attemptsFailed += 1;
         task.failures += 1;
+        task.uncertain ||= event.data.error.outcomeUnknown === true;
         this.#release(task);
         if (event.data.retryAt === undefined) task.phase = 'closing';
         else task.attempt = event.data.attempt + 1;
@@ -206,6 +240,13 @@ export class TaskBook {
       case 'TaskCompleted':
         if (task.phase === 'indeterminate') this.counts.lateCompletions += 1;
         break;
+      case 'TaskOutcomeUnknown':
+        task.uncertain = true;
+        break;
+      case 'TaskCancelled':
+        // Whatever the event says of it: who holds it may have done it.
+        task.uncertain ||= task.holder !== undefined || event.data.interrupted === true;
+        break;
       default:
     }
     this.#release(task);
@@ -217,6 +258,7 @@ export class TaskBook {
     if (type === 'TaskCompleted') this.counts.completed += 1;
     if (type === 'TaskCancelled') this.counts.cancelled += 1;
     if (type === 'TaskDeadLettered') this.counts.parked += 1;
+    if (type === 'TaskFailed') this.counts.failed += 1;
     if (type === 'TaskOutcomeUnknown') this.counts.indeterminate += 1;
     if (type === 'TaskRedriven') this.counts.redriven += 1;
   }
