@@ -13,6 +13,15 @@ export const integer =
     return value;
   };
 
+export const number =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+(\.\d+)?(e-?\d+)?$/i.test(text) || value < min || value > max)
+      throw new InvalidArgumentError(`Allowed: a number from ${min} to ${max}.`);
+    return value;
+  };
+
 export const instant = (text: string): string => {
   if (!z.iso.datetime({ offset: true }).safeParse(text).success)
     throw new InvalidArgumentError('Allowed: an RFC 3339 instant with a zone, such as 2026-01-31T12:00:00Z.');

@@ -49,7 +49,11 @@ const strict = (command: Command, terminal: Terminal): void => {
 
 /** The `baton` program. Parsing throws `Failure` for wrong usage, `CommanderError` with exit code 0 once help was printed. */
 export const createProgram = (version: string, groups: readonly AddCommands[], terminal: Terminal): Command => {
-  const program = new Command('baton').description('Event-sourced orchestrator for fleets of agents.').version(version);
+  // Positional: `--version` behind a command is that command's.
+  const program = new Command('baton')
+    .description('Event-sourced orchestrator for fleets of agents.')
+    .version(version)
+    .enablePositionalOptions();
   for (const add of groups) add(program, terminal);
   strict(program, terminal);
   return program;

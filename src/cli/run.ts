@@ -10,6 +10,7 @@ import { addDoctor } from './commands/doctor.ts';
 import { addProjections } from './commands/projections.ts';
 import { addServe } from './commands/serve.ts';
 import { addTasks } from './commands/tasks.ts';
+import { addWorkflows } from './commands/workflows.ts';
 import { Ended, EXIT, Failure } from './failure.ts';
 import { createProgram } from './program.ts';
 import type { Terminal } from './terminal.ts';
@@ -18,7 +19,17 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string;
 };
 
-const GROUPS = [addServe, addDemo, addDoctor, addAgents, addTasks, addDeadLetters, addProjections, addAudit];
+const GROUPS = [
+  addServe,
+  addDemo,
+  addDoctor,
+  addAgents,
+  addTasks,
+  addWorkflows,
+  addDeadLetters,
+  addProjections,
+  addAudit,
+];
 
 const asFailure = (error: unknown): Failure | undefined => {
   if (error instanceof Failure) return error;

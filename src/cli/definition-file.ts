@@ -1,0 +1,43 @@
+import { extname } from 'node:path';
+import { parseDocument } from 'yaml';
+import { usageFailure } from './failure.ts';
+import { oneLine } from './format.ts';
+import { parseText, readText } from './task-file.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Aliases that a document may use: each may stand for much, and for more of them. */
+const MAX_ALIASES = 100;
+
+const parseYaml = (text: string, name: string): unknown => {
+  try {
+    const document = parseDocument(text, { schema: 'core', prettyErrors: true });
+    const [error] = document.errors;
+    if (error === undefined) return document.toJS({ maxAliasCount: MAX_ALIASES });
+    const [at] = error.linePos ?? [];
+    const place = at === undefined ? name : `${name}:${at.line}:${at.col}`;
+    throw usageFailure(`${place}: is no YAML: ${oneLine(error.message.split(' at line ', 1)[0] ?? '', 300)}`);
+  } catch (error) {
+    // Too many aliases, or too deep for the parser.
+    if (error instanceof ReferenceError || error instanceof RangeError)
+      throw usageFailure(`${name}: is no YAML: ${oneLine(error.message, 300)}`);
+    throw error;
+  }
+};
+
+const isJson = (path: string, text: string): boolean => {
+  const extension = extname(path).toLowerCase();
+  if (extension === '.json') return true;
+  return extension !== '.yaml' && extension !== '.yml' && /^\s*[[{]/.test(text);
+};
+
+/**
+ * Reads a JSON or YAML document: by the file's extension, else by its first character; `-` is stdin.
+ *
+ * Errors: `Failure` (wrong usage) that names file, line and column.
+ */
+export const readDocument = async (terminal: Terminal, path: string): Promise<unknown> => {
+  const name = path === '-' ? 'stdin' : path;
+  const text = await readText(terminal, path);
+  if (text.trim() === '') throw usageFailure(`${name}: is empty`);
+  return isJson(path, text) ? parseText(text, { name, line: 1 }) : parseYaml(text, name);
+};
