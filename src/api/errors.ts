@@ -7,6 +7,7 @@ import { GraphQLError } from './graphql/graphql-js.ts';
 /** What the edge itself refuses, before a command or query is reached. Status and, where it helps, what to do. */
 const EDGE_STATUS = {
   MALFORMED_JSON: 400,
+  MALFORMED_YAML: 400,
   INVALID_ENCODING: 400,
   INVALID_CHARACTER: 400,
   INVALID_UNICODE: 400,
@@ -33,6 +34,7 @@ const EDGE_STATUS = {
   BODY_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
   LIMIT_SUBSCRIPTIONS: 429,
+  NOT_IMPLEMENTED: 501,
   SLOW_CONSUMER: 503,
 } as const satisfies Record<string, number>;
 

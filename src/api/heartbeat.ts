@@ -5,7 +5,7 @@ import type { Clock } from '../platform/clock.ts';
 import { notFound, unavailable } from '../platform/errors.ts';
 import type { AgentDirectory } from './agent-directory.ts';
 import { callerOf } from './caller.ts';
-import { readJsonBody } from './json-body.ts';
+import { hasBody, readJsonBody } from './json-body.ts';
 
 const Heartbeat = z.strictObject({
   /** Share of its capacity that the agent uses. */
@@ -23,9 +23,7 @@ export type HeartbeatSink = {
 };
 
 const signsOf = async (request: Request): Promise<Heartbeat | undefined> => {
-  const length = request.headers['content-length'];
-  const hasBody = request.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
-  if (!hasBody) return undefined;
+  if (!hasBody(request)) return undefined;
   const body = await readJsonBody(request, MAX_HEARTBEAT_BYTES);
   return parseInput(Heartbeat, body);
 };

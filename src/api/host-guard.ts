@@ -26,3 +26,10 @@ export const onlyOwnHosts =
       'this server listens on loopback and is not known under this name; set BATON_PUBLIC_URL to the address of a proxy before it',
     );
   };
+
+/** A page of another site may send us requests and open sockets, but not without saying so. */
+export const isForeign = ({ headers }: IncomingMessage): boolean => {
+  const { origin, host } = headers;
+  if (origin === undefined) return false;
+  return !URL.canParse(origin) || new URL(origin).host !== host;
+};

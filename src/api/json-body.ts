@@ -11,10 +11,19 @@ const tooLarge = (limit: number): EdgeError =>
 
 const JSON_TYPE = /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i;
 
-/** Only JSON, not compressed: another type is refused also because a web page may send it across sites without asking. */
-const checkHeaders = ({ headers }: IncomingMessage, limit: number): void => {
-  if (!JSON_TYPE.test(headers['content-type'] ?? ''))
-    throw new EdgeError('UNSUPPORTED_MEDIA_TYPE', 'send the body as application/json');
+/** What a body must be. */
+export type BodyKind = {
+  readonly type: RegExp;
+  /** The type as a caller would send it. */
+  readonly name: string;
+  /** Bytes. */
+  readonly limit: number;
+};
+
+/** One type, not compressed: another type is refused also because a web page may send it across sites without asking. */
+const checkHeaders = ({ headers }: IncomingMessage, { type, name, limit }: BodyKind): void => {
+  if (!type.test(headers['content-type'] ?? ''))
+    throw new EdgeError('UNSUPPORTED_MEDIA_TYPE', `send the body as ${name}`);
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
     throw new EdgeError('UNSUPPORTED_MEDIA_TYPE', 'compressed bodies are not taken');
@@ -53,12 +62,26 @@ export const parseJson = (text: string): unknown => {
   return JSON.parse(text);
 };
 
+/** Whether the request brings a body. */
+export const hasBody = ({ headers }: IncomingMessage): boolean => {
+  const length = headers['content-length'];
+  return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
+};
+
+/**
+ * Reads a body as text.
+ *
+ * Errors: `EdgeError` `BODY_TOO_LARGE`, `UNSUPPORTED_MEDIA_TYPE`, `INVALID_ENCODING`, `BAD_REQUEST` when it was cut off.
+ */
+export const readTextBody = async (request: IncomingMessage, kind: BodyKind): Promise<string> => {
+  checkHeaders(request, kind);
+  return decode(await readBytes(request, kind.limit));
+};
+
 /**
  * Reads a JSON body, checked before it is parsed.
  *
- * Errors: `EdgeError` as of `scanJson`, and `BODY_TOO_LARGE`, `UNSUPPORTED_MEDIA_TYPE`, `INVALID_ENCODING`.
+ * Errors: `EdgeError` as of `scanJson` and `readTextBody`.
  */
-export const readJsonBody = async (request: IncomingMessage, limit = MAX_BODY_BYTES): Promise<unknown> => {
-  checkHeaders(request, limit);
-  return parseJson(decode(await readBytes(request, limit)));
-};
+export const readJsonBody = async (request: IncomingMessage, limit = MAX_BODY_BYTES): Promise<unknown> =>
+  parseJson(await readTextBody(request, { type: JSON_TYPE, name: 'application/json', limit }));

@@ -24,6 +24,9 @@ import { countEvents, type Metrics, metricsPage } from './metrics.ts';
 import { measureProjections, sharedOverview } from './projection-status.ts';
 import { BOARD_PATH, queueBoard } from './queue-board.ts';
 import { requestLog } from './request-log.ts';
+import { apiDocument, DOCS_PATH, DOCUMENT_PATH, docsPage } from './rest/docs-page.ts';
+import { REST_PATH } from './rest/operations.ts';
+import { restRouter } from './rest/router.ts';
 import { ExecutionSockets } from './ws/execution-sockets.ts';
 import { Upgrades } from './ws/upgrades.ts';
 
@@ -75,6 +78,10 @@ const LANDING = {
   alive: '/healthz',
   ready: '/readyz',
   metrics: '/metrics',
+  rest: `${REST_PATH}/workflows`,
+  openapi: DOCUMENT_PATH,
+  docs: DOCS_PATH,
+  executionEvents: 'WS /ws/workflows/:executionId?from=<position>',
   queues: BOARD_PATH,
   heartbeat: 'POST /agents/:id/heartbeat',
 } as const;
@@ -94,7 +101,7 @@ const notToBeGuessed: RequestHandler = (_request, response, next) => {
   next();
 };
 
-/** The HTTP side of Baton: GraphQL, heartbeats, health, metrics, the board of the queues. */
+/** The HTTP side of Baton: GraphQL, REST, sockets, heartbeats, health, metrics, the board of the queues. */
 export const createApi = (deps: ApiDependencies): Api => {
   const { config, logger, commands, metrics } = deps;
   const { clock } = commands;
@@ -107,6 +114,7 @@ export const createApi = (deps: ApiDependencies): Api => {
     onEvent: (event) => {
       count(event);
       directory.observe(event);
+      if (event.stream.startsWith('execution-')) commands.executions.observe(event);
     },
   });
   const projectionSource = { ...deps, clock, head: () => deps.feed.head };
@@ -146,7 +154,10 @@ export const createApi = (deps: ApiDependencies): Api => {
     helmet(PAGE_HEADERS),
     queueBoard({ queues: deps.queues, writable: config.queuesWritable }),
   );
+  app.use(DOCS_PATH, helmet(PAGE_HEADERS), docsPage());
   app.use(helmet(HEADERS));
+  app.use(REST_PATH, metrics.timed('rest'), restRouter({ commands, seen: () => hub.position }));
+  app.get(DOCUMENT_PATH, apiDocument());
   app.get('/', landing);
   app.get('/readyz', readyz(deps.readiness, clock, logger));
   app.get('/metrics', metricsPage(metrics));

@@ -1,4 +1,4 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Clock, sleep } from '../../platform/clock.ts';
@@ -20,13 +20,6 @@ export const CLOSE = {
   internalError: 1011,
   tryAgainLater: 1013,
 } as const;
-
-/** A page of another site may send us requests and open sockets, but not without saying so. */
-export const isForeign = ({ headers }: IncomingMessage): boolean => {
-  const { origin, host } = headers;
-  if (origin === undefined) return false;
-  return !URL.canParse(origin) || new URL(origin).host !== host;
-};
 
 /** Not compressed: a small message could unpack to a large one. */
 export const createSocketServer = (options: ConstructorParameters<typeof WebSocketServer>[0] = {}): WebSocketServer =>

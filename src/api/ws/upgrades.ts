@@ -3,7 +3,8 @@ import type { Duplex } from 'node:stream';
 import { notFound, unavailable } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { answerOf, EdgeError } from '../errors.ts';
-import { isForeign, MAX_SOCKETS, refuse } from './guards.ts';
+import { isForeign } from '../host-guard.ts';
+import { MAX_SOCKETS, refuse } from './guards.ts';
 
 /** An upgrade that was asked for. */
 export type Upgrade = {

@@ -1,0 +1,178 @@
+import { z } from 'zod';
+import { TimeSpent, WAIT_KINDS, WorkflowRef } from '../../domain/execution/events.ts';
+import {
+  type Debt,
+  EXECUTION_STATUSES,
+  type Running,
+  type StepPhase,
+  type StepState,
+  statusOf,
+  type UnitState,
+} from '../../domain/execution/state.ts';
+import { timeSpent } from '../../domain/execution/time-spent.ts';
+import { AgentId, ExecutionId } from '../../domain/ids.ts';
+import { JsonPayload } from '../../domain/json.ts';
+import { AttemptError } from '../../domain/task/events.ts';
+import type { Step } from '../../domain/workflow/compile.ts';
+import { COMPENSATION_STRATEGIES } from '../../domain/workflow/definition.ts';
+
+const STEP_PHASES = [
+  'pending',
+  'open',
+  'waiting',
+  'completed',
+  'failed',
+  'skipped',
+  'cancelled',
+  'indeterminate',
+] as const satisfies readonly StepPhase[];
+
+const DEBT_PHASES = ['pending', 'open', 'completed', 'parked', 'skipped'] as const satisfies readonly Debt['phase'][];
+
+const Instant = z.iso.datetime();
+const Count = z.int().min(0);
+
+const StepStatus = z.strictObject({
+  id: z.string(),
+  kind: z.enum(['agent', 'workflow', 'wait', 'delay']),
+  status: z.enum(STEP_PHASES),
+  attempt: z.int().min(1).optional().meta({ description: 'The attempt that may run now, or the last one.' }),
+  agentId: AgentId.optional(),
+  taskId: z.uuid().optional(),
+  error: AttemptError.optional(),
+  items: z
+    .strictObject({ total: Count, ended: Count, failed: Count })
+    .optional()
+    .meta({ description: 'Of a step that runs for each item of a list.' }),
+  waiting: z
+    .strictObject({
+      kind: z.enum(WAIT_KINDS),
+      name: z.string().optional(),
+      options: z.array(z.string()).optional(),
+      dueAt: Instant.optional(),
+      childId: ExecutionId.optional(),
+      since: Instant,
+    })
+    .optional(),
+  reused: z
+    .boolean()
+    .meta({ description: 'Its outcome was taken over from the execution that this one was forked from.' }),
+  endedAt: Instant.optional(),
+});
+
+const DebtStatus = z.strictObject({
+  unit: z.string().meta({ description: 'What is undone: a step, or an item of one.' }),
+  status: z.enum(DEBT_PHASES),
+  after: z.array(z.string()),
+  handedOverTo: z.string().optional(),
+  error: AttemptError.optional(),
+});
+
+/** An execution as its stream tells it. */
+export const ExecutionStatusView = z.strictObject({
+  executionId: ExecutionId,
+  status: z.enum(EXECUTION_STATUSES),
+  phase: z.enum(EXECUTION_STATUSES).meta({ description: 'The status but for `paused`: what it comes back to.' }),
+  workflow: WorkflowRef,
+  tags: z.array(z.string()),
+  startedAt: Instant,
+  endedAt: Instant.optional(),
+  deadlineAt: Instant.optional(),
+  parent: z.strictObject({ executionId: ExecutionId, unit: z.string() }).optional(),
+  forkedFrom: z.strictObject({ executionId: ExecutionId, revision: Count }).optional(),
+  progress: z.strictObject({
+    total: Count,
+    ended: Count,
+    percent: z.number().min(0).max(100),
+    byStatus: z.strictObject(
+      Object.fromEntries(STEP_PHASES.map((phase) => [phase, Count])) as Record<StepPhase, typeof Count>,
+    ),
+  }),
+  steps: z.array(StepStatus),
+  timeSpent: TimeSpent,
+  output: JsonPayload,
+  error: AttemptError.optional(),
+  compensation: z
+    .strictObject({ strategy: z.enum(COMPENSATION_STRATEGIES), debts: z.array(DebtStatus) })
+    .optional()
+    .meta({ description: 'What is owed after a failure or a cancellation, in the order of the plan.' }),
+});
+export type ExecutionStatusView = z.output<typeof ExecutionStatusView>;
+
+const instant = (ms: number): string => new Date(ms).toISOString();
+/** A member of this name, unless there is no value. */
+const some = <Name extends string, Value>(name: Name, value: Value | undefined): { [Key in Name]?: Value } =>
+  value === undefined ? {} : ({ [name]: value } as { [Key in Name]: Value });
+
+const endsBadly = ({ phase }: UnitState): boolean =>
+  phase === 'failed' || phase === 'cancelled' || phase === 'indeterminate';
+
+const waitingOf = ({ waiting }: StepState): z.output<typeof StepStatus>['waiting'] =>
+  waiting && {
+    kind: waiting.kind,
+    ...some('name', waiting.name),
+    ...some('options', waiting.options && [...waiting.options]),
+    ...some('dueAt', waiting.dueMs === undefined ? undefined : instant(waiting.dueMs)),
+    ...some('childId', waiting.childId),
+    since: instant(waiting.sinceMs),
+  };
+
+const itemsOf = ({ items }: StepState): z.output<typeof StepStatus>['items'] =>
+  items && { total: items.list.length, ended: items.ended, failed: [...items.units].filter(endsBadly).length };
+
+const stepStatus = ({ id, kind }: Step, state: StepState): z.output<typeof StepStatus> => ({
+  id,
+  kind,
+  status: state.phase,
+  ...some('attempt', state.unit.task?.attempt),
+  ...some('agentId', state.unit.agentId),
+  ...some('taskId', state.unit.task?.submitted.taskId),
+  ...some('error', state.unit.error),
+  ...some('items', itemsOf(state)),
+  ...some('waiting', waitingOf(state)),
+  reused: state.reused,
+  ...some('endedAt', state.endedMs === undefined ? undefined : instant(state.endedMs)),
+});
+
+const debtStatus = ({ unit, phase, after, handedOverTo, state }: Debt): z.output<typeof DebtStatus> => ({
+  unit,
+  status: phase,
+  after: [...after],
+  ...some('handedOverTo', handedOverTo),
+  ...some('error', state.error),
+});
+
+const UNENDED: ReadonlySet<StepPhase> = new Set(['pending', 'open', 'waiting']);
+
+const progressOf = (steps: readonly { readonly status: StepPhase }[]): ExecutionStatusView['progress'] => {
+  const byStatus = Object.fromEntries(STEP_PHASES.map((phase) => [phase, 0])) as Record<StepPhase, number>;
+  for (const { status } of steps) byStatus[status] += 1;
+  const ended = steps.filter(({ status }) => !UNENDED.has(status)).length;
+  return { total: steps.length, ended, percent: Math.floor((ended / steps.length) * 1_000) / 10, byStatus };
+};
+
+export const executionStatusOf = (execution: Running, nowMs: number): ExecutionStatusView => {
+  const { executionId, workflow, tags, startedMs, endedMs, deadlineMs, compensation } = execution;
+  const steps = execution.compiled.steps.map((step) => stepStatus(step, execution.steps.get(step.index)));
+  return {
+    executionId,
+    status: statusOf(execution),
+    phase: execution.status,
+    workflow,
+    tags: [...tags],
+    startedAt: instant(startedMs),
+    ...some('endedAt', endedMs === undefined ? undefined : instant(endedMs)),
+    ...some('deadlineAt', deadlineMs === undefined ? undefined : instant(deadlineMs)),
+    ...some('parent', execution.parent),
+    ...some('forkedFrom', execution.forkedFrom),
+    progress: progressOf(steps),
+    steps,
+    timeSpent: timeSpent(execution, endedMs ?? nowMs),
+    output: execution.output,
+    ...some('error', execution.error),
+    ...some(
+      'compensation',
+      compensation && { strategy: compensation.strategy, debts: [...compensation.debts.values()].map(debtStatus) },
+    ),
+  };
+};

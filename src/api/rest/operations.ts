@@ -1,0 +1,233 @@
+import { z } from 'zod';
+import { cancelExecution } from '../../commands/cancel-execution.ts';
+import { type Accepted, type Caller, type Commands, parseInput } from '../../commands/context.ts';
+import { pauseExecution } from '../../commands/pause-execution.ts';
+import { publishWorkflow } from '../../commands/publish-workflow.ts';
+import { resumeExecution } from '../../commands/resume-execution.ts';
+import { startExecution } from '../../commands/start-execution.ts';
+import { CancelExecutionInput, PauseExecutionInput, StartExecutionInput } from '../../domain/execution/commands.ts';
+import { ExecutionId, executionStream, WorkflowName } from '../../domain/ids.ts';
+import { WorkflowDefinition } from '../../domain/workflow/definition.ts';
+import type { Position } from '../../eventstore/event-store.ts';
+import { notFound } from '../../platform/errors.ts';
+import { EdgeError } from '../errors.ts';
+import { PositionText } from '../query-string.ts';
+import { ExecutionStatusView, executionStatusOf } from './execution-status.ts';
+import { accepted } from './rejection.ts';
+
+export const REST_PATH = '/api/v1';
+
+export type RestContext = {
+  readonly commands: Commands;
+  /** How far this process has seen the log: what it has cached of an execution is at least as new. */
+  readonly seen: () => Position;
+};
+
+/** A request, as far as it is checked before the operation: `body` is checked JSON, no more. */
+type Given = {
+  readonly caller: Caller;
+  /** What the path names. */
+  readonly target: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly body: unknown;
+};
+
+type Answer = { readonly body: unknown; readonly location?: string };
+
+/** One endpoint: what is routed, what is documented, what is done. */
+export type Operation = {
+  readonly method: 'get' | 'post';
+  /** With at most one parameter. */
+  readonly path: string;
+  readonly id: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** Schema of the path's parameter. */
+  readonly target?: z.ZodType;
+  readonly query?: z.ZodObject;
+  readonly body?: { readonly schema: z.ZodType; readonly required: boolean; readonly yaml?: boolean };
+  readonly success: { readonly status: number; readonly description: string; readonly schema?: z.ZodType };
+  /** Statuses of refusals, besides those that any request may meet. */
+  readonly refusals: readonly number[];
+  readonly run: (context: RestContext, given: Given) => Promise<Answer>;
+};
+
+/** The workflow is named by the path. */
+export const ExecuteWorkflowInput = StartExecutionInput.omit({ workflow: true });
+const ResumeExecutionInput = z.strictObject({});
+
+const Issue = z.strictObject({
+  pointer: z.string().meta({ description: 'JSON pointer into the body, or `/` and the name of a parameter.' }),
+  code: z.string(),
+  message: z.string(),
+});
+
+export const PublishedWorkflow = z.strictObject({
+  name: WorkflowName,
+  version: z.string(),
+  digest: z.string().meta({ description: 'SHA-256 of the canonical form of the definition, in hex.' }),
+  position: PositionText,
+  repeated: z.boolean().meta({ description: 'This content was there before; nothing was recorded.' }),
+  warnings: z.array(Issue).meta({ description: 'What is allowed, and probably not meant.' }),
+});
+
+export const ExecutionAccepted = z.strictObject({
+  executionId: ExecutionId,
+  position: PositionText.meta({ description: 'Pass it as `atLeast` to see the effect.' }),
+  repeated: z.boolean().meta({ description: 'The same idempotency key was used before; nothing was recorded.' }),
+});
+
+/** RFC 9457. */
+export const Problem = z.strictObject({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  instance: z.string(),
+  code: z.string(),
+  retryable: z.boolean(),
+  issues: z.array(Issue).optional(),
+  details: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .meta({ description: 'With `reason` where the code is REJECTED.' }),
+});
+
+const executionAccepted = ({ id, position, repeated }: Accepted): z.output<typeof ExecutionAccepted> => ({
+  executionId: id,
+  position: String(position),
+  repeated,
+});
+
+const statusPath = (executionId: string): string => `${REST_PATH}/workflows/${executionId}/status`;
+
+const publish: Operation = {
+  method: 'post',
+  path: '/workflows',
+  id: 'publishWorkflow',
+  summary: 'Publish a version of a workflow',
+  description:
+    'The same content again changes nothing. Another content under a version that is there is refused with VersionTaken.',
+  body: { schema: WorkflowDefinition, required: true, yaml: true },
+  success: { status: 201, description: 'Published', schema: PublishedWorkflow },
+  refusals: [400, 409, 413, 415, 422],
+  async run({ commands }, { caller, body }) {
+    const { name, version, digest, position, repeated, warnings } = accepted(
+      await publishWorkflow(commands, caller, body),
+    );
+    return {
+      body: {
+        name,
+        version,
+        digest,
+        position: String(position),
+        repeated,
+        warnings: [...warnings],
+      } satisfies z.output<typeof PublishedWorkflow>,
+    };
+  },
+};
+
+const execute: Operation = {
+  method: 'post',
+  path: '/workflows/{name}/execute',
+  id: 'executeWorkflow',
+  summary: 'Start an execution of a workflow',
+  description: 'Without a version, of the newest release that is neither deprecated nor archived.',
+  target: WorkflowName,
+  body: { schema: ExecuteWorkflowInput, required: false },
+  success: { status: 202, description: 'Started; `Location` is its status', schema: ExecutionAccepted },
+  refusals: [400, 403, 404, 409, 413, 415, 422],
+  async run({ commands }, { caller, target, body }) {
+    const input = { ...parseInput(ExecuteWorkflowInput, body), workflow: target };
+    const started = accepted(await startExecution(commands, caller, input));
+    return { body: executionAccepted(started), location: statusPath(started.id) };
+  },
+};
+
+const status: Operation = {
+  method: 'get',
+  path: '/workflows/{id}/status',
+  id: 'executionStatus',
+  summary: 'How far an execution is',
+  description: 'Read from the execution’s own stream, not from a read model.',
+  target: ExecutionId,
+  query: z.strictObject({
+    atLeast: PositionText.optional().meta({ description: 'Position of a command whose effect the answer is to hold.' }),
+  }),
+  success: { status: 200, description: 'The execution', schema: ExecutionStatusView },
+  refusals: [400, 404],
+  async run({ commands, seen }, { caller, target, query }) {
+    if (!ExecutionId.safeParse(target).success) throw notFound('execution', JSON.stringify(target));
+    const fresh = BigInt(query['atLeast'] ?? '0') > seen();
+    const execution = await commands.executions.load(executionStream(caller.tenant, target), { fresh });
+    if (execution.status === 'none') throw notFound('execution', target);
+    return { body: executionStatusOf(execution, commands.clock.now()) };
+  },
+};
+
+const pause: Operation = {
+  method: 'post',
+  path: '/workflows/{id}/pause',
+  id: 'pauseExecution',
+  summary: 'Pause an execution',
+  description: 'Nothing new starts; what agents hold goes on.',
+  target: ExecutionId,
+  body: { schema: PauseExecutionInput, required: false },
+  success: { status: 200, description: 'Paused', schema: ExecutionAccepted },
+  refusals: [400, 403, 404, 409, 413, 415, 422],
+  run: async ({ commands }, { caller, target, body }) => ({
+    body: executionAccepted(accepted(await pauseExecution(commands, caller, target, body))),
+  }),
+};
+
+const resume: Operation = {
+  method: 'post',
+  path: '/workflows/{id}/resume',
+  id: 'resumeExecution',
+  summary: 'Go on with a paused execution',
+  target: ExecutionId,
+  body: { schema: ResumeExecutionInput, required: false },
+  success: { status: 200, description: 'Resumed', schema: ExecutionAccepted },
+  refusals: [400, 403, 404, 409, 413, 415, 422],
+  async run({ commands }, { caller, target, body }) {
+    parseInput(ResumeExecutionInput, body);
+    return { body: executionAccepted(accepted(await resumeExecution(commands, caller, target))) };
+  },
+};
+
+const cancel: Operation = {
+  method: 'post',
+  path: '/workflows/{id}/cancel',
+  id: 'cancelExecution',
+  summary: 'End an execution',
+  description:
+    'Agents are told to stop. With `compensate`, what was done is undone; that is refused once a pivot has completed.',
+  target: ExecutionId,
+  body: { schema: CancelExecutionInput, required: false },
+  success: { status: 202, description: 'Being cancelled; see its status', schema: ExecutionAccepted },
+  refusals: [400, 403, 404, 409, 413, 415, 422],
+  run: async ({ commands }, { caller, target, body }) => ({
+    body: executionAccepted(accepted(await cancelExecution(commands, caller, target, body))),
+    location: statusPath(target),
+  }),
+};
+
+const registerPattern: Operation = {
+  method: 'post',
+  path: '/patterns',
+  id: 'registerPattern',
+  summary: 'Register a coordination pattern (not built yet)',
+  description:
+    'Always answers 501 NOT_IMPLEMENTED and reads nothing of the request. A definition names one of the built-in patterns.',
+  success: { status: 501, description: 'Not built yet' },
+  refusals: [],
+  async run() {
+    throw new EdgeError(
+      'NOT_IMPLEMENTED',
+      'registering patterns is not built yet: a definition’s `pattern` names a built-in one',
+    );
+  },
+};
+
+export const OPERATIONS: readonly Operation[] = [publish, execute, status, pause, resume, cancel, registerPattern];

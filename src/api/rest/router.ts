@@ -1,0 +1,64 @@
+import { type Request, type RequestHandler, Router } from 'express';
+import { z } from 'zod';
+import { callerOf } from '../caller.ts';
+import { EdgeError } from '../errors.ts';
+import { isForeign } from '../host-guard.ts';
+import { hasBody, readJsonBody } from '../json-body.ts';
+import { parseQuery } from '../query-string.ts';
+import { OPERATIONS, type Operation, type RestContext } from './operations.ts';
+import { isYaml, readYamlBody } from './yaml-body.ts';
+
+const NoQuery = z.strictObject({});
+
+/**
+ * A body of JSON or YAML cannot be sent by a page of another site, which may only send simple types without asking. A request without a
+ * body could.
+ */
+const bodyOf = async (request: Request, { required, yaml }: NonNullable<Operation['body']>): Promise<unknown> => {
+  if (yaml && isYaml(request)) return readYamlBody(request);
+  if (required || hasBody(request)) return readJsonBody(request);
+  if (isForeign(request)) throw new EdgeError('FORBIDDEN', 'this request comes from a page of another site');
+  return {};
+};
+
+const queryOf = ({ originalUrl }: Request, { query }: Operation): Record<string, string> => {
+  const start = originalUrl.indexOf('?');
+  const search = new URLSearchParams(start === -1 ? '' : originalUrl.slice(start));
+  return parseQuery(query ?? NoQuery, search) as Record<string, string>;
+};
+
+const handlerOf =
+  (operation: Operation, context: RestContext): RequestHandler =>
+  async (request, response) => {
+    const [target = ''] = Object.values(request.params) as string[];
+    const answer = await operation.run(context, {
+      caller: callerOf({ header: (name) => request.headers[name] as string | undefined }),
+      target,
+      query: queryOf(request, operation),
+      body: operation.body && (await bodyOf(request, operation.body)),
+    });
+    if (answer.location !== undefined) response.location(answer.location);
+    response.status(operation.success.status).json(answer.body);
+  };
+
+const onlyBy = ({ method }: Operation): RequestHandler => {
+  const allowed = method === 'get' ? 'GET, HEAD' : method.toUpperCase();
+  return (request, response) => {
+    response.set('allow', allowed);
+    throw new EdgeError('METHOD_NOT_ALLOWED', `${request.method} is not answered here; use ${allowed}`);
+  };
+};
+
+/** The way that express writes a path. */
+export const routeOf = ({ path }: Operation): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
+
+/** The endpoints under `/api/v1`. Every path has one operation. */
+export const restRouter = (context: RestContext): Router => {
+  const router = Router();
+  for (const operation of OPERATIONS) {
+    const route = routeOf(operation);
+    router[operation.method](route, handlerOf(operation, context));
+    router.all(route, onlyBy(operation));
+  }
+  return router;
+};
