@@ -10,8 +10,7 @@ export type PlannedUndo = { readonly unit: string; readonly after: readonly stri
 type Owed = { readonly key: string; readonly step: Step; readonly seq: number };
 
 /** A completed unit is owed an undo, and so is one whose outcome nobody knows (reliability R17, S11). */
-const isOwed = ({ phase, uncertain }: UnitState): boolean =>
-  phase === 'completed' || ((phase === 'failed' || phase === 'cancelled' || phase === 'indeterminate') && uncertain);
+const isOwed = ({ phase, uncertain }: UnitState): boolean => phase === 'completed' || (uncertain && phase !== 'open');
 
 /** Units with a compensation that are owed one, in the order in which they ended. */
 const owedUnits = (execution: Running): Owed[] => {
@@ -59,7 +58,16 @@ const affectedBy = (execution: Running, stepId: string): ReadonlySet<number> => 
   return affected;
 };
 
-/** A step is undone after all that used what it gave, also through steps that have nothing to undo. */
+/**
+ * Characters of all `after` together. 500 steps that each come before 500 others, through one in between that has nothing to undo, are
+ * 250,000 keys, and more than an append takes.
+ */
+const MAX_AFTER = 128 * 1024;
+
+/**
+ * A step is undone after all that used what it gave, also through steps that have nothing to undo. Where that takes too many words, one
+ * by one: reverse order of completion keeps to it too.
+ */
 const inDependencyOrder = (execution: Running, owed: readonly Owed[]): PlannedUndo[] => {
   const { plan } = execution.compiled;
   const keys = new Map<number, string[]>();
@@ -77,12 +85,16 @@ const inDependencyOrder = (execution: Running, owed: readonly Owed[]): PlannedUn
     }
     nearest.set(index, found);
   }
-  return [...owed]
-    .sort((a, b) => b.seq - a.seq)
-    .map(({ key, step }) => ({
-      unit: key,
-      after: [...(nearest.get(step.index) ?? [])].flatMap((index) => keys.get(index) ?? []),
-    }));
+  const reversed = [...owed].sort((a, b) => b.seq - a.seq);
+  const planned: PlannedUndo[] = [];
+  let left = MAX_AFTER;
+  for (const { key, step } of reversed) {
+    const after = [...(nearest.get(step.index) ?? [])].flatMap((index) => keys.get(index) ?? []);
+    for (const before of after) left -= before.length;
+    if (left < 0) return inSequence(reversed);
+    planned.push({ unit: key, after });
+  }
+  return planned;
 };
 
 /** Nobody knows whether the pivot took effect: going back could undo what must stand. */

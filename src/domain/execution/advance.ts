@@ -4,7 +4,7 @@ import type { AttemptError } from '../task/events.ts';
 import type { Step } from '../workflow/compile.ts';
 import type { CompensationStrategy } from '../workflow/definition.ts';
 import { errorOf } from './evolve.ts';
-import { fatalStep, render, startReady, startUndo } from './start-steps.ts';
+import { fatalStep, Room, render, startReady, startUndo } from './start-steps.ts';
 import { type Debt, hasEnded, type Running } from './state.ts';
 import { timeSpent } from './time-spent.ts';
 import type { Turn } from './turn.ts';
@@ -133,14 +133,14 @@ export const park = (turn: Turn, unit: string, error: AttemptError): void =>
 
 /** Starts the undos that are due. One that cannot even be started is parked, which may free others: then all are looked at again. */
 const undo = (turn: Turn) => {
-  const { maxParallel } = turn.state.compiled.definition.coordination;
+  const room = new Room(turn.state);
   for (let again = true; again; ) {
     again = false;
     for (const { unit } of turn.state.compensation?.debts.values() ?? []) {
-      if (turn.state.openTasks >= maxParallel) return;
+      if (!room.has(turn.state)) return;
       const debt = turn.state.compensation?.debts.get(unit);
       if (debt === undefined || !isDue(turn.state, debt)) continue;
-      const error = startUndo(turn, unit);
+      const error = startUndo(turn, room, unit);
       if (error) park(turn, unit, error);
       again ||= error !== undefined;
     }

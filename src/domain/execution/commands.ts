@@ -37,7 +37,7 @@ export type StartExecutionInput = z.output<typeof StartExecutionInput>;
 export const PauseExecutionInput = z.strictObject({ reason: Comment.optional() });
 export const CancelExecutionInput = z.strictObject({
   reason: Comment.optional(),
-  /** Undo what was done. Refused once a pivot has completed. */
+  /** Undo what was done. Refused once a pivot has completed, or may have. */
   compensate: z.boolean().default(false),
   /** Absent: the definition's. */
   strategy: CompensationStrategy.optional(),
@@ -86,6 +86,8 @@ export type StartExecution = {
   readonly forkedFrom?:
     | { readonly executionId: string; readonly revision: number; readonly reused: readonly ReusedStep[] }
     | undefined;
+  /** Nobody wants it any more, and why: it is cancelled in the same decision, so that no one else can start it. */
+  readonly unwanted?: string | undefined;
   readonly now: string;
 };
 

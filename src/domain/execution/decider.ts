@@ -1,3 +1,4 @@
+import { pivotInDoubt } from '../compensation/plan.ts';
 import type { Decider } from '../decider.ts';
 import { assertNever, ok, type Result, rejected } from '../result.ts';
 import { decideTask, type TaskRejection } from '../task/decider.ts';
@@ -7,7 +8,7 @@ import { abort, advance, canCompensate, judgeStep, park } from './advance.ts';
 import type { ExecutionCommand, ReleaseTask, RunTask, StartExecution } from './commands.ts';
 import { type ExecutionStreamEvent, errorOf, evolveExecution } from './evolve.ts';
 import { migrationProblems } from './migration.ts';
-import { completeStep, startUndo, startWithInput } from './start-steps.ts';
+import { completeStep, Room, startUndo, startWithInput } from './start-steps.ts';
 import {
   type Abort,
   type Debt,
@@ -17,7 +18,6 @@ import {
   initialExecution,
   type Running,
   type StepPhase,
-  type StepState,
   statusOf,
   type UnitState,
 } from './state.ts';
@@ -80,6 +80,14 @@ const start = (command: StartExecution): Decision => {
   const state = evolveExecution(initialExecution(), event);
   if (state.status === 'none') throw new Error('bug: a started execution is none');
   const turn = new Turn(state, now);
+  if (command.unwanted !== undefined)
+    abort(turn, {
+      reason: 'cancelled',
+      comment: command.unwanted,
+      compensate: false,
+      strategy: definition.saga.strategy,
+      interrupt: true,
+    });
   advance(turn);
   return ok([event, ...turn.events]);
 };
@@ -194,7 +202,7 @@ const cancel = (command: Of<'CancelExecution'>, execution: Running): Decision =>
   const failed = status === 'failed';
   if (!failed && execution.abort !== undefined) return callOff(execution, execution.abort, now);
   if (!failed && execution.status !== 'executing') return rejected({ reason: 'ExecutionNotCancellable', status });
-  if (compensate && execution.pivotPassed) return rejected({ reason: 'PivotPassed' });
+  if (compensate && (execution.pivotPassed || pivotInDoubt(execution))) return rejected({ reason: 'PivotPassed' });
   const turn = new Turn(execution, now);
   abort(turn, {
     reason: 'cancelled',
@@ -239,22 +247,14 @@ const signal = ({ name, payload, now }: Of<'SignalExecution'>, execution: Runnin
   return ok(turn.events);
 };
 
-type Waits = { readonly step: Step; readonly state: StepState };
-
-const waitingStep = (execution: Running, id: string, kinds: readonly string[]): Result<Waits, ExecutionRejection> => {
-  const step = stepNamed(execution, id);
-  if (step === undefined) return rejected({ reason: 'StepNotFound', step: id });
-  const state = execution.steps.get(step.index);
-  if (state.phase !== 'waiting' || state.waiting === undefined || !kinds.includes(state.waiting.kind))
-    return rejected({ reason: 'StepNotWaiting', step: id, status: state.phase });
-  return ok({ step, state });
-};
-
 const decideStep = (command: Of<'DecideStep'>, execution: Running): Decision => {
   const { step: id, option, comment, by, now } = command;
-  const found = waitingStep(execution, id, ['decision']);
-  if (!found.ok) return found;
-  const options = found.value.state.waiting?.options ?? DEFAULT_OPTIONS;
+  const step = stepNamed(execution, id);
+  if (step === undefined) return rejected({ reason: 'StepNotFound', step: id });
+  const { phase, waiting } = execution.steps.get(step.index);
+  if (phase !== 'waiting' || waiting?.kind !== 'decision')
+    return rejected({ reason: 'StepNotWaiting', step: id, status: phase });
+  const options = waiting.options ?? DEFAULT_OPTIONS;
   if (!options.includes(option)) return rejected({ reason: 'UnknownOption', step: id, options });
   const turn = new Turn(execution, now);
   completeStep(turn, id, { option, by, ...(comment === undefined ? {} : { comment }) });
@@ -270,25 +270,35 @@ const failWait = (turn: Turn, step: Step, error: ReturnType<typeof errorOf>): vo
   judgeStep(turn, step, step.id);
 };
 
+const isDue = (execution: Running, { index }: Step, nowMs: number): boolean => {
+  const { phase, waiting } = execution.steps.get(index);
+  return phase === 'waiting' && waiting?.dueMs !== undefined && waiting.dueMs <= nowMs;
+};
+
 const wake = ({ step: id, now }: Of<'WakeStep'>, execution: Running): Decision => {
-  const found = waitingStep(execution, id, ['delay', 'event', 'decision']);
-  // The timer of a wait that has ended since.
-  if (!found.ok) return ok([]);
-  const { step, state } = found.value;
-  if (state.waiting?.dueMs === undefined || state.waiting.dueMs > Date.parse(now)) return ok([]);
+  const nowMs = Date.parse(now);
+  const named = stepNamed(execution, id);
+  // A timer may have the name from before a migration: whatever is due may be woken.
+  const step =
+    named && isDue(execution, named, nowMs)
+      ? named
+      : execution.compiled.steps.find((other) => isDue(execution, other, nowMs));
+  if (step === undefined) return ok([]);
+  const { waiting } = execution.steps.get(step.index);
   const turn = new Turn(execution, now);
-  if (state.waiting.kind === 'delay') completeStep(turn, id, null);
-  else failWait(turn, step, errorOf('WAIT_TIMED_OUT', `${state.waiting.name ?? id} did not come in time`));
+  if (waiting?.kind === 'delay') completeStep(turn, step.id, null);
+  else failWait(turn, step, errorOf('WAIT_TIMED_OUT', `${waiting?.name ?? step.id} did not come in time`));
   advance(turn);
   return ok(turn.events);
 };
 
-const closeChild = ({ step: id, childId, outcome, now }: Of<'CloseChild'>, execution: Running): Decision => {
-  const found = waitingStep(execution, id, ['workflow']);
-  if (!found.ok || found.value.state.waiting?.childId !== childId) return ok([]);
+const closeChild = ({ childId, outcome, now }: Of<'CloseChild'>, execution: Running): Decision => {
+  // By the child, not by the step's name, which a migration may have changed since the child was started.
+  const step = execution.compiled.steps.find(({ index }) => execution.steps.get(index).waiting?.childId === childId);
+  if (step === undefined) return ok([]);
   const turn = new Turn(execution, now);
-  if (outcome.status === 'completed') completeStep(turn, id, outcome.output);
-  else failWait(turn, found.value.step, outcome.error);
+  if (outcome.status === 'completed') completeStep(turn, step.id, outcome.output);
+  else failWait(turn, step, outcome.error);
   advance(turn);
   return ok(turn.events);
 };
@@ -365,7 +375,7 @@ const retryUndo = ({ unit, input, now }: Of<'RetryCompensation'>, execution: Run
   const debt = parkedDebt(execution, unit);
   if (!debt.ok) return debt;
   const turn = new Turn(execution, now);
-  const error = startUndo(turn, unit, input);
+  const error = startUndo(turn, new Room(turn.state), unit, input);
   if (error) park(turn, unit, error);
   advance(turn);
   return ok(turn.events);

@@ -16,6 +16,7 @@ import {
   itemsOf,
   newStep,
   type Running,
+  type StepPhase,
   type StepState,
   type UnitState,
 } from './state.ts';
@@ -48,15 +49,24 @@ const stepOf = (execution: Running, stepId: string): Step | undefined => {
 const without = (list: readonly number[], index: number): readonly number[] =>
   list.includes(index) ? list.filter((other) => other !== index) : list;
 
+/** Items of it have not started. Not those of a step that has failed or was skipped: nobody wants them, or not before it is reopened. */
+const isExpanding = ({ phase, items }: StepState): boolean =>
+  phase === 'open' && items !== undefined && items.next < items.list.length;
+
+const withOrWithout = (list: readonly number[], index: number, isIn: boolean): readonly number[] => {
+  if (!isIn) return without(list, index);
+  return list.includes(index) ? list : [...list, index];
+};
+
 /** Puts a step's new state in place; when that is the end that others wait for, they come closer to starting. */
 export const withStep = (execution: Running, { index, definition }: Step, next: StepState): Running => {
   const before = execution.steps.get(index);
   let steps = execution.steps.with(index, next);
   let ready = next.phase === 'pending' ? execution.ready : without(execution.ready, index);
-  let { unfinished, pivotPassed } = execution;
+  let { unfinished } = execution;
+  const pivotPassed = execution.pivotPassed || (definition.pivot && next.phase === 'completed');
   if (isSatisfied(next, definition.onFailure) && !isSatisfied(before, definition.onFailure)) {
     unfinished -= 1;
-    pivotPassed ||= definition.pivot && next.phase === 'completed';
     const { plan } = execution.compiled;
     const dependants = plan.dependantsOf(index);
     const freed: number[] = [];
@@ -68,8 +78,12 @@ export const withStep = (execution: Running, { index, definition }: Step, next: 
     }
     if (freed.length > 0) ready = [...ready, ...freed];
   }
-  return { ...execution, steps, ready, unfinished, pivotPassed };
+  const expanding = withOrWithout(execution.expanding, index, isExpanding(next));
+  return { ...execution, steps, ready, expanding, unfinished, pivotPassed };
 };
+
+/** Its task was given up without a result, and may still answer. */
+const isLost = ({ task }: UnitState): boolean => task?.status === 'indeterminate';
 
 /** What a task's event makes of the unit that the task is for. */
 const unitAfter = (unit: UnitState, event: TaskEvent, seq: number): UnitState => {
@@ -99,7 +113,9 @@ const unitAfter = (unit: UnitState, event: TaskEvent, seq: number): UnitState =>
       const { result, agentId, durationMs, completedAt } = event.data;
       const endMs = Date.parse(completedAt);
       const spans = [...unit.spans, [endMs - durationMs, endMs] as const];
-      return { ...next, phase: 'completed', output: result, agentId, error: undefined, seq, spans };
+      // Steps that depend on it may have gone on meanwhile: it keeps its place before them in the order of undoing.
+      const endedAs = isLost(unit) ? unit.seq : seq;
+      return { ...next, phase: 'completed', output: result, agentId, error: undefined, seq: endedAs, spans };
     }
     case 'TaskAttemptStarted':
     case 'TaskProgressReported':
@@ -141,9 +157,12 @@ const stepAfterItem = (
       endedMs: atMs,
     };
   if (unit.phase === 'cancelled' && step.phase === 'open') return { ...step, items, phase: 'cancelled', endedMs: atMs };
-  if (items.ended < items.list.length || step.phase !== 'open') return { ...step, items };
+  // A late answer may make good the failure of the last item that was missing.
+  const mayComplete = step.phase === 'open' || step.phase === 'failed';
+  if (items.ended < items.list.length || !mayComplete) return { ...step, items };
   const output = outputOfItems(items);
-  return { ...step, items, phase: 'completed', unit: { ...step.unit, phase: 'completed', output }, endedMs: atMs };
+  const done: UnitState = { ...step.unit, phase: 'completed', output, error: undefined };
+  return { ...step, items, phase: 'completed', unit: done, endedMs: atMs };
 };
 
 const AT = {
@@ -164,12 +183,7 @@ const instantMs = (event: TaskEvent): number =>
 
 /** A task that was given up as lost and answers after what it did was settled: the answer is kept, nothing follows from it. */
 const comesTooLate = (execution: Running, unit: UnitState, event: TaskEvent): boolean =>
-  event.type === 'TaskCompleted' && unit.phase === 'indeterminate' && execution.compensation !== undefined;
-
-const stillExpanding = (expanding: readonly number[], index: number, items: ItemsState): readonly number[] => {
-  if (items.next >= items.list.length) return without(expanding, index);
-  return expanding.includes(index) ? expanding : [...expanding, index];
-};
+  event.type === 'TaskCompleted' && isLost(unit) && execution.compensation !== undefined;
 
 const evolveItem = (execution: Running, step: Step, item: number, event: TaskEvent): Running => {
   const before = execution.steps.get(step.index);
@@ -189,11 +203,7 @@ const evolveItem = (execution: Running, step: Step, item: number, event: TaskEve
   const settled =
     after.phase === unit.phase ? { ...reopened, items } : stepAfterItem(reopened, items, after, step, instantMs(event));
   const next = withStep(execution, step, settled);
-  return {
-    ...next,
-    openTasks: next.openTasks + isOpen(after) - isOpen(unit),
-    expanding: stillExpanding(next.expanding, step.index, items),
-  };
+  return { ...next, openTasks: next.openTasks + isOpen(after) - isOpen(unit) };
 };
 
 const evolveStepTask = (execution: Running, step: Step, event: TaskEvent): Running => {
@@ -226,7 +236,9 @@ const withDebt = (execution: Running, key: string, change: (debt: Debt) => Debt)
 const evolveDebtTask = (execution: Running, key: string, event: TaskEvent): Running =>
   withDebt(execution, undoneBy(key), (debt) => {
     const state = unitAfter(debt.state, event, execution.nextSeq);
-    const phase = state.phase === 'open' || state.phase === 'completed' ? state.phase : debt.phase;
+    // What a person has taken on stays so when the undo that was given up as lost answers after all.
+    const settled = debt.phase === 'skipped';
+    const phase = !settled && (state.phase === 'open' || state.phase === 'completed') ? state.phase : debt.phase;
     return { ...debt, state, phase };
   });
 
@@ -291,11 +303,13 @@ const started = (data: Of<'ExecutionStarted'>): Running => {
     output: null,
     error: undefined,
     unitOf: new Map(),
+    migrations: 0,
     bytes: 1_000 + plan.size * STEP_BYTES + roughSize(data.input),
   };
   return (data.forkedFrom?.reused ?? []).reduce((execution, reused) => {
     const step = stepOf(execution, reused.stepId);
-    if (step === undefined) return execution;
+    // A failure that is the execution's is not taken over: the step is done again.
+    if (step === undefined || (reused.status === 'failed' && step.definition.onFailure === 'fail')) return execution;
     const before = execution.steps.get(step.index);
     const phase = reused.status;
     const unit: UnitState = {
@@ -333,11 +347,7 @@ const expanded = (execution: Running, { stepId, items, expandedAt }: Of<'StepExp
           endedMs: Date.parse(expandedAt),
         },
   );
-  const index = execution.compiled.indexOf.get(stepId);
-  const bytes = next.bytes + roughSize(items) + items.length * 100;
-  return items.length === 0 || index === undefined
-    ? { ...next, bytes }
-    : { ...next, bytes, expanding: [...next.expanding, index] };
+  return { ...next, bytes: next.bytes + roughSize(items) + items.length * 100 };
 };
 
 const waiting = (execution: Running, data: Of<'StepWaiting'>): Running =>
@@ -355,7 +365,7 @@ const waiting = (execution: Running, data: Of<'StepWaiting'>): Running =>
     },
   }));
 
-const waitEnded = (step: StepState, unit: UnitState, phase: 'completed' | 'failed', atMs: number): StepState => ({
+const waitEnded = (step: StepState, unit: UnitState, phase: StepPhase, atMs: number): StepState => ({
   ...step,
   phase,
   unit: step.waiting ? { ...unit, spans: [...unit.spans, [step.waiting.sinceMs, atMs]] } : unit,
@@ -404,7 +414,7 @@ const aborting = (execution: Running, data: Of<'ExecutionAborting'>): Running =>
   for (const { index, id } of execution.compiled.steps) {
     const step = execution.steps.get(index);
     if (step.phase === 'waiting' && step.waiting?.kind !== 'workflow')
-      next = changeStep(next, id, (state) => ({ ...state, phase: 'cancelled', waiting: undefined, endedMs: atMs }));
+      next = changeStep(next, id, (state) => waitEnded(state, state.unit, 'cancelled', atMs));
   }
   return next;
 };
@@ -422,11 +432,17 @@ const reopenedStep = (step: StepState): StepState => ({
   ...step,
   phase: 'pending',
   endedMs: undefined,
-  items: step.items && {
-    ...step.items,
-    next: 0,
-    ended: [...step.items.units].filter(({ phase }) => phase === 'completed').length,
-  },
+  items: step.items && reopenedItems(step.items),
+});
+
+const reopenedItems = ({ list, units }: ItemsState): ItemsState => ({
+  list,
+  units: PersistentVector.from(units.length, (item) => {
+    const unit = units.get(item);
+    return unit.phase === 'completed' ? unit : { ...unit, phase: 'idle' };
+  }),
+  next: 0,
+  ended: [...units].filter(({ phase }) => phase === 'completed').length,
 });
 
 const reopened = (execution: Running, { steps }: Of<'ExecutionReopened'>): Running => {
@@ -450,10 +466,11 @@ const withoutSignal = (execution: Running, name: string): Running['signals'] => 
   return at === -1 ? execution.signals : execution.signals.filter((_, index) => index !== at);
 };
 
-/** A step that waited for an event and completed has taken it. */
-const taken = (execution: Running, stepId: string): Running => {
-  const waited = stepOf(execution, stepId)?.definition.waitFor;
-  return waited?.kind === 'event' ? { ...execution, signals: withoutSignal(execution, waited.name) } : execution;
+/** A step that waited for an event and completes takes it. */
+const taking = (execution: Running, stepId: string): Running => {
+  const step = stepOf(execution, stepId);
+  const { kind, name } = (step && execution.steps.get(step.index).waiting) ?? {};
+  return kind === 'event' && name !== undefined ? { ...execution, signals: withoutSignal(execution, name) } : execution;
 };
 
 const evolveOwn = (execution: Running, event: Exclude<ExecutionEvent, { type: 'ExecutionStarted' }>): Running => {
@@ -467,16 +484,13 @@ const evolveOwn = (execution: Running, event: Exclude<ExecutionEvent, { type: 'E
     case 'StepWaiting':
       return waiting(execution, event.data);
     case 'StepCompleted':
-      return taken(stepCompleted(execution, event.data), event.data.stepId);
+      return stepCompleted(taking(execution, event.data.stepId), event.data);
     case 'StepFailed':
       return stepFailed(execution, event.data);
     case 'StepSkipped':
-      return changeStep(execution, event.data.stepId, (step) => ({
-        ...step,
-        phase: 'skipped',
-        waiting: undefined,
-        endedMs: Date.parse(event.data.skippedAt),
-      }));
+      return changeStep(execution, event.data.stepId, (step) =>
+        waitEnded(step, step.unit, 'skipped', Date.parse(event.data.skippedAt)),
+      );
     case 'ExecutionSignalled': {
       const { name, payload } = event.data;
       return { ...execution, signals: [...execution.signals, { name, payload }] };

@@ -14,9 +14,20 @@ export const targetOf = (mapping: Mapping, stepId: string): string | undefined =
 
 const MAX_PROBLEMS = 20;
 
-const problemsOfStep = (execution: Running, next: Workflow, old: Step, target: Step | undefined): string[] => {
+/** Also a step that is to be done again: what was done for it belongs to it. */
+const hasStarted = ({ phase, unit, items }: StepState): boolean =>
+  phase !== 'pending' || unit.generation > 0 || items !== undefined;
+
+type Move = {
+  readonly next: Workflow;
+  readonly mapping: Mapping;
+  /** The old step of each new one. */
+  readonly origins: ReadonlyMap<string, Step>;
+};
+
+const problemsOfStep = (execution: Running, move: Move, old: Step, target: Step | undefined): string[] => {
   const state = execution.steps.get(old.index);
-  if (state.phase === 'pending') return [];
+  if (!hasStarted(state)) return [];
   if (target === undefined)
     return [`${old.id} is ${state.phase} and has no place in the new version: map it to a task`];
   const problems: string[] = [];
@@ -27,21 +38,17 @@ const problemsOfStep = (execution: Running, next: Workflow, old: Step, target: S
     problems.push(`${old.id} is ${state.phase} as a ${old.kind} task, ${target.id} is a ${target.kind} task`);
   if ((state.items === undefined) !== (target.items === undefined) && state.phase !== 'skipped')
     problems.push(`${old.id} and ${target.id} differ in forEach`);
-  return problems.concat(unmetDependencies(execution, next, old, target));
+  return problems.concat(unmetDependencies(execution, move, old, target));
 };
 
 /** What has started must not come to depend on something that has not ended. */
-const unmetDependencies = (execution: Running, next: Workflow, old: Step, target: Step): string[] => {
-  const known = new Set(old.definition.dependsOn);
+const unmetDependencies = (execution: Running, { next, mapping, origins }: Move, old: Step, target: Step): string[] => {
+  const known = new Set(old.definition.dependsOn.map((id) => targetOf(mapping, id)));
   return target.definition.dependsOn.flatMap((id) => {
     if (known.has(id)) return [];
-    const before = execution.compiled.indexOf.get(id);
-    const satisfied =
-      before !== undefined &&
-      isSatisfied(
-        execution.steps.get(before),
-        next.steps[next.indexOf.get(id) as number]?.definition.onFailure ?? 'fail',
-      );
+    const origin = origins.get(id);
+    const { onFailure } = (next.steps[next.indexOf.get(id) as number] as Step).definition;
+    const satisfied = origin !== undefined && isSatisfied(execution.steps.get(origin.index), onFailure);
     return satisfied ? [] : [`${old.id} has started, and ${target.id} depends on ${id}, which has not ended`];
   });
 };
@@ -55,7 +62,14 @@ export const migrationProblems = (execution: Running, next: Workflow, mapping: M
   if (execution.abort !== undefined && status !== 'failed') return [`the execution is ${status} and about to end`];
   if (hasEnded(execution) && status !== 'failed') return [`the execution has ended: it is ${status}`];
   const problems: string[] = [];
-  const taken = new Map<string, string>();
+  const origins = new Map<string, Step>();
+  for (const old of execution.compiled.steps) {
+    const id = targetOf(mapping, old.id);
+    if (id === undefined || !next.indexOf.has(id)) continue;
+    const other = origins.get(id);
+    if (other !== undefined) problems.push(`${other.id} and ${old.id} both become ${id}`);
+    origins.set(id, old);
+  }
   for (const id of Object.keys(mapping))
     if (!execution.compiled.indexOf.has(id))
       problems.push(`the mapping names ${id}, which the present version does not have`);
@@ -65,12 +79,8 @@ export const migrationProblems = (execution: Running, next: Workflow, mapping: M
     const mapped = Object.hasOwn(mapping, old.id) && id !== undefined;
     if (mapped && index === undefined)
       problems.push(`${old.id} is mapped to ${id}, which the new version does not have`);
-    if (id !== undefined && index !== undefined) {
-      const other = taken.get(id);
-      if (other !== undefined) problems.push(`${other} and ${old.id} both become ${id}`);
-      taken.set(id, old.id);
-    }
-    problems.push(...problemsOfStep(execution, next, old, index === undefined ? undefined : next.steps[index]));
+    const target = index === undefined ? undefined : next.steps[index];
+    problems.push(...problemsOfStep(execution, { next, mapping, origins }, old, target));
     if (problems.length >= MAX_PROBLEMS) break;
   }
   return problems.slice(0, MAX_PROBLEMS);
@@ -109,11 +119,17 @@ export const migrated = (
     const target = unit && targetOf(data.mapping, unit.stepId);
     if (unit && target !== undefined) unitOf.set(taskId, unitKeyOf({ ...unit, stepId: target }));
   }
+  const inputs = Object.entries(execution.inputs).flatMap(([id, input]) => {
+    const target = targetOf(data.mapping, id);
+    return target === undefined ? [] : [[target, input] as const];
+  });
   const all = compiled.steps.map(({ index }) => index);
   return {
     ...execution,
     workflow: data.workflow,
+    migrations: execution.migrations + 1,
     compiled,
+    inputs: Object.fromEntries(inputs),
     steps,
     unitOf,
     ready: all.filter((index) => steps.get(index).phase === 'pending' && steps.get(index).missing === 0),

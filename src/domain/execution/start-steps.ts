@@ -12,12 +12,16 @@ import type { Turn } from './turn.ts';
 import { compensationOf, parseUnit, unitKeyOf } from './unit.ts';
 
 /**
- * Rough bytes of inputs that one decision may add: with a result of 256 KiB and everything in three-byte characters its append stays
- * below the store's 1 MiB. What is left starts with the next decision.
+ * Rough bytes that one decision may add by starting steps: with a result of 256 KiB and everything in three-byte characters its append
+ * stays below the store's 1 MiB. What is left starts with the next decision.
  */
 const START_BYTES = 192 * 1024;
+/** Of a task's first event without its input: 1,000 starts at once would leave no room for a result. */
+const EVENT_BYTES = 600;
 /** Below this many rough bytes a payload cannot exceed its limit. */
 const SURELY_SMALL = MAX_PAYLOAD_BYTES / 4;
+/** Above this many it must: a value counts for 8, and takes 2 bytes at least. Its JSON could be longer than a string can be. */
+const SURELY_LARGE = MAX_PAYLOAD_BYTES * 4;
 
 const roughBytes = (value: Json): number => {
   const open: Json[] = [value];
@@ -33,15 +37,16 @@ const roughBytes = (value: Json): number => {
   return bytes;
 };
 
-const fits = (value: Json): Result<Json, AttemptError> =>
-  roughBytes(value) <= SURELY_SMALL || byteLengthOf(value) <= MAX_PAYLOAD_BYTES
-    ? ok(value)
-    : rejected(
-        errorOf(
-          'INPUT_TOO_LARGE',
-          `the input has ${byteLengthOf(value)} bytes of JSON, at most ${MAX_PAYLOAD_BYTES} are passed on`,
-        ),
-      );
+const fits = (value: Json): Result<Json, AttemptError> => {
+  const rough = roughBytes(value);
+  if (rough <= SURELY_SMALL) return ok(value);
+  const bytes = rough > SURELY_LARGE ? rough : byteLengthOf(value);
+  if (bytes <= MAX_PAYLOAD_BYTES) return ok(value);
+  const size = rough > SURELY_LARGE ? 'far too many' : String(bytes);
+  return rejected(
+    errorOf('INPUT_TOO_LARGE', `the input has ${size} bytes of JSON, at most ${MAX_PAYLOAD_BYTES} are passed on`),
+  );
+};
 
 const outcomeOf = ({ phase, unit, items }: StepState): { readonly output: Json; readonly status: string } => ({
   output: items === undefined || phase === 'completed' ? unit.output : null,
@@ -107,10 +112,13 @@ type Work = {
   readonly tags: readonly string[];
 };
 
+/** What ids are made from. After a migration a name may be that of what was another step before. */
+const nameOf = ({ migrations }: Running, key: string): string => (migrations === 0 ? key : `${key}@${migrations}`);
+
 const taskSubmitted = (execution: Running, work: Work, generation: number, now: string): TaskEvent => ({
   type: 'TaskSubmitted',
   data: {
-    taskId: executionTaskIdOf(execution.executionId, work.key, generation),
+    taskId: executionTaskIdOf(execution.executionId, nameOf(execution, work.key), generation),
     pool: work.agent.pool,
     capability: work.agent.capability,
     ...(work.agent.versionRange === undefined ? {} : { versionRange: work.agent.versionRange }),
@@ -164,17 +172,22 @@ export class Room {
   readonly #maxParallel: number;
   #bytes = START_BYTES;
 
-  constructor(maxParallel: number) {
-    this.#maxParallel = maxParallel;
+  constructor({ compiled }: Running) {
+    this.#maxParallel = compiled.definition.coordination.maxParallel;
   }
 
-  /** The first always gets in, so that an execution never stands still for lack of room. */
+  /** Where nothing is open there is always room, so that an execution never stands still for lack of it. */
   has(execution: Running): boolean {
-    return execution.openTasks < this.#maxParallel && (this.#bytes > 0 || execution.openTasks === 0);
+    return execution.openTasks < this.#maxParallel && this.takes(execution);
   }
 
-  take(input: Json): void {
-    this.#bytes -= roughBytes(input);
+  /** Whether the append takes more; for what is not done by agents. */
+  takes({ openTasks, openChildren }: Running): boolean {
+    return this.#bytes > 0 || openTasks + openChildren === 0;
+  }
+
+  take(payload: Json): void {
+    this.#bytes -= roughBytes(payload) + EVENT_BYTES;
   }
 }
 
@@ -233,23 +246,34 @@ const workOf = (step: Step, key: string, input: Json): Work => ({
   tags: step.definition.tags,
 });
 
+const hasOpenItems = ({ items }: StepState): boolean =>
+  items !== undefined && [...items.units].some(({ phase }) => phase === 'open');
+
 /** Starts the task of a step or of one of its items: the one it had when that is to be tried again, else a new one. */
 const startUnit = (turn: Turn, room: Room, step: Step, unit: UnitState, item?: number) => {
   const again = taskRedriven(unit, turn.now);
-  if (again) return turn.emit(again);
+  if (again) {
+    room.take(null);
+    return turn.emit(again);
+  }
   const { items } = turn.state.steps.get(step.index);
   const input =
     item === undefined
       ? inputOf(turn.state, step)
       : inputOf(turn.state, step, { value: items?.list[item] ?? null, index: item });
-  if (!input.ok) return failStep(turn, step, input.rejection);
+  if (!input.ok) {
+    // Where others go on after the failure, they do so when nothing is done for the step any more.
+    if (step.definition.onFailure === 'fail' || !hasOpenItems(turn.state.steps.get(step.index)))
+      failStep(turn, step, input.rejection);
+    return;
+  }
   room.take(input.value);
   const key = unitKeyOf({ stepId: step.id, item, undoes: false });
   turn.emit(taskSubmitted(turn.state, workOf(step, key, input.value), unit.generation + 1, turn.now));
 };
 
 /** The list that the step runs for. */
-const expand = (turn: Turn, step: Step) => {
+const expand = (turn: Turn, room: Room, step: Step) => {
   const { items } = step;
   if (items === undefined) return;
   const { executionId } = turn.state;
@@ -272,6 +296,7 @@ const expand = (turn: Turn, step: Step) => {
     );
   const sized = fits(list);
   if (!sized.ok) return failStep(turn, step, sized.rejection);
+  room.take(list);
   turn.emit({ type: 'StepExpanded', data: { executionId, stepId: step.id, items: [...list], expandedAt: turn.now } });
 };
 
@@ -286,6 +311,7 @@ const startItems = (turn: Turn, room: Room, step: Step) => {
     while (item < items.list.length && hasNothingToStart(items.units.get(item))) item += 1;
     if (item >= items.list.length) return;
     startUnit(turn, room, step, items.units.get(item), item);
+    if (turn.state.steps.get(step.index).items?.units.get(item).phase !== 'open') return;
   }
 };
 
@@ -321,13 +347,14 @@ export const completeStep = (turn: Turn, stepId: string, output: Json): void =>
     data: { executionId: turn.state.executionId, stepId, output, completedAt: turn.now },
   });
 
-const startChild = (turn: Turn, step: Step) => {
+const startChild = (turn: Turn, room: Room, step: Step) => {
   const { executionId, steps } = turn.state;
   const { workflow } = step.definition;
   if (workflow === undefined) return;
   const input = inputOf(turn.state, step);
   if (!input.ok) return failStep(turn, step, input.rejection);
   const generation = steps.get(step.index).unit.generation + 1;
+  room.take(input.value);
   turn.emit({
     type: 'StepWaiting',
     data: {
@@ -335,7 +362,7 @@ const startChild = (turn: Turn, step: Step) => {
       stepId: step.id,
       kind: 'workflow',
       child: {
-        executionId: childExecutionIdOf(executionId, step.id, generation),
+        executionId: childExecutionIdOf(executionId, nameOf(turn.state, step.id), generation),
         name: workflow.name,
         ...(workflow.version === undefined ? {} : { version: workflow.version }),
         input: input.value,
@@ -352,10 +379,10 @@ const startStep = (turn: Turn, room: Room, step: Step) => {
   switch (step.kind) {
     case 'agent':
       if (step.items === undefined) return startUnit(turn, room, step, state.unit);
-      if (state.items === undefined) expand(turn, step);
+      if (state.items === undefined) expand(turn, room, step);
       return startItems(turn, room, step);
     case 'workflow':
-      return startChild(turn, step);
+      return startChild(turn, room, step);
     default:
       return startWait(turn, step);
   }
@@ -375,7 +402,7 @@ export const fatalStep = (execution: Running, step: Step): AttemptError | undefi
  * @param onFatal a step could not even be started, and its failure is the execution's
  */
 export const startReady = (turn: Turn, onFatal: (step: Step, error: AttemptError) => void) => {
-  const room = new Room(turn.state.compiled.definition.coordination.maxParallel);
+  const room = new Room(turn.state);
   for (const index of turn.state.expanding) {
     const step = turn.state.compiled.steps[index] as Step;
     startItems(turn, room, step);
@@ -388,6 +415,7 @@ export const startReady = (turn: Turn, onFatal: (step: Step, error: AttemptError
     for (const index of turn.state.ready) {
       const step = turn.state.compiled.steps[index] as Step;
       if (step.kind === 'agent' && !room.has(turn.state)) continue;
+      if (step.kind === 'workflow' && !room.takes(turn.state)) continue;
       startStep(turn, room, step);
       progress ||= turn.state.steps.get(index).phase !== 'pending';
       const error = fatalStep(turn.state, step);
@@ -403,7 +431,7 @@ export const startWithInput = (turn: Turn, step: Step, input: Json) => {
 };
 
 /** Undoes a unit; gives the error when not even the input for that could be made. */
-export const startUndo = (turn: Turn, key: string, given?: Json): AttemptError | undefined => {
+export const startUndo = (turn: Turn, room: Room, key: string, given?: Json): AttemptError | undefined => {
   const unit = parseUnit(key);
   const index = unit && turn.state.compiled.indexOf.get(unit.stepId);
   const step = index === undefined ? undefined : turn.state.compiled.steps[index];
@@ -412,6 +440,7 @@ export const startUndo = (turn: Turn, key: string, given?: Json): AttemptError |
     return errorOf('NO_COMPENSATION', `${key} has no compensation`);
   const again = given === undefined ? taskRedriven(debt.state, turn.now) : undefined;
   if (again) {
+    room.take(null);
     turn.emit(again);
     return undefined;
   }
@@ -430,6 +459,7 @@ export const startUndo = (turn: Turn, key: string, given?: Json): AttemptError |
             index: unit.item ?? null,
           });
   if (!input.ok) return input.rejection;
+  room.take(input.value);
   const work: Work = {
     key: compensationOf(key),
     agent: compensation.agent,

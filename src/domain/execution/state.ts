@@ -13,7 +13,7 @@ export type Span = readonly [fromMs: number, toMs: number];
 
 /** Something that a task is run for: a step, one item of a step, or a compensation. */
 export type UnitState = {
-  /** `idle`: no task yet. `failed`, `cancelled` and `indeterminate` are how it ended without a result. */
+  /** `idle`: no task yet, or its task is to be tried again. `failed`, `cancelled` and `indeterminate` are how it ended without a result. */
   readonly phase: 'idle' | 'open' | 'completed' | 'failed' | 'cancelled' | 'indeterminate';
   /** Tasks made for it. */
   readonly generation: number;
@@ -147,6 +147,8 @@ export type Running = {
    * that sees an entry of a later one learns nothing wrong from it.
    */
   readonly unitOf: Map<string, string>;
+  /** Changes of definition so far. */
+  readonly migrations: number;
   /** Rough size in memory, for caches. */
   readonly bytes: number;
 };

@@ -158,7 +158,7 @@ const checkOptions = (task: TaskDefinition, kind: Step['kind'], pointer: string,
     findings.add(`${pointer}/pivot`, 'PIVOT_FOR_EACH', 'a task that runs for each item cannot be the pivot');
   if (task.waitFor?.kind === 'event' && task.waitFor.options !== undefined)
     findings.add(`${pointer}/waitFor/options`, 'DECISION_ONLY', 'only a decision has options');
-  if (kind === 'wait' && task.when === undefined && task.input !== undefined)
+  if ((kind === 'wait' || kind === 'delay') && task.input !== undefined)
     findings.add(`${pointer}/input`, 'AGENT_ONLY', 'a task that waits takes no input');
 };
 

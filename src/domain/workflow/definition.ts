@@ -18,7 +18,11 @@ const MAX_MS = 2_147_483_647;
 /** A year: longer delays are schedules. */
 const MAX_DELAY_MS = 31_536_000_000;
 
-export const StepName = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,127}$/, 'must match ^[A-Za-z][A-Za-z0-9_-]{0,127}$');
+export const StepName = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_-]{0,127}$/, 'must match ^[A-Za-z][A-Za-z0-9_-]{0,127}$')
+  // Outputs are passed on as objects by task, and payloads may not have these keys.
+  .refine((name) => name !== 'constructor' && name !== 'prototype', 'must not be constructor or prototype');
 const RoleName = StepName;
 const Semver = z
   .string()
