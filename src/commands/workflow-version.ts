@@ -5,7 +5,9 @@ import { AppError, notFound } from '../platform/errors.ts';
 import { badInput, type Commands } from './context.ts';
 
 /** The newest release that is neither deprecated nor archived; a prerelease only where there is no release. */
-const newest = (versions: Iterable<WorkflowVersion>): WorkflowVersion | undefined => {
+export const newestVersion = <Version extends Pick<WorkflowVersion, 'version' | 'status'>>(
+  versions: Iterable<Version>,
+): Version | undefined => {
   const published = [...versions].filter(({ status }) => status === 'published');
   const releases = published.filter(({ version }) => semver.prerelease(version) === null);
   return (releases.length > 0 ? releases : published).sort((a, b) => semver.rcompare(a.version, b.version))[0];
@@ -13,7 +15,7 @@ const newest = (versions: Iterable<WorkflowVersion>): WorkflowVersion | undefine
 
 const pick = (state: WorkflowVersions, version: string | undefined): WorkflowVersion | undefined => {
   if (state.status === 'none') return undefined;
-  return version === undefined ? newest(state.versions.values()) : state.versions.get(version);
+  return version === undefined ? newestVersion(state.versions.values()) : state.versions.get(version);
 };
 
 /**

@@ -10,7 +10,15 @@ export type WithoutNulls<T> = T extends readonly (infer Item)[]
     : T;
 
 /** Fields whose value is the caller's own JSON, where null means null. */
-const OPAQUE: ReadonlySet<string> = new Set(['input', 'labels', 'checkpoint']);
+const OPAQUE: ReadonlySet<string> = new Set([
+  'input',
+  'inputs',
+  'payload',
+  'definition',
+  'mapping',
+  'labels',
+  'checkpoint',
+]);
 
 /** An optional field that is null is one that was left out: many clients send null for a variable that is not set. */
 export const withoutNulls = <T>(value: T): WithoutNulls<T> => {

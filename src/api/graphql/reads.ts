@@ -1,5 +1,5 @@
 import DataLoader from 'dataloader';
-import { taskStream } from '../../domain/ids.ts';
+import { executionStream, taskStream } from '../../domain/ids.ts';
 import type { Json } from '../../domain/json.ts';
 import type { EventStore, Position, StoredEvent } from '../../eventstore/event-store.ts';
 import { countOpenTasks, getAgents } from '../../projections/agents/queries.ts';
@@ -7,11 +7,16 @@ import type { AgentRow } from '../../projections/agents/table.ts';
 import { getAssignments } from '../../projections/assignments/queries.ts';
 import type { AssignmentRow } from '../../projections/assignments/table.ts';
 import type { Queryable } from '../../projections/database.ts';
+import { getDebts } from '../../projections/executions/debts.ts';
+import { getExecutionPayloads, getExecutions } from '../../projections/executions/queries.ts';
+import type { DebtRow, ExecutionPayloadKind, ExecutionRow } from '../../projections/executions/table.ts';
 import type { Reading } from '../../projections/snapshot.ts';
 import { getTaskAttempts } from '../../projections/task-attempts/queries.ts';
 import type { TaskAttemptRow } from '../../projections/task-attempts/table.ts';
 import { getTaskPayloads, getTasks } from '../../projections/tasks/queries.ts';
 import type { PayloadKind, TaskRow } from '../../projections/tasks/table.ts';
+import { getWorkflowVersions } from '../../projections/workflows/queries.ts';
+import type { WorkflowVersionRow } from '../../projections/workflows/table.ts';
 
 /** Waits for the read models. Errors: `AppError` `STALE_READ` (retryable) when they do not get there in time. */
 export type Freshness = {
@@ -28,6 +33,8 @@ export type ReadSide = {
 const FRESHNESS_TIMEOUT_MS = 5_000;
 /** The newest events of a task that its timeline shows; only progress reports can make more. */
 const TIMELINE_EVENTS = 500;
+/** The newest events of an execution that its timeline shows. */
+export const EXECUTION_TIMELINE_EVENTS = 1_000;
 /** Streams that one operation reads at a time: a list of tasks must not take the log from everyone else. */
 const STREAMS_AT_ONCE = 16;
 
@@ -55,8 +62,14 @@ export class Reads {
   readonly agents: DataLoader<string, AgentRow | null>;
   readonly openTasks: DataLoader<string, number>;
   readonly taskEvents: DataLoader<string, readonly StoredEvent[]>;
+  readonly executions: DataLoader<string, ExecutionRow | null>;
+  readonly debts: DataLoader<string, readonly DebtRow[]>;
+  /** All versions of a workflow, newest publication first. */
+  readonly workflowVersions: DataLoader<string, readonly WorkflowVersionRow[]>;
   readonly #side: ReadSide;
   readonly #payloads = new Map<PayloadKind, DataLoader<string, Json | undefined>>();
+  readonly #executionPayloads = new Map<ExecutionPayloadKind, DataLoader<string, Json | undefined>>();
+  readonly #asked = new Map<string, Promise<unknown>>();
   #asOf: Position | undefined;
 
   constructor(side: ReadSide, tenant: string) {
@@ -83,6 +96,15 @@ export class Reads {
     this.taskEvents = new DataLoader((ids) => Promise.all(ids.map((id) => this.#eventsOf(id))), {
       maxBatchSize: STREAMS_AT_ONCE,
     });
+    this.executions = new DataLoader(async (ids) =>
+      ordered(ids, await this.of(getExecutions(pool, tenant, ids)), ({ executionId }) => executionId),
+    );
+    this.debts = new DataLoader(async (ids) =>
+      grouped(ids, await this.of(getDebts(pool, tenant, ids)), ({ executionId }) => executionId),
+    );
+    this.workflowVersions = new DataLoader(async (names) =>
+      grouped(names, await this.of(getWorkflowVersions(pool, tenant, names)), ({ name }) => name),
+    );
   }
 
   /** Lowest position that an answer of this operation reflects; undefined when nothing was read. */
@@ -106,6 +128,7 @@ export class Reads {
   /** Forgets what was read: the next question is asked anew. */
   clear(): void {
     this.#asOf = undefined;
+    this.#asked.clear();
     for (const loader of [
       this.tasks,
       this.attempts,
@@ -113,7 +136,11 @@ export class Reads {
       this.agents,
       this.openTasks,
       this.taskEvents,
+      this.executions,
+      this.debts,
+      this.workflowVersions,
       ...this.#payloads.values(),
+      ...this.#executionPayloads.values(),
     ])
       loader.clearAll();
   }
@@ -132,6 +159,38 @@ export class Reads {
       this.#payloads.set(kind, loader);
     }
     return loader.load(taskId);
+  }
+
+  executionPayload(kind: ExecutionPayloadKind, executionId: string): Promise<Json | undefined> {
+    let loader = this.#executionPayloads.get(kind);
+    if (!loader) {
+      loader = new DataLoader(async (ids) => {
+        const payloads = await this.of(getExecutionPayloads(this.pool, this.tenant, kind, ids));
+        return ids.map((id) => payloads.get(id));
+      });
+      this.#executionPayloads.set(kind, loader);
+    }
+    return loader.load(executionId);
+  }
+
+  /** What was asked before in this operation is not asked again. */
+  once<Value>(question: string, ask: () => Promise<Value>): Promise<Value> {
+    const asked = this.#asked.get(question) ?? ask();
+    this.#asked.set(question, asked);
+    return asked as Promise<Value>;
+  }
+
+  get store(): ReadSide['store'] {
+    return this.#side.store;
+  }
+
+  /** The newest events of an execution, in the order of its stream. */
+  async executionEvents(executionId: string): Promise<StoredEvent[]> {
+    const newest = await this.#side.store.readStream(executionStream(this.tenant, executionId), {
+      direction: 'backwards',
+      limit: EXECUTION_TIMELINE_EVENTS,
+    });
+    return newest.reverse();
   }
 
   /** One event of the log, as it was written. */

@@ -14,17 +14,24 @@ type ExcludedAgents = { readonly reason: Exclusion; readonly agents: number };
 /** Why a task is where it is. */
 export type TaskWhy = { readonly task: TaskRow };
 
-const waitingOf = async ({ task }: TaskWhy, { reads, commands }: ApiContext): Promise<Waiting | null> => {
+/** Registered agents that offer a capability; many tasks of one operation may ask for the same. */
+const ableAgents = ({ reads }: ApiContext, { pool, capability }: Pick<TaskRow, 'pool' | 'capability'>) =>
+  reads.once(`agents of ${pool} for ${capability}`, async () => {
+    const page = await listAgents(
+      reads.pool,
+      reads.tenant,
+      { pool, capability, statuses: ['active', 'draining'] },
+      { first: MAX_PAGE },
+    );
+    reads.reflected(page.position);
+    return page.edges.map(({ node }) => node);
+  });
+
+/** Why a task has no agent; null when it does not wait for one. */
+export const waitingOf = async ({ task }: TaskWhy, context: ApiContext): Promise<Waiting | null> => {
   if (task.status !== 'ready') return null;
-  const { pool, capability } = task;
-  const page = await listAgents(
-    reads.pool,
-    reads.tenant,
-    { pool, capability, statuses: ['active', 'draining'] },
-    { first: MAX_PAGE },
-  );
-  reads.reflected(page.position);
-  const agents = page.edges.map(({ node }) => node);
+  const { reads, commands } = context;
+  const agents = await ableAgents(context, task);
   const open = await reads.openTasks.loadMany(agents.map(({ agentId }) => agentId));
   const openOf = new Map(agents.map(({ agentId }, index) => [agentId, Number(open[index])]));
   return explainWaiting({ task, agents, open: (agentId) => openOf.get(agentId) ?? 0, nowMs: commands.clock.now() });
