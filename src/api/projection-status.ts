@@ -1,5 +1,6 @@
 import type { Clock } from '../platform/clock.ts';
 import { readCheckpoints } from '../projections/checkpoint.ts';
+import { countAtDesk } from '../projections/executions/debts.ts';
 import { listProjections, type ProjectionOverview } from '../projections/overview.ts';
 import { projectors } from '../projections/registry.ts';
 import type { Metrics } from './metrics.ts';
@@ -51,3 +52,12 @@ export const measureProjections = (metrics: Metrics, { pool, clock, head }: Proj
     },
   });
 };
+
+/** Undos that only a person can close: what somebody should be told about. */
+export const measureDesk = (metrics: Metrics, { pool }: Pick<ProjectionSource, 'pool'>): void =>
+  metrics.addMeasurement({
+    name: 'baton_compensations_parked',
+    help: 'Compensations of all tenants that have failed for good and wait for a person',
+    labelNames: [],
+    read: async () => [{ labels: {}, value: await countAtDesk(pool) }],
+  });

@@ -21,7 +21,7 @@ import { onlyOwnHosts, ownHosts } from './host-guard.ts';
 import { noSuchPath, problems } from './http-errors.ts';
 import { Hub } from './live/hub.ts';
 import { countEvents, type Metrics, metricsPage } from './metrics.ts';
-import { measureProjections, sharedOverview } from './projection-status.ts';
+import { measureDesk, measureProjections, sharedOverview } from './projection-status.ts';
 import { BOARD_PATH, queueBoard } from './queue-board.ts';
 import { requestLog } from './request-log.ts';
 import { apiDocument, DOCS_PATH, DOCUMENT_PATH, docsPage } from './rest/docs-page.ts';
@@ -120,6 +120,7 @@ export const createApi = (deps: ApiDependencies): Api => {
   const projectionSource = { ...deps, clock, head: () => deps.feed.head };
   const projections = sharedOverview(projectionSource);
   measureProjections(metrics, projectionSource);
+  measureDesk(metrics, deps);
   const contextOf = (request: Request): OperationContext => {
     const caller = callerOf({ header: (name) => request.headers.get(name) ?? undefined });
     return { caller, commands, hub, projections, reads: new Reads(deps, caller.tenant), onCutOff: () => undefined };

@@ -4,21 +4,33 @@ import type { Accepted } from '../../commands/context.ts';
 import { redriveTask } from '../../commands/redrive-task.ts';
 import { reportProgress } from '../../commands/report-progress.ts';
 import { MAX_TASKS_PER_CALL, type SubmittedItem, submitTask, submitTasks } from '../../commands/submit-task.ts';
-import type { Result } from '../../domain/result.ts';
+import { type Result, rejected } from '../../domain/result.ts';
 import type { SubmitTaskInput } from '../../domain/task/commands.ts';
 import type { TaskRejection } from '../../domain/task/decider.ts';
 import type { Position } from '../../eventstore/event-store.ts';
+import { AppError } from '../../platform/errors.ts';
+import type { TaskRow } from '../../projections/tasks/table.ts';
 import type { Builder } from './builder.ts';
 import { callerFor, under, withoutNulls } from './command-field.ts';
+import type { ApiContext } from './context.ts';
 import type { Enums } from './enums.ts';
 import type { ErrorTypes } from './error-types.ts';
 import { asTaskId, type TaskTypes } from './tasks.ts';
 
 type TaskAccepted = { readonly kind: 'accepted' } & Accepted;
-type TaskRejected = { readonly kind: 'rejected'; readonly rejection: TaskRejection };
+type TaskRejected = { readonly kind: 'rejected'; readonly rejection: Rejection };
 type Payload = TaskAccepted | TaskRejected;
 
-type Reason = TaskRejection['reason'];
+/** What becomes of a task that an execution runs is the execution's business. */
+type TaskOfExecution = {
+  readonly reason: 'TaskOfExecution';
+  readonly executionId: string;
+  readonly unit: string | null;
+  /** Mutations of the execution that do what was wanted. */
+  readonly instead: string;
+};
+type Rejection = TaskRejection | TaskOfExecution;
+type Reason = Rejection['reason'];
 
 /** Each reason and what it means for the caller. */
 const REASONS = {
@@ -31,16 +43,42 @@ const REASONS = {
   StaleAttempt: ({ attempt, current }) => `attempt ${attempt} is not the current one, which is ${current}`,
   AttemptAlreadyStarted: ({ attempt }) => `attempt ${attempt} was started before`,
   DeadlinePassed: ({ deadlineAt }) => `the deadline ${deadlineAt} has passed`,
-} as const satisfies { readonly [R in Reason]: (rejection: Extract<TaskRejection, { reason: R }>) => string };
+  TaskOfExecution: ({ executionId, unit, instead }) =>
+    `the task is ${unit ?? 'a step'} of execution ${executionId}: use ${instead}`,
+} as const satisfies { readonly [R in Reason]: (rejection: Extract<Rejection, { reason: R }>) => string };
 
-export const messageOf = (rejection: TaskRejection): string =>
-  (REASONS[rejection.reason] as (rejection: TaskRejection) => string)(rejection);
+const messageOf = (rejection: Rejection): string =>
+  (REASONS[rejection.reason] as (rejection: Rejection) => string)(rejection);
 
-const payloadOf = (result: Result<Accepted, TaskRejection>): Payload =>
+const payloadOf = (result: Result<Accepted, Rejection>): Payload =>
   result.ok ? { kind: 'accepted', ...result.value } : { kind: 'rejected', rejection: result.rejection };
 
 const factOf = <Fact extends string>({ rejection }: TaskRejected, fact: Fact) =>
   fact in rejection ? (rejection as Record<Fact, unknown>)[fact] : null;
+
+/** The task as the read model knows it; it may be away, and then it is no help. */
+const rowOf = (context: ApiContext, taskId: string, found: unknown): Promise<TaskRow | null> =>
+  context.reads.tasks.load(taskId).catch(() => {
+    throw found;
+  });
+
+/** Runs a command of a task with a stream of its own; where there is none the task may be an execution's, which is then named. */
+const ofOwnStream = async (
+  context: ApiContext,
+  taskId: string,
+  instead: string,
+  command: () => Promise<Result<Accepted, TaskRejection>>,
+): Promise<Payload> => {
+  try {
+    return payloadOf(await command());
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'NOT_FOUND') throw error;
+    const row = await rowOf(context, taskId, error);
+    if (row?.executionId == null) throw error;
+    const { executionId, unit } = row;
+    return payloadOf(rejected({ reason: 'TaskOfExecution', executionId, unit, instead }));
+  }
+};
 
 const addPayloads = (builder: Builder, { Task, loadTask }: TaskTypes) => {
   const TaskRejectionReason = builder.enumType('TaskRejectionReason', { values: Object.keys(REASONS) as Reason[] });
@@ -75,6 +113,11 @@ const addPayloads = (builder: Builder, { Task, loadTask }: TaskTypes) => {
       }),
       attempt: t.int({ nullable: true, resolve: (rejected) => factOf(rejected, 'attempt') as number | null }),
       currentAttempt: t.int({ nullable: true, resolve: (rejected) => factOf(rejected, 'current') as number | null }),
+      executionId: t.id({
+        nullable: true,
+        description: 'The execution that runs the task.',
+        resolve: (rejected) => factOf(rejected, 'executionId') as string | null,
+      }),
       deadlineAt: t.field({
         type: 'DateTime',
         nullable: true,
@@ -222,8 +265,8 @@ export const addTaskCommands = (builder: Builder, enums: Enums, types: TaskTypes
         idempotencyKey: t.arg.string(),
       },
       resolve: async (_, { taskId, reason, idempotencyKey }, context, info) =>
-        payloadOf(
-          await cancelTask(
+        ofOwnStream(context, asTaskId(taskId), 'cancelExecution or skipStep', () =>
+          cancelTask(
             context.commands,
             callerFor(context, idempotencyKey, info),
             asTaskId(taskId),
@@ -240,8 +283,8 @@ export const addTaskCommands = (builder: Builder, enums: Enums, types: TaskTypes
         idempotencyKey: t.arg.string(),
       },
       resolve: async (_, { taskId, deadlineAt, idempotencyKey }, context, info) =>
-        payloadOf(
-          await redriveTask(
+        ofOwnStream(context, asTaskId(taskId), 'retryExecution or retryCompensation', () =>
+          redriveTask(
             context.commands,
             callerFor(context, idempotencyKey, info),
             asTaskId(taskId),
