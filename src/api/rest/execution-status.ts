@@ -72,7 +72,10 @@ const DebtStatus = z.strictObject({
 export const ExecutionStatusView = z.strictObject({
   executionId: ExecutionId,
   status: z.enum(EXECUTION_STATUSES),
-  phase: z.enum(EXECUTION_STATUSES).meta({ description: 'The status but for `paused`: what it comes back to.' }),
+  phase: z
+    .enum(EXECUTION_STATUSES)
+    .exclude(['planning', 'paused'])
+    .meta({ description: 'The status without `paused`: what it comes back to.' }),
   workflow: WorkflowRef,
   tags: z.array(z.string()),
   startedAt: Instant,

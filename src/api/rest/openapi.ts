@@ -67,15 +67,15 @@ const responsesOf = ({ success, refusals }: Operation): Responses => ({
   [success.status]: success.schema
     ? { description: success.description, content: contentOf(success.schema) }
     : problem(success.description),
-  ...Object.fromEntries([...refusals, 503].map((status) => [status, problem(REFUSALS[status] ?? 'Refused')])),
+  ...Object.fromEntries(refusals.map((status) => [status, problem(REFUSALS[status] ?? 'Refused')])),
 });
 
-const requestOf = ({ method, path, target, query, body }: Operation): NonNullable<Route['request']> => {
+const requestOf = ({ path, target, query, body }: Operation): NonNullable<Route['request']> => {
   const name = /\{(\w+)\}/.exec(path)?.[1];
   return {
     ...(name === undefined || target === undefined ? {} : { params: z.object({ [name]: target }) }),
     ...(query === undefined ? {} : { query }),
-    ...(method === 'post' ? { headers: IdempotencyKey } : {}),
+    ...(body === undefined ? {} : { headers: IdempotencyKey }),
     ...(body === undefined
       ? {}
       : {

@@ -47,7 +47,7 @@ export type Operation = {
   readonly query?: z.ZodObject;
   readonly body?: { readonly schema: z.ZodType; readonly required: boolean; readonly yaml?: boolean };
   readonly success: { readonly status: number; readonly description: string; readonly schema?: z.ZodType };
-  /** Statuses of refusals, besides those that any request may meet. */
+  /** Statuses of refusals. */
   readonly refusals: readonly number[];
   readonly run: (context: RestContext, given: Given) => Promise<Answer>;
 };
@@ -110,7 +110,7 @@ const publish: Operation = {
     'The same content again changes nothing. Another content under a version that is there is refused with VersionTaken.',
   body: { schema: WorkflowDefinition, required: true, yaml: true },
   success: { status: 201, description: 'Published', schema: PublishedWorkflow },
-  refusals: [400, 409, 413, 415, 422],
+  refusals: [400, 409, 413, 415, 422, 503],
   async run({ commands }, { caller, body }) {
     const { name, version, digest, position, repeated, warnings } = accepted(
       await publishWorkflow(commands, caller, body),
@@ -137,7 +137,7 @@ const execute: Operation = {
   target: WorkflowName,
   body: { schema: ExecuteWorkflowInput, required: false },
   success: { status: 202, description: 'Started; `Location` is its status', schema: ExecutionAccepted },
-  refusals: [400, 403, 404, 409, 413, 415, 422],
+  refusals: [400, 403, 404, 409, 413, 415, 422, 503],
   async run({ commands }, { caller, target, body }) {
     const input = { ...parseInput(ExecuteWorkflowInput, body), workflow: target };
     const started = accepted(await startExecution(commands, caller, input));
@@ -156,7 +156,7 @@ const status: Operation = {
     atLeast: PositionText.optional().meta({ description: 'Position of a command whose effect the answer is to hold.' }),
   }),
   success: { status: 200, description: 'The execution', schema: ExecutionStatusView },
-  refusals: [400, 404],
+  refusals: [400, 404, 503],
   async run({ commands, seen }, { caller, target, query }) {
     if (!ExecutionId.safeParse(target).success) throw notFound('execution', JSON.stringify(target));
     const fresh = BigInt(query['atLeast'] ?? '0') > seen();
@@ -175,7 +175,7 @@ const pause: Operation = {
   target: ExecutionId,
   body: { schema: PauseExecutionInput, required: false },
   success: { status: 200, description: 'Paused', schema: ExecutionAccepted },
-  refusals: [400, 403, 404, 409, 413, 415, 422],
+  refusals: [400, 403, 404, 409, 413, 415, 422, 503],
   run: async ({ commands }, { caller, target, body }) => ({
     body: executionAccepted(accepted(await pauseExecution(commands, caller, target, body))),
   }),
@@ -189,7 +189,7 @@ const resume: Operation = {
   target: ExecutionId,
   body: { schema: ResumeExecutionInput, required: false },
   success: { status: 200, description: 'Resumed', schema: ExecutionAccepted },
-  refusals: [400, 403, 404, 409, 413, 415, 422],
+  refusals: [400, 403, 404, 409, 413, 415, 422, 503],
   async run({ commands }, { caller, target, body }) {
     parseInput(ResumeExecutionInput, body);
     return { body: executionAccepted(accepted(await resumeExecution(commands, caller, target))) };
@@ -206,7 +206,7 @@ const cancel: Operation = {
   target: ExecutionId,
   body: { schema: CancelExecutionInput, required: false },
   success: { status: 202, description: 'Being cancelled; see its status', schema: ExecutionAccepted },
-  refusals: [400, 403, 404, 409, 413, 415, 422],
+  refusals: [400, 403, 404, 409, 413, 415, 422, 503],
   run: async ({ commands }, { caller, target, body }) => ({
     body: executionAccepted(accepted(await cancelExecution(commands, caller, target, body))),
     location: statusPath(target),
