@@ -78,6 +78,15 @@ export const parseText = (text: string, { name, line }: Place): unknown => {
   }
 };
 
+/** What `--input` or `--input-file` says. */
+export const inputOf = async (
+  terminal: Terminal,
+  { input, inputFile }: { readonly input?: unknown; readonly inputFile?: string },
+): Promise<unknown> => {
+  if (inputFile === undefined) return input;
+  return parseText(await readText(terminal, inputFile), { name: inputFile === '-' ? 'stdin' : inputFile, line: 1 });
+};
+
 const Item = SubmitTaskInput.extend({ idempotencyKey: z.string().min(1).max(255).optional() });
 
 /** Enum values as GraphQL writes them are taken too: a file may come from an API client. */

@@ -7,12 +7,13 @@ import type { InputIssue } from '../../platform/errors.ts';
 import type { Client } from '../client.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { Ended, EXIT, Failure, usageFailure } from '../failure.ts';
+import { given } from '../given.ts';
 import * as parse from '../parse.ts';
 import { type Accepted, acceptedOf, payloadOf } from '../payload.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
 import { type Progress, progressBar } from '../progress.ts';
-import { type FileTask, parseText, readTasks, readText } from '../task-file.ts';
+import { type FileTask, inputOf, readTasks } from '../task-file.ts';
 import type { Terminal } from '../terminal.ts';
 import { printTask } from './tasks-read.ts';
 import { followTask } from './tasks-watch.ts';
@@ -36,17 +37,6 @@ type SubmitOptions = ServerOptions & {
   readonly tag?: readonly string[];
   readonly idempotencyKey?: string;
   readonly wait?: boolean;
-};
-
-/** Members without a value are left out, so that the server's defaults hold. */
-const given = (members: Readonly<Record<string, unknown>>): Record<string, unknown> | undefined => {
-  const entries = Object.entries(members).filter(([, value]) => value !== undefined);
-  return entries.length === 0 ? undefined : Object.fromEntries(entries);
-};
-
-const inputOf = async (terminal: Terminal, { input, inputFile }: SubmitOptions): Promise<unknown> => {
-  if (inputFile === undefined) return input;
-  return parseText(await readText(terminal, inputFile), { name: inputFile === '-' ? 'stdin' : inputFile, line: 1 });
 };
 
 const taskOf = async (terminal: Terminal, capability: string, options: SubmitOptions) =>

@@ -1,7 +1,15 @@
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.ts';
+import { addDesk } from './workflows-desk.ts';
+import { addGraph } from './workflows-graph.ts';
 import { addLocalCommands } from './workflows-local.ts';
+import { addMigrate } from './workflows-migrate.ts';
+import { addExecutionReads } from './workflows-read.ts';
+import { addReplay } from './workflows-replay.ts';
 import { addSimulate } from './workflows-simulate.ts';
+import { addStart } from './workflows-start.ts';
+import { addSteering } from './workflows-steer.ts';
+import { addVersions } from './workflows-versions.ts';
 
 export const addWorkflows = (program: Command, terminal: Terminal): void => {
   const workflows = program
@@ -9,4 +17,12 @@ export const addWorkflows = (program: Command, terminal: Terminal): void => {
     .description('Check, publish and run workflows; follow, steer and explain their executions.');
   addLocalCommands(workflows, terminal);
   addSimulate(workflows, terminal);
+  addVersions(workflows, terminal);
+  addStart(workflows, terminal);
+  addExecutionReads(workflows, terminal);
+  addSteering(workflows, terminal);
+  addDesk(workflows, terminal);
+  addMigrate(workflows, terminal);
+  addReplay(workflows, terminal);
+  addGraph(workflows, terminal);
 };

@@ -1,0 +1,96 @@
+import type { Command } from 'commander';
+import { serverOptions, withClient } from '../connection.ts';
+import { Ended, EXIT } from '../failure.ts';
+import { oneLine, table } from '../format.ts';
+import { type Freshness, freshness } from '../freshness.ts';
+import { given } from '../given.ts';
+import * as parse from '../parse.ts';
+import { print } from '../print.ts';
+import { examples } from '../program.ts';
+import type { Terminal } from '../terminal.ts';
+import type { KeyOptions } from './workflows-steer.ts';
+
+const MIGRATE = `mutation ($workflow: String!, $input: MigrateExecutionsInput!, $key: String, $atLeast: Position) {
+  migrateExecutions(workflow: $workflow, input: $input, idempotencyKey: $key, atLeast: $atLeast) {
+    dryRun moves cannotMove verdicts { executionId verdict reasons } } }`;
+
+type Migrated = {
+  readonly dryRun: boolean;
+  readonly moves: number;
+  readonly cannotMove: number;
+  readonly verdicts: readonly {
+    readonly executionId: string;
+    readonly verdict: string;
+    readonly reasons: readonly string[];
+  }[];
+};
+
+type Options = KeyOptions &
+  Freshness & {
+    readonly from?: string;
+    readonly to: string;
+    readonly map?: readonly (readonly [string, string])[];
+    readonly execution?: readonly string[];
+    readonly dryRun?: boolean;
+  };
+
+const migratedText = ({ dryRun, moves, cannotMove, verdicts }: Migrated): string => {
+  const others = verdicts.length - moves - cannotMove;
+  const rows = verdicts.map(({ executionId, verdict, reasons }) => [
+    executionId,
+    verdict.toLowerCase().replaceAll('_', ' '),
+    oneLine(reasons.join('; '), 300),
+  ]);
+  const list =
+    rows.length === 0 ? '' : `${table([{ title: 'EXECUTION' }, { title: 'VERDICT' }, { title: 'WHY NOT' }], rows)}\n`;
+  const did = dryRun ? 'would move' : 'moved';
+  return `${list}${moves} ${did}, ${cannotMove} cannot move${others > 0 ? `, ${others} others` : ''}${dryRun ? '; nothing was changed' : ''}\n`;
+};
+
+const migrate = async (terminal: Terminal, workflow: string, options: Options): Promise<void> => {
+  const mapping = options.map?.map(([old, next]) => [old, next === '' ? null : next] as const);
+  const input = given({
+    version: options.to,
+    fromVersion: options.from,
+    executionIds: options.execution,
+    mapping: mapping && Object.fromEntries(mapping),
+    dryRun: options.dryRun,
+  });
+  const { migrateExecutions } = await withClient(terminal, options, (client) =>
+    client.execute<{ migrateExecutions: Migrated }>(MIGRATE, {
+      workflow,
+      input,
+      key: options.idempotencyKey,
+      atLeast: options.atLeast,
+    }),
+  );
+  print(terminal, options.json, migrateExecutions, () => migratedText(migrateExecutions));
+  if (migrateExecutions.cannotMove > 0) throw new Ended(EXIT.failed);
+};
+
+export const addMigrate = (workflows: Command, terminal: Terminal): void => {
+  serverOptions(
+    freshness(
+      workflows
+        .command('migrate')
+        .description('Move running executions to another version of their workflow, each or not at all.')
+        .argument('<name>', 'of a workflow')
+        .option('--from <version>', 'executions under this version; default: under any')
+        .requiredOption('--to <version>', 'version that they go on under')
+        .option('--execution <id>', 'only this one (repeatable)', parse.collect(String))
+        .option(
+          '--map <old=new>',
+          'a task whose id differs; `old=` drops one that has not started (repeatable)',
+          parse.collect(parse.label),
+        )
+        .option('--dry-run', 'only say what would become of each')
+        .option('--idempotency-key <key>', 'the same key gives the same outcome'),
+    ),
+  )
+    .addHelpText(
+      'after',
+      `${examples('baton workflows migrate order --from 1.0.0 --to 1.1.0 --dry-run', 'baton workflows migrate order --to 2.0.0 --map charge=bill --map notify=')}
+What was done stays done, what is open goes on under its new name. Exit code 1 when one cannot move; the others do all the same.\n`,
+    )
+    .action((name: string, options: Options) => migrate(terminal, name, options));
+};

@@ -1,0 +1,335 @@
+import { type Command, Option } from 'commander';
+import { COMPENSATION_STRATEGIES } from '../../domain/workflow/definition.ts';
+import { STARTED_STATUSES } from '../../projections/executions/table.ts';
+import type { Client } from '../client.ts';
+import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
+import { type Column, duration, facts, oneLine, status, table } from '../format.ts';
+import { type Freshness, freshness } from '../freshness.ts';
+import { type ListOptions, listOptions, readList, remainder } from '../list.ts';
+import * as parse from '../parse.ts';
+import { print } from '../print.ts';
+import { examples } from '../program.ts';
+import type { Terminal } from '../terminal.ts';
+import {
+  ERROR,
+  type ErrorFacts,
+  EXECUTION_ROW,
+  type ExecutionRow,
+  errorText,
+  noExecution,
+  readExecution,
+  STEP,
+  type StepRow,
+  tookText,
+} from '../workflows/execution.ts';
+
+type Debt = {
+  readonly unit: string;
+  readonly status: string;
+  readonly handedOverTo: string | null;
+  readonly error: ErrorFacts | null;
+};
+
+type Status = ExecutionRow & {
+  readonly digest: string;
+  readonly currentPhase: string | null;
+  readonly pausedAt: string | null;
+  readonly pauseReason: string | null;
+  readonly abortReason: string | null;
+  readonly cancelReason: string | null;
+  readonly deadlineAt: string | null;
+  readonly parent: { readonly id: string } | null;
+  readonly parentStep: string | null;
+  readonly forkedFrom: { readonly id: string } | null;
+  readonly forkedRevision: number | null;
+  readonly timeSpent: Readonly<Record<'durationMs' | 'agentMs' | 'waitMs' | 'overheadMs', number>>;
+  readonly input: unknown;
+  readonly output: unknown;
+  readonly steps: readonly StepRow[];
+  readonly compensationDebts: readonly Debt[];
+};
+
+const STATUS = `${EXECUTION_ROW} digest currentPhase pausedAt pauseReason abortReason cancelReason deadlineAt
+  parent { id } parentStep forkedFrom { id } forkedRevision position actor correlationId
+  timeSpent { durationMs agentMs waitMs overheadMs } input output steps { ${STEP} }
+  compensationDebts { unit status strategy handedOverTo note parkedAt closedAt reason taskId ${ERROR} }`;
+
+const compact = (value: unknown): string | undefined =>
+  value === null || value === undefined ? undefined : oneLine(JSON.stringify(value), 2_000);
+
+const countText = ({ stepsTotal, stepsCompleted, stepsFailed, stepsSkipped }: ExecutionRow): string =>
+  [
+    `${stepsCompleted} of ${stepsTotal} completed`,
+    ...(stepsFailed > 0 ? [`${stepsFailed} failed`] : []),
+    ...(stepsSkipped > 0 ? [`${stepsSkipped} skipped`] : []),
+  ].join(', ');
+
+const STEP_COLUMNS: readonly Column[] = [
+  { title: 'STEP' },
+  { title: 'STATE' },
+  { title: 'ATTEMPTS', align: 'right' },
+  { title: 'AGENT' },
+  { title: 'STARTED' },
+  { title: 'TOOK', align: 'right' },
+  { title: 'NOTE' },
+];
+
+const noteOf = ({ error, items, reused, childExecutionId, undo }: StepRow): string =>
+  [
+    ...(items === null ? [] : [`${items.completed} of ${items.total} items`]),
+    ...(reused ? ['taken over'] : []),
+    ...(childExecutionId === null ? [] : [`execution ${childExecutionId}`]),
+    ...(undo === null || undo === 'DEFINED' ? [] : [`undo ${undo.toLowerCase().replaceAll('_', ' ')}`]),
+    ...(error === null ? [] : [errorText(error)]),
+  ].join('; ');
+
+const stepRow = (step: StepRow, colour: boolean): string[] => [
+  step.id,
+  status(step.state.toLowerCase(), colour),
+  step.attempts === 0 ? '' : String(step.attempts),
+  step.agentId ?? '',
+  step.startedAt ?? '',
+  tookText(step.startedAt, step.endedAt),
+  noteOf(step),
+];
+
+const timeText = ({ durationMs, agentMs, waitMs, overheadMs }: Status['timeSpent']): string =>
+  `${duration(durationMs)}: agents ${duration(agentMs)}, waiting ${duration(waitMs)}, the rest ${duration(overheadMs)}`;
+
+const statusText = (execution: Status, colour: boolean): string => {
+  const { compensationDebts: debts, error } = execution;
+  const paused =
+    execution.pausedAt === null
+      ? undefined
+      : `since ${execution.pausedAt}  ${oneLine(execution.pauseReason ?? '', 300)}`;
+  const aborted = execution.abortReason?.toLowerCase().replaceAll('_', ' ');
+  return [
+    facts([
+      ['id', execution.id],
+      ['workflow', `${execution.workflow}@${execution.version}`],
+      ['status', status(execution.status.toLowerCase(), colour)],
+      ['level', execution.currentPhase ?? undefined],
+      ['steps', countText(execution)],
+      ['started', execution.startedAt],
+      ['ended', execution.endedAt ?? undefined],
+      ['deadline', execution.deadlineAt ?? undefined],
+      ['paused', paused],
+      ['time spent', timeText(execution.timeSpent)],
+      ['ends because', aborted],
+      ['reason', execution.cancelReason === null ? undefined : oneLine(execution.cancelReason, 300)],
+      ['part of', execution.parent === null ? undefined : `${execution.parent.id}, step ${execution.parentStep}`],
+      [
+        'forked from',
+        execution.forkedFrom === null
+          ? undefined
+          : `${execution.forkedFrom.id} at revision ${execution.forkedRevision}`,
+      ],
+      ['tags', execution.tags.length === 0 ? undefined : execution.tags.map((tag) => oneLine(tag)).join(', ')],
+      ['error', error === null ? undefined : errorText(error)],
+      ['input', compact(execution.input)],
+      ['output', compact(execution.output)],
+    ]),
+    '\n',
+    table(
+      STEP_COLUMNS,
+      execution.steps.map((step) => stepRow(step, colour)),
+    ),
+    debts.length === 0
+      ? ''
+      : `\n${table(
+          [{ title: 'UNDO OF' }, { title: 'STATUS' }, { title: 'WITH' }, { title: 'ERROR' }],
+          debts.map((debt) => [
+            debt.unit,
+            status(debt.status.toLowerCase(), colour),
+            oneLine(debt.handedOverTo ?? '', 60),
+            debt.error === null ? '' : errorText(debt.error),
+          ]),
+        )}`,
+  ].join('');
+};
+
+type ReadOptions = ServerOptions & Freshness;
+
+/** Prints an execution as it is now. */
+export const printExecution = async (
+  terminal: Terminal,
+  client: Client,
+  id: string,
+  { json, atLeast }: { readonly json?: boolean | undefined; readonly atLeast?: string | undefined },
+): Promise<void> => {
+  const execution = await readExecution<Status>(client, id, STATUS, atLeast);
+  print(terminal, json, execution, () => statusText(execution, terminal.colour));
+};
+
+type ListFilter = ServerOptions &
+  ListOptions & {
+    readonly workflow?: string;
+    readonly version?: string;
+    readonly status?: readonly string[];
+    readonly tag?: readonly string[];
+    readonly parent?: string;
+    readonly forkedFrom?: string;
+    readonly text?: string;
+    readonly since?: string;
+    readonly until?: string;
+  };
+
+const COLUMNS: readonly Column[] = [
+  { title: 'ID' },
+  { title: 'WORKFLOW' },
+  { title: 'STATUS' },
+  { title: 'STEPS', align: 'right' },
+  { title: 'STARTED' },
+  { title: 'TOOK', align: 'right' },
+  { title: 'ERROR' },
+];
+
+const MAX_ERROR = 60;
+
+const rowOf = (row: ExecutionRow, colour: boolean): string[] => [
+  row.id,
+  `${row.workflow}@${row.version}`,
+  status(row.status.toLowerCase(), colour),
+  `${row.stepsCompleted}/${row.stepsTotal}`,
+  row.startedAt,
+  tookText(row.startedAt, row.endedAt),
+  row.error === null ? '' : oneLine(errorText(row.error), MAX_ERROR),
+];
+
+const list = async (terminal: Terminal, options: ListFilter): Promise<void> => {
+  const { workflow, version, text, forkedFrom } = options;
+  const filter = {
+    workflow,
+    version,
+    statuses: options.status?.map((name) => name.toUpperCase()),
+    tags: options.tag,
+    parentExecutionId: options.parent,
+    forkedFrom,
+    text,
+    startedFrom: options.since,
+    startedTo: options.until,
+  };
+  const query = { field: 'executions', filterType: 'ExecutionFilter', selection: EXECUTION_ROW };
+  const found = await withClient(terminal, options, (client) => readList<ExecutionRow>(client, query, filter, options));
+  print(terminal, options.json, found, () => {
+    const rows = found.items.map((row) => rowOf(row, terminal.colour));
+    return `${rows.length === 0 ? '' : table(COLUMNS, rows)}${remainder(found, 'executions')}`;
+  });
+};
+
+type Why = {
+  readonly id: string;
+  readonly status: string;
+  readonly whyNotRunning: readonly {
+    readonly unit: string;
+    readonly reason: string;
+    readonly message: string;
+    readonly options: readonly string[];
+  }[];
+};
+
+const WHY = `id status whyNotRunning { unit reason message dependencies until name options childExecutionId taskId }`;
+
+const whyText = ({ status: state, whyNotRunning }: Why): string => {
+  if (whyNotRunning.length === 0) return `nothing waits; the execution is ${state.toLowerCase()}\n`;
+  return table(
+    [{ title: 'STEP' }, { title: 'REASON' }, { title: 'WHY' }],
+    whyNotRunning.map(({ unit, reason, message, options }) => [
+      unit,
+      reason.toLowerCase().replaceAll('_', ' '),
+      `${oneLine(message, 300)}${options.length === 0 ? '' : ` (${options.map((option) => oneLine(option)).join(', ')})`}`,
+    ]),
+  );
+};
+
+const why = async (terminal: Terminal, id: string, options: ReadOptions): Promise<void> => {
+  const execution = await withClient(terminal, options, (client) =>
+    readExecution<Why>(client, id, WHY, options.atLeast),
+  );
+  print(terminal, options.json, execution, () => whyText(execution));
+};
+
+type Preview = {
+  readonly strategy: string;
+  readonly message: string;
+  readonly mayBeOwed: readonly string[];
+  readonly undos: readonly { readonly unit: string; readonly after: readonly string[] }[];
+};
+
+const PREVIEW = `query ($id: ID!, $atLeast: Position, $strategy: CompensationStrategy) {
+  execution(id: $id, atLeast: $atLeast) {
+    previewCompensation(strategy: $strategy) { strategy message mayBeOwed undos { unit after } } } }`;
+
+const previewText = ({ strategy, message, undos }: Preview): string => {
+  const head = facts([
+    ['strategy', strategy.toLowerCase()],
+    ['would undo', message],
+  ]);
+  if (undos.length === 0) return head;
+  const rows = undos.map(({ unit, after }, index) => [String(index + 1), unit, oneLine(after.join(', '), 100)]);
+  return `${head}\n${table([{ title: '', align: 'right' }, { title: 'UNDO OF' }, { title: 'AFTER' }], rows)}`;
+};
+
+type PreviewOptions = ReadOptions & { readonly strategy?: string };
+
+const preview = async (terminal: Terminal, id: string, options: PreviewOptions): Promise<void> => {
+  const strategy = options.strategy?.toUpperCase();
+  const { execution } = await withClient(terminal, options, (client) =>
+    client.execute<{ execution: { previewCompensation: Preview } | null }>(PREVIEW, {
+      id,
+      atLeast: options.atLeast,
+      strategy,
+    }),
+  );
+  if (execution === null) throw noExecution(id);
+  print(terminal, options.json, execution.previewCompensation, () => previewText(execution.previewCompensation));
+};
+
+export const addExecutionReads = (workflows: Command, terminal: Terminal): void => {
+  const read = (name: string, description: string, ...more: string[]): Command =>
+    serverOptions(
+      freshness(workflows.command(name).description(description).argument('<id>', 'of an execution')),
+    ).addHelpText('after', examples(`baton workflows ${name} 0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11`, ...more));
+  read('status', 'Show an execution: its steps, where the time went, what it still owes.').action(
+    (id: string, options: ReadOptions) =>
+      withClient(terminal, options, (client) => printExecution(terminal, client, id, options)),
+  );
+  read('why', 'Show why steps do not run: what each waits for, and who could end that.').action(
+    (id: string, options: ReadOptions) => why(terminal, id, options),
+  );
+  read(
+    'preview',
+    'Show what would be undone if the execution were aborted now, and in which order.',
+    'baton workflows preview 0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11 --strategy cascade',
+  )
+    .addOption(new Option('--strategy <name>', "default: the definition's").choices(COMPENSATION_STRATEGIES))
+    .action((id: string, options: PreviewOptions) => preview(terminal, id, options));
+  serverOptions(
+    listOptions(
+      workflows
+        .command('executions')
+        .description('List executions, newest first.')
+        .option('--workflow <name>', 'of this workflow')
+        .option('--version <version>', 'under this version')
+        .addOption(
+          new Option('--status <status>', 'one of several (repeatable)')
+            .choices(STARTED_STATUSES)
+            .argParser(parse.collect(parse.oneOf(STARTED_STATUSES))),
+        )
+        .option('--tag <text>', 'all of those given (repeatable)', parse.collect(String))
+        .option('--parent <id>', 'sub-workflows of this execution')
+        .option('--forked-from <id>', 'forks of this execution')
+        .option('--text <text>', "part of the workflow's name, a tag or the error's message")
+        .option('--since <instant>', 'started at or after', parse.instant)
+        .option('--until <instant>', 'started before', parse.instant),
+    ),
+  )
+    .addHelpText(
+      'after',
+      examples(
+        'baton workflows executions --status failed --status compensation_failed',
+        'baton workflows executions --workflow order --since 2026-07-01T00:00:00Z --json',
+      ),
+    )
+    .action((options: ListFilter) => list(terminal, options));
+};

@@ -1,0 +1,171 @@
+import type { Command } from 'commander';
+import { DEFAULT_TENANT, ExecutionId, executionStream } from '../../domain/ids.ts';
+import type { EventStore, StoredEvent } from '../../eventstore/event-store.ts';
+import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
+import { Ended, EXIT, Failure, refused, usageFailure } from '../failure.ts';
+import { duration, facts, oneLine, status, table } from '../format.ts';
+import * as parse from '../parse.ts';
+import { print } from '../print.ts';
+import { examples } from '../program.ts';
+import { withEventStore } from '../stores.ts';
+import type { Terminal } from '../terminal.ts';
+import { noExecution, readExecution } from '../workflows/execution.ts';
+import { differences, type Replay, type ReplayedState, replay } from '../workflows/replay.ts';
+
+const MAX_REVISION = 2_147_483_647;
+const COMPARE_TRIES = 5;
+
+type Options = ServerOptions & { readonly until?: number };
+
+/** What came of asking the server for the same execution. */
+type Comparison =
+  | { readonly outcome: 'equal' }
+  | { readonly outcome: 'different'; readonly differences: readonly string[] }
+  | { readonly outcome: 'not_compared'; readonly why: string };
+
+type Told = Parameters<typeof differences>[1];
+
+const ask = (terminal: Terminal, id: string, options: Options): Promise<Told> =>
+  withClient(terminal, options, (client) => readExecution<Told>(client, id, 'status steps { id state }'));
+
+/** Of an execution that goes on, the log may be ahead of an answer or behind it: what was read before and after must be the same. */
+const compareWithServer = async (
+  terminal: Terminal,
+  store: EventStore,
+  id: string,
+  options: Options,
+  state: ReplayedState,
+): Promise<Comparison> => {
+  let before = state;
+  for (let tries = 0; tries < COMPARE_TRIES; tries += 1) {
+    let told: Told;
+    try {
+      told = await ask(terminal, id, options);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return { outcome: 'not_compared', why: error.message };
+    }
+    const after = replay(await store.readStream(executionStream(DEFAULT_TENANT, id))).state;
+    if (after === undefined) throw noExecution(id);
+    if (after.revision === before.revision) {
+      const found = differences(after, told);
+      return found.length === 0 ? { outcome: 'equal' } : { outcome: 'different', differences: found };
+    }
+    before = after;
+  }
+  return { outcome: 'not_compared', why: 'it goes on too fast' };
+};
+
+const COLUMNS = [
+  { title: 'REVISION', align: 'right' as const },
+  { title: 'POSITION', align: 'right' as const },
+  { title: 'AT' },
+  { title: 'EVENT' },
+  { title: 'STEP' },
+  { title: 'WHAT' },
+];
+
+const counted = (states: readonly string[]): string => {
+  const counts = new Map<string, number>();
+  for (const state of states) counts.set(state, (counts.get(state) ?? 0) + 1);
+  return [...counts].map(([state, count]) => `${count} ${state}`).join(', ');
+};
+
+const verdictText = (comparison: Comparison): string => {
+  switch (comparison.outcome) {
+    case 'equal':
+      return 'replayed state equals what the server says';
+    case 'different':
+      return 'replayed state DIFFERS from what the server says';
+    case 'not_compared':
+      return `replayed state was not compared with a server: ${oneLine(comparison.why, 200)}`;
+  }
+};
+
+const eventsText = ({ events }: Replay): string =>
+  table(
+    COLUMNS,
+    events.map(({ revision, position, at, type, unit, summary }) => [
+      revision,
+      position,
+      at,
+      type,
+      unit ?? '',
+      oneLine(summary, 200),
+    ]),
+  );
+
+const stateText = (state: ReplayedState, colour: boolean): string => {
+  const { timeSpent: spent } = state;
+  return facts([
+    ['workflow', state.workflow],
+    ['status', status(state.status, colour)],
+    ['steps', counted(state.steps.map((step) => step.state))],
+    ['undos', state.debts.length === 0 ? undefined : counted(state.debts.map((debt) => debt.state))],
+    [
+      'time spent',
+      `${duration(spent.durationMs)}: agents ${duration(spent.agentMs)}, waiting ${duration(spent.waitMs)}, the rest ${duration(spent.overheadMs)}`,
+    ],
+  ]);
+};
+
+const stepsText = ({ steps }: ReplayedState, colour: boolean): string =>
+  table(
+    [{ title: 'STEP' }, { title: 'STATE' }, { title: 'AGENT' }],
+    steps.map(({ id, state, agentId }) => [id, status(state, colour), agentId ?? '']),
+  );
+
+const readStream = async (store: EventStore, id: string, until: number | undefined): Promise<StoredEvent[]> => {
+  const stored = await store.readStream(executionStream(DEFAULT_TENANT, id), {
+    ...(until === undefined ? {} : { limit: until + 1 }),
+  });
+  const last = stored.at(-1);
+  if (last === undefined) throw noExecution(id);
+  if (until !== undefined && last.revision < BigInt(until))
+    throw usageFailure(`--until ${until}: the last revision of the execution is ${last.revision}`);
+  return stored;
+};
+
+const run = async (terminal: Terminal, id: string, options: Options): Promise<void> => {
+  if (!ExecutionId.safeParse(id).success) throw noExecution(id);
+  const executionId = id.toLowerCase();
+  const { replayed, comparison } = await withEventStore(terminal, async (store) => {
+    const replayed = replay(await readStream(store, executionId, options.until));
+    const { state } = replayed;
+    if (state === undefined) throw refused('NO_EXECUTION', `the stream of ${id} does not begin with an execution`);
+    const comparison =
+      options.until === undefined ? await compareWithServer(terminal, store, executionId, options, state) : undefined;
+    return { replayed: { ...replayed, state }, comparison };
+  });
+  const { state, problems } = replayed;
+  const found = [...problems, ...(comparison?.outcome === 'different' ? comparison.differences : [])];
+  print(terminal, options.json, { executionId, ...replayed, comparison: comparison ?? null }, () =>
+    [
+      eventsText(replayed),
+      '\n',
+      comparison === undefined ? `state after revision ${state.revision}\n` : `${verdictText(comparison)}\n`,
+      problems.length === 0 ? 'the hash chain and the recorded times hold\n' : '',
+      ...found.map((problem) => `PROBLEM  ${problem}\n`),
+      stateText(state, terminal.colour),
+      options.until === undefined ? '' : `\n${stepsText(state, terminal.colour)}`,
+    ].join(''),
+  );
+  if (found.length > 0) throw new Ended(EXIT.failed);
+};
+
+export const addReplay = (workflows: Command, terminal: Terminal): void => {
+  serverOptions(
+    workflows
+      .command('replay')
+      .description('Read an execution from the log itself, past the server, and check that it comes to the same.')
+      .argument('<id>', 'of an execution')
+      .option('--until <revision>', 'only up to this event: the state at that moment', parse.integer(0, MAX_REVISION)),
+  )
+    .addHelpText(
+      'after',
+      `${examples('baton workflows replay 0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11', 'baton workflows replay 0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11 --until 12')}
+The event store is EVENTSTORE_URL, else the one of the running server. Exit code 1 when the hash chain is broken, when the
+times that its last event tells are not those of its stream, or when a server that can be asked says something else.\n`,
+    )
+    .action((id: string, options: Options) => run(terminal, id, options));
+};

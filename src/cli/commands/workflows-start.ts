@@ -1,0 +1,99 @@
+import { type Command, Option } from 'commander';
+import type { Client } from '../client.ts';
+import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
+import { Ended, EXIT } from '../failure.ts';
+import { given } from '../given.ts';
+import * as parse from '../parse.ts';
+import { type Accepted, acceptedOf, payloadOf } from '../payload.ts';
+import { print } from '../print.ts';
+import { examples } from '../program.ts';
+import { inputOf } from '../task-file.ts';
+import type { Terminal } from '../terminal.ts';
+import { followExecution, watchExecution } from '../workflows/follow-execution.ts';
+import { printExecution } from './workflows-read.ts';
+
+const START = `mutation ($input: StartExecutionInput!, $key: String) {
+  payload: startExecution(input: $input, idempotencyKey: $key) ${payloadOf('Execution')} }`;
+
+type StartOptions = ServerOptions & {
+  readonly version?: string;
+  readonly input?: unknown;
+  readonly inputFile?: string;
+  readonly tag?: readonly string[];
+  readonly idempotencyKey?: string;
+  readonly wait?: boolean;
+  readonly watch?: boolean;
+};
+
+const awaitEnd = async (
+  terminal: Terminal,
+  client: Client,
+  { id, position }: Accepted,
+  json?: boolean,
+): Promise<void> => {
+  const from = BigInt(position);
+  const end = await followExecution(client, id, { from: from - 1n, endsFrom: from, onEntry: () => {} });
+  await printExecution(terminal, client, id, { json, atLeast: end.position });
+  if (end.type !== 'ExecutionCompleted') throw new Ended(EXIT.failed);
+};
+
+const start = async (terminal: Terminal, workflow: string, options: StartOptions): Promise<void> => {
+  const input = given({
+    workflow,
+    version: options.version,
+    input: await inputOf(terminal, options),
+    tags: options.tag,
+  });
+  await withClient(terminal, options, async (client) => {
+    const { payload } = await client.execute<{ payload: Accepted }>(START, { input, key: options.idempotencyKey });
+    const accepted = acceptedOf(payload);
+    const { id, position, repeated } = accepted;
+    if (options.wait === true) return awaitEnd(terminal, client, accepted, options.json);
+    if (options.watch === true) return watchExecution(terminal, client, id, options);
+    print(
+      terminal,
+      options.json,
+      { executionId: id, position, repeated },
+      () => `${id}${repeated ? '  (started before under this key)' : ''}\n`,
+    );
+  });
+};
+
+export const addStart = (workflows: Command, terminal: Terminal): void => {
+  serverOptions(
+    workflows
+      .command('start')
+      .description('Start an execution and print its id.')
+      .argument('<name>', 'of a workflow')
+      .option('--version <version>', 'default: the newest that is neither deprecated nor archived')
+      .addOption(new Option('--input <json>', 'what it is given').argParser(parse.json).conflicts('inputFile'))
+      .option('--input-file <file>', 'the same from a file; - is stdin')
+      .option('--tag <text>', 'for filters (repeatable)', parse.collect(String))
+      .option('--idempotency-key <key>', 'the same key and input give the same execution')
+      .addOption(new Option('--wait', 'wait for its end and print it').conflicts('watch'))
+      .option('--watch', 'show its progress until its end'),
+  )
+    .addHelpText(
+      'after',
+      `${examples(
+        `baton workflows start order --input '{"sku":"A-1","amount":2}' --watch`,
+        'baton workflows start order --version 1.0.0 --input-file order.json --tag urgent --idempotency-key order-4711',
+      )}\nWith --wait or --watch, exit code 0 when it completed, 1 otherwise.\n`,
+    )
+    .action((name: string, options: StartOptions) => start(terminal, name, options));
+  serverOptions(
+    workflows
+      .command('watch')
+      .description('Follow an execution until nothing more happens by itself.')
+      .argument('<id>', 'of an execution'),
+  )
+    .addHelpText(
+      'after',
+      `${examples('baton workflows watch 0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11', 'baton workflows watch 0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11 --json')}
+On a terminal a picture that is redrawn: a line per step, or per level where there are many. Else a line per event, with
+--json one of JSON. A lost connection is taken up where it broke. Exit code 0 when the execution completed, 1 otherwise.\n`,
+    )
+    .action((id: string, options: ServerOptions) =>
+      withClient(terminal, options, (client) => watchExecution(terminal, client, id, options)),
+    );
+};

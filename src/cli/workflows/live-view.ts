@@ -1,0 +1,64 @@
+import { drawExecution, type Watched } from './watch-view.ts';
+
+/** Changes come faster than one can look; each picture is a question to the server. */
+const REDRAW_MS = 200;
+/** So that times go on where nothing happens. */
+const TICK_MS = 1_000;
+
+export type Screen = Pick<NodeJS.WriteStream, 'write' | 'columns' | 'rows'>;
+
+/** Keeps a picture of an execution on a terminal, drawn over the one before. */
+export class LiveView {
+  readonly #screen: Screen;
+  readonly #colour: boolean;
+  readonly #read: () => Promise<Watched>;
+  readonly #ticking: NodeJS.Timeout;
+  #seen: Watched | undefined;
+  #lines = 0;
+  #drawing: Promise<void> | undefined;
+  #wanted = false;
+
+  constructor(screen: Screen, colour: boolean, read: () => Promise<Watched>) {
+    this.#screen = screen;
+    this.#colour = colour;
+    this.#read = read;
+    this.#ticking = setInterval(() => this.#draw(), TICK_MS);
+  }
+
+  /** Something happened: the picture is drawn anew, soon. */
+  changed(): void {
+    this.#wanted = true;
+    this.#drawing ??= this.#refresh().finally(() => {
+      this.#drawing = undefined;
+    });
+  }
+
+  /** Draws the last picture and leaves it where it is. */
+  async stop(): Promise<void> {
+    clearInterval(this.#ticking);
+    this.changed();
+    await this.#drawing;
+  }
+
+  async #refresh(): Promise<void> {
+    while (this.#wanted) {
+      this.#wanted = false;
+      try {
+        this.#seen = await this.#read();
+        this.#draw();
+      } catch {
+        // The server is away for the moment: whoever follows the execution waits for it, or gives up and says why.
+      }
+      if (this.#wanted) await new Promise((resolve) => setTimeout(resolve, REDRAW_MS));
+    }
+  }
+
+  #draw(): void {
+    if (this.#seen === undefined) return;
+    const { columns = 80, rows = 24 } = this.#screen;
+    const lines = drawExecution(this.#seen, { columns, rows, colour: this.#colour, nowMs: Date.now() });
+    const back = this.#lines === 0 ? '' : `\u001b[${this.#lines}A\u001b[J`;
+    this.#screen.write(`${back}${lines.map((line) => `${line}\n`).join('')}`);
+    this.#lines = lines.length;
+  }
+}

@@ -1,0 +1,122 @@
+import { changeOfExecution } from '../../api/live/execution-changes.ts';
+import { type ExecutionStreamEvent, evolveExecution } from '../../domain/execution/evolve.ts';
+import { type Execution, initialExecution, type Running, statusOf } from '../../domain/execution/state.ts';
+import { timeSpent } from '../../domain/execution/time-spent.ts';
+import { decodeEvent } from '../../eventstore/codec.ts';
+import type { StoredEvent } from '../../eventstore/event-store.ts';
+import { EMPTY_HEAD, verifyStream } from '../../eventstore/provenance.ts';
+
+/** One event of an execution's stream, for people. */
+export type ReplayedEvent = {
+  readonly revision: string;
+  readonly position: string;
+  readonly at: string;
+  readonly type: string;
+  /** Step, item or undo that it is about. */
+  readonly unit: string | null;
+  readonly summary: string;
+  readonly actor: string;
+};
+
+export type ReplayedState = {
+  readonly status: string;
+  readonly workflow: string;
+  readonly revision: string;
+  readonly steps: readonly { readonly id: string; readonly state: string; readonly agentId: string | null }[];
+  readonly debts: readonly { readonly unit: string; readonly state: string }[];
+  readonly timeSpent: ReturnType<typeof timeSpent>;
+};
+
+export type Replay = {
+  readonly events: readonly ReplayedEvent[];
+  /** Undefined when there is none: the stream does not begin with the start of an execution. */
+  readonly state: ReplayedState | undefined;
+  /** What is wrong with the hash chain, or with what the last event says of the execution; empty when nothing is. */
+  readonly problems: readonly string[];
+};
+
+const unitIn = (data: unknown): string | undefined => {
+  const { unit, stepId } = (data ?? {}) as { readonly unit?: unknown; readonly stepId?: unknown };
+  return typeof unit === 'string' ? unit : typeof stepId === 'string' ? stepId : undefined;
+};
+
+const taskIn = (data: unknown): string => String((data as { readonly taskId?: unknown } | null)?.taskId ?? '');
+
+const stateOf = (execution: Running, last: StoredEvent): ReplayedState => ({
+  status: statusOf(execution),
+  workflow: `${execution.workflow.name}@${execution.workflow.version}`,
+  revision: String(last.revision),
+  steps: execution.compiled.steps.map(({ id, index }) => {
+    const { phase, unit } = execution.steps.get(index);
+    return { id, state: phase, agentId: unit.agentId ?? null };
+  }),
+  debts: [...(execution.compensation?.debts.values() ?? [])].map(({ unit, phase }) => ({ unit, state: phase })),
+  timeSpent: timeSpent(execution, execution.endedMs ?? Date.parse(last.metadata.at)),
+});
+
+const TIMES = ['durationMs', 'agentMs', 'waitMs', 'overheadMs'] as const;
+
+/** The event that ends an execution says where its time went; the events before it must come to the same. */
+const timeProblems = (state: ReplayedState, event: ExecutionStreamEvent | undefined): string[] => {
+  if (event === undefined || !('overheadMs' in event.data)) return [];
+  const recorded = event.data;
+  return TIMES.filter((name) => Math.abs(recorded[name] - state.timeSpent[name]) > 1e-6).map(
+    (name) => `${event.type} says ${name} ${recorded[name]}, its stream comes to ${state.timeSpent[name]}`,
+  );
+};
+
+/**
+ * Folds an execution's stream as the decider does, and checks its hash chain.
+ *
+ * @param stored all of the stream from its first event, or as much of it as is to count
+ */
+export const replay = (stored: readonly StoredEvent[]): Replay => {
+  let execution: Execution = initialExecution();
+  const events: ReplayedEvent[] = [];
+  for (const event of stored) {
+    const decoded = decodeEvent(event) as ExecutionStreamEvent | undefined;
+    if (decoded) execution = evolveExecution(execution, decoded);
+    const { revision, position, at, type, summary, actor, data } = changeOfExecution(event);
+    const ofTask = execution.status === 'none' ? undefined : execution.unitOf.get(taskIn(data));
+    events.push({
+      revision: String(revision),
+      position: String(position),
+      at,
+      type,
+      unit: unitIn(data) ?? ofTask ?? null,
+      summary: summary ?? `an event that this build does not know`,
+      actor,
+    });
+  }
+  const last = stored.at(-1);
+  const state = execution.status === 'none' || last === undefined ? undefined : stateOf(execution, last);
+  const verified = verifyStream(stored, EMPTY_HEAD);
+  return {
+    events,
+    state,
+    problems: [
+      ...(verified.ok ? [] : [`the hash chain is broken: ${verified.problem}`]),
+      ...(state && last ? timeProblems(state, decodeEvent(last) as ExecutionStreamEvent | undefined) : []),
+    ],
+  };
+};
+
+type Told = { readonly status: string; readonly steps: readonly { readonly id: string; readonly state: string }[] };
+
+/** Where a server's account of an execution differs from the replay of its stream; empty when nowhere. */
+export const differences = (replayed: ReplayedState, told: Told): string[] => {
+  const stateOfStep = new Map(told.steps.map(({ id, state }) => [id, state.toLowerCase()]));
+  return [
+    ...(told.status.toLowerCase() === replayed.status
+      ? []
+      : [`status: replayed ${replayed.status}, the server says ${told.status.toLowerCase()}`]),
+    ...replayed.steps.flatMap(({ id, state }) =>
+      stateOfStep.get(id) === state
+        ? []
+        : [`step ${id}: replayed ${state}, the server says ${stateOfStep.get(id) ?? 'nothing'}`],
+    ),
+    ...(told.steps.length === replayed.steps.length
+      ? []
+      : [`replayed ${replayed.steps.length} steps, the server says ${told.steps.length}`]),
+  ];
+};

@@ -1,0 +1,129 @@
+import { type Colour, duration, oneLine, paint } from '../format.ts';
+import type { StepRow } from './execution.ts';
+
+export type Watched = {
+  readonly id: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly status: string;
+  readonly startedAt: string;
+  readonly endedAt: string | null;
+  readonly steps: readonly Pick<
+    StepRow,
+    'id' | 'level' | 'state' | 'agentId' | 'items' | 'startedAt' | 'endedAt' | 'undo'
+  >[];
+};
+
+export const WATCHED = `id workflow version status startedAt endedAt
+  steps { id level state agentId items { total completed failed } startedAt endedAt undo }`;
+
+export type Canvas = {
+  readonly columns: number;
+  readonly rows: number;
+  readonly colour: boolean;
+  readonly nowMs: number;
+};
+
+const GLYPHS: Readonly<Record<string, readonly [string, Colour | undefined]>> = {
+  PENDING: ['·', 'grey'],
+  OPEN: ['●', 'yellow'],
+  WAITING: ['◌', 'yellow'],
+  COMPLETED: ['✓', 'green'],
+  FAILED: ['✗', 'red'],
+  INDETERMINATE: ['?', 'red'],
+  SKIPPED: ['–', 'grey'],
+  CANCELLED: ['⊘', 'grey'],
+};
+
+type Part = { readonly text: string; readonly colour?: Colour | undefined };
+
+const glyphOf = (state: string): Part => {
+  const [text, colour] = GLYPHS[state] ?? ['?', undefined];
+  return { text, colour };
+};
+
+/** Cut to the width of the terminal, so that no line takes two: redrawing counts lines. */
+const fitted = (parts: readonly Part[], { columns, colour }: Canvas): string => {
+  let room = columns - 1;
+  let line = '';
+  for (const part of parts) {
+    const characters = [...part.text].slice(0, Math.max(0, room));
+    room -= characters.length;
+    line += paint(characters.join(''), part.colour, colour);
+  }
+  return line.trimEnd();
+};
+
+const timesText = (startedAt: string | null, endedAt: string | null, nowMs: number): string =>
+  startedAt === null
+    ? ''
+    : duration(Math.max(0, (endedAt === null ? nowMs : Date.parse(endedAt)) - Date.parse(startedAt)));
+
+const DONE = new Set(['COMPLETED', 'SKIPPED']);
+
+const stepLine = (step: Watched['steps'][number], width: number, nowMs: number): Part[] => {
+  const facts = [
+    step.state.toLowerCase().padEnd(13),
+    timesText(step.startedAt, step.endedAt, nowMs).padEnd(9),
+    step.items === null ? '' : `${step.items.completed}/${step.items.total} items `,
+    step.undo === null || step.undo === 'DEFINED' ? '' : `undo ${step.undo.toLowerCase()} `,
+    oneLine(step.agentId ?? '', 40),
+  ];
+  return [{ text: '  ' }, glyphOf(step.state), { text: ` ${step.id.padEnd(width)}  ${facts.join('')}` }];
+};
+
+const MAX_NAME = 40;
+
+const byStep = ({ steps }: Watched, canvas: Canvas): string[] => {
+  const width = Math.min(MAX_NAME, Math.max(...steps.map(({ id }) => id.length)));
+  return steps.map((step) => fitted(stepLine(step, width, canvas.nowMs), canvas));
+};
+
+/** What is under way or went wrong first, so that a cut line leaves out what is of least interest. */
+const ORDER = ['FAILED', 'INDETERMINATE', 'OPEN', 'WAITING', 'COMPLETED', 'SKIPPED', 'CANCELLED', 'PENDING'];
+
+const byLevel = ({ steps }: Watched, canvas: Canvas): string[] => {
+  const levels = new Map<number, Watched['steps'][number][]>();
+  for (const step of steps) {
+    const level = levels.get(step.level) ?? [];
+    levels.set(step.level, level);
+    level.push(step);
+  }
+  return [...levels]
+    .sort(([a], [b]) => a - b)
+    .map(([level, of]) => {
+      const done = of.filter(({ state }) => DONE.has(state)).length;
+      const glyphs = [...of]
+        .sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state))
+        .map(({ state }) => glyphOf(state));
+      return fitted(
+        [{ text: `  ${String(level).padStart(4)}  ${`${done}/${of.length}`.padStart(11)}  ` }, ...glyphs],
+        canvas,
+      );
+    });
+};
+
+const BAR = 30;
+
+const barLine = ({ steps, status, startedAt, endedAt }: Watched, canvas: Canvas): string => {
+  const done = steps.filter(({ state }) => DONE.has(state)).length;
+  const share = steps.length === 0 ? 0 : done / steps.length;
+  const filled = Math.floor(share * BAR);
+  const bar = `[${'='.repeat(filled)}${'-'.repeat(BAR - filled)}]`;
+  const text = ` ${Math.floor(share * 100)} %  ${done} of ${steps.length} steps  ${status.toLowerCase().replaceAll('_', ' ')}  ${timesText(startedAt, endedAt, canvas.nowMs)}`;
+  return fitted([{ text: bar }, { text }], canvas);
+};
+
+/**
+ * An execution as lines for a terminal: one per step where there is room, else one per level with a glyph for each step, else only the
+ * bar. Never more lines than the terminal has, nor wider ones.
+ */
+export const drawExecution = (execution: Watched, canvas: Canvas): string[] => {
+  const head = fitted([{ text: `${execution.workflow}@${execution.version}  ${execution.id}` }], canvas);
+  const bar = barLine(execution, canvas);
+  const room = canvas.rows - 3;
+  const levels = new Set(execution.steps.map(({ level }) => level)).size;
+  if (execution.steps.length <= room) return [head, ...byStep(execution, canvas), bar];
+  if (levels <= room) return [head, ...byLevel(execution, canvas), bar];
+  return [head, bar];
+};
