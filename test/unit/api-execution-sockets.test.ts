@@ -87,7 +87,7 @@ describe('a socket of an execution', () => {
       data: first!.data,
       summary: 'started gate@1.0.0, 1 steps',
     });
-    expect(waiting).toMatchObject({ type: 'StepWaiting', summary: 'wait waits for a event go' });
+    expect(waiting).toMatchObject({ type: 'StepWaiting', summary: 'wait waits for an event go' });
     expect(rest.map(({ type }) => type)).toEqual(['ExecutionPaused', 'ExecutionResumed']);
   });
 

@@ -38,7 +38,7 @@ const SUMMARIES: { readonly [Type in ExecutionEvent['type']]: (data: Data<Type>)
   ExecutionResumed: () => 'resumed',
   StepExpanded: ({ stepId, items }) => `${stepId} runs for ${items.length} items`,
   StepWaiting: ({ stepId, kind, name, dueAt }) =>
-    `${stepId} waits for a ${kind}${name === undefined ? '' : ` ${name}`}${dueAt === undefined ? '' : `, until ${dueAt}`}`,
+    `${stepId} waits for ${kind === 'event' ? 'an' : 'a'} ${kind}${name === undefined ? '' : ` ${name}`}${dueAt === undefined ? '' : `, until ${dueAt}`}`,
   StepCompleted: ({ stepId }) => `${stepId} completed`,
   StepFailed: ({ stepId, error }) => `${stepId} failed: ${error.code}`,
   StepSkipped: ({ stepId, reason, comment }) => `${stepId} skipped, ${SKIPS[reason]}${because(comment)}`,

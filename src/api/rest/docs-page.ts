@@ -41,7 +41,8 @@ export const apiDocument = (): RequestHandler => {
 
 /** The document as a page that one can try it from, without a file from elsewhere. */
 export const docsPage = (): Router => {
-  const folder = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+  const require = createRequire(import.meta.url);
+  const folder = dirname(require.resolve('swagger-ui-dist/package.json'));
   const files = express.static(folder, { index: false, redirect: false, maxAge: '1h' });
   const router = Router();
   router.get('/', (_request, response) => void response.type('html').send(PAGE));
