@@ -33,7 +33,7 @@ export const EXECUTION_REASONS: Messages<OwnExecutionRejection> = {
   CompensationNotParked: ({ unit, status }) => `the undo of ${unit} does not wait at the desk: it is ${status}`,
 };
 
-export const WORKFLOW_REASONS: Messages<WorkflowRejection> = {
+const WORKFLOW_REASONS: Messages<WorkflowRejection> = {
   WorkflowNotFound: () => 'there is no such workflow',
   VersionNotFound: ({ version }) => `there is no version ${version}`,
   VersionTaken: ({ version }) =>

@@ -61,6 +61,6 @@ export const createSchema = (): GraphQLSchema => {
   addExecutionCommands(builder, enums, executions);
   addExecutionMigration(builder);
 
-  addSubscriptions(builder, TimelineEntry, tasks, agents);
+  addSubscriptions(builder, TimelineEntry, tasks, agents, { types: executions, ExecutionEntry });
   return builder.toSchema();
 };

@@ -1,14 +1,17 @@
-import { AgentId, agentStream, TaskId, taskStream } from '../../domain/ids.ts';
+import { AgentId, agentStream, ExecutionId, executionStream, TaskId, taskStream } from '../../domain/ids.ts';
 import type { Position } from '../../eventstore/event-store.ts';
 import { sleep } from '../../platform/clock.ts';
 import { notFound } from '../../platform/errors.ts';
 import type { AgentChange } from '../live/changes.ts';
+import type { ExecutionChange } from '../live/execution-changes.ts';
 import type { Follow } from '../live/hub.ts';
 import type { Placed } from '../live/subscriber.ts';
 import type { Topic } from '../live/topic.ts';
 import type { AgentTypes } from './agents.ts';
 import type { Builder } from './builder.ts';
 import type { ApiContext } from './context.ts';
+import { type ExecutionTimelineType, entryOfChange } from './execution-timeline.ts';
+import { asExecutionId, type ExecutionTypes } from './executions.ts';
 import { asTaskId, type TaskTypes } from './tasks.ts';
 import type { TimelineEntry, TimelineType } from './timeline.ts';
 
@@ -59,6 +62,17 @@ async function* batches<Change extends Placed>(
   }
 }
 
+/** The events of one execution's stream, one after the other, however far back they go. */
+const eventsOfExecution = (context: ApiContext, stream: string, after: Position) =>
+  endable(async function* (signal): AsyncGenerator<ExecutionChange, void> {
+    const { hub, reads, onCutOff } = context;
+    const wanted = { after, limit: SUBJECT_BACKLOG, most: FRAME_CHANGES, onCutOff, signal };
+    for await (const changes of hub.followStream(hub.executions, stream, wanted)) {
+      reads.clear();
+      yield* changes;
+    }
+  });
+
 const oneByOne = <Change extends Placed>(context: ApiContext, topic: Topic<Change>, wanted: Wanted<Change>) =>
   endable(async function* (signal): AsyncGenerator<Change, void> {
     for await (const changes of batches(context, topic, wanted, signal)) yield* changes;
@@ -73,11 +87,14 @@ const inFrames = (context: ApiContext, wanted: Wanted<TimelineEntry>) =>
     }
   });
 
-const checkTask = async ({ commands, caller }: ApiContext, id: string): Promise<string> => {
+const checkTask = async ({ commands, caller, reads }: ApiContext, id: string): Promise<string> => {
   const taskId = asTaskId(id);
   const stream = taskStream(caller.tenant, taskId);
-  const task = TaskId.safeParse(taskId).success ? await commands.tasks.load(stream) : undefined;
-  if (task === undefined || task.status === 'none') throw notFound('task', JSON.stringify(id));
+  const isId = TaskId.safeParse(taskId).success;
+  const task = isId ? await commands.tasks.load(stream) : undefined;
+  // A task that an execution runs is told of under the same name, though it has no stream; with the read model away nobody knows it.
+  const isThere = (task && task.status !== 'none') || (isId && (await reads.tasks.load(taskId).catch(() => null)));
+  if (!isThere) throw notFound('task', JSON.stringify(id));
   return stream;
 };
 
@@ -85,6 +102,14 @@ const checkAgent = async ({ commands, caller }: ApiContext, agentId: string): Pr
   const stream = agentStream(caller.tenant, agentId);
   const agent = AgentId.safeParse(agentId).success ? await commands.agents.load(stream) : undefined;
   if (agent === undefined || agent.status === 'none') throw notFound('agent', JSON.stringify(agentId));
+  return stream;
+};
+
+const checkExecution = async ({ commands, caller }: ApiContext, id: string): Promise<string> => {
+  const executionId = asExecutionId(id);
+  const stream = executionStream(caller.tenant, executionId);
+  const execution = ExecutionId.safeParse(executionId).success ? await commands.executions.load(stream) : undefined;
+  if (execution === undefined || execution.status === 'none') throw notFound('execution', JSON.stringify(id));
   return stream;
 };
 
@@ -136,6 +161,32 @@ const addChangeTypes = (builder: Builder, TimelineEntryType: TimelineType, tasks
   return { TaskChange, TaskChanges, AgentChange: AgentChangeType };
 };
 
+const addExecutionChangeType = (
+  builder: Builder,
+  ExecutionEntry: ExecutionTimelineType,
+  { Execution, loadExecution }: ExecutionTypes,
+) =>
+  builder.objectRef<ExecutionChange>('ExecutionChange').implement({
+    fields: (t) => ({
+      position: t.expose('position', {
+        type: 'Position',
+        description: 'Pass it as `fromPosition` to go on after this change.',
+      }),
+      executionId: t.exposeID('executionId'),
+      entry: t.field({
+        type: ExecutionEntry,
+        description: 'Its `unit` is set where the event itself names one.',
+        resolve: (change) => entryOfChange(change),
+      }),
+      execution: t.field({
+        type: Execution,
+        nullable: true,
+        description: 'The execution with this change; waits for the read model. Leave it out to follow many changes.',
+        resolve: ({ executionId, position }, _, context) => loadExecution(context, executionId, position),
+      }),
+    }),
+  });
+
 const FROM_POSITION = {
   type: 'Position',
   description: 'Go on after this position, without gap or repetition; from now on when absent.',
@@ -147,7 +198,9 @@ export const addSubscriptions = (
   TimelineEntryType: TimelineType,
   tasks: TaskTypes,
   agents: AgentTypes,
+  executions: { readonly types: ExecutionTypes; readonly ExecutionEntry: ExecutionTimelineType },
 ): void => {
+  const ExecutionChangeType = addExecutionChangeType(builder, executions.ExecutionEntry, executions.types);
   const types = addChangeTypes(builder, TimelineEntryType, tasks, agents);
   const TaskChangeFilter = builder.inputType('TaskChangeFilter', {
     fields: (t) => ({
@@ -190,6 +243,14 @@ export const addSubscriptions = (
           });
         },
         resolve: (changes) => changes,
+      }),
+      executionChanged: t.field({
+        type: ExecutionChangeType,
+        description: 'Each event of one execution, those of the tasks that it runs included.',
+        args: { executionId: t.arg.id({ required: true }), fromPosition: t.arg(FROM_POSITION) },
+        subscribe: async (_, { executionId, fromPosition }, context) =>
+          eventsOfExecution(context, await checkExecution(context, executionId), fromPosition ?? context.hub.position),
+        resolve: (change) => change,
       }),
       agentChanged: t.field({
         type: types.AgentChange,

@@ -8,7 +8,7 @@ import type { Position } from '../../eventstore/event-store.ts';
 import type { Builder } from './builder.ts';
 import { callerFor, under, withoutNulls } from './command-field.ts';
 import type { ErrorTypes } from './error-types.ts';
-import { messageOfWorkflow, WORKFLOW_REASONS } from './execution-rejections.ts';
+import { messageOfWorkflow } from './execution-rejections.ts';
 import type { WorkflowTypes } from './workflows.ts';
 
 type WorkflowAccepted = {
@@ -19,20 +19,27 @@ type WorkflowAccepted = {
   readonly repeated: boolean;
   readonly warnings: readonly DefinitionIssue[];
 };
-type WorkflowRejected = { readonly kind: 'rejected'; readonly rejection: WorkflowRejection };
+/** Of a workflow that there is: one that there is not is not found. */
+type OfVersion = Exclude<WorkflowRejection, { reason: 'WorkflowNotFound' }>;
+type WorkflowRejected = { readonly kind: 'rejected'; readonly rejection: OfVersion };
 type Payload = WorkflowAccepted | WorkflowRejected;
 
+const refused = (rejection: WorkflowRejection): WorkflowRejected => {
+  if (rejection.reason === 'WorkflowNotFound') throw new Error('bug: a workflow was refused that is not there');
+  return { kind: 'rejected', rejection };
+};
+
 const published = (result: Result<PublishedWorkflow, WorkflowRejection>): Payload =>
-  result.ok ? { kind: 'accepted', ...result.value } : { kind: 'rejected', rejection: result.rejection };
+  result.ok ? { kind: 'accepted', ...result.value } : refused(result.rejection);
 
 const retired = (result: Result<Accepted, WorkflowRejection>, version: string): Payload =>
   result.ok
     ? { kind: 'accepted', ...result.value, name: result.value.id, version, warnings: [] }
-    : { kind: 'rejected', rejection: result.rejection };
+    : refused(result.rejection);
 
 const addPayloads = (builder: Builder, { Workflow, loadWorkflow }: WorkflowTypes, { InputIssue }: ErrorTypes) => {
   const WorkflowRejectionReason = builder.enumType('WorkflowRejectionReason', {
-    values: Object.keys(WORKFLOW_REASONS) as WorkflowRejection['reason'][],
+    values: ['VersionNotFound', 'VersionTaken', 'VersionArchived'] satisfies OfVersion['reason'][],
   });
   const WorkflowAccepted = builder.objectRef<WorkflowAccepted>('WorkflowAccepted').implement({
     description: 'The command was recorded, or there was nothing to change.',
@@ -62,10 +69,7 @@ const addPayloads = (builder: Builder, { Workflow, loadWorkflow }: WorkflowTypes
     fields: (t) => ({
       reason: t.field({ type: WorkflowRejectionReason, resolve: ({ rejection }) => rejection.reason }),
       message: t.string({ resolve: ({ rejection }) => messageOfWorkflow(rejection) }),
-      version: t.string({
-        nullable: true,
-        resolve: ({ rejection }) => ('version' in rejection ? rejection.version : null),
-      }),
+      version: t.string({ resolve: ({ rejection }) => rejection.version }),
       digest: t.string({
         nullable: true,
         description: 'Of what was published under this version.',
