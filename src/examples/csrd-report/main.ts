@@ -1,0 +1,121 @@
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { Command, type CommanderError, Option } from 'commander';
+import { EXIT, Failure, usageFailure } from '../../cli/failure.ts';
+import { integer, oneOf } from '../../cli/parse.ts';
+import { print } from '../../cli/print.ts';
+import { StopRequest } from '../../cli/stop-request.ts';
+import { systemTerminal } from '../../cli/terminal.ts';
+import { ConfigError } from '../../platform/config.ts';
+import { AppError } from '../../platform/errors.ts';
+import { STEPS, type Step } from './steps.ts';
+
+const MOST_SUPPLIERS = 100_000;
+const MAX_SEED = 4_294_967_295;
+
+type Options = {
+  readonly failAt?: Step;
+  readonly suppliers: number;
+  readonly seed: number;
+  readonly out?: string;
+  readonly json?: boolean;
+};
+
+const terminal = systemTerminal();
+
+/** Not `recursive`: where the system takes no folders, as in /proc, Node tries for ever. */
+const makeFolder = (folder: string): void => {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder);
+};
+
+/** Errors: throws a usage failure for a folder that cannot be written to. */
+const folderOf = (out: string): string => {
+  const folder = resolve(out);
+  try {
+    makeFolder(folder);
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    throw usageFailure(`option '--out <dir>': ${(error as Error).message}`);
+  }
+  if (!statSync(folder).isDirectory()) throw usageFailure(`option '--out <dir>': ${folder} is no folder`);
+  return folder;
+};
+
+const report = async ({ json, out, failAt, ...numbers }: Options): Promise<number> => {
+  if (out === '') throw usageFailure("option '--out <dir>' needs the name of a folder");
+  const chosen = out === undefined ? undefined : folderOf(out);
+  const [{ defaultOut, runReport }, { accountText, isAsAsked, summarise }] = await Promise.all([
+    import('./run.ts'),
+    import('./account.ts'),
+  ]);
+  const options = { ...numbers, failAt, out: chosen ?? folderOf(defaultOut(terminal.env)) };
+  const stop = new StopRequest();
+  const say = (line: string): void => terminal.err(`${line}\n`);
+  try {
+    const run = await runReport(terminal.env, options, { say, signal: stop.signal });
+    const summary = summarise(run);
+    print(terminal, json, summary, () => `\n${accountText(run, summary)}`);
+    return isAsAsked(run, summary) ? EXIT.ok : EXIT.failed;
+  } catch (error) {
+    if (!stop.requested) throw error;
+    say('interrupted; an execution that had begun goes on with the next run');
+    return EXIT.interrupted;
+  }
+};
+
+let exitCode: number = EXIT.ok;
+
+const program = new Command('npm run -s example:csrd --')
+  .description('A sustainability report as a saga of five steps, on embedded servers, with five A2A agents.')
+  .addOption(new Option('--fail-at <step>', `let this step fail for good: ${STEPS.join(', ')}`).argParser(oneOf(STEPS)))
+  .addOption(new Option('--suppliers <n>', 'how many').argParser(integer(1, MOST_SUPPLIERS)).default(100))
+  .addOption(
+    new Option('--seed <n>', 'the same seed gives the same suppliers').argParser(integer(0, MAX_SEED)).default(42),
+  )
+  .option('--out <dir>', 'where the files go (default: csrd-report-files in the data folder)')
+  .option('--json', 'print exactly one JSON object on stdout')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ npm run -s example:csrd
+  $ npm run -s example:csrd -- --fail-at publish
+  $ npm run -s example:csrd -- --suppliers 500 --seed 7 --out report --json
+
+Starts all it needs, with data of its own in <BATON_DATA_DIR>/csrd-report; EVENTSTORE_URL, DATABASE_URL and REDIS_URL are not used.
+Exit code 1 unless what happened is what was asked for and the log verifies.
+`,
+  )
+  .configureOutput({ outputError: () => {} }) // every failure is told the same way, below
+  .exitOverride((error: CommanderError) => {
+    if (error.exitCode === 0) throw error;
+    throw usageFailure(error.message.replace(/^error: /, ''), '(--help tells more)');
+  })
+  .action(async (options: Options) => {
+    exitCode = await report(options);
+  });
+
+const failureOf = (error: unknown): Failure => {
+  if (error instanceof Failure) return error;
+  if (error instanceof ConfigError) return new Failure(EXIT.usage, error.message, { code: 'BAD_CONFIGURATION' });
+  if (error instanceof AppError) return new Failure(EXIT.failed, error.message, { code: error.code });
+  // A bug: the stack is what a report needs.
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return new Failure(EXIT.failed, text, { code: 'INTERNAL_ERROR' });
+};
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const isHelp = (error as Partial<CommanderError>).exitCode === EXIT.ok;
+  if (!isHelp) {
+    const { exitCode: code, message, advice } = failureOf(error);
+    terminal.err(`error: ${message}\n${advice === undefined ? '' : `${advice}\n`}`);
+    exitCode = code;
+  }
+}
+// What was written must be on its way before the process ends.
+await new Promise((done) => process.stdout.write('', done));
+process.exit(exitCode);
