@@ -72,7 +72,7 @@ describe('publishing a workflow', () => {
       status: 409,
       body: { code: 'REJECTED', retryable: false, details: { reason: 'VersionTaken', version: '1.0.0' } },
     });
-    expect(Problem.parse(body).detail).toContain('another version');
+    expect(Problem.parse(body).detail).toContain('publish another version');
   });
 
   it('names every mistake by its place', async () => {

@@ -13,7 +13,7 @@ import { notFound } from '../../platform/errors.ts';
 import { EdgeError } from '../errors.ts';
 import { PositionText } from '../query-string.ts';
 import { ExecutionStatusView, executionStatusOf } from './execution-status.ts';
-import { accepted } from './rejection.ts';
+import { acceptedByExecution, acceptedByWorkflow } from './rejection.ts';
 
 export const REST_PATH = '/api/v1';
 
@@ -112,7 +112,7 @@ const publish: Operation = {
   success: { status: 201, description: 'Published', schema: PublishedWorkflow },
   refusals: [400, 409, 413, 415, 422, 503],
   async run({ commands }, { caller, body }) {
-    const { name, version, digest, position, repeated, warnings } = accepted(
+    const { name, version, digest, position, repeated, warnings } = acceptedByWorkflow(
       await publishWorkflow(commands, caller, body),
     );
     return {
@@ -140,7 +140,7 @@ const execute: Operation = {
   refusals: [400, 403, 404, 409, 413, 415, 422, 503],
   async run({ commands }, { caller, target, body }) {
     const input = { ...parseInput(ExecuteWorkflowInput, body), workflow: target };
-    const started = accepted(await startExecution(commands, caller, input));
+    const started = acceptedByExecution(await startExecution(commands, caller, input));
     return { body: executionAccepted(started), location: statusPath(started.id) };
   },
 };
@@ -177,7 +177,7 @@ const pause: Operation = {
   success: { status: 200, description: 'Paused', schema: ExecutionAccepted },
   refusals: [400, 403, 404, 409, 413, 415, 422, 503],
   run: async ({ commands }, { caller, target, body }) => ({
-    body: executionAccepted(accepted(await pauseExecution(commands, caller, target, body))),
+    body: executionAccepted(acceptedByExecution(await pauseExecution(commands, caller, target, body))),
   }),
 };
 
@@ -192,7 +192,7 @@ const resume: Operation = {
   refusals: [400, 403, 404, 409, 413, 415, 422, 503],
   async run({ commands }, { caller, target, body }) {
     parseInput(ResumeExecutionInput, body);
-    return { body: executionAccepted(accepted(await resumeExecution(commands, caller, target))) };
+    return { body: executionAccepted(acceptedByExecution(await resumeExecution(commands, caller, target))) };
   },
 };
 
@@ -208,7 +208,7 @@ const cancel: Operation = {
   success: { status: 202, description: 'Being cancelled; see its status', schema: ExecutionAccepted },
   refusals: [400, 403, 404, 409, 413, 415, 422, 503],
   run: async ({ commands }, { caller, target, body }) => ({
-    body: executionAccepted(accepted(await cancelExecution(commands, caller, target, body))),
+    body: executionAccepted(acceptedByExecution(await cancelExecution(commands, caller, target, body))),
     location: statusPath(target),
   }),
 };

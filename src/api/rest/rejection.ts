@@ -2,19 +2,20 @@ import type { ExecutionRejection } from '../../domain/execution/decider.ts';
 import type { Result } from '../../domain/result.ts';
 import type { WorkflowRejection } from '../../domain/workflow/decider.ts';
 import { AppError } from '../../platform/errors.ts';
+import { isOwnRejection, messageOfExecution, messageOfWorkflow } from '../graphql/execution-rejections.ts';
 
-type Rejection = ExecutionRejection | WorkflowRejection;
+const rejected = (message: string, details: ExecutionRejection | WorkflowRejection): AppError =>
+  new AppError('REJECTED', message, { details });
 
-const messageOf = (rejection: Rejection): string => {
-  if (rejection.reason === 'VersionTaken')
-    return `version ${rejection.version} was published with another content: publish it under another version`;
-  if (rejection.reason === 'PivotPassed')
-    return 'a pivot has completed: nothing is undone any more; cancel without compensate';
-  return 'status' in rejection ? `${rejection.reason}: it is ${rejection.status}` : rejection.reason;
+/** What was accepted. Errors: `AppError` `REJECTED` with the rejection as its details. */
+export const acceptedByWorkflow = <Value>(result: Result<Value, WorkflowRejection>): Value => {
+  if (result.ok) return result.value;
+  throw rejected(messageOfWorkflow(result.rejection), result.rejection);
 };
 
-/** The value of what was accepted. Errors: `AppError` `REJECTED` with the rejection as its details. */
-export const accepted = <Value>(result: Result<Value, Rejection>): Value => {
+/** As `acceptedByWorkflow`. */
+export const acceptedByExecution = <Value>(result: Result<Value, ExecutionRejection>): Value => {
   if (result.ok) return result.value;
-  throw new AppError('REJECTED', messageOf(result.rejection), { details: result.rejection });
+  const { rejection } = result;
+  throw rejected(isOwnRejection(rejection) ? messageOfExecution(rejection) : rejection.reason, rejection);
 };

@@ -41,6 +41,8 @@ const BASE = 'http://upgrade';
 export class Upgrades {
   readonly #options: UpgradeOptions;
   #closed = false;
+  /** Not open yet, and not refused. */
+  #opening = 0;
 
   constructor(options: UpgradeOptions) {
     this.#options = options;
@@ -62,12 +64,15 @@ export class Upgrades {
       socket.destroy();
     };
     socket.on('error', ignore);
+    this.#opening += 1;
     try {
       const endpoint = this.#endpointOf(request, path);
       await endpoint.open({ request, socket, head, url: new URL(request.url ?? '/', BASE) });
       socket.off('error', ignore);
     } catch (error) {
       refuse(socket, answerOf(error, this.#options.logger), path);
+    } finally {
+      this.#opening -= 1;
     }
   }
 
@@ -77,8 +82,8 @@ export class Upgrades {
     if (endpoint === undefined || !URL.canParse(request.url ?? '/', BASE)) throw notFound('path', path);
     if (isForeign(request) || !isOwnHost(request))
       throw new EdgeError('FORBIDDEN', 'sockets are opened from our own pages or by programs');
-    const open = endpoints.reduce((sum, { size }) => sum + size, 0);
-    if (this.#closed || open >= MAX_SOCKETS) throw unavailable('no more sockets are opened here now');
+    const sockets = endpoints.reduce((sum, { size }) => sum + size, this.#opening);
+    if (this.#closed || sockets > MAX_SOCKETS) throw unavailable('no more sockets are opened here now');
     return endpoint;
   }
 }
