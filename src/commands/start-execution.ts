@@ -20,7 +20,7 @@ const checkInputs = (inputs: Readonly<Record<string, unknown>> | undefined, { de
     );
 };
 
-type Start = Pick<StartExecution, 'executionId' | 'input' | 'inputs' | 'tags' | 'parent' | 'forkedFrom'>;
+type Start = Pick<StartExecution, 'executionId' | 'input' | 'inputs' | 'tags' | 'parent' | 'forkedFrom' | 'unwanted'>;
 
 /** Appends the first decision of a new execution. */
 export const begin = async (
@@ -71,7 +71,8 @@ export const startExecution = async (
 };
 
 /**
- * Starts the sub-workflow that a step of another execution asks for; again is the same.
+ * Starts the sub-workflow that a step of another execution asks for; again is the same. With `unwanted` it ends as it begins: from then on
+ * no one can start it, however late.
  *
  * Errors: as `startExecution`.
  */
@@ -84,10 +85,11 @@ export const startChildExecution = async (
     readonly version?: string | undefined;
     readonly input: StartExecution['input'];
     readonly parent: { readonly executionId: string; readonly unit: string };
+    readonly unwanted?: string;
   },
 ): Promise<Result<Accepted, ExecutionRejection>> => {
   const chosen = await workflowVersion(commands, caller.tenant, child.name, child.version);
   const context = contextOf(commands, caller, `StartChildExecution/${child.executionId}`, {});
-  const { executionId, input, parent } = child;
-  return begin(commands, caller, chosen, { executionId, input, tags: [], parent }, context);
+  const { executionId, input, parent, unwanted } = child;
+  return begin(commands, caller, chosen, { executionId, input, tags: [], parent, unwanted }, context);
 };

@@ -78,6 +78,7 @@ const bugError: AttemptError = {
   message: 'the call failed for a reason that is in the log of the dispatcher',
   source: 'baton',
   retryable: true,
+  outcomeUnknown: true,
 };
 
 /**

@@ -213,6 +213,9 @@ export class Reign {
         : !this.#prefixes.some((prefix) => stream.startsWith(prefix))
     )
       return;
+    // It may have given away since what this one holds for free, and would say so of a task that is to be called off.
+    if (ownLedger && event.type === 'PoolWriterElected' && event.position > this.#election.position)
+      throw new Fenced(`another writer was elected at ${event.position}`);
     const decoded = decodeEvent(event);
     if (decoded) this.ledger.evolve(decoded as LedgerEvent);
   }

@@ -1,8 +1,4 @@
-import { cancelExecution } from '../../commands/cancel-execution.ts';
-import type { Caller, Commands } from '../../commands/context.ts';
-import { closeChild, expireExecution, wakeStep } from '../../commands/follow-execution.ts';
-import { startChildExecution } from '../../commands/start-execution.ts';
-import { isNoWorkflow } from '../../commands/workflow-version.ts';
+import type { Commands } from '../../commands/context.ts';
 import { type ExecutionEvent, executionEvents } from '../../domain/execution/events.ts';
 import { executionStream } from '../../domain/ids.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';
@@ -12,6 +8,7 @@ import { type Clock, sleep } from '../../platform/clock.ts';
 import type { Lease } from '../../platform/lease.ts';
 import type { Logger } from '../../platform/logger.ts';
 import type { SnapshotStore } from '../assigner/snapshots.ts';
+import { carryOut } from './carry-out.ts';
 import { type DueWork, WaitBook, type WaitBookSnapshot } from './wait-book.ts';
 
 const FEED_BATCH = 1_000;
@@ -19,8 +16,6 @@ const STAND_BY_MS = 500;
 /** Work that did not lead to an event yet is tried again after this. */
 const HOLD_MS = 5_000;
 const SNAPSHOT_EVERY_MS = 30_000;
-/** Sub-workflows inside each other; a definition that starts itself would not end otherwise. */
-const MAX_DEPTH = 10;
 
 export type ExecutionFollowerDeps = {
   readonly tenant: string;
@@ -38,7 +33,6 @@ export type ExecutionFollowerDeps = {
  */
 export class ExecutionFollower {
   readonly #deps: ExecutionFollowerDeps;
-  readonly #caller: Caller;
   #book = new WaitBook();
   #position: Position | undefined;
   #caughtUp = false;
@@ -47,7 +41,6 @@ export class ExecutionFollower {
 
   constructor(deps: ExecutionFollowerDeps) {
     this.#deps = deps;
-    this.#caller = { tenant: deps.tenant, actor: 'executions' };
   }
 
   /** Runs until `signal` aborts. */
@@ -127,97 +120,10 @@ export class ExecutionFollower {
 
   async #carryOut(work: DueWork): Promise<void> {
     try {
-      await this.#do(work);
+      await carryOut(this.#deps.commands, this.#deps.tenant, work);
     } catch (error) {
       this.#deps.logger.warn({ err: error, work: work.kind }, 'work for an execution failed; it will be tried again');
     }
-  }
-
-  async #do(work: DueWork): Promise<void> {
-    const { commands } = this.#deps;
-    const caller = this.#caller;
-    switch (work.kind) {
-      case 'expire':
-        await expireExecution(commands, caller, work.executionId);
-        return;
-      case 'wake':
-        await wakeStep(commands, caller, work.executionId, work.step);
-        return;
-      case 'startChild':
-        await this.#startChild(work.child);
-        return;
-      case 'cancelChild':
-        await this.#cancelChild(work.child);
-        return;
-      case 'closeChild': {
-        const { step, executionId: childId, parentId } = work.child;
-        await closeChild(commands, caller, parentId, { step, childId, outcome: work.outcome });
-      }
-    }
-  }
-
-  async #startChild(child: Extract<DueWork, { kind: 'startChild' }>['child']): Promise<void> {
-    const { commands, tenant } = this.#deps;
-    const { executionId, name, version, input, parentId, step } = child;
-    const correlationId = parentId;
-    const fail = (code: string, message: string) =>
-      closeChild(commands, this.#caller, parentId, {
-        step,
-        childId: executionId,
-        outcome: { status: 'failed', error: { code, message, source: 'baton', retryable: false } },
-      });
-    if ((await this.#depthOf(parentId)) >= MAX_DEPTH) {
-      await fail('TOO_DEEP', `at most ${MAX_DEPTH} sub-workflows inside each other`);
-      return;
-    }
-    try {
-      const parent = { executionId: parentId, unit: step };
-      const caller = { ...this.#caller, tenant, correlationId };
-      await startChildExecution(commands, caller, { executionId, name, version, input, parent });
-    } catch (error) {
-      // A workflow that there is not will not be there the next time either.
-      if (!isNoWorkflow(error)) throw error;
-      await fail('CHILD_NOT_STARTED', error.message.slice(0, 1_000));
-    }
-  }
-
-  async #depthOf(executionId: string): Promise<number> {
-    const { commands, tenant } = this.#deps;
-    let depth = 1;
-    let id: string | undefined = executionId;
-    while (id !== undefined && depth < MAX_DEPTH) {
-      const state: Awaited<ReturnType<Commands['executions']['load']>> = await commands.executions.load(
-        executionStream(tenant, id),
-      );
-      id = state.status === 'none' ? undefined : state.parent?.executionId;
-      if (id !== undefined) depth += 1;
-    }
-    return depth;
-  }
-
-  /** What it did is undone where it can be; one that had not started never will. */
-  async #cancelChild({
-    executionId,
-    parentId,
-    step,
-  }: Extract<DueWork, { kind: 'cancelChild' }>['child']): Promise<void> {
-    const { commands, tenant } = this.#deps;
-    const state = await commands.executions.load(executionStream(tenant, executionId), { fresh: true });
-    if (state.status === 'none') {
-      await closeChild(commands, this.#caller, parentId, {
-        step,
-        childId: executionId,
-        outcome: {
-          status: 'failed',
-          error: { code: 'CHILD_NOT_STARTED', message: 'no longer wanted', source: 'baton', retryable: false },
-        },
-      });
-      return;
-    }
-    await cancelExecution(commands, this.#caller, executionId, {
-      reason: `the execution ${parentId} that started it is aborting`,
-      compensate: !state.pivotPassed,
-    });
   }
 
   async #keepSnapshots(ended: AbortSignal): Promise<void> {
