@@ -1,0 +1,240 @@
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { BrokenBuilds, type Change } from '../../../test/support/saga/broken-build.ts';
+import { SagaChecker } from '../../../test/support/saga/checker.ts';
+import { type Build, SagaWorld } from '../../../test/support/saga/world.ts';
+import { planCompensation } from '../compensation/plan.ts';
+import { domainEvents } from '../events.ts';
+import { executionDecider } from './decider.ts';
+import { type ExecutionStreamEvent, evolveExecution } from './evolve.ts';
+import { initialExecution, type Running } from './state.ts';
+
+const RUNS = 5_000;
+const build: Build = { decider: executionDecider, preview: planCompensation };
+
+const seeds = fc.integer({ min: 1, max: 2 ** 31 - 1 });
+const counters = new Map<string, number>();
+const count = (what: string, by: number): void => {
+  counters.set(what, (counters.get(what) ?? 0) + by);
+};
+
+/** What can be seen of an execution, without what is shared with other states or compiled from the definition. */
+const observable = ({ compiled: _, unitOf, steps, compensation, ...rest }: Running): unknown =>
+  JSON.parse(
+    JSON.stringify({
+      ...rest,
+      units: [...unitOf],
+      steps: [...steps].map((step) => ({
+        ...step,
+        items: step.items && { ...step.items, units: [...step.items.units] },
+      })),
+      debts: [...(compensation?.debts ?? [])],
+    }),
+  );
+
+const replayed = (log: readonly ExecutionStreamEvent[]): Running =>
+  (JSON.parse(JSON.stringify(log)) as ExecutionStreamEvent[]).reduce(evolveExecution, initialExecution()) as Running;
+
+const checkSchemas = (log: readonly ExecutionStreamEvent[]): void => {
+  for (const { type, data } of log)
+    expect(domainEvents[type].schema.safeParse(data), type).toMatchObject({ success: true });
+};
+
+const checkRun = (seed: number): void => {
+  const world = new SagaWorld(seed, build).run();
+  const checker = new SagaChecker().read(world.log);
+  expect(checker.violations).toEqual([]);
+  expect(observable(replayed(world.log))).toEqual(observable(world.state));
+  if (seed % 20 === 0) checkSchemas(world.log);
+  for (const [what, times] of checker.counters) count(what, times);
+  for (const [reason, times] of world.refusals) count(`refused: ${reason}`, times);
+};
+
+/** Fewer than this in a run would mean that the property has stopped to look there. */
+const VISITED: Readonly<Record<string, number>> = {
+  ExecutionCompleted: 1_000,
+  ExecutionFailed: 300,
+  ExecutionCancelled: 100,
+  ExecutionCompensated: 500,
+  ExecutionCompensationFailed: 150,
+  ExecutionPaused: 100,
+  ExecutionReopened: 100,
+  CompensationHandedOver: 50,
+  TaskOutcomeUnknown: 300,
+  TaskCancelled: 300,
+  'TaskCancelled, interrupted': 30,
+  'aborting: step_failed, to be undone': 500,
+  'aborting: cancelled, to be undone': 50,
+  'aborting: cancelled': 50,
+  'aborting: deadline_passed, to be undone': 15,
+  'aborting after the pivot': 40,
+  'no way back after the pivot': 3,
+  'pivot in doubt': 20,
+  'undoes backward': 100,
+  'undoes forward': 100,
+  'undoes parallel': 100,
+  'undoes selective': 80,
+  'undoes cascade': 80,
+  'undoes in doubt': 200,
+  'compensated after parking': 100,
+  'undo redriven': 50,
+  'undo skipped': 60,
+  'late step': 80,
+  'late undo': 30,
+  'late, already undone': 80,
+  'step redriven': 20,
+  list: 500,
+  'empty list': 100,
+  'skipped: condition': 300,
+  'skipped: dependencies': 300,
+  'skipped: person': 60,
+  'step failed: EXPRESSION_FAILED': 15,
+  'step failed: TOO_MANY_ITEMS': 20,
+  'step failed: WAIT_TIMED_OUT': 20,
+  'step failed: CHILD_FAILED': 30,
+  'rests as failed': 80,
+  'rests at the desk': 8,
+  'refused: StaleAttempt': 200,
+  'refused: TaskNotRunning': 500,
+  'refused: PivotPassed': 8,
+};
+
+describe(`any of ${RUNS.toLocaleString('en')} random sagas`, () => {
+  it('keeps every invariant, whatever agents and people do', { timeout: 120_000 }, () =>
+    fc.assert(fc.property(seeds, checkRun), { numRuns: RUNS, endOnFailure: true }),
+  );
+
+  it.each(Object.entries(VISITED))('has come by: %s', (what, atLeast) =>
+    expect(counters.get(what) ?? 0).toBeGreaterThanOrEqual(atLeast),
+  );
+});
+
+const PLAN = 'compensation/plan.ts';
+const ADVANCE = 'execution/advance.ts';
+const EVOLVE = 'execution/evolve.ts';
+const START = 'execution/start-steps.ts';
+
+/** `from`: the first seed that finds it when all are tried; where that is far, the search begins there. */
+type Mistake = { readonly from?: number; readonly changes: readonly Change[] };
+
+const MISTAKES: Readonly<Record<string, Mistake>> = {
+  'undoes in the order of completion': {
+    changes: [{ file: PLAN, from: 'inSequence(owed.reverse())', to: 'inSequence(owed)' }],
+  },
+  'does not undo what is in doubt': {
+    changes: [{ file: PLAN, from: " || (uncertain && phase !== 'open')", to: '' }],
+  },
+  'takes an interrupted agent for one that did nothing': {
+    changes: [{ file: EVOLVE, from: 'unit.uncertain || event.data.interrupted === true', to: 'unit.uncertain' }],
+  },
+  'undoes although the pivot has completed': {
+    changes: [
+      { file: PLAN, from: 'execution.pivotPassed || pivotInDoubt(execution)', to: 'pivotInDoubt(execution)' },
+      { file: ADVANCE, from: '!pivotPassed && compiled', to: 'compiled' },
+    ],
+  },
+  'undoes although the pivot may have taken effect': {
+    changes: [{ file: PLAN, from: 'execution.pivotPassed || pivotInDoubt(execution)', to: 'execution.pivotPassed' }],
+  },
+  'starts steps while it aborts': {
+    changes: [
+      {
+        file: ADVANCE,
+        from: 'if (turn.state.abort === undefined) {\n    if (turn.state.paused)',
+        to: 'if (turn.state.compensation === undefined && turn.state.openTasks > 0) {\n    if (turn.state.paused)',
+      },
+      { file: START, from: 'while (progress && turn.state.abort === undefined)', to: 'while (progress)' },
+    ],
+  },
+  'starts an item twice': {
+    changes: [
+      {
+        file: EVOLVE,
+        from: "next: after.phase === 'open' ? Math.max(before.items.next, item + 1) : before.items.next",
+        to: 'next: 0',
+      },
+      { file: START, from: "phase === 'completed' || phase === 'open'", to: "phase === 'completed'" },
+    ],
+  },
+  'starts a step when the first of its dependencies has ended': {
+    changes: [{ file: EVOLVE, from: 'waiting.missing === 1', to: 'waiting.missing >= 1' }],
+  },
+  'runs what is cut off': { changes: [{ file: START, from: 'return dependencies.length > 0;', to: 'return false;' }] },
+  'undoes while agents still work': {
+    changes: [{ file: ADVANCE, from: 'if (turn.state.openTasks > 0 || turn.state.openChildren > 0) return;', to: '' }],
+  },
+  'forgets, in a cascade, what is built on a step through one that has nothing to undo': {
+    from: 682,
+    changes: [
+      { file: PLAN, from: 'else for (const further of nearest.get(dependant) ?? []) found.add(further);', to: '' },
+    ],
+  },
+  'leaves alone, in a cascade, what is built on what the failed step is built on': {
+    from: 935,
+    changes: [
+      { file: PLAN, from: 'for (const index of descendantsOf(plan, ancestor)) affected.add(index);', to: '{}' },
+    ],
+  },
+  'goes on undoing past a failure that should stop it': {
+    changes: [{ file: ADVANCE, from: "(goesOn && before.phase === 'parked')", to: "before.phase === 'parked'" }],
+  },
+  'lets a late answer move a step behind what was built on it': {
+    from: 244,
+    changes: [{ file: EVOLVE, from: 'isLost(unit) ? unit.seq : seq', to: 'seq' }],
+  },
+  'does not let a late answer complete a list': {
+    from: 3_734,
+    changes: [
+      { file: EVOLVE, from: "step.phase === 'open' || step.phase === 'failed';", to: "step.phase === 'open';" },
+    ],
+  },
+  'takes the answer of an attempt that is over': {
+    changes: [
+      {
+        file: 'task/decider.ts',
+        from: 'attempt === task.attempt ? undefined',
+        to: 'attempt <= task.attempt ? undefined',
+      },
+    ],
+  },
+  'goes on with the items of a step that was skipped': {
+    from: 1_779,
+    changes: [
+      {
+        file: EVOLVE,
+        from: "phase === 'open' && items !== undefined && items.next",
+        to: 'items !== undefined && items.next',
+      },
+    ],
+  },
+};
+
+const isFoundBy = (broken: Build, seed: number): boolean => {
+  try {
+    return new SagaChecker().read(new SagaWorld(seed, broken).run().log).violations.length > 0;
+  } catch {
+    // A build that breaks down is found out too.
+    return true;
+  }
+};
+
+const isFound = (broken: Build, from: number): boolean => {
+  for (let seed = from; seed < from + RUNS; seed += 1) if (isFoundBy(broken, seed)) return true;
+  return false;
+};
+
+describe('a broken build', () => {
+  const builds = new BrokenBuilds();
+  afterAll(() => builds.remove());
+
+  it('is told from the true one by its changes only', async () => {
+    const same = await builds.with([]);
+    for (const seed of [4_711, 4_712, 4_713])
+      expect(new SagaWorld(seed, same).run().log).toEqual(new SagaWorld(seed, build).run().log);
+  });
+
+  it.each(Object.entries(MISTAKES))('that %s is found', { timeout: 120_000 }, async (_, { from = 1, changes }) => {
+    const broken = await builds.with(changes);
+    expect(isFound(broken, from)).toBe(true);
+  });
+});
