@@ -1,0 +1,477 @@
+import { describe, expect, it } from 'vitest';
+import { Story, step, type TaskInput, undoable } from '../../../test/support/story.ts';
+import { planCompensation } from '../compensation/plan.ts';
+import type { CompensationStrategy } from '../workflow/definition.ts';
+
+const saga = (
+  strategy: CompensationStrategy,
+  facts: {
+    scope?: 'all' | 'affected';
+    onCompensationFailure?: 'stop' | 'continue';
+    select?: { tasks?: string[]; tags?: string[] };
+  } = {},
+) => ({ saga: { strategy, ...facts } });
+
+/** a → b → c → d, of which d fails. */
+const chain = (facts: Parameters<typeof Story.of>[1] = {}, last: Partial<TaskInput> = {}) =>
+  Story.of([undoable('a'), undoable('b', ['a']), undoable('c', ['b']), step('d', ['c'], last)], facts);
+const failing = (facts: Parameters<typeof Story.of>[1] = {}) => {
+  const story = chain(facts);
+  for (const id of ['a', 'b', 'c']) story.complete(id, { id });
+  story.refuse('d');
+  return story;
+};
+
+describe('a saga whose step fails', () => {
+  it('undoes what was done from the last to the first, each when the one before is undone', () => {
+    const story = chain();
+    for (const id of ['a', 'b', 'c']) story.complete(id);
+    expect(story.refuse('d')).toEqual([
+      'TaskAttemptFailed d',
+      'TaskFailed d',
+      'ExecutionAborting step_failed backward',
+      'CompensationStarted c b<c a<b',
+      'TaskSubmitted ~c',
+    ]);
+    expect(story.status).toBe('compensating');
+    expect(story.complete('~c')).toEqual(['TaskCompleted ~c', 'TaskSubmitted ~b']);
+    expect(story.complete('~b')).toEqual(['TaskCompleted ~b', 'TaskSubmitted ~a']);
+    expect(story.complete('~a')).toEqual(['TaskCompleted ~a', 'ExecutionCompensated']);
+    expect(story.last.at(-1)?.data).toMatchObject({ compensated: 3, skipped: 0 });
+  });
+
+  it('tells the undo what the step was given and what it gave', () => {
+    const story = failing();
+    expect(story.taskOf('~c').input).toEqual({ input: { b: { id: 'b' } }, output: { id: 'c' } });
+  });
+
+  it('makes the input of an undo by its template', () => {
+    const compensation = { capability: 'undo', input: { what: '= self.output.id', of: '= tasks.a.output' } };
+    const story = Story.of([step('a'), step('b', ['a'], { compensation }), step('c', ['b'])]);
+    story.complete('a', 'A');
+    story.complete('b', { id: 7 });
+    story.refuse('c');
+    expect(story.taskOf('~b').input).toEqual({ what: 7, of: 'A' });
+  });
+
+  it('fails when there is nothing to undo', () => {
+    const story = chain();
+    expect(story.refuse('a')).toEqual([
+      'TaskAttemptFailed a',
+      'TaskFailed a',
+      'ExecutionAborting step_failed backward',
+      'ExecutionFailed REFUSED',
+    ]);
+  });
+
+  it('undoes steps of sub-workflows and single items', () => {
+    const story = Story.of([
+      undoable('w', [], { workflow: { name: 'child' } }),
+      undoable('e', [], { forEach: { items: '["x", "y", "z"]' }, onFailure: 'continue' }),
+      step('f', ['w', 'e']),
+    ]);
+    const childId = story.state.steps.get(0).waiting?.childId ?? '';
+    story.complete('e[1]');
+    story.refuse('e[0]');
+    story.timeOut('e[2]');
+    story.when({ type: 'CloseChild', step: 'w', childId, outcome: { status: 'completed', output: 1 } });
+    expect(story.refuse('f')).toContain('CompensationStarted w e[2]<w e[1]<e[2]');
+  });
+});
+
+describe('what is owed an undo', () => {
+  const both = (facts: Partial<TaskInput> = {}) =>
+    Story.of([undoable('a', [], facts), undoable('b')], saga('parallel'));
+
+  it('is not a step that refused', () => {
+    const story = both();
+    story.complete('b');
+    expect(story.refuse('a')).toContain('CompensationStarted b');
+  });
+
+  it('is a step that timed out', () => {
+    const story = both();
+    story.complete('b');
+    expect(story.timeOut('a')).toContain('CompensationStarted b a');
+  });
+
+  it('is a step that timed out once and refused then', () => {
+    const story = Story.of([undoable('a', [], { retry: { kind: 'immediate', maxAttempts: 2 } })]);
+    const taskId = story.taskOf('a').taskId;
+    const error = {
+      code: 'AGENT_TIMEOUT',
+      message: 'late',
+      source: 'timeout',
+      retryable: true,
+      outcomeUnknown: true,
+    } as const;
+    story.when({
+      type: 'RunTask',
+      taskId,
+      command: { type: 'FailAttempt', attempt: 1, error, random: 0, now: story.now() },
+    });
+    expect(story.refuse('a', 2)).toContain('CompensationStarted a');
+  });
+
+  it('is a step whose outcome nobody knows, also when it answers while others are waited for', () => {
+    const story = both();
+    expect(story.lose('a')).toEqual(['TaskOutcomeUnknown a', 'ExecutionAborting step_failed parallel']);
+    story.complete('a');
+    expect(story.complete('b')).toContain('CompensationStarted a b');
+  });
+
+  it('stays owed when the answer comes after the undo began', () => {
+    const story = both();
+    story.complete('b');
+    story.lose('a');
+    expect(story.complete('a')).toEqual(['TaskCompleted a']);
+    expect(story.phaseOf('a')).toBe('indeterminate');
+    story.complete('~a');
+    expect(story.complete('~b')).toEqual(['TaskCompleted ~b', 'ExecutionCompensated']);
+  });
+
+  it('is a step whose agent was called off, and not one that no agent held', () => {
+    const story = Story.of([undoable('a'), undoable('b'), undoable('c')], saga('parallel'));
+    story.complete('c');
+    expect(story.when({ type: 'CancelExecution', compensate: true })).toEqual([
+      'ExecutionAborting cancelled parallel !',
+    ]);
+    story.release('a', true);
+    expect(story.release('b', false)).toEqual([
+      'TaskCancelled b',
+      'CompensationStarted c a',
+      'TaskSubmitted ~c',
+      'TaskSubmitted ~a',
+    ]);
+  });
+
+  it('is nothing that another execution did', () => {
+    const reused = [{ stepId: 'a', status: 'completed' as const }];
+    const story = new Story();
+    story.start(
+      { tasks: [undoable('a'), undoable('b', ['a']), step('c', ['b'])] },
+      { forkedFrom: { executionId: '0b1f8a52-91f4-5a0a-8c55-2f6c6f6a9d10', revision: 3, reused } },
+    );
+    story.complete('b');
+    expect(story.refuse('c')).toContain('CompensationStarted b');
+  });
+
+  it('keeps its place before what was built on it when its answer comes late', () => {
+    const story = Story.of([undoable('a', [], { onFailure: 'continue' }), undoable('b', ['a']), step('c', ['b'])]);
+    story.lose('a');
+    story.complete('b');
+    story.complete('a');
+    expect(story.refuse('c')).toContain('CompensationStarted b a<b');
+  });
+});
+
+describe('a strategy', () => {
+  /** a → (b, c) → d, and e beside them; completed in the order a, c, b, e. */
+  const graph = (facts: Parameters<typeof saga>, extra: Partial<TaskInput> = {}) => {
+    const story = Story.of(
+      [undoable('a'), undoable('b', ['a']), undoable('c', ['a'], extra), step('d', ['b', 'c']), undoable('e')],
+      saga(...facts),
+    );
+    for (const id of ['a', 'c', 'b', 'e']) story.complete(id);
+    return story;
+  };
+  const planOf = (story: Story): string | undefined =>
+    story.refuse('d').find((told) => told.startsWith('Compensation'));
+
+  it('backward undoes in reverse order of completion', () =>
+    expect(planOf(graph(['backward']))).toBe('CompensationStarted e b<e c<b a<c'));
+  it('forward undoes in order of completion', () =>
+    expect(planOf(graph(['forward']))).toBe('CompensationStarted a c<a b<c e<b'));
+  it('parallel undoes all at once', () => expect(planOf(graph(['parallel']))).toBe('CompensationStarted a c b e'));
+  it('selective undoes what is marked, named or tagged', () => {
+    expect(planOf(graph(['selective']))).toBeUndefined();
+    expect(planOf(graph(['selective', { select: { tasks: ['a'], tags: ['money'] } }], { tags: ['money'] }))).toBe(
+      'CompensationStarted c a<c',
+    );
+    expect(planOf(graph(['selective'], { compensate: true }))).toBe('CompensationStarted c');
+  });
+  it('cascade undoes a step after all that was built on it, branches side by side', () =>
+    expect(planOf(graph(['cascade']))).toBe('CompensationStarted e b c a<b<c'));
+  it('cascade leaves alone what the failure has nothing to do with, where it is to', () =>
+    expect(planOf(graph(['cascade', { scope: 'affected' }]))).toBe('CompensationStarted b c a<b<c'));
+
+  it('cascade looks through steps that have nothing to undo', () => {
+    const story = Story.of([undoable('a'), step('b', ['a']), undoable('c', ['b']), step('d', ['c'])], saga('cascade'));
+    for (const id of ['a', 'b', 'c']) story.complete(id);
+    expect(planOf(story)).toBe('CompensationStarted c a<c');
+  });
+
+  it('cascade goes one by one where the order would be too long to write down', () => {
+    const forEach = { items: 'input' };
+    const input = Array.from({ length: 300 }, (_, n) => n);
+    const story = Story.of(
+      [undoable('a', [], { forEach }), undoable('b', ['a'], { forEach }), step('d', ['b'])],
+      saga('cascade'),
+      { input },
+    );
+    for (const id of ['a', 'b']) for (let n = 0; n < 300; n += 1) story.complete(`${id}[${n}]`);
+    story.refuse('d');
+    const started = story.last.find(({ type }) => type === 'CompensationStarted');
+    expect(JSON.stringify(started).length).toBeLessThan(100_000);
+    expect(started?.data).toMatchObject({ plan: expect.arrayContaining([{ unit: 'a[299]', after: ['b[0]'] }]) });
+  });
+
+  it('may be chosen with the cancellation', () => {
+    const story = graph(['backward']);
+    expect(story.when({ type: 'CancelExecution', compensate: true, strategy: 'forward' })).toEqual([
+      'ExecutionAborting cancelled forward !',
+    ]);
+    expect(story.release('d', false)).toContain('CompensationStarted a c<a b<c e<b');
+  });
+
+  it.each(['backward', 'forward', 'parallel', 'selective', 'cascade'] as const)(
+    '%s is told beforehand as it comes',
+    (strategy) => {
+      const story = graph([strategy, { select: { tasks: ['a', 'b'] } }]);
+      const preview = planCompensation(story.state, strategy, 'd');
+      story.refuse('d');
+      expect(story.last.find(({ type }) => type === 'CompensationStarted')?.data).toMatchObject({ plan: preview });
+    },
+  );
+
+  it('undoes no more at a time than the execution may have in work', () => {
+    const story = Story.of([undoable('a'), undoable('b'), undoable('c'), step('d', ['a', 'b', 'c'])], {
+      ...saga('parallel'),
+      coordination: { maxParallel: 2 },
+    });
+    for (const id of ['a', 'b', 'c']) story.complete(id);
+    expect(story.refuse('d').filter((told) => told.startsWith('TaskSubmitted'))).toEqual([
+      'TaskSubmitted ~a',
+      'TaskSubmitted ~b',
+    ]);
+    expect(story.complete('~b')).toEqual(['TaskCompleted ~b', 'TaskSubmitted ~c']);
+  });
+});
+
+describe('a saga with a pivot', () => {
+  const pivoted = () =>
+    Story.of([undoable('a'), undoable('p', ['a'], { pivot: true }), undoable('b', ['p']), step('c', ['b'])]);
+
+  it('is undone before the pivot', () => {
+    const story = pivoted();
+    story.complete('a');
+    expect(story.refuse('p')).toContain('CompensationStarted a');
+  });
+
+  it('goes forward only after it: a failure waits for a person, and nothing is undone', () => {
+    const story = pivoted();
+    for (const id of ['a', 'p', 'b']) story.complete(id);
+    expect(story.refuse('c')).toEqual([
+      'TaskAttemptFailed c',
+      'TaskFailed c',
+      'ExecutionAborting step_failed',
+      'ExecutionFailed REFUSED',
+    ]);
+    expect(story.when({ type: 'CancelExecution', compensate: true })).toEqual(['refused PivotPassed']);
+    expect(story.when({ type: 'RetryExecution' })).toEqual(['ExecutionReopened c', 'TaskRedriven c #2']);
+  });
+
+  it.each(['lose', 'timeOut'] as const)('does not go back when the pivot may have taken effect (%s)', (how) => {
+    const story = pivoted();
+    story.complete('a');
+    expect(story[how]('p').at(-1)).toMatch(/^ExecutionFailed/);
+    expect(story.when({ type: 'CancelExecution', compensate: true })).toEqual(['refused PivotPassed']);
+    expect(story.when({ type: 'CancelExecution', compensate: false })).toContain('ExecutionCancelled');
+  });
+
+  it('does not go back when the pivot completes while it aborts', () => {
+    const story = Story.of([undoable('a'), step('p', ['a'], { pivot: true }), step('x')]);
+    story.complete('a');
+    expect(story.refuse('x')).toContain('ExecutionAborting step_failed backward');
+    expect(story.complete('p')).toEqual(['TaskCompleted p', 'ExecutionFailed REFUSED']);
+  });
+});
+
+describe('an undo that fails for good', () => {
+  const parked = (facts: Parameters<typeof saga>[1] = {}) => {
+    const story = failing(saga('backward', facts));
+    story.refuse('~c');
+    return story;
+  };
+
+  it('is parked, and stops the rest', () => {
+    const story = failing();
+    expect(story.refuse('~c')).toEqual([
+      'TaskAttemptFailed ~c',
+      'TaskFailed ~c',
+      'CompensationParked c',
+      'ExecutionCompensationFailed',
+    ]);
+    expect(story.status).toBe('compensation_failed');
+    expect(story.last.at(-1)?.data).toMatchObject({ parked: ['c'] });
+  });
+
+  it('is parked, and the rest goes on where it may', () => {
+    const story = failing(saga('backward', { onCompensationFailure: 'continue' }));
+    expect(story.refuse('~c')).toEqual([
+      'TaskAttemptFailed ~c',
+      'TaskFailed ~c',
+      'CompensationParked c',
+      'TaskSubmitted ~b',
+    ]);
+    story.complete('~b');
+    expect(story.complete('~a')).toEqual(['TaskCompleted ~a', 'ExecutionCompensationFailed']);
+    story.when({ type: 'RetryCompensation', unit: 'c' });
+    expect(story.complete('~c', 1, { attempt: 2 })).toEqual(['TaskCompleted ~c', 'ExecutionCompensated']);
+  });
+
+  it('is parked when its input cannot be made', () => {
+    const compensation = { capability: 'undo', input: '= self.output.missing' };
+    const story = Story.of([step('a', [], { compensation }), step('b', ['a'])]);
+    story.complete('a', {});
+    expect(story.refuse('b').slice(2)).toEqual([
+      'ExecutionAborting step_failed backward',
+      'CompensationStarted a',
+      'CompensationParked a',
+      'ExecutionCompensationFailed',
+    ]);
+    expect(story.when({ type: 'RetryCompensation', unit: 'a' })).toEqual(['CompensationParked a']);
+    expect(story.when({ type: 'RetryCompensation', unit: 'a', input: { id: 1 } })).toEqual(['TaskSubmitted ~a']);
+    expect(story.complete('~a')).toEqual(['TaskCompleted ~a', 'ExecutionCompensated']);
+  });
+
+  it('is tried again as the same task', () => {
+    const story = parked();
+    expect(story.when({ type: 'RetryCompensation', unit: 'c' })).toEqual(['TaskRedriven ~c #2']);
+    expect(story.status).toBe('compensating');
+    expect(story.when({ type: 'RetryCompensation', unit: 'c' })).toEqual(['refused CompensationNotParked']);
+    expect(story.complete('~c', 1, { attempt: 2 })).toEqual(['TaskCompleted ~c', 'TaskSubmitted ~b']);
+  });
+
+  it('is tried again with another input as another task', () => {
+    const story = parked();
+    const before = story.taskOf('~c').taskId;
+    expect(story.when({ type: 'RetryCompensation', unit: 'c', input: 'by name' })).toEqual(['TaskSubmitted ~c']);
+    expect(story.taskOf('~c')).toMatchObject({ input: 'by name' });
+    expect(story.taskOf('~c').taskId).not.toBe(before);
+    expect(story.refuse('~c')).toContain('ExecutionCompensationFailed');
+  });
+
+  it('is taken on by a person', () => {
+    const story = parked();
+    expect(story.when({ type: 'SkipCompensation', unit: 'c', reason: 'done by hand' })).toEqual([
+      'CompensationSkipped c',
+      'TaskSubmitted ~b',
+    ]);
+    story.complete('~b');
+    expect(story.complete('~a')).toEqual(['TaskCompleted ~a', 'ExecutionCompensated']);
+    expect(story.last.at(-1)?.data).toMatchObject({ compensated: 2, skipped: 1 });
+  });
+
+  it('is handed over and stays owed', () => {
+    const story = parked();
+    expect(story.when({ type: 'HandOverCompensation', unit: 'c', to: 'ops', note: '4711' })).toEqual([
+      'CompensationHandedOver c',
+    ]);
+    expect(story.state.compensation?.debts.get('c')).toMatchObject({ phase: 'parked', handedOverTo: 'ops' });
+    expect(story.status).toBe('compensation_failed');
+  });
+
+  it('may answer late after all', () => {
+    const story = failing();
+    expect(story.lose('~c')).toContain('CompensationParked c');
+    expect(story.complete('~c')).toEqual(['TaskCompleted ~c', 'TaskSubmitted ~b']);
+    expect(story.status).toBe('compensating');
+  });
+
+  it('stays with the person who took it on when it answers late', () => {
+    const story = failing();
+    story.lose('~c');
+    story.when({ type: 'SkipCompensation', unit: 'c', reason: 'done by hand' });
+    expect(story.complete('~c')).toEqual(['TaskCompleted ~c']);
+    story.complete('~b');
+    story.complete('~a');
+    expect(story.last.at(-1)?.data).toMatchObject({ compensated: 2, skipped: 1 });
+  });
+
+  it('is dealt with at the desk only when it is there', () => {
+    const story = parked();
+    expect(story.when({ type: 'SkipCompensation', unit: 'b', reason: 'r' })).toEqual(['refused CompensationNotParked']);
+    expect(story.when({ type: 'SkipCompensation', unit: 'd', reason: 'r' })).toEqual(['refused CompensationNotFound']);
+    expect(story.when({ type: 'HandOverCompensation', unit: 'toString', to: 'x' })).toEqual([
+      'refused CompensationNotFound',
+    ]);
+    expect(chain().when({ type: 'RetryCompensation', unit: 'a' })).toEqual(['refused CompensationNotFound']);
+  });
+});
+
+describe('an execution that undoes', () => {
+  it('starts no step, and cannot be cancelled, retried, skipped or expired', () => {
+    const story = failing({ timeoutMs: 1 });
+    expect(story.when({ type: 'CancelExecution', compensate: false })).toEqual(['refused ExecutionNotCancellable']);
+    expect(story.when({ type: 'RetryExecution' })).toEqual(['refused ExecutionNotRetryable']);
+    expect(story.when({ type: 'SkipStep', step: 'd', reason: 'r' })).toEqual(['refused ExecutionEnded']);
+    expect(story.after(10).when({ type: 'ExpireExecution' })).toEqual([]);
+    story.refuse('~c');
+    expect(story.when({ type: 'CancelExecution', compensate: false })).toEqual(['refused ExecutionNotCancellable']);
+    expect(story.when({ type: 'SkipStep', step: 'd', reason: 'r' })).toEqual(['refused ExecutionEnded']);
+  });
+
+  it('can be paused', () => {
+    const story = failing();
+    story.when({ type: 'PauseExecution' });
+    expect(story.complete('~c')).toEqual(['TaskCompleted ~c']);
+    expect(story.when({ type: 'ResumeExecution' })).toEqual(['ExecutionResumed', 'TaskSubmitted ~b']);
+  });
+
+  it('begins when it goes on, if it fails while paused', () => {
+    const story = chain();
+    story.complete('a');
+    story.when({ type: 'PauseExecution' });
+    expect(story.refuse('b')).toEqual([
+      'TaskAttemptFailed b',
+      'TaskFailed b',
+      'ExecutionAborting step_failed backward',
+      'CompensationStarted a',
+    ]);
+    expect(story.when({ type: 'ResumeExecution' })).toEqual(['ExecutionResumed', 'TaskSubmitted ~a']);
+  });
+
+  it('is not held up by a pause when it is cancelled', () => {
+    const story = chain();
+    story.complete('a');
+    story.when({ type: 'PauseExecution' });
+    story.when({ type: 'CancelExecution', compensate: true });
+    expect(story.release('b', false)).toEqual(['TaskCancelled b', 'CompensationStarted a', 'TaskSubmitted ~a']);
+  });
+
+  it('gives an undo up to the end of its attempts', () => {
+    const compensation = { capability: 'undo', retry: { kind: 'immediate', maxAttempts: 2 } } as const;
+    const story = Story.of([step('a', [], { compensation }), step('b', ['a'])]);
+    story.complete('a');
+    story.refuse('b');
+    expect(story.fail('~a')).toEqual(['TaskAttemptFailed ~a']);
+    expect(story.complete('~a', 1, { attempt: 2 })).toContain('ExecutionCompensated');
+  });
+
+  it('is not called off by the pool: undoing goes on while it aborts', () => {
+    const story = failing();
+    expect(story.release('~c', false)).toEqual([]);
+    expect(story.release('~c', true)).toEqual([]);
+  });
+
+  it('is undone after its deadline', () => {
+    const story = chain({ timeoutMs: 1_000 });
+    story.complete('a');
+    expect(story.after(1_000).when({ type: 'ExpireExecution' })).toEqual([
+      'ExecutionAborting deadline_passed backward !',
+    ]);
+    expect(story.release('b', true)).toEqual(['TaskCancelled b', 'CompensationStarted b a<b', 'TaskSubmitted ~b']);
+  });
+
+  it('is undone when a failed one is cancelled with it', () => {
+    const story = Story.of([undoable('a'), step('b', ['a'])], { output: '= tasks.b.output.missing' });
+    story.complete('a');
+    expect(story.complete('b', {})).toContain('ExecutionFailed OUTPUT_FAILED');
+    expect(story.when({ type: 'CancelExecution', compensate: true })).toEqual([
+      'ExecutionAborting cancelled backward !',
+      'CompensationStarted a',
+      'TaskSubmitted ~a',
+    ]);
+  });
+});
