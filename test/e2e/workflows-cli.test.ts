@@ -1,0 +1,474 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { run } from '../../src/cli/run.ts';
+import { AgentFailure } from '../../src/dispatch/transports/local.ts';
+import { type Baton, startBaton } from '../../src/main.ts';
+import { readConfig } from '../../src/platform/config.ts';
+import { freshDatabase, freshEventStore } from '../support/servers.ts';
+import { type Ended, runCli, runHere } from './cli-process.ts';
+
+let folder: string;
+let stores: {
+  eventStore: Awaited<ReturnType<typeof freshEventStore>>;
+  database: Awaited<ReturnType<typeof freshDatabase>>;
+};
+let baton: Baton;
+let env: Record<string, string>;
+
+/** Calls of the agent `slow` wait here until they are let go. */
+const gate = {
+  waiting: [] as (() => void)[],
+  async arrived(count = 1): Promise<void> {
+    await expect.poll(() => this.waiting.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(count);
+  },
+  open(): void {
+    for (const release of this.waiting.splice(0)) release();
+  },
+};
+/** Whether the undo of `pay` works. */
+let refunds = false;
+
+const cli = (...args: string[]): Promise<Ended> => runHere(['workflows', ...args], env);
+
+const json = async <Value>(...args: string[]): Promise<Value> => {
+  const { code, out, err } = await cli(...args, '--json');
+  expect(code, `${out}${err}`).toBe(0);
+  expect(out.trimEnd()).not.toContain('\n');
+  return JSON.parse(out) as Value;
+};
+
+const start = async (name: string, ...args: string[]): Promise<string> =>
+  (await json<{ executionId: string }>('start', name, ...args)).executionId;
+
+type Step = { readonly id: string; readonly state: string };
+const statesOf = async (id: string): Promise<string> =>
+  (await json<{ steps: Step[] }>('status', id)).steps
+    .map((step) => `${step.id} ${step.state.toLowerCase()}`)
+    .join(', ');
+
+const statusOf = async (id: string): Promise<string> => (await json<{ status: string }>('status', id)).status;
+
+const write = async (name: string, text: string): Promise<string> => {
+  const path = join(folder, name);
+  await writeFile(path, text);
+  return path;
+};
+
+const ORDER = `
+name: order
+version: 1.0.0
+description: Takes an order to its customer
+pattern: saga
+tasks:
+  - id: reserve
+    capability: work
+    compensation: { capability: undo }
+  - id: pay
+    capability: work
+    dependsOn: [reserve]
+    input: { amount: = input.amount }
+    compensation: { capability: refund }
+  - id: ship
+    capability: slow
+    dependsOn: [pay]
+    onFailure: fail
+    retry: { maxAttempts: 1 }
+output: { paid: = tasks.pay.output.amount }
+`;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'baton-workflows-'));
+  const [eventStore, database] = await Promise.all([freshEventStore(), freshDatabase()]);
+  stores = { eventStore, database };
+  const servers = {
+    BATON_DATA_DIR: folder,
+    EVENTSTORE_URL: eventStore.connectionString,
+    DATABASE_URL: database.url,
+    REDIS_URL: inject('redisUrl'),
+  };
+  baton = await startBaton(readConfig({ ...servers, BATON_PORT: '0', BATON_LOG_LEVEL: 'error' }));
+  env = { ...servers, BATON_URL: baton.url ?? '' };
+  const agent = (agentId: string, ...names: string[]) => ({ agentId, capabilities: names.map((name) => ({ name })) });
+  await baton.agent(agent('worker', 'work', 'undo'), (input) => input);
+  await baton.agent(agent('slowly', 'slow'), async (input) => {
+    await new Promise<void>((resolve) => gate.waiting.push(resolve));
+    if ((input as { fail?: boolean } | null)?.fail === true)
+      throw new AgentFailure('REFUSED', 'not today', { retryable: false });
+    return { done: true };
+  });
+  await baton.agent(agent('cashier', 'refund'), () => {
+    if (!refunds) throw new AgentFailure('BANK_CLOSED', 'the bank is closed', { retryable: false });
+    return null;
+  });
+  expect(await json('publish', await write('order.yaml', ORDER))).toMatchObject({ name: 'order', repeated: false });
+}, 120_000);
+
+afterAll(async () => {
+  gate.open();
+  await baton?.stop();
+  await stores?.database.drop();
+  await stores?.eventStore.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe('a version of a workflow', () => {
+  it('is checked without a server, published once, and shown with its plan', async () => {
+    const file = join(folder, 'order.yaml');
+    const checked = await runHere(['workflows', 'validate', file], {});
+    expect(checked).toMatchObject({ code: 0, err: '' });
+    expect(checked.out).toMatch(/^critical path +reserve → pay → ship +\(3 tasks, no estimates\)$/m);
+    expect(checked.out).toContain('NO_COMPENSATION');
+    expect(await cli('publish', file)).toMatchObject({ code: 0, out: 'order@1.0.0 was published before\n' });
+    const shown = await cli('show', 'order');
+    expect(shown.out).toMatch(/^workflow +order@1\.0\.0$/m);
+    expect(shown.out).toMatch(/^ +2 {2}pay$/m);
+    expect(await json('list', '--name', 'order')).toMatchObject({ totalCount: 1, items: [{ taskCount: 3 }] });
+    const drawn = await cli('graph', 'order');
+    expect(drawn.out).toContain('n1["pay<br/>work"]');
+    expect((await cli('graph', file)).out).toBe(drawn.out);
+  });
+
+  it('is not changed once it was published', async () => {
+    const file = await write('changed.yaml', ORDER.replace('capability: slow', 'capability: work'));
+    const { code, out, err } = await cli('publish', file);
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toContain('1.0.0');
+  });
+
+  it('can be retired', async () => {
+    await json('publish', await write('old.yaml', ORDER.replace('name: order', 'name: old')));
+    expect(await cli('deprecate', 'old', '1.0.0', '--reason', 'slow')).toMatchObject({ out: 'old@1.0.0 deprecated\n' });
+    expect((await cli('start', 'old')).code).toBe(2);
+    expect(await cli('archive', 'old', '1.0.0')).toMatchObject({ code: 0, out: 'old@1.0.0 archived\n' });
+    const { code, err } = await cli('start', 'old', '--version', '1.0.0');
+    expect(code).toBe(2);
+    expect(err).toContain('VERSION_ARCHIVED');
+  });
+});
+
+describe('an execution', () => {
+  it('is started once under a key, watched to its end, and replayed from the log', async () => {
+    const args = ['order', '--input', '{"amount":3}', '--tag', 'first', '--idempotency-key', 'order-1'];
+    const id = await start(...(args as [string, ...string[]]));
+    expect(await start(...(args as [string, ...string[]]))).toBe(id);
+    await gate.arrived();
+    const why = await cli('why', id);
+    expect(why.out).toMatch(/nothing waits; the execution is executing/);
+    const watched = cli('watch', id);
+    gate.open();
+    const { code, out, err } = await watched;
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    const types = out
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(/ +/)[1]);
+    expect(types[0]).toBe('ExecutionStarted');
+    expect(types.at(-1)).toBe('ExecutionCompleted');
+    expect(await json('status', id)).toMatchObject({ status: 'COMPLETED', output: { paid: 3 }, tags: ['first'] });
+    const text = (await cli('status', id)).out;
+    expect(text).toMatch(/^ship +completed +1 +slowly /m);
+    expect(text).toMatch(/^time spent +.*agents/m);
+    const listed = await json<{ items: { id: string }[] }>('executions', '--tag', 'first');
+    expect(listed.items.map((one) => one.id)).toEqual([id]);
+    const replayed = await cli('replay', id);
+    expect(replayed.code, replayed.out).toBe(0);
+    expect(replayed.out).toContain('replayed state equals what the server says\n');
+    expect(replayed.out).toMatch(/^ +\d+ +\d+ +\S+ +TaskCompleted +pay +completed by worker in attempt 1 /m);
+    expect((await cli('graph', id)).out).toContain(':::completed');
+    expect((await cli('graph', id, '--format', 'dot')).out).toMatch(/^digraph "order@1\.0\.0, execution /);
+  });
+
+  it('can be waited for, and shown on a terminal while it runs', async () => {
+    const screen = { columns: 90, rows: 20, text: '' };
+    const output = { out: '' };
+    const terminal = {
+      env,
+      stdin: Readable.from([]),
+      out: (text: string) => {
+        output.out += text;
+      },
+      err: () => {},
+      progress: {
+        ...screen,
+        write: (text: string) => {
+          screen.text += text;
+          return true;
+        },
+      } as unknown as NodeJS.WriteStream,
+      colour: false,
+    };
+    const running = run(terminal, ['workflows', 'start', 'order', '--input', '{"amount":1}', '--watch']);
+    await gate.arrived();
+    await expect.poll(() => screen.text, { timeout: 20_000 }).toMatch(/● ship/);
+    gate.open();
+    expect(await running).toBe(0);
+    expect(screen.text).toContain('\u001b[5A\u001b[J');
+    expect(screen.text).toMatch(/\[={30}\] 100 % {2}3 of 3 steps {2}completed/);
+    expect(output.out).toMatch(/^\S+ +ExecutionCompleted +completed after \d+ ms\n$/);
+    const waiting = cli('start', 'order', '--input', '{"amount":2}', '--wait');
+    await gate.arrived();
+    gate.open();
+    const { code, out } = await waiting;
+    expect(code).toBe(0);
+    expect(out).toMatch(/^output +\{"paid":2\}$/m);
+  });
+
+  it('can be paused and resumed', async () => {
+    const id = await start('order', '--input', '{"amount":1}');
+    await gate.arrived();
+    expect(await cli('pause', id, '--reason', 'lunch')).toMatchObject({ code: 0, out: `${id} paused\n` });
+    expect(await cli('pause', id)).toMatchObject({ code: 1, out: '' });
+    expect(await statusOf(id)).toBe('PAUSED');
+    expect(await cli('resume', id)).toMatchObject({ code: 0, out: `${id} resumed\n` });
+    gate.open();
+    expect((await cli('watch', id)).code).toBe(0);
+  });
+
+  it('is watched further where a connection broke, each event once', async () => {
+    const { port, cut, close } = await proxyTo(baton.url ?? '');
+    try {
+      const id = await start('order', '--input', '{"amount":1}');
+      await gate.arrived();
+      const seen = { out: '' };
+      const watched = run(
+        {
+          env,
+          stdin: Readable.from([]),
+          out: (text) => {
+            seen.out += text;
+          },
+          err: () => {},
+          progress: undefined,
+          colour: false,
+        },
+        ['workflows', 'watch', id, '--json', '--url', `http://127.0.0.1:${port}`],
+      );
+      await expect.poll(() => seen.out, { timeout: 20_000 }).toContain('"unit":"ship"');
+      expect(cut()).toBeGreaterThan(0);
+      gate.open();
+      expect(await watched).toBe(0);
+      const positions = seen.out
+        .trimEnd()
+        .split('\n')
+        .map((line) => BigInt((JSON.parse(line) as { position: string }).position));
+      const timeline = await json<{ events: unknown[] }>('replay', id);
+      expect(positions).toHaveLength(timeline.events.length);
+      expect(positions).toEqual([...new Set(positions)].sort((a, b) => (a < b ? -1 : 1)));
+    } finally {
+      close();
+    }
+  });
+
+  it('goes on from a failure, with another input, or from a past moment as another execution', async () => {
+    await json(
+      'publish',
+      await write(
+        'once.yaml',
+        ORDER.replace('name: order', 'name: once')
+          .replace(/ {4}compensation.*\n/g, '')
+          .replace('    dependsOn: [pay]\n', '    dependsOn: [pay]\n    input: { fail: true }\n'),
+      ),
+    );
+    const id = await start('once', '--input', '{"amount":4}');
+    await gate.arrived();
+    gate.open();
+    expect((await cli('watch', id)).code).toBe(1);
+    expect(await statusOf(id)).toBe('FAILED');
+    expect((await cli('status', id)).out).toMatch(/^ship +failed .*REFUSED: not today$/m);
+    expect(await cli('retry', id, '--input', '{}')).toMatchObject({ code: 2 });
+    expect(await cli('retry', id, '--step', 'pay')).toMatchObject({ code: 1, out: '' });
+    expect(await cli('retry', id, '--step', 'ship', '--input', '{"fail":false}')).toMatchObject({ code: 0 });
+    await gate.arrived();
+    gate.open();
+    expect((await cli('watch', id)).code).toBe(0);
+    const { events } = await json<{ events: { revision: string; type: string; unit: string }[] }>('replay', id);
+    const paid = events.find(({ type, unit }) => type === 'TaskCompleted' && unit === 'pay')?.revision ?? '';
+    const then = await cli('replay', id, '--until', paid);
+    expect(then.out).toMatch(/^state after revision \d+$/m);
+    expect(then.out).toMatch(/^ship +(open|pending)/m);
+    const fork = (await cli('fork', id, '--revision', paid, '--rerun', 'pay', '--input', '{"amount":9}')).out.trim();
+    await gate.arrived();
+    expect(await statesOf(fork)).toBe('reserve completed, pay completed, ship open');
+    expect((await cli('status', fork)).out).toMatch(/^reserve +completed .*taken over$/m);
+    gate.open();
+    expect((await cli('watch', fork)).code).toBe(1); // the definition's input still says to fail
+    expect(await cli('skip', fork, 'ship', '--reason', 'by hand')).toMatchObject({ code: 0 });
+    expect((await cli('watch', fork)).code).toBe(0);
+    expect(await json('status', fork)).toMatchObject({ output: { paid: 9 }, forkedFrom: { id } });
+  });
+
+  it('is undone, and what cannot be undone waits at the desk', async () => {
+    const id = await start('order', '--input', '{"amount":5}');
+    await gate.arrived();
+    const preview = await json<{ undos: { unit: string; after: string[] }[] }>('preview', id);
+    expect(preview.undos).toEqual([
+      { unit: 'pay', after: [] },
+      { unit: 'reserve', after: ['pay'] },
+    ]);
+    expect((await cli('preview', id, '--strategy', 'forward')).out).toMatch(/^1 +reserve$/m);
+    expect(await cli('cancel', id, '--strategy', 'forward')).toMatchObject({ code: 2 });
+    expect(await cli('cancel', id, '--compensate', '--reason', 'ordered twice')).toMatchObject({ code: 0 });
+    gate.open();
+    expect((await cli('watch', id)).code).toBe(1);
+    const text = (await cli('status', id)).out;
+    expect(text).toMatch(/^status +compensation_failed$/m);
+    expect(text).toMatch(/^pay +parked .*BANK_CLOSED: the bank is closed$/m);
+    const position = (await json<{ position: string }>('debts', 'hand-over', id, 'pay', '--to', 'accounting')).position;
+    const debts = await json<{ items: object[] }>('debts', '--execution', id, '--at-least', position);
+    expect(debts.items).toMatchObject([{ unit: 'pay', status: 'HANDED_OVER', handedOverTo: 'accounting' }]);
+    expect((await cli('debts', 'skip', id, 'reserve', '--reason', 'x')).code).toBe(1);
+    refunds = true;
+    expect(await cli('debts', 'retry', id, 'pay')).toMatchObject({ code: 0 });
+    await expect.poll(() => statusOf(id), { timeout: 20_000 }).toBe('COMPENSATED');
+    expect((await cli('graph', id)).out).toMatch(/u1\(.*completed"\):::completed/);
+    expect((await cli('replay', id)).code).toBe(0);
+  });
+
+  it('can be told what it waits for', async () => {
+    const tasks = [
+      { id: 'paid', waitFor: { kind: 'event', name: 'payment' } },
+      { id: 'approve', waitFor: { kind: 'decision', name: 'approval', options: ['yes', 'no'] }, dependsOn: ['paid'] },
+    ];
+    await json('publish', await write('waits.json', JSON.stringify({ name: 'waits', version: '1.0.0', tasks })));
+    const id = await start('waits');
+    expect((await cli('why', id)).out).toMatch(/^paid +event +waits for the event payment from outside$/m);
+    expect(await cli('signal', id, 'payment', '--payload', '{"amount":7}')).toMatchObject({ code: 0 });
+    expect((await cli('why', id)).out).toMatch(/^approve +decision .*\(yes, no\)$/m);
+    expect(await cli('decide', id, 'approve', 'perhaps')).toMatchObject({ code: 1, out: '' });
+    expect(await cli('decide', id, 'approve', 'yes', '--comment', 'fine')).toMatchObject({ code: 0 });
+    expect(await json('status', id)).toMatchObject({ status: 'COMPLETED', output: { approve: { option: 'yes' } } });
+  });
+
+  it('is moved to another version, or told why it cannot be', async () => {
+    const next = ORDER.replace('name: order', 'name: moves');
+    await json('publish', await write('moves.yaml', next));
+    const ids = [await start('moves', '--input', '{"amount":1}'), await start('moves', '--input', '{"amount":2}')];
+    await gate.arrived(2);
+    const renamed = next.replace('version: 1.0.0', 'version: 1.1.0').replaceAll('ship', 'send');
+    const { position } = await json<{ position: string }>('publish', await write('moves-2.yaml', renamed));
+    const dry = await cli('migrate', 'moves', '--from', '1.0.0', '--to', '1.1.0', '--dry-run', '--at-least', position);
+    expect(dry.code).toBe(1);
+    expect(dry.out).toMatch(/^\S+ +cannot move +ship is open and has no place in the new version/m);
+    expect(dry.out).toMatch(/^0 would move, 2 cannot move; nothing was changed$/m);
+    const moved = await cli('migrate', 'moves', '--to', '1.1.0', '--map', 'ship=send');
+    expect(moved).toMatchObject({ code: 0 });
+    expect(moved.out).toMatch(/^2 moved, 0 cannot move$/m);
+    gate.open();
+    for (const id of ids) {
+      expect((await cli('watch', id)).code).toBe(0);
+      expect(await statesOf(id)).toBe('reserve completed, pay completed, send completed');
+      expect((await cli('replay', id)).code).toBe(0);
+    }
+  });
+});
+
+/** A connection that can be cut. */
+const proxyTo = async (url: string): Promise<{ port: number; cut: () => number; close: () => void }> => {
+  const open = new Set<Socket>();
+  const server: Server = createServer((client) => {
+    const upstream = connectTcp(Number(new URL(url).port), '127.0.0.1');
+    for (const socket of [client, upstream]) {
+      open.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => open.delete(socket));
+    }
+    client.pipe(upstream).pipe(client);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const destroy = (): number => {
+    const count = open.size;
+    for (const socket of open) socket.destroy();
+    return count;
+  };
+  return {
+    port: (server.address() as AddressInfo).port,
+    cut: destroy,
+    close: () => {
+      destroy();
+      server.close();
+    },
+  };
+};
+
+describe('what is wrong', () => {
+  const NOBODY = '0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11';
+
+  it.each([
+    [['publish', '/nowhere.yaml'], 2, 'there is no such file'],
+    [['start', 'nope'], 1, 'workflow nope does not exist'],
+    [['start', 'order', '--version', '9.9.9'], 2, 'VERSION_NOT_FOUND'],
+    [['start', 'order', '--input', '{'], 2, 'Allowed: JSON'],
+    [['start', 'order', '--wait', '--watch'], 2, 'cannot be used with'],
+    [['show', 'nope'], 1, 'workflow "nope" does not exist'],
+    [['graph', 'nope'], 1, 'there is no file, execution or workflow "nope"'],
+    [['graph', '/nowhere.json'], 2, 'there is no such file'],
+    [['status', NOBODY], 1, 'does not exist'],
+    [['watch', NOBODY], 1, 'does not exist'],
+    [['watch', 'nope'], 1, 'does not exist'],
+    [['replay', NOBODY], 1, 'does not exist'],
+    [['pause', NOBODY], 1, 'does not exist'],
+    [['fork', NOBODY, '--revision', '-1'], 2, 'Allowed: a whole number'],
+    [['cancel', NOBODY, '--compensate', '--strategy', 'sideways'], 2, 'Allowed choices'],
+    [['skip', NOBODY, 'a'], 2, "'--reason <text>' not specified"],
+    [['migrate', 'nope', '--to', '1.0.0'], 1, 'workflow nope does not exist'],
+    [['debts', 'retry', NOBODY, 'a b'], 2, 'must be the id of a task'],
+    [['import', '--from', 'wfformat', '/nowhere.json'], 2, 'there is no such file'],
+    [['import', '/nowhere.json'], 2, "'--from <format>' not specified"],
+    [['simulate', '/nowhere.json'], 2, 'there is no such file'],
+    [['list', '--url', 'http://127.0.0.1:1'], 3, 'nothing listens there'],
+    [['watch', NOBODY, '--url', 'http://127.0.0.1:1'], 3, 'nothing listens there'],
+  ] as const)('is told in a line, without a stack: %s', async (args, code, message) => {
+    const ended = await cli(...args);
+    expect(ended.code, ended.err).toBe(code);
+    expect(ended.out).toBe('');
+    expect(ended.err).toContain(message);
+    expect(ended.err).not.toMatch(/^\s+at /m);
+  });
+
+  it('is told with every issue of a definition, from the server and without it', async () => {
+    const file = await write(
+      'bad.json',
+      '{"name":"bad","version":"1.0.0","tasks":[{"id":"a","capability":"x","dependsOn":["b"]},{"id":"c"}]}',
+    );
+    const published = await cli('publish', file);
+    expect(published.code).toBe(2);
+    expect(published.err).toContain('/definition/tasks/0/dependsOn/0: ');
+    expect(published.err).toContain('(ONE_THING_ONLY)');
+    const checked = await runHere(['workflows', 'validate', file, '--json'], {});
+    expect(checked.code).toBe(1);
+    expect(JSON.parse(checked.out)).toMatchObject({
+      valid: false,
+      issues: [{ pointer: '/tasks/0/dependsOn/0', code: 'UNKNOWN_DEPENDENCY' }, { code: 'ONE_THING_ONLY' }],
+    });
+  });
+
+  it('shows in a replay past a server that is away', async () => {
+    const id = await start('waits');
+    const { code, out } = await runHere(['workflows', 'replay', id, '--url', 'http://127.0.0.1:1'], env);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^replayed state was not compared with a server: .*nothing listens there/m);
+    const beyond = await cli('replay', id, '--until', '999');
+    expect(beyond).toMatchObject({ code: 2, out: '' });
+  });
+
+  it('does not keep the schema, an import and a graph from being printed by the process itself', async () => {
+    const instance = {
+      name: 'by hand',
+      schemaVersion: '1.5',
+      workflow: { specification: { tasks: [{ id: 'a', name: 'a', parents: [], children: [] }] } },
+    };
+    const file = await write('run.json', JSON.stringify(instance));
+    const out = join(folder, 'imported.json');
+    const imported = await runCli(['workflows', 'import', '--from', 'wfformat', file, '--out', out], {});
+    expect(imported).toMatchObject({ code: 0, err: '' });
+    expect(imported.out).toContain('by-hand@1.0.0: 1 tasks, 0 dependencies, 0 ids changed');
+    expect(JSON.parse(await readFile(out, 'utf8'))).toMatchObject({ tasks: [{ id: 'a', capability: 'simulate' }] });
+    const schema = await runCli(['workflows', 'schema'], {});
+    expect(JSON.parse(schema.out)).toMatchObject({ type: 'object', required: ['name', 'version', 'tasks'] });
+  });
+});
