@@ -63,7 +63,7 @@ describe('the replay of an execution', () => {
       'ExecutionStarted null: started ask@1.0.0, 2 steps',
       'StepWaiting approve: approve waits for a decision approval',
       'StepCompleted approve: approve completed',
-      'StepWaiting paid: paid waits for a event payment',
+      'StepWaiting paid: paid waits for an event payment',
       'ExecutionSignalled null: event payment came from outside',
       'StepCompleted paid: paid completed',
       'ExecutionCompleted null: completed after 5000 ms',
