@@ -59,8 +59,8 @@ const unmetDependencies = (execution: Running, { next, mapping, origins }: Move,
  */
 export const migrationProblems = (execution: Running, next: Workflow, mapping: Mapping): string[] => {
   const status = statusOf(execution);
-  if (execution.abort !== undefined && status !== 'failed') return [`the execution is ${status} and about to end`];
   if (hasEnded(execution) && status !== 'failed') return [`the execution has ended: it is ${status}`];
+  if (execution.abort !== undefined && status !== 'failed') return [`the execution is ${status} and about to end`];
   const problems: string[] = [];
   const origins = new Map<string, Step>();
   for (const old of execution.compiled.steps) {

@@ -188,6 +188,16 @@ const MISTAKES: Readonly<Record<string, Mistake>> = {
       { file: EVOLVE, from: "step.phase === 'open' || step.phase === 'failed';", to: "step.phase === 'open';" },
     ],
   },
+  'lets others go on while items are worked on': {
+    from: 1_613,
+    changes: [
+      {
+        file: START,
+        from: "step.definition.onFailure === 'fail' || !hasOpenItems(turn.state.steps.get(step.index))",
+        to: 'step.index >= 0',
+      },
+    ],
+  },
   'takes the answer of an attempt that is over': {
     changes: [
       {
