@@ -93,7 +93,7 @@ export class ExecutionBook {
   readonly #violations: Violations;
   readonly #saga: SagaRules;
   /** The step that asked for a sub-workflow, by the sub-workflow. */
-  readonly #askedFor = new Map<string, { readonly parentId: string; readonly step: string }>();
+  readonly #askedFor = new Map<string, { readonly parentId: string; step: string }>();
   #stored: StoredEvent | undefined;
 
   constructor(violations: Violations) {
@@ -193,9 +193,16 @@ export class ExecutionBook {
       output: undefined,
     };
     this.executions.set(keyOf(tenant, executionId), execution);
-    const asked = this.#askedFor.get(keyOf(tenant, executionId));
-    if (parent && (asked?.parentId !== parent.executionId || asked.step !== parent.unit))
-      this.#wrong('S8', execution, `${parent.unit} of ${parent.executionId} did not ask for this sub-workflow`);
+    if (parent) this.#checkWanted(execution, parent);
+  }
+
+  /** S8: a sub-workflow starts while the step that asked for it waits for it. Later, nobody would undo what it does. */
+  #checkWanted(child: ExecutionEntry, parent: NonNullable<ExecutionEntry['parent']>): void {
+    const asked = this.#askedFor.get(keyOf(child.tenant, child.executionId));
+    const step = this.executions.get(keyOf(child.tenant, parent.executionId))?.steps.get(asked?.step ?? '');
+    const isWanted = step?.own === 'waiting' && step.childId === child.executionId;
+    if (asked?.parentId !== parent.executionId || !isWanted)
+      this.#wrong('S8', child, `${parent.unit} of ${parent.executionId} does not wait for this sub-workflow`);
   }
 
   #happened(execution: ExecutionEntry, event: ExecutionEvent, to: ExecutionPhase): void {
@@ -416,6 +423,8 @@ export class ExecutionBook {
         return to === null ? [] : [[to, entry] as const];
       }),
     );
+    for (const asked of this.#askedFor.values())
+      if (asked.parentId === execution.executionId) asked.step = target(asked.step) ?? asked.step;
     execution.unitOf = new Map([...execution.unitOf].map(([taskId, unit]) => [taskId, renamed(unit) ?? unit]));
   }
 

@@ -36,7 +36,12 @@ export type UnitEntry = {
   endedAt: Position;
 };
 
-export type UndoEntry = { readonly unit: string; ended: 'no' | 'parked' | 'completed' | 'skipped' };
+export type UndoEntry = {
+  readonly unit: string;
+  ended: 'no' | 'parked' | 'completed' | 'skipped';
+  /** It has failed for good at some time; a person may have had it tried again since. */
+  hasFailed: boolean;
+};
 
 export type AbortEntry = {
   readonly reason: 'step_failed' | 'cancelled' | 'deadline_passed';

@@ -38,7 +38,7 @@ export class SagaRules {
       this.#tell('S12', execution, `it undoes ${strategy}, but aborted to undo ${execution.abort?.strategy}`);
     if (noWayBack(execution)) this.#tell('S13', execution, 'it goes back, but has passed its pivot');
     for (const task of execution.openTasks) this.#tell('S13', execution, `it goes back, but task ${task} is open`);
-    execution.undos = new Map([...planned].map((unit) => [unit, { unit, ended: 'no' as const }]));
+    execution.undos = new Map([...planned].map((unit) => [unit, { unit, ended: 'no' as const, hasFailed: false }]));
     for (const unit of owed.keys())
       if (execution.units.get(unit)?.phase !== 'completed' && execution.units.get(unit)?.uncertain)
         this.#saw('undo of an uncertain step');
@@ -67,7 +67,7 @@ export class SagaRules {
   }
 
   #isOutOfTheWay({ workflow }: ExecutionEntry, undo: UndoEntry): boolean {
-    return isClosed(undo) || (undo.ended === 'parked' && workflow.goesOnAfterFailedUndo);
+    return isClosed(undo) || (undo.hasFailed && workflow.goesOnAfterFailedUndo);
   }
 
   #comesBefore(execution: ExecutionEntry, first: string, second: string): boolean {
@@ -92,7 +92,7 @@ export class SagaRules {
     if (!undo) return;
     if (isClosed(undo) && !(late && undo.ended === 'skipped'))
       this.#tell('S11', execution, `${undo.unit} is undone twice: it was ${undo.ended}`);
-    if (undo.ended === 'parked' || late) this.#saw('undo completed after it was parked');
+    if (undo.hasFailed || late) this.#saw('undo completed after it was parked');
     if (undo.ended !== 'skipped') undo.ended = 'completed';
   }
 
@@ -114,7 +114,9 @@ export class SagaRules {
     if (!undo) this.#tell('S11', execution, `the undo of ${unit} is ${ended}, but it is not owed one`);
     else if (!from.includes(undo.ended))
       this.#tell('S11', execution, `the undo of ${unit} is ${ended}, but was ${undo.ended}`);
-    if (undo) undo.ended = ended;
+    if (!undo) return;
+    undo.ended = ended;
+    undo.hasFailed ||= ended === 'parked';
   }
 
   /** @param allUndone it says that nothing is owed any more; else that a person is needed */

@@ -170,11 +170,8 @@ describe('S8: a step starts when what it depends on has ended well', () => {
   });
   const child = { executionId: 'kid', name: 'other', input: null };
   const asking = () => execution(loose).waits('sub', { kind: 'workflow', child });
-  const kid = (parent: object) =>
-    asking().begun(workflow({ only: {} }), {
-      executionId: 'kid',
-      parent: { executionId: 'e', unit: 'sub', ...parent },
-    });
+  const kid = (log: LogBuilder) =>
+    log.begun(workflow({ only: {} }), { executionId: 'kid', parent: { executionId: 'e', unit: 'sub' } });
 
   it('is kept after a failure that is tolerated', () =>
     expect(told(execution(loose).broke('a').did('b').asked('c'))).toEqual([]));
@@ -192,8 +189,9 @@ describe('S8: a step starts when what it depends on has ended well', () => {
     ['the end of a wait that never began', execution(loose).stepDone('sub')],
     ['an event that nobody sent', execution(loose).waits('wait', { kind: 'event', name: 'ping' }).stepDone('wait')],
     ['an end while a step is missing', execution().did('a', 'b', 'c').ended('Completed')],
-    ['a sub-workflow that nobody asked for', kid({ unit: 'a' })],
-    ['a sub-workflow joined before it ended', kid({}).stepDone('sub')],
+    ['a sub-workflow that nobody asked for', kid(execution(loose))],
+    ['a sub-workflow that starts when nobody waits for it any more', kid(asking().aborting().stepBroke('sub'))],
+    ['a sub-workflow joined before it ended', kid(asking()).stepDone('sub')],
     ['a sub-workflow joined that never started', asking().stepDone('sub')],
   ])('is broken by %s', (_, broken) => expect(kinds(broken)).toEqual(['S8']));
 
