@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startChildExecution } from '../../src/commands/start-execution.ts';
 import { TRIP, workingFor } from '../support/saga.ts';
 import { type ApiWithReadModels, startApiWithReadModels } from './api-setup.ts';
 
@@ -340,6 +341,39 @@ describe('a list of executions', () => {
       totalCount: 1,
       nodes: [{ id, status: 'EXECUTING', currentPhase: '1 of 2: flight, hotel' }],
     });
+  });
+});
+
+describe('what executions lead to', () => {
+  it('is asked of Postgres once per kind of thing, however many executions it is of', async () => {
+    await work.publish({ ...SAGA, name: 'many' });
+    const ids = await Promise.all(Array.from({ length: 10 }, () => work.start({ workflow: 'many' })));
+    const outer = await started({
+      name: 'outer',
+      version: '1.0.0',
+      tasks: [{ id: 'inner', workflow: { name: 'many' } }],
+    } as never);
+    const { waiting } = (await work.stateOf(outer)).steps.get(0);
+    const child = { executionId: waiting!.childId!, name: 'many', input: null };
+    await startChildExecution(
+      api.commands,
+      { tenant: 'default', actor: 'outer' },
+      { ...child, parent: { executionId: outer, unit: 'inner' } },
+    );
+    const query = `query ($p: Position) { executions(filter: { workflow: "many" }, first: 11, atLeast: $p) {
+      nodes { id input output definition { taskCount } compensationDebts { unit } parent { id } children { id } forks { id } } } }`;
+    let nodes: { id: string; parent: { id: string } | null }[] = [];
+    const position = await head();
+    const statements = await api.statementsOf(async () => {
+      nodes = (await api.post(query, { p: position })).data.executions.nodes;
+    });
+    expect(nodes.map(({ id }) => id).toSorted()).toEqual([...ids, child.executionId].toSorted());
+    expect(nodes[0]).toMatchObject({ id: child.executionId, parent: { id: outer } });
+    expect(await ask(outer, 'children { id parentStep }')).toEqual({
+      children: [{ id: child.executionId, parentStep: 'inner' }],
+    });
+    // The page, and inputs, outputs, definitions, debts, parents, children, forks; freshness may poll.
+    expect(statements).toBeLessThanOrEqual(9);
   });
 });
 

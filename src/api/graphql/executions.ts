@@ -98,15 +98,6 @@ const allocatedAgents = async (execution: Running, context: ApiContext): Promise
   );
 };
 
-const related = async (
-  { reads }: ApiContext,
-  filter: Pick<ExecutionFilter, 'parentExecutionId' | 'forkedFrom'>,
-): Promise<ExecutionRow[]> => {
-  const page = await listExecutions(reads.pool, reads.tenant, filter, { first: MAX_PAGE });
-  reads.reflected(page.position);
-  return page.edges.map(({ node }) => node);
-};
-
 const ABORT_REASONS = ['step_failed', 'cancelled', 'deadline_passed'] as const satisfies readonly Abort['reason'][];
 
 export type ExecutionParts = {
@@ -211,7 +202,7 @@ export const addExecutionTypes = (builder: Builder, given: ExecutionParts) => {
       children: t.field({
         type: [Execution],
         description: `Sub-workflows, newest first; at most ${MAX_PAGE}, more by \`executions(filter: {parentExecutionId})\`.`,
-        resolve: ({ executionId }, _, context) => related(context, { parentExecutionId: executionId }),
+        resolve: ({ executionId }, _, { reads }) => reads.children.load(executionId),
       }),
       forkedFrom: t.field({
         type: Execution,
@@ -225,7 +216,7 @@ export const addExecutionTypes = (builder: Builder, given: ExecutionParts) => {
       forks: t.field({
         type: [Execution],
         description: `Newest first; at most ${MAX_PAGE}.`,
-        resolve: ({ executionId }, _, context) => related(context, { forkedFrom: executionId }),
+        resolve: ({ executionId }, _, { reads }) => reads.forks.load(executionId),
       }),
       position: t.expose('updatedPosition', { type: 'Position', description: 'Of the last event in this row.' }),
       currentPhase: t.string({

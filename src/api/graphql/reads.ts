@@ -8,8 +8,9 @@ import { getAssignments } from '../../projections/assignments/queries.ts';
 import type { AssignmentRow } from '../../projections/assignments/table.ts';
 import type { Queryable } from '../../projections/database.ts';
 import { getDebts } from '../../projections/executions/debts.ts';
-import { getExecutionPayloads, getExecutions } from '../../projections/executions/queries.ts';
+import { getExecutionPayloads, getExecutions, getRelatedExecutions } from '../../projections/executions/queries.ts';
 import type { DebtRow, ExecutionPayloadKind, ExecutionRow } from '../../projections/executions/table.ts';
+import { MAX_PAGE } from '../../projections/page.ts';
 import type { Reading } from '../../projections/snapshot.ts';
 import { getTaskAttempts } from '../../projections/task-attempts/queries.ts';
 import type { TaskAttemptRow } from '../../projections/task-attempts/table.ts';
@@ -63,6 +64,10 @@ export class Reads {
   readonly openTasks: DataLoader<string, number>;
   readonly taskEvents: DataLoader<string, readonly StoredEvent[]>;
   readonly executions: DataLoader<string, ExecutionRow | null>;
+  /** The newest `MAX_PAGE` sub-workflows of an execution. */
+  readonly children: DataLoader<string, readonly ExecutionRow[]>;
+  /** The newest `MAX_PAGE` forks of an execution. */
+  readonly forks: DataLoader<string, readonly ExecutionRow[]>;
   readonly debts: DataLoader<string, readonly DebtRow[]>;
   /** All versions of a workflow, newest publication first. */
   readonly workflowVersions: DataLoader<string, readonly WorkflowVersionRow[]>;
@@ -99,6 +104,14 @@ export class Reads {
     this.executions = new DataLoader(async (ids) =>
       ordered(ids, await this.of(getExecutions(pool, tenant, ids)), ({ executionId }) => executionId),
     );
+    this.children = new DataLoader(async (ids) => {
+      const rows = await this.of(getRelatedExecutions(pool, tenant, 'children', ids, MAX_PAGE));
+      return grouped(ids, rows, ({ parentExecutionId }) => parentExecutionId ?? '');
+    });
+    this.forks = new DataLoader(async (ids) => {
+      const rows = await this.of(getRelatedExecutions(pool, tenant, 'forks', ids, MAX_PAGE));
+      return grouped(ids, rows, ({ forkedFrom }) => forkedFrom ?? '');
+    });
     this.debts = new DataLoader(async (ids) =>
       grouped(ids, await this.of(getDebts(pool, tenant, ids)), ({ executionId }) => executionId),
     );
@@ -137,6 +150,8 @@ export class Reads {
       this.openTasks,
       this.taskEvents,
       this.executions,
+      this.children,
+      this.forks,
       this.debts,
       this.workflowVersions,
       ...this.#payloads.values(),

@@ -207,7 +207,8 @@ const RANK: ReadonlyMap<NotRunningReason, number> = new Map(
     (reason, index) => [reason, index],
   ),
 );
-const rankOf = ({ reason }: Finding): number => RANK.get(reason) ?? RANK.size;
+const rankOf = ({ reason }: Pick<NotRunning, 'reason'>): number => RANK.get(reason) ?? RANK.size;
+const byRank = (a: Pick<NotRunning, 'reason'>, b: Pick<NotRunning, 'reason'>): number => rankOf(a) - rankOf(b);
 
 const findingsOf = (execution: Running): Finding[] => [
   ...stepsOf(execution).flatMap((view) => ofStep(view) ?? []),
@@ -216,9 +217,8 @@ const findingsOf = (execution: Running): Finding[] => [
 
 /** Why each step and each undo that is neither done nor in an agent's hands does not run. Those that somebody could end come first. */
 export const whyNotRunning = async (execution: Running, holders: Holders): Promise<NotRunning[]> => {
-  const findings = findingsOf(execution)
-    .sort((a, b) => rankOf(a) - rankOf(b))
-    .slice(0, MAX_ENTRIES);
+  const all = findingsOf(execution);
+  const findings = all.length > MAX_ENTRIES ? all.sort(byRank).slice(0, MAX_ENTRIES) : all;
   const asked = findings.flatMap(({ ask }) => ask);
   const rows = await holders.tasks(asked);
   const rowOf = new Map(asked.map((taskId, index) => [taskId, rows[index] ?? null]));
@@ -234,5 +234,6 @@ export const whyNotRunning = async (execution: Running, holders: Holders): Promi
           ),
     ),
   );
-  return entries.filter((entry) => entry !== undefined);
+  // What the read models told has changed some of the reasons.
+  return entries.filter((entry) => entry !== undefined).sort(byRank);
 };

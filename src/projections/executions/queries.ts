@@ -73,6 +73,31 @@ export const getExecutions = (
     { name: 'projections-executions' },
   );
 
+const RELATED = (column: 'parent_execution_id' | 'forked_from'): string =>
+  `SELECT e.* FROM unnest($2::uuid[]) AS origin (id) CROSS JOIN LATERAL (
+     SELECT * FROM baton.executions WHERE tenant = $1 AND ${column} = origin.id ORDER BY position DESC LIMIT $3) e`;
+
+const BY = {
+  children: { text: RELATED('parent_execution_id'), name: 'projections-child-executions' },
+  forks: { text: RELATED('forked_from'), name: 'projections-forks' },
+} as const;
+
+/** The sub-workflows or the forks of some executions, newest first, at most `limit` of each; for loading many at once. */
+export const getRelatedExecutions = (
+  pool: Queryable,
+  tenant: string,
+  by: keyof typeof BY,
+  executionIds: readonly string[],
+  limit: number,
+): Promise<Reading<ExecutionRow[]>> =>
+  snapshot<ExecutionRow>(
+    pool,
+    'executions',
+    executionsTable.columns,
+    fixed(BY[by].text, tenant, onlyUuids(executionIds), limit),
+    { name: BY[by].name, orderBy: ['position'] },
+  );
+
 /** Inputs or outputs of executions, by execution id; an execution without one is absent. */
 export const getExecutionPayloads = async (
   pool: Queryable,
