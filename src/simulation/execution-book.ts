@@ -128,6 +128,10 @@ export class ExecutionBook {
     }
   }
 
+  execution(tenant: string, executionId: string): ExecutionEntry | undefined {
+    return this.executions.get(keyOf(tenant, executionId));
+  }
+
   count(phase: ExecutionPhase): number {
     return [...this.executions.values()].filter((execution) => execution.phase === phase).length;
   }
@@ -146,7 +150,7 @@ export class ExecutionBook {
 
   #own(event: ExecutionEvent, { stream, metadata: { tenant } }: StoredEvent): void {
     const { executionId } = event.data;
-    const execution = this.executions.get(keyOf(tenant, executionId));
+    const execution = this.execution(tenant, executionId);
     const from = execution?.phase ?? 'none';
     const expected = `execution-${tenant}.${executionId}`;
     if (stream !== expected) this.#wrong('S4', event.data, `${event.type} is in ${stream}`);
@@ -199,7 +203,7 @@ export class ExecutionBook {
   /** S8: a sub-workflow starts while the step that asked for it waits for it. Later, nobody would undo what it does. */
   #checkWanted(child: ExecutionEntry, parent: NonNullable<ExecutionEntry['parent']>): void {
     const asked = this.#askedFor.get(keyOf(child.tenant, child.executionId));
-    const step = this.executions.get(keyOf(child.tenant, parent.executionId))?.steps.get(asked?.step ?? '');
+    const step = this.execution(child.tenant, parent.executionId)?.steps.get(asked?.step ?? '');
     const isWanted = step?.own === 'waiting' && step.childId === child.executionId;
     if (asked?.parentId !== parent.executionId || !isWanted)
       this.#wrong('S8', child, `${parent.unit} of ${parent.executionId} does not wait for this sub-workflow`);
@@ -348,7 +352,7 @@ export class ExecutionBook {
     { childId }: StepEntry,
     event: Extract<ExecutionEvent, { type: 'StepCompleted' | 'StepFailed' }>,
   ): void {
-    const child = this.executions.get(keyOf(execution.tenant, childId ?? ''));
+    const child = this.execution(execution.tenant, childId ?? '');
     const completed = child?.phase === 'completed';
     if (event.type === 'StepFailed') {
       this.#saw('sub-workflow failed its step');
@@ -429,7 +433,7 @@ export class ExecutionBook {
   }
 
   #ofTask(stored: StoredEvent, task: TaskEntry, executionId: string): void {
-    const execution = this.executions.get(keyOf(task.tenant, executionId));
+    const execution = this.execution(task.tenant, executionId);
     const event = { type: stored.type, data: stored.data } as TaskEvent;
     if (!execution) {
       this.#wrong('S4', { executionId }, `${event.type} of ${task.taskId}, but it never started`);

@@ -4,11 +4,11 @@ import { ExecutionBook } from './execution-book.ts';
 import { HashChains } from './hash-chains.ts';
 import type { Sometimes, SometimesCounters } from './sometimes.ts';
 import { type BookCounts, TaskBook } from './task-book.ts';
-import { type TaskView, Views } from './views.ts';
+import { type View, Views } from './views.ts';
 import { type Violation, Violations } from './violations.ts';
 import { type AgentCall, type ClientCall, checkAnswers, checkIdempotency, checkJournals } from './witnesses.ts';
 
-export type { TaskView } from './views.ts';
+export type { ExecutionView, TaskView } from './views.ts';
 export type { InvariantId, Violation } from './violations.ts';
 export type { AgentCall, ClientCall } from './witnesses.ts';
 
@@ -20,8 +20,8 @@ export type Evidence = {
   readonly log: readonly StoredEvent[];
   readonly calls?: readonly ClientCall[];
   readonly journals?: readonly AgentCall[];
-  /** Samples of the read model `tasks`, in the order they were taken. */
-  readonly views?: readonly TaskView[];
+  /** Samples of the read models `tasks` and `executions`, in the order they were taken. */
+  readonly views?: readonly View[];
   /** What the run had to meet; what shows in the log is counted there too. */
   readonly sometimes?: SometimesCounters<string>;
 };
@@ -110,7 +110,7 @@ export const checkInvariants = (evidence: Evidence, expectations: Expectations =
   const executions = new ExecutionBook(violations);
   const identity = new AppendIdentity(violations);
   const chains = new HashChains(violations);
-  const compared = new Views(violations, book, views);
+  const compared = new Views(violations, book, executions, views);
   let skipped = 0;
   let before: StoredEvent | undefined;
   for (const event of log) {
@@ -124,7 +124,7 @@ export const checkInvariants = (evidence: Evidence, expectations: Expectations =
     if (!executions.take(event, book.taskOf(event)) && !known) skipped += 1;
   }
   compared.end();
-  const unjudgedCalls = checkAnswers(calls, identity, book, violations);
+  const unjudgedCalls = checkAnswers(calls, { identity, tasks: book, executions }, violations);
   checkIdempotency(calls, violations);
   checkJournals(journals, book, violations);
   if (settled) checkSettled(book, violations);

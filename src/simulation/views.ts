@@ -1,4 +1,6 @@
 import type { Position, StoredEvent } from '../eventstore/event-store.ts';
+import type { ExecutionBook } from './execution-book.ts';
+import type { ExecutionEntry } from './execution-entry.ts';
 import type { TaskBook, TaskEntry } from './task-book.ts';
 import type { Violations } from './violations.ts';
 
@@ -13,18 +15,29 @@ export type TaskViewRow = {
   readonly failures: number;
 };
 
-/** The read model as it was at one moment: rows and checkpoint of one database snapshot. */
-export type TaskView = {
+/** A row of the read model `executions`, as far as it is compared. */
+export type ExecutionViewRow = {
+  readonly tenant: string;
+  readonly executionId: string;
+  readonly status: string;
+  /** Undos that are neither done nor taken on by a person. */
+  readonly debtsOpen: number;
+};
+
+/** A read model as it was at one moment: rows and checkpoint of one database snapshot. */
+type Sample = {
   /** Which copy of the read model; samples of one copy are compared with each other. */
   readonly name: string;
   /** Undefined: it has taken in nothing yet. */
   readonly checkpoint: Position | undefined;
   /** Hash of the event at the checkpoint, when the read model keeps it. */
   readonly checkpointHash?: string;
-  readonly rows: Iterable<TaskViewRow>;
   /** It was started over since the sample before, so its checkpoint may be lower. */
   readonly rebuilt?: boolean;
 };
+export type TaskView = Sample & { readonly rows: Iterable<TaskViewRow> };
+export type ExecutionView = Sample & { readonly executions: Iterable<ExecutionViewRow> };
+export type View = TaskView | ExecutionView;
 
 const statusOf = ({ phase, holder }: TaskEntry): string => {
   switch (phase) {
@@ -38,25 +51,35 @@ const statusOf = ({ phase, holder }: TaskEntry): string => {
   }
 };
 
+const statusOfExecution = ({ phase, paused, abort }: ExecutionEntry): string => {
+  if (paused && (phase === 'executing' || phase === 'aborting' || phase === 'compensating')) return 'paused';
+  if (phase === 'aborting') return abort?.compensate ? 'compensating' : 'executing';
+  return phase;
+};
+
+const debtsOf = ({ undos }: ExecutionEntry): number =>
+  [...(undos?.values() ?? [])].filter(({ ended }) => ended === 'no' || ended === 'parked').length;
+
 /** While it runs and once it is done, a task's attempt is beyond doubt; of a parked or cancelled one it is a matter of taste. */
 const attemptCounts = ({ phase }: TaskEntry): boolean =>
   phase === 'open' || phase === 'completed' || phase === 'indeterminate';
 
-const keyOf = ({ tenant, taskId }: { readonly tenant: string; readonly taskId: string }): string =>
-  `${tenant}/${taskId}`;
+const keyOf = (tenant: string, id: string): string => `${tenant}/${id}`;
 
 /** S14 and S15. Views wait for the position of their checkpoint, so that all are compared in one pass over the log. */
 export class Views {
   readonly #violations: Violations;
   readonly #book: TaskBook;
+  readonly #executions: ExecutionBook;
   /** By checkpoint, lowest last. */
-  readonly #waiting: TaskView[];
+  readonly #waiting: View[];
   #last: StoredEvent | undefined;
   compared = 0;
 
-  constructor(violations: Violations, book: TaskBook, views: readonly TaskView[]) {
+  constructor(violations: Violations, book: TaskBook, executions: ExecutionBook, views: readonly View[]) {
     this.#violations = violations;
     this.#book = book;
+    this.#executions = executions;
     this.#checkOrder(views);
     this.#waiting = [...views].sort((a, b) => Number((b.checkpoint ?? -1n) - (a.checkpoint ?? -1n)));
   }
@@ -76,7 +99,7 @@ export class Views {
     this.#compareUntil(() => true);
   }
 
-  #checkOrder(views: readonly TaskView[]): void {
+  #checkOrder(views: readonly View[]): void {
     const before = new Map<string, Position>();
     for (const { name, checkpoint, rebuilt } of views) {
       const known = before.get(name);
@@ -94,7 +117,8 @@ export class Views {
     }
   }
 
-  #compare({ name, checkpoint, checkpointHash, rows }: TaskView): void {
+  #compare(view: View): void {
+    const { name, checkpoint, checkpointHash } = view;
     this.compared += 1;
     const wrong = (what: string): void => this.#violations.add('S14', `view ${name} at ${checkpoint}: ${what}`);
     if (checkpointHash !== undefined && checkpoint !== undefined) {
@@ -105,15 +129,41 @@ export class Views {
           `view ${name} is at ${checkpoint}, where the log has another event than the one it took in`,
         );
     }
+    if ('rows' in view) this.#compareTasks(view.rows, wrong);
+    else this.#compareExecutions(view.executions, wrong);
+  }
+
+  #compareTasks(rows: Iterable<TaskViewRow>, wrong: (what: string) => void): void {
     const seen = new Set<string>();
     for (const row of rows) {
       const task = this.#book.task(row.tenant, row.taskId);
-      if (seen.has(keyOf(row))) wrong(`task ${row.taskId} has two rows`);
-      seen.add(keyOf(row));
+      const key = keyOf(row.tenant, row.taskId);
+      if (seen.has(key)) wrong(`task ${row.taskId} has two rows`);
+      seen.add(key);
       if (task) this.#compareRow(task, row, wrong);
       else wrong(`there is no task ${row.taskId}`);
     }
-    for (const task of this.#book.tasks.values()) if (!seen.has(keyOf(task))) wrong(`task ${task.taskId} has no row`);
+    for (const { tenant, taskId } of this.#book.tasks.values())
+      if (!seen.has(keyOf(tenant, taskId))) wrong(`task ${taskId} has no row`);
+  }
+
+  #compareExecutions(rows: Iterable<ExecutionViewRow>, wrong: (what: string) => void): void {
+    const seen = new Set<string>();
+    for (const { tenant, executionId, status, debtsOpen } of rows) {
+      const execution = this.#executions.execution(tenant, executionId);
+      const key = keyOf(tenant, executionId);
+      if (seen.has(key)) wrong(`execution ${executionId} has two rows`);
+      seen.add(key);
+      if (!execution) {
+        wrong(`there is no execution ${executionId}`);
+        continue;
+      }
+      const [expected, debts] = [statusOfExecution(execution), debtsOf(execution)];
+      if (status !== expected) wrong(`execution ${executionId} is ${status}, the log says ${expected}`);
+      if (debtsOpen !== debts) wrong(`execution ${executionId} owes ${debtsOpen} undos, the log says ${debts}`);
+    }
+    for (const { tenant, executionId } of this.#executions.executions.values())
+      if (!seen.has(keyOf(tenant, executionId))) wrong(`execution ${executionId} has no row`);
   }
 
   #compareRow(task: TaskEntry, row: TaskViewRow, wrong: (what: string) => void): void {

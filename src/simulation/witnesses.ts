@@ -1,5 +1,6 @@
 import type { Position } from '../eventstore/event-store.ts';
 import type { AppendIdentity } from './append-identity.ts';
+import type { ExecutionBook } from './execution-book.ts';
 import type { TaskBook } from './task-book.ts';
 import type { Violations } from './violations.ts';
 
@@ -13,6 +14,8 @@ export type ClientCall = {
   readonly commandId?: string;
   /** The task that the answer named, or that the call was about. */
   readonly taskId?: string;
+  /** The same of an execution. */
+  readonly executionId?: string;
   /** `fail`: refused for certain; `unknown`: no answer, or one that says that it is not known. */
   readonly outcome: 'ok' | 'fail' | 'unknown';
   /** Of the answer. */
@@ -33,32 +36,36 @@ export type AgentCall = {
   readonly applied?: boolean;
 };
 
-const isSubmission = ({ scope }: ClientCall): boolean => scope === 'SubmitTask';
+/** What calls are looked up in. */
+export type Recorded = {
+  readonly identity: AppendIdentity;
+  readonly tasks: TaskBook;
+  readonly executions: ExecutionBook;
+};
 
 /** Whether the log holds what the call was about; undefined when the call says too little to tell. */
-const isRecorded = (call: ClientCall, identity: AppendIdentity, book: TaskBook): boolean | undefined => {
-  if (call.commandId !== undefined) return identity.commands.get(call.commandId)?.tenant === call.tenant;
-  if (isSubmission(call) && call.taskId !== undefined) return book.task(call.tenant, call.taskId) !== undefined;
+const isRecorded = (call: ClientCall, { identity, tasks, executions }: Recorded): boolean | undefined => {
+  const { tenant, scope, commandId, taskId, executionId } = call;
+  if (commandId !== undefined) return identity.commands.get(commandId)?.tenant === tenant;
+  if (scope === 'SubmitTask' && taskId !== undefined) return tasks.task(tenant, taskId) !== undefined;
+  if (scope === 'StartExecution' && executionId !== undefined)
+    return executions.execution(tenant, executionId) !== undefined;
   return undefined;
 };
 
-const nameOf = ({ scope, idempotencyKey, commandId, taskId }: ClientCall): string =>
-  `${scope} ${idempotencyKey ?? commandId ?? taskId ?? ''}`.trim();
+const nameOf = ({ scope, idempotencyKey, commandId, taskId, executionId }: ClientCall): string =>
+  `${scope} ${idempotencyKey ?? commandId ?? taskId ?? executionId ?? ''}`.trim();
 
-const subjectOf = ({ tenant, commandId, taskId }: ClientCall): string => `${tenant}/${commandId ?? `task ${taskId}`}`;
+const subjectOf = ({ tenant, commandId, taskId, executionId }: ClientCall): string =>
+  `${tenant}/${commandId ?? (taskId === undefined ? `execution ${executionId}` : `task ${taskId}`)}`;
 
 /** S1 and S2. Answers how many calls could not be judged. */
-export const checkAnswers = (
-  calls: readonly ClientCall[],
-  identity: AppendIdentity,
-  book: TaskBook,
-  violations: Violations,
-): number => {
+export const checkAnswers = (calls: readonly ClientCall[], recordedIn: Recorded, violations: Violations): number => {
   // A refused call may repeat one that was accepted, or that was not answered.
   const mayBeRecorded = new Set(calls.filter(({ outcome }) => outcome !== 'fail').map(subjectOf));
   let unjudged = 0;
   for (const call of calls) {
-    const recorded = isRecorded(call, identity, book);
+    const recorded = isRecorded(call, recordedIn);
     if (recorded === undefined) unjudged += 1;
     else if (call.outcome === 'ok' && !recorded)
       violations.add('S1', `${nameOf(call)} was accepted, but the log does not have it`);
@@ -67,6 +74,8 @@ export const checkAnswers = (
   }
   return unjudged;
 };
+
+const subjectGiven = ({ taskId, executionId }: ClientCall): string | undefined => taskId ?? executionId;
 
 /** S18: one key, one body, one answer. */
 export const checkIdempotency = (calls: readonly ClientCall[], violations: Violations): void => {
@@ -77,10 +86,10 @@ export const checkIdempotency = (calls: readonly ClientCall[], violations: Viola
     const first = accepted.get(key);
     if (!first) accepted.set(key, call);
     else if (first.body !== call.body) violations.add('S18', `${nameOf(call)} was accepted with two different bodies`);
-    else if (first.taskId !== call.taskId || first.position !== call.position)
+    else if (subjectGiven(first) !== subjectGiven(call) || first.position !== call.position)
       violations.add(
         'S18',
-        `${nameOf(call)} was answered with ${call.taskId} at ${call.position} and with ${first.taskId} at ${first.position}`,
+        `${nameOf(call)} was answered with ${subjectGiven(call)} at ${call.position} and with ${subjectGiven(first)} at ${first.position}`,
       );
   }
 };

@@ -160,7 +160,7 @@ export class ExecutionCampaign {
     const memory = createMemoryEventStore({ clock: this.#clock });
     this.#store = unreliable(memory, this.#dice, this.#faults, mutant.ignoresConflicts === true);
     const { decide = executionDecider.decide, evolve = executionDecider.evolve } = mutant;
-    const decider = { ...executionDecider, decide, evolve };
+    const decider = { initialState: executionDecider.initialState, decide, evolve };
     const ports = { clock: this.#clock, random };
     const shared = commandsOver(this.#store, ports);
     this.#processes = [0, 1].map((space) => {
@@ -260,7 +260,7 @@ export class ExecutionCampaign {
     const call = { tenant: TENANT, scope, idempotencyKey, commandId, body };
     try {
       const result = await send({ ...CLIENT, idempotencyKey });
-      const answer = result.value ? { taskId: result.value.id, position: result.value.position } : {};
+      const answer = result.value ? { executionId: result.value.id, position: result.value.position } : {};
       this.calls.push({ ...call, outcome: result.ok ? 'ok' : 'fail', ...answer });
       return result.value?.id;
     } catch (error) {

@@ -344,3 +344,58 @@ describe('L1: every execution ends, or waits at the desk', () => {
     ]),
   );
 });
+
+describe('S1 and S18: calls about executions', () => {
+  const answered = { tenant: 'acme', scope: 'StartExecution', idempotencyKey: 'k', outcome: 'ok', body: '' } as const;
+  const check = (...calls: readonly object[]) =>
+    checkInvariants(
+      { log: execution().events, calls: calls.map((facts) => ({ ...answered, ...facts })) },
+      { settled: false },
+    ).violations.map(({ invariant }) => invariant);
+
+  it('are kept by an execution that is there, each time', () =>
+    expect(check({ executionId: 'e' }, { executionId: 'e' })).toEqual([]));
+  it('are broken by one that is not there', () => expect(check({ executionId: 'x' })).toEqual(['S1']));
+  it('are broken by two answers to one key', () =>
+    expect(check({ executionId: 'e' }, { executionId: 'e', position: 1n })).toEqual(['S18']));
+});
+
+describe('S14: the read model of executions is the fold of the log', () => {
+  const check = (log: LogBuilder, ...rows: readonly (readonly [status: string, debtsOpen: number, id?: string])[]) =>
+    checkInvariants(
+      {
+        log: log.events,
+        views: [
+          {
+            name: 'executions',
+            checkpoint: log.last.position,
+            executions: rows.map(([status, debtsOpen, executionId = 'e']) => ({
+              tenant: 'acme',
+              executionId,
+              status,
+              debtsOpen,
+            })),
+          },
+        ],
+      },
+      { settled: false },
+    ).violations.map(({ invariant }) => invariant);
+
+  it.each<[string, LogBuilder, number]>([
+    ['executing', execution(), 0],
+    ['paused', execution().paused(), 0],
+    ['executing', execution().aborting({ reason: 'cancelled', compensate: false }), 0],
+    ['compensating', owing(), 0],
+    ['compensating', undoing().did('~c'), 2],
+    ['compensation_failed', undoing().broke('~c').undoParked('c').undoFailed('c'), 3],
+    ['compensated', undoing().did('~c', '~b', '~a').ended('Compensated'), 0],
+  ])('is kept while it is %s', (status, log, debts) => expect(check(log, [status, debts])).toEqual([]));
+
+  it('is broken by another status, another debt, a row too many, too few or twice', () => {
+    expect(check(execution(), ['paused', 0])).toEqual(['S14']);
+    expect(check(undoing(), ['compensating', 2])).toEqual(['S14']);
+    expect(check(execution(), ['executing', 0], ['executing', 0, 'x'])).toEqual(['S14']);
+    expect(check(execution())).toEqual(['S14']);
+    expect(check(execution(), ['executing', 0], ['executing', 0])).toEqual(['S14']);
+  });
+});
