@@ -125,4 +125,17 @@ describe('the CSRD report', () => {
       }),
     );
   });
+
+  it('ends with its servers and agents when it is interrupted', async () => {
+    const child = start('--json', '--out', out);
+    const ended = endOf(child);
+    await new Promise<void>((resolve) => {
+      child.stderr.on('data', (chunk: Buffer) => {
+        if (chunk.toString().includes('ready after')) resolve();
+      });
+    });
+    child.kill('SIGINT');
+    // Its streams close only when no agent holds them any more.
+    expect(await ended).toMatchObject({ code: 130, out: '' });
+  });
 });

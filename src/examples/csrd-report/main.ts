@@ -46,15 +46,16 @@ const folderOf = (out: string): string => {
 const report = async ({ json, out, failAt, ...numbers }: Options): Promise<number> => {
   if (out === '') throw usageFailure("option '--out <dir>' needs the name of a folder");
   const chosen = out === undefined ? undefined : folderOf(out);
-  const [{ defaultOut, runReport }, { accountText, isAsAsked, summarise }] = await Promise.all([
+  const [{ configOf, defaultOut, runReport }, { accountText, isAsAsked, summarise }] = await Promise.all([
     import('./run.ts'),
     import('./account.ts'),
   ]);
-  const options = { ...numbers, failAt, out: chosen ?? folderOf(defaultOut(terminal.env)) };
+  const config = configOf(terminal.env);
+  const options = { ...numbers, failAt, out: chosen ?? folderOf(defaultOut(config)) };
   const stop = new StopRequest();
   const say = (line: string): void => terminal.err(`${line}\n`);
   try {
-    const run = await runReport(terminal.env, options, { say, signal: stop.signal });
+    const run = await runReport(config, options, { say, signal: stop.signal });
     const summary = summarise(run);
     print(terminal, json, summary, () => `\n${accountText(run, summary)}`);
     return isAsAsked(run, summary) ? EXIT.ok : EXIT.failed;

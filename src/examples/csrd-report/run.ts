@@ -34,11 +34,8 @@ export type Run = {
   readonly audit: Audit;
 };
 
-/** Where the files go when nobody says. */
-export const defaultOut = (env: Terminal['env']): string => resolve(readConfig(env).dataDir, 'csrd-report-files');
-
-/** Servers of its own with data of its own: whoever runs it twice at a time, or beside a Baton, is not in anybody's way. */
-const configOf = (env: Terminal['env']): Config => {
+/** Servers of its own with data of its own, so that it meets no running Baton; a second run at the same time is refused. */
+export const configOf = (env: Terminal['env']): Config => {
   const { dataDir } = readConfig(env);
   // The folder above may not exist yet. Started by root, Postgres runs as another user and must get through it.
   mkdirSync(dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
@@ -49,6 +46,9 @@ const configOf = (env: Terminal['env']): Config => {
     BATON_ALLOW_INSTALL: env['BATON_ALLOW_INSTALL'],
   });
 };
+
+/** Where the files go when nobody says: beside the data of the servers. */
+export const defaultOut = ({ dataDir }: Config): string => resolve(dataDir, '..', 'csrd-report-files');
 
 type Stage = { readonly baton: Baton; readonly store: EventStore; readonly crew: Crew };
 
@@ -92,13 +92,13 @@ const perform = async ({ baton, store }: Stage, options: RunOptions, telling: Te
 };
 
 /** Runs the example from its servers' start to their end. `say` gets a line for whatever happens. */
-export const runReport = async (env: Terminal['env'], options: RunOptions, telling: Telling): Promise<Run> => {
+export const runReport = async (config: Config, options: RunOptions, telling: Telling): Promise<Run> => {
   const undo = new Undo();
   const startedAt = performance.now();
   try {
     telling.say('starting the servers and five agents …');
     // Not cut short by an interruption: what is half started has to be waited for, to be stopped.
-    const stage = await prepare(configOf(env), options, undo);
+    const stage = await prepare(config, options, undo);
     telling.signal.throwIfAborted();
     telling.say(`ready after ${duration(performance.now() - startedAt)}`);
     return await perform(stage, options, telling);
