@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Decider } from '../domain/decider.ts';
+import type { DecidedState, Decider } from '../domain/decider.ts';
 import type { DomainEvent } from '../domain/events.ts';
 import { ok, type Result } from '../domain/result.ts';
 import { decodeEvent, type EventContext, encodeEvents, headAfter, type StreamHead } from '../eventstore/codec.ts';
@@ -299,12 +299,11 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
   ): Step<State, Event> {
     const nothing = { state: before, head, events: [], encoded: [] };
     try {
-      const result = this.#decider.decide(pending.command, before);
+      const result = this.#decide(pending.command, before);
       if (!result.ok) return { ...nothing, decided: { unproved: true, settle: () => pending.resolve(result) } };
-      const events = result.value;
+      const { events, state } = result.value;
       const context = { ...pending.context, at: pending.at };
       const encoded = encodeEvents(stream, context, events, head);
-      const state = events.reduce(this.#decider.evolve, before);
       const settle: Decided['settle'] = (position) => pending.resolve(ok({ events, state, position, repeated: false }));
       const unproved = encoded.length === 0;
       return { state, head: headAfter(encoded, head), events, encoded, decided: { unproved, settle } };
@@ -312,6 +311,13 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
       // A bug that one command hits must not fail those it happens to share an append with.
       return { ...nothing, decided: { unproved: false, settle: () => pending.reject(error) } };
     }
+  }
+
+  #decide(command: Command, before: State): Result<DecidedState<State, Event>, Rejection> {
+    const { decide, evolve, decideAndEvolve } = this.#decider;
+    if (decideAndEvolve) return decideAndEvolve(command, before);
+    const result = decide(command, before);
+    return result.ok ? ok({ events: result.value, state: result.value.reduce(evolve, before) }) : result;
   }
 
   #settleRepeated(pending: Pending<State, Command, Event, Rejection>, recorded: Recorded<Event>, state: State): void {

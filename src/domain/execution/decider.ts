@@ -1,5 +1,5 @@
 import { pivotInDoubt } from '../compensation/plan.ts';
-import type { Decider } from '../decider.ts';
+import type { DecidedState, Decider } from '../decider.ts';
 import { assertNever, ok, type Result, rejected } from '../result.ts';
 import { decideTask, type TaskRejection } from '../task/decider.ts';
 import type { TaskEvent } from '../task/events.ts';
@@ -50,7 +50,7 @@ export type ExecutionRejection =
   | { readonly reason: 'CompensationNotParked'; readonly unit: string; readonly status: Debt['phase'] }
   | TaskRejection;
 
-type Decision = Result<ExecutionStreamEvent[], ExecutionRejection>;
+type Decision = Result<DecidedState<Execution, ExecutionStreamEvent>, ExecutionRejection>;
 type Of<Type extends ExecutionCommand['type']> = Extract<ExecutionCommand, { type: Type }>;
 
 /** Events from outside that an execution keeps until a step waits for them. */
@@ -89,7 +89,7 @@ const start = (command: StartExecution): Decision => {
       interrupt: true,
     });
   advance(turn);
-  return ok([event, ...turn.events]);
+  return ok({ events: [event, ...turn.events], state: turn.state });
 };
 
 const stepNamed = ({ compiled }: Running, id: string): Step | undefined => {
@@ -146,17 +146,17 @@ const runTask = ({ taskId, command, now }: RunTask, execution: Running): Decisio
   const turn = new Turn(execution, now);
   for (const event of decision.value) turn.emit(event);
   afterTask(turn, current.key, decision.value);
-  return ok(turn.events);
+  return ok(turn);
 };
 
 const releaseTask = ({ taskId, attempt, held, now }: ReleaseTask, execution: Running): Decision => {
   const current = currentTask(execution, taskId);
-  if (current === undefined || current.task.status !== 'open') return ok([]);
-  if (execution.abort === undefined || isCompensation(current.key)) return ok([]);
+  if (current === undefined || current.task.status !== 'open') return ok({ events: [], state: execution });
+  if (execution.abort === undefined || isCompensation(current.key)) return ok({ events: [], state: execution });
   if (current.task.attempt !== attempt)
     return rejected({ reason: 'StaleAttempt', attempt, current: current.task.attempt });
   // An agent that works on it is waited for, unless it is to be called off.
-  if (held && !execution.abort.interrupt) return ok([]);
+  if (held && !execution.abort.interrupt) return ok({ events: [], state: execution });
   const decision = decideTask(
     { type: 'CancelTask', reason: 'the execution is aborting', ...(held ? { interrupted: true } : {}), now },
     current.task,
@@ -165,16 +165,19 @@ const releaseTask = ({ taskId, attempt, held, now }: ReleaseTask, execution: Run
   const turn = new Turn(execution, now);
   for (const event of decision.value) turn.emit(event);
   afterTask(turn, current.key, decision.value);
-  return ok(turn.events);
+  return ok(turn);
 };
 
 const pause = ({ reason, now }: Of<'PauseExecution'>, execution: Running): Decision => {
   const status = statusOf(execution);
   if (status !== 'executing' && status !== 'compensating') return rejected({ reason: 'ExecutionNotPausable', status });
   const { executionId } = execution;
-  return ok([
-    { type: 'ExecutionPaused', data: { executionId, ...(reason === undefined ? {} : { reason }), pausedAt: now } },
-  ]);
+  const turn = new Turn(execution, now);
+  turn.emit({
+    type: 'ExecutionPaused',
+    data: { executionId, ...(reason === undefined ? {} : { reason }), pausedAt: now },
+  });
+  return ok(turn);
 };
 
 const resume = ({ now }: Of<'ResumeExecution'>, execution: Running): Decision => {
@@ -183,7 +186,7 @@ const resume = ({ now }: Of<'ResumeExecution'>, execution: Running): Decision =>
   const turn = new Turn(execution, now);
   turn.emit({ type: 'ExecutionResumed', data: { executionId: execution.executionId, resumedAt: now } });
   advance(turn);
-  return ok(turn.events);
+  return ok(turn);
 };
 
 /** An execution that is about to end anyway does not wait for agents any longer; the rest stays as it was decided. */
@@ -193,7 +196,7 @@ const callOff = (execution: Running, cause: Abort, now: string): Decision => {
   const turn = new Turn(execution, now);
   abort(turn, { ...cause, interrupt: true });
   advance(turn);
-  return ok(turn.events);
+  return ok(turn);
 };
 
 const cancel = (command: Of<'CancelExecution'>, execution: Running): Decision => {
@@ -212,13 +215,13 @@ const cancel = (command: Of<'CancelExecution'>, execution: Running): Decision =>
     interrupt: true,
   });
   advance(turn);
-  return ok(turn.events);
+  return ok(turn);
 };
 
 const expire = ({ now }: Of<'ExpireExecution'>, execution: Running): Decision => {
   const { deadlineMs } = execution;
-  if (deadlineMs === undefined || deadlineMs > Date.parse(now)) return ok([]);
-  if (hasEnded(execution) || execution.abort !== undefined) return ok([]);
+  if (deadlineMs === undefined || deadlineMs > Date.parse(now)) return ok({ events: [], state: execution });
+  if (hasEnded(execution) || execution.abort !== undefined) return ok({ events: [], state: execution });
   const turn = new Turn(execution, now);
   abort(turn, {
     reason: 'deadline_passed',
@@ -228,7 +231,7 @@ const expire = ({ now }: Of<'ExpireExecution'>, execution: Running): Decision =>
     interrupt: true,
   });
   advance(turn);
-  return ok(turn.events);
+  return ok(turn);
 };
 
 const signal = ({ name, payload, now }: Of<'SignalExecution'>, execution: Running): Decision => {
@@ -244,7 +247,7 @@ const signal = ({ name, payload, now }: Of<'SignalExecution'>, execution: Runnin
   });
   if (waits) completeStep(turn, waits.id, payload);
   advance(turn);
-  return ok(turn.events);
+  return ok(turn);
 };
 
 const decideStep = (command: Of<'DecideStep'>, execution: Running): Decision => {
@@ -259,7 +262,7 @@ const decideStep = (command: Of<'DecideStep'>, execution: Running): Decision => 
   const turn = new Turn(execution, now);
   completeStep(turn, id, { option, by, ...(comment === undefined ? {} : { comment }) });
   advance(turn);
-  return ok(turn.events);
+  return ok(turn);
 };
 
 const failWait = (turn: Turn, step: Step, error: ReturnType<typeof errorOf>): void => {
@@ -283,24 +286,24 @@ const wake = ({ step: id, now }: Of<'WakeStep'>, execution: Running): Decision =
     named && isDue(execution, named, nowMs)
       ? named
       : execution.compiled.steps.find((other) => isDue(execution, other, nowMs));
-  if (step === undefined) return ok([]);
+  if (step === undefined) return ok({ events: [], state: execution });
   const { waiting } = execution.steps.get(step.index);
   const turn = new Turn(execution, now);
   if (waiting?.kind === 'delay') completeStep(turn, step.id, null);
   else failWait(turn, step, errorOf('WAIT_TIMED_OUT', `${waiting?.name ?? step.id} did not come in time`));
   advance(turn);
-  return ok(turn.events);
+  return ok(turn);
 };
 
 const closeChild = ({ childId, outcome, now }: Of<'CloseChild'>, execution: Running): Decision => {
   // By the child, not by the step's name, which a migration may have changed since the child was started.
   const step = execution.compiled.steps.find(({ index }) => execution.steps.get(index).waiting?.childId === childId);
-  if (step === undefined) return ok([]);
+  if (step === undefined) return ok({ events: [], state: execution });
   const turn = new Turn(execution, now);
   if (outcome.status === 'completed') completeStep(turn, step.id, outcome.output);
   else failWait(turn, step, outcome.error);
   advance(turn);
-  return ok(turn.events);
+  return ok(turn);
 };
 
 const STANDS_IN_THE_WAY: ReadonlySet<StepPhase> = new Set(['failed', 'indeterminate', 'cancelled']);
@@ -336,7 +339,7 @@ const retry = ({ step: id, input, now }: Of<'RetryExecution'>, execution: Runnin
   reopen(turn, steps);
   if (input !== undefined && named) startWithInput(turn, named, input);
   advance(turn);
-  return ok(turn.events);
+  return ok(turn);
 };
 
 const SKIPPABLE: ReadonlySet<StepPhase> = new Set(['pending', 'waiting', 'failed', 'indeterminate', 'cancelled']);
@@ -362,7 +365,7 @@ const skip = ({ step: id, reason, now }: Of<'SkipStep'>, execution: Running): De
     data: { executionId: execution.executionId, stepId: id, reason: 'person', comment: reason, skippedAt: now },
   });
   advance(turn);
-  return ok(turn.events);
+  return ok(turn);
 };
 
 const parkedDebt = (execution: Running, unit: string): Result<Debt, ExecutionRejection> => {
@@ -378,7 +381,7 @@ const retryUndo = ({ unit, input, now }: Of<'RetryCompensation'>, execution: Run
   const error = startUndo(turn, new Room(turn.state), unit, input);
   if (error) park(turn, unit, error);
   advance(turn);
-  return ok(turn.events);
+  return ok(turn);
 };
 
 const skipUndo = ({ unit, reason, now }: Of<'SkipCompensation'>, execution: Running): Decision => {
@@ -390,19 +393,19 @@ const skipUndo = ({ unit, reason, now }: Of<'SkipCompensation'>, execution: Runn
     data: { executionId: execution.executionId, unit, reason, skippedAt: now },
   });
   advance(turn);
-  return ok(turn.events);
+  return ok(turn);
 };
 
 const handOver = ({ unit, to, note, now }: Of<'HandOverCompensation'>, execution: Running): Decision => {
   const debt = parkedDebt(execution, unit);
   if (!debt.ok) return debt;
   const { executionId } = execution;
-  return ok([
-    {
-      type: 'CompensationHandedOver',
-      data: { executionId, unit, to, ...(note === undefined ? {} : { note }), handedOverAt: now },
-    },
-  ]);
+  const turn = new Turn(execution, now);
+  turn.emit({
+    type: 'CompensationHandedOver',
+    data: { executionId, unit, to, ...(note === undefined ? {} : { note }), handedOverAt: now },
+  });
+  return ok(turn);
 };
 
 const migrate = (command: Of<'MigrateExecution'>, execution: Running): Decision => {
@@ -423,11 +426,11 @@ const migrate = (command: Of<'MigrateExecution'>, execution: Running): Decision 
     },
   });
   advance(turn);
-  return ok(turn.events);
+  return ok(turn);
 };
 
 /** Decides on an execution (design §2): a completion and all that it unblocks are one decision, and so one append. */
-export const decideExecution = (command: ExecutionCommand, execution: Execution): Decision => {
+const decideAndEvolve = (command: ExecutionCommand, execution: Execution): Decision => {
   if (command.type === 'StartExecution')
     return execution.status === 'none' ? start(command) : rejected({ reason: 'ExecutionAlreadyExists' });
   if (execution.status === 'none') return rejected({ reason: 'ExecutionNotFound' });
@@ -469,8 +472,17 @@ export const decideExecution = (command: ExecutionCommand, execution: Execution)
   }
 };
 
+export const decideExecution = (
+  command: ExecutionCommand,
+  execution: Execution,
+): Result<ExecutionStreamEvent[], ExecutionRejection> => {
+  const decision = decideAndEvolve(command, execution);
+  return decision.ok ? ok(decision.value.events) : decision;
+};
+
 export const executionDecider: Decider<Execution, ExecutionCommand, ExecutionStreamEvent, ExecutionRejection> = {
   initialState: initialExecution,
   decide: decideExecution,
   evolve: evolveExecution,
+  decideAndEvolve,
 };
