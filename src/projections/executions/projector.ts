@@ -29,7 +29,8 @@ const changeExecution = (
     const changes = execution && change(execution, emit);
     if (execution === undefined || changes === undefined) return undefined;
     const next = { ...execution, ...changes, updatedAt: instant(stored.metadata.at), updatedPosition: position };
-    return { ...next, status: shownStatus(next) };
+    next.status = shownStatus(next);
+    return next;
   });
 
 /** The execution whose stream an event of a task stands in; undefined for a task of its own. */
