@@ -351,6 +351,8 @@ describe('what operators look at', () => {
       'tasks',
       'assignments',
       'audit_log',
+      'workflows',
+      'executions',
     ]);
     for (const projection of data.projections)
       expect(projection).toMatchObject({ status: 'LIVE', lagEvents: 0, parked: 0 });
