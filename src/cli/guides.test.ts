@@ -1,8 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import { parse as parseYaml } from 'yaml';
 import { Kind, parse, validate } from '../api/graphql/graphql-js.ts';
 import { createSchema } from '../api/graphql/schema.ts';
+import { validateWorkflow } from '../commands/publish-workflow.ts';
 import { ROLES } from '../platform/config.ts';
+import { run } from './run.ts';
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
@@ -83,6 +87,7 @@ describe('the table of attempt errors in the guide on agents', () => {
     const text = [...sources('src/dispatch'), ...sources('src/processes'), ...sources('src/domain')].join('\n');
     const known = new Set([...text.matchAll(ATTEMPT_CODE)].map(([, code]) => code));
     known.delete('AGENT_CARD_INVALID'); // of a registration, not of an attempt
+    known.delete('AGENT_ONLY'); // of a definition
     known.add('URL_NOT_ALLOWED');
     const rows = [...read('docs/guides/agents.md').matchAll(/^\| (`[A-Z_`, ]+`[^|]*?) *\|/gm)].map(
       ([, codes]) => codes,
@@ -111,5 +116,48 @@ describe('the GraphQL in the documents', () => {
       const errors = validate(schema, { kind: Kind.DOCUMENT, definitions: [definition] });
       expect(errors.map(({ message }) => `${file}: ${message}`)).toEqual([]);
     }
+  });
+});
+
+describe('the guide on workflows', () => {
+  const guide = read('docs/guides/workflows.md');
+  const definitions = [...guide.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map(
+    ([, text = '']) => parseYaml(text) as object,
+  );
+
+  it('shows definitions that may be published, without a warning but those of waits', () => {
+    expect(definitions.map((definition) => (definition as { name?: string }).name)).toEqual([
+      'order',
+      'photos',
+      'season',
+    ]);
+    for (const definition of definitions) {
+      const { warnings } = validateWorkflow(definition).workflow;
+      expect(warnings).toEqual([]);
+    }
+  });
+
+  const commands = [...guide.matchAll(/^```sh\n([\s\S]*?)^```/gm)]
+    .flatMap(([, text = '']) => text.trim().split('\n'))
+    .map((line) => line.replace(/ +#.*$/, '').replaceAll('<id>', '0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11'));
+
+  /** Words of a shell's command line, as far as the guide needs it. */
+  const wordsOf = (line: string): string[] =>
+    [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '').slice(1);
+
+  it.each(commands)('has commands that there are, with options that they have: %s', async (line) => {
+    let err = '';
+    const terminal = {
+      env: { BATON_URL: 'http://127.0.0.1:1', EVENTSTORE_URL: 'esdb://127.0.0.1:1?tls=false' },
+      stdin: Readable.from([]),
+      out: () => {},
+      err: (text: string) => {
+        err += text;
+      },
+      progress: undefined,
+      colour: false,
+    };
+    await run(terminal, wordsOf(line));
+    expect(err).toMatch(/there is no such file|nothing listens there|is not reachable|cannot be reached|unavailable/i);
   });
 });
