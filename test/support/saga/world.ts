@@ -49,11 +49,14 @@ export class SagaWorld {
   readonly #trouble: number;
   readonly #restless: number;
   readonly #deskIsStaffed: boolean;
+  readonly #disturb: ((world: SagaWorld, dice: Dice) => void) | undefined;
   #nowMs = START;
   #interventions = 0;
   #steps = 0;
 
-  constructor(seed: number, build: Build) {
+  /** @param disturb what else may happen: it may look at the execution and run commands */
+  constructor(seed: number, build: Build, disturb?: (world: SagaWorld, dice: Dice) => void) {
+    this.#disturb = disturb;
     this.#seed = seed;
     this.#build = build;
     this.#dice = new Dice(seed);
@@ -63,6 +66,7 @@ export class SagaWorld {
     this.#deskIsStaffed = this.#dice.chance(0.9);
   }
 
+  /** The execution as it is, for a look at it. */
   get state(): Running {
     if (this.#state.status === 'none') throw new Error('nothing has started');
     return this.#state;
@@ -70,24 +74,25 @@ export class SagaWorld {
 
   /** Until nothing is left to do. */
   run(): this {
-    this.#execute({
+    this.execute({
       type: 'StartExecution',
       executionId: EXECUTION,
       workflow: { name: 'saga', version: '1.0.0', digest: this.#seed.toString(16).padStart(64, '0') },
       definition: rollDefinition(this.#dice),
       input: { seed: this.#seed },
       tags: [],
-      now: this.#now(),
+      now: this.now(),
     });
     for (let action = this.#next(); action; action = this.#next()) action();
     return this;
   }
 
-  #now(): string {
+  now(): string {
     return new Date(this.#nowMs).toISOString();
   }
 
-  #execute(command: ExecutionCommand): boolean {
+  /** Whether it was accepted. */
+  execute(command: ExecutionCommand): boolean {
     const { decide, evolve } = this.#build.decider;
     const decision = decide(command, this.#state);
     if (this.#dice.chance(0.05) && !isDeepStrictEqual(decide(command, this.#state), decision))
@@ -121,6 +126,8 @@ export class SagaWorld {
     this.#steps += 1;
     if (this.#steps > MAX_STEPS) throw new Error(`no end after ${MAX_STEPS} steps`);
     this.#nowMs += this.#dice.below(2_000);
+    const disturb = this.#disturb;
+    if (disturb && !this.#isCalm() && this.#dice.chance(0.1)) return () => disturb(this, this.#dice);
     if (!this.#isCalm() && this.#dice.chance(this.#restless)) return this.#dice.pick(this.#disturbances());
     if (this.#unanswered.length > 0 && this.#dice.chance(0.08)) return () => this.#answerLate();
     const wanted = this.#wanted();
@@ -146,28 +153,28 @@ export class SagaWorld {
     const { deadlineMs, abort, status } = this.state;
     const isDue =
       deadlineMs !== undefined && deadlineMs <= this.#nowMs && abort === undefined && status === 'executing';
-    return isDue ? [() => this.#execute({ type: 'ExpireExecution', now: this.#now() })] : [];
+    return isDue ? [() => this.execute({ type: 'ExpireExecution', now: this.now() })] : [];
   }
 
   #disturbances(): Action[] {
-    const now = this.#now();
+    const now = this.now();
     return [
-      () => this.#execute({ type: 'PauseExecution', now }),
+      () => this.execute({ type: 'PauseExecution', now }),
       () => this.#resume(),
       () => this.#cancel(),
-      () => this.#execute({ type: 'SignalExecution', name: 'go', payload: 1, now }),
+      () => this.execute({ type: 'SignalExecution', name: 'go', payload: 1, now }),
       () => this.#answerLate(),
       () => this.#skip(),
     ];
   }
 
   #resume(): void {
-    this.#execute({ type: 'ResumeExecution', now: this.#now() });
+    this.execute({ type: 'ResumeExecution', now: this.now() });
   }
 
   #cancel(): void {
     const strategy = this.#dice.chance(0.5) ? undefined : this.#dice.pick(COMPENSATION_STRATEGIES);
-    this.#execute({ type: 'CancelExecution', compensate: this.#dice.chance(0.6), strategy, now: this.#now() });
+    this.execute({ type: 'CancelExecution', compensate: this.#dice.chance(0.6), strategy, now: this.now() });
   }
 
   #assign(task: PooledTask): void {
@@ -176,20 +183,20 @@ export class SagaWorld {
 
   #release({ taskId, attempt, held }: PooledTask): void {
     if (held) this.#unanswered.push({ taskId, attempt });
-    this.#execute({ type: 'ReleaseTask', taskId, attempt, held, now: this.#now() });
+    this.execute({ type: 'ReleaseTask', taskId, attempt, held, now: this.now() });
   }
 
   #runTask(taskId: string, command: TaskCommand): boolean {
-    return this.#execute({ type: 'RunTask', taskId, command, now: this.#now() });
+    return this.execute({ type: 'RunTask', taskId, command, now: this.now() });
   }
 
   #complete({ taskId, attempt }: Ended): boolean {
-    const facts = { agentId: 'anna', result: { by: taskId }, durationMs: this.#dice.below(1_500), now: this.#now() };
+    const facts = { agentId: 'anna', result: { by: taskId }, durationMs: this.#dice.below(1_500), now: this.now() };
     return this.#runTask(taskId, { type: 'CompleteAttempt', attempt, ...facts });
   }
 
   #fail({ taskId, attempt }: Ended, error: AttemptError): boolean {
-    const facts = { agentId: 'anna', random: 0, durationMs: this.#dice.below(1_500), now: this.#now() };
+    const facts = { agentId: 'anna', random: 0, durationMs: this.#dice.below(1_500), now: this.now() };
     return this.#runTask(taskId, { type: 'FailAttempt', attempt, error, ...facts });
   }
 
@@ -212,7 +219,7 @@ export class SagaWorld {
 
   #loseTrackOf({ taskId, attempt }: Ended): void {
     this.#unanswered.push({ taskId, attempt });
-    const facts = { agentId: 'anna', error: errorOf('LOST', false, true), now: this.#now() };
+    const facts = { agentId: 'anna', error: errorOf('LOST', false, true), now: this.now() };
     this.#runTask(taskId, { type: 'MarkOutcomeUnknown', attempt, ...facts });
   }
 
@@ -236,10 +243,10 @@ export class SagaWorld {
   #endWait(step: string, { kind, dueMs, childId }: NonNullable<ReturnType<Running['steps']['get']>['waiting']>): void {
     const takesTooLong = kind === 'delay' || (kind === 'decision' && this.#dice.chance(this.#trouble));
     if (takesTooLong) this.#nowMs = Math.max(this.#nowMs, dueMs ?? 0);
-    const now = this.#now();
-    if (takesTooLong) this.#execute({ type: 'WakeStep', step, now });
-    else if (kind === 'decision') this.#execute({ type: 'DecideStep', step, option: 'approved', by: 'user:ada', now });
-    else if (kind === 'event') this.#execute({ type: 'SignalExecution', name: 'go', payload: 1, now });
+    const now = this.now();
+    if (takesTooLong) this.execute({ type: 'WakeStep', step, now });
+    else if (kind === 'decision') this.execute({ type: 'DecideStep', step, option: 'approved', by: 'user:ada', now });
+    else if (kind === 'event') this.execute({ type: 'SignalExecution', name: 'go', payload: 1, now });
     else if (childId !== undefined) this.#endChild(step, childId);
   }
 
@@ -247,7 +254,7 @@ export class SagaWorld {
     const outcome = this.#dice.chance(this.#trouble)
       ? { status: 'failed' as const, error: errorOf('CHILD_FAILED', false) }
       : { status: 'completed' as const, output: 'child' };
-    this.#execute({ type: 'CloseChild', step, childId, outcome, now: this.#now() });
+    this.execute({ type: 'CloseChild', step, childId, outcome, now: this.now() });
   }
 
   #desk(): Action[] {
@@ -263,12 +270,12 @@ export class SagaWorld {
   }
 
   #resolve(unit: string): void {
-    const now = this.#now();
+    const now = this.now();
     const roll = this.#dice.below(5);
-    if (roll === 0) this.#execute({ type: 'SkipCompensation', unit, reason: 'done by hand', now });
-    else if (roll === 1) this.#execute({ type: 'HandOverCompensation', unit, to: 'ops', now });
+    if (roll === 0) this.execute({ type: 'SkipCompensation', unit, reason: 'done by hand', now });
+    else if (roll === 1) this.execute({ type: 'HandOverCompensation', unit, to: 'ops', now });
     else if (roll === 2) this.#answerLate();
-    else this.#execute({ type: 'RetryCompensation', unit, input: roll === 3 ? 'other' : undefined, now });
+    else this.execute({ type: 'RetryCompensation', unit, input: roll === 3 ? 'other' : undefined, now });
   }
 
   /** A failed execution stands still until a person does something. */
@@ -276,10 +283,10 @@ export class SagaWorld {
     if (this.state.status !== 'failed' || this.#interventions >= MAX_INTERVENTIONS || this.#dice.chance(0.3))
       return undefined;
     this.#interventions += 1;
-    const now = this.#now();
+    const now = this.now();
     return this.#dice.pick<Action>([
-      () => this.#execute({ type: 'RetryExecution', now }),
-      () => this.#execute({ type: 'RetryExecution', step: this.#someStep(), input: 'other', now }),
+      () => this.execute({ type: 'RetryExecution', now }),
+      () => this.execute({ type: 'RetryExecution', step: this.#someStep(), input: 'other', now }),
       () => this.#skip(),
       () => this.#cancel(),
     ]);
@@ -293,6 +300,6 @@ export class SagaWorld {
   }
 
   #skip(): void {
-    this.#execute({ type: 'SkipStep', step: this.#someStep(), reason: 'not needed', now: this.#now() });
+    this.execute({ type: 'SkipStep', step: this.#someStep(), reason: 'not needed', now: this.now() });
   }
 }
