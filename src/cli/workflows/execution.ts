@@ -64,6 +64,3 @@ export const errorText = ({ code, message }: ErrorFacts): string => `${code}: ${
 
 export const tookText = (startedAt: string | null, endedAt: string | null): string =>
   startedAt === null || endedAt === null ? '' : duration(Math.max(0, Date.parse(endedAt) - Date.parse(startedAt)));
-
-export const isEnded = (status: string): boolean =>
-  ['COMPLETED', 'FAILED', 'CANCELLED', 'COMPENSATED', 'COMPENSATION_FAILED'].includes(status.toUpperCase());
