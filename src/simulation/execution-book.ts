@@ -1,3 +1,4 @@
+import canonicalize from 'canonicalize';
 import type { ExecutionEvent } from '../domain/execution/events.ts';
 import type { TaskEvent } from '../domain/task/events.ts';
 import type { Position, StoredEvent } from '../eventstore/event-store.ts';
@@ -367,7 +368,7 @@ export class ExecutionBook {
         execution,
         `${event.data.stepId} completed, but its sub-workflow is ${child?.phase ?? 'not there'}`,
       );
-    else if (JSON.stringify(child.output) !== JSON.stringify(event.data.output))
+    else if (canonicalize(child.output) !== canonicalize(event.data.output))
       this.#wrong('S8', execution, `${event.data.stepId} gives something else than its sub-workflow ${childId} gave`);
   }
 
