@@ -41,7 +41,9 @@ const judge = async (seed: number, mutant: Mutant = {}) => {
 };
 
 describe('executions under random faults', () => {
-  it(`keep every invariant over ${SEEDS} seeds, and get into every situation`, { timeout: 600_000 }, async () => {
+  it(`keep every invariant over ${SEEDS} seeds, and get into every situation`, {
+    timeout: 60_000 + SEEDS * 2_000,
+  }, async () => {
     const total = new SometimesCounters(SITUATIONS);
     let executions = 0;
     for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
