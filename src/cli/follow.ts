@@ -49,29 +49,3 @@ export const follow = async <Entry extends FollowedEntry>(
     await sleep(RESUME_AFTER_MS);
   }
 };
-
-/** A subject's entries so far, and the position of the last event that its read model has seen. */
-export type Known<Entry> = { readonly entries: readonly Entry[]; readonly last: bigint };
-
-/**
- * From its beginning: by the subscription, or where that is too far back for one, by what is known already.
- *
- * Errors: `Failure`, as of `Client`.
- */
-export const followFromStart = async <Entry extends FollowedEntry>(
-  client: Client,
-  subject: Subject,
-  { entries, last }: Known<Entry>,
-  onEntry: (entry: Entry) => void,
-): Promise<Entry> => {
-  const first = BigInt(entries[0]?.position ?? 0);
-  try {
-    return await follow<Entry>(client, subject, { from: first > 0n ? first - 1n : 0n, endsFrom: last, onEntry });
-  } catch (error) {
-    if (!(error instanceof Failure) || error.code !== 'RESUME_EXPIRED') throw error;
-    for (const entry of entries) onEntry(entry);
-    const newest = entries.at(-1);
-    if (newest !== undefined && subject.ends.has(newest.type)) return newest;
-    return follow<Entry>(client, subject, { from: BigInt(newest?.position ?? last), endsFrom: 0n, onEntry });
-  }
-};

@@ -19,6 +19,8 @@ let stores: {
 };
 let baton: Baton;
 let env: Record<string, string>;
+/** Position of the publication of `order`. */
+let published: string;
 
 /** Calls of the agent `slow` wait here until they are let go. */
 const gate = {
@@ -45,13 +47,19 @@ const json = async <Value>(...args: string[]): Promise<Value> => {
 const start = async (name: string, ...args: string[]): Promise<string> =>
   (await json<{ executionId: string }>('start', name, ...args)).executionId;
 
-type Step = { readonly id: string; readonly state: string };
-const statesOf = async (id: string): Promise<string> =>
-  (await json<{ steps: Step[] }>('status', id)).steps
-    .map((step) => `${step.id} ${step.state.toLowerCase()}`)
-    .join(', ');
+/** Read models come after the log: what is asked of an execution waits for its last event. */
+const fresh = async (command: string, id: string): Promise<[string, string, string, string]> => {
+  const { events } = await json<{ events: { position: string }[] }>('replay', id);
+  return [command, id, '--at-least', events.at(-1)?.position ?? ''];
+};
 
-const statusOf = async (id: string): Promise<string> => (await json<{ status: string }>('status', id)).status;
+type Step = { readonly id: string; readonly state: string };
+const statusOf = async (id: string) =>
+  json<{ status: string; steps: Step[]; output: unknown }>(...(await fresh('status', id)));
+const statusText = async (id: string): Promise<string> => (await cli(...(await fresh('status', id)))).out;
+
+const statesOf = async (id: string): Promise<string> =>
+  (await statusOf(id)).steps.map((step) => `${step.id} ${step.state.toLowerCase()}`).join(', ');
 
 const write = async (name: string, text: string): Promise<string> => {
   const path = join(folder, name);
@@ -105,7 +113,9 @@ beforeAll(async () => {
     if (!refunds) throw new AgentFailure('BANK_CLOSED', 'the bank is closed', { retryable: false });
     return null;
   });
-  expect(await json('publish', await write('order.yaml', ORDER))).toMatchObject({ name: 'order', repeated: false });
+  const order = await json<{ position: string }>('publish', await write('order.yaml', ORDER));
+  expect(order).toMatchObject({ name: 'order', repeated: false });
+  published = order.position;
 }, 120_000);
 
 afterAll(async () => {
@@ -124,11 +134,14 @@ describe('a version of a workflow', () => {
     expect(checked.out).toMatch(/^critical path +reserve → pay → ship +\(3 tasks, no estimates\)$/m);
     expect(checked.out).toContain('NO_COMPENSATION');
     expect(await cli('publish', file)).toMatchObject({ code: 0, out: 'order@1.0.0 was published before\n' });
-    const shown = await cli('show', 'order');
+    const shown = await cli('show', 'order', '--at-least', published);
     expect(shown.out).toMatch(/^workflow +order@1\.0\.0$/m);
     expect(shown.out).toMatch(/^ +2 {2}pay$/m);
-    expect(await json('list', '--name', 'order')).toMatchObject({ totalCount: 1, items: [{ taskCount: 3 }] });
-    const drawn = await cli('graph', 'order');
+    expect(await json('list', '--name', 'order', '--at-least', published)).toMatchObject({
+      totalCount: 1,
+      items: [{ taskCount: 3 }],
+    });
+    const drawn = await cli('graph', 'order', '--at-least', published);
     expect(drawn.out).toContain('n1["pay<br/>work"]');
     expect((await cli('graph', file)).out).toBe(drawn.out);
   });
@@ -157,7 +170,7 @@ describe('an execution', () => {
     const id = await start(...(args as [string, ...string[]]));
     expect(await start(...(args as [string, ...string[]]))).toBe(id);
     await gate.arrived();
-    const why = await cli('why', id);
+    const why = await cli(...(await fresh('why', id)));
     expect(why.out).toMatch(/nothing waits; the execution is executing/);
     const watched = cli('watch', id);
     gate.open();
@@ -169,17 +182,22 @@ describe('an execution', () => {
       .map((line) => line.split(/ +/)[1]);
     expect(types[0]).toBe('ExecutionStarted');
     expect(types.at(-1)).toBe('ExecutionCompleted');
-    expect(await json('status', id)).toMatchObject({ status: 'COMPLETED', output: { paid: 3 }, tags: ['first'] });
-    const text = (await cli('status', id)).out;
+    expect(await statusOf(id)).toMatchObject({ status: 'COMPLETED', output: { paid: 3 }, tags: ['first'] });
+    const text = await statusText(id);
     expect(text).toMatch(/^ship +completed +1 +slowly /m);
     expect(text).toMatch(/^time spent +.*agents/m);
-    const listed = await json<{ items: { id: string }[] }>('executions', '--tag', 'first');
+    const listed = await json<{ items: { id: string }[] }>(
+      'executions',
+      '--tag',
+      'first',
+      ...(await fresh('', id)).slice(2),
+    );
     expect(listed.items.map((one) => one.id)).toEqual([id]);
     const replayed = await cli('replay', id);
     expect(replayed.code, replayed.out).toBe(0);
     expect(replayed.out).toContain('replayed state equals what the server says\n');
     expect(replayed.out).toMatch(/^ +\d+ +\d+ +\S+ +TaskCompleted +pay +completed by worker in attempt 1 /m);
-    expect((await cli('graph', id)).out).toContain(':::completed');
+    expect((await cli(...(await fresh('graph', id)))).out).toContain(':::completed');
     expect((await cli('graph', id, '--format', 'dot')).out).toMatch(/^digraph "order@1\.0\.0, execution /);
   });
 
@@ -223,7 +241,7 @@ describe('an execution', () => {
     await gate.arrived();
     expect(await cli('pause', id, '--reason', 'lunch')).toMatchObject({ code: 0, out: `${id} paused\n` });
     expect(await cli('pause', id)).toMatchObject({ code: 1, out: '' });
-    expect(await statusOf(id)).toBe('PAUSED');
+    expect((await statusOf(id)).status).toBe('PAUSED');
     expect(await cli('resume', id)).toMatchObject({ code: 0, out: `${id} resumed\n` });
     gate.open();
     expect((await cli('watch', id)).code).toBe(0);
@@ -278,8 +296,8 @@ describe('an execution', () => {
     await gate.arrived();
     gate.open();
     expect((await cli('watch', id)).code).toBe(1);
-    expect(await statusOf(id)).toBe('FAILED');
-    expect((await cli('status', id)).out).toMatch(/^ship +failed .*REFUSED: not today$/m);
+    expect((await statusOf(id)).status).toBe('FAILED');
+    expect(await statusText(id)).toMatch(/^ship +failed .*REFUSED: not today$/m);
     expect(await cli('retry', id, '--input', '{}')).toMatchObject({ code: 2 });
     expect(await cli('retry', id, '--step', 'pay')).toMatchObject({ code: 1, out: '' });
     expect(await cli('retry', id, '--step', 'ship', '--input', '{"fail":false}')).toMatchObject({ code: 0 });
@@ -294,38 +312,38 @@ describe('an execution', () => {
     const fork = (await cli('fork', id, '--revision', paid, '--rerun', 'pay', '--input', '{"amount":9}')).out.trim();
     await gate.arrived();
     expect(await statesOf(fork)).toBe('reserve completed, pay completed, ship open');
-    expect((await cli('status', fork)).out).toMatch(/^reserve +completed .*taken over$/m);
+    expect(await statusText(fork)).toMatch(/^reserve +completed .*taken over$/m);
     gate.open();
     expect((await cli('watch', fork)).code).toBe(1); // the definition's input still says to fail
     expect(await cli('skip', fork, 'ship', '--reason', 'by hand')).toMatchObject({ code: 0 });
     expect((await cli('watch', fork)).code).toBe(0);
-    expect(await json('status', fork)).toMatchObject({ output: { paid: 9 }, forkedFrom: { id } });
+    expect(await statusOf(fork)).toMatchObject({ output: { paid: 9 }, forkedFrom: { id } });
   });
 
   it('is undone, and what cannot be undone waits at the desk', async () => {
     const id = await start('order', '--input', '{"amount":5}');
     await gate.arrived();
-    const preview = await json<{ undos: { unit: string; after: string[] }[] }>('preview', id);
+    const preview = await json<{ undos: { unit: string; after: string[] }[] }>(...(await fresh('preview', id)));
     expect(preview.undos).toEqual([
       { unit: 'pay', after: [] },
       { unit: 'reserve', after: ['pay'] },
     ]);
-    expect((await cli('preview', id, '--strategy', 'forward')).out).toMatch(/^1 +reserve$/m);
+    expect((await cli(...(await fresh('preview', id)), '--strategy', 'forward')).out).toMatch(/^1 +reserve$/m);
     expect(await cli('cancel', id, '--strategy', 'forward')).toMatchObject({ code: 2 });
     expect(await cli('cancel', id, '--compensate', '--reason', 'ordered twice')).toMatchObject({ code: 0 });
     gate.open();
     expect((await cli('watch', id)).code).toBe(1);
-    const text = (await cli('status', id)).out;
+    const text = await statusText(id);
     expect(text).toMatch(/^status +compensation_failed$/m);
     expect(text).toMatch(/^pay +parked .*BANK_CLOSED: the bank is closed$/m);
-    const position = (await json<{ position: string }>('debts', 'hand-over', id, 'pay', '--to', 'accounting')).position;
+    const { position } = await json<{ position: string }>('debts', 'hand-over', id, 'pay', '--to', 'accounting');
     const debts = await json<{ items: object[] }>('debts', '--execution', id, '--at-least', position);
     expect(debts.items).toMatchObject([{ unit: 'pay', status: 'HANDED_OVER', handedOverTo: 'accounting' }]);
     expect((await cli('debts', 'skip', id, 'reserve', '--reason', 'x')).code).toBe(1);
     refunds = true;
     expect(await cli('debts', 'retry', id, 'pay')).toMatchObject({ code: 0 });
-    await expect.poll(() => statusOf(id), { timeout: 20_000 }).toBe('COMPENSATED');
-    expect((await cli('graph', id)).out).toMatch(/u1\(.*completed"\):::completed/);
+    await expect.poll(async () => (await statusOf(id)).status, { timeout: 20_000 }).toBe('COMPENSATED');
+    expect((await cli(...(await fresh('graph', id)))).out).toMatch(/u1\(.*completed"\):::completed/);
     expect((await cli('replay', id)).code).toBe(0);
   });
 
@@ -336,12 +354,14 @@ describe('an execution', () => {
     ];
     await json('publish', await write('waits.json', JSON.stringify({ name: 'waits', version: '1.0.0', tasks })));
     const id = await start('waits');
-    expect((await cli('why', id)).out).toMatch(/^paid +event +waits for the event payment from outside$/m);
+    expect((await cli(...(await fresh('why', id)))).out).toMatch(
+      /^paid +event +waits for the event payment from outside$/m,
+    );
     expect(await cli('signal', id, 'payment', '--payload', '{"amount":7}')).toMatchObject({ code: 0 });
-    expect((await cli('why', id)).out).toMatch(/^approve +decision .*\(yes, no\)$/m);
+    expect((await cli(...(await fresh('why', id)))).out).toMatch(/^approve +decision .*\(yes, no\)$/m);
     expect(await cli('decide', id, 'approve', 'perhaps')).toMatchObject({ code: 1, out: '' });
     expect(await cli('decide', id, 'approve', 'yes', '--comment', 'fine')).toMatchObject({ code: 0 });
-    expect(await json('status', id)).toMatchObject({ status: 'COMPLETED', output: { approve: { option: 'yes' } } });
+    expect(await statusOf(id)).toMatchObject({ status: 'COMPLETED', output: { approve: { option: 'yes' } } });
   });
 
   it('is moved to another version, or told why it cannot be', async () => {
@@ -350,12 +370,29 @@ describe('an execution', () => {
     const ids = [await start('moves', '--input', '{"amount":1}'), await start('moves', '--input', '{"amount":2}')];
     await gate.arrived(2);
     const renamed = next.replace('version: 1.0.0', 'version: 1.1.0').replaceAll('ship', 'send');
-    const { position } = await json<{ position: string }>('publish', await write('moves-2.yaml', renamed));
-    const dry = await cli('migrate', 'moves', '--from', '1.0.0', '--to', '1.1.0', '--dry-run', '--at-least', position);
+    await json('publish', await write('moves-2.yaml', renamed));
+    const dry = await cli(
+      'migrate',
+      'moves',
+      '--from',
+      '1.0.0',
+      '--to',
+      '1.1.0',
+      '--dry-run',
+      ...(await fresh('', ids[1] ?? '')).slice(2),
+    );
     expect(dry.code).toBe(1);
     expect(dry.out).toMatch(/^\S+ +cannot move +ship is open and has no place in the new version/m);
     expect(dry.out).toMatch(/^0 would move, 2 cannot move; nothing was changed$/m);
-    const moved = await cli('migrate', 'moves', '--to', '1.1.0', '--map', 'ship=send');
+    const moved = await cli(
+      'migrate',
+      'moves',
+      '--to',
+      '1.1.0',
+      '--map',
+      'ship=send',
+      ...(await fresh('', ids[1] ?? '')).slice(2),
+    );
     expect(moved).toMatchObject({ code: 0 });
     expect(moved.out).toMatch(/^2 moved, 0 cannot move$/m);
     gate.open();

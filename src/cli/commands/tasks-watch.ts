@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import type { Client } from '../client.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
-import { Ended, EXIT } from '../failure.ts';
-import { type Follow, follow, followFromStart, type Known, type Subject } from '../follow.ts';
+import { Ended, EXIT, Failure } from '../failure.ts';
+import { type Follow, follow, type Subject } from '../follow.ts';
 import { oneLine } from '../format.ts';
 import { examples } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
@@ -19,13 +19,30 @@ const subjectOf = (id: string): Subject => ({
 export const followTask = (client: Client, taskId: string, options: Follow<Entry>): Promise<Entry> =>
   follow(client, subjectOf(taskId), options);
 
-const known = async (client: Client, id: string): Promise<Known<Entry>> => {
+type Known = { readonly entries: readonly Entry[]; readonly last: bigint };
+
+const known = async (client: Client, id: string): Promise<Known> => {
   const { position, timeline } = await readTask<{ position: string; timeline: readonly Entry[] }>(
     client,
     id,
     `position timeline { ${ENTRY} data }`,
   );
   return { entries: timeline, last: BigInt(position) };
+};
+
+/** From its beginning: by the subscription, or where that is too far back for one, by the timeline. */
+const followFromStart = async (client: Client, id: string, show: (entry: Entry) => void): Promise<Entry> => {
+  const { entries, last } = await known(client, id);
+  const first = BigInt(entries[0]?.position ?? 0);
+  try {
+    return await followTask(client, id, { from: first > 0n ? first - 1n : 0n, endsFrom: last, onEntry: show });
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== 'RESUME_EXPIRED') throw error;
+    for (const entry of entries) show(entry);
+    const newest = entries.at(-1);
+    if (newest !== undefined && subjectOf(id).ends.has(newest.type)) return newest;
+    return followTask(client, id, { from: BigInt(newest?.position ?? last), endsFrom: 0n, onEntry: show });
+  }
 };
 
 const watch = async (terminal: Terminal, id: string, options: ServerOptions): Promise<void> => {
@@ -35,9 +52,7 @@ const watch = async (terminal: Terminal, id: string, options: ServerOptions): Pr
         ? `${JSON.stringify(entry)}\n`
         : `${entry.at}  ${entry.type.padEnd(20)}  ${oneLine(entry.summary, 300)}\n`,
     );
-  const end = await withClient(terminal, options, async (client) =>
-    followFromStart(client, subjectOf(id), await known(client, id), show),
-  );
+  const end = await withClient(terminal, options, (client) => followFromStart(client, id, show));
   if (end.type !== 'TaskCompleted') throw new Ended(EXIT.failed);
 };
 

@@ -25,8 +25,31 @@ type Comparison =
 
 type Told = Parameters<typeof differences>[1];
 
-const ask = (terminal: Terminal, id: string, options: Options): Promise<Told> =>
-  withClient(terminal, options, (client) => readExecution<Told>(client, id, 'status steps { id state }'));
+type Replayed = Replay & { readonly state: ReplayedState };
+
+/** Errors: `Failure`, also where its read models do not come to see the last event in time. */
+const ask = (terminal: Terminal, id: string, options: Options, { events }: Replayed): Promise<Told> =>
+  withClient(terminal, options, (client) =>
+    readExecution<Told>(client, id, 'status steps { id state }', events.at(-1)?.position),
+  );
+
+const readStream = async (store: EventStore, id: string, until: number | undefined): Promise<StoredEvent[]> => {
+  const stored = await store.readStream(executionStream(DEFAULT_TENANT, id), {
+    ...(until === undefined ? {} : { limit: until + 1 }),
+  });
+  const last = stored.at(-1);
+  if (last === undefined) throw noExecution(id);
+  if (until !== undefined && last.revision < BigInt(until))
+    throw usageFailure(`--until ${until}: the last revision of the execution is ${last.revision}`);
+  return stored;
+};
+
+const readWhole = async (store: EventStore, id: string, until?: number): Promise<Replayed> => {
+  const replayed = replay(await readStream(store, id, until));
+  const { state } = replayed;
+  if (state === undefined) throw refused('NO_EXECUTION', `the stream of ${id} does not begin with an execution`);
+  return { ...replayed, state };
+};
 
 /** Of an execution that goes on, the log may be ahead of an answer or behind it: what was read before and after must be the same. */
 const compareWithServer = async (
@@ -34,21 +57,20 @@ const compareWithServer = async (
   store: EventStore,
   id: string,
   options: Options,
-  state: ReplayedState,
+  replayed: Replayed,
 ): Promise<Comparison> => {
-  let before = state;
+  let before = replayed;
   for (let tries = 0; tries < COMPARE_TRIES; tries += 1) {
     let told: Told;
     try {
-      told = await ask(terminal, id, options);
+      told = await ask(terminal, id, options, before);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       return { outcome: 'not_compared', why: error.message };
     }
-    const after = replay(await store.readStream(executionStream(DEFAULT_TENANT, id))).state;
-    if (after === undefined) throw noExecution(id);
-    if (after.revision === before.revision) {
-      const found = differences(after, told);
+    const after = await readWhole(store, id);
+    if (after.state.revision === before.state.revision) {
+      const found = differences(after.state, told);
       return found.length === 0 ? { outcome: 'equal' } : { outcome: 'different', differences: found };
     }
     before = after;
@@ -115,27 +137,16 @@ const stepsText = ({ steps }: ReplayedState, colour: boolean): string =>
     steps.map(({ id, state, agentId }) => [id, status(state, colour), agentId ?? '']),
   );
 
-const readStream = async (store: EventStore, id: string, until: number | undefined): Promise<StoredEvent[]> => {
-  const stored = await store.readStream(executionStream(DEFAULT_TENANT, id), {
-    ...(until === undefined ? {} : { limit: until + 1 }),
-  });
-  const last = stored.at(-1);
-  if (last === undefined) throw noExecution(id);
-  if (until !== undefined && last.revision < BigInt(until))
-    throw usageFailure(`--until ${until}: the last revision of the execution is ${last.revision}`);
-  return stored;
-};
-
 const run = async (terminal: Terminal, id: string, options: Options): Promise<void> => {
   if (!ExecutionId.safeParse(id).success) throw noExecution(id);
   const executionId = id.toLowerCase();
   const { replayed, comparison } = await withEventStore(terminal, async (store) => {
-    const replayed = replay(await readStream(store, executionId, options.until));
-    const { state } = replayed;
-    if (state === undefined) throw refused('NO_EXECUTION', `the stream of ${id} does not begin with an execution`);
+    const replayed = await readWhole(store, executionId, options.until);
     const comparison =
-      options.until === undefined ? await compareWithServer(terminal, store, executionId, options, state) : undefined;
-    return { replayed: { ...replayed, state }, comparison };
+      options.until === undefined
+        ? await compareWithServer(terminal, store, executionId, options, replayed)
+        : undefined;
+    return { replayed, comparison };
   });
   const { state, problems } = replayed;
   const found = [...problems, ...(comparison?.outcome === 'different' ? comparison.differences : [])];

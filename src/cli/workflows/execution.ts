@@ -45,7 +45,11 @@ export const EXECUTION_ROW = `id workflow version status startedAt endedAt steps
   debtsOpen debtsParked tags ${ERROR}`;
 
 export const noExecution = (id: string): Failure =>
-  refused('NOT_FOUND', `execution ${JSON.stringify(id)} does not exist`);
+  refused(
+    'NOT_FOUND',
+    `execution ${JSON.stringify(id)} does not exist`,
+    'one that was started a moment ago is found with --at-least and the position that `start --json` gave',
+  );
 
 /** One execution with the selected fields. Errors: `Failure` NOT_FOUND. */
 export const readExecution = async <Execution>(

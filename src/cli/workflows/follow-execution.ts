@@ -1,6 +1,6 @@
 import type { Client } from '../client.ts';
 import { Ended, EXIT } from '../failure.ts';
-import { type Follow, follow, followFromStart, type Known, type Subject } from '../follow.ts';
+import { type Follow, type FollowedEntry, follow, type Subject } from '../follow.ts';
 import { oneLine } from '../format.ts';
 import type { Terminal } from '../terminal.ts';
 import { readExecution } from './execution.ts';
@@ -31,13 +31,15 @@ const subjectOf = (id: string): Subject => ({
   }`,
 });
 
-const known = async (client: Client, id: string): Promise<Known<Entry>> => {
-  const { position, timeline } = await readExecution<{ position: string; timeline: readonly Entry[] }>(
-    client,
-    id,
-    `position timeline { ${ENTRY} }`,
-  );
-  return { entries: timeline, last: BigInt(position) };
+/**
+ * Position of the execution's newest event: the timeline is as fresh as the log, the execution's row may not be. 0 for one that has no row yet; the
+ * subscription says whether there is one at all.
+ */
+const newestPosition = async (client: Client, id: string): Promise<bigint> => {
+  const document = 'query ($id: ID!) { execution(id: $id) { timeline { position type } } }';
+  const { execution } = await client.execute<{ execution: { timeline: FollowedEntry[] } | null }>(document, { id });
+  // An assignment stands in the log of the pool, and may come after the end that it was too late for.
+  return BigInt(execution?.timeline.findLast(({ type }) => type !== 'TaskAssigned')?.position ?? 0);
 };
 
 /** Follows what happens from `from` on, until nothing more does by itself. */
@@ -57,14 +59,14 @@ export const watchExecution = async (
   id: string,
   { json = false }: { readonly json?: boolean | undefined },
 ): Promise<void> => {
-  const facts = await known(client, id);
+  const endsFrom = await newestPosition(client, id);
   const screen = json ? undefined : terminal.progress;
   const view = screen && new LiveView(screen, terminal.colour, () => readExecution<Watched>(client, id, WATCHED));
   const show = (entry: Entry): void => {
     if (view) view.changed();
     else terminal.out(json ? `${JSON.stringify(entry)}\n` : entryLine(entry));
   };
-  const end = await followFromStart(client, subjectOf(id), facts, show).finally(() => view?.stop());
+  const end = await followExecution(client, id, { from: 0n, endsFrom, onEntry: show }).finally(() => view?.stop());
   if (view) terminal.out(entryLine(end));
   if (end.type !== 'ExecutionCompleted') throw new Ended(EXIT.failed);
 };
