@@ -1,6 +1,7 @@
 import { type StartExecution, StartExecutionInput } from '../domain/execution/commands.ts';
 import type { ExecutionRejection } from '../domain/execution/decider.ts';
 import { executionIdOf, executionStream } from '../domain/ids.ts';
+import { byteLengthOf, MAX_PAYLOAD_BYTES } from '../domain/json.ts';
 import { ok, type Result } from '../domain/result.ts';
 import type { WorkflowVersion } from '../domain/workflow/decider.ts';
 import { type Accepted, badInput, type Caller, type Commands, contextOf, parseInput } from './context.ts';
@@ -18,6 +19,16 @@ const checkInputs = (inputs: Readonly<Record<string, unknown>> | undefined, { de
         message: `${definition.name}@${definition.version} has no task ${id}`,
       })),
     );
+  // They stand in one event with the definition and the input.
+  const bytes = inputs === undefined ? 0 : byteLengthOf(inputs);
+  if (bytes > MAX_PAYLOAD_BYTES)
+    throw badInput([
+      {
+        pointer: '/inputs',
+        code: 'TOO_LARGE',
+        message: `at most ${MAX_PAYLOAD_BYTES} bytes of JSON together, got ${bytes}`,
+      },
+    ]);
 };
 
 type Start = Pick<StartExecution, 'executionId' | 'input' | 'inputs' | 'tags' | 'parent' | 'forkedFrom' | 'unwanted'>;

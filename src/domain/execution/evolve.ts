@@ -447,7 +447,15 @@ const reopenedItems = ({ list, units }: ItemsState): ItemsState => ({
 
 const reopened = (execution: Running, { steps }: Of<'ExecutionReopened'>): Running => {
   const indices = steps.flatMap((id) => execution.compiled.indexOf.get(id) ?? []);
-  let next: Running = { ...execution, status: 'executing', abort: undefined, error: undefined, endedMs: undefined };
+  let next: Running = {
+    ...execution,
+    status: 'executing',
+    // Its time limit has done its work.
+    deadlineMs: undefined,
+    abort: undefined,
+    error: undefined,
+    endedMs: undefined,
+  };
   for (const index of indices) next = { ...next, steps: next.steps.with(index, reopenedStep(next.steps.get(index))) };
   const ready = [...next.ready.filter((index) => !indices.includes(index)), ...indices];
   const expanding = indices.reduce(without, next.expanding);

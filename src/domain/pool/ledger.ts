@@ -216,6 +216,11 @@ export class PoolLedger {
       case 'ExecutionAborting':
         this.#abort(event.data);
         return;
+      case 'ExecutionCompleted':
+      case 'ExecutionCancelled':
+      case 'ExecutionCompensated':
+        this.#paused.delete(event.data.executionId);
+        return;
       case 'TaskAttemptStarted':
       case 'TaskProgressReported':
       case 'PoolWriterElected':

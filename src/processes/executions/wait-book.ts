@@ -222,13 +222,10 @@ export class WaitBook {
   }
 
   #migrated(executionId: string, mapping: Readonly<Record<string, string | null>>): void {
-    for (const key of [...(this.#ofExecution.get(executionId) ?? [])]) {
-      const timer = this.#timers.get(key);
-      const target = timer?.step === undefined ? undefined : mapping[timer.step];
-      if (timer === undefined || typeof target !== 'string') continue;
-      this.#dropTimer(executionId, key);
-      this.#setTimer({ ...timer, step: target });
-    }
+    const timers = [...(this.#ofExecution.get(executionId) ?? [])].flatMap((key) => this.#timers.get(key) ?? []);
+    // All are taken out before any is put back: two steps may have exchanged their names.
+    this.#dropTimers(executionId);
+    for (const timer of timers) this.#setTimer({ ...timer, step: timer.step && (mapping[timer.step] ?? timer.step) });
     for (const id of this.#childrenOf.get(executionId) ?? [])
       this.#changeChild(id, (child) => {
         const target = mapping[child.step];
