@@ -55,7 +55,9 @@ export class LiveView {
 
   #draw(): void {
     if (this.#seen === undefined) return;
-    const { columns = 80, rows = 24 } = this.#screen;
+    // A terminal without a size says 0.
+    const columns = this.#screen.columns || 80;
+    const rows = this.#screen.rows || 24;
     const lines = drawExecution(this.#seen, { columns, rows, colour: this.#colour, nowMs: Date.now() });
     const back = this.#lines === 0 ? '' : `\u001b[${this.#lines}A\u001b[J`;
     this.#screen.write(`${back}${lines.map((line) => `${line}\n`).join('')}`);

@@ -88,8 +88,8 @@ describe('a live view', () => {
   it('draws over the picture before, keeps to it while the server is away, and leaves the last one', async () => {
     let text = '';
     const screen = {
-      columns: 80,
-      rows: 24,
+      columns: 0, // of a terminal that does not tell its size
+      rows: 0,
       write: (part: string) => {
         text += part;
         return true;

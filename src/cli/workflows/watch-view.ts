@@ -48,6 +48,7 @@ const fitted = (parts: readonly Part[], { columns, colour }: Canvas): string => 
   let line = '';
   for (const part of parts) {
     const characters = [...part.text].slice(0, Math.max(0, room));
+    if (characters.length === 0) break;
     room -= characters.length;
     line += paint(characters.join(''), part.colour, colour);
   }
