@@ -302,3 +302,48 @@ describe('a server that is not there', () => {
     expect(err).toContain('EVENTSTORE_URL is not set');
   });
 });
+
+describe('help on workflows', () => {
+  const WORKFLOWS = [
+    ...[
+      'validate',
+      'schema',
+      'import',
+      'simulate',
+      'publish',
+      'list',
+      'show',
+      'deprecate',
+      'archive',
+      'start',
+      'watch',
+    ],
+    ...[
+      'status',
+      'why',
+      'preview',
+      'executions',
+      'pause',
+      'resume',
+      'cancel',
+      'retry',
+      'skip',
+      'signal',
+      'decide',
+      'fork',
+    ],
+    ...['debts list', 'debts retry', 'debts skip', 'debts hand-over', 'migrate', 'replay', 'graph'],
+  ];
+
+  it.each(WORKFLOWS)('of workflows %s shows examples of it', async (command) => {
+    const { code, out } = await cli(`workflows ${command} --help`);
+    expect(code).toBe(0);
+    expect(out).toMatch(new RegExp(`Examples:\n(  \\$ .*)?baton workflows ${command.replace(' list', '')}`));
+  });
+
+  it('names every command of workflows', async () => {
+    const { out } = await cli('workflows --help');
+    const named = [...out.matchAll(/^ {2}([a-z]+)(?: \[options\])?(?: [<[].*?)? {2,}/gm)].map(([, name]) => name);
+    expect(named.toSorted()).toEqual([...new Set(WORKFLOWS.map((name) => name.split(' ')[0]))].toSorted());
+  });
+});
