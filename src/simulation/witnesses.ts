@@ -37,7 +37,7 @@ export type AgentCall = {
 };
 
 /** What calls are looked up in. */
-export type Recorded = {
+type Recorded = {
   readonly identity: AppendIdentity;
   readonly tasks: TaskBook;
   readonly executions: ExecutionBook;

@@ -11,6 +11,8 @@ export type AgentCall = {
   readonly effectKey: string | undefined;
   readonly attempt: number | undefined;
   readonly input: unknown;
+  /** When it came, ISO 8601. */
+  readonly at: string;
 };
 
 export type Reply = {
@@ -52,6 +54,7 @@ const callOf = (body: { id: number; method: string; params?: { message?: WireMes
     effectKey: message?.metadata?.effectKey,
     attempt: message?.metadata?.attempt,
     input: part?.data ?? part?.text,
+    at: new Date().toISOString(),
   };
 };
 
