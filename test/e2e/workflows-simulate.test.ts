@@ -50,7 +50,9 @@ describe('a simulation', () => {
   it('runs a recorded graph through a Baton of its own and leaves nothing behind', async () => {
     const file = join(folder, 'diamond.json');
     await writeFile(file, JSON.stringify(DIAMOND));
-    const { code, out, err } = await runCli(['workflows', 'simulate', file, '--speedup', '500', '--json'], { TMPDIR: folder });
+    const { code, out, err } = await runCli(['workflows', 'simulate', file, '--speedup', '500', '--json'], {
+      TMPDIR: folder,
+    });
     expect({ code, err }).toEqual({ code: 0, err: '' });
     const comparison = JSON.parse(out) as { makespanMs: number; boundMs: number; timers: { tookMs: number } };
     expect(comparison).toMatchObject({
