@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { Redis } from 'ioredis';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AttemptJob } from '../../src/dispatch/queue.ts';
+import { commandIdOf } from '../../src/domain/ids.ts';
 import { createEsdbEventStore } from '../../src/eventstore/esdb-event-store.ts';
 import type { StoredEvent } from '../../src/eventstore/event-store.ts';
 import { systemClock } from '../../src/platform/clock.ts';
@@ -39,6 +41,8 @@ const sometimes = new SometimesCounters([
   'a client repeated a call whose answer was lost',
   'an agent was called twice for one attempt',
   'projector killed while behind',
+  'a call was refused',
+  'a key was used again with another body',
 ] as const);
 
 let stack: EmbeddedProcess;
@@ -73,6 +77,10 @@ const SUBMIT = `mutation ($key: String!, $input: SubmitTaskInput!) {
   submitTask(idempotencyKey: $key, input: $input) { __typename ... on TaskAccepted { taskId position repeated } }
 }`;
 
+const CANCEL = `mutation ($key: String!, $taskId: ID!) {
+  cancelTask(idempotencyKey: $key, taskId: $taskId) { __typename }
+}`;
+
 const REGISTER = `mutation ($input: RegisterAgentInput!) {
   registerAgent(input: $input) { __typename ... on AgentRejected { message } }
 }`;
@@ -95,7 +103,8 @@ const answerTo = async (key: string, input: object): Promise<Record<string, unkn
 
 /** One submission, repeated under its key until there is an answer. */
 const submit = async (key: string, input: object): Promise<void> => {
-  const call = { tenant: 'default', scope: 'SubmitTask', idempotencyKey: key, body: JSON.stringify(input) };
+  const commandId = commandIdOf('default', 'SubmitTask', key);
+  const call = { tenant: 'default', scope: 'SubmitTask', idempotencyKey: key, commandId, body: JSON.stringify(input) };
   for (;;) {
     const accepted = await answerTo(key, input);
     if (accepted) {
@@ -109,23 +118,66 @@ const submit = async (key: string, input: object): Promise<void> => {
   }
 };
 
+/** Asks for what cannot be had, and notes how that went. The processes come and go: it may be that nobody says no. */
+const beRefused = async (
+  call: Omit<ClientCall, 'outcome'> & { readonly idempotencyKey: string },
+  send: () => Promise<Answer>,
+): Promise<boolean> => {
+  const commandId = commandIdOf(call.tenant, call.scope, call.idempotencyKey);
+  try {
+    const { data, errors } = await send();
+    const said = Object.values(data ?? {})[0]?.['__typename'];
+    if (MAY_BE_REPEATED.has(errors?.[0]?.extensions?.code ?? '')) return false;
+    const refused = errors !== undefined || said === 'TaskRejected';
+    calls.push({ ...call, commandId, outcome: refused ? 'fail' : 'ok' });
+    return refused;
+  } catch {
+    return false; // no answer
+  }
+};
+
+/** A key that was used before, with another body; a task that cannot be; the cancellation of one that nobody knows. */
+const refusals = async (key: string, input: object): Promise<void> => {
+  const other = { ...input, priority: 1, tags: ['other'] };
+  const reused = { tenant: 'default', scope: 'SubmitTask', idempotencyKey: key, body: JSON.stringify(other) };
+  if (await beRefused(reused, () => graphql(SUBMIT, { key, input: other })))
+    sometimes.hit('a key was used again with another body');
+  const bad = { ...input, timeoutMs: -1 };
+  const badCall = { ...reused, idempotencyKey: `${key}-bad`, body: JSON.stringify(bad) };
+  if (await beRefused(badCall, () => graphql(SUBMIT, { key: `${key}-bad`, input: bad })))
+    sometimes.hit('a call was refused');
+  const taskId = randomUUID();
+  const cancelCall = { tenant: 'default', scope: `CancelTask/${taskId}`, idempotencyKey: key, body: '' };
+  if (await beRefused(cancelCall, () => graphql(CANCEL, { key, taskId }))) sometimes.hit('a call was refused');
+};
+
 const client = async (index: number): Promise<void> => {
   for (let n = 0; loading; n += 1) {
-    await submit(`client-${index}-${n}`, {
+    const key = `client-${index}-${n}`;
+    const input = {
       capability: 'work',
       input: { client: index, n },
       priority: 1 + Math.floor(random() * 5),
       timeoutMs: 4_000,
       retry: { kind: 'EXPONENTIAL', baseMs: 50, maxDelayMs: 1_000, maxAttempts: 30 },
-    });
+    };
+    await submit(key, input);
+    if (random() < 0.1) await refusals(key, input);
     await sleep(between(0, 120));
   }
 };
 
-const noteProjectionLag = async (): Promise<void> => {
-  const { rows } = await database.query(`SELECT min(position)::text AS position FROM baton.checkpoints`);
-  const last = calls.findLast(({ outcome }) => outcome === 'ok')?.position;
-  if (last !== undefined && BigInt(rows[0].position) < last) sometimes.hit('projector killed while behind');
+const LOOKS = 100;
+
+/** Waits a little for a moment at which the read models do not hold yet what a client was told. */
+const untilBehind = async (): Promise<void> => {
+  for (let look = 0; look < LOOKS; look += 1) {
+    const { rows } = await database.query('SELECT min(position)::text AS position FROM baton.checkpoints');
+    const last = calls.findLast(({ outcome }) => outcome === 'ok')?.position;
+    if (last === undefined || BigInt(rows[0].position) >= last) continue;
+    sometimes.hit('projector killed while behind');
+    return;
+  }
 };
 
 /** Kills processes of a role at random moments and starts each again. */
@@ -134,7 +186,7 @@ const killer = async (role: (typeof ROLES)[number]): Promise<void> => {
     await sleep(between(100, 1_500));
     const victim = pick(of(role));
     if (!victim) continue;
-    if (role === 'projector') await noteProjectionLag();
+    if (role === 'projector') await untilBehind();
     await victim.kill();
     await victim.start();
     kills += 1;
@@ -264,12 +316,12 @@ const caughtUp = async (head: bigint): Promise<true | string> => {
 /** What the agents saw: the third witness. */
 const journals = (): AgentCall[] =>
   [...agents].flatMap(([agentId, agent]) =>
-    agent.sends().map(({ effectKey, attempt }) => ({
+    agent.sends().map(({ effectKey, attempt, at }) => ({
       tenant: 'default',
       agentId,
       taskId: String(effectKey),
       attempt: Number(attempt),
-      at: new Date().toISOString(),
+      at,
     })),
   );
 
