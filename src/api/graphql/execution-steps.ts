@@ -7,6 +7,7 @@ import {
   type UnitState,
 } from '../../domain/execution/state.ts';
 import { parseUnit } from '../../domain/execution/unit.ts';
+import { attemptsMade } from '../../domain/task/decider.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
 import type { Step } from '../../domain/workflow/compile.ts';
 
@@ -21,7 +22,7 @@ export const unitsOf = ({ state }: StepView): readonly UnitState[] =>
   state.items === undefined ? [state.unit] : [...state.items.units];
 
 export const attemptsOf = (view: StepView): number =>
-  unitsOf(view).reduce((attempts, { task }) => attempts + (task?.attempt ?? 0), 0);
+  unitsOf(view).reduce((attempts, { task }) => attempts + (task ? attemptsMade(task) : 0), 0);
 
 /** Of a step that does one thing; an item's is found by `tasks(filter: {executionId})`. */
 export const taskIdOf = ({ state }: StepView): string | null => state.unit.task?.submitted.taskId ?? null;

@@ -12,6 +12,7 @@ import {
 import { timeSpent } from '../../domain/execution/time-spent.ts';
 import { AgentId, ExecutionId } from '../../domain/ids.ts';
 import { JsonPayload } from '../../domain/json.ts';
+import { attemptsMade } from '../../domain/task/decider.ts';
 import { AttemptError } from '../../domain/task/events.ts';
 import type { Step } from '../../domain/workflow/compile.ts';
 import { COMPENSATION_STRATEGIES } from '../../domain/workflow/definition.ts';
@@ -127,7 +128,7 @@ const stepStatus = ({ id, kind }: Step, state: StepState): z.output<typeof StepS
   id,
   kind,
   status: state.phase,
-  ...some('attempt', state.unit.task?.attempt),
+  ...some('attempt', state.unit.task && attemptsMade(state.unit.task)),
   ...some('agentId', state.unit.agentId),
   ...some('taskId', state.unit.task?.submitted.taskId),
   ...some('error', state.unit.error),

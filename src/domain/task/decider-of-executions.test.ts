@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { specOf } from '../../../test/support/given-when-then.ts';
 import { DEFAULT_RETRY } from '../retry.ts';
-import { taskDecider } from './decider.ts';
+import { attemptsMade, taskDecider } from './decider.ts';
 import { type AttemptError, type TaskEvent, taskEvents } from './events.ts';
 
 const task = specOf(taskDecider);
@@ -131,4 +131,21 @@ describe('every event of it', () => {
   it.each(events)('$type fits its schema', ({ type, data }) =>
     expect(taskEvents[type].schema.parse(data)).toEqual(data),
   );
+});
+
+describe('the attempts of a task', () => {
+  const made = (...history: TaskEvent[]): number => {
+    const { state } = task.given(submitted(), ...history);
+    if (state.status === 'none') throw new Error('there is no task');
+    return attemptsMade(state);
+  };
+
+  it('are the one that runs and those before it', () => {
+    expect(made()).toBe(1);
+    expect(made(failed(1, TROUBLE, now))).toBe(2);
+    expect(made(unknown)).toBe(1);
+  });
+
+  it('do not count the next one of a task that failed for good', () =>
+    expect(made(failed(1, HOPELESS), given('not_retryable', 1, HOPELESS))).toBe(1));
 });

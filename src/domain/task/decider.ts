@@ -64,6 +64,10 @@ type Decision = Result<TaskEvent[], TaskRejection>;
 type Known = Exclude<Task, { status: 'none' }>;
 type Open = Extract<Task, { status: 'open' }>;
 
+/** Attempts that were begun, or may have been; a task that failed for good has the number of the next one already. */
+export const attemptsMade = (task: Exclude<Task, { status: 'none' }>): number =>
+  task.status === 'failed' || task.status === 'deadLettered' ? task.attempt - 1 : task.attempt;
+
 export const initialTask = (): Task => ({ status: 'none' });
 
 const submit = (command: SubmitTask): Decision => {
