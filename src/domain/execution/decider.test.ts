@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { definitionWith, EXECUTION, Story, step } from '../../../test/support/story.ts';
 import { byteLengthOf, MAX_PAYLOAD_BYTES } from '../json.ts';
 import { MAX_SIGNALS } from './decider.ts';
+import { timeSpent } from './time-spent.ts';
 
 const typesOf = (story: Story): string[] => story.last.map(({ type }) => type);
 const inputOf = (story: Story, unit: string) => story.taskOf(unit).input;
@@ -734,6 +735,12 @@ describe('time', () => {
     const story = Story.of([step('a', [], { waitFor: { kind: 'event', name: 'e' } })]);
     story.after(5_000).when({ type: 'CancelExecution', compensate: false });
     expect(story.last.at(-1)?.data).toMatchObject({ durationMs: 5_000, agentMs: 0, waitMs: 5_000, overheadMs: 0 });
+  });
+
+  it('of a wait counts while it lasts', () => {
+    const story = Story.of([step('a', [], { waitFor: { kind: 'event', name: 'e' } })]);
+    const nowMs = story.state.startedMs + 3_000;
+    expect(timeSpent(story.state, nowMs)).toEqual({ durationMs: 3_000, agentMs: 0, waitMs: 3_000, overheadMs: 0 });
   });
 });
 

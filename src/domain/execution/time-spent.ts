@@ -29,13 +29,14 @@ const unitsOf = function* (execution: Running): Generator<{ readonly unit: UnitS
 
 /**
  * Where the time of an execution went, up to `nowMs`. Agents work at the same time, so their time is that of the union of their calls;
- * a call's span is known once it ended.
+ * a call's span is known once it ended, a wait's from its beginning.
  */
 export const timeSpent = (execution: Running, nowMs: number): TimeSpent => {
   const window: Span = [execution.startedMs, Math.max(nowMs, execution.startedMs)];
   const agents: Span[] = [];
   const waits: Span[] = [];
   for (const { unit, byAgent } of unitsOf(execution)) (byAgent ? agents : waits).push(...unit.spans);
+  for (const { waiting } of execution.steps) if (waiting) waits.push([waiting.sinceMs, nowMs]);
   const durationMs = window[1] - window[0];
   const agentMs = lengthOf(union(agents, window));
   const busyMs = lengthOf(union([...agents, ...waits], window));
