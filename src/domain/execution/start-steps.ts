@@ -2,6 +2,7 @@ import { childExecutionIdOf, executionTaskIdOf } from '../ids.ts';
 import { byteLengthOf, type Json, MAX_PAYLOAD_BYTES } from '../json.ts';
 import { ok, type Result, rejected } from '../result.ts';
 import type { RetryPolicy } from '../retry.ts';
+import { decideTask } from '../task/decider.ts';
 import type { AttemptError, TaskEvent } from '../task/events.ts';
 import type { AgentNeed, Step } from '../workflow/compile.ts';
 import type { Scope } from '../workflow/expression.ts';
@@ -135,36 +136,9 @@ const taskSubmitted = (execution: Running, work: Work, generation: number, now: 
 });
 
 /** Sends a task that has ended without a result back to work, as the same task. */
-const taskRedriven = (unit: UnitState, now: string): TaskEvent | undefined => {
-  const { task } = unit;
-  if (task === undefined || (task.status !== 'failed' && task.status !== 'indeterminate')) return undefined;
-  const {
-    taskId,
-    pool,
-    capability,
-    versionRange,
-    priority,
-    strategy,
-    timeoutMs,
-    executionId,
-    unit: key,
-  } = task.submitted;
-  return {
-    type: 'TaskRedriven',
-    data: {
-      taskId,
-      pool,
-      capability,
-      ...(versionRange === undefined ? {} : { versionRange }),
-      priority,
-      strategy,
-      timeoutMs,
-      nextAttempt: task.status === 'indeterminate' ? task.attempt + 1 : task.attempt,
-      ...(executionId === undefined ? {} : { executionId }),
-      ...(key === undefined ? {} : { unit: key }),
-      redrivenAt: now,
-    },
-  };
+const taskRedriven = ({ task }: UnitState, now: string): TaskEvent | undefined => {
+  const decision = task && decideTask({ type: 'RedriveTask', now }, task);
+  return decision?.ok ? decision.value[0] : undefined;
 };
 
 /** Room for new tasks within one decision: their number and their bytes. */

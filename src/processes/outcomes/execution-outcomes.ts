@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import type { ExecutionHandler } from '../../commands/context.ts';
 import type { ExecutionEvent } from '../../domain/execution/events.ts';
 import { type ExecutionStatus, hasEnded, type Running } from '../../domain/execution/state.ts';
@@ -8,6 +7,7 @@ import type { AttemptError } from '../../domain/task/events.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';
 import type { StoredEvent } from '../../eventstore/event-store.ts';
 import type { LogFeed } from '../../eventstore/log-feed.ts';
+import { followFromNow, OutcomeBook } from './outcome-book.ts';
 
 /** How an execution stands once nothing more happens by itself; `failed` and `compensation_failed` wait for a person. */
 export type ExecutionOutcome = {
@@ -18,8 +18,6 @@ export type ExecutionOutcome = {
   readonly output: Json;
   readonly error: AttemptError | undefined;
 };
-
-const REMEMBERED = 10_000;
 
 const outcomeOf = (event: ExecutionEvent): ExecutionOutcome | undefined => {
   switch (event.type) {
@@ -66,8 +64,7 @@ const standing = (execution: Running): ExecutionOutcome | undefined =>
 export class ExecutionOutcomes {
   readonly #feed: LogFeed;
   readonly #executions: Pick<ExecutionHandler, 'load'>;
-  readonly #recent = new LRUCache<string, ExecutionOutcome>({ max: REMEMBERED });
-  readonly #waiting = new Map<string, ((outcome: ExecutionOutcome) => void)[]>();
+  readonly #book = new OutcomeBook<ExecutionOutcome>();
 
   constructor(deps: { feed: LogFeed; executions: Pick<ExecutionHandler, 'load'> }) {
     this.#feed = deps.feed;
@@ -75,43 +72,26 @@ export class ExecutionOutcomes {
   }
 
   /** Follows the log from its present end until `signal` aborts. */
-  async run(signal: AbortSignal): Promise<void> {
-    const after = this.#feed.status().position;
-    for await (const { events } of this.#feed.read({
-      ...(after === undefined ? {} : { after }),
-      maxBatch: 1_000,
-      signal,
-    }))
-      for (const event of events) this.#apply(event);
+  run(signal: AbortSignal): Promise<void> {
+    return followFromNow(this.#feed, signal, (event) => this.#apply(event));
   }
 
   /** Resolves when nothing more happens by itself, at once when that is so already. */
   async wait(tenant: string, executionId: string): Promise<ExecutionOutcome> {
     const stream = executionStream(tenant, executionId);
-    const recent = this.#recent.get(stream);
+    const recent = this.#book.recent(stream);
     if (recent) return recent;
-    const outcome = new Promise<ExecutionOutcome>((resolve) => {
-      const others = this.#waiting.get(stream);
-      if (others) others.push(resolve);
-      else this.#waiting.set(stream, [resolve]);
-    });
+    const outcome = this.#book.next(stream);
     const state = await this.#executions.load(stream);
     const known = state.status === 'none' ? undefined : standing(state);
-    if (known) this.#settle(stream, known);
+    if (known) this.#book.settle(stream, known);
     return outcome;
   }
 
   #apply(event: StoredEvent): void {
-    if (GOES_ON.has(event.type)) this.#recent.delete(event.stream);
+    if (GOES_ON.has(event.type)) this.#book.forget(event.stream);
     if (!ENDS.has(event.type)) return;
     const outcome = outcomeOf(decodeEvent(event) as ExecutionEvent);
-    if (outcome) this.#settle(event.stream, outcome);
-  }
-
-  #settle(stream: string, outcome: ExecutionOutcome): void {
-    this.#recent.set(stream, outcome);
-    const waiting = this.#waiting.get(stream);
-    this.#waiting.delete(stream);
-    for (const resolve of waiting ?? []) resolve(outcome);
+    if (outcome) this.#book.settle(event.stream, outcome);
   }
 }

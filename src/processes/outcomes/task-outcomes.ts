@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import type { TaskHandler } from '../../commands/context.ts';
 import { taskStream } from '../../domain/ids.ts';
 import type { Json } from '../../domain/json.ts';
@@ -6,15 +5,13 @@ import type { AttemptError, TaskEvent } from '../../domain/task/events.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';
 import type { EventStore, StoredEvent } from '../../eventstore/event-store.ts';
 import type { LogFeed } from '../../eventstore/log-feed.ts';
+import { followFromNow, OutcomeBook } from './outcome-book.ts';
 
 /** How a task ended; `deadLettered` may be followed by a redrive. */
 export type TaskOutcome =
   | { readonly status: 'completed'; readonly result: Json; readonly agentId: string; readonly attempt: number }
   | { readonly status: 'cancelled' }
   | { readonly status: 'deadLettered'; readonly error: AttemptError };
-
-/** Outcomes kept for a caller that asks just after the fact; an older one is read from the task's stream. */
-const REMEMBERED = 10_000;
 
 const outcomeOf = (event: TaskEvent): TaskOutcome | undefined => {
   switch (event.type) {
@@ -39,8 +36,7 @@ export class TaskOutcomes {
   readonly #feed: LogFeed;
   readonly #store: EventStore;
   readonly #tasks: TaskHandler;
-  readonly #recent = new LRUCache<string, TaskOutcome>({ max: REMEMBERED });
-  readonly #waiting = new Map<string, ((outcome: TaskOutcome) => void)[]>();
+  readonly #book = new OutcomeBook<TaskOutcome>();
 
   constructor(deps: { feed: LogFeed; store: EventStore; tasks: TaskHandler }) {
     this.#feed = deps.feed;
@@ -49,26 +45,16 @@ export class TaskOutcomes {
   }
 
   /** Follows the log from its present end until `signal` aborts. */
-  async run(signal: AbortSignal): Promise<void> {
-    const after = this.#feed.status().position;
-    for await (const { events } of this.#feed.read({
-      ...(after === undefined ? {} : { after }),
-      maxBatch: 1_000,
-      signal,
-    }))
-      for (const event of events) this.#apply(event);
+  run(signal: AbortSignal): Promise<void> {
+    return followFromNow(this.#feed, signal, (event) => this.#apply(event));
   }
 
   /** Resolves when the task has ended, at once when it has already. */
   async wait(tenant: string, taskId: string): Promise<TaskOutcome> {
     const stream = taskStream(tenant, taskId);
-    const recent = this.#recent.get(stream);
+    const recent = this.#book.recent(stream);
     if (recent) return recent;
-    const outcome = new Promise<TaskOutcome>((resolve) => {
-      const others = this.#waiting.get(stream);
-      if (others) others.push(resolve);
-      else this.#waiting.set(stream, [resolve]);
-    });
+    const outcome = this.#book.next(stream);
     const state = await this.#tasks.load(stream);
     if (state.status !== 'open' && state.status !== 'none') await this.#settleFromStream(stream);
     return outcome;
@@ -81,10 +67,6 @@ export class TaskOutcomes {
   #apply(event: StoredEvent): void {
     if (event.type !== 'TaskCompleted' && event.type !== 'TaskCancelled' && event.type !== 'TaskDeadLettered') return;
     const outcome = outcomeOf(decodeEvent(event) as TaskEvent);
-    if (!outcome) return;
-    this.#recent.set(event.stream, outcome);
-    const waiting = this.#waiting.get(event.stream);
-    this.#waiting.delete(event.stream);
-    for (const resolve of waiting ?? []) resolve(outcome);
+    if (outcome) this.#book.settle(event.stream, outcome);
   }
 }

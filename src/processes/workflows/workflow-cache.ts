@@ -1,13 +1,13 @@
 import type { WorkflowHandler } from '../../commands/context.ts';
 import type { LogFeed } from '../../eventstore/log-feed.ts';
+import { followFromNow } from '../outcomes/outcome-book.ts';
 
 /** Drops cached definitions when another process publishes or retires a version, until `signal` aborts. */
-export const keepWorkflowCache = async (
+export const keepWorkflowCache = (
   feed: LogFeed,
   workflows: Pick<WorkflowHandler, 'observe'>,
   signal: AbortSignal,
-): Promise<void> => {
-  const after = feed.status().position;
-  for await (const { events } of feed.read({ ...(after === undefined ? {} : { after }), maxBatch: 1_000, signal }))
-    for (const event of events) if (event.stream.startsWith('workflow-')) workflows.observe(event);
-};
+): Promise<void> =>
+  followFromNow(feed, signal, (event) => {
+    if (event.stream.startsWith('workflow-')) workflows.observe(event);
+  });
