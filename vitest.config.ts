@@ -2,6 +2,9 @@ import { defineConfig } from 'vitest/config';
 
 const shared = { pool: 'forks' as const };
 
+/** Random histories by the thousand: not part of the fast check. */
+const SEEDS = ['src/**/*.property.test.ts', 'test/unit/invariants-{executions,product}.test.ts'];
+
 export default defineConfig({
   test: {
     projects: [
@@ -11,6 +14,15 @@ export default defineConfig({
           name: 'unit',
           sequence: { groupOrder: 0 },
           include: ['src/**/*.test.ts', 'test/unit/**/*.test.ts'],
+          exclude: SEEDS,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'seeds',
+          sequence: { groupOrder: 0 },
+          include: SEEDS,
         },
       },
       {
