@@ -38,6 +38,8 @@ export type TimeSpent = z.output<typeof TimeSpent>;
 export const ReusedStep = z.strictObject({
   stepId: StepId,
   status: z.enum(['completed', 'skipped', 'failed']),
+  /** Skipped by a person. */
+  passedOver: z.literal(true).optional(),
   /** Only where a step that is still to run may read it; otherwise it is in the stream that it came from. */
   output: JsonPayload.optional(),
   agentId: AgentId.optional(),

@@ -319,7 +319,8 @@ const started = (data: Of<'ExecutionStarted'>): Running => {
       agentId: reused.agentId,
       seq: execution.nextSeq,
     };
-    const next = withStep(execution, step, { ...before, phase, unit, reused: true, endedMs: startedMs });
+    const passedOver = reused.passedOver === true;
+    const next = withStep(execution, step, { ...before, phase, unit, passedOver, reused: true, endedMs: startedMs });
     return { ...next, nextSeq: next.nextSeq + 1 };
   }, fresh);
 };
@@ -496,9 +497,10 @@ const evolveOwn = (execution: Running, event: Exclude<ExecutionEvent, { type: 'E
     case 'StepFailed':
       return stepFailed(execution, event.data);
     case 'StepSkipped':
-      return changeStep(execution, event.data.stepId, (step) =>
-        waitEnded(step, step.unit, 'skipped', Date.parse(event.data.skippedAt)),
-      );
+      return changeStep(execution, event.data.stepId, (step) => ({
+        ...waitEnded(step, step.unit, 'skipped', Date.parse(event.data.skippedAt)),
+        passedOver: event.data.reason === 'person',
+      }));
     case 'ExecutionSignalled': {
       const { name, payload } = event.data;
       return { ...execution, signals: [...execution.signals, { name, payload }] };

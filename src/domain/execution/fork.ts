@@ -52,6 +52,7 @@ export const reusedSteps = (source: Running, target: Workflow, { rerun, inputs =
     return {
       stepId,
       status: statusOfReused(state),
+      ...(state.passedOver ? { passedOver: true as const } : {}),
       ...(read.has(stepId) && state.phase === 'completed' ? { output } : {}),
       ...(agentId === undefined ? {} : { agentId }),
       ...(task === undefined ? {} : { taskId: task.submitted.taskId }),

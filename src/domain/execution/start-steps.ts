@@ -177,12 +177,13 @@ const skipStep = (turn: Turn, step: Step, reason: 'condition' | 'dependencies'):
     data: { executionId: turn.state.executionId, stepId: step.id, reason, skippedAt: turn.now },
   });
 
-/** A step all of whose dependencies were skipped has nothing to work on. */
+/** A step all of whose dependencies were skipped has nothing to work on, except where a person said to go on without them. */
 const isCutOff = (execution: Running, { index }: Step): boolean => {
   const dependencies = execution.compiled.plan.dependenciesOf(index);
   for (let at = 0; at < dependencies.length; at += 1) {
     const dependency = dependencies[at] as number;
-    const { phase } = execution.steps.get(dependency);
+    const { phase, passedOver } = execution.steps.get(dependency);
+    if (passedOver) return false;
     const skipping = execution.compiled.steps[dependency]?.definition.onFailure === 'skip';
     if (phase !== 'skipped' && !((phase === 'failed' || phase === 'indeterminate') && skipping)) return false;
   }

@@ -56,6 +56,8 @@ export type StepState = {
   /** For a step that runs for each item of a list. */
   readonly items: ItemsState | undefined;
   readonly waiting: Waiting | undefined;
+  /** A person said to go on without it: what depends on it runs, with nothing from it. */
+  readonly passedOver: boolean;
   /** The outcome was taken over from the execution that this one was forked from. */
   readonly reused: boolean;
   readonly endedMs: number | undefined;
@@ -175,6 +177,7 @@ export const newStep = (missing: number): StepState => ({
   unit: IDLE,
   items: undefined,
   waiting: undefined,
+  passedOver: false,
   reused: false,
   endedMs: undefined,
 });

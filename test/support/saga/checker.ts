@@ -28,6 +28,8 @@ type StepRecord = {
   readonly descendants: ReadonlySet<string>;
   status: StepStatus;
   everStarted: boolean;
+  /** Skipped by a person. */
+  passedOver: boolean;
   /** Of a step that runs for a list: how many items, and which of them have ended. */
   items: number | undefined;
   readonly itemsEnded: Set<string>;
@@ -171,6 +173,7 @@ export class SagaChecker {
         descendants: reach(task.id, dependantsOf),
         status: 'pending',
         everStarted: false,
+        passedOver: false,
         items: undefined,
         itemsEnded: new Set(),
       });
@@ -181,8 +184,8 @@ export class SagaChecker {
   }
 
   /** Gives nothing to what depends on it. */
-  #isSkipped({ status, definition }: StepRecord): boolean {
-    return status === 'skipped' || (status === 'failed' && definition.onFailure === 'skip');
+  #isSkipped({ status, passedOver, definition }: StepRecord): boolean {
+    return (status === 'skipped' && !passedOver) || (status === 'failed' && definition.onFailure === 'skip');
   }
 
   /** S8 and S13, and that a step which is cut off does not start. */
@@ -328,6 +331,7 @@ export class SagaChecker {
         `${stepId} is skipped although something that it depends on was done`,
       );
     step.status = 'skipped';
+    step.passedOver = reason === 'person';
     this.#count(`skipped: ${reason}`);
   }
 
