@@ -307,6 +307,12 @@ describe('commands of an execution', () => {
     expect((await run('skipStep', id, 'step: "a", reason: ""')).issues).toMatchObject([{ pointer: '/reason' }]);
     expect((await run('skipStep', id, 'step: "a", reason: "not needed"')).answer).toMatchObject({ executionId: id });
     expect((await run('skipStep', id, 'step: "a", reason: "again"')).answer).toMatchObject({
+      reason: 'StepNotSkippable',
+      status: 'skipped',
+    });
+    await work.complete(id, 'b');
+    await run('skipStep', id, 'step: "ok", reason: "nobody is here"');
+    expect((await run('skipStep', id, 'step: "b", reason: "too late"')).answer).toMatchObject({
       reason: 'ExecutionEnded',
       status: 'completed',
     });
