@@ -61,14 +61,16 @@ type Answer = {
   readonly errors?: readonly { readonly message: string; readonly extensions?: { readonly code?: string } }[];
 };
 
-const graphql = async (query: string, variables: object): Promise<Answer> => {
+const PATIENCE_MS = 15_000;
+
+const graphql = async (query: string, variables: object, patienceMs = PATIENCE_MS): Promise<Answer> => {
   const url = pick(of('api'))?.url;
   if (url === undefined) throw new Error('no api process runs');
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ query, variables }),
-    signal: AbortSignal.timeout(15_000),
+    signal: AbortSignal.timeout(Math.ceil(patienceMs)),
   });
   return (await response.json()) as Answer;
 };
@@ -91,7 +93,8 @@ const MAY_BE_REPEATED = new Set(['UNAVAILABLE', 'CONFLICT', 'TIMEOUT']);
 const answerTo = async (key: string, input: object): Promise<Record<string, unknown> | undefined> => {
   let answer: Answer;
   try {
-    answer = await graphql(SUBMIT, { key, input });
+    // Some do not wait for the answer, which may be on its way.
+    answer = await graphql(SUBMIT, { key, input }, random() < 0.02 ? between(5, 60) : PATIENCE_MS);
   } catch {
     return undefined; // the process was killed, or none was up
   }
