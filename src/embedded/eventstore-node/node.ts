@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { openAccess } from './access/access.ts';
 import type { Call } from './grpc/call.ts';
 import { GrpcServer, type Methods } from './grpc/server.ts';
 import { EventIndex } from './index/event-index.ts';
@@ -51,7 +52,8 @@ export async function startEventStoreNode(options: NodeOptions): Promise<Running
   const committer = new Committer(store, Date.now, () => snapshots.afterCommit());
   const address = { host: reachable(host), port };
   const { instanceId } = folder;
-  const server = new GrpcServer(methodsOf({ store, committer, now: Date.now, instanceId, endpoint: () => address }));
+  const context = { access: openAccess, store, committer, now: Date.now, instanceId, endpoint: () => address };
+  const server = new GrpcServer(methodsOf(context), openAccess);
   const closeStore = async () => {
     await committer.stop();
     await snapshots.finish();

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { Caller } from '../access/access.ts';
 import { MalformedMessage } from '../protobuf/reader.ts';
 import { DamagedLog } from '../storage/log.ts';
 import { Deframer, framed } from './deframer.ts';
@@ -26,6 +27,7 @@ export class Call {
   constructor(
     private readonly stream: ServerHttp2Stream,
     readonly headers: IncomingHttpHeaders,
+    readonly caller: Caller,
   ) {}
 
   /** Attaches to the stream; the callbacks are in place by now. `closed` is called when the call is over. */

@@ -1,6 +1,13 @@
-import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
+import {
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import { Call } from './call.ts';
+import type { Access, Caller } from '../access/access.ts';
+import { Call, toGrpcError } from './call.ts';
 import { GrpcError, Status } from './status.ts';
 
 /** Handles a new call: sets the callbacks it needs and returns. */
@@ -20,13 +27,16 @@ export class GrpcServer {
   private readonly sessions = new Set<ServerHttp2Session>();
   private readonly calls = new Set<Call>();
 
-  constructor(private readonly methods: Methods) {
+  constructor(
+    private readonly methods: Methods,
+    private readonly access: Access,
+  ) {
     this.http = createServer({
       maxSessionMemory: MAX_SESSION_MEMORY_MB,
       settings: { initialWindowSize: STREAM_WINDOW },
     });
     this.http.on('session', (session) => this.track(session));
-    this.http.on('stream', (stream, headers) => this.accept(new Call(stream, headers), headers[':path'] ?? ''));
+    this.http.on('stream', (stream, headers) => this.accept(stream, headers));
     this.http.on('sessionError', () => {}); // a broken connection; its streams report it to their calls
   }
 
@@ -56,11 +66,23 @@ export class GrpcServer {
     session.on('close', () => this.sessions.delete(session));
   }
 
-  private accept(call: Call, path: string): void {
+  private accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    const path = headers[':path'] ?? '';
+    const caller = this.identify(headers);
+    const call = new Call(stream, headers, caller instanceof GrpcError ? 'anonymous' : caller);
     this.calls.add(call);
-    const handler = this.methods.get(path);
+    const handler = caller instanceof GrpcError ? undefined : this.methods.get(path);
     handler?.(call);
     call.start(() => this.calls.delete(call));
-    if (!handler) call.fail(new GrpcError(Status.unimplemented, `${path} is not implemented by this node`));
+    if (caller instanceof GrpcError) call.fail(caller);
+    else if (!handler) call.fail(new GrpcError(Status.unimplemented, `${path} is not implemented by this node`));
+  }
+
+  private identify(headers: IncomingHttpHeaders): Caller | GrpcError {
+    try {
+      return this.access.identify(headers);
+    } catch (error) {
+      return toGrpcError(error);
+    }
   }
 }

@@ -1,8 +1,10 @@
+import type { Access } from '../access/access.ts';
 import type { Committer } from '../store/committer.ts';
 import type { EventStore } from '../store/event-store.ts';
 
 /** What the services share. */
 export interface NodeContext {
+  readonly access: Access;
   readonly store: EventStore;
   readonly committer: Committer;
   /** Ms since the epoch. */

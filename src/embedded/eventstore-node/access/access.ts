@@ -1,0 +1,29 @@
+import type { IncomingHttpHeaders } from 'node:http2';
+
+/** A user who proved to be that. */
+export interface User {
+  readonly name: string;
+  readonly groups: readonly string[];
+}
+
+/** Who makes a call. `system` may do everything: it is every caller of a node that runs without TLS. */
+export type Caller = 'system' | 'anonymous' | User;
+
+export type StreamAction = 'read' | 'write' | 'delete' | 'readMetadata' | 'writeMetadata';
+
+/** Decides who calls and what they may do. */
+export interface Access {
+  /** Throws UNAUTHENTICATED for credentials that are wrong; without any the caller is anonymous. */
+  identify(headers: IncomingHttpHeaders): Caller;
+  /** Throws PERMISSION_DENIED with the trailer `exception=access-denied`. */
+  checkStream(caller: Caller, action: StreamAction, streamName: string): void;
+  /** Throws the same unless the caller is of `$admins` or `$ops`. */
+  checkOperator(caller: Caller): void;
+}
+
+/** Of a node without TLS: the client sends no credentials over such a connection, so nobody can be told apart. */
+export const openAccess: Access = {
+  identify: () => 'system',
+  checkStream: () => {},
+  checkOperator: () => {},
+};
