@@ -1,7 +1,10 @@
 import { isIPv6 } from 'node:net';
 import { openAccess } from './access/access.ts';
+import type { UserSettings } from './access/user-settings.ts';
 import type { Call } from './grpc/call.ts';
+import type { KeepAlive } from './grpc/keep-alive.ts';
 import { GrpcServer, type Methods } from './grpc/server.ts';
+import type { TlsFiles } from './grpc/tls.ts';
 import { EventIndex } from './index/event-index.ts';
 import { handleAppend } from './services/append.ts';
 import { handleBatchAppend } from './services/batch-append.ts';
@@ -26,6 +29,12 @@ export interface NodeOptions {
   readonly port?: number;
   /** Address to listen on. Default 127.0.0.1. */
   readonly host?: string;
+  /** Serves over TLS, asks for credentials and checks what their owner may do. Without it everybody may do everything. */
+  readonly tls?: TlsFiles;
+  /** All who may log in, with `tls`. Default: `admin` and `ops`, both with the password `changeit`. */
+  readonly users?: readonly UserSettings[];
+  /** When a connection that shows no sign of life is dropped. Default: after 10 s of silence and 10 s without a ping's answer. */
+  readonly keepAlive?: KeepAlive;
 }
 
 export interface RunningNode {
