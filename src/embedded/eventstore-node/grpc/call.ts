@@ -7,6 +7,9 @@ import { asciiValue, GrpcError, Status, type StatusCode, statusMessage } from '.
 
 const RESPONSE_HEADERS = { ':status': 200, 'content-type': 'application/grpc' } as const;
 
+/** Longer timers fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** Units of the `grpc-timeout` header, in ms. */
 const TIMEOUT_UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
@@ -35,14 +38,18 @@ export class Call {
     const deframer = new Deframer((message) => {
       if (!this.over) this.onMessage(message);
     });
-    this.stream.on('data', (chunk: Buffer) => this.guard(() => deframer.push(chunk)));
-    this.stream.on('end', () => this.halfClosed());
+    const timer = this.startTimer();
+    this.stream.on('data', (chunk: Buffer) => {
+      if (!this.over) this.guard(() => deframer.push(chunk));
+    });
+    this.stream.on('end', () => this.halfClosed(deframer));
     this.stream.on('drain', () => this.guard(this.onDrain));
     this.stream.on('wantTrailers', () => {
       if (!this.stream.destroyed) this.stream.sendTrailers(this.trailers);
     });
     this.stream.on('error', () => {}); // a reset by the peer; 'close' follows and does the work
     this.stream.on('close', () => {
+      clearTimeout(timer);
       this.over = true;
       this.onClose();
       closed();
@@ -90,12 +97,21 @@ export class Call {
    * The end of the request, or of a cancelled one: Node's HTTP/2 client ends its side before it resets the stream, and
    * what was cancelled must not be taken for complete. The reset is read in the same turn and told in the next.
    */
-  private halfClosed(): void {
+  private halfClosed(deframer: Deframer): void {
     setImmediate(() =>
       setImmediate(() => {
-        if (!this.isGone) this.guard(this.onHalfClose);
+        if (this.isGone) return;
+        if (deframer.isPartial) this.fail(new GrpcError(Status.internal, 'Incomplete message.'));
+        else this.guard(this.onHalfClose);
       }),
     );
+  }
+
+  /** Ends the call when the client has stopped waiting: it may be gone without a word. */
+  private startTimer(): NodeJS.Timeout | undefined {
+    const timeoutMs = this.deadlineMs(0);
+    if (timeoutMs > MAX_TIMER_MS) return undefined;
+    return setTimeout(() => this.fail(new GrpcError(Status.deadlineExceeded, 'Deadline Exceeded')), timeoutMs);
   }
 
   /** Nothing can be sent any more: ended by us, or closed by the peer a moment before we are told. */

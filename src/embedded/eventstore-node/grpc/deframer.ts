@@ -14,6 +14,11 @@ export class Deframer {
 
   constructor(private readonly onMessage: (message: Buffer) => void) {}
 
+  /** Whether the last message is still on its way. */
+  get isPartial(): boolean {
+    return this.held > 0;
+  }
+
   push(chunk: Buffer): void {
     if (this.held === 0) {
       this.consume(chunk);
