@@ -15,7 +15,8 @@ export type StreamAction = 'read' | 'write' | 'delete' | 'readMetadata' | 'write
 export interface Access {
   /** Throws UNAUTHENTICATED for credentials that are wrong; without any the caller is anonymous. */
   identify(headers: IncomingHttpHeaders): Caller;
-  /** Throws PERMISSION_DENIED with the trailer `exception=access-denied`. */
+  allows(caller: Caller, action: StreamAction, streamName: string): boolean;
+  /** Throws PERMISSION_DENIED with the trailer `exception=access-denied` unless it is allowed. */
   checkStream(caller: Caller, action: StreamAction, streamName: string): void;
   /** Throws the same unless the caller is of `$admins` or `$ops`. */
   checkOperator(caller: Caller): void;
@@ -24,6 +25,7 @@ export interface Access {
 /** Of a node without TLS: the client sends no credentials over such a connection, so nobody can be told apart. */
 export const openAccess: Access = {
   identify: () => 'system',
+  allows: () => true,
   checkStream: () => {},
   checkOperator: () => {},
 };

@@ -15,6 +15,7 @@ export const Status = {
   internal: 13,
   unavailable: 14,
   dataLoss: 15,
+  unauthenticated: 16,
 } as const;
 
 export type StatusCode = (typeof Status)[keyof typeof Status];

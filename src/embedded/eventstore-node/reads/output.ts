@@ -31,3 +31,13 @@ export class OutputChunk {
 export interface MessageSource {
   fill(chunk: OutputChunk): 'more' | 'idle' | 'done';
 }
+
+/** Asks before each chunk whether the reader may still have it: `check` throws when not. */
+export function guarded(source: MessageSource, check: () => void): MessageSource {
+  return {
+    fill(chunk) {
+      check();
+      return source.fill(chunk);
+    },
+  };
+}

@@ -13,30 +13,39 @@ export class Renderer {
     private readonly store: EventStore,
     private readonly options: RenderOptions,
     private readonly now: () => number,
+    /** Whether whoever reads the links may read the stream they point to. */
+    private readonly mayRead: (streamName: string) => boolean = () => true,
   ) {}
 
   frame(record: StoredRecord): Buffer {
-    const target = this.options.resolveLinks && (record.flags & Flag.link) !== 0 ? linkTarget(record) : undefined;
-    if (!target) return this.options.structuredIds ? this.restructured(record) : record.frame;
+    const { event, link } = this.resolve(record);
+    if (!link) return this.options.structuredIds ? this.restructured(record) : record.frame;
+    const parts = { link: this.recorded(link), position: record.position };
+    return event ? readEvent({ ...parts, event: this.recorded(event) }) : readEvent(parts);
+  }
+
+  /** What a record shows: the event, and the link to it if the record is one that is resolved; then the event may be missing. */
+  resolve(record: StoredRecord): { event?: StoredRecord; link?: StoredRecord } {
+    const target = this.options.resolveLinks ? linkTarget(record) : undefined;
+    if (!target) return { event: record };
     const event = this.find(target);
-    const link = this.recorded(record);
-    const { position } = record;
-    return event ? readEvent({ event: this.recorded(event), link, position }) : readEvent({ link, position });
+    return event ? { event, link: record } : { link: record };
   }
 
   private restructured(record: StoredRecord): Buffer {
     return readEvent({ event: this.recorded(record), position: record.position });
   }
 
-  private recorded(record: StoredRecord): Buffer {
+  /** The `RecordedEvent`, its id in the form asked for. */
+  recorded(record: StoredRecord): Buffer {
     const { recordedEvent } = record;
     return this.options.structuredIds ? withStructuredId(recordedEvent, record.id) : recordedEvent;
   }
 
-  /** The event a link points to, unless it is missing, deleted, truncated or expired. */
+  /** The event a link points to, unless it is missing, deleted, truncated or expired, or not for the reader's eyes. */
   private find({ streamName, revision }: LinkTarget): StoredRecord | undefined {
     const { store } = this;
-    if (store.isTombstoned(streamName)) return undefined;
+    if (store.isTombstoned(streamName) || !this.mayRead(streamName)) return undefined;
     const range = store.readableRange(streamName);
     if (!range || revision < range.first || revision > range.last) return undefined;
     const record = store.record(store.index.ordinal(range.stream, revision));
@@ -50,8 +59,9 @@ interface LinkTarget {
   readonly revision: number;
 }
 
-/** `<revision>@<stream>`; undefined if the data is anything else. */
-function linkTarget(record: StoredRecord): LinkTarget | undefined {
+/** `<revision>@<stream>`; undefined if the record is no link or its data is anything else. */
+export function linkTarget(record: StoredRecord): LinkTarget | undefined {
+  if ((record.flags & Flag.link) === 0) return undefined;
   const match = /^(\d{1,15})@(.+)$/s.exec(record.data.toString('utf8'));
   return match ? { revision: Number(match[1]), streamName: match[2] as string } : undefined;
 }

@@ -11,18 +11,19 @@ import type { NodeContext } from './context.ts';
 import { MAX_APPEND_REQUEST_BYTES, MAX_APPEND_SIZE } from './limits.ts';
 
 /** `Streams.Append`: options, then events, then half-close; one answer. */
-export function handleAppend({ committer, now }: NodeContext, call: Call): void {
+export function handleAppend({ access, committer, now }: NodeContext, call: Call): void {
   let target: { stream: StreamRef; expected: Expected } | undefined;
   const events: ProposedEvent[] = [];
   let dataBytes = 0;
   let requestBytes = 0;
   const deadlineMs = call.deadlineMs(now());
+  const checkAccess = (streamName: string) => access.checkStream(call.caller, 'write', streamName);
 
   call.onMessage = (message) => {
     requestBytes += message.length;
     if (requestBytes > MAX_APPEND_REQUEST_BYTES) throw appendTooLarge(MAX_APPEND_SIZE);
     if (!target) {
-      target = translated(() => readTarget(message, now()));
+      target = translated(() => readTarget(message, now(), checkAccess));
       return;
     }
     const event = translated(() => readEvent(message));
@@ -47,11 +48,16 @@ export function handleAppend({ committer, now }: NodeContext, call: Call): void 
   };
 }
 
-function readTarget(message: Buffer, now: number): { stream: StreamRef; expected: Expected } {
+function readTarget(
+  message: Buffer,
+  now: number,
+  checkAccess: (streamName: string) => void,
+): { stream: StreamRef; expected: Expected } {
   const reader = new ProtoReader(message);
   while (reader.next()) {
     if (reader.field !== 1) continue;
     const { stream, expected } = readWriteOptions(reader.message(), now);
+    checkAccess(stream.name);
     checkStreamName(stream);
     if (expected === undefined) throw new GrpcError(Status.invalidArgument, 'the expected revision is missing');
     return { stream, expected };

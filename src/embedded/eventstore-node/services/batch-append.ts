@@ -15,6 +15,7 @@ import {
 } from '../wire/append-request.ts';
 import {
   type BatchFailure,
+  batchAccessDenied,
   batchBadRequest,
   batchDone,
   batchFailed,
@@ -103,7 +104,9 @@ class BatchCall {
       this.arriving.set(keyOf(fragment), append);
       this.expiry ??= setInterval(() => this.expire(), EXPIRY_CHECK_MS);
     }
-    const refusal = refusalOf(fragment.options);
+    const { access } = this.context;
+    const allowed = access.allows(this.call.caller, 'write', append.stream.name);
+    const refusal = allowed ? refusalOf(fragment.options) : batchAccessDenied;
     if (refusal) this.refuse(append, refusal);
     return append;
   }

@@ -9,11 +9,12 @@ import { failureCode, requestError, streamDeleted, wrongExpectedVersion } from '
 import type { NodeContext } from './context.ts';
 
 /** `Streams.Delete` and `Streams.Tombstone`. */
-export function handleDelete({ committer, now }: NodeContext, kind: 'delete' | 'tombstone', call: Call): void {
+export function handleDelete({ access, committer, now }: NodeContext, kind: 'delete' | 'tombstone', call: Call): void {
   let operation: Operation | undefined;
   const deadlineMs = call.deadlineMs(now());
+  const checkAccess = (streamName: string) => access.checkStream(call.caller, 'delete', streamName);
   call.onMessage = (message) => {
-    const { stream, expected } = readTarget(message, now());
+    const { stream, expected } = readTarget(message, now(), checkAccess);
     operation = {
       kind,
       streamName: stream.name,
@@ -31,11 +32,16 @@ export function handleDelete({ committer, now }: NodeContext, kind: 'delete' | '
   };
 }
 
-function readTarget(message: Buffer, now: number): { stream: StreamRef; expected: Expected } {
+function readTarget(
+  message: Buffer,
+  now: number,
+  checkAccess: (streamName: string) => void,
+): { stream: StreamRef; expected: Expected } {
   const reader = new ProtoReader(message);
   while (reader.next()) {
     if (reader.field !== 1) continue;
     const { stream, expected } = readWriteOptions(reader.message(), now);
+    checkAccess(stream.name);
     try {
       checkStreamName(stream);
     } catch (error) {

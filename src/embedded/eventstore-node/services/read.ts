@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import type { Caller } from '../access/access.ts';
+import { accessStreamsOf } from '../access/acl.ts';
 import type { Call } from '../grpc/call.ts';
 import { compileFilter } from '../reads/event-filter.ts';
-import type { MessageSource } from '../reads/output.ts';
+import { guarded, type MessageSource } from '../reads/output.ts';
 import { Pump } from '../reads/pump.ts';
 import { ReadAll } from '../reads/read-all.ts';
 import { ReadStream } from '../reads/read-stream.ts';
@@ -11,22 +13,36 @@ import { SubscribeStream } from '../reads/subscribe-stream.ts';
 import { type ReadRequest, readReadRequest } from '../wire/read-request.ts';
 import type { NodeContext } from './context.ts';
 
+const ALL = '$all';
+
 /** `Streams.Read`: reads and catch-up subscriptions. */
 export function handleRead(context: NodeContext, call: Call): void {
   let request: ReadRequest | undefined;
   call.onMessage = (message) => {
     if (request) return;
     request = readReadRequest(message);
-    const pump = new Pump(call, sourceOf(context, request));
-    if (request.count === Number.POSITIVE_INFINITY) {
-      call.onClose = context.store.wakeups.add(request.stream?.name, pump.wake);
+    const { access, store } = context;
+    const { caller } = call;
+    const { stream } = request;
+    const checkAccess = () => access.checkStream(caller, 'read', stream?.name ?? ALL);
+    checkAccess();
+    const source = sourceOf(context, caller, request);
+    if (request.count !== Number.POSITIVE_INFINITY) {
+      new Pump(call, source).wake();
+      return;
     }
+    const pump = new Pump(call, caller === 'system' ? source : guarded(source, checkAccess));
+    const wakeups = [stream?.name, ...(caller === 'system' ? [] : accessStreamsOf(stream?.name ?? ALL))];
+    const removals = wakeups.map((name) => store.wakeups.add(name, pump.wake));
+    call.onClose = () => {
+      for (const remove of removals) remove();
+    };
     pump.wake();
   };
 }
 
-function sourceOf({ store, now }: NodeContext, request: ReadRequest): MessageSource {
-  const renderer = new Renderer(store, request, now);
+function sourceOf({ access, store, now }: NodeContext, caller: Caller, request: ReadRequest): MessageSource {
+  const renderer = new Renderer(store, request, now, (streamName) => access.allows(caller, 'read', streamName));
   const { stream, from } = request;
   switch (request.kind) {
     case 'readAll':

@@ -1,3 +1,5 @@
+import { type Acl, parseAcl } from '../access/acl.ts';
+
 /** The part of a stream's metadata that the node itself acts on. */
 export interface StreamMetadata {
   readonly maxCount: number | undefined;
@@ -5,6 +7,8 @@ export interface StreamMetadata {
   /** `$tb`: revisions below are not readable. */
   readonly truncateBefore: number;
   readonly softDeleted: boolean;
+  /** Who may do what; undefined if the metadata does not say. */
+  readonly acl: Acl | undefined;
 }
 
 export const NO_METADATA: StreamMetadata = {
@@ -12,6 +16,7 @@ export const NO_METADATA: StreamMetadata = {
   maxAgeMs: undefined,
   truncateBefore: 0,
   softDeleted: false,
+  acl: undefined,
 };
 
 /** `$tb` of a soft-deleted stream: 2^63 - 1, which as a double is 2^63. */
@@ -40,6 +45,7 @@ export function parseStreamMetadata(data: Buffer): StreamMetadata {
     maxAgeMs: maxAge === undefined ? undefined : maxAge * 1000,
     truncateBefore,
     softDeleted: truncateBefore >= DELETED,
+    acl: parseAcl(raw['$acl']),
   };
 }
 

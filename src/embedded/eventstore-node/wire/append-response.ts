@@ -74,6 +74,13 @@ export const batchTimeout: BatchFailure = {
   detail: new ProtoWriter(),
 };
 
+export const batchAccessDenied: BatchFailure = {
+  code: Status.permissionDenied,
+  message: 'AccessDenied',
+  type: `${OWN}.AccessDenied`,
+  detail: new ProtoWriter(),
+};
+
 export function batchWrongVersion(current: number, expected: Expected): BatchFailure {
   const detail = new ProtoWriter();
   if (current < 0) detail.empty(2);

@@ -1,0 +1,98 @@
+import type { StreamAction, User } from './access.ts';
+
+/** Users and groups that may do something; an action that is not named here follows the next source's. */
+export type Acl = Readonly<Partial<Record<StreamAction, readonly string[]>>>;
+
+/** What holds for streams whose own metadata does not say. */
+export interface DefaultAcls {
+  readonly userStreams: Acl | undefined;
+  readonly systemStreams: Acl | undefined;
+}
+
+const KEYS: Readonly<Record<StreamAction, string>> = {
+  read: '$r',
+  write: '$w',
+  delete: '$d',
+  readMetadata: '$mr',
+  writeMetadata: '$mw',
+};
+
+const ADMINS = '$admins';
+const OPERATORS = '$ops';
+/** As a role: everybody who logged in. As a stream: the log as a whole. */
+const ALL = '$all';
+const SETTINGS = '$settings';
+const METASTREAM_PREFIX = '$$';
+
+/**
+ * Whether a user may do this with a stream: the rules of the real server, one by one. A metastream is judged by the stream
+ * whose metadata it holds, and cannot be deleted.
+ */
+export function isAllowed(
+  user: User,
+  action: StreamAction,
+  streamName: string,
+  acls: { of(streamName: string): Acl | undefined; defaults(): DefaultAcls },
+): boolean {
+  if ((streamName === ALL || streamName === '') && (action === 'write' || action === 'delete')) return false;
+  const isMetastream = streamName.startsWith(METASTREAM_PREFIX);
+  if (isMetastream && action === 'delete') return false;
+  if (isAdmin(user)) return true;
+  const target = isMetastream ? streamName.slice(METASTREAM_PREFIX.length) : streamName;
+  const roles = rolesFor(isMetastream ? metadataAction(action) : action, target, acls);
+  return roles.some((role) => role === ALL || role === user.name || user.groups.includes(role));
+}
+
+/** Whether a user may run the node: manage its persistent subscriptions, for example. */
+export function isOperator(user: User): boolean {
+  return isAdmin(user) || user.name === 'ops' || user.groups.includes(OPERATORS);
+}
+
+/** Streams whose newest event decides on access to this one. */
+export function accessStreamsOf(streamName: string): readonly string[] {
+  const metastream = streamName.startsWith(METASTREAM_PREFIX) ? streamName : METASTREAM_PREFIX + streamName;
+  return [metastream, SETTINGS];
+}
+
+/**
+ * `$acl` of stream metadata, or one of the two of `$settings`. A list of roles that cannot be understood lets nobody in
+ * but administrators: whoever wrote it meant to keep somebody out.
+ */
+export function parseAcl(raw: unknown): Acl | undefined {
+  if (raw === undefined || raw === null) return undefined;
+  const isObject = typeof raw === 'object' && !Array.isArray(raw);
+  const acl: Partial<Record<StreamAction, readonly string[]>> = {};
+  for (const action of Object.keys(KEYS) as StreamAction[]) {
+    const roles: unknown = isObject ? (raw as Record<string, unknown>)[KEYS[action]] : NOT_A_ROLE;
+    if (roles !== undefined && roles !== null) acl[action] = parseRoles(roles);
+  }
+  return acl;
+}
+
+const NOT_A_ROLE = [false];
+
+function parseRoles(raw: unknown): readonly string[] {
+  const roles: readonly unknown[] = Array.isArray(raw) ? raw : [raw];
+  return roles.every((role) => typeof role === 'string') ? roles : [];
+}
+
+/** The real server takes the user named `admin` for an administrator whatever groups it has. */
+function isAdmin({ name, groups }: User): boolean {
+  return name === 'admin' || groups.includes(ADMINS);
+}
+
+function metadataAction(action: StreamAction): StreamAction {
+  return action === 'read' || action === 'readMetadata' ? 'readMetadata' : 'writeMetadata';
+}
+
+function rolesFor(
+  action: StreamAction,
+  streamName: string,
+  acls: { of(streamName: string): Acl | undefined; defaults(): DefaultAcls },
+): readonly string[] {
+  const own = acls.of(streamName)?.[action];
+  if (own) return own;
+  const { userStreams, systemStreams } = acls.defaults();
+  if (streamName === '' || streamName.startsWith('$')) return systemStreams?.[action] ?? [ADMINS];
+  return userStreams?.[action] ?? [ALL];
+}
