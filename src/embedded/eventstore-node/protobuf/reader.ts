@@ -3,6 +3,9 @@ export class MalformedMessage extends Error {
   override readonly name = 'MalformedMessage';
 }
 
+/** Stands for -1, and so for an end, where a protocol has only unsigned numbers. */
+export const MAX_U64 = 18446744073709551615n;
+
 const TWO_28 = 2 ** 28;
 
 /**

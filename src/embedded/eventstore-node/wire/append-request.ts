@@ -1,6 +1,7 @@
+import { isUtf8 } from 'node:buffer';
 import { GrpcError } from '../grpc/status.ts';
-import { ProtoReader } from '../protobuf/reader.ts';
-import { MAX_NAME_BYTES, type ProposedEvent } from '../storage/record.ts';
+import { MAX_U64, ProtoReader } from '../protobuf/reader.ts';
+import { MAX_I64, MAX_NAME_BYTES, type ProposedEvent } from '../storage/record.ts';
 import type { Expected } from '../store/append-rules.ts';
 import { NIL_UUID, readUuid } from './uuid.ts';
 
@@ -12,7 +13,7 @@ export interface StreamRef {
 
 export interface WriteOptions {
   readonly stream: StreamRef;
-  /** Undefined if the request names none. */
+  /** Undefined if the request names none, or one beyond 2^63 - 1. */
   readonly expected: Expected | undefined;
   /** Ms since the epoch, Infinity if there is none. Only BatchAppend carries it. */
   readonly deadlineMs: number;
@@ -30,11 +31,14 @@ export class BadAppend extends Error {
 
 const REQUIRED_METADATA = 'type,content-type';
 
-/** `StreamIdentifier`. */
+const REPLACEMENT = '\ufffd';
+
+/** `StreamIdentifier`. Bytes that are not UTF-8 become U+FFFD here already, so that the log holds what the index does. */
 export function readStreamRef(message: ProtoReader): StreamRef {
-  let bytes = Buffer.alloc(0);
-  while (message.next()) if (message.field === 3) bytes = message.bytes() as Buffer<ArrayBuffer>;
-  return { name: bytes.toString('utf8'), bytes };
+  let bytes: Buffer = Buffer.alloc(0);
+  while (message.next()) if (message.field === 3) bytes = message.bytes();
+  const name = bytes.toString('utf8');
+  return { name, bytes: name.includes(REPLACEMENT) ? Buffer.from(name, 'utf8') : bytes };
 }
 
 /**
@@ -47,7 +51,7 @@ export function readWriteOptions(message: ProtoReader, now: number): WriteOption
   let deadlineMs = Number.POSITIVE_INFINITY;
   while (message.next()) {
     if (message.field === 1) stream = readStreamRef(message.message());
-    else if (message.field === 2) expected = message.uint64();
+    else if (message.field === 2) expected = expectedRevision(message.uint64());
     else if (message.field === 3) expected = 'no_stream';
     else if (message.field === 4) expected = 'any';
     else if (message.field === 5) expected = 'stream_exists';
@@ -57,13 +61,19 @@ export function readWriteOptions(message: ProtoReader, now: number): WriteOption
   return { stream, expected, deadlineMs };
 }
 
+/** The largest u64 is the real server's -1. */
+function expectedRevision(value: bigint): Expected | undefined {
+  if (value === MAX_U64) return 'no_stream';
+  return value > MAX_I64 ? undefined : value;
+}
+
 /** `Timestamp` or `Duration`, in ms. */
 function readSeconds(message: ProtoReader): number {
   let seconds = 0;
   let nanos = 0;
   while (message.next()) {
     if (message.field === 1) seconds = Number(BigInt.asIntN(64, message.uint64()));
-    else if (message.field === 2) nanos = message.uint();
+    else if (message.field === 2) nanos = Number(BigInt.asIntN(32, message.uint64()));
   }
   return seconds * 1000 + nanos / 1e6;
 }
@@ -160,7 +170,15 @@ function checkEvent(event: ProposedEvent, contentTypeSeen: boolean): void {
   if (event.typeStart < 0 || !contentTypeSeen) throw new MissingMetadata(REQUIRED_METADATA);
   if (event.typeEnd === event.typeStart) throw new BadAppend('the event type is empty');
   if (event.typeEnd - event.typeStart > MAX_NAME_BYTES) throw new BadAppend('the event type is too long');
+  if (!isText(event)) throw new BadAppend('the event type is not UTF-8');
   if (event.id === '' || event.id === NIL_UUID) throw new BadAppend('the event id is empty');
+}
+
+function isText({ source, typeStart, typeEnd }: ProposedEvent): boolean {
+  for (let at = typeStart; at < typeEnd; at++) {
+    if ((source[at] as number) >= 0x80) return isUtf8(source.subarray(typeStart, typeEnd));
+  }
+  return true;
 }
 
 /** One `BatchAppendReq`: a fragment of an append. */

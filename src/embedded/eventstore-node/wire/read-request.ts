@@ -1,9 +1,7 @@
 import { GrpcError, Status } from '../grpc/status.ts';
-import { ProtoReader } from '../protobuf/reader.ts';
+import { MAX_U64, ProtoReader } from '../protobuf/reader.ts';
 import { MAX_I64 } from '../storage/record.ts';
 import { readStreamRef, type StreamRef } from './append-request.ts';
-
-const MAX_U64 = 18446744073709551615n;
 
 /** Where a read starts. Numbers beyond what a log can reach are rounded, which changes no comparison. */
 export type Start = 'start' | 'end' | number;
@@ -12,7 +10,7 @@ export interface FilterRequest {
   readonly on: 'streamName' | 'eventType';
   readonly regex: string;
   readonly prefixes: readonly string[];
-  /** Events to consider between two checkpoints. */
+  /** Events to consider between two checkpoints; 0 if the request leaves it open, which only reads may. */
   readonly checkpointInterval: number;
 }
 
@@ -38,25 +36,23 @@ export function readReadRequest(message: Buffer): ReadRequest {
   throw invalid('the options are missing');
 }
 
+/** Of each oneof, the member that came last. */
 interface Options {
-  stream: StreamRef | undefined;
-  from: Start | undefined;
-  backwards: boolean;
+  target: { stream: StreamRef | undefined; from: Start } | undefined;
+  /** 0 forwards, 1 backwards. */
+  direction: number;
   resolveLinks: boolean;
-  count: number | undefined;
-  subscription: boolean;
-  filter: FilterRequest | undefined;
+  count: number | 'subscription' | undefined;
+  filter: FilterRequest | 'none' | undefined;
   structuredIds: boolean;
 }
 
 function readOptions(message: ProtoReader): Options {
   const options: Options = {
-    stream: undefined,
-    from: undefined,
-    backwards: false,
+    target: undefined,
+    direction: 0,
     resolveLinks: false,
     count: undefined,
-    subscription: false,
     filter: undefined,
     structuredIds: true,
   };
@@ -67,13 +63,13 @@ function readOptions(message: ProtoReader): Options {
 function readOption(message: ProtoReader, options: Options): void {
   switch (message.field) {
     case 1:
-      Object.assign(options, readStreamOptions(message.message()));
+      options.target = readStreamOptions(message.message());
       break;
     case 2:
-      options.from = readAllOptions(message.message());
+      options.target = { stream: undefined, from: readAllOptions(message.message()) };
       break;
     case 3:
-      options.backwards = message.uint() === 1;
+      options.direction = message.uint();
       break;
     case 4:
       options.resolveLinks = message.bool();
@@ -82,10 +78,13 @@ function readOption(message: ProtoReader, options: Options): void {
       options.count = message.uint();
       break;
     case 6:
-      options.subscription = true;
+      options.count = 'subscription';
       break;
     case 7:
       options.filter = readFilter(message.message());
+      break;
+    case 8:
+      options.filter = 'none';
       break;
     case 9:
       options.structuredIds = !hasTextOption(message.message());
@@ -93,15 +92,30 @@ function readOption(message: ProtoReader, options: Options): void {
   }
 }
 
-function checked(options: Options): ReadRequest {
-  const { stream, from, backwards, count, subscription, filter, resolveLinks, structuredIds } = options;
-  if (from === undefined) throw invalid('the stream or $all option is missing');
-  if (stream && filter) throw invalid('a stream cannot be read with a filter');
+function checked({ target, direction, count, filter, resolveLinks, structuredIds }: Options): ReadRequest {
+  if (!target) throw invalid('the stream or $all option is missing');
+  const { stream, from } = target;
+  if (direction > 1) throw invalid('the direction is neither forwards nor backwards');
+  if (filter === undefined) throw invalid('the filter option is missing');
+  if (stream && filter !== 'none') throw invalid('a stream cannot be read with a filter');
+  if (!count) throw invalid('the count must be larger than 0');
+  const backwards = direction === 1;
+  const subscription = count === 'subscription';
   if (subscription && backwards) throw invalid('a subscription cannot go backwards');
-  if (!subscription && !count) throw invalid('the count must be larger than 0');
-  const kind = subscription ? (stream ? 'subscribeToStream' : 'subscribeToAll') : stream ? 'readStream' : 'readAll';
-  const limit = subscription ? Number.POSITIVE_INFINITY : (count ?? 0);
-  return { kind, stream, from, backwards, count: limit, resolveLinks, filter, structuredIds };
+  if (subscription && filter !== 'none' && filter.checkpointInterval === 0) {
+    throw invalid('the checkpoint interval multiplier must be larger than 0');
+  }
+  if (stream && !subscription && !backwards && from === 'end') throw unknown();
+  return {
+    kind: subscription ? (stream ? 'subscribeToStream' : 'subscribeToAll') : stream ? 'readStream' : 'readAll',
+    stream,
+    from,
+    backwards,
+    count: subscription ? Number.POSITIVE_INFINITY : count,
+    resolveLinks,
+    filter: filter === 'none' ? undefined : filter,
+    structuredIds,
+  };
 }
 
 function readStreamOptions(message: ProtoReader): { stream: StreamRef; from: Start } {
@@ -127,28 +141,32 @@ function readAllOptions(message: ProtoReader): Start {
   return from;
 }
 
-function readPosition(message: ProtoReader): Start {
-  let commit: Start = 0;
-  let prepare: Start = 0;
+/** A `Position`; the largest commit position stands for the end. */
+export function readPosition(message: ProtoReader): Start {
+  let commit = 0n;
+  let prepare = 0n;
   while (message.next()) {
-    if (message.field === 1) commit = readNumber(message);
-    else if (message.field === 2) prepare = readNumber(message);
+    if (message.field === 1) commit = message.uint64();
+    else if (message.field === 2) prepare = message.uint64();
   }
-  if (commit !== 'end' && prepare !== 'end' && commit < prepare) {
-    throw new GrpcError(Status.unknown, 'Exception was thrown by handler.');
-  }
-  return commit;
+  const from = startAt(commit);
+  startAt(prepare);
+  if (commit < prepare) throw unknown();
+  return from;
 }
 
 /** A revision or position; the largest u64 stands for the end. */
-function readNumber(message: ProtoReader): Start {
-  const value = message.uint64();
+export function readNumber(message: ProtoReader): Start {
+  return startAt(message.uint64());
+}
+
+function startAt(value: bigint): Start {
   if (value === MAX_U64) return 'end';
-  if (value > MAX_I64) throw new GrpcError(Status.unknown, 'Exception was thrown by handler.');
+  if (value > MAX_I64) throw unknown();
   return Number(value);
 }
 
-function readFilter(message: ProtoReader): FilterRequest {
+export function readFilter(message: ProtoReader): FilterRequest {
   let on: FilterRequest['on'] | undefined;
   let expression = { regex: '', prefixes: [] as string[] };
   let window: number | undefined;
@@ -163,7 +181,6 @@ function readFilter(message: ProtoReader): FilterRequest {
   }
   if (!on) throw invalid('the filter has no expression');
   if (!window) throw invalid('the filter has no window');
-  if (multiplier === 0) throw invalid('the checkpoint interval multiplier must be larger than 0');
   return { on, ...expression, checkpointInterval: window * multiplier };
 }
 
@@ -177,9 +194,15 @@ function readExpression(message: ProtoReader): { regex: string; prefixes: string
   return { regex, prefixes };
 }
 
-function hasTextOption(message: ProtoReader): boolean {
+/** `UUIDOption`. */
+export function hasTextOption(message: ProtoReader): boolean {
   while (message.next()) if (message.field === 2) return true;
   return false;
+}
+
+/** What the real server answers where it runs into its own checks. */
+function unknown(): GrpcError {
+  return new GrpcError(Status.unknown, 'Exception was thrown by handler.');
 }
 
 function invalid(message: string): GrpcError {

@@ -3,6 +3,8 @@ import type { ProtoReader } from '../protobuf/reader.ts';
 import { ProtoWriter } from '../protobuf/writer.ts';
 
 const CANONICAL = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** What the real server takes besides: 32 digits, or hyphenated in braces or parentheses, spaces around. */
+const OTHER_FORMS = [/^[0-9a-f]{32}$/, /^\{([0-9a-f-]{36})\}$/, /^\(([0-9a-f-]{36})\)$/];
 export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
 /** Reads a `UUID` message, text or two 64-bit halves, as lower-case hyphenated text; '' if it holds neither. */
@@ -17,7 +19,11 @@ export function readUuid(message: ProtoReader): string {
 
 function canonical(text: string): string {
   if (CANONICAL.test(text)) return text;
-  const lower = text.toLowerCase();
+  const lower = text.trim().toLowerCase();
+  for (const form of OTHER_FORMS) {
+    const match = form.exec(lower);
+    if (match) return canonical(match[1] ?? hyphenated(lower));
+  }
   if (CANONICAL.test(lower)) return lower;
   throw new GrpcError(Status.invalidArgument, `"${text.slice(0, 80)}" is not a UUID`);
 }
@@ -29,7 +35,10 @@ function readStructured(message: ProtoReader): string {
     if (message.field === 1) most = message.uint64();
     else if (message.field === 2) least = message.uint64();
   }
-  const hex = most.toString(16).padStart(16, '0') + least.toString(16).padStart(16, '0');
+  return hyphenated(most.toString(16).padStart(16, '0') + least.toString(16).padStart(16, '0'));
+}
+
+function hyphenated(hex: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
