@@ -50,6 +50,7 @@ export class OperationDecider {
   }
 
   private softDelete(streamName: string): Outcome {
+    if (this.store.isTombstoned(metastreamOf(streamName), 'pending')) return { kind: 'streamDeleted' };
     const position = this.writeMetadata(streamName, SOFT_DELETE_DATA);
     return { kind: 'done', revision: this.lastRevision(streamName), position };
   }
@@ -73,8 +74,8 @@ export class OperationDecider {
     return () => this.writeMetadata(streamName, undeletedMetadata(previous, firstNewRevision));
   }
 
+  /** Even if the new metadata would delete it once more: so does the real server. */
   private reviveByMetadata(streamName: string): void {
-    if (this.store.metadata(streamName, 'pending').softDeleted) return; // the new metadata deletes it once more
     this.writeMetadata(streamName, undeletedMetadata(this.rawMetadata(streamName), this.lastRevision(streamName) + 1));
   }
 
@@ -104,8 +105,21 @@ export class OperationDecider {
     if (decision.kind === 'streamDeleted') return decision;
     const { index } = this.store;
     const stream = index.find(streamName) as number;
-    const position = index.positions.get(index.ordinal(stream, decision.lastRevision));
+    const ordinal = index.ordinal(stream, decision.lastRevision);
+    const position = this.isReadable(streamName, decision.lastRevision, ordinal)
+      ? index.positions.get(ordinal)
+      : undefined;
     return { kind: 'done', revision: decision.lastRevision, position };
+  }
+
+  /** Whether the stream's metadata, or that it is a metastream, does not hide the event. */
+  private isReadable(streamName: string, revision: number, ordinal: number): boolean {
+    const last = this.lastRevision(streamName);
+    if (metastreamTarget(streamName) !== undefined) return revision === last;
+    const { softDeleted, truncateBefore, maxCount, maxAgeMs } = this.store.metadata(streamName, 'pending');
+    if (softDeleted || revision < truncateBefore) return false;
+    if (maxCount !== undefined && revision <= last - maxCount) return false;
+    return maxAgeMs === undefined || this.store.record(ordinal).createdMs >= this.group.created.ms - maxAgeMs;
   }
 
   private factsOf(streamName: string): StreamFacts {

@@ -4,13 +4,7 @@ import type { Log } from '../storage/log.ts';
 import { DamagedLog } from '../storage/log.ts';
 import { isIntactRecord, StoredRecord } from '../storage/record.ts';
 import type { GroupBuilder } from './group-builder.ts';
-import {
-  metastreamOf,
-  metastreamTarget,
-  NO_METADATA,
-  parseStreamMetadata,
-  type StreamMetadata,
-} from './stream-metadata.ts';
+import { metadataIn, metastreamOf, metastreamTarget, NO_METADATA, type StreamMetadata } from './stream-metadata.ts';
 import { Wakeups } from './wakeups.ts';
 
 /** Newest groups kept in memory: what live subscribers and readers of fresh streams want. */
@@ -73,7 +67,9 @@ export class EventStore {
     return new StoredRecord(run, at);
   }
 
+  /** Metastreams have none of their own: that of their metastreams has no effect. */
   metadata(streamName: string, scope: Scope = 'visible'): StreamMetadata {
+    if (metastreamTarget(streamName) !== undefined) return NO_METADATA;
     const metastream = this.index.find(metastreamOf(streamName));
     if (metastream === undefined) return NO_METADATA;
     const newest = this.index.size(metastream, scope) - 1;
@@ -81,7 +77,7 @@ export class EventStore {
     const ordinal = this.index.ordinal(metastream, newest);
     const cached = this.metadataCache.get(metastream);
     if (cached?.ordinal === ordinal) return cached.metadata;
-    const metadata = parseStreamMetadata(this.record(ordinal).data);
+    const metadata = metadataIn(this.record(ordinal));
     if (this.metadataCache.size >= METADATA_CACHE) this.metadataCache.clear();
     this.metadataCache.set(metastream, { ordinal, metadata });
     return metadata;
