@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { loadUsers } from './access/user-settings.ts';
 import { type NodeOptions, startEventStoreNode } from './node.ts';
 
 const USAGE = `Usage: eventstore-node (--data DIR | --in-memory) [options]
@@ -7,9 +8,15 @@ const USAGE = `Usage: eventstore-node (--data DIR | --in-memory) [options]
   --in-memory          keep the events in memory only
   --port N             port to listen on; 0 (default) takes a free one
   --host ADDRESS       address to listen on (default 127.0.0.1)
+  --tls-cert FILE      serve over TLS with this certificate (PEM), and ask for credentials
+  --tls-key FILE       its private key (PEM)
+  --users FILE         who may log in: JSON, [{"name":…,"password":…,"groups":["$admins"]},…]; needs --tls-cert
   --parent-pid N       stop when process N is gone
   --exit-with-parent   stop when standard input closes
   --help               show this text
+
+Without --users there are two users: admin, of $admins, and ops, of $ops. Their passwords are those of
+EVENTSTORE_DEFAULT_ADMIN_PASSWORD and EVENTSTORE_DEFAULT_OPS_PASSWORD, else "changeit".
 
 When ready it prints one line of JSON: {"ready":true,"port":…,"pid":…,"connectionString":…}
 `;
@@ -23,6 +30,9 @@ function readArguments() {
       'in-memory': { type: 'boolean', default: false },
       port: { type: 'string', default: '0' },
       host: { type: 'string' },
+      'tls-cert': { type: 'string' },
+      'tls-key': { type: 'string' },
+      users: { type: 'string' },
       'parent-pid': { type: 'string' },
       'exit-with-parent': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -56,9 +66,24 @@ async function main(): Promise<void> {
 function nodeOptions(values: Arguments): NodeOptions {
   const port = wholeNumber('--port', values.port);
   const host = values.host === undefined ? {} : { host: values.host };
-  if (values['in-memory']) return { inMemory: true, port, ...host };
+  const common = { port, ...host, ...securityOptions(values) };
+  if (values['in-memory']) return { inMemory: true, ...common };
   if (values.data === undefined) throw new Error('--data DIR or --in-memory is needed; --help shows all options');
-  return { dataDir: values.data, port, ...host };
+  return { dataDir: values.data, ...common };
+}
+
+function securityOptions(values: Arguments): Pick<NodeOptions, 'tls' | 'users'> {
+  const { 'tls-cert': certFile, 'tls-key': keyFile, users: usersFile } = values;
+  if (certFile === undefined && keyFile === undefined) {
+    if (usersFile !== undefined) throw new Error('--users needs --tls-cert and --tls-key');
+    return {};
+  }
+  if (certFile === undefined || keyFile === undefined) {
+    throw new Error(`--tls-cert and --tls-key go together; ${certFile ? '--tls-key' : '--tls-cert'} is missing`);
+  }
+  const { users, warnings } = loadUsers(usersFile, process.env);
+  for (const warning of warnings) process.stderr.write(`eventstore-node: warning: ${warning}\n`);
+  return { tls: { certFile, keyFile }, users };
 }
 
 function watchParent(values: Arguments, stop: () => void): void {

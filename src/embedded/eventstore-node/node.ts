@@ -1,23 +1,28 @@
 import { isIPv6 } from 'node:net';
 import { openAccess } from './access/access.ts';
-import type { UserSettings } from './access/user-settings.ts';
+import { SecureAccess } from './access/secure-access.ts';
+import { UserDirectory } from './access/user-directory.ts';
+import { userEvents } from './access/user-events.ts';
+import { checkUsers, defaultUsers, type UserSettings } from './access/user-settings.ts';
 import type { Call } from './grpc/call.ts';
 import type { KeepAlive } from './grpc/keep-alive.ts';
-import { GrpcServer, type Methods } from './grpc/server.ts';
-import type { TlsFiles } from './grpc/tls.ts';
+import { type ConnectionCounts, GrpcServer, type Methods } from './grpc/server.ts';
+import { loadTls, type TlsFiles, type TlsIdentity } from './grpc/tls.ts';
 import { EventIndex } from './index/event-index.ts';
+import { NodeWrites } from './persistent/node-writes.ts';
+import { PersistentSubscriptions } from './persistent/subscriptions.ts';
 import { handleAppend } from './services/append.ts';
 import { handleBatchAppend } from './services/batch-append.ts';
 import type { NodeContext } from './services/context.ts';
 import { handleDelete } from './services/delete.ts';
 import { handleGossip, handleServerFeatures } from './services/node-info.ts';
+import { persistentMethods } from './services/persistent-subscriptions.ts';
 import { handleRead } from './services/read.ts';
 import { MemoryLog } from './storage/memory-log.ts';
 import { Committer } from './store/committer.ts';
 import { type DataFolder, openDataFolder } from './store/data-folder.ts';
-import { nodeEvent } from './store/decide-operation.ts';
 import { EventStore } from './store/event-store.ts';
-import type { Outcome } from './store/operations.ts';
+import { appendNodeEvents, type NodeEvent } from './store/node-events.ts';
 import { SnapshotSchedule } from './store/snapshot-schedule.ts';
 
 export interface NodeOptions {
@@ -39,7 +44,9 @@ export interface NodeOptions {
 
 export interface RunningNode {
   readonly port: number;
+  /** Without credentials. Names the certificate for clients to trust if it is a file that signs itself. */
   readonly connectionString: string;
+  readonly connections: ConnectionCounts;
   /** Commits what has arrived, ends open calls with UNAVAILABLE, and closes the data folder. */
   stop(): Promise<void>;
 }
@@ -51,47 +58,70 @@ const CLOSE_GRACE_MS = 500;
 /**
  * Runs an EventStoreDB-compatible node in this process.
  * Errors: `FolderInUse` if another node has the folder, `DamagedLog` if stored events are not intact, the error of
- * `listen` if the port is taken.
+ * `listen` if the port is taken; for `tls` and `users` one that names what is wrong with them.
  */
 export async function startEventStoreNode(options: NodeOptions): Promise<RunningNode> {
   const { host = DEFAULT_HOST, port = 0 } = options;
+  const security = securityOf(options);
   const folder = await openFolder(options);
   const snapshots = new SnapshotSchedule(folder);
   const store = new EventStore(folder.log, folder.index);
   const committer = new Committer(store, Date.now, () => snapshots.afterCommit());
   const address = { host: reachable(host), port };
   const { instanceId } = folder;
-  const context = { access: openAccess, store, committer, now: Date.now, instanceId, endpoint: () => address };
-  const server = new GrpcServer(methodsOf(context), openAccess);
+  const access = security ? new SecureAccess(new UserDirectory(security.users), store) : openAccess;
+  const persistent = new PersistentSubscriptions({ store, writes: new NodeWrites(committer), now: Date.now });
+  const context = { access, store, committer, persistent, now: Date.now, instanceId, endpoint: () => address };
+  const server = new GrpcServer(methodsOf(context), access, { tls: security?.tls, keepAlive: options.keepAlive });
   const closeStore = async () => {
     await committer.stop();
     await snapshots.finish();
     await folder.close();
   };
   try {
-    if (folder.index.count === 0) await writeFirstEvent(committer, instanceId);
+    await appendNodeEvents(committer, await firstEvents(store, instanceId, security));
+    persistent.start();
     address.port = await server.listen(host, port);
   } catch (error) {
+    await persistent.stop();
     await closeStore();
     throw error;
   }
-  return running(address, async () => {
+  const stop = async () => {
+    await persistent.stop();
     await committer.stop();
     await server.close(CLOSE_GRACE_MS);
     await closeStore();
-  });
-}
-
-function running({ host, port }: { host: string; port: number }, stop: () => Promise<void>): RunningNode {
+  };
   let stopping: Promise<void> | undefined;
   return {
-    port,
-    connectionString: `esdb://${urlHost(host)}:${port}?tls=false`,
+    port: address.port,
+    connectionString: connectionString(address, security?.tls),
+    get connections() {
+      return server.connections;
+    },
     stop: () => {
       stopping ??= stop();
       return stopping;
     },
   };
+}
+
+interface Security {
+  readonly tls: TlsIdentity;
+  readonly users: readonly UserSettings[];
+}
+
+function securityOf({ tls, users }: NodeOptions): Security | undefined {
+  if (tls) return { tls: loadTls(tls), users: checkUsers(users ?? defaultUsers()) };
+  if (users) throw new Error('users need tls: without it the node asks nobody for credentials');
+  return undefined;
+}
+
+function connectionString({ host, port }: { host: string; port: number }, tls: TlsIdentity | undefined): string {
+  const address = `esdb://${urlHost(host)}:${port}`;
+  if (!tls) return `${address}?tls=false`;
+  return tls.caFile === undefined ? address : `${address}?tlsCAFile=${encodeURIComponent(tls.caFile)}`;
 }
 
 function methodsOf(context: NodeContext): Methods {
@@ -104,6 +134,7 @@ function methodsOf(context: NodeContext): Methods {
     [`${streams}/Tombstone`, (call: Call) => handleDelete(context, 'tombstone', call)],
     ['/event_store.client.server_features.ServerFeatures/GetSupportedMethods', handleServerFeatures],
     ['/event_store.client.gossip.Gossip/Read', (call: Call) => handleGossip(context, call)],
+    ...persistentMethods(context),
   ]);
 }
 
@@ -121,22 +152,15 @@ async function openFolder({ dataDir, inMemory }: NodeOptions): Promise<DataFolde
 }
 
 /** A real server has written system events before the first client comes; some tests count on that. */
-async function writeFirstEvent(committer: Committer, instanceId: string): Promise<void> {
-  const streamName = '$baton-node';
+async function firstEvents(
+  store: EventStore,
+  instanceId: string,
+  security: Security | undefined,
+): Promise<readonly NodeEvent[]> {
+  if (security) return userEvents(store, security.users);
+  if (store.index.count > 0) return [];
   const data = Buffer.from(JSON.stringify({ instanceId }), 'utf8');
-  const outcome = await new Promise<Outcome>((settle) =>
-    committer.submit({
-      kind: 'append',
-      streamName,
-      nameBytes: Buffer.from(streamName),
-      expected: 'no_stream',
-      events: [nodeEvent('$NodeCreated', data, true)],
-      bytes: data.length,
-      deadlineMs: Number.POSITIVE_INFINITY,
-      settle,
-    }),
-  );
-  if (outcome.kind === 'failed') throw new Error(`the data folder cannot be written: ${outcome.message}`);
+  return [{ streamName: '$baton-node', type: '$NodeCreated', json: true, data }];
 }
 
 /** An address clients on this machine can dial when the node listens on all. */

@@ -7,6 +7,10 @@ export interface SpawnOptions {
   readonly inMemory?: boolean;
   readonly port?: number;
   readonly host?: string;
+  /** Serves over TLS, asks for credentials and checks what their owner may do. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  /** JSON file of those who may log in, with `tls`. Default: `admin` and `ops`. */
+  readonly usersFile?: string;
 }
 
 export interface SpawnedNode {
@@ -56,9 +60,18 @@ function entry(): string[] {
   return ['--import', pathToFileURL(loader).href, path];
 }
 
-function argumentsOf({ dataDir, inMemory, port = 0, host }: SpawnOptions): string[] {
-  const store = inMemory ? ['--in-memory'] : dataDir === undefined ? [] : ['--data', dataDir];
-  return [...store, '--port', String(port), ...(host === undefined ? [] : ['--host', host]), '--exit-with-parent'];
+function argumentsOf({ dataDir, inMemory, port = 0, host, tls, usersFile }: SpawnOptions): string[] {
+  const store = inMemory ? ['--in-memory'] : option('--data', dataDir);
+  const security = [
+    ...option('--tls-cert', tls?.certFile),
+    ...option('--tls-key', tls?.keyFile),
+    ...option('--users', usersFile),
+  ];
+  return [...store, '--port', String(port), ...option('--host', host), ...security, '--exit-with-parent'];
+}
+
+function option(name: string, value: string | undefined): string[] {
+  return value === undefined ? [] : [name, value];
 }
 
 function readiness(child: ChildProcess): Promise<ReadyLine> {

@@ -1,7 +1,37 @@
+import type { ServerHttp2Session } from 'node:http2';
+
 /** How a peer is found to be gone that never said so. */
 export interface KeepAlive {
   /** Silence after which it is pinged. */
   readonly intervalMs: number;
   /** Silence after that until it counts as gone. */
   readonly timeoutMs: number;
+}
+
+export const DEFAULT_KEEP_ALIVE: KeepAlive = { intervalMs: 10_000, timeoutMs: 10_000 };
+
+/** Drops the session when its peer is silent and does not answer a ping either. Whatever it sends is a sign of life. */
+export function keepAlive(session: ServerHttp2Session, { intervalMs, timeoutMs }: KeepAlive): void {
+  const { socket } = session;
+  let heard = 0;
+  let pinged = false;
+  let timer: NodeJS.Timeout;
+  const look = () => {
+    if (session.destroyed) return;
+    const isSilent = socket.bytesRead === heard;
+    if (isSilent && pinged) {
+      session.destroy();
+      return;
+    }
+    heard = socket.bytesRead;
+    pinged = isSilent;
+    if (isSilent) session.ping(() => {}); // the answer counts as bytes read
+    wait(isSilent ? timeoutMs : intervalMs);
+  };
+  // After a long task of this process timers are due before sockets are read: what has come meanwhile is read first.
+  const wait = (ms: number) => {
+    timer = setTimeout(() => setImmediate(look), ms).unref();
+  };
+  wait(intervalMs);
+  session.on('close', () => clearTimeout(timer));
 }

@@ -1,13 +1,16 @@
 import {
+  createSecureServer,
   createServer,
+  type Http2SecureServer,
   type Http2Server,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Access, Caller } from '../access/access.ts';
 import { Call, toGrpcError } from './call.ts';
+import { DEFAULT_KEEP_ALIVE, type KeepAlive, keepAlive } from './keep-alive.ts';
 import { GrpcError, Status } from './status.ts';
 
 /** Handles a new call: sets the callbacks it needs and returns. */
@@ -20,24 +23,57 @@ export type Methods = ReadonlyMap<string, CallHandler>;
 const MAX_SESSION_MEMORY_MB = 256;
 const STREAM_WINDOW = 1024 * 1024;
 const CONNECTION_WINDOW = 16 * 1024 * 1024;
+/** Who connects to a TLS port and does not finish the handshake is let go after this. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
 
-/** gRPC over plaintext HTTP/2 with its own framing, at a third of the processor time of a general gRPC server. */
+export interface GrpcServerOptions {
+  /** Served over TLS with this certificate, each as PEM; in plaintext without. */
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+  readonly keepAlive?: KeepAlive | undefined;
+}
+
+export interface ConnectionCounts {
+  readonly open: number;
+  /** Since the start: connections that broke, or that spoke something else than HTTP/2 (over TLS, where it is on). */
+  readonly failed: number;
+}
+
+/** gRPC over HTTP/2 with its own framing, at a third of the processor time of a general gRPC server. */
 export class GrpcServer {
-  private readonly http: Http2Server;
+  private readonly http: Http2Server | Http2SecureServer;
+  /** Every connection, also one whose handshake is not done. */
+  private readonly sockets = new Set<Socket>();
   private readonly sessions = new Set<ServerHttp2Session>();
   private readonly calls = new Set<Call>();
+  private readonly keepAlive: KeepAlive;
+  private failed = 0;
 
   constructor(
     private readonly methods: Methods,
     private readonly access: Access,
+    { tls, keepAlive: timing = DEFAULT_KEEP_ALIVE }: GrpcServerOptions = {},
   ) {
-    this.http = createServer({
-      maxSessionMemory: MAX_SESSION_MEMORY_MB,
-      settings: { initialWindowSize: STREAM_WINDOW },
+    const http2 = { maxSessionMemory: MAX_SESSION_MEMORY_MB, settings: { initialWindowSize: STREAM_WINDOW } };
+    this.keepAlive = timing;
+    this.http = tls
+      ? createSecureServer({ ...http2, ...tls, handshakeTimeout: HANDSHAKE_TIMEOUT_MS })
+      : createServer(http2);
+    const broken = () => {
+      this.failed++;
+    };
+    this.http.on('connection', (socket: Socket) => {
+      this.sockets.add(socket);
+      socket.on('close', () => this.sockets.delete(socket));
     });
     this.http.on('session', (session) => this.track(session));
     this.http.on('stream', (stream, headers) => this.accept(stream, headers));
-    this.http.on('sessionError', () => {}); // a broken connection; its streams report it to their calls
+    this.http.on('sessionError', broken); // the session's streams report it to their calls
+    this.http.on('tlsClientError', broken);
+    this.http.on('error', broken); // a connection that could not be accepted
+  }
+
+  get connections(): ConnectionCounts {
+    return { open: this.sockets.size, failed: this.failed };
   }
 
   async listen(host: string, port: number): Promise<number> {
@@ -55,6 +91,7 @@ export class GrpcServer {
     for (const session of this.sessions) session.close();
     const timer = setTimeout(() => {
       for (const session of this.sessions) session.destroy();
+      for (const socket of this.sockets) socket.destroy();
     }, graceMs);
     await closed;
     clearTimeout(timer);
@@ -63,6 +100,7 @@ export class GrpcServer {
   private track(session: ServerHttp2Session): void {
     this.sessions.add(session);
     session.setLocalWindowSize(CONNECTION_WINDOW);
+    keepAlive(session, this.keepAlive);
     session.on('close', () => this.sessions.delete(session));
   }
 

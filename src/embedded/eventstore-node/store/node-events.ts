@@ -1,0 +1,34 @@
+import type { Committer } from './committer.ts';
+import { nodeEvent } from './decide-operation.ts';
+import type { Outcome } from './operations.ts';
+
+/** An event the node writes for itself. */
+export interface NodeEvent {
+  readonly streamName: string;
+  readonly type: string;
+  readonly json: boolean;
+  readonly data: Buffer;
+}
+
+/** Appends them in one group: after a crash either all are there or none. Throws if that fails. */
+export async function appendNodeEvents(committer: Committer, events: readonly NodeEvent[]): Promise<void> {
+  const outcomes = await Promise.all(events.map((event) => append(committer, event)));
+  for (const outcome of outcomes) {
+    if (outcome.kind === 'failed') throw new Error(`the data folder cannot be written: ${outcome.message}`);
+  }
+}
+
+function append(committer: Committer, { streamName, type, json, data }: NodeEvent): Promise<Outcome> {
+  return new Promise((settle) =>
+    committer.submit({
+      kind: 'append',
+      streamName,
+      nameBytes: Buffer.from(streamName, 'utf8'),
+      expected: 'any',
+      events: [nodeEvent(type, data, json)],
+      bytes: data.length,
+      deadlineMs: Number.POSITIVE_INFINITY,
+      settle,
+    }),
+  );
+}
