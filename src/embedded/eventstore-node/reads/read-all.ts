@@ -4,10 +4,8 @@ import { isHiddenFromAll } from './all-content.ts';
 import type { EventFilter } from './event-filter.ts';
 import type { MessageSource, OutputChunk } from './output.ts';
 import type { Renderer } from './renderer.ts';
+import { ScanBudget } from './scan-budget.ts';
 import { SpanReader } from './span-reader.ts';
-
-/** Events looked at in one go, so that a filter that matches nothing does not hold up other calls. */
-const SCAN_LIMIT = 2_000;
 
 export interface ReadAllOptions {
   readonly from: Start;
@@ -38,10 +36,12 @@ export class ReadAll implements MessageSource {
 
   fill(chunk: OutputChunk): 'more' | 'done' {
     const { backwards, filter } = this.options;
-    for (let scanned = 0; scanned < SCAN_LIMIT && !chunk.isFull; scanned++) {
+    const budget = new ScanBudget();
+    while (!budget.isSpent && !chunk.isFull) {
       if (this.left === 0 || (backwards ? this.next < 0 : this.next > this.towards)) return 'done';
       const record = this.reader.record(this.next, this.towards);
       this.next += backwards ? -1 : 1;
+      budget.spend(record);
       if (isHiddenFromAll(record) || (filter && !filter(record))) continue;
       chunk.add(this.renderer.frame(record));
       this.left--;

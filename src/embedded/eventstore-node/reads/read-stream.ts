@@ -5,6 +5,7 @@ import { streamNotFound } from '../wire/read-response.ts';
 import { streamDeleted } from '../wire/write-errors.ts';
 import type { MessageSource, OutputChunk } from './output.ts';
 import type { Renderer } from './renderer.ts';
+import { ScanBudget } from './scan-budget.ts';
 import { SpanReader } from './span-reader.ts';
 
 export interface ReadStreamOptions {
@@ -44,10 +45,12 @@ export class ReadStream implements MessageSource {
       return 'done';
     }
     const { backwards } = this.options;
-    while (!chunk.isFull) {
+    const budget = new ScanBudget();
+    while (!chunk.isFull && !budget.isSpent) {
       if (this.left === 0 || (backwards ? this.next < this.towards : this.next > this.towards)) return 'done';
       const record = this.reader.record(this.next, this.towards);
       this.next += backwards ? -1 : 1;
+      budget.spend(record);
       if (record.createdMs < this.oldestMs) continue;
       chunk.add(this.renderer.frame(record));
       this.left--;

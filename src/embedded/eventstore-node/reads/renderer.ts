@@ -1,4 +1,4 @@
-import { Flag, type StoredRecord } from '../storage/record.ts';
+import { Flag, MAX_I64, type StoredRecord } from '../storage/record.ts';
 import type { EventStore } from '../store/event-store.ts';
 import { readEvent, withStructuredId } from '../wire/read-response.ts';
 
@@ -62,6 +62,8 @@ interface LinkTarget {
 /** `<revision>@<stream>`; undefined if the record is no link or its data is anything else. */
 export function linkTarget(record: StoredRecord): LinkTarget | undefined {
   if ((record.flags & Flag.link) === 0) return undefined;
-  const match = /^(\d{1,15})@(.+)$/s.exec(record.data.toString('utf8'));
-  return match ? { revision: Number(match[1]), streamName: match[2] as string } : undefined;
+  const match = /^(\d{1,19})@(.+)$/s.exec(record.data.toString('utf8'));
+  return match && BigInt(match[1] as string) <= MAX_I64
+    ? { revision: Number(match[1]), streamName: match[2] as string }
+    : undefined;
 }

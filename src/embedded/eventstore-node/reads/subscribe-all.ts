@@ -6,9 +6,8 @@ import { isHiddenFromAll } from './all-content.ts';
 import type { EventFilter } from './event-filter.ts';
 import type { MessageSource, OutputChunk } from './output.ts';
 import type { Renderer } from './renderer.ts';
+import { ScanBudget } from './scan-budget.ts';
 import { SpanReader } from './span-reader.ts';
-
-const SCAN_LIMIT = 2_000;
 
 export interface SubscribeAllOptions {
   readonly subscriptionId: string;
@@ -47,10 +46,12 @@ export class SubscribeAll implements MessageSource {
     if (!this.confirmed) chunk.add(confirmation(this.options.subscriptionId));
     this.confirmed = true;
     const { index } = this.store;
-    for (let scanned = 0; this.next < index.visible; scanned++) {
-      if (chunk.isFull || scanned === SCAN_LIMIT) return 'more';
+    const budget = new ScanBudget();
+    while (this.next < index.visible) {
+      if (chunk.isFull || budget.isSpent) return 'more';
       const record = this.reader.record(this.next, index.visible - 1);
       this.next++;
+      budget.spend(record);
       if (record.position > this.after && !isHiddenFromAll(record)) this.consider(record, chunk);
     }
     this.reader.release();

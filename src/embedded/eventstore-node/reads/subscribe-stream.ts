@@ -5,6 +5,7 @@ import { CAUGHT_UP, confirmation } from '../wire/read-response.ts';
 import { streamDeleted } from '../wire/write-errors.ts';
 import type { MessageSource, OutputChunk } from './output.ts';
 import type { Renderer } from './renderer.ts';
+import { ScanBudget } from './scan-budget.ts';
 import { SpanReader } from './span-reader.ts';
 
 export interface SubscribeStreamOptions {
@@ -49,15 +50,17 @@ export class SubscribeStream implements MessageSource {
     return 'idle';
   }
 
-  /** Adds events up to the head; false if the chunk was full before. */
+  /** Adds events up to the head; false if it did not get there in one go. */
   private deliver(chunk: OutputChunk): boolean {
     const head = this.head();
     if (this.next > head) return true;
     const reader = this.readerOf();
     const oldestMs = this.live ? Number.NEGATIVE_INFINITY : this.skipHidden(head);
+    const budget = new ScanBudget();
     for (; this.next <= head; this.next++) {
-      if (chunk.isFull) return false;
+      if (chunk.isFull || budget.isSpent) return false;
       const record = reader.record(this.next, head);
+      budget.spend(record);
       if (record.createdMs >= oldestMs) chunk.add(this.renderer.frame(record));
     }
     return true;
