@@ -7,6 +7,8 @@ import { addAudit } from './commands/audit.ts';
 import { addDeadLetters } from './commands/dead-letters.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addEventStore } from './commands/eventstore.ts';
+import { addEventStoreNode } from './commands/eventstore-node.ts';
 import { addProjections } from './commands/projections.ts';
 import { addServe } from './commands/serve.ts';
 import { addTasks } from './commands/tasks.ts';
@@ -29,6 +31,8 @@ const GROUPS = [
   addDeadLetters,
   addProjections,
   addAudit,
+  addEventStoreNode,
+  addEventStore,
 ];
 
 const asFailure = (error: unknown): Failure | undefined => {

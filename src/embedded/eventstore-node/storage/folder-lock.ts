@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, realpathSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { processStartedAt } from './process-start.ts';
@@ -21,9 +21,23 @@ export interface FolderLock {
  * no process with that pid and start time lives.
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
-  const release = process.platform === 'linux' ? await lockBySocket(folder) : lockByFile(folder);
-  writeFileSync(join(folder, LOCK_FILE), JSON.stringify(ownIdentity()));
-  return release;
+  const lock = await lockUnmarked(folder);
+  const mark = join(folder, LOCK_FILE);
+  writeFileSync(mark, JSON.stringify(ownIdentity()));
+  return {
+    release: () => {
+      rmSync(mark, { force: true });
+      return lock.release();
+    },
+  };
+}
+
+/**
+ * The same for one who only looks: nothing is written, so that a folder without write permission will do. Where a file
+ * is the lock, this refuses when a node runs but does not keep one from starting.
+ */
+export async function lockUnmarked(folder: string): Promise<FolderLock> {
+  return process.platform === 'linux' ? lockBySocket(folder) : lockByFile(folder);
 }
 
 async function lockBySocket(folder: string): Promise<FolderLock> {
@@ -32,7 +46,7 @@ async function lockBySocket(folder: string): Promise<FolderLock> {
   const server = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(error.code === 'EADDRINUSE' ? inUse(folder, readOwner(folder)?.pid) : error),
+      reject(error.code === 'EADDRINUSE' ? inUse(folder, livingOwner(folder)?.pid) : error),
     );
     server.listen(`\0baton-eventstore-node-${name}`, resolve);
   });
@@ -41,10 +55,9 @@ async function lockBySocket(folder: string): Promise<FolderLock> {
 }
 
 function lockByFile(folder: string): FolderLock {
-  const path = join(folder, LOCK_FILE);
-  const owner = readOwner(folder);
-  if (owner && processStartedAt(owner.pid) === owner.startedAt) throw inUse(folder, owner.pid);
-  return { release: async () => unlinkSync(path) };
+  const owner = livingOwner(folder);
+  if (owner) throw inUse(folder, owner.pid);
+  return { release: async () => {} };
 }
 
 interface Owner {
@@ -56,9 +69,11 @@ function ownIdentity(): Owner {
   return { pid: process.pid, startedAt: processStartedAt(process.pid) };
 }
 
-function readOwner(folder: string): Owner | undefined {
+/** Whom the file names, unless it was left behind by a process that is gone. */
+function livingOwner(folder: string): Owner | undefined {
   try {
-    return JSON.parse(readFileSync(join(folder, LOCK_FILE), 'utf8')) as Owner;
+    const owner = JSON.parse(readFileSync(join(folder, LOCK_FILE), 'utf8')) as Owner;
+    return processStartedAt(owner.pid) === owner.startedAt ? owner : undefined;
   } catch {
     return undefined; // no owner has been noted, or half of it: nobody to name
   }

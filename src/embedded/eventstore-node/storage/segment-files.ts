@@ -12,14 +12,14 @@ export interface Segment {
 
 const NAME = /^segment-(\d{16})\.log$/;
 
-/** Opens all segments of a folder for reading and writing, oldest first. */
-export function openSegments(folder: string): Segment[] {
+/** Opens all segments of a folder, oldest first. */
+export function openSegments(folder: string, mode: 'r' | 'r+' = 'r+'): Segment[] {
   const bases = readdirSync(folder)
     .map((name) => NAME.exec(name)?.[1])
     .filter((base) => base !== undefined)
     .map(Number)
     .sort((a, b) => a - b);
-  return bases.map((base) => openSegment(folder, base, 'r+'));
+  return bases.map((base) => openSegment(folder, base, mode));
 }
 
 /** Creates the next segment; its name is durable before this returns. */

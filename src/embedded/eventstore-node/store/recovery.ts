@@ -10,8 +10,8 @@ const CHECKED_BYTES = 1024 ** 3;
 
 /**
  * Checks the groups of the log and adds the events from `indexed` on to the index. A last group that is not whole is
- * cut: a crash interrupted its write, so it was never acknowledged. Damage in front of a later group, or in what the
- * index snapshot already covered, is not that: it throws `DamagedLog`.
+ * cut: a crash interrupted its write, so it was never acknowledged. Damage in front of a later group or file, or in what
+ * the index snapshot already covered, is not that: it throws `DamagedLog`.
  */
 export function recover(log: SegmentLog, index: EventIndex, indexed: number): void {
   if (log.end < indexed) {
@@ -55,7 +55,8 @@ function checkGroup(reader: ChunkReader, start: number, visit: (record: StoredRe
 }
 
 function refuseOrCut(log: SegmentLog, reader: ChunkReader, damage: number, indexed: number): void {
-  if (damage < indexed || hasGroupAfter(reader, damage, log.end)) {
+  // A file is begun only when all that the one before it holds is durable.
+  if (damage < indexed || damage < log.segmentStart(log.end) || hasGroupAfter(reader, damage, log.end)) {
     const at = firstDamage(reader, damage);
     throw new DamagedLog(at, `the log is damaged at position ${at}, in front of intact events; restore it from a copy`);
   }

@@ -1,0 +1,88 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import type { NodeOptions, RunningNode } from '../../embedded/eventstore-node/index.ts';
+import { usageFailure } from '../failure.ts';
+import { facts } from '../format.ts';
+import { nodeFailure } from '../node-failure.ts';
+import * as parse from '../parse.ts';
+import { print } from '../print.ts';
+import { examples } from '../program.ts';
+import { StopRequest } from '../stop-request.ts';
+import type { Terminal } from '../terminal.ts';
+
+/** Where EventStoreDB listens too, so that a connection string without a port finds it. */
+const DEFAULT_PORT = 2113;
+const HIGHEST_PORT = 65_535;
+
+type Options = {
+  readonly data?: string;
+  readonly inMemory?: boolean;
+  readonly port: number;
+  readonly host: string;
+  readonly json?: boolean;
+};
+
+const nodeOptions = ({ data, inMemory, port, host }: Options): NodeOptions => {
+  if ((data === undefined) === (inMemory !== true))
+    throw usageFailure('say where events go: --data DIR or --in-memory, one of them');
+  if (data === '') throw usageFailure('--data "" names no folder');
+  return { ...(data === undefined ? { inMemory: true } : { dataDir: resolve(data) }), port, host };
+};
+
+const report = ({ dataDir }: NodeOptions, { port, connectionString }: RunningNode, host: string) => ({
+  ready: true,
+  pid: process.pid,
+  host,
+  port,
+  connectionString,
+  dataDir: dataDir ?? null,
+});
+
+const asText = ({ pid, host, port, connectionString, dataDir }: ReturnType<typeof report>): string =>
+  `The event store node is ready (process ${pid}). Ctrl-C stops it.\n${facts([
+    ['listens on', `${host.includes(':') ? `[${host}]` : host}:${port}`],
+    ['connect to', connectionString],
+    ['data', dataDir ?? 'in memory: gone when the node stops'],
+  ])}`;
+
+const runNode = async (terminal: Terminal, options: Options): Promise<void> => {
+  const settings = nodeOptions(options);
+  const stop = new StopRequest();
+  const { startEventStoreNode } = await import('../../embedded/eventstore-node/index.ts');
+  const node = await startEventStoreNode(settings).catch((error: unknown) => {
+    throw nodeFailure(error, settings.dataDir);
+  });
+  try {
+    if (!stop.requested) {
+      const facts = report(settings, node, options.host);
+      print(terminal, options.json, facts, () => asText(facts));
+    }
+    await stop.wait();
+  } finally {
+    await node.stop();
+  }
+};
+
+export const addEventStoreNode = (program: Command, terminal: Terminal): void => {
+  program
+    .command('eventstore-node')
+    .description('Run a node that speaks EventStoreDB’s protocol: for tests, a laptop, a small install.')
+    .option('--data <dir>', 'keep the events in this folder; it is created')
+    .option('--in-memory', 'keep the events in memory only')
+    .addOption(
+      new Option('--port <n>', 'port to listen on; 0 takes a free one')
+        .argParser(parse.integer(0, HIGHEST_PORT))
+        .default(DEFAULT_PORT),
+    )
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--json', 'print one line of JSON when ready')
+    .addHelpText(
+      'after',
+      `${examples('baton eventstore-node --data ./events', 'baton eventstore-node --in-memory --port 0 --json')}
+SIGTERM or Ctrl-C commits what has arrived and closes the folder; a second one ends at once. docs/guides/eventstore-node.md
+tells how to test with it, back it up and move to a cluster.
+`,
+    )
+    .action((options: Options) => runNode(terminal, options));
+};

@@ -1,0 +1,37 @@
+import { type Failure, refused } from './failure.ts';
+
+const PLACE_CODES: Readonly<Record<string, string>> = {
+  EACCES: 'permission is denied',
+  EPERM: 'permission is denied',
+  ENOTDIR: 'a file is in its way',
+  EEXIST: 'a file is in its way',
+  EROFS: 'the file system takes no writes',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota is used up',
+};
+
+/** The class of an error, as its name says: loading the node only to know its classes would slow every other command down. */
+const nameOf = (error: unknown): string => (error instanceof Error ? error.name : '');
+
+/** Tells people why a node does not start, or its folder cannot be read. What is not known is given back. */
+export const nodeFailure = (error: unknown, dataDir: string | undefined): Failure | unknown => {
+  const { message, code, syscall, address, port } = error as NodeJS.ErrnoException & {
+    address?: string;
+    port?: number;
+  };
+  if (nameOf(error) === 'FolderInUse') return refused('FOLDER_IN_USE', message);
+  if (nameOf(error) === 'DamagedLog')
+    return refused(
+      'DAMAGED_LOG',
+      `${dataDir}: ${message}`,
+      `nothing was changed; \`baton eventstore verify --data ${dataDir}\` lists every damaged place. Restore the folder from a copy.`,
+    );
+  if (code === 'EADDRINUSE')
+    return refused('PORT_IN_USE', `port ${port} of ${address} is taken`, 'name another --port, or 0 for a free one');
+  if (syscall === 'listen' || syscall === 'getaddrinfo')
+    return refused('CANNOT_LISTEN', `cannot listen there: ${message}`, 'see --host and --port');
+  const problem = PLACE_CODES[code ?? ''];
+  if (problem !== undefined && dataDir !== undefined)
+    return refused('FOLDER_UNUSABLE', `${dataDir} cannot be used: ${problem} (${message})`);
+  return error;
+};

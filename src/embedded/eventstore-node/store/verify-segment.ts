@@ -1,0 +1,144 @@
+import { readSync } from 'node:fs';
+import { GROUP_HEADER, GROUP_MAGIC, type GroupHeader, readGroupHeader } from '../storage/group.ts';
+import { isIntactRecord, StoredRecord } from '../storage/record.ts';
+import type { Segment } from '../storage/segment-files.ts';
+
+const WINDOW = 4 * 1024 * 1024;
+const RECORD_POSITION = 8;
+
+/** What a walk through one file meets, in order. Records are valid during the call only. */
+export interface SegmentVisitor {
+  record(record: StoredRecord, position: number): void;
+  group(): void;
+  /** Bytes that hold no intact record. */
+  damage(from: number, to: number, what: string): void;
+  /** A last group that is not whole: what a crash leaves behind. */
+  tornTail(from: number): void;
+}
+
+/**
+ * Walks every group and record of a file, also behind damage. Positions throughout, not file offsets.
+ *
+ * `mayBeTorn` says whether a group there that is not whole and has none behind it is only a write that a crash
+ * interrupted. Yields once per window, so that the caller can let others run.
+ */
+export function* walkSegment(
+  segment: Segment,
+  visitor: SegmentVisitor,
+  mayBeTorn: (position: number) => boolean,
+): Generator<number> {
+  const reader = new WindowReader(segment);
+  const end = segment.base + segment.size;
+  let yieldedAt = segment.base;
+  for (let at = segment.base; at < end; ) {
+    const groupEnd = wholeGroup(reader, at, visitor);
+    if (groupEnd === undefined) {
+      const next = nextGroup(reader, at + 1, end);
+      if (next === undefined && mayBeTorn(at)) return visitor.tornTail(at);
+      walkDamaged(reader, at, next ?? end, visitor);
+      at = next ?? end;
+    } else at = groupEnd;
+    if (at - yieldedAt < WINDOW) continue;
+    yieldedAt = at;
+    yield at;
+  }
+}
+
+/** Visits the group if all of it is intact, and returns the position behind it. */
+function wholeGroup(reader: WindowReader, start: number, visitor: SegmentVisitor): number | undefined {
+  const header = readGroupHeader(reader.at(start, GROUP_HEADER), 0, start);
+  if (!header) return undefined;
+  const from = start + GROUP_HEADER;
+  const body = reader.at(from, header.bodyLength);
+  if (!isWhole(body, from, header)) return undefined;
+  for (let at = 0; at < body.length; ) {
+    const record = new StoredRecord(body, at);
+    visitor.record(record, from + at);
+    at += record.size;
+  }
+  visitor.group();
+  return from + header.bodyLength;
+}
+
+function isWhole(body: Buffer, from: number, { bodyLength, records }: GroupHeader): boolean {
+  if (body.length < bodyLength) return false;
+  let at = 0;
+  for (let i = 0; i < records; i++) {
+    if (!isIntactRecord(body, at, from + at)) return false;
+    at += new StoredRecord(body, at).size;
+  }
+  return at === bodyLength;
+}
+
+/** Position of the first group header from `from` on that belongs where it stands. */
+function nextGroup(reader: WindowReader, from: number, end: number): number | undefined {
+  for (let start = from; start < end; start += WINDOW) {
+    const bytes = reader.at(start, WINDOW + GROUP_HEADER);
+    for (let at = bytes.indexOf(GROUP_MAGIC); at >= 0; at = bytes.indexOf(GROUP_MAGIC, at + 1)) {
+      if (readGroupHeader(bytes, at, start + at)) return start + at;
+    }
+  }
+  return undefined;
+}
+
+/** Visits the records that are intact in a stretch that is not, and tells what lies between them. */
+function walkDamaged(reader: WindowReader, start: number, end: number, visitor: SegmentVisitor): void {
+  const bytes = reader.at(start, end - start);
+  const header = readGroupHeader(bytes, 0, start);
+  if (!header) visitor.damage(start, Math.min(start + GROUP_HEADER, end), headerProblem(bytes));
+  let damaged = false;
+  for (let at = GROUP_HEADER; at < bytes.length; ) {
+    if (isIntactRecord(bytes, at, start + at)) {
+      const record = new StoredRecord(bytes, at);
+      visitor.record(record, start + at);
+      at += record.size;
+      continue;
+    }
+    const next = nextRecord(bytes, at + 1, start) ?? bytes.length;
+    damaged = true;
+    visitor.damage(start + at, start + next, 'the record is damaged');
+    at = next;
+  }
+  if (header && !damaged) visitor.damage(start, end, 'the group does not hold what its header says');
+}
+
+function headerProblem(bytes: Buffer): string {
+  const claimed = bytes.length < GROUP_HEADER ? Number.NaN : bytes.readDoubleLE(8);
+  const strayed = readGroupHeader(bytes, 0, claimed) !== undefined;
+  return strayed ? `a group of position ${claimed} stands here` : 'the group header is damaged';
+}
+
+function nextRecord(bytes: Buffer, from: number, start: number): number | undefined {
+  for (let at = from; at + RECORD_POSITION + 8 <= bytes.length; at++) {
+    if (bytes.readDoubleLE(at + RECORD_POSITION) === start + at && isIntactRecord(bytes, at, start + at)) return at;
+  }
+  return undefined;
+}
+
+/** Reads a file in large pieces. */
+class WindowReader {
+  private start = 0;
+  private window: Buffer = Buffer.alloc(0);
+
+  constructor(private readonly segment: Segment) {}
+
+  /** Up to `length` bytes from `position`; fewer only at the end of the file. Valid until the next call. */
+  at(position: number, length: number): Buffer {
+    const offset = position - this.start;
+    if (offset >= 0 && offset + length <= this.window.length) return this.window.subarray(offset, offset + length);
+    this.start = position;
+    this.window = this.read(position - this.segment.base, Math.max(length, WINDOW));
+    return this.window.subarray(0, length);
+  }
+
+  private read(offset: number, length: number): Buffer {
+    const buffer = Buffer.allocUnsafe(Math.max(0, Math.min(length, this.segment.size - offset)));
+    let filled = 0;
+    while (filled < buffer.length) {
+      const got = readSync(this.segment.fd, buffer, filled, buffer.length - filled, offset + filled);
+      if (got === 0) break;
+      filled += got;
+    }
+    return buffer.subarray(0, filled);
+  }
+}
