@@ -1,3 +1,4 @@
+import { metastreamTarget } from '../store/stream-metadata.ts';
 import { NumberList } from './number-list.ts';
 import { OrdinalLists } from './ordinal-lists.ts';
 
@@ -11,6 +12,8 @@ export type StreamId = number;
  */
 export class EventIndex {
   private readonly ids = new Map<string, StreamId>();
+  /** Metastreams by the name of the stream whose metadata they hold; saves putting their own name together. */
+  private readonly metastreams = new Map<string, StreamId>();
   readonly positions = new NumberList();
   private readonly lists = new OrdinalLists();
   /** Streams whose last event is a tombstone. */
@@ -29,12 +32,15 @@ export class EventIndex {
     return this.ids.get(streamName);
   }
 
+  /** The stream that holds this one's metadata. */
+  findMetastream(streamName: string): StreamId | undefined {
+    return this.metastreams.get(streamName);
+  }
+
   intern(streamName: string, expectedEvents = 1): StreamId {
     const known = this.ids.get(streamName);
     if (known !== undefined) return known;
-    const id = this.lists.add(expectedEvents);
-    this.ids.set(streamName, id);
-    return id;
+    return this.name(streamName, this.lists.add(expectedEvents));
   }
 
   add(stream: StreamId, position: number, isTombstone: boolean): void {
@@ -86,10 +92,16 @@ export class EventIndex {
     }
   }
 
-  /** Restores one stream from a snapshot. */
+  /** Restores one stream, which is not in the index yet, from a snapshot. */
   restore(name: string, ordinals: Uint32Array, tombstoned: boolean): void {
-    const id = this.intern(name, ordinals.length);
-    for (const ordinal of ordinals) this.lists.push(id, ordinal);
+    const id = this.name(name, this.lists.addAll(ordinals));
     if (tombstoned) this.tombstoned.add(id);
+  }
+
+  private name(streamName: string, id: StreamId): StreamId {
+    this.ids.set(streamName, id);
+    const target = metastreamTarget(streamName);
+    if (target !== undefined) this.metastreams.set(target, id);
+    return id;
   }
 }

@@ -17,6 +17,18 @@ export class NumberList {
     this.length++;
   }
 
+  pushAll(values: Float64Array): void {
+    for (let from = 0; from < values.length; ) {
+      const room = CHUNK - (this.length & (CHUNK - 1));
+      const part = values.subarray(from, from + room);
+      const chunk = this.length >>> CHUNK_BITS;
+      if (chunk === this.chunks.length) this.chunks.push(new Float64Array(CHUNK));
+      (this.chunks[chunk] as Float64Array).set(part, this.length & (CHUNK - 1));
+      this.length += part.length;
+      from += part.length;
+    }
+  }
+
   truncate(length: number): void {
     this.length = length;
   }

@@ -40,6 +40,14 @@ export class OrdinalLists {
     this.lengths[list] = length + 1;
   }
 
+  /** Creates a list of these entries and returns its number. */
+  addAll(values: Uint32Array): number {
+    const list = this.add(values.length);
+    this.arena.set(values, this.starts[list]);
+    this.lengths[list] = values.length;
+    return list;
+  }
+
   pop(list: number): void {
     this.lengths[list] = this.length(list) - 1;
   }

@@ -78,7 +78,7 @@ function decode(bytes: Buffer, index: EventIndex): number {
     at += length;
     return copy;
   };
-  for (const position of new Float64Array(section(events * 8))) index.positions.push(position);
+  index.positions.pushAll(new Float64Array(section(events * 8)));
   const lengths = new Uint32Array(section(streams * 4));
   const ordinals = new Uint32Array(section(events * 4));
   const nameLengths = new Uint16Array(section(streams * 2));

@@ -159,5 +159,5 @@ describe('a log cut at any byte', () => {
       expect(again.index.visible).toBe((groups * (groups + 1)) / 2);
       await again.close();
     }
-  });
+  }, 30_000);
 });

@@ -3,6 +3,7 @@ import { createdAt } from '../storage/record.ts';
 import { OperationDecider, type Written } from './decide-operation.ts';
 import type { EventStore } from './event-store.ts';
 import { GroupBuilder } from './group-builder.ts';
+import { GroupMemory } from './group-memory.ts';
 import type { Operation, Outcome } from './operations.ts';
 import { RecentIds } from './recent-ids.ts';
 
@@ -35,6 +36,7 @@ const STOPPING: Outcome = { kind: 'failed', cause: 'stopping', message: 'the nod
  */
 export class Committer {
   private readonly recent = new RecentIds();
+  private readonly memory = new GroupMemory();
   private queue: Operation[] = [];
   private backlog = 0;
   private waiting: (() => void)[] = [];
@@ -86,7 +88,7 @@ export class Committer {
     const operations = this.take();
     const now = this.now();
     const bytes = operations.reduce((sum, operation) => sum + operation.bytes + SLACK, 0);
-    const builder = new GroupBuilder(this.store.log.end, createdAt(now), bytes);
+    const builder = new GroupBuilder(this.store.log.end, createdAt(now), bytes, this.memory);
     this.store.build(builder);
     const decider = new OperationDecider(this.store, this.recent, builder);
     const decided = operations.map((operation) => ({

@@ -81,7 +81,7 @@ export class OperationDecider {
 
   private rawMetadata(streamName: string): Buffer {
     const { index } = this.store;
-    const metastream = index.find(metastreamOf(streamName)) as number;
+    const metastream = index.findMetastream(streamName) as number;
     return this.store.record(index.ordinal(metastream, index.size(metastream, 'pending') - 1)).data;
   }
 

@@ -4,7 +4,7 @@ import type { Log } from '../storage/log.ts';
 import { DamagedLog } from '../storage/log.ts';
 import { isIntactRecord, StoredRecord } from '../storage/record.ts';
 import type { GroupBuilder } from './group-builder.ts';
-import { metadataIn, metastreamOf, metastreamTarget, NO_METADATA, type StreamMetadata } from './stream-metadata.ts';
+import { metadataIn, metastreamTarget, NO_METADATA, type StreamMetadata } from './stream-metadata.ts';
 import { Wakeups } from './wakeups.ts';
 
 /** Newest groups kept in memory: what live subscribers and readers of fresh streams want. */
@@ -70,7 +70,7 @@ export class EventStore {
   /** Metastreams have none of their own: that of their metastreams has no effect. */
   metadata(streamName: string, scope: Scope = 'visible'): StreamMetadata {
     if (metastreamTarget(streamName) !== undefined) return NO_METADATA;
-    const metastream = this.index.find(metastreamOf(streamName));
+    const metastream = this.index.findMetastream(streamName);
     if (metastream === undefined) return NO_METADATA;
     const newest = this.index.size(metastream, scope) - 1;
     if (newest < 0) return NO_METADATA;

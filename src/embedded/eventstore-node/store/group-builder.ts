@@ -1,5 +1,6 @@
 import { GROUP_HEADER, writeGroupHeader } from '../storage/group.ts';
 import { type CreatedAt, type ProposedEvent, recordSizeBound, writeRecord } from '../storage/record.ts';
+import { GroupMemory } from './group-memory.ts';
 
 /** Collects the records of one group in the buffer that is then written. */
 export class GroupBuilder {
@@ -12,8 +13,9 @@ export class GroupBuilder {
     readonly start: number,
     readonly created: CreatedAt,
     capacity: number,
+    private readonly memory = new GroupMemory(),
   ) {
-    this.buffer = Buffer.allocUnsafeSlow(GROUP_HEADER + capacity);
+    this.buffer = memory.room(GROUP_HEADER + capacity);
   }
 
   get isEmpty(): boolean {
@@ -43,12 +45,13 @@ export class GroupBuilder {
   finish(): Buffer {
     const bodyLength = this.used - GROUP_HEADER;
     writeGroupHeader(this.buffer, { position: this.start, bodyLength, records: this.records });
+    this.memory.keep(this.used);
     return this.buffer.subarray(0, this.used);
   }
 
   private reserve(bytes: number): void {
     if (this.buffer.length - this.used >= bytes) return;
-    const larger = Buffer.allocUnsafeSlow(this.buffer.length * 2 + bytes);
+    const larger = this.memory.room(this.buffer.length * 2 + bytes);
     this.buffer.copy(larger, 0, 0, this.used);
     this.buffer = larger;
   }

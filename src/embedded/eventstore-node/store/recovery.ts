@@ -5,8 +5,6 @@ import { Flag, isIntactRecord, StoredRecord } from '../storage/record.ts';
 import type { SegmentLog } from '../storage/segment-log.ts';
 
 const CHUNK = 4 * 1024 * 1024;
-/** At about 1 GB/s this much is checked at every start; events before that are checked when they are read. */
-const CHECKED_BYTES = 1024 ** 3;
 
 /**
  * Checks the groups of the log and adds the events from `indexed` on to the index. A last group that is not whole is
@@ -18,7 +16,7 @@ export function recover(log: SegmentLog, index: EventIndex, indexed: number): vo
     throw new DamagedLog(log.end, `the log ends at position ${log.end}, but ${indexed} bytes of it were durable`);
   }
   const reader = new ChunkReader(log);
-  let position = Math.min(indexed, log.segmentStart(log.end - CHECKED_BYTES));
+  let position = Math.min(indexed, log.segmentStart(log.end));
   while (position < log.end) {
     const next = checkGroup(reader, position, (record) => {
       if (position >= indexed) addToIndex(index, record);

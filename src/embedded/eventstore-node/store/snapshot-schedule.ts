@@ -1,7 +1,7 @@
 import type { DataFolder } from './data-folder.ts';
 
-/** A new snapshot is due after this many events, or a quarter of all events if that is more. */
-const MIN_EVENTS = 50_000;
+/** A new snapshot is due after this many events, which take half a second to read again, or a quarter of all if that is more. */
+const MIN_EVENTS = 250_000;
 const MIN_SHARE = 0.25;
 
 /**

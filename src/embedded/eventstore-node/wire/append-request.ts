@@ -163,7 +163,9 @@ function readMetadataEntry(entry: ProtoReader, event: EventBeingRead): boolean {
 }
 
 function same(buffer: Buffer, start: number, end: number, expected: Buffer): boolean {
-  return end - start === expected.length && buffer.compare(expected, 0, expected.length, start, end) === 0;
+  if (end - start !== expected.length) return false;
+  for (let i = 0; i < expected.length; i++) if (buffer[start + i] !== expected[i]) return false;
+  return true;
 }
 
 function checkEvent(event: ProposedEvent, contentTypeSeen: boolean): void {
