@@ -73,7 +73,8 @@ function ownIdentity(): Owner {
 function livingOwner(folder: string): Owner | undefined {
   try {
     const owner = JSON.parse(readFileSync(join(folder, LOCK_FILE), 'utf8')) as Owner;
-    return processStartedAt(owner.pid) === owner.startedAt ? owner : undefined;
+    const startedAt = processStartedAt(owner.pid);
+    return startedAt !== undefined && startedAt === owner.startedAt ? owner : undefined;
   } catch {
     return undefined; // no owner has been noted, or half of it: nobody to name
   }
