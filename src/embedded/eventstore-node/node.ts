@@ -9,14 +9,11 @@ import type { KeepAlive } from './grpc/keep-alive.ts';
 import { type ConnectionCounts, GrpcServer, type Methods } from './grpc/server.ts';
 import { loadTls, type TlsFiles, type TlsIdentity } from './grpc/tls.ts';
 import { EventIndex } from './index/event-index.ts';
-import { NodeWrites } from './persistent/node-writes.ts';
-import { PersistentSubscriptions } from './persistent/subscriptions.ts';
 import { handleAppend } from './services/append.ts';
 import { handleBatchAppend } from './services/batch-append.ts';
 import type { NodeContext } from './services/context.ts';
 import { handleDelete } from './services/delete.ts';
 import { handleGossip, handleServerFeatures } from './services/node-info.ts';
-import { persistentMethods } from './services/persistent-subscriptions.ts';
 import { handleRead } from './services/read.ts';
 import { MemoryLog } from './storage/memory-log.ts';
 import { Committer } from './store/committer.ts';
@@ -70,8 +67,7 @@ export async function startEventStoreNode(options: NodeOptions): Promise<Running
   const address = { host: reachable(host), port };
   const { instanceId } = folder;
   const access = security ? new SecureAccess(new UserDirectory(security.users), store) : openAccess;
-  const persistent = new PersistentSubscriptions({ store, writes: new NodeWrites(committer), now: Date.now });
-  const context = { access, store, committer, persistent, now: Date.now, instanceId, endpoint: () => address };
+  const context = { access, store, committer, now: Date.now, instanceId, endpoint: () => address };
   const server = new GrpcServer(methodsOf(context), access, { tls: security?.tls, keepAlive: options.keepAlive });
   const closeStore = async () => {
     await committer.stop();
@@ -80,15 +76,12 @@ export async function startEventStoreNode(options: NodeOptions): Promise<Running
   };
   try {
     await appendNodeEvents(committer, await firstEvents(store, instanceId, security));
-    persistent.start();
     address.port = await server.listen(host, port);
   } catch (error) {
-    await persistent.stop();
     await closeStore();
     throw error;
   }
   const stop = async () => {
-    await persistent.stop();
     await committer.stop();
     await server.close(CLOSE_GRACE_MS);
     await closeStore();
@@ -134,7 +127,6 @@ function methodsOf(context: NodeContext): Methods {
     [`${streams}/Tombstone`, (call: Call) => handleDelete(context, 'tombstone', call)],
     ['/event_store.client.server_features.ServerFeatures/GetSupportedMethods', handleServerFeatures],
     ['/event_store.client.gossip.Gossip/Read', (call: Call) => handleGossip(context, call)],
-    ...persistentMethods(context),
   ]);
 }
 
