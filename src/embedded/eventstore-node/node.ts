@@ -9,11 +9,14 @@ import type { KeepAlive } from './grpc/keep-alive.ts';
 import { type ConnectionCounts, GrpcServer, type Methods } from './grpc/server.ts';
 import { loadTls, type TlsFiles, type TlsIdentity } from './grpc/tls.ts';
 import { EventIndex } from './index/event-index.ts';
+import { NodeWrites } from './persistent/node-writes.ts';
+import { PersistentSubscriptions } from './persistent/subscriptions.ts';
 import { handleAppend } from './services/append.ts';
 import { handleBatchAppend } from './services/batch-append.ts';
 import type { NodeContext } from './services/context.ts';
 import { handleDelete } from './services/delete.ts';
 import { handleGossip, handleServerFeatures } from './services/node-info.ts';
+import { persistentMethods } from './services/persistent-subscriptions.ts';
 import { handleRead } from './services/read.ts';
 import { MemoryLog } from './storage/memory-log.ts';
 import { Committer } from './store/committer.ts';
@@ -23,9 +26,9 @@ import { appendNodeEvents, type NodeEvent } from './store/node-events.ts';
 import { SnapshotSchedule } from './store/snapshot-schedule.ts';
 
 export interface NodeOptions {
-  /** Folder for the events; created if it does not exist. */
+  /** Folder for the events; created if it does not exist. Without one they are in memory, and gone when the node stops. */
   readonly dataDir?: string;
-  /** Keep events in memory only; they are gone when the node stops. */
+  /** Keep events in memory, whatever `dataDir` says. */
   readonly inMemory?: boolean;
   /** Default 0: any free port. */
   readonly port?: number;
@@ -53,11 +56,11 @@ const DEFAULT_HOST = '127.0.0.1';
 const CLOSE_GRACE_MS = 500;
 
 /**
- * Runs an EventStoreDB-compatible node in this process.
+ * Runs an EventStoreDB-compatible node in this process; without options in memory, on a free port.
  * Errors: `FolderInUse` if another node has the folder, `DamagedLog` if stored events are not intact, the error of
  * `listen` if the port is taken; for `tls` and `users` one that names what is wrong with them.
  */
-export async function startEventStoreNode(options: NodeOptions): Promise<RunningNode> {
+export async function startEventStoreNode(options: NodeOptions = {}): Promise<RunningNode> {
   const { host = DEFAULT_HOST, port = 0 } = options;
   const security = securityOf(options);
   const folder = await openFolder(options);
@@ -67,7 +70,8 @@ export async function startEventStoreNode(options: NodeOptions): Promise<Running
   const address = { host: reachable(host), port };
   const { instanceId } = folder;
   const access = security ? new SecureAccess(new UserDirectory(security.users), store) : openAccess;
-  const context = { access, store, committer, now: Date.now, instanceId, endpoint: () => address };
+  const persistent = new PersistentSubscriptions({ store, writes: new NodeWrites(committer), now: Date.now });
+  const context = { access, store, committer, persistent, now: Date.now, instanceId, endpoint: () => address };
   const server = new GrpcServer(methodsOf(context), access, { tls: security?.tls, keepAlive: options.keepAlive });
   const closeStore = async () => {
     await committer.stop();
@@ -76,12 +80,15 @@ export async function startEventStoreNode(options: NodeOptions): Promise<Running
   };
   try {
     await appendNodeEvents(committer, await firstEvents(store, instanceId, security));
+    persistent.start();
     address.port = await server.listen(host, port);
   } catch (error) {
+    await persistent.stop();
     await closeStore();
     throw error;
   }
   const stop = async () => {
+    await persistent.stop();
     await committer.stop();
     await server.close(CLOSE_GRACE_MS);
     await closeStore();
@@ -127,12 +134,12 @@ function methodsOf(context: NodeContext): Methods {
     [`${streams}/Tombstone`, (call: Call) => handleDelete(context, 'tombstone', call)],
     ['/event_store.client.server_features.ServerFeatures/GetSupportedMethods', handleServerFeatures],
     ['/event_store.client.gossip.Gossip/Read', (call: Call) => handleGossip(context, call)],
+    ...persistentMethods(context),
   ]);
 }
 
 async function openFolder({ dataDir, inMemory }: NodeOptions): Promise<DataFolder> {
   if (dataDir !== undefined && !inMemory) return openDataFolder(dataDir);
-  if (!inMemory) throw new Error('an event store node needs dataDir, or inMemory');
   return {
     log: new MemoryLog(),
     index: new EventIndex(),

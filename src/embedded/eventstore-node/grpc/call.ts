@@ -56,6 +56,12 @@ export class Call {
     });
   }
 
+  /** Address and port of the client. */
+  get peer(): string {
+    const socket = this.stream.session?.socket;
+    return socket ? `${socket.remoteAddress}:${socket.remotePort}` : '';
+  }
+
   get ended(): boolean {
     return this.over;
   }

@@ -1,4 +1,5 @@
 import type { Access } from '../access/access.ts';
+import type { PersistentSubscriptions } from '../persistent/subscriptions.ts';
 import type { Committer } from '../store/committer.ts';
 import type { EventStore } from '../store/event-store.ts';
 
@@ -7,6 +8,7 @@ export interface NodeContext {
   readonly access: Access;
   readonly store: EventStore;
   readonly committer: Committer;
+  readonly persistent: PersistentSubscriptions;
   /** Ms since the epoch. */
   readonly now: () => number;
   readonly instanceId: string;

@@ -2,6 +2,7 @@ import type { Call } from '../grpc/call.ts';
 import { ProtoWriter } from '../protobuf/writer.ts';
 import { textUuid } from '../wire/uuid.ts';
 import type { NodeContext } from './context.ts';
+import { PERSISTENT_METHODS, PERSISTENT_SERVICE } from './persistent-subscriptions.ts';
 
 /** The version whose behaviour this node shows. */
 const SERVER_VERSION = '24.6.0';
@@ -13,6 +14,7 @@ const FEATURES: readonly (readonly [service: string, method: string, features: r
   ['event_store.client.streams.streams', 'read', ['position', 'events']],
   ['event_store.client.streams.streams', 'delete', []],
   ['event_store.client.streams.streams', 'tombstone', []],
+  ...PERSISTENT_METHODS.map((method) => [PERSISTENT_SERVICE, method.toLowerCase(), ['stream', 'all']] as const),
   ['event_store.client.gossip.gossip', 'read', []],
   ['event_store.client.server_features.serverfeatures', 'getsupportedmethods', []],
 ];

@@ -1,0 +1,319 @@
+import { type Call, toGrpcError } from '../grpc/call.ts';
+import type { GrpcError } from '../grpc/status.ts';
+import { compileFilter } from '../reads/event-filter.ts';
+import { Renderer, type RenderOptions } from '../reads/renderer.ts';
+import type { StoredRecord } from '../storage/record.ts';
+import type { EventStore } from '../store/event-store.ts';
+import { tooManySubscribers } from '../wire/persistent-errors.ts';
+import type { ConnectRequest } from '../wire/persistent-request.ts';
+import { groupConfirmation } from '../wire/persistent-response.ts';
+import { CheckpointStream } from './checkpoint-stream.ts';
+import { GroupConnection } from './connection.ts';
+import { type NackAction, SubscriptionGroup, type ToPark } from './group.ts';
+import type { GroupInfo } from './info.ts';
+import type { Consumer } from './message.ts';
+import type { NodeWrites } from './node-writes.ts';
+import { ParkedStream } from './parked-stream.ts';
+import { pinBucket } from './pin-key.ts';
+import { placeText, startText } from './place-text.ts';
+import { ALL, type GroupConfig } from './settings.ts';
+import { AllSource, type GroupSource, StreamSource } from './sources.ts';
+import { placeBeforeStart } from './start.ts';
+import { Throughput } from './throughput.ts';
+
+/** What groups work with. */
+export interface GroupTools {
+  readonly store: EventStore;
+  readonly writes: NodeWrites;
+  /** Ms since the epoch. */
+  readonly now: () => number;
+}
+
+/** Whether the client may read the stream a link points to. */
+type MayRead = (streamName: string) => boolean;
+
+/**
+ * A group at work: drives its state with events from the log and answers from clients, and stores its checkpoints and
+ * what it parks. All work is done in turns of bounded size, between which other calls get theirs.
+ */
+export class ActiveGroup {
+  private readonly group: SubscriptionGroup;
+  private readonly source: GroupSource;
+  private readonly checkpoints: CheckpointStream;
+  private readonly parked: ParkedStream;
+  private readonly renderer: Renderer;
+  private readonly connections = new Map<Consumer, GroupConnection>();
+  private readonly throughput: Throughput;
+  private readonly stopWaking: () => void;
+  private readonly parkWrites = new Set<Promise<void>>();
+  private scheduled = false;
+  private closed = false;
+  /** The checkpoint that is stored; its sequence counts from where this group started. */
+  private saved: { place: number | undefined; sequence: number; at: number };
+  private saving: Promise<void> | undefined;
+
+  constructor(
+    private readonly tools: GroupTools,
+    readonly config: GroupConfig,
+  ) {
+    const { store, writes, now } = tools;
+    const { settings, stream, filter } = config;
+    this.checkpoints = new CheckpointStream(store, writes, config);
+    this.parked = new ParkedStream(
+      store,
+      writes,
+      this.rendererOf({ resolveLinks: true, structuredIds: false }),
+      config,
+    );
+    this.renderer = this.rendererOf({ resolveLinks: settings.resolveLinks, structuredIds: false });
+    const stored = this.checkpoints.read();
+    const after = stored ?? placeBeforeStart(store, config);
+    this.saved = { place: stored, sequence: 0, at: now() };
+    this.group = new SubscriptionGroup(settings, after);
+    this.source =
+      stream === ALL
+        ? new AllSource(store, after, filter && compileFilter(filter))
+        : new StreamSource(store, stream, after, now);
+    this.throughput = new Throughput(now());
+    this.stopWaking = store.wakeups.add(stream === ALL ? undefined : stream, () => this.wake());
+    this.wake();
+  }
+
+  /** Throws `GrpcError` if the group has as many clients as it may have. */
+  connect(call: Call, { bufferSize, structuredIds }: ConnectRequest, mayRead: MayRead): GroupConnection {
+    const { settings, stream, group } = this.config;
+    const most = settings.maxSubscriberCount;
+    if (most > 0 && this.group.consumerCount >= most) throw tooManySubscribers(this.config);
+    const connection = new GroupConnection(
+      this.tools.store,
+      {
+        call,
+        consumer: this.group.connect(bufferSize),
+        renderer: this.rendererOf({ resolveLinks: settings.resolveLinks, structuredIds }, mayRead),
+        replayRenderer: this.rendererOf({ resolveLinks: true, structuredIds }, mayRead),
+        extraStatistics: settings.extraStatistics,
+      },
+      this.tools.now(),
+    );
+    this.connections.set(connection.consumer, connection);
+    call.write(groupConfirmation(`${stream}::${group}`));
+    this.wake();
+    return connection;
+  }
+
+  disconnect({ consumer }: GroupConnection): void {
+    if (this.closed) return;
+    this.connections.delete(consumer);
+    this.group.disconnect(consumer);
+    this.wake();
+  }
+
+  /** The client's connection takes messages again. */
+  resume({ consumer }: GroupConnection): void {
+    consumer.accepting = true;
+    this.wake();
+  }
+
+  ack(ids: readonly string[]): void {
+    if (this.closed) return;
+    const now = this.tools.now();
+    for (const { consumer, sentAt } of this.group.ack(ids)) this.connections.get(consumer)?.acked(now - sentAt);
+    this.wake();
+  }
+
+  nack({ consumer }: GroupConnection, ids: readonly string[], action: NackAction, reason: string): void {
+    if (this.closed) return;
+    this.park(this.group.nack(consumer, ids, action, reason));
+    this.wake();
+  }
+
+  /** Hands out parked messages again, those below revision `stopAt` of the parked stream if it is given. */
+  replay(stopAt: number | undefined): void {
+    this.parked.claim(stopAt);
+    this.wake();
+  }
+
+  /** Called about every second. */
+  tick(): void {
+    this.park(this.group.expire(this.tools.now()));
+    this.save('tick');
+    this.truncateParked();
+    this.wake();
+  }
+
+  info(): GroupInfo {
+    const { settings, stream, group } = this.config;
+    const now = this.tools.now();
+    const { fresh, retries, inFlight } = this.group.counts;
+    const head = this.head();
+    return {
+      stream,
+      group,
+      settings,
+      status: `${this.group.live ? 'Live' : 'Behind'}${this.parked.isReplaying ? ', ReplayingParkedMessages' : ''}`,
+      startFrom: startText(stream, settings.startFrom),
+      lastCheckpoint: this.saved.place === undefined ? '' : placeText(stream, this.saved.place),
+      lastKnown: head === undefined ? '' : placeText(stream, head),
+      throughput: this.throughput.read(now),
+      readBuffer: this.group.live ? 0 : fresh,
+      liveBuffer: this.group.live ? fresh : 0,
+      retryBuffer: retries,
+      inFlight,
+      parked: this.parked.count,
+      connections: [...this.connections.values()].map((connection) => connection.info(now)),
+    };
+  }
+
+  /** Stores the checkpoint if there is any progress, for which parking is awaited. It may fail: then it is just older. */
+  async saveNow(): Promise<void> {
+    await this.pendingWrites();
+    this.save('now');
+    await this.saving;
+  }
+
+  /** Resolves when nothing of the group is being written. */
+  async pendingWrites(): Promise<void> {
+    await Promise.all([this.saving, ...this.parkWrites]);
+  }
+
+  /** Ends the group's work. Clients get this error; without one their calls stay for others to end. */
+  close(error?: GrpcError): void {
+    this.closed = true;
+    this.stopWaking();
+    const connections = [...this.connections.values()];
+    this.connections.clear();
+    if (error) for (const connection of connections) connection.fail(error);
+  }
+
+  private wake(): void {
+    if (this.scheduled || this.closed) return;
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      if (!this.closed) this.turn();
+    });
+  }
+
+  private turn(): void {
+    try {
+      this.fill();
+      this.fillReplays();
+      this.dispatch();
+    } catch (error) {
+      this.dropAll(toGrpcError(error)); // the log is damaged where the group is to read
+      return;
+    }
+    this.save('count');
+    if (this.group.firstOpenReplay === undefined && !this.parked.isReplaying) this.truncateParked();
+    if (this.source.hasMore && this.group.room > 0) this.wake();
+  }
+
+  private fill(): void {
+    const { group, source } = this;
+    if (source.hasMore && group.live && group.room === 0) group.fellBehind();
+    const { room } = group;
+    if (source.hasMore && room > 0) {
+      source.read(room, group.live, {
+        add: (record, place, ordinal) => group.add(this.messageOf(record, place, ordinal)),
+        passOver: (place) => group.passOver(place),
+      });
+    }
+    if (!source.hasMore) group.reachedEnd();
+  }
+
+  private fillReplays(): void {
+    if (!this.parked.isReplaying) return;
+    this.parked.read(this.group.replayRoom, (record, ordinal) =>
+      this.group.replay({ ...this.messageOf(record, record.revision, ordinal), replayed: true }),
+    );
+  }
+
+  private messageOf(record: StoredRecord, place: number, ordinal: number) {
+    const bucket = pinBucket(this.config.settings.strategy, this.renderer, record);
+    return { id: record.id, place, ordinal, bucket, replayed: false };
+  }
+
+  private dispatch(): void {
+    this.group.dispatch(this.tools.now(), (message) => {
+      this.connections.get(message.consumer)?.send(message);
+      this.throughput.count();
+    });
+    for (const connection of [...this.connections.values()]) {
+      connection.flush();
+      if (connection.failure) this.drop(connection, connection.failure);
+    }
+  }
+
+  private dropAll(error: GrpcError): void {
+    for (const connection of [...this.connections.values()]) this.drop(connection, error);
+  }
+
+  private drop(connection: GroupConnection, error: GrpcError): void {
+    this.disconnect(connection);
+    connection.fail(error);
+  }
+
+  private park(messages: readonly ToPark[]): void {
+    for (const { held, reason } of messages) {
+      const write: Promise<void> = this.storeParked(held.message.ordinal, reason)
+        .then(
+          () => this.group.parked(held),
+          () => this.group.parkFailed(held), // it is given out again
+        )
+        .finally(() => {
+          this.parkWrites.delete(write);
+          this.wake();
+        });
+      this.parkWrites.add(write);
+    }
+  }
+
+  private async storeParked(ordinal: number, reason: string): Promise<void> {
+    await this.parked.park(this.tools.store.record(ordinal), { reason, added: this.tools.now() });
+  }
+
+  /** Stores the checkpoint when it is due; one that could not be stored is due again with the next turn or tick. */
+  private save(occasion: 'count' | 'tick' | 'now'): void {
+    const { place, sequence } = this.group.checkpoint;
+    if (this.saving || !this.isDue(sequence - this.saved.sequence, occasion)) return;
+    const at = this.tools.now();
+    this.saving = this.checkpoints
+      .write(place)
+      .then(
+        () => {
+          this.saved = { place, sequence, at };
+        },
+        () => {
+          this.saved = { ...this.saved, at };
+        },
+      )
+      .finally(() => {
+        this.saving = undefined;
+      });
+  }
+
+  private isDue(progress: number, occasion: 'count' | 'tick' | 'now'): boolean {
+    const { minCheckpointCount, maxCheckpointCount, checkpointAfterMs } = this.config.settings;
+    if (progress === 0 || occasion === 'now') return progress > 0;
+    if (occasion === 'count') return progress >= maxCheckpointCount;
+    return progress >= minCheckpointCount && this.tools.now() - this.saved.at >= checkpointAfterMs;
+  }
+
+  private truncateParked(): void {
+    this.parked.truncate(this.group.firstOpenReplay).catch(() => {}); // tried again with the next tick
+  }
+
+  /** The last place there is in the source. */
+  private head(): number | undefined {
+    const { index } = this.tools.store;
+    const { stream } = this.config;
+    if (stream === ALL) return index.visible === 0 ? undefined : index.positions.get(index.visible - 1);
+    const id = index.find(stream);
+    const last = id === undefined ? -1 : index.lastRevision(id);
+    return last < 0 ? undefined : last;
+  }
+
+  private rendererOf(options: RenderOptions, mayRead: MayRead = () => true): Renderer {
+    return new Renderer(this.tools.store, options, this.tools.now, mayRead);
+  }
+}

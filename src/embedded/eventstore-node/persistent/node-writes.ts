@@ -1,0 +1,51 @@
+import { GrpcError, Status } from '../grpc/status.ts';
+import type { ProposedEvent } from '../storage/record.ts';
+import type { Committer } from '../store/committer.ts';
+import { nodeEvent } from '../store/decide-operation.ts';
+import type { Operation, Outcome } from '../store/operations.ts';
+import { metastreamOf } from '../store/stream-metadata.ts';
+import { failureCode, streamDeleted } from '../wire/write-errors.ts';
+
+/** What the node itself writes to streams, through the one writer. Each method resolves once that is durable. */
+export class NodeWrites {
+  constructor(private readonly committer: Committer) {}
+
+  /** Resolves with the event's position. Errors: `GrpcError` if it could not be written. */
+  async append(streamName: string, event: ProposedEvent): Promise<number> {
+    const outcome = await this.submit({ kind: 'append', streamName, events: [event], bytes: event.source.length });
+    if (outcome.kind === 'done' && outcome.position !== undefined) return outcome.position;
+    throw writeError(streamName, outcome);
+  }
+
+  async setMetadata(streamName: string, metadata: Readonly<Record<string, number>>): Promise<void> {
+    await this.append(metastreamOf(streamName), nodeEvent('$metadata', jsonData(metadata), true));
+  }
+
+  /** Soft-deletes the stream; one that never was is left alone. */
+  async delete(streamName: string): Promise<void> {
+    const outcome = await this.submit({ kind: 'delete', streamName, events: [], bytes: 0 });
+    if (outcome.kind === 'failed') throw writeError(streamName, outcome);
+  }
+
+  private submit(change: Pick<Operation, 'kind' | 'streamName' | 'events' | 'bytes'>): Promise<Outcome> {
+    return new Promise((settle) =>
+      this.committer.submit({
+        ...change,
+        nameBytes: Buffer.from(change.streamName, 'utf8'),
+        expected: 'any',
+        deadlineMs: Number.POSITIVE_INFINITY,
+        settle,
+      }),
+    );
+  }
+}
+
+export function jsonData(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value), 'utf8');
+}
+
+function writeError(streamName: string, outcome: Outcome): GrpcError {
+  if (outcome.kind === 'failed') return new GrpcError(failureCode(outcome), outcome.message);
+  if (outcome.kind === 'streamDeleted') return streamDeleted(streamName);
+  return new GrpcError(Status.internal, `stream ${streamName} could not be written: ${outcome.kind}`);
+}

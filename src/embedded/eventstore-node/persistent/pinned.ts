@@ -1,0 +1,50 @@
+import { crc32 } from 'node:zlib';
+import { type Consumer, hasRoom, type Message } from './message.ts';
+import type { ConsumerStrategy } from './strategies.ts';
+
+const BUCKETS = 1024;
+
+/** The bucket of everything that has this key. */
+export function bucketOf(key: string): number {
+  return crc32(Buffer.from(key, 'utf8')) % BUCKETS;
+}
+
+/** Each consumer owns its share of the buckets; a message goes to the owner of its bucket or waits for it. */
+export class PinnedStrategy implements ConsumerStrategy {
+  readonly inOrder = false;
+  private readonly owners: (Consumer | undefined)[] = new Array(BUCKETS).fill(undefined);
+
+  /** Shares the buckets out anew, moving as few as it takes. */
+  arrange(consumers: readonly Consumer[]): void {
+    const missing = this.release(consumers);
+    let receiver = 0;
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      if (this.owners[bucket]) continue;
+      while (receiver < consumers.length && missing[receiver] === 0) receiver++;
+      if (receiver === consumers.length) return;
+      this.owners[bucket] = consumers[receiver];
+      missing[receiver] = (missing[receiver] as number) - 1;
+    }
+  }
+
+  choose({ bucket }: Message): Consumer | undefined {
+    const owner = this.owners[bucket];
+    return owner && hasRoom(owner) ? owner : undefined;
+  }
+
+  /** Frees the buckets of those who left and what others have beyond their share; returns how many each then lacks. */
+  private release(consumers: readonly Consumer[]): number[] {
+    const missing = consumers.map((_, i) => share(i, consumers.length));
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      const owner = this.owners[bucket];
+      const at = owner ? consumers.indexOf(owner) : -1;
+      if (at < 0 || missing[at] === 0) this.owners[bucket] = undefined;
+      else missing[at] = (missing[at] as number) - 1;
+    }
+    return missing;
+  }
+}
+
+function share(index: number, consumers: number): number {
+  return Math.floor(BUCKETS / consumers) + (index < BUCKETS % consumers ? 1 : 0);
+}

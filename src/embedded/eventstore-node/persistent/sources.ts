@@ -1,0 +1,141 @@
+import { isHiddenFromAll } from '../reads/all-content.ts';
+import type { EventFilter } from '../reads/event-filter.ts';
+import { SpanReader } from '../reads/span-reader.ts';
+import { type StoredRecord, TOMBSTONE_REVISION } from '../storage/record.ts';
+import type { EventStore } from '../store/event-store.ts';
+
+/** Events looked at in one go, so that a filter that matches nothing does not hold up other calls. */
+const SCAN_LIMIT = 2_000;
+
+/** Takes what a source has read. */
+export interface SourceSink {
+  add(record: StoredRecord, place: number, ordinal: number): void;
+  /** An event that is not for the group. */
+  passOver(place: number): void;
+}
+
+/** A cursor over the events a group is about. */
+export interface GroupSource {
+  readonly hasMore: boolean;
+  /** Hands over the next events, up to `limit`. Of a live group no metadata hides them, as in the real server. */
+  read(limit: number, live: boolean, sink: SourceSink): void;
+}
+
+/** Every event behind a position. */
+export class AllSource implements GroupSource {
+  private readonly reader: SpanReader;
+  private next: number;
+
+  constructor(
+    private readonly store: EventStore,
+    after: number,
+    private readonly filter: EventFilter | undefined,
+  ) {
+    this.reader = new SpanReader(store, (ordinal) => ordinal);
+    this.next = Math.min(store.index.positions.countUpTo(after), store.index.visible);
+  }
+
+  get hasMore(): boolean {
+    return this.next < this.store.index.visible;
+  }
+
+  read(limit: number, _live: boolean, sink: SourceSink): void {
+    let taken = 0;
+    for (let scanned = 0; scanned < SCAN_LIMIT && taken < limit && this.hasMore; scanned++) {
+      const ordinal = this.next;
+      const record = this.reader.record(ordinal, this.store.index.visible - 1);
+      this.next++;
+      if (isHiddenFromAll(record)) continue;
+      if (this.filter && !this.filter(record)) {
+        sink.passOver(record.position);
+        continue;
+      }
+      sink.add(record, record.position, ordinal);
+      taken++;
+    }
+    if (!this.hasMore) this.reader.release();
+  }
+}
+
+/** The events of a stream behind a revision. The stream need not exist. */
+export class StreamSource implements GroupSource {
+  private reader: SpanReader | undefined;
+  private next: number;
+  private tombstoneTaken: boolean;
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly streamName: string,
+    after: number,
+    private readonly now: () => number,
+  ) {
+    this.next = after + 1;
+    this.tombstoneTaken = after >= TOMBSTONE_REVISION;
+  }
+
+  get hasMore(): boolean {
+    return this.next <= this.head() || (!this.tombstoneTaken && this.tombstone() !== undefined);
+  }
+
+  read(limit: number, live: boolean, sink: SourceSink): void {
+    const head = this.head();
+    const oldestMs = live ? Number.NEGATIVE_INFINITY : this.skipHidden(head, sink);
+    let taken = 0;
+    for (let scanned = 0; scanned < SCAN_LIMIT && taken < limit && this.next <= head; scanned++) {
+      const record = this.readerOf().record(this.next, head);
+      const revision = this.next++;
+      if (record.createdMs < oldestMs) {
+        sink.passOver(revision);
+        continue;
+      }
+      sink.add(record, revision, this.ordinal(revision));
+      taken++;
+    }
+    if (this.next <= head) return;
+    if (taken < limit) this.readTombstone(live, sink);
+    this.reader?.release();
+  }
+
+  /** Moves over what metadata hides from readers; returns the time before which events are expired. */
+  private skipHidden(head: number, sink: SourceSink): number {
+    const { store, streamName } = this;
+    const range = store.isTombstoned(streamName) ? undefined : store.readableRange(streamName);
+    const first = range?.first ?? head + 1;
+    if (this.next < first) {
+      this.next = first;
+      sink.passOver(first - 1);
+    }
+    return this.now() - (store.metadata(streamName).maxAgeMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Those who were there when the stream was deleted get its tombstone; it is nothing that can be read later. */
+  private readTombstone(live: boolean, sink: SourceSink): void {
+    const ordinal = this.tombstone();
+    if (ordinal === undefined || this.tombstoneTaken) return;
+    this.tombstoneTaken = true;
+    if (live) sink.add(this.store.record(ordinal), TOMBSTONE_REVISION, ordinal);
+  }
+
+  private tombstone(): number | undefined {
+    const { index } = this.store;
+    const stream = index.find(this.streamName);
+    if (stream === undefined || !index.isTombstoned(stream)) return undefined;
+    return index.ordinal(stream, index.size(stream) - 1);
+  }
+
+  private head(): number {
+    const { index } = this.store;
+    const stream = index.find(this.streamName);
+    return stream === undefined ? -1 : index.lastRevision(stream);
+  }
+
+  private ordinal(revision: number): number {
+    const { index } = this.store;
+    return index.ordinal(index.find(this.streamName) as number, revision);
+  }
+
+  private readerOf(): SpanReader {
+    this.reader ??= new SpanReader(this.store, (revision) => this.ordinal(revision));
+    return this.reader;
+  }
+}

@@ -1,0 +1,52 @@
+import { type Consumer, hasRoom, type Message } from './message.ts';
+import { PinnedStrategy } from './pinned.ts';
+import type { StrategyName } from './settings.ts';
+
+/** Decides who gets a message. */
+export interface ConsumerStrategy {
+  /** Whether a message that nobody can take now holds up those behind it. */
+  readonly inOrder: boolean;
+  /** Consumers came or went; these are the ones there are, oldest first. */
+  arrange(consumers: readonly Consumer[]): void;
+  /** Who gets it; undefined if those who may are full. */
+  choose(message: Message): Consumer | undefined;
+}
+
+export function strategyOf(name: StrategyName): ConsumerStrategy {
+  switch (name) {
+    case 'RoundRobin':
+      return new RotatingStrategy('afterEach');
+    case 'DispatchToSingle':
+      return new RotatingStrategy('whenFull');
+    case 'Pinned':
+    case 'PinnedByCorrelation':
+      return new PinnedStrategy(); // they differ in what the bucket of a message is made of
+  }
+}
+
+/** Goes round the consumers, past those that are full. */
+class RotatingStrategy implements ConsumerStrategy {
+  readonly inOrder = true;
+  private consumers: readonly Consumer[] = [];
+  private next = 0;
+
+  constructor(private readonly moveOn: 'afterEach' | 'whenFull') {}
+
+  arrange(consumers: readonly Consumer[]): void {
+    const nextUp = this.consumers[this.next];
+    this.consumers = consumers;
+    this.next = Math.max(0, nextUp ? consumers.indexOf(nextUp) : 0);
+  }
+
+  choose(): Consumer | undefined {
+    const count = this.consumers.length;
+    for (let tried = 0; tried < count; tried++) {
+      const at = (this.next + tried) % count;
+      const consumer = this.consumers[at] as Consumer;
+      if (!hasRoom(consumer)) continue;
+      this.next = this.moveOn === 'afterEach' ? (at + 1) % count : at;
+      return consumer;
+    }
+    return undefined;
+  }
+}

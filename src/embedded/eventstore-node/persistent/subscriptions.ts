@@ -1,0 +1,151 @@
+import { GrpcError, Status } from '../grpc/status.ts';
+import { groupDoesNotExist, groupDropped, groupExists } from '../wire/persistent-errors.ts';
+import { ActiveGroup, type GroupTools } from './active-group.ts';
+import { ConfigStream, type NewGroupConfig } from './config-stream.ts';
+import { removeGroupStreams } from './group-streams.ts';
+import type { GroupInfo } from './info.ts';
+import type { GroupConfig, GroupKey } from './settings.ts';
+
+const TICK_MS = 1_000;
+
+/**
+ * The node's persistent subscriptions. What they are and how far they are is kept in the event log, in streams of their
+ * own, and read back from there at start. Changes to the list of groups are made one after another.
+ */
+export class PersistentSubscriptions {
+  private readonly groups = new Map<string, ActiveGroup>();
+  private readonly configs: ConfigStream;
+  private clockwork: NodeJS.Timeout | undefined;
+  private lastChange: Promise<unknown> = Promise.resolve();
+  private stopped = false;
+
+  constructor(private readonly tools: GroupTools) {
+    this.configs = new ConfigStream(tools.store, tools.writes);
+  }
+
+  /** Reads what groups there are. Throws `DamagedLog` if that is not possible. */
+  start(): void {
+    this.clockwork = setInterval(() => this.tick(), TICK_MS).unref();
+    this.load();
+  }
+
+  /** Errors: `GrpcError` if the group exists, or could not be stored. */
+  create(config: NewGroupConfig, user: string): Promise<void> {
+    return this.change(async () => {
+      if (this.groups.has(nameOf(config))) throw groupExists(config);
+      await this.removeStored(config);
+      const stored = await this.store([...this.configurations(), config], user);
+      this.activate(stored, config);
+    });
+  }
+
+  /** Clients are dropped; checkpoint, parked messages and filter are kept. */
+  update(config: NewGroupConfig, user: string): Promise<void> {
+    return this.change(async () => {
+      const group = this.find(config);
+      const changed = { ...config, ...unchanged(group.config, config) };
+      const stored = await this.store([...this.configurations(config), changed], user);
+      group.close(groupDropped(config));
+      await group.saveNow();
+      this.activate(stored, config);
+    });
+  }
+
+  /** Clients are dropped, and what the group has stored is removed. */
+  delete(key: GroupKey, user: string): Promise<void> {
+    return this.change(async () => {
+      const group = this.find(key);
+      await this.store(this.configurations(key), user);
+      this.groups.delete(nameOf(key));
+      group.close(groupDropped(key));
+      await group.pendingWrites();
+      await this.removeStored(key).catch(() => {}); // then it is removed before a group of this name is created again
+    });
+  }
+
+  /** Drops every client and reads all groups anew from the log. */
+  restart(): Promise<void> {
+    return this.change(async () => {
+      for (const group of this.groups.values()) group.close(groupDropped(group.config));
+      await this.saveAll();
+      this.groups.clear();
+      this.load();
+    });
+  }
+
+  /** Throws `GrpcError` if there is no such group. */
+  find(key: GroupKey): ActiveGroup {
+    const group = this.groups.get(nameOf(key));
+    if (!group) throw groupDoesNotExist(key);
+    return group;
+  }
+
+  /** All groups, or those to one stream. Throws `GrpcError` if that has none. */
+  list(stream: string | undefined): GroupInfo[] {
+    const all = [...this.groups.values()];
+    if (stream === undefined) return all.map((group) => group.info());
+    const ofStream = all.filter(({ config }) => config.stream === stream);
+    if (ofStream.length === 0) throw groupDoesNotExist({ stream, group: '' });
+    return ofStream.map((group) => group.info());
+  }
+
+  /** Hands out nothing any more and stores how far everything is. Calls of clients are left for the server to end. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    clearInterval(this.clockwork);
+    await this.lastChange;
+    for (const group of this.groups.values()) group.close();
+    await this.saveAll();
+  }
+
+  private load(): void {
+    for (const config of this.configs.read()) this.groups.set(nameOf(config), new ActiveGroup(this.tools, config));
+  }
+
+  private tick(): void {
+    for (const group of this.groups.values()) group.tick();
+  }
+
+  private change(make: () => Promise<void>): Promise<void> {
+    const change = this.lastChange.then(async () => {
+      if (this.stopped) throw new GrpcError(Status.unavailable, 'the node is shutting down');
+      await make();
+    });
+    this.lastChange = change.catch(() => {}); // whoever asked for the change is told
+    return change;
+  }
+
+  private async saveAll(): Promise<void> {
+    await Promise.all([...this.groups.values()].map((group) => group.saveNow()));
+  }
+
+  /** Those of all groups but this one. */
+  private configurations(except?: GroupKey): GroupConfig[] {
+    const name = except && nameOf(except);
+    return [...this.groups.values()].map(({ config }) => config).filter((config) => nameOf(config) !== name);
+  }
+
+  private store(groups: readonly NewGroupConfig[], user: string): Promise<GroupConfig[]> {
+    return this.configs.write(groups, user, this.tools.now());
+  }
+
+  private activate(stored: readonly GroupConfig[], key: GroupKey): void {
+    const config = stored.find((one) => nameOf(one) === nameOf(key)) as GroupConfig;
+    this.groups.set(nameOf(key), new ActiveGroup(this.tools, config));
+  }
+
+  private removeStored(key: GroupKey): Promise<void> {
+    return removeGroupStreams(this.tools.store, this.tools.writes, key);
+  }
+}
+
+/** Names the group and its streams; groups for which it is the same cannot be told apart by the real server either. */
+function nameOf({ stream, group }: GroupKey): string {
+  return `${stream}::${group}`;
+}
+
+/** What an update keeps: the filter, and where the end was for a group that has started there already. */
+function unchanged(before: GroupConfig, after: NewGroupConfig) {
+  const sameStart = before.settings.startFrom === 'end' && after.settings.startFrom === 'end';
+  return { filter: before.filter, ...(sameStart && { endPosition: before.endPosition }) };
+}
