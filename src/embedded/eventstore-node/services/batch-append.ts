@@ -1,4 +1,5 @@
 import type { Call } from '../grpc/call.ts';
+import { GrpcError, Status } from '../grpc/status.ts';
 import { MalformedMessage, ProtoReader } from '../protobuf/reader.ts';
 import type { ProposedEvent } from '../storage/record.ts';
 import type { Expected } from '../store/append-rules.ts';
@@ -32,6 +33,8 @@ import { MAX_APPEND_REQUEST_BYTES, MAX_APPEND_SIZE } from './limits.ts';
 /** How long an append without a deadline may wait for its last fragment. */
 const DEFAULT_TIMEOUT_MS = 10_000;
 const EXPIRY_CHECK_MS = 50;
+/** Requests of unfinished appends that one call may hold in memory. */
+const MAX_HELD_BYTES = 64 * 1024 * 1024;
 
 /** `Streams.BatchAppend`: many appends share the call, each in one or more fragments, each answered exactly once. */
 export function handleBatchAppend(context: NodeContext, call: Call): void {
@@ -60,6 +63,7 @@ class BatchCall {
   private expiry: NodeJS.Timeout | undefined;
   private answers: Buffer[] = [];
   private unanswered = 0;
+  private heldBytes = 0;
   private halfClosed = false;
   private waitsForRoom = false;
   private waitsForDrain = false;
@@ -72,6 +76,9 @@ class BatchCall {
   receive(message: Buffer): void {
     const now = this.context.now();
     const fragment = readBatchFragment(message, now);
+    if (fragment.correlation.length === 0) {
+      throw new GrpcError(Status.invalidArgument, 'the correlation id is missing');
+    }
     const append = this.appendOf(fragment, now);
     if (!append) return;
     if (!append.failed) this.take(append, fragment, message, now);
@@ -113,12 +120,19 @@ class BatchCall {
 
   private take(append: Arriving, fragment: BatchFragment, message: Buffer, now: number): void {
     append.requestBytes += message.length;
-    const problem = append.deadlineMs < now ? batchTimeout : readEvents(append, fragment, message);
+    this.heldBytes += message.length;
+    const problem =
+      append.deadlineMs < now
+        ? batchTimeout
+        : this.heldBytes > MAX_HELD_BYTES
+          ? tooMuchUnfinished
+          : readEvents(append, fragment, message);
     if (problem) this.refuse(append, problem);
   }
 
   private submit(append: Arriving): void {
     const { committer } = this.context;
+    this.heldBytes -= append.requestBytes;
     committer.submit({
       kind: 'append',
       streamName: append.stream.name,
@@ -152,16 +166,19 @@ class BatchCall {
 
   private refuse(append: Arriving, failure: BatchFailure): void {
     append.failed = true;
+    this.heldBytes -= append.requestBytes;
     append.events.length = 0;
     this.answer(batchFailed(append.correlation, append.stream.bytes, failure));
   }
 
   private expire(): void {
     const now = this.context.now();
+    let open = 0;
     for (const append of this.arriving.values()) {
       if (!append.failed && append.deadlineMs < now) this.refuse(append, batchTimeout);
+      if (!append.failed) open++;
     }
-    if (this.arriving.size > 0) return;
+    if (open > 0) return;
     clearInterval(this.expiry);
     this.expiry = undefined;
   }
@@ -184,6 +201,8 @@ class BatchCall {
     if (this.halfClosed && this.unanswered === 0 && this.answers.length === 0) this.call.end();
   }
 }
+
+const tooMuchUnfinished = batchUnavailable(Status.unavailable, 'too many appends of this call are unfinished');
 
 function keyOf({ correlation }: BatchFragment): string {
   return correlation.toString('latin1');

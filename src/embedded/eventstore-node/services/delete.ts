@@ -5,7 +5,7 @@ import { ProtoWriter } from '../protobuf/writer.ts';
 import type { Expected } from '../store/append-rules.ts';
 import type { Operation, Outcome } from '../store/operations.ts';
 import { checkStreamName, readWriteOptions, type StreamRef } from '../wire/append-request.ts';
-import { failureCode, requestError, streamDeleted, wrongExpectedVersion } from '../wire/write-errors.ts';
+import { failureCode, requestError, secondMessage, streamDeleted, wrongExpectedVersion } from '../wire/write-errors.ts';
 import type { NodeContext } from './context.ts';
 
 /** `Streams.Delete` and `Streams.Tombstone`. */
@@ -14,6 +14,7 @@ export function handleDelete({ access, committer, now }: NodeContext, kind: 'del
   const deadlineMs = call.deadlineMs(now());
   const checkAccess = (streamName: string) => access.checkStream(call.caller, 'delete', streamName);
   call.onMessage = (message) => {
+    if (operation) throw secondMessage();
     const { stream, expected } = readTarget(message, now(), checkAccess);
     operation = {
       kind,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Caller } from '../access/access.ts';
 import { accessStreamsOf } from '../access/acl.ts';
 import type { Call } from '../grpc/call.ts';
+import { GrpcError, Status } from '../grpc/status.ts';
 import { compileFilter } from '../reads/event-filter.ts';
 import { guarded, type MessageSource } from '../reads/output.ts';
 import { Pump } from '../reads/pump.ts';
@@ -11,6 +12,7 @@ import { Renderer } from '../reads/renderer.ts';
 import { SubscribeAll } from '../reads/subscribe-all.ts';
 import { SubscribeStream } from '../reads/subscribe-stream.ts';
 import { type ReadRequest, readReadRequest } from '../wire/read-request.ts';
+import { secondMessage } from '../wire/write-errors.ts';
 import type { NodeContext } from './context.ts';
 
 const ALL = '$all';
@@ -19,7 +21,7 @@ const ALL = '$all';
 export function handleRead(context: NodeContext, call: Call): void {
   let request: ReadRequest | undefined;
   call.onMessage = (message) => {
-    if (request) return;
+    if (request) throw secondMessage();
     request = readReadRequest(message);
     const { access, store } = context;
     const { caller } = call;
@@ -38,6 +40,9 @@ export function handleRead(context: NodeContext, call: Call): void {
       for (const remove of removals) remove();
     };
     pump.wake();
+  };
+  call.onHalfClose = () => {
+    if (!request) throw new GrpcError(Status.internal, 'the call carried no request');
   };
 }
 

@@ -47,6 +47,11 @@ export function appendTooLarge(maxAppendSize: number): GrpcError {
   });
 }
 
+/** Of a call that carries one message only. */
+export function secondMessage(): GrpcError {
+  return new GrpcError(Status.internal, 'Additional data after the message received.');
+}
+
 /** Errors of reading a request, as the single-call RPCs report them. */
 export function requestError(error: unknown): unknown {
   if (error instanceof MissingMetadata) {
