@@ -33,16 +33,25 @@ export class GrpcError extends Error {
   }
 }
 
-/** Header and trailer values are printable ASCII on the wire; everything else is percent-encoded as UTF-8. */
+/** Clients take some 64 kB of trailers; a stream name alone may be as long, and three times as long once encoded. */
+const MAX_VALUE = 16 * 1024;
+/** Characters. */
+const MAX_MESSAGE = 1_000;
+
+/**
+ * Trailer values are printable ASCII on the wire, without spaces at either end, which a client strips or refuses;
+ * everything else is percent-encoded as UTF-8. Values that are too long for a client are cut.
+ */
 export function asciiValue(text: string): string {
-  return text.replace(/[^\x20-\x7e]+/gu, encodeURIComponentSafe);
+  const encoded = text.replace(/[^\x20-\x7e]+|^ +| +$/gu, encodeURIComponentSafe);
+  return encoded.length <= MAX_VALUE ? encoded : encoded.slice(0, MAX_VALUE).replace(/%[0-9A-F]?$/, '');
 }
 
 /** `grpc-message` percent-encodes `%` as well. */
 export function statusMessage(text: string): string {
-  return text.replace(/[^\x20-\x24\x26-\x7e]+/gu, encodeURIComponentSafe);
+  return text.slice(0, MAX_MESSAGE).replace(/[^\x20-\x24\x26-\x7e]+|^ +| +$/gu, encodeURIComponentSafe);
 }
 
 function encodeURIComponentSafe(text: string): string {
-  return encodeURIComponent(text.toWellFormed()).replace(/[!'()*]/gu, (c) => c);
+  return encodeURIComponent(text.toWellFormed());
 }
