@@ -43,13 +43,13 @@ const MAX_MESSAGE = 1_000;
  * everything else is percent-encoded as UTF-8. Values that are too long for a client are cut.
  */
 export function asciiValue(text: string): string {
-  const encoded = text.replace(/[^\x20-\x7e]+|^ +| +$/gu, encodeURIComponentSafe);
+  const encoded = text.replace(/[^\x20-\x7e]+|^ | $/gu, encodeURIComponentSafe);
   return encoded.length <= MAX_VALUE ? encoded : encoded.slice(0, MAX_VALUE).replace(/%[0-9A-F]?$/, '');
 }
 
 /** `grpc-message` percent-encodes `%` as well. */
 export function statusMessage(text: string): string {
-  return text.slice(0, MAX_MESSAGE).replace(/[^\x20-\x24\x26-\x7e]+|^ +| +$/gu, encodeURIComponentSafe);
+  return text.slice(0, MAX_MESSAGE).replace(/[^\x20-\x24\x26-\x7e]+|^ | $/gu, encodeURIComponentSafe);
 }
 
 function encodeURIComponentSafe(text: string): string {
