@@ -14,13 +14,48 @@ import type { Terminal } from '../terminal.ts';
 /** Where EventStoreDB listens too, so that a connection string without a port finds it. */
 const DEFAULT_PORT = 2113;
 const HIGHEST_PORT = 65_535;
+const LOOPBACK = /^(127\.|localhost$|::1$)/;
 
 type Options = {
   readonly data?: string;
   readonly inMemory?: boolean;
   readonly port: number;
   readonly host: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly users?: string;
   readonly json?: boolean;
+};
+
+type Security = Pick<NodeOptions, 'tls' | 'users'>;
+
+/** Certificate, key and users, read and checked. What is wrong with them is a matter of usage. */
+const securityOf = async (terminal: Terminal, { tlsCert, tlsKey, users: file }: Options): Promise<Security> => {
+  if (tlsCert === undefined && tlsKey === undefined) {
+    if (file !== undefined) throw usageFailure('--users needs --tls-cert and --tls-key');
+    return {};
+  }
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw usageFailure(`--tls-cert and --tls-key go together; ${tlsCert ? '--tls-key' : '--tls-cert'} is missing`);
+  const [{ loadUsers }, { loadTls }] = await Promise.all([
+    import('../../embedded/eventstore-node/index.ts'),
+    import('../../embedded/eventstore-node/grpc/tls.ts'),
+  ]);
+  const tls = { certFile: tlsCert, keyFile: tlsKey };
+  try {
+    loadTls(tls);
+    const { users, warnings } = loadUsers(file, terminal.env);
+    for (const warning of warnings) terminal.err(`warning: ${warning}\n`);
+    return { tls, users };
+  } catch (error) {
+    throw usageFailure((error as Error).message);
+  }
+};
+
+/** Without TLS a node asks nobody who they are. */
+const warnIfOpen = (terminal: Terminal, host: string, { tls }: Security): void => {
+  if (tls === undefined && !LOOPBACK.test(host))
+    terminal.err(`warning: whoever reaches ${host} may read and change everything; see --tls-cert\n`);
 };
 
 const nodeOptions = ({ data, inMemory, port, host }: Options): NodeOptions => {
@@ -30,24 +65,27 @@ const nodeOptions = ({ data, inMemory, port, host }: Options): NodeOptions => {
   return { ...(data === undefined ? { inMemory: true } : { dataDir: resolve(data) }), port, host };
 };
 
-const report = ({ dataDir }: NodeOptions, { port, connectionString }: RunningNode, host: string) => ({
+const report = ({ dataDir, tls }: NodeOptions, { port, connectionString }: RunningNode, host: string) => ({
   ready: true,
   pid: process.pid,
   host,
   port,
   connectionString,
+  tls: tls !== undefined,
   dataDir: dataDir ?? null,
 });
 
-const asText = ({ pid, host, port, connectionString, dataDir }: ReturnType<typeof report>): string =>
+const asText = ({ pid, host, port, connectionString, tls, dataDir }: ReturnType<typeof report>): string =>
   `The event store node is ready (process ${pid}). Ctrl-C stops it.\n${facts([
     ['listens on', `${host.includes(':') ? `[${host}]` : host}:${port}`],
     ['connect to', connectionString],
+    ['access', tls ? 'TLS; a client names a user: esdb://USER:PASSWORD@…' : 'no TLS, nobody signs in'],
     ['data', dataDir ?? 'in memory: gone when the node stops'],
   ])}`;
 
 const runNode = async (terminal: Terminal, options: Options): Promise<void> => {
-  const settings = nodeOptions(options);
+  const settings = { ...nodeOptions(options), ...(await securityOf(terminal, options)) };
+  warnIfOpen(terminal, options.host, settings);
   const stop = new StopRequest();
   const { startEventStoreNode } = await import('../../embedded/eventstore-node/index.ts');
   const node = await startEventStoreNode(settings).catch((error: unknown) => {
@@ -76,10 +114,16 @@ export const addEventStoreNode = (program: Command, terminal: Terminal): void =>
         .default(DEFAULT_PORT),
     )
     .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--tls-cert <file>', 'serve over TLS with this certificate (PEM), and ask for credentials')
+    .option('--tls-key <file>', 'its private key (PEM)')
+    .option('--users <file>', 'who may sign in, as JSON: [{"name":…,"password":…,"groups":["$admins"]},…]')
     .option('--json', 'print one line of JSON when ready')
     .addHelpText(
       'after',
       `${examples('baton eventstore-node --data ./events', 'baton eventstore-node --in-memory --port 0 --json')}
+With TLS and without --users there are two: admin, of $admins, and ops, of $ops; their passwords are those of
+EVENTSTORE_DEFAULT_ADMIN_PASSWORD and EVENTSTORE_DEFAULT_OPS_PASSWORD, else "changeit".
+
 SIGTERM or Ctrl-C commits what has arrived and closes the folder; a second one ends at once. docs/guides/eventstore-node.md
 tells how to test with it, back it up and move to a cluster.
 `,
