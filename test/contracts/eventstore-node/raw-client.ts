@@ -7,16 +7,26 @@ import { onTestFinished } from 'vitest';
 const { Empty, StreamIdentifier, UUID } = shared;
 
 /** Speaks gRPC by hand, for what the real client never sends. */
-export function rawCalls(port: number) {
-  const session = connect(`http://127.0.0.1:${port}`);
+export function rawCalls(port: number, secure?: { ca: string; credentials: { username: string; password: string } }) {
+  const session = secure
+    ? connect(`https://localhost:${port}`, { ca: secure.ca })
+    : connect(`http://127.0.0.1:${port}`);
   session.on('error', () => {});
   onTestFinished(() => session.destroy());
   return (method: string): RawCall =>
-    new RawCall(session.request(headersOf(`/event_store.client.streams.Streams/${method}`)));
+    new RawCall(
+      session.request({
+        ':method': 'POST',
+        ':path': `/event_store.client.streams.Streams/${method}`,
+        'content-type': 'application/grpc',
+        te: 'trailers',
+        ...(secure && { authorization: basic(secure.credentials) }),
+      }),
+    );
 }
 
-function headersOf(path: string) {
-  return { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' };
+function basic({ username, password }: { username: string; password: string }): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
 export class RawCall {

@@ -1,0 +1,52 @@
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { loadUsers } from './user-settings.ts';
+
+async function usersFile(users: unknown, mode = 0o600): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'users-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const path = join(folder, 'users.json');
+  await writeFile(path, JSON.stringify(users));
+  await chmod(path, mode);
+  return path;
+}
+
+it('users are admin and ops, and a warning says that everybody knows their passwords', () => {
+  const { users, warnings } = loadUsers(undefined, {});
+  expect(users).toEqual([
+    { name: 'admin', password: 'changeit', groups: ['$admins'] },
+    { name: 'ops', password: 'changeit', groups: ['$ops'] },
+  ]);
+  expect(warnings).toEqual([
+    'the user "admin" has the default password, which everybody knows',
+    'the user "ops" has the default password, which everybody knows',
+  ]);
+});
+
+it('their passwords come from the variables of the real server; an empty one is none', () => {
+  const { users, warnings } = loadUsers(undefined, {
+    EVENTSTORE_DEFAULT_ADMIN_PASSWORD: 'other',
+    EVENTSTORE_DEFAULT_OPS_PASSWORD: '',
+  });
+  expect(users.map(({ password }) => password)).toEqual(['other', 'changeit']);
+  expect(warnings).toHaveLength(1);
+});
+
+it('a file replaces them all', async () => {
+  const { users, warnings } = loadUsers(await usersFile([{ name: 'carol', password: 'p' }]), {
+    EVENTSTORE_DEFAULT_ADMIN_PASSWORD: 'other',
+  });
+  expect(users).toEqual([{ name: 'carol', password: 'p', groups: [] }]);
+  expect(warnings).toEqual([]);
+});
+
+it.skipIf(process.platform === 'win32')('a file that others may read is warned about', async () => {
+  const path = await usersFile([{ name: 'carol', password: 'p' }], 0o640);
+  expect(loadUsers(path, {}).warnings).toEqual([`${path} holds passwords and others may read it`]);
+});
+
+it('a file that is not there is named', () => {
+  expect(() => loadUsers('/nowhere/users.json', {})).toThrow(/^the users file \/nowhere\/users.json cannot be read: /);
+});
