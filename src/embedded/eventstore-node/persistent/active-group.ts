@@ -21,6 +21,9 @@ import { AllSource, type GroupSource, StreamSource } from './sources.ts';
 import { placeBeforeStart } from './start.ts';
 import { Throughput } from './throughput.ts';
 
+/** Messages handed out in one turn, so that other calls get theirs. */
+const MAX_SENT_PER_TURN = 500;
+
 /** What groups work with. */
 export interface GroupTools {
   readonly store: EventStore;
@@ -234,7 +237,7 @@ export class ActiveGroup {
   }
 
   private dispatch(): void {
-    this.group.dispatch(this.tools.now(), (message) => {
+    const sent = this.group.dispatch(this.tools.now(), MAX_SENT_PER_TURN, (message) => {
       this.connections.get(message.consumer)?.send(message);
       this.throughput.count();
     });
@@ -242,6 +245,7 @@ export class ActiveGroup {
       connection.flush();
       if (connection.failure) this.drop(connection, connection.failure);
     }
+    if (sent === MAX_SENT_PER_TURN) this.wake();
   }
 
   private dropAll(error: GrpcError): void {

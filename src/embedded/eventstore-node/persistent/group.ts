@@ -121,11 +121,20 @@ export class SubscriptionGroup {
     for (const id of consumer.unacked) this.requeue(this.inFlight.get(id) as InFlight);
   }
 
-  /** Hands out what can be handed out: given back ones first, then replayed, then new ones. */
-  dispatch(now: number, send: (message: InFlight) => void): void {
+  /**
+   * Hands out what can be handed out, up to `limit` messages: given back ones first, then replayed, then new ones.
+   * Returns how many it were. `send` must not call the group.
+   */
+  dispatch(now: number, limit: number, send: (message: InFlight) => void): number {
+    let sent = 0;
     for (const queue of [this.retries, this.replays, this.fresh]) {
-      queue.offer((held) => this.handOut(held, now, send));
+      queue.offer((held) => {
+        const answer = sent < limit ? this.handOut(held, now, send) : 'stop';
+        if (answer === 'taken') sent++;
+        return answer;
+      });
     }
+    return sent;
   }
 
   private handOut(held: Held, now: number, send: (message: InFlight) => void): 'taken' | 'left' | 'stop' {
@@ -155,15 +164,15 @@ export class SubscriptionGroup {
 
   /** Returns what is to be parked; `parked` or `parkFailed` must follow for each. */
   nack(consumer: Consumer, ids: readonly string[], action: NackAction, reason: string): ToPark[] {
-    return ids
-      .filter((id) => consumer.unacked.has(id))
-      .flatMap((id) => {
-        const message = this.take(id) as InFlight;
-        if (action === 'park') return [this.park(message, reason)];
-        if (action === 'retry') return this.retryOrPark(message);
-        this.settle(message);
-        return [];
-      });
+    const toPark: ToPark[] = [];
+    for (const id of ids) {
+      const message = consumer.unacked.has(id) ? this.take(id) : undefined;
+      if (!message) continue;
+      if (action === 'park') toPark.push(this.park(message, reason));
+      else if (action === 'retry') toPark.push(...this.retryOrPark(message));
+      else this.settle(message);
+    }
+    return toPark;
   }
 
   /** Takes back what was sent too long ago. Returns what is to be parked, as `nack`. */

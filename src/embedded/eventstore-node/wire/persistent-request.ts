@@ -3,7 +3,7 @@ import type { NackAction } from '../persistent/group.ts';
 import { ALL, type GroupKey } from '../persistent/settings.ts';
 import { ProtoReader } from '../protobuf/reader.ts';
 import { readStreamRef } from './append-request.ts';
-import { int64 } from './persistent-settings.ts';
+import { int32, int64 } from './persistent-settings.ts';
 import { hasTextOption } from './read-request.ts';
 import { readUuid } from './uuid.ts';
 
@@ -83,7 +83,7 @@ function readConnect(options: ProtoReader): ConnectRequest {
   let bufferSize = 0;
   let structuredIds = true;
   const key = readKey(options, READ_FIELDS, (message) => {
-    if (message.field === 3) bufferSize = message.uint();
+    if (message.field === 3) bufferSize = int32(message);
     else if (message.field === 4) structuredIds = !hasTextOption(message.message());
   });
   return { key, bufferSize, structuredIds };

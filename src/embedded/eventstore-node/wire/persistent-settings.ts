@@ -163,7 +163,7 @@ function readSettings(message: ProtoReader): SettingsRequest {
   return { ...settings, strategy: name || (STRATEGY_NAMES[number] ?? String(number)) };
 }
 
-function int32(message: ProtoReader): number {
+export function int32(message: ProtoReader): number {
   return Number(BigInt.asIntN(32, message.uint64()));
 }
 

@@ -1,0 +1,30 @@
+import { expect, it } from 'vitest';
+import { MessageQueue } from './message-queue.ts';
+
+const held = (place: number) => ({
+  message: { id: `e${place}`, place, ordinal: place, bucket: 0, replayed: false },
+  retries: 0,
+});
+
+const drained = (queue: MessageQueue) => {
+  const places: number[] = [];
+  queue.offer(({ message }) => {
+    places.push(message.place);
+    return 'taken';
+  });
+  return places;
+};
+
+it('keeps the order of places, in whatever order messages come', () => {
+  const queue = new MessageQueue();
+  for (const place of [3, 1, 2, 5, 4]) queue.add(held(place));
+  expect(drained(queue)).toEqual([1, 2, 3, 4, 5]);
+  expect(queue.length).toBe(0);
+});
+
+it('keeps what was left, and what it was stopped before', () => {
+  const queue = new MessageQueue();
+  for (const place of [1, 2, 3, 4, 5]) queue.add(held(place));
+  queue.offer(({ message }) => (message.place === 4 ? 'stop' : message.place === 2 ? 'left' : 'taken'));
+  expect(drained(queue)).toEqual([2, 4, 5]);
+});

@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import type { Consumer } from './message.ts';
+import { bucketOf } from './pinned.ts';
+import type { StrategyName } from './settings.ts';
+import { strategyOf } from './strategies.ts';
+
+const consumer = (bufferSize: number): Consumer => ({ bufferSize, unacked: new Set(), accepting: true });
+
+const message = (n: number, bucket = 0) => ({ id: `e${n}`, place: n, ordinal: n, bucket, replayed: false });
+
+/** Hands out `count` messages that nobody acknowledges; returns the index of who got each. */
+function handOut(name: StrategyName, consumers: Consumer[], count: number): number[] {
+  const strategy = strategyOf(name);
+  strategy.arrange(consumers);
+  return Array.from({ length: count }, (_, n) => {
+    const chosen = strategy.choose(message(n));
+    chosen?.unacked.add(`e${n}`);
+    return chosen ? consumers.indexOf(chosen) : -1;
+  });
+}
+
+describe('RoundRobin', () => {
+  it('goes round, and past those that are full', () => {
+    expect(handOut('RoundRobin', [consumer(2), consumer(1), consumer(3)], 7)).toEqual([0, 1, 2, 0, 2, 2, -1]);
+  });
+
+  it('passes over one whose connection takes no more', () => {
+    const slow = { ...consumer(9), accepting: false };
+    expect(handOut('RoundRobin', [slow, consumer(9)], 2)).toEqual([1, 1]);
+  });
+
+  it('goes on with the same one when another comes or goes', () => {
+    const [a, b, c] = [consumer(9), consumer(9), consumer(9)];
+    const strategy = strategyOf('RoundRobin');
+    strategy.arrange([a, b]);
+    expect(strategy.choose(message(0))).toBe(a);
+    strategy.arrange([a, b, c]);
+    expect(strategy.choose(message(1))).toBe(b);
+    strategy.arrange([b, c]);
+    expect(strategy.choose(message(2))).toBe(c);
+  });
+});
+
+describe('DispatchToSingle', () => {
+  it('fills one before it moves on', () => {
+    expect(handOut('DispatchToSingle', [consumer(2), consumer(1), consumer(2)], 6)).toEqual([0, 0, 1, 2, 2, -1]);
+  });
+
+  it('does not go back while the one it moved on to has room', () => {
+    const [a, b] = [consumer(1), consumer(5)];
+    const strategy = strategyOf('DispatchToSingle');
+    strategy.arrange([a, b]);
+    strategy.choose(message(0))?.unacked.add('e0');
+    strategy.choose(message(1))?.unacked.add('e1');
+    a.unacked.clear();
+    expect(strategy.choose(message(2))).toBe(b);
+  });
+});
+
+describe.each(['Pinned', 'PinnedByCorrelation'] as const)('%s', (name) => {
+  const owners = (strategy: ReturnType<typeof strategyOf>) =>
+    Array.from({ length: 1024 }, (_, bucket) => strategy.choose(message(0, bucket)));
+
+  it('shares the buckets out evenly', () => {
+    const consumers = [consumer(1), consumer(1), consumer(1)];
+    const strategy = strategyOf(name);
+    strategy.arrange(consumers);
+    const counts = consumers.map((one) => owners(strategy).filter((owner) => owner === one).length);
+    expect(counts).toEqual([342, 341, 341]);
+  });
+
+  it('moves only what it must when a consumer comes, and only what was its own when one goes', () => {
+    const [a, b, c] = [consumer(1), consumer(1), consumer(1)];
+    const strategy = strategyOf(name);
+    strategy.arrange([a, b]);
+    const before = owners(strategy);
+    strategy.arrange([a, b, c]);
+    const withThree = owners(strategy);
+    expect(withThree.filter((owner, bucket) => owner !== before[bucket] && owner !== c)).toEqual([]);
+    strategy.arrange([a, c]);
+    const after = owners(strategy);
+    expect(after.filter((owner, bucket) => withThree[bucket] !== b && owner !== withThree[bucket])).toEqual([]);
+    expect(after).not.toContain(b);
+  });
+
+  it('has nobody for a message whose owner is full, and does not let it hold up others', () => {
+    const [a, b] = [consumer(1), consumer(1)];
+    const strategy = strategyOf(name);
+    strategy.arrange([a, b]);
+    const bucketOfA = owners(strategy).indexOf(a);
+    a.unacked.add('x');
+    expect(strategy.choose(message(1, bucketOfA))).toBeUndefined();
+    expect(strategy.inOrder).toBe(false);
+  });
+});
+
+it('the same key always has the same bucket', () => {
+  expect(bucketOf('order-1')).toBe(bucketOf('order-1'));
+  expect(new Set(Array.from({ length: 200 }, (_, n) => bucketOf(`order-${n}`))).size).toBeGreaterThan(150);
+});
