@@ -1,7 +1,13 @@
 import { GrpcError, Status } from '../grpc/status.ts';
 import type { StoredRecord } from '../storage/record.ts';
 import type { FilterRequest } from '../wire/read-request.ts';
+import { Regex, RegexTooSlow } from './regex/regex.ts';
+import { BadRegex } from './regex/syntax.ts';
 
+/** Each is compared with each event. */
+const MAX_PREFIXES = 10_000;
+
+/** Throws INVALID_ARGUMENT if the filter's expression would take too long on this event. */
 export type EventFilter = (record: StoredRecord) => boolean;
 
 /** A non-empty regex wins over prefixes, and is searched for anywhere. Throws INVALID_ARGUMENT for one that is not valid. */
@@ -11,26 +17,22 @@ export function compileFilter({ on, regex, prefixes }: FilterRequest): EventFilt
 }
 
 function prefixMatcher(prefixes: readonly string[]): (text: string) => boolean {
+  if (prefixes.length > MAX_PREFIXES) {
+    throw new GrpcError(Status.invalidArgument, `the filter has more than ${MAX_PREFIXES} prefixes`);
+  }
   return (text) => prefixes.some((prefix) => text.startsWith(prefix));
 }
 
 function regexMatcher(source: string): (text: string) => boolean {
-  const { pattern, flags } = withoutInlineFlags(source);
-  try {
-    const expression = new RegExp(pattern, flags);
-    return (text) => expression.test(text);
-  } catch (cause) {
-    throw new GrpcError(
-      Status.invalidArgument,
-      `the filter's regular expression is not valid: ${(cause as Error).message}`,
-    );
-  }
+  const expression = refusing(() => new Regex(source));
+  return (text) => refusing(() => expression.test(text));
 }
 
-/** .NET expressions may set options at their start, as in `(?i)order`. */
-function withoutInlineFlags(source: string): { pattern: string; flags: string } {
-  const inline = /^\(\?([ims]+)\)/.exec(source);
-  return inline
-    ? { pattern: source.slice(inline[0].length), flags: [...new Set(inline[1])].join('') }
-    : { pattern: source, flags: '' };
+function refusing<T>(act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (!(error instanceof BadRegex || error instanceof RegexTooSlow)) throw error;
+    throw new GrpcError(Status.invalidArgument, `the filter's regular expression is not valid: ${error.message}`);
+  }
 }
