@@ -47,6 +47,8 @@ export interface RunningNode {
   /** Without credentials. Names the certificate for clients to trust if it is a file that signs itself. */
   readonly connectionString: string;
   readonly connections: ConnectionCounts;
+  /** How many wait to be told of new events: subscriptions of clients, and what the node itself keeps up to date. */
+  readonly waiting: number;
   /** Commits what has arrived, ends open calls with UNAVAILABLE, and closes the data folder. */
   stop(): Promise<void>;
 }
@@ -99,6 +101,9 @@ export async function startEventStoreNode(options: NodeOptions = {}): Promise<Ru
     connectionString: connectionString(address, security?.tls),
     get connections() {
       return server.connections;
+    },
+    get waiting() {
+      return store.wakeups.count;
     },
     stop: () => {
       stopping ??= stop();

@@ -34,6 +34,8 @@ export interface GrpcServerOptions {
 
 export interface ConnectionCounts {
   readonly open: number;
+  /** Calls that are not over, on all of them. */
+  readonly calls: number;
   /** Since the start: connections that broke, or that spoke something else than HTTP/2 (over TLS, where it is on). */
   readonly failed: number;
 }
@@ -73,7 +75,7 @@ export class GrpcServer {
   }
 
   get connections(): ConnectionCounts {
-    return { open: this.sockets.size, failed: this.failed };
+    return { open: this.sockets.size, calls: this.calls.size, failed: this.failed };
   }
 
   async listen(host: string, port: number): Promise<number> {

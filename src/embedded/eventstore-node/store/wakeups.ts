@@ -3,6 +3,12 @@ export class Wakeups {
   private readonly forAll = new Set<() => void>();
   private readonly byStream = new Map<string, Set<() => void>>();
 
+  get count(): number {
+    let count = this.forAll.size;
+    for (const wakes of this.byStream.values()) count += wakes.size;
+    return count;
+  }
+
   /** Calls `wake` after events of this stream (or any, if undefined) became visible. Returns how to stop that. */
   add(streamName: string | undefined, wake: () => void): () => void {
     if (streamName === undefined) {
