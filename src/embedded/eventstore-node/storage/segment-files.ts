@@ -7,7 +7,10 @@ export interface Segment {
   readonly base: number;
   readonly path: string;
   readonly fd: number;
+  /** Bytes of the log in this file. */
   size: number;
+  /** Length of the file: behind the log there may be zeros, room that was taken ahead. */
+  allocated: number;
 }
 
 const NAME = /^segment-(\d{16})\.log$/;
@@ -39,5 +42,6 @@ export function createSegment(folder: string, base: number): Segment {
 function openSegment(folder: string, base: number, mode: string): Segment {
   const path = join(folder, `segment-${String(base).padStart(16, '0')}.log`);
   const fd = openSync(path, mode, 0o600);
-  return { base, path, fd, size: fstatSync(fd).size };
+  const { size } = fstatSync(fd);
+  return { base, path, fd, size, allocated: size };
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -135,6 +135,34 @@ describe('stopping', () => {
     await stopped;
   });
 });
+
+describe('a log that was not closed', () => {
+  it('goes on behind its last group, and has no room ahead any more once it is closed', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'eventstore-node-'));
+    const killed = `${folder}-killed`;
+    onTestFinished(() => {
+      for (const path of [folder, killed]) rmSync(path, { recursive: true });
+    });
+    const opened = await openDataFolder(folder);
+    await build(opened.log, opened.index).submit('s', 'any', 1);
+    const { end } = opened.log;
+    cpSync(folder, killed, { recursive: true });
+    await opened.close();
+    expect([sizeOf(folder), sizeOf(killed) > end]).toEqual([end, true]);
+
+    const again = await openDataFolder(killed);
+    expect([again.log.end, again.index.visible]).toEqual([end, 1]);
+    await build(again.log, again.index).submit('s', 'any', 1);
+    const newEnd = again.log.end;
+    await again.close();
+    expect(sizeOf(killed)).toBe(newEnd);
+  });
+});
+
+const sizeOf = (folder: string): number =>
+  readdirSync(folder)
+    .filter((name) => name.startsWith('segment-'))
+    .reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
 
 describe('a log cut at any byte', () => {
   it('holds exactly the groups before the cut', async () => {

@@ -34,7 +34,10 @@ export function* walkSegment(
     const groupEnd = wholeGroup(reader, at, visitor);
     if (groupEnd === undefined) {
       const next = nextGroup(reader, at + 1, end);
-      if (next === undefined && mayBeTorn(at)) return visitor.tornTail(at);
+      if (next === undefined && mayBeTorn(at)) {
+        if (!isRoom(reader, at, end)) visitor.tornTail(at);
+        return;
+      }
       walkDamaged(reader, at, next ?? end, visitor);
       at = next ?? end;
     } else at = groupEnd;
@@ -42,6 +45,14 @@ export function* walkSegment(
     yieldedAt = at;
     yield at;
   }
+}
+
+/** Zeros that a node wrote ahead and has not used: no write was interrupted. */
+function isRoom(reader: WindowReader, from: number, end: number): boolean {
+  for (let start = from; start < end; start += WINDOW) {
+    if (reader.at(start, Math.min(WINDOW, end - start)).some((byte) => byte !== 0)) return false;
+  }
+  return true;
 }
 
 /** Visits the group if all of it is intact, and returns the position behind it. */
