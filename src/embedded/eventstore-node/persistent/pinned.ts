@@ -4,9 +4,17 @@ import type { ConsumerStrategy } from './strategies.ts';
 
 const BUCKETS = 1024;
 
-/** The bucket of everything that has this key. */
+/** The bucket of everything that has this key. Names that differ in one digit must not end up with one consumer. */
 export function bucketOf(key: string): number {
-  return crc32(Buffer.from(key, 'utf8')) % BUCKETS;
+  return mixed(crc32(Buffer.from(key, 'utf8'))) % BUCKETS;
+}
+
+/** Spreads every bit over all others (the last step of MurmurHash3): those of a checksum of similar texts are alike. */
+function mixed(hash: number): number {
+  let bits = hash;
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return (bits ^ (bits >>> 16)) >>> 0;
 }
 
 /** Each consumer owns its share of the buckets; a message goes to the owner of its bucket or waits for it. */
