@@ -7,7 +7,7 @@ import { onTestFinished } from 'vitest';
 const { Empty, StreamIdentifier, UUID } = shared;
 
 /** Speaks gRPC by hand, for what the real client never sends. */
-export function rawCalls(port: number, secure?: { ca: string; credentials: { username: string; password: string } }) {
+export function rawCalls(port: number, secure?: { ca: string; authorization: string }) {
   const session = secure
     ? connect(`https://localhost:${port}`, { ca: secure.ca })
     : connect(`http://127.0.0.1:${port}`);
@@ -20,18 +20,14 @@ export function rawCalls(port: number, secure?: { ca: string; credentials: { use
         ':path': `/event_store.client.streams.Streams/${method}`,
         'content-type': 'application/grpc',
         te: 'trailers',
-        ...(secure && { authorization: basic(secure.credentials) }),
+        ...(secure && { authorization: secure.authorization }),
       }),
     );
 }
 
-function basic({ username, password }: { username: string; password: string }): string {
-  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
-}
-
 export class RawCall {
   readonly messages: Buffer[] = [];
-  /** Status headers, from wherever they came. */
+  /** Status headers, from wherever they came; none if the call was reset. */
   readonly ended: Promise<IncomingHttpHeaders>;
   private received = Buffer.alloc(0);
 
@@ -44,6 +40,7 @@ export class RawCall {
       };
       stream.on('response', take);
       stream.on('trailers', take);
+      stream.on('close', () => resolve({}));
     });
   }
 
