@@ -6,27 +6,42 @@ import { type ReadMessage, readReadMessage } from '../wire/persistent-request.ts
 import type { NodeContext } from './context.ts';
 
 /** `PersistentSubscriptions.Read`: the client connects to a group, is sent messages, and answers each of them. */
-export function handleGroupRead({ access, persistent }: NodeContext, call: Call): void {
-  let connected: { group: ActiveGroup; connection: GroupConnection } | undefined;
+export function handleGroupRead(context: NodeContext, call: Call): void {
+  let connected: Connected | undefined;
+  const disconnect = () => connected?.group.disconnect(connected.connection);
   call.onMessage = (bytes) => {
-    const message = readReadMessage(bytes);
-    if (connected) {
-      answer(connected.group, connected.connection, message);
-      return;
+    try {
+      const message = readReadMessage(bytes);
+      if (connected) answer(connected, message);
+      else connected = connect(context, call, message);
+    } catch (error) {
+      disconnect(); // the call is over for us; the client may take its time to close it
+      throw error;
     }
-    if (message.kind !== 'connect') throw new GrpcError(Status.invalidArgument, 'the first message must hold options');
-    const { request } = message;
-    access.checkStream(call.caller, 'read', request.key.stream);
-    const group = persistent.find(request.key);
-    const mayRead = (streamName: string) => access.allows(call.caller, 'read', streamName);
-    connected = { group, connection: group.connect(call, request, mayRead) };
   };
   call.onDrain = () => connected?.group.resume(connected.connection);
-  call.onHalfClose = () => call.end(); // no answer can come any more
-  call.onClose = () => connected?.group.disconnect(connected.connection);
+  call.onHalfClose = () => {
+    disconnect(); // no answer can come any more
+    call.end();
+  };
+  call.onClose = disconnect;
 }
 
-function answer(group: ActiveGroup, connection: GroupConnection, message: ReadMessage): void {
+interface Connected {
+  readonly group: ActiveGroup;
+  readonly connection: GroupConnection;
+}
+
+function connect({ access, persistent }: NodeContext, call: Call, message: ReadMessage): Connected {
+  if (message.kind !== 'connect') throw new GrpcError(Status.invalidArgument, 'the first message must hold options');
+  const { request } = message;
+  access.checkStream(call.caller, 'read', request.key.stream);
+  const group = persistent.find(request.key);
+  const mayRead = (streamName: string) => access.allows(call.caller, 'read', streamName);
+  return { group, connection: group.connect(call, request, mayRead) };
+}
+
+function answer({ group, connection }: Connected, message: ReadMessage): void {
   switch (message.kind) {
     case 'ack':
       group.ack(message.ids);
