@@ -1,11 +1,12 @@
 import type { InputIssue } from '../platform/errors.ts';
 
-/** What the shell is told: 1 refused or failed, 2 wrong usage, 3 not reachable, 130 interrupted, 141 nobody reads stdout any more. */
+/** What the shell is told: 1 refused or failed, 2 wrong usage, 3 not reachable, 4 two stores differ, 130 interrupted, 141 nobody reads stdout any more. */
 export const EXIT = {
   ok: 0,
   failed: 1,
   usage: 2,
   unreachable: 3,
+  conflict: 4,
   interrupted: 130,
   terminated: 143,
   brokenPipe: 141,

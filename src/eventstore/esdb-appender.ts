@@ -4,7 +4,7 @@ import streamsPb from '@eventstore/db-client/generated/streams_pb.js';
 import type { Clock } from '../platform/clock.ts';
 import { AppError } from '../platform/errors.ts';
 import { type AppendCall, openAppendCall } from './esdb-connection.ts';
-import { type Answer, encodeAppend } from './esdb-wire.ts';
+import { type Answer, encodeAppend, type RawEvent } from './esdb-wire.ts';
 import type { ExpectedRevision, NewEvent, Position, Revision } from './event-store.ts';
 
 /** Larger than any append limit that makes sense: a message beyond the server's 16 MiB would break the call for all other appends. */
@@ -47,7 +47,11 @@ export class EsdbAppender {
     this.#silenceMs = silenceMs;
   }
 
-  append(stream: string, events: readonly NewEvent[], expectedRevision: ExpectedRevision): Promise<Appended> {
+  append(
+    stream: string,
+    events: readonly (NewEvent | RawEvent)[],
+    expectedRevision: ExpectedRevision,
+  ): Promise<Appended> {
     const number = this.#nextNumber;
     this.#nextNumber += 1;
     const deadlineMs = this.#clock.now() + DEADLINE_MS;

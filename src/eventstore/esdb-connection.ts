@@ -50,6 +50,14 @@ export const openAppendCall = (client: EventStoreDBClient): Promise<AppendCall> 
 
 /** A read or subscription. */
 export const openReadCall = (client: EventStoreDBClient, request: ReadRequest): Promise<ReadCall> =>
+  openReadAs(client, request, decodeRead);
+
+/** The same for a reader that wants the messages in another form. */
+export const openReadAs = <Message>(
+  client: EventStoreDBClient,
+  request: ReadRequest,
+  decode: (message: Buffer) => Message,
+): Promise<ClientReadableStream<Message>> =>
   open(client, 'read', (grpc, metadata, options) =>
-    grpc.makeServerStreamRequest(READ, encodeReadRequest, decodeRead, request, metadata, options),
+    grpc.makeServerStreamRequest(READ, encodeReadRequest, decode, request, metadata, options),
   );

@@ -204,7 +204,7 @@ class EsdbEventStore implements EventStore {
 }
 
 /** The schemes of newer servers, which speak the same protocol, are unknown to the client. */
-const toClientUrl = (connectionString: string): string =>
+export const toClientUrl = (connectionString: string): string =>
   connectionString.replace(/^kurrentdb(\+discover)?:/, 'esdb$1:');
 
 /**

@@ -9,14 +9,17 @@ import type { EventMetadata, ExpectedRevision, NewEvent, Position, Revision, Sto
 
 const writer = new BackwardWriter();
 
-/** The entry `content-type: application/json` of a proposed message, which the server asks for. */
-const JSON_CONTENT = ((): Buffer => {
+/** The entry `content-type` of a proposed message, which the server asks for. */
+const contentEntry = (contentType: string): Buffer => {
   writer.start();
-  writer.text(2, 'application/json');
+  writer.text(2, contentType);
   writer.text(1, 'content-type');
   writer.message(2, 0);
   return writer.finish();
-})();
+};
+
+const JSON_CONTENT = contentEntry('application/json');
+const BINARY_CONTENT = contentEntry('application/octet-stream');
 
 const writeUuid = (field: number, uuid: string): void => {
   const mark = writer.mark;
@@ -24,11 +27,37 @@ const writeUuid = (field: number, uuid: string): void => {
   writer.message(field, mark);
 };
 
-const writeEvent = ({ id, type, data, metadata }: NewEvent): void => {
-  const event = writer.mark;
-  writer.text(4, JSON.stringify(data));
-  writer.text(3, JSON.stringify(metadata));
+/** An event as the bytes it is made of, whoever wrote them. */
+export type RawEvent = {
+  readonly id: string;
+  readonly type: string;
+  readonly isJson: boolean;
+  readonly data: Uint8Array;
+  readonly metadata: Uint8Array;
+};
+
+const writeBytes = (field: number, bytes: Uint8Array): void => {
+  const mark = writer.mark;
+  writer.raw(bytes);
+  writer.message(field, mark);
+};
+
+const writeContent = (event: NewEvent | RawEvent): void => {
+  if ('isJson' in event) {
+    writeBytes(4, event.data);
+    if (event.metadata.length > 0) writeBytes(3, event.metadata);
+    writer.raw(event.isJson ? JSON_CONTENT : BINARY_CONTENT);
+    return;
+  }
+  writer.text(4, JSON.stringify(event.data));
+  writer.text(3, JSON.stringify(event.metadata));
   writer.raw(JSON_CONTENT);
+};
+
+const writeEvent = (proposed: NewEvent | RawEvent): void => {
+  const { id, type } = proposed;
+  const event = writer.mark;
+  writeContent(proposed);
   const entry = writer.mark;
   writer.text(2, type);
   writer.text(1, 'type');
@@ -57,7 +86,7 @@ export type Append = {
   /** Tells the answer's append; below 2^48. */
   readonly number: number;
   readonly stream: string;
-  readonly events: readonly NewEvent[];
+  readonly events: readonly (NewEvent | RawEvent)[];
   readonly expectedRevision: ExpectedRevision;
   /** The server gives up after this instant, in ms since the Unix epoch. */
   readonly deadlineMs: number;
@@ -67,7 +96,7 @@ export type Append = {
 export const encodeAppend = ({ number, stream, events, expectedRevision, deadlineMs }: Append): Buffer => {
   writer.start();
   writer.uint(4, 1); // is_final
-  for (let index = events.length - 1; index >= 0; index -= 1) writeEvent(events[index] as NewEvent);
+  for (let index = events.length - 1; index >= 0; index -= 1) writeEvent(events[index] as NewEvent | RawEvent);
   writeOptions(stream, expectedRevision, deadlineMs);
   writeUuid(1, correlationOf(number));
   return writer.finish();

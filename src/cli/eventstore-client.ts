@@ -1,0 +1,50 @@
+import type { EventStoreDBClient } from '@eventstore/db-client';
+import { AppError } from '../platform/errors.ts';
+import { refused, unreachable, usageFailure } from './failure.ts';
+
+const SCHEME = /^(esdb|kurrentdb)(\+discover)?:\/\//;
+
+const withoutPassword = (url: string): string => url.replace(/\/\/[^@/]*@/, '//***@');
+
+/** Runs `work` with a client of its own for the store with this URL. Its failures are told as those of that store or of a file. */
+export const withStoreClient = async <Result>(
+  option: string,
+  url: string,
+  work: (client: EventStoreDBClient) => Promise<Result>,
+): Promise<Result> => {
+  if (!SCHEME.test(url))
+    throw usageFailure(`${option} ${withoutPassword(url)}: allowed are esdb:// and kurrentdb:// URLs`);
+  const [{ AccessDeniedError, EventStoreDBClient }, { toClientUrl }, { isTransientEsdbError }] = await Promise.all([
+    import('@eventstore/db-client'), // loads gRPC
+    import('../eventstore/esdb-event-store.ts'),
+    import('../eventstore/esdb-errors.ts'),
+  ]);
+  let client: EventStoreDBClient;
+  try {
+    client = EventStoreDBClient.connectionString(toClientUrl(url));
+  } catch (error) {
+    throw usageFailure(`${option} ${withoutPassword(url)}: ${(error as Error).message}`);
+  }
+  try {
+    return await work(client);
+  } catch (error) {
+    const { code, syscall, path, message } = error as NodeJS.ErrnoException;
+    if (syscall !== undefined && path !== undefined)
+      throw refused('FILE_UNUSABLE', `${path} cannot be used: ${message}`);
+    if (code === 'ENOSPC') throw refused('DISK_FULL', 'the disk is full; the same command goes on when there is room');
+    if (error instanceof AccessDeniedError)
+      throw refused(
+        'ACCESS_DENIED',
+        `${withoutPassword(url)} denies access`,
+        'name a user in the URL: esdb://USER:PASSWORD@…',
+      );
+    if (error instanceof AppError || !isTransientEsdbError(error)) throw error;
+    throw unreachable(
+      `${withoutPassword(url)} cannot be reached: ${message}`,
+      'what was done stays; the same command goes on',
+      error,
+    );
+  } finally {
+    await client.dispose();
+  }
+};

@@ -1,0 +1,126 @@
+import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import type { Position } from '../event-store.ts';
+import { badFile, headerLine, type Line, parseHeader, parseLine } from './format.ts';
+import type { Selection } from './selection.ts';
+
+const FLUSH_BYTES = 1024 * 1024;
+const TAIL_BYTES = 64 * 1024;
+const NEWLINE = 0x0a;
+
+/** The file an export is written to. A line that was torn when an earlier export ended is cut off, and the rest is continued. */
+export class ExportFile {
+  private waiting: string[] = [];
+  private waitingBytes = 0;
+
+  private constructor(
+    private readonly fd: number,
+    private size: number,
+    /** The last line that an earlier export wrote, if it came beyond the header. */
+    readonly last: Line | undefined,
+    readonly isNew: boolean,
+  ) {}
+
+  /** Throws `AppError` if the file is something else, or an export of other streams. */
+  static open(path: string, selection: Selection, now: string): ExportFile {
+    const fd = openSync(path, 'a+', 0o600);
+    try {
+      const size = cutTornLine(fd);
+      if (size === 0) {
+        const header = Buffer.from(headerLine(selection, now));
+        writeSync(fd, header);
+        return new ExportFile(fd, header.length, undefined, true);
+      }
+      checkHeader(path, firstLine(fd, size), selection);
+      const start = lastLineStart(fd, size);
+      const last = start === 0 ? undefined : parseLine(readText(fd, start, size), `${path}, last line`);
+      return new ExportFile(fd, size, last, false);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  get bytes(): number {
+    return this.size;
+  }
+
+  /** Where the log was read to. */
+  get position(): Position | undefined {
+    if (this.last === undefined) return undefined;
+    return this.last.kind === 'event' ? this.last.event.position : this.last.position;
+  }
+
+  write(line: string): void {
+    this.waiting.push(line);
+    this.waitingBytes += line.length;
+    if (this.waitingBytes >= FLUSH_BYTES) this.flush();
+  }
+
+  /** Writes what is waiting and makes all of it durable. */
+  close(): void {
+    try {
+      this.flush();
+      fdatasyncSync(this.fd);
+    } finally {
+      closeSync(this.fd);
+    }
+  }
+
+  flush(): void {
+    const bytes = Buffer.from(this.waiting.join(''));
+    this.waiting = [];
+    this.waitingBytes = 0;
+    for (let done = 0; done < bytes.length; ) done += writeSync(this.fd, bytes, done);
+    this.size += bytes.length;
+  }
+}
+
+const checkHeader = (path: string, line: string, { streams, includeSystem }: Selection): void => {
+  const header = parseHeader(line, path);
+  const same = header.includeSystem === includeSystem && header.streams.join('\n') === streams.join('\n');
+  if (same) return;
+  const which = header.streams.length === 0 ? '--all' : `--streams ${header.streams.join(' ')}`;
+  throw badFile(
+    path,
+    `was begun with ${which}${header.includeSystem ? ' --include-system' : ''}; continue it like that, or name another file`,
+  );
+};
+
+/** Returns the size without it. */
+const cutTornLine = (fd: number): number => {
+  const { size } = fstatSync(fd);
+  const end = lastNewline(fd, size) + 1;
+  if (end < size) ftruncateSync(fd, end);
+  return end;
+};
+
+/** Where the last line of a file that ends with a newline begins. */
+const lastLineStart = (fd: number, size: number): number => lastNewline(fd, size - 1) + 1;
+
+/** Offset of the last newline before `end`; -1 if there is none. */
+const lastNewline = (fd: number, end: number): number => {
+  for (let stop = end; stop > 0; stop -= TAIL_BYTES) {
+    const start = Math.max(0, stop - TAIL_BYTES);
+    const at = readBytes(fd, start, stop).lastIndexOf(NEWLINE);
+    if (at >= 0) return start + at;
+  }
+  return -1;
+};
+
+const firstLine = (fd: number, size: number): string => {
+  const text = readText(fd, 0, Math.min(size, TAIL_BYTES));
+  return text.slice(0, text.indexOf('\n'));
+};
+
+const readText = (fd: number, start: number, end: number): string => readBytes(fd, start, end).toString('utf8');
+
+const readBytes = (fd: number, start: number, end: number): Buffer => {
+  const bytes = Buffer.alloc(end - start);
+  let filled = 0;
+  while (filled < bytes.length) {
+    const got = readSync(fd, bytes, filled, bytes.length - filled, start + filled);
+    if (got === 0) break;
+    filled += got;
+  }
+  return bytes.subarray(0, filled);
+};

@@ -1,0 +1,215 @@
+import { statSync } from 'node:fs';
+import type { EventStoreDBClient } from '@eventstore/db-client';
+import { type Batch, BatchBuilder, split } from './import-batches.ts';
+import { readExport } from './import-file.ts';
+import { finishStream } from './import-metadata.ts';
+import type { Imported, Problem } from './import-outcome.ts';
+import { newestOf, type RecordedEvent } from './raw-read.ts';
+import { isTombstone, ownerOf } from './selection.ts';
+import { MetadataHistory, StreamState } from './stream-ledger.ts';
+import { type AppendAnswer, Target } from './target.ts';
+
+/** Sent and not answered: enough to keep a server busy, little enough to be given up without harm. */
+const WINDOW = { appends: 128, bytes: 4 * 1024 * 1024 };
+
+export type ImportOptions = {
+  readonly file: string;
+  /** Ends the import early; the same command goes on with it. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: {
+    readonly bytes: number;
+    readonly allBytes: number;
+    readonly events: number;
+  }) => void;
+};
+
+/**
+ * Appends what an export holds, in its order, at the revisions and with the ids it has there: what is in the target
+ * already is recognised, what is there instead is reported and left alone. Then each stream gets its newest metadata, or
+ * its tombstone. May be run again at any time, also after it was killed.
+ * Errors: `AppError` for a file that is no export; the client's own when the target is away.
+ */
+export const importStreams = async (client: EventStoreDBClient, options: ImportOptions): Promise<Imported> => {
+  const target = await Target.open(client);
+  try {
+    return await new Import(target, options).run();
+  } finally {
+    target.close();
+  }
+};
+
+type InFlight = { readonly batch: Batch; readonly answer: Promise<AppendAnswer | { readonly error: unknown }> };
+
+class Import {
+  private readonly streams = new Map<string, StreamState>();
+  private readonly problems: Problem[] = [];
+  private readonly flight: InFlight[] = [];
+  private flightBytes = 0;
+  private batch: BatchBuilder | undefined;
+  private readonly counts = { events: 0, written: 0, present: 0 };
+  private readonly metadata = { written: 0, present: 0 };
+  private readonly tombstones = { written: 0, present: 0 };
+  private tornLine = false;
+
+  constructor(
+    private readonly target: Target,
+    private readonly options: ImportOptions,
+  ) {}
+
+  async run(): Promise<Imported> {
+    const { file, signal, onProgress } = this.options;
+    const allBytes = statSync(file).size;
+    const onTorn = () => {
+      this.tornLine = true;
+    };
+    for await (const { event, end } of readExport(file, onTorn)) {
+      if (signal?.aborted) break;
+      await this.take(event);
+      onProgress?.({ bytes: end, allBytes, events: this.counts.events });
+    }
+    await this.send();
+    while (this.flight.length > 0) await this.settleOldest();
+    if (!signal?.aborted) await this.finish();
+    return this.result();
+  }
+
+  private async take(event: RecordedEvent): Promise<void> {
+    const owner = ownerOf(event.stream);
+    if (owner !== undefined) {
+      const state = this.stateOf(owner);
+      if (state.metadata) state.metadata.add(event);
+      else state.metadata = new MetadataHistory(event);
+      return;
+    }
+    const state = this.stateOf(event.stream);
+    if (isTombstone(event.revision)) {
+      state.tombstoned = true;
+      return;
+    }
+    this.counts.events += 1;
+    if (event.revision - state.shift !== state.next) state.shift = event.revision - state.next;
+    if (this.batch?.fits(event) === false) await this.send();
+    this.batch ??= new BatchBuilder(event.stream, state.next);
+    this.batch.add(event);
+    state.next += 1n;
+  }
+
+  private stateOf(stream: string): StreamState {
+    const known = this.streams.get(stream);
+    if (known) return known;
+    const state = new StreamState();
+    this.streams.set(stream, state);
+    return state;
+  }
+
+  /** Sends the batch that was collected, once there is room and it is sure to be harmless. */
+  private async send(): Promise<void> {
+    const { batch } = this;
+    this.batch = undefined;
+    if (!batch) return;
+    const state = this.stateOf(batch.stream);
+    while (state.inFlight > 0 && !maySendAhead(state, batch)) await this.settleOldest();
+    while (this.flight.length >= WINDOW.appends || this.flightBytes > WINDOW.bytes) await this.settleOldest();
+    if (state.stopped || state.deletedInTarget) return;
+    state.inFlight += 1;
+    this.flightBytes += batch.bytes;
+    const answer = this.target.append(batch).catch((error: unknown) => ({ error }));
+    this.flight.push({ batch, answer });
+  }
+
+  private async settleOldest(): Promise<void> {
+    const { batch, answer } = this.flight.shift() as InFlight;
+    const state = this.stateOf(batch.stream);
+    const answered = await answer;
+    state.inFlight -= 1;
+    this.flightBytes -= batch.bytes;
+    if ('error' in answered) throw answered.error;
+    await this.settle(state, batch, answered);
+  }
+
+  private async settle(state: StreamState, batch: Batch, answer: AppendAnswer): Promise<void> {
+    switch (answer.kind) {
+      case 'written':
+        this.counts.written += batch.events.length;
+        state.atHead = true;
+        return;
+      case 'present':
+        this.counts.present += batch.events.length;
+        state.end ??= (await newestOf(this.target.client, batch.stream))?.revision ?? -1n;
+        return;
+      case 'deleted':
+        state.deletedInTarget = true;
+        return;
+      case 'differs':
+        return this.meetOther(state, batch, answer.actual);
+      case 'tooLarge':
+        if (batch.events.length === 1) return this.stop(state, this.refusal(batch, answer.message));
+        return this.appendParts(state, batch, Math.ceil(batch.events.length / 2));
+      case 'denied':
+        return this.stop(state, this.refusal(batch, answer.message));
+    }
+  }
+
+  /** The stream ends within the batch, or holds something else. */
+  private async meetOther(state: StreamState, batch: Batch, actual: bigint): Promise<void> {
+    const present = actual - batch.from + 1n;
+    if (present > 0n && present < BigInt(batch.events.length)) return this.appendParts(state, batch, Number(present));
+    const difference = await this.target.firstDifference(batch);
+    const index = difference?.index ?? 0;
+    this.stop(state, {
+      kind: 'conflict',
+      stream: batch.stream,
+      revision: batch.from + BigInt(index),
+      fileId: batch.events[index]?.id,
+      targetId: difference?.targetId,
+      message:
+        present > 0n
+          ? 'the target has another event there'
+          : `the target's stream ends at revision ${actual}, before what was to follow`,
+    });
+  }
+
+  private async appendParts(state: StreamState, batch: Batch, count: number): Promise<void> {
+    for (const part of split(batch, count)) {
+      if (state.stopped || state.deletedInTarget) return;
+      await this.settle(state, part, await this.target.append(part));
+    }
+  }
+
+  private refusal({ stream, from, events }: Batch, message: string): Problem {
+    return { kind: 'refused', stream, revision: from, fileId: events[0]?.id, targetId: undefined, message };
+  }
+
+  private stop(state: StreamState, problem: Problem): void {
+    if (!state.stopped) this.problems.push(problem);
+    state.stopped = true;
+  }
+
+  private async finish(): Promise<void> {
+    for (const [stream, state] of this.streams) {
+      if (this.options.signal?.aborted) return;
+      if (state.stopped) continue;
+      const done = await finishStream(this.target, stream, state);
+      if (done.problem) this.stop(state, done.problem);
+      if (done.metadata) this.metadata[done.metadata] += 1;
+      if (done.tombstone) this.tombstones[done.tombstone] += 1;
+    }
+  }
+
+  private result(): Imported {
+    const { counts, metadata, tombstones, problems, tornLine } = this;
+    const renumbered = [...this.streams]
+      .filter(([, { shift }]) => shift !== 0n)
+      .map(([stream, { shift }]) => ({ stream, by: shift }));
+    const complete = this.options.signal?.aborted !== true;
+    return { ...counts, streams: this.streams.size, metadata, tombstones, renumbered, problems, tornLine, complete };
+  }
+}
+
+/**
+ * Whether a batch may be sent while others of its stream are not answered. Were one of them refused, this one must not be
+ * written either: so only where nothing can be written because the target has that revision, or where it ends with what
+ * was just written.
+ */
+const maySendAhead = ({ atHead, end }: StreamState, { from, events }: Batch): boolean =>
+  atHead || (end !== undefined && from + BigInt(events.length) - 1n <= end);

@@ -1,0 +1,40 @@
+import { createReadStream } from 'node:fs';
+
+const NEWLINE = 0x0a;
+const CHUNK = 256 * 1024;
+
+export type TextLine = {
+  readonly text: string;
+  /** From 1. */
+  readonly number: number;
+  /** Bytes of the file up to its end. */
+  readonly end: number;
+  /** Whether a newline ends it: only the last line may lack one. */
+  readonly whole: boolean;
+};
+
+/** The lines of a file, of any length, without holding more than one of them. */
+export async function* readLines(path: string): AsyncGenerator<TextLine> {
+  let parts: Buffer[] = [];
+  let number = 0;
+  let end = 0;
+  const take = (last: Buffer): string => {
+    const bytes = parts.length === 0 ? last : Buffer.concat([...parts, last]);
+    parts = [];
+    number += 1;
+    return bytes.toString('utf8');
+  };
+  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK }) as AsyncIterable<Buffer>) {
+    let start = 0;
+    for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, start)) {
+      const text = take(chunk.subarray(start, at));
+      yield { text, number, end: end + at + 1, whole: true };
+      start = at + 1;
+    }
+    if (start < chunk.length) parts.push(chunk.subarray(start));
+    end += chunk.length;
+  }
+  if (parts.length === 0) return;
+  const text = take(Buffer.alloc(0));
+  yield { text, number, end, whole: false };
+}
