@@ -113,6 +113,21 @@ describe('a client that vanished', () => {
     expect(server.connections.failed).toBe(0);
   });
 
+  it('or never spoke at all is let go as well', async () => {
+    const node = await startEventStoreNode({ inMemory: true, keepAlive: QUICK });
+    onTestFinished(() => node.stop());
+    const silent = connectTcp(node.port, '127.0.0.1');
+    onTestFinished(() => void silent.destroy());
+    await eventually(() => node.connections.open === 1);
+    await new Promise((resolve) =>
+      silent
+        .on('error', () => {})
+        .on('close', resolve)
+        .resume(),
+    );
+    expect(node.connections.open).toBe(0);
+  });
+
   it('does not keep the node from stopping, even with bytes under way to it', async () => {
     const { node, client } = await startNode();
     const large = jsonEvent({ type: 'Large', data: { text: 'x'.repeat(900_000) } });
@@ -229,13 +244,10 @@ describe('what is no gRPC', () => {
     await used(startSecure);
     const plain = connect(`esdb://127.0.0.1:${node.port}?tls=false`);
     await expect(collect(plain.readStream('s'))).rejects.toThrow();
-    const http1 = connectTls({
-      port: node.port,
-      host: '127.0.0.1',
-      rejectUnauthorized: false,
-      ALPNProtocols: ['http/1.1'],
-    });
-    await new Promise((resolve) => http1.on('close', resolve).on('error', resolve));
+    for (const ALPNProtocols of [['http/1.1'], []]) {
+      const tls = connectTls({ port: node.port, host: '127.0.0.1', rejectUnauthorized: false, ALPNProtocols });
+      await new Promise((resolve) => tls.on('close', resolve).on('error', resolve).resume());
+    }
     const distrustful = connect(`esdb://127.0.0.1:${node.port}`);
     await expect(collect(distrustful.readStream('s'))).rejects.toThrow();
     await plain.dispose();

@@ -4,6 +4,7 @@ import {
   type EventStoreDBClient,
   excludeSystemEvents,
   jsonEvent,
+  persistentSubscriptionToStreamSettingsFromDefaults,
   START,
   streamNameFilter,
 } from '@eventstore/db-client';
@@ -11,6 +12,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { batchFragment, parseBatchResponse, rawCalls } from './raw-client.ts';
 import { ADMIN, ALICE, BOB, certificate, OPS, startSecureNode } from './secure-support.ts';
 import { collect, event, events, eventually } from './support.ts';
+
+const BASIC_ALICE = `Basic ${Buffer.from(`${ALICE.username}:${ALICE.password}`).toString('base64')}`;
 
 let admin: EventStoreDBClient;
 let alice: EventStoreDBClient;
@@ -102,7 +105,7 @@ describe('an append that is denied', () => {
   });
 
   it('ignores its later fragments, names its stream and carries the detail', async () => {
-    const call = rawCalls(port, { ca: certificate.cert, credentials: ALICE })('BatchAppend');
+    const call = rawCalls(port, { ca: certificate.cert, authorization: BASIC_ALICE })('BatchAppend');
     const [no, yes] = [randomUUID(), randomUUID()];
     call.send(batchFragment({ correlation: no, stream: '$secret' }));
     call.send(batchFragment({ correlation: no }));
@@ -272,5 +275,30 @@ describe('a subscription', () => {
     await admin.setStreamMetadata('$all', {});
     await eventually(() => mine.failure !== undefined);
     expect(mine.failure).toBeInstanceOf(AccessDeniedError);
+  });
+});
+
+describe('a persistent subscription', () => {
+  const settings = persistentSubscriptionToStreamSettingsFromDefaults({ startFrom: START });
+
+  it('is made, changed and removed by administrators and operators', async () => {
+    const asOps = { credentials: OPS };
+    await denied(alice.createPersistentSubscriptionToStream('s', 'g', settings));
+    await alice.createPersistentSubscriptionToStream('s', 'g', settings, asOps);
+    await denied(alice.updatePersistentSubscriptionToStream('s', 'g', settings));
+    await admin.updatePersistentSubscriptionToStream('s', 'g', settings);
+    await denied(alice.deletePersistentSubscriptionToStream('s', 'g'));
+    await alice.deletePersistentSubscriptionToStream('s', 'g', asOps);
+  });
+
+  it('is used by those who may read the stream', async () => {
+    await admin.setStreamMetadata('s', { acl: { readRoles: ['alice'] } });
+    await admin.createPersistentSubscriptionToStream('s', 'g', settings);
+    await alice.appendToStream('s', event(1));
+    await denied(collect(alice.subscribeToPersistentSubscriptionToStream('s', 'g', asBob)));
+    for await (const { event } of alice.subscribeToPersistentSubscriptionToStream('s', 'g')) {
+      expect(event?.data).toEqual({ n: 1 });
+      break;
+    }
   });
 });

@@ -4,6 +4,7 @@ import { AccessDeniedError, jsonEvent, StreamNotFoundError } from '@eventstore/d
 import { describe, expect, it } from 'vitest';
 import { spawnEventStoreNode, startEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
 import { selfSignedCertificate } from '../../support/certificate.ts';
+import { rawCalls } from './raw-client.ts';
 import {
   ADMIN,
   ALICE,
@@ -103,6 +104,20 @@ describe('credentials', () => {
     await expect(collect(known.readStream('s', { credentials }))).rejects.toMatchObject({ _raw: denied });
     await expect(known.deleteStream('s', { credentials })).rejects.toThrow(AccessDeniedError);
     await expect(collect(known.readStream('s'))).rejects.toThrow(StreamNotFoundError);
+  });
+
+  it.each([
+    'Basic YWRtaW46d3Jvbmc=', // admin:wrong
+    'Basic nonsense',
+    'Bearer eyJhbGciOiJIUzI1NiJ9.e30.x',
+    '',
+  ])('%j are refused before the call is looked at, with a status and nothing else', async (authorization) => {
+    const { node } = await startSecureNode();
+    const call = rawCalls(node.port, { ca: certificate.cert, authorization });
+    const ended = await call('Append').send(Buffer.from('no message at all')).ended;
+    expect(ended).toMatchObject({ 'grpc-status': '16' });
+    expect(ended).not.toHaveProperty('exception');
+    expect(await call('Nothing').ended).toMatchObject({ 'grpc-status': '16' });
   });
 
   it('that are missing leave the caller with nothing but the node about itself', async () => {
