@@ -68,6 +68,10 @@ export class Fields {
     return this.bytes(field)?.toString('utf8');
   }
 
+  texts(field: number): string[] {
+    return (this.values.get(field) ?? []).map((content) => (content as Buffer).toString('utf8'));
+  }
+
   message(field: number): Fields | undefined {
     const content = this.bytes(field);
     return content && new Fields(content);

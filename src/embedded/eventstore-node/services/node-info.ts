@@ -25,7 +25,7 @@ export function handleServerFeatures(call: Call): void {
   respond(call, () => {
     const response = new ProtoWriter();
     for (const [service, method, features] of FEATURES) {
-      const supported = new ProtoWriter().text(1, method).text(2, service);
+      const supported = new ProtoWriter().text(1, method).text(2, service.toLowerCase());
       for (const feature of features) supported.text(3, feature);
       response.message(1, supported);
     }
