@@ -1,11 +1,6 @@
-import {
-  binaryEvent,
-  type EventStoreDBClient,
-  PersistentSubscriptionFailedError,
-  streamNameFilter,
-} from '@eventstore/db-client';
+import { type EventStoreDBClient, PersistentSubscriptionFailedError, streamNameFilter } from '@eventstore/db-client';
 import { describe, expect, it } from 'vitest';
-import { ack, allSettings, nack, numbersOf, streamSettings, take } from './persistent-support.ts';
+import { ack, allSettings, linkTo, nack, numbersOf, streamSettings, take } from './persistent-support.ts';
 import { collect, events, startNode } from './support.ts';
 
 const PARKED = '$persistentsubscription-order-1::g-parked';
@@ -134,7 +129,7 @@ describe('a replay', () => {
   it('of resolved links brings the events they point to', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(2));
-    await client.appendToStream('links', [link('order-1', 1), link('order-1', 0)]);
+    await client.appendToStream('links', [linkTo('order-1', 1), linkTo('order-1', 0)]);
     await client.createPersistentSubscriptionToStream('links', 'g', streamSettings({ resolveLinkTos: true }));
     const subscription = client.subscribeToPersistentSubscriptionToStream('links', 'g');
     await take(subscription, 2, nack('park'));
@@ -161,6 +156,3 @@ describe('a replay', () => {
     expect(delivered[0]?.link?.streamId).toBe('$persistentsubscription-$all::g-parked');
   });
 });
-
-const link = (stream: string, revision: number) =>
-  binaryEvent({ type: '$>', data: Buffer.from(`${revision}@${stream}`) });

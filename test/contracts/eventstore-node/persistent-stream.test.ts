@@ -1,6 +1,6 @@
-import { binaryEvent, END, jsonEvent } from '@eventstore/db-client';
+import { END, jsonEvent } from '@eventstore/db-client';
 import { describe, expect, it } from 'vitest';
-import { ack, confirmed, nack, numbersOf, streamSettings, take, watch } from './persistent-support.ts';
+import { ack, confirmed, linkTo, nack, numbersOf, streamSettings, take, watch } from './persistent-support.ts';
 import { event, events, eventually, startNode } from './support.ts';
 
 type Overrides = Parameters<typeof streamSettings>[0];
@@ -14,9 +14,6 @@ async function withGroup(overrides: Overrides = {}, bufferSize = 10) {
     client.subscribeToPersistentSubscriptionToStream('order-1', 'g', { bufferSize: size });
   return { node, client, subscribe, subscription: subscribe() };
 }
-
-const linkTo = (stream: string, revision: number) =>
-  binaryEvent({ type: '$>', data: Buffer.from(`${revision}@${stream}`) });
 
 describe('a group to a stream', () => {
   it('delivers what is there and what comes, in order, and once what is acknowledged', async () => {

@@ -1,6 +1,5 @@
 import {
-  type EventStoreDBClient,
-  jsonEvent,
+  binaryEvent,
   type PersistentAction,
   type PersistentSubscriptionToAll,
   type PersistentSubscriptionToStream,
@@ -76,9 +75,5 @@ export const confirmed = (subscription: Subscription) =>
     subscription.once('error', reject);
   });
 
-export const linkTo = (streamName: string, revision: number) =>
-  jsonEvent({ type: '$>', data: `${revision}@${streamName}` as never });
-
-/** What the client tells of a group to a stream. */
-export const infoOf = (client: EventStoreDBClient, stream: string, group: string) =>
-  client.getPersistentSubscriptionToStreamInfo(stream, group);
+export const linkTo = (stream: string, revision: number) =>
+  binaryEvent({ type: '$>', data: Buffer.from(`${revision}@${stream}`) });

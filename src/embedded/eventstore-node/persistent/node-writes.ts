@@ -2,7 +2,8 @@ import { GrpcError, Status } from '../grpc/status.ts';
 import type { ProposedEvent } from '../storage/record.ts';
 import type { Committer } from '../store/committer.ts';
 import { nodeEvent } from '../store/decide-operation.ts';
-import type { Operation, Outcome } from '../store/operations.ts';
+import { submitForNode } from '../store/node-events.ts';
+import type { Outcome } from '../store/operations.ts';
 import { metastreamOf } from '../store/stream-metadata.ts';
 import { failureCode, streamDeleted } from '../wire/write-errors.ts';
 
@@ -12,7 +13,12 @@ export class NodeWrites {
 
   /** Resolves with the event's position. Errors: `GrpcError` if it could not be written. */
   async append(streamName: string, event: ProposedEvent): Promise<number> {
-    const outcome = await this.submit({ kind: 'append', streamName, events: [event], bytes: event.source.length });
+    const outcome = await submitForNode(this.committer, {
+      kind: 'append',
+      streamName,
+      events: [event],
+      bytes: event.source.length,
+    });
     if (outcome.kind === 'done' && outcome.position !== undefined) return outcome.position;
     throw writeError(streamName, outcome);
   }
@@ -23,20 +29,8 @@ export class NodeWrites {
 
   /** Soft-deletes the stream; one that never was is left alone. */
   async delete(streamName: string): Promise<void> {
-    const outcome = await this.submit({ kind: 'delete', streamName, events: [], bytes: 0 });
+    const outcome = await submitForNode(this.committer, { kind: 'delete', streamName, events: [], bytes: 0 });
     if (outcome.kind === 'failed') throw writeError(streamName, outcome);
-  }
-
-  private submit(change: Pick<Operation, 'kind' | 'streamName' | 'events' | 'bytes'>): Promise<Outcome> {
-    return new Promise((settle) =>
-      this.committer.submit({
-        ...change,
-        nameBytes: Buffer.from(change.streamName, 'utf8'),
-        expected: 'any',
-        deadlineMs: Number.POSITIVE_INFINITY,
-        settle,
-      }),
-    );
   }
 }
 

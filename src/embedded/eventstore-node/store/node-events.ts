@@ -1,6 +1,6 @@
 import type { Committer } from './committer.ts';
 import { nodeEvent } from './decide-operation.ts';
-import type { Outcome } from './operations.ts';
+import type { Operation, Outcome } from './operations.ts';
 
 /** An event the node writes for itself. */
 export interface NodeEvent {
@@ -19,14 +19,20 @@ export async function appendNodeEvents(committer: Committer, events: readonly No
 }
 
 function append(committer: Committer, { streamName, type, json, data }: NodeEvent): Promise<Outcome> {
+  const events = [nodeEvent(type, data, json)];
+  return submitForNode(committer, { kind: 'append', streamName, events, bytes: data.length });
+}
+
+/** A change the node makes for itself: whatever the stream's state, with no deadline. */
+export function submitForNode(
+  committer: Committer,
+  change: Pick<Operation, 'kind' | 'streamName' | 'events' | 'bytes'>,
+): Promise<Outcome> {
   return new Promise((settle) =>
     committer.submit({
-      kind: 'append',
-      streamName,
-      nameBytes: Buffer.from(streamName, 'utf8'),
+      ...change,
+      nameBytes: Buffer.from(change.streamName, 'utf8'),
       expected: 'any',
-      events: [nodeEvent(type, data, json)],
-      bytes: data.length,
       deadlineMs: Number.POSITIVE_INFINITY,
       settle,
     }),

@@ -1,0 +1,247 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Call } from '../grpc/call.ts';
+import type { GrpcError } from '../grpc/status.ts';
+import { EventIndex } from '../index/event-index.ts';
+import { ProtoReader } from '../protobuf/reader.ts';
+import { DamagedLog, LogFailure } from '../storage/log.ts';
+import { MemoryLog } from '../storage/memory-log.ts';
+import type { StoredRecord } from '../storage/record.ts';
+import { Committer } from '../store/committer.ts';
+import { nodeEvent } from '../store/decide-operation.ts';
+import { EventStore } from '../store/event-store.ts';
+import { readUuid } from '../wire/uuid.ts';
+import { NodeWrites } from './node-writes.ts';
+import type { GroupSettings } from './settings.ts';
+import { PersistentSubscriptions } from './subscriptions.ts';
+
+const KEY = { stream: 'order-1', group: 'g' };
+const PARKED = '$persistentsubscription-order-1::g-parked';
+
+const SETTINGS: GroupSettings = {
+  resolveLinks: false,
+  startFrom: 'start',
+  extraStatistics: false,
+  messageTimeoutMs: 0,
+  maxRetryCount: 10,
+  checkpointAfterMs: 0,
+  minCheckpointCount: 1,
+  maxCheckpointCount: 1,
+  maxSubscriberCount: 0,
+  liveBufferSize: 50,
+  readBatchSize: 5,
+  historyBufferSize: 50,
+  strategy: 'RoundRobin',
+};
+
+/** A log in memory that cannot be written while it is told so. */
+class FlakyLog extends MemoryLog {
+  failure: LogFailure | undefined;
+
+  override async append(group: Buffer): Promise<void> {
+    if (this.failure) throw this.failure;
+    await super.append(group);
+  }
+}
+
+/** Events of the stream `order-1` are damaged while it is told so. */
+class FlakyStore extends EventStore {
+  damaged = false;
+
+  override recordIn(run: Buffer, first: number, ordinal: number): StoredRecord {
+    const record = super.recordIn(run, first, ordinal);
+    if (this.damaged && record.streamName === 'order-1') throw new DamagedLog(record.position, 'damaged');
+    return record;
+  }
+}
+
+/** Takes what a client would be sent. */
+class FakeCall extends Call {
+  readonly ids: string[] = [];
+  failure: GrpcError | undefined;
+
+  constructor() {
+    super({} as never, {}, 'system');
+  }
+
+  override get peer(): string {
+    return 'here:1';
+  }
+
+  override write(frames: Buffer): boolean {
+    for (let at = 0; at < frames.length; at += 5 + frames.readUInt32BE(at + 1)) {
+      this.take(new ProtoReader(frames.subarray(at + 5, at + 5 + frames.readUInt32BE(at + 1))));
+    }
+    return true;
+  }
+
+  override fail(error: GrpcError): void {
+    this.failure = error;
+  }
+
+  /** Notes the id to acknowledge: that of the link if there is one. */
+  private take(response: ProtoReader): void {
+    response.next();
+    if (response.field !== 1) return;
+    const event = response.message();
+    let id = '';
+    while (event.next()) if (event.field <= 2) id = idOf(event.message());
+    this.ids.push(id);
+  }
+}
+
+function idOf(recorded: ProtoReader): string {
+  recorded.next();
+  return readUuid(recorded.message());
+}
+
+async function start() {
+  const log = new FlakyLog();
+  const store = new FlakyStore(log, new EventIndex());
+  const committer = new Committer(store, Date.now);
+  const writes = new NodeWrites(committer);
+  const subscriptions = new PersistentSubscriptions({ store, writes, now: Date.now });
+  subscriptions.start();
+  onTestFinished(async () => {
+    log.failure = undefined;
+    await subscriptions.stop();
+    await committer.stop();
+  });
+  const append = async (n: number) => {
+    const event = nodeEvent('T', Buffer.from(`{"n":${n}}`), true);
+    await writes.append('order-1', event);
+    return event.id;
+  };
+  const connect = () => {
+    const call = new FakeCall();
+    const request = { key: KEY, bufferSize: 10, structuredIds: false };
+    return { call, connection: subscriptions.find(KEY).connect(call, request, () => true) };
+  };
+  return { log, store, writes, subscriptions, append, connect };
+}
+
+const full = () => new LogFailure('full', 'no space left');
+
+/** Lets everything that is under way come to rest. */
+const settled = () => new Promise((resolve) => setTimeout(resolve, 30));
+
+describe('while nothing can be written', () => {
+  it('a group is neither created nor deleted nor changed', async () => {
+    const { log, subscriptions } = await start();
+    await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
+    log.failure = full();
+    const other = { stream: 'order-2', group: 'g' };
+    await expect(subscriptions.create({ ...other, settings: SETTINGS, filter: undefined }, 'me')).rejects.toThrow(
+      /space/,
+    );
+    await expect(subscriptions.delete(KEY, 'me')).rejects.toThrow(/space/);
+    const changed = { ...KEY, settings: { ...SETTINGS, maxRetryCount: 3 }, filter: undefined };
+    await expect(subscriptions.update(changed, 'me')).rejects.toThrow(/space/);
+    expect(subscriptions.list(undefined)).toMatchObject([{ ...KEY, settings: SETTINGS }]);
+  });
+
+  it('a message to park comes again, and is parked when there is room again', async () => {
+    const { log, store, subscriptions, append, connect } = await start();
+    await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
+    const id = await append(0);
+    const { call, connection } = connect();
+    await settled();
+    log.failure = full();
+    const group = subscriptions.find(KEY);
+    group.nack(connection, [id], 'park', 'bad');
+    await settled();
+    expect(call.ids).toEqual([id, id]);
+    expect(group.info()).toMatchObject({ parked: 0, lastCheckpoint: '' });
+    log.failure = undefined;
+    group.nack(connection, [id], 'park', 'bad');
+    await settled();
+    expect(group.info()).toMatchObject({ parked: 1, lastCheckpoint: '0', inFlight: 0 });
+    expect(store.readableRange(PARKED)).toMatchObject({ last: 0 });
+  });
+
+  it('a checkpoint stays where it is, and is stored when there is room again', async () => {
+    const { log, subscriptions, append, connect } = await start();
+    await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
+    const ids = [await append(0), await append(1)];
+    connect();
+    await settled();
+    log.failure = full();
+    const group = subscriptions.find(KEY);
+    group.ack(ids);
+    await settled();
+    expect(group.info()).toMatchObject({ lastCheckpoint: '', inFlight: 0 });
+    log.failure = undefined;
+    group.tick();
+    await settled();
+    expect(group.info().lastCheckpoint).toBe('1');
+  });
+
+  it('replayed messages that are dealt with stay in the parked stream until that can be truncated', async () => {
+    const { log, store, subscriptions, append, connect } = await start();
+    await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
+    const id = await append(0);
+    const { call, connection } = connect();
+    await settled();
+    const group = subscriptions.find(KEY);
+    group.nack(connection, [id], 'park', 'bad');
+    await settled();
+    log.failure = full();
+    group.replay(undefined);
+    await settled();
+    group.ack(call.ids.slice(1));
+    await settled();
+    expect(store.metadata(PARKED).truncateBefore).toBe(0);
+    log.failure = undefined;
+    group.tick();
+    await settled();
+    expect(store.metadata(PARKED).truncateBefore).toBe(1);
+  });
+});
+
+describe('what a group of the same name left behind', () => {
+  it('is removed before a new one is created', async () => {
+    const { store, writes, subscriptions } = await start();
+    await writes.append(
+      '$persistentsubscription-order-1::g-checkpoint',
+      nodeEvent('SubscriptionCheckpoint', Buffer.from('"7"'), true),
+    );
+    await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
+    expect(store.readableRange('$persistentsubscription-order-1::g-checkpoint')).toBeUndefined();
+    expect(subscriptions.find(KEY).info().lastCheckpoint).toBe('');
+  });
+});
+
+describe('the checkpoint of the real server', () => {
+  it('is understood under its old type', async () => {
+    const { writes, subscriptions, append, connect } = await start();
+    await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
+    const ids = [await append(0), await append(1), await append(2)];
+    await writes.append(
+      '$persistentsubscription-order-1::g-checkpoint',
+      nodeEvent('SubscriptionCheckpoint', Buffer.from('"1"'), true),
+    );
+    await subscriptions.restart();
+    const { call } = connect();
+    await settled();
+    expect(call.ids).toEqual(ids.slice(2));
+  });
+});
+
+describe('a damaged event', () => {
+  it('ends the clients it is for with DATA_LOSS, and the next ones too, until it is whole again', async () => {
+    const { store, subscriptions, append, connect } = await start();
+    await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
+    const { call } = connect();
+    await settled();
+    store.damaged = true;
+    const id = await append(0);
+    await settled();
+    expect(call.failure).toMatchObject({ code: 15 });
+    expect(connect().call.failure).toBeUndefined();
+    await settled();
+    expect(subscriptions.find(KEY).info()).toMatchObject({ connections: [], inFlight: 0 });
+    store.damaged = false;
+    const { call: last } = connect();
+    await settled();
+    expect(last.ids).toEqual([id]);
+  });
+});
