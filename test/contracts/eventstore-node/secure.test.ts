@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AccessDeniedError, jsonEvent, StreamNotFoundError } from '@eventstore/db-client';
-import { describe, expect, it } from 'vitest';
+import { AccessDeniedError, jsonEvent, StreamNotFoundError, UnavailableError } from '@eventstore/db-client';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { spawnEventStoreNode, startEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
 import { selfSignedCertificate } from '../../support/certificate.ts';
 import { rawCalls } from './raw-client.ts';
@@ -46,6 +46,21 @@ describe('a node over TLS', () => {
     expect(next).toBe(40);
   });
 
+  it('stops in time, fails what is open with UNAVAILABLE, and is found again on its port', async () => {
+    const dataDir = await temporaryFolder();
+    const { node, files, client } = await startSecureNode({ dataDir, users: USERS });
+    const alice = client(ALICE);
+    await alice.appendToStream('s', event(0));
+    const failed = new Promise<unknown>((resolve) => alice.subscribeToStream('s').on('error', resolve));
+    const before = performance.now();
+    await node.stop();
+    expect(performance.now() - before).toBeLessThan(2_000);
+    expect(await failed).toBeInstanceOf(UnavailableError);
+    const again = await startEventStoreNode({ dataDir, port: node.port, tls: files, users: USERS });
+    onTestFinished(() => again.stop());
+    expect(await collect(alice.readStream('s'))).toHaveLength(1);
+  });
+
   it('takes the certificate as text as well', async () => {
     const { node, files } = await startSecureNode({ inMemory: true, tls: certificate });
     expect(node.connectionString).toBe(`esdb://127.0.0.1:${node.port}`);
@@ -88,6 +103,20 @@ describe('credentials', () => {
     await bob.appendToStream('s', event(0));
     await expect(collect(bob.readStream('s'))).rejects.toThrow(AccessDeniedError);
     expect(await collect(bob.readStream('s', { credentials: ALICE }))).toHaveLength(1);
+  });
+
+  it('may change from call to call on one connection', async () => {
+    const { client } = await startSecureNode();
+    const someone = client(ALICE);
+    await client(ADMIN).setStreamMetadata('s', { acl: { writeRoles: ['bob'] } });
+    for (let round = 0; round < 3; round++) {
+      await someone.appendToStream('s', event(round), { credentials: BOB });
+      const refused = [ALICE, { ...BOB, password: 'wrong' }, OPS];
+      for (const credentials of refused) {
+        await expect(someone.appendToStream('s', event(0), { credentials })).rejects.toThrow(AccessDeniedError);
+      }
+    }
+    expect(await collect(someone.readStream('s'))).toHaveLength(3);
   });
 
   it.each([

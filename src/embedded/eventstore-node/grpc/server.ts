@@ -3,6 +3,7 @@ import {
   createServer,
   type Http2SecureServer,
   type Http2Server,
+  type Http2Session,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
@@ -47,6 +48,7 @@ export class GrpcServer {
   private readonly sockets = new Set<Socket>();
   private readonly sessions = new Set<ServerHttp2Session>();
   private readonly calls = new Set<Call>();
+  private readonly proven = new WeakMap<Http2Session, { readonly authorization: string; readonly caller: Caller }>();
   private readonly keepAlive: KeepAlive;
   private failed = 0;
 
@@ -108,7 +110,7 @@ export class GrpcServer {
 
   private accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     const path = headers[':path'] ?? '';
-    const caller = this.identify(headers);
+    const caller = this.identify(stream.session, headers);
     const call = new Call(stream, headers, caller instanceof GrpcError ? 'anonymous' : caller);
     this.calls.add(call);
     const handler = caller instanceof GrpcError ? undefined : this.methods.get(path);
@@ -118,9 +120,15 @@ export class GrpcServer {
     else if (!handler) call.fail(new GrpcError(Status.unimplemented, `${path} is not implemented by this node`));
   }
 
-  private identify(headers: IncomingHttpHeaders): Caller | GrpcError {
+  /** Who proved on this connection to be somebody is taken for that again by the same credentials, without the proof. */
+  private identify(session: Http2Session | undefined, headers: IncomingHttpHeaders): Caller | GrpcError {
+    const { authorization } = headers;
+    const known = authorization !== undefined && session && this.proven.get(session);
+    if (known && known.authorization === authorization) return known.caller;
     try {
-      return this.access.identify(headers);
+      const caller = this.access.identify(headers);
+      if (authorization !== undefined && session) this.proven.set(session, { authorization, caller });
+      return caller;
     } catch (error) {
       return toGrpcError(error);
     }
