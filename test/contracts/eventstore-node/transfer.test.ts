@@ -54,7 +54,7 @@ async function fill(client: EventStoreDBClient): Promise<void> {
   await client.appendToStream('large', jsonEvent({ type: 'Large', data: { text: 'x'.repeat(900_000) } }));
   await client.appendToStream('large', binaryEvent({ type: 'Large', data: randomBytes(1_000_000) }));
   await client.appendToStream('empty', binaryEvent({ type: 'Nothing', data: new Uint8Array(0) }));
-  await client.setStreamMetadata('order-1', { maxCount: 5, acl: { readRoles: ['clerk'], writeRoles: '$admins' } });
+  await client.setStreamMetadata('order-1', { maxCount: 5, acl: { readRoles: ['clerk'], writeRoles: ['$admins'] } });
   await client.setStreamMetadata('order-1', { maxCount: 6, acl: { readRoles: ['clerk'] }, custom: 'kept' });
   await client.appendToStream('truncated', events(10));
   await client.setStreamMetadata('truncated', { truncateBefore: 7 });
