@@ -1,0 +1,153 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startEventStoreNode } from '../../src/embedded/eventstore-node/index.ts';
+import { endOf, firstLine, runHere, startCli } from '../e2e/cli-process.ts';
+import { selfSignedCertificate } from '../support/certificate.ts';
+
+const temporaryFolder = async (): Promise<string> => {
+  const folder = await mkdtemp(join(tmpdir(), 'eventstore-node-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+};
+
+const clientOf = (url: string): EventStoreDBClient => {
+  const client = EventStoreDBClient.connectionString(url);
+  onTestFinished(() => client.dispose());
+  return client;
+};
+
+const start = (...args: string[]) => {
+  const child = startCli(['eventstore-node', ...args], {});
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
+};
+
+const placed = (amount: number) => jsonEvent({ type: 'OrderPlaced', data: { amount } });
+
+describe('baton eventstore-node', () => {
+  it('tells where it listens, takes appends, and ends with 0 when it is told to, everything kept', async () => {
+    const data = join(await temporaryFolder(), 'events');
+    const child = start('--data', data, '--port', '0', '--json');
+    const ended = endOf(child);
+    const ready = JSON.parse(await firstLine(child));
+    expect(ready).toEqual({
+      ready: true,
+      pid: child.pid,
+      host: '127.0.0.1',
+      port: expect.any(Number),
+      connectionString: `esdb://127.0.0.1:${ready.port}?tls=false`,
+      tls: false,
+      dataDir: data,
+    });
+    await clientOf(ready.connectionString).appendToStream('order-1', placed(12));
+
+    const second = await runHere(['eventstore-node', '--data', data], {});
+    expect(second.code).toBe(1);
+    expect(second.err).toContain(`is in use by process ${child.pid}; stop that node or use another folder`);
+    const looked = await runHere(['eventstore', 'verify', '--data', data, '--json'], {});
+    expect([looked.code, JSON.parse(looked.out).error.code]).toEqual([1, 'FOLDER_IN_USE']);
+
+    child.kill('SIGTERM');
+    expect(await ended).toMatchObject({ code: 0, err: '' });
+    const verified = await runHere(['eventstore', 'verify', '--data', data, '--json'], {});
+    expect([verified.code, JSON.parse(verified.out)]).toMatchObject([0, { verified: true, events: 2, streams: 2 }]);
+  });
+
+  it('speaks to people', async () => {
+    const child = start('--in-memory', '--port', '0', '--host', '0.0.0.0');
+    const ended = endOf(child);
+    await firstLine(child);
+    child.kill('SIGINT');
+    const { code, out, err } = await ended;
+    expect(code).toBe(0);
+    expect(out).toMatch(/^The event store node is ready \(process \d+\)\. Ctrl-C stops it\.$/m);
+    expect(out).toMatch(/^listens on {2}0\.0\.0\.0:\d+$/m);
+    expect(out).toMatch(/^connect to {2}esdb:\/\/127\.0\.0\.1:\d+\?tls=false$/m);
+    expect(out).toMatch(/^data {8}in memory: gone when the node stops$/m);
+    expect(err).toContain('whoever reaches 0.0.0.0 may read and change everything');
+  });
+
+  it('asks for a user when it has a certificate', async () => {
+    const folder = await temporaryFolder();
+    const [cert, key, users] = [join(folder, 'node.crt'), join(folder, 'node.key'), join(folder, 'users.json')];
+    const certificate = selfSignedCertificate();
+    await writeFile(cert, certificate.cert);
+    await writeFile(key, certificate.key);
+    await writeFile(users, JSON.stringify([{ name: 'clerk', password: 'secret' }]), { mode: 0o600 });
+    const secure = ['--tls-cert', cert, '--tls-key', key];
+    const child = start('--in-memory', '--port', '0', ...secure, '--users', users, '--json');
+    const { connectionString, tls } = JSON.parse(await firstLine(child));
+    expect(tls).toBe(true);
+    const known = clientOf(connectionString.replace('esdb://', 'esdb://clerk:secret@'));
+    await expect(known.appendToStream('order-1', placed(12))).resolves.toMatchObject({ success: true });
+    const unknown = clientOf(connectionString.replace('esdb://', 'esdb://clerk:wrong@'));
+    await expect(unknown.appendToStream('order-1', placed(12))).rejects.toThrow();
+
+    await writeFile(users, '[{"name":"clerk"}]');
+    const refusals = [
+      [...secure, '--users', users],
+      ['--tls-cert', cert],
+      ['--users', users],
+      ['--tls-cert', key, '--tls-key', cert],
+    ];
+    for (const args of refusals) {
+      const { code, out, err } = await runHere(['eventstore-node', '--in-memory', ...args], {});
+      expect([code, out]).toEqual([2, '']);
+      expect(err).toMatch(/^error: .*(password|--tls-key is missing|--users needs|is not a certificate)/);
+      expect(err).not.toMatch(/^ {4}at /m);
+    }
+  });
+
+  it('says in one sentence why it does not start', async () => {
+    const folder = await temporaryFolder();
+    const other = await startEventStoreNode();
+    onTestFinished(() => other.stop());
+    await writeFile(join(folder, 'file'), '');
+    const cases: [string[], number, RegExp][] = [
+      [[], 2, /say where events go: --data DIR or --in-memory, one of them/],
+      [['--data', folder, '--in-memory'], 2, /one of them/],
+      [['--data', ''], 2, /names no folder/],
+      [['--in-memory', '--port', '70000'], 2, /a whole number from 0 to 65535/],
+      [['--in-memory', '--port', String(other.port)], 1, /port \d+ of 127\.0\.0\.1 is taken/],
+      [['--in-memory', '--host', '192.0.2.1'], 1, /cannot listen there: .*EADDRNOTAVAIL/],
+      [['--data', join(folder, 'file')], 1, /cannot be used: a file is in its way/],
+    ];
+    for (const [args, code, message] of cases) {
+      const ended = await runHere(['eventstore-node', ...args], {});
+      expect(ended).toMatchObject({ code, out: '' });
+      expect(ended.err).toMatch(message);
+      expect(ended.err).not.toMatch(/^ {4}at /m);
+    }
+  });
+});
+
+describe('baton eventstore verify', () => {
+  it('names what is damaged and lost; the node refuses to start, and nothing is changed', async () => {
+    const data = await temporaryFolder();
+    const node = await startEventStoreNode({ dataDir: data });
+    const client = clientOf(node.connectionString);
+    for (let n = 0; n < 5; n++) await client.appendToStream('order-1', placed(n));
+    let position = 0;
+    for await (const { event } of client.readStream('order-1', { fromRevision: 2n, maxCount: 1 }))
+      position = Number(event?.position?.commit);
+    await node.stop();
+    const [name = ''] = (await readdir(data)).filter((file) => file.startsWith('segment-'));
+    const bytes = await readFile(join(data, name));
+    bytes[position + 100] = (bytes[position + 100] as number) ^ 1;
+    await writeFile(join(data, name), bytes);
+
+    const { code, out } = await runHere(['eventstore', 'verify', '--data', data], {});
+    expect(code).toBe(1);
+    expect(out).toContain(`DAMAGED  position ${position} (${name}, byte ${position}): the record is damaged, `);
+    expect(out).toContain(`LOST     revision 2 of stream order-1 (position ${position})\n`);
+    expect(out).toMatch(/^verified {2}NO$/m);
+    const refused = await runHere(['eventstore-node', '--data', data, '--port', '0'], {});
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain(`damaged at position ${position}`);
+    expect(refused.err).toContain(`\`baton eventstore verify --data ${data}\` lists every damaged place`);
+    expect(await readFile(join(data, name))).toEqual(bytes);
+  });
+});
