@@ -128,6 +128,21 @@ describe('a client that vanished', () => {
     expect(node.connections.open).toBe(0);
   });
 
+  it('is not taken for one that a busy process gave no time to answer', async () => {
+    const node = await startEventStoreNode({ inMemory: true, keepAlive: QUICK });
+    onTestFinished(() => node.stop());
+    const { port } = await wire(node.port);
+    const client = session(port, false);
+    await answered(client);
+    for (let pings = 0; pings < 3; pings++) {
+      await new Promise((resolve) => client.once('ping', resolve));
+      const until = performance.now() + 3 * QUICK.timeoutMs;
+      while (performance.now() < until);
+    }
+    expect(node.connections.open).toBe(1);
+    await answered(client);
+  });
+
   it('does not keep the node from stopping, even with bytes under way to it', async () => {
     const { node, client } = await startNode();
     const large = jsonEvent({ type: 'Large', data: { text: 'x'.repeat(900_000) } });

@@ -16,21 +16,26 @@ export function keepAlive(session: ServerHttp2Session, { intervalMs, timeoutMs }
   let heard = 0;
   let pinged = false;
   let timer: NodeJS.Timeout;
-  const look = () => {
+  const look = (isLate: boolean) => {
     if (session.destroyed) return;
     const isSilent = socket.bytesRead === heard;
-    if (isSilent && pinged) {
+    if (isSilent && pinged && !isLate) {
       session.destroy();
       return;
     }
     heard = socket.bytesRead;
+    if (isSilent && !pinged) session.ping(() => {}); // the answer counts as bytes read
     pinged = isSilent;
-    if (isSilent) session.ping(() => {}); // the answer counts as bytes read
     wait(isSilent ? timeoutMs : intervalMs);
   };
-  // After a long task of this process timers are due before sockets are read: what has come meanwhile is read first.
+  // After a long task of this process, or a pause of the machine, timers are due before sockets were read, and the peer
+  // may have had no time either: what has come is read first, and silence proves nothing.
   const wait = (ms: number) => {
-    timer = setTimeout(() => setImmediate(look), ms).unref();
+    const due = performance.now() + ms;
+    timer = setTimeout(() => {
+      const isLate = performance.now() - due > ms;
+      setImmediate(() => look(isLate));
+    }, ms).unref();
   };
   wait(intervalMs);
   session.on('close', () => clearTimeout(timer));
