@@ -77,6 +77,7 @@ describe.each(['Pinned', 'PinnedByCorrelation'] as const)('%s', (name) => {
     strategy.arrange([a, b, c]);
     const withThree = owners(strategy);
     expect(withThree.filter((owner, bucket) => owner !== before[bucket] && owner !== c)).toEqual([]);
+    expect(withThree.filter((owner) => owner === c)).toHaveLength(341);
     strategy.arrange([a, c]);
     const after = owners(strategy);
     expect(after.filter((owner, bucket) => withThree[bucket] !== b && owner !== withThree[bucket])).toEqual([]);

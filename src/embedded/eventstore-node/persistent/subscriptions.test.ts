@@ -99,7 +99,8 @@ async function start() {
   const store = new FlakyStore(log, new EventIndex());
   const committer = new Committer(store, Date.now);
   const writes = new NodeWrites(committer);
-  const subscriptions = new PersistentSubscriptions({ store, writes, now: Date.now });
+  const clock = { now: Date.now() };
+  const subscriptions = new PersistentSubscriptions({ store, writes, now: () => clock.now });
   subscriptions.start();
   onTestFinished(async () => {
     log.failure = undefined;
@@ -116,7 +117,7 @@ async function start() {
     const request = { key: KEY, bufferSize: 10, structuredIds: false };
     return { call, connection: subscriptions.find(KEY).connect(call, request, () => true) };
   };
-  return { log, store, writes, subscriptions, append, connect };
+  return { log, store, writes, clock, subscriptions, append, connect };
 }
 
 const full = () => new LogFailure('full', 'no space left');
@@ -194,6 +195,52 @@ describe('while nothing can be written', () => {
     group.tick();
     await settled();
     expect(store.metadata(PARKED).truncateBefore).toBe(1);
+  });
+});
+
+describe('a checkpoint', () => {
+  const SLOW = { ...SETTINGS, minCheckpointCount: 3, maxCheckpointCount: 5, checkpointAfterMs: 2_000 };
+
+  async function withAcked(count: number) {
+    const started = await start();
+    const { subscriptions, append, connect } = started;
+    await subscriptions.create({ ...KEY, settings: SLOW, filter: undefined }, 'me');
+    const ids: string[] = [];
+    for (let n = 0; n < 6; n++) ids.push(await append(n));
+    connect();
+    await settled();
+    const group = subscriptions.find(KEY);
+    group.ack(ids.slice(0, count));
+    await settled();
+    const tickAfter = async (ms: number) => {
+      started.clock.now += ms;
+      group.tick();
+      await settled();
+      return group.info().lastCheckpoint;
+    };
+    return { ...started, group, tickAfter };
+  }
+
+  it('is stored at once when the largest number of events is dealt with', async () => {
+    const { group } = await withAcked(5);
+    expect(group.info().lastCheckpoint).toBe('4');
+  });
+
+  it('is stored after a while when the smallest number is', async () => {
+    const { tickAfter } = await withAcked(3);
+    expect(await tickAfter(1_999)).toBe('');
+    expect(await tickAfter(1)).toBe('2');
+  });
+
+  it('is not stored for fewer events, however long it takes', async () => {
+    const { tickAfter } = await withAcked(2);
+    expect(await tickAfter(60_000)).toBe('');
+  });
+
+  it('is stored for any number when the node stops', async () => {
+    const { subscriptions, group } = await withAcked(1);
+    await subscriptions.stop();
+    expect(group.info().lastCheckpoint).toBe('0');
   });
 });
 
