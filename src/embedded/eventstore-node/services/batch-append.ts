@@ -86,8 +86,10 @@ class BatchCall {
     if (fragment.isFinal && !append.failed) this.submit(append);
   }
 
+  /** What is not complete by now never will be. */
   halfClose(): void {
     this.halfClosed = true;
+    for (const append of this.arriving.values()) if (!append.failed) this.refuse(append, batchTimeout);
     this.endWhenAnswered();
   }
 

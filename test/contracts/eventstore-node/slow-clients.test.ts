@@ -1,0 +1,151 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { connect as connectHttp2 } from 'node:http2';
+import { expect, it, onTestFinished } from 'vitest';
+import { spawnEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
+import { message } from './proto.ts';
+import { fragment, RawStreams, read, textId } from './raw-streams.ts';
+import { collect, connect, event, eventually, startNode, temporaryFolder } from './support.ts';
+
+const SUBSCRIBE = message(1, read.all(), read.subscription, read.noFilter, read.textIds);
+const MB = 1024 * 1024;
+
+/** A subscriber to $all whose socket takes what the kernel takes and who reads none of it, until told. */
+function stalledSubscriber(port: number) {
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  session.on('error', () => {});
+  onTestFinished(() => session.destroy());
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': '/event_store.client.streams.Streams/Read',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  });
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(SUBSCRIBE.length, 1);
+  stream.write(Buffer.concat([prefix, SUBSCRIBE]));
+  stream.on('error', () => {});
+  return { session, stream };
+}
+
+const residentBytes = (pid: number) =>
+  Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
+
+it.runIf(process.platform === 'linux')(
+  '50 subscribers that read nothing cost no memory while 100 MB are appended',
+  async () => {
+    const node = await spawnEventStoreNode({ dataDir: await temporaryFolder() });
+    onTestFinished(() => node.stop());
+    const raw = new RawStreams(node.port);
+    const append = (stream: string) => raw.append('Append', stream, 'any', [{ data: Buffer.alloc(MB, 'x') }]);
+    for (let i = 0; i < 40; i++) await append('warm');
+    const before = residentBytes(node.pid);
+    const subscribers = Array.from({ length: 50 }, () => stalledSubscriber(node.port));
+    let most = 0;
+    for (let i = 0; i < 100; i++) {
+      expect(await append('big')).toMatchObject({ done: BigInt(i) });
+      most = Math.max(most, residentBytes(node.pid));
+    }
+    // 50 x 100 MB would be 5 GB. A chunk of about 1 MB may be under way to each, and garbage is collected when it is.
+    expect((most - before) / MB).toBeLessThan(250);
+    let received = 0;
+    subscribers[0]?.stream.on('data', (chunk: Buffer) => {
+      received += chunk.length;
+    });
+    await eventually(() => received > 140 * MB, 30_000);
+  },
+  120_000,
+);
+
+it('a client that does not take the answers to its appends is not read from any more', async () => {
+  const { node, client } = await startNode();
+  const raw = new RawStreams(node.port);
+  const call = raw.call('BatchAppend');
+  const correlation = textId('f0a1b2c3-0000-4000-8000-00000000000a');
+  const total = 40_000;
+  call.stream.pause();
+  for (let i = 0; i < total; i++)
+    call.send(fragment({ correlation, stream: 's', events: [{ metadata: 'x'.repeat(200) }] }));
+  const stored = async () =>
+    Number(
+      (
+        await client
+          .readStream('s', { direction: 'backwards', fromRevision: 'end', maxCount: 1 })
+          [Symbol.asyncIterator]()
+          .next()
+      ).value?.event?.revision ?? -1n,
+    ) + 1;
+  let held = -1;
+  await eventually(() => call.stream.bufferSize > 0, 10_000).catch(() => {});
+  for (let now = await stored(); now !== held; now = await stored()) {
+    held = now;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  expect(held).toBeGreaterThan(0);
+  expect(held).toBeLessThan(total / 2);
+  call.stream.resume();
+  await eventually(() => call.messages.length === total, 30_000);
+  expect(await stored()).toBe(total);
+}, 60_000);
+
+it('clients that vanish leave nothing behind', async () => {
+  const { node, client } = await startNode();
+  for (let i = 0; i < 5; i++) await client.appendToStream('s', [event(i)]);
+  const idle = { calls: node.connections.calls, open: node.connections.open, waiting: node.waiting };
+  for (let i = 0; i < 10; i++) {
+    const raw = new RawStreams(node.port);
+    raw.call('Read').send(SUBSCRIBE);
+    raw.call('Read').send(message(1, read.stream(`none-${i}`), read.subscription, read.noFilter, read.textIds));
+    raw.call('Append').send(message(1, message(1)));
+    raw.call('Append', { 'grpc-timeout': '1H' });
+    raw.call('BatchAppend').send(fragment({ stream: 's', events: [{}], isFinal: false }));
+    raw.call('Delete');
+    const stalled = stalledSubscriber(node.port);
+    await eventually(() => node.waiting === idle.waiting + 3 && node.connections.calls > idle.calls + 5);
+    raw.destroy();
+    stalled.session.destroy();
+    await eventually(() => node.connections.calls === idle.calls && node.connections.open === idle.open);
+    expect(node.waiting).toBe(idle.waiting);
+  }
+  expect(await collect(client.readStream('s'))).toHaveLength(5);
+});
+
+it('a client process that is killed leaves nothing behind', async () => {
+  const { node, client } = await startNode();
+  await client.appendToStream('s', event(0));
+  const idle = { calls: node.connections.calls, open: node.connections.open, waiting: node.waiting };
+  const script = `
+    const { EventStoreDBClient, jsonEvent } = require('@eventstore/db-client');
+    const client = EventStoreDBClient.connectionString(${JSON.stringify(node.connectionString)});
+    client.subscribeToAll().on('error', () => {});
+    for (let i = 0; i < 20; i++) client.subscribeToStream('s-' + i).on('error', () => {});
+    setInterval(() => client.appendToStream('killed', jsonEvent({ type: 'T', data: {} })).catch(() => {}), 1);
+  `;
+  const child = spawn(process.execPath, ['-e', script], { stdio: 'ignore' });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  await eventually(() => node.waiting === idle.waiting + 21, 20_000);
+  child.kill('SIGKILL');
+  await eventually(() => node.connections.calls === idle.calls && node.connections.open === idle.open);
+  expect(node.waiting).toBe(idle.waiting);
+});
+
+it('a node that stops lets nobody hold it up', async () => {
+  const { node } = await startNode();
+  const client = connect(node.connectionString);
+  for (let i = 0; i < 10; i++) await client.appendToStream('s', event(i));
+  const raw = new RawStreams(node.port);
+  for (let i = 0; i < 10; i++) stalledSubscriber(node.port);
+  const open = [
+    raw.call('Read').send(SUBSCRIBE),
+    raw.call('BatchAppend').send(fragment({ stream: 's', events: [{}], isFinal: false })),
+  ];
+  await eventually(() => node.waiting >= 11);
+  const before = Date.now();
+  await node.stop();
+  expect(Date.now() - before).toBeLessThan(5_000);
+  for (const call of open) expect(await call.ended).toMatchObject({ 'grpc-status': '14' });
+  await eventually(() => node.connections.open === 0 && node.connections.calls === 0);
+  expect(node.waiting).toBe(0);
+});
