@@ -80,7 +80,7 @@ const DISKS = [
 
 describe.each(DISKS)('a full disk ($what)', ({ possible, reason, make }) => {
   it.skipIf(!possible)(
-    `fails appends clearly while reads go on, until there is room (skipped if: ${reason})`,
+    `fails appends clearly while reads go on, until there is room${possible ? '' : ` (skipped: ${reason})`}`,
     async () => {
       const disk = await make();
       const node = await spawnOn(disk.folder);
