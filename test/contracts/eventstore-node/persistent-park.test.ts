@@ -140,6 +140,44 @@ describe('a replay', () => {
     expect(numbersOf(await take(subscription, 2))).toEqual([1, 0]);
   });
 
+  it('of links that are not resolved brings the links', async () => {
+    const { client } = await startNode();
+    await client.appendToStream('order-1', events(1));
+    await client.appendToStream('links', linkTo('order-1', 0));
+    await client.createPersistentSubscriptionToStream('links', 'g', streamSettings());
+    const subscription = client.subscribeToPersistentSubscriptionToStream('links', 'g');
+    await take(subscription, 1, nack('park'));
+    const parked = async () =>
+      (await client.getPersistentSubscriptionToStreamInfo('links', 'g')).stats.parkedMessageCount;
+    for (const revision of [0n, 1n]) {
+      await expect.poll(parked).toBe(1n);
+      await client.replayParkedMessagesToStream('links', 'g');
+      const [replayed] = await take(subscription, 1, nack('park'));
+      expect([replayed?.event?.streamId, replayed?.event?.type, replayed?.link?.revision]).toEqual([
+        'links',
+        '$>',
+        revision,
+      ]);
+    }
+  });
+
+  it('of a message that leads nowhere brings the link alone', async () => {
+    const { client, subscription } = await withParked(2);
+    await client.setStreamMetadata('order-1', { truncateBefore: 1 });
+    await client.replayParkedMessagesToStream('order-1', 'g');
+    const delivered = await take(subscription, 2, nack('park'));
+    expect(delivered.map(({ event, link }) => [event?.data.n, link?.streamId])).toEqual([
+      [undefined, PARKED],
+      [1, PARKED],
+    ]);
+    await expect.poll(() => parkedCount(client)).toBe(2n);
+    const parked = await collect(client.readStream(PARKED));
+    expect(parked.map(({ event }) => Buffer.from(event?.data as Uint8Array).toString())).toEqual([
+      '0@order-1',
+      '1@order-1',
+    ]);
+  });
+
   it('works for a group to all as well', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(3));

@@ -7,11 +7,12 @@ import type { EventStore } from '../store/event-store.ts';
 import { tooManySubscribers } from '../wire/persistent-errors.ts';
 import type { ConnectRequest } from '../wire/persistent-request.ts';
 import { groupConfirmation } from '../wire/persistent-response.ts';
+import { CheckpointSaver } from './checkpoint-saver.ts';
 import { CheckpointStream } from './checkpoint-stream.ts';
 import { GroupConnection } from './connection.ts';
 import { type NackAction, SubscriptionGroup, type ToPark } from './group.ts';
 import type { GroupInfo } from './info.ts';
-import type { Consumer } from './message.ts';
+import type { Consumer, Message } from './message.ts';
 import type { NodeWrites } from './node-writes.ts';
 import { ParkedStream } from './parked-stream.ts';
 import { pinBucket } from './pin-key.ts';
@@ -42,18 +43,16 @@ type MayRead = (streamName: string) => boolean;
 export class ActiveGroup {
   private readonly group: SubscriptionGroup;
   private readonly source: GroupSource;
-  private readonly checkpoints: CheckpointStream;
+  private readonly checkpoints: CheckpointSaver;
   private readonly parked: ParkedStream;
   private readonly renderer: Renderer;
+  private readonly replayRenderer: Renderer;
   private readonly connections = new Map<Consumer, GroupConnection>();
   private readonly throughput: Throughput;
   private readonly stopWaking: () => void;
   private readonly parkWrites = new Set<Promise<void>>();
   private scheduled = false;
   private closed = false;
-  /** The checkpoint that is stored; its sequence counts from where this group started. */
-  private saved: { place: number | undefined; sequence: number; at: number };
-  private saving: Promise<void> | undefined;
 
   constructor(
     private readonly tools: GroupTools,
@@ -61,17 +60,13 @@ export class ActiveGroup {
   ) {
     const { store, writes, now } = tools;
     const { settings, stream, filter } = config;
-    this.checkpoints = new CheckpointStream(store, writes, config);
-    this.parked = new ParkedStream(
-      store,
-      writes,
-      this.rendererOf({ resolveLinks: true, structuredIds: false }),
-      config,
-    );
+    this.parked = new ParkedStream(store, writes, config);
     this.renderer = this.rendererOf({ resolveLinks: settings.resolveLinks, structuredIds: false });
-    const stored = this.checkpoints.read();
+    this.replayRenderer = this.rendererOf({ resolveLinks: true, structuredIds: false });
+    const checkpoints = new CheckpointStream(store, writes, config);
+    const stored = checkpoints.read();
     const after = stored ?? placeBeforeStart(store, config);
-    this.saved = { place: stored, sequence: 0, at: now() };
+    this.checkpoints = new CheckpointSaver(checkpoints, settings, now, stored);
     this.group = new SubscriptionGroup(settings, after);
     this.source =
       stream === ALL
@@ -139,7 +134,7 @@ export class ActiveGroup {
   /** Called about every second. */
   tick(): void {
     this.park(this.group.expire(this.tools.now()));
-    this.save('tick');
+    this.checkpoints.offer(this.group.checkpoint, 'tick');
     this.truncateParked();
     this.wake();
   }
@@ -149,13 +144,14 @@ export class ActiveGroup {
     const now = this.tools.now();
     const { fresh, retries, inFlight } = this.group.counts;
     const head = this.head();
+    const stored = this.checkpoints.place;
     return {
       stream,
       group,
       settings,
       status: `${this.group.live ? 'Live' : 'Behind'}${this.parked.isReplaying ? ', ReplayingParkedMessages' : ''}`,
       startFrom: startText(stream, settings.startFrom),
-      lastCheckpoint: this.saved.place === undefined ? '' : placeText(stream, this.saved.place),
+      lastCheckpoint: stored === undefined ? '' : placeText(stream, stored),
       lastKnown: head === undefined ? '' : placeText(stream, head),
       throughput: this.throughput.read(now),
       readBuffer: this.group.live ? 0 : fresh,
@@ -170,13 +166,13 @@ export class ActiveGroup {
   /** Stores the checkpoint if there is any progress, for which parking is awaited. It may fail: then it is just older. */
   async saveNow(): Promise<void> {
     await this.pendingWrites();
-    this.save('now');
-    await this.saving;
+    this.checkpoints.offer(this.group.checkpoint, 'now');
+    await this.checkpoints.idle;
   }
 
   /** Resolves when nothing of the group is being written. */
   async pendingWrites(): Promise<void> {
-    await Promise.all([this.saving, ...this.parkWrites]);
+    await Promise.all([this.checkpoints.idle, ...this.parkWrites]);
   }
 
   /** Ends the group's work. Clients get this error; without one their calls stay for others to end. */
@@ -206,7 +202,7 @@ export class ActiveGroup {
       this.dropAll(toGrpcError(error)); // the log is damaged where the group is to read
       return;
     }
-    this.save('count');
+    this.checkpoints.offer(this.group.checkpoint, 'progress');
     if (this.group.firstOpenReplay === undefined && !this.parked.isReplaying) this.truncateParked();
     if (this.source.hasMore && this.group.room > 0) this.wake();
   }
@@ -259,7 +255,7 @@ export class ActiveGroup {
 
   private park(messages: readonly ToPark[]): void {
     for (const { held, reason } of messages) {
-      const write: Promise<void> = this.storeParked(held.message.ordinal, reason)
+      const write: Promise<void> = this.storeParked(held.message, reason)
         .then(
           () => this.group.parked(held),
           () => this.group.parkFailed(held), // it is given out again
@@ -272,35 +268,10 @@ export class ActiveGroup {
     }
   }
 
-  private async storeParked(ordinal: number, reason: string): Promise<void> {
-    await this.parked.park(this.tools.store.record(ordinal), { reason, added: this.tools.now() });
-  }
-
-  /** Stores the checkpoint when it is due; one that could not be stored is due again with the next turn or tick. */
-  private save(occasion: 'count' | 'tick' | 'now'): void {
-    const { place, sequence } = this.group.checkpoint;
-    if (this.saving || !this.isDue(sequence - this.saved.sequence, occasion)) return;
-    const at = this.tools.now();
-    this.saving = this.checkpoints
-      .write(place)
-      .then(
-        () => {
-          this.saved = { place, sequence, at };
-        },
-        () => {
-          this.saved = { ...this.saved, at };
-        },
-      )
-      .finally(() => {
-        this.saving = undefined;
-      });
-  }
-
-  private isDue(progress: number, occasion: 'count' | 'tick' | 'now'): boolean {
-    const { minCheckpointCount, maxCheckpointCount, checkpointAfterMs } = this.config.settings;
-    if (progress === 0 || occasion === 'now') return progress > 0;
-    if (occasion === 'count') return progress >= maxCheckpointCount;
-    return progress >= minCheckpointCount && this.tools.now() - this.saved.at >= checkpointAfterMs;
+  private async storeParked({ ordinal, replayed }: Message, reason: string): Promise<void> {
+    const record = this.tools.store.record(ordinal);
+    const shown = (replayed ? this.replayRenderer : this.renderer).resolve(record);
+    await this.parked.park(record, shown, { reason, added: this.tools.now() });
   }
 
   private truncateParked(): void {

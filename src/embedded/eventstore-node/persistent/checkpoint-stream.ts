@@ -6,7 +6,7 @@ import { parsePlace, placeText } from './place-text.ts';
 import type { GroupKey } from './settings.ts';
 
 const WRITTEN_TYPE = '$SubscriptionCheckpoint';
-/** The real server has written both. */
+/** The real server has written both, this one since it keeps `$` for what is its own. */
 const READ_TYPES = new Set([WRITTEN_TYPE, 'SubscriptionCheckpoint']);
 
 /** A group's checkpoints: the newest event says up to which place everything is dealt with. */

@@ -1,4 +1,3 @@
-import type { Renderer } from '../reads/renderer.ts';
 import type { ProposedEvent, StoredRecord } from '../storage/record.ts';
 import { nodeEvent } from '../store/decide-operation.ts';
 import type { EventStore } from '../store/event-store.ts';
@@ -27,8 +26,6 @@ export class ParkedStream {
   constructor(
     private readonly store: EventStore,
     private readonly writes: NodeWrites,
-    /** Resolves links. */
-    private readonly renderer: Renderer,
     key: GroupKey,
   ) {
     this.name = parkedStreamOf(key);
@@ -45,10 +42,10 @@ export class ParkedStream {
     return this.next < this.claimedUntil;
   }
 
-  /** Resolves once the message is durably parked. */
-  async park(record: StoredRecord, note: ParkNote): Promise<void> {
-    const { event, link } = this.renderer.resolve(record);
-    const target = event ? Buffer.from(`${event.revision}@${event.streamName}`, 'utf8') : (link as StoredRecord).data;
+  /** Parks a message under what it showed: the event, or the link if that leads nowhere. Resolves once it is durable. */
+  async park(record: StoredRecord, shown: { event?: StoredRecord }, note: ParkNote): Promise<void> {
+    const { event } = shown;
+    const target = event ? Buffer.from(`${event.revision}@${event.streamName}`, 'utf8') : record.data;
     const metadata = {
       added: new Date(note.added).toISOString(),
       reason: note.reason,
