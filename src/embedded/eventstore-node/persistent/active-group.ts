@@ -136,6 +136,7 @@ export class ActiveGroup {
     this.park(this.group.expire(this.tools.now()));
     this.checkpoints.offer(this.group.checkpoint, 'tick');
     this.truncateParked();
+    this.source.release();
     this.wake();
   }
 

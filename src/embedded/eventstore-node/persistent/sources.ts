@@ -19,6 +19,8 @@ export interface GroupSource {
   readonly hasMore: boolean;
   /** Hands over the next events, up to `limit`. Of a live group no metadata hides them, as in the real server. */
   read(limit: number, live: boolean, sink: SourceSink): void;
+  /** Lets go of what was read ahead, which a group that waits for its clients need not hold. */
+  release(): void;
 }
 
 /** Every event behind a position. */
@@ -53,7 +55,11 @@ export class AllSource implements GroupSource {
       sink.add(record, record.position, ordinal);
       taken++;
     }
-    if (!this.hasMore) this.reader.release();
+    if (!this.hasMore) this.release();
+  }
+
+  release(): void {
+    this.reader.release();
   }
 }
 
@@ -93,6 +99,10 @@ export class StreamSource implements GroupSource {
     }
     if (this.next <= head) return;
     if (taken < limit) this.readTombstone(live, sink);
+    this.release();
+  }
+
+  release(): void {
     this.reader?.release();
   }
 
