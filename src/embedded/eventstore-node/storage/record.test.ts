@@ -86,7 +86,7 @@ describe('a stored record', () => {
       }),
       { numRuns: 60 },
     );
-  });
+  }, 30_000);
 
   it('is not intact when any bit of it differs, or when it stands elsewhere', () => {
     const event = propose('T', Buffer.from('{"a":1}'), Buffer.alloc(0), true);

@@ -61,6 +61,7 @@ const KEY_TYPE = Buffer.from('\x0a\x04type\x12', 'latin1');
 const KEY_CREATED = Buffer.from('\x0a\x07created\x12', 'latin1');
 const JSON_ENTRY = metadataEntry('content-type', 'application/json');
 const BINARY_ENTRY = metadataEntry('content-type', 'application/octet-stream');
+const FEW_BYTES = 48;
 const TOMBSTONE_VARINT = Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]);
 
 /** Room that is certain to hold the record of this event. */
@@ -162,7 +163,7 @@ function writeRecordedEvent(
   at = writeStreamName(target, record, at, placement.streamName, sizes);
   at = writePlace(target, at, placement);
   at = writeCreated(target, at, placement.created, sizes);
-  at += (event.json ? JSON_ENTRY : BINARY_ENTRY).copy(target, at);
+  at = copy(event.json ? JSON_ENTRY : BINARY_ENTRY, target, at);
   return writeBody(target, record, at, event, sizes);
 }
 
@@ -179,11 +180,11 @@ function writeType(target: Buffer, record: number, from: number, event: Proposed
   let at = from;
   target[at++] = 0x32; // an entry of the metadata map
   at = writeVarint(target, at, sizes.typeEntry);
-  at += KEY_TYPE.copy(target, at);
+  at = copy(KEY_TYPE, target, at);
   at = writeVarint(target, at, sizes.type);
   target.writeUInt16LE(at - record, record + 40);
   target.writeUInt16LE(0, record + 42);
-  return at + event.source.copy(target, at, event.typeStart, event.typeEnd);
+  return copy(event.source, target, at, event.typeStart, event.typeEnd);
 }
 
 function writeStreamName(target: Buffer, record: number, from: number, name: Buffer, sizes: Sizes): number {
@@ -193,16 +194,16 @@ function writeStreamName(target: Buffer, record: number, from: number, name: Buf
   target[at++] = 0x1a;
   at = writeVarint(target, at, name.length);
   target.writeUInt32LE(at - record, record + 44);
-  return at + name.copy(target, at);
+  return copy(name, target, at);
 }
 
 function writeCreated(target: Buffer, from: number, { ticks }: CreatedAt, sizes: Sizes): number {
   let at = from;
   target[at++] = 0x32; // an entry of the metadata map
   at = writeVarint(target, at, sizes.createdEntry);
-  at += KEY_CREATED.copy(target, at);
+  at = copy(KEY_CREATED, target, at);
   target[at++] = ticks.length;
-  return at + ticks.copy(target, at);
+  return copy(ticks, target, at);
 }
 
 /** Custom metadata, then data, which ends the record. */
@@ -211,26 +212,34 @@ function writeBody(target: Buffer, record: number, from: number, event: Proposed
   if (sizes.metadata > 0) {
     target[at++] = 0x3a;
     at = writeVarint(target, at, sizes.metadata);
-    at += event.source.copy(target, at, event.metadataStart, event.metadataEnd);
+    at = copy(event.source, target, at, event.metadataStart, event.metadataEnd);
   }
   if (sizes.data > 0) {
     target[at++] = 0x42;
     at = writeVarint(target, at, sizes.data);
   }
   target.writeUInt32LE(at - record, record + 48);
-  return sizes.data > 0 ? at + event.source.copy(target, at, event.dataStart, event.dataEnd) : at;
+  return sizes.data > 0 ? copy(event.source, target, at, event.dataStart, event.dataEnd) : at;
 }
 
 /** Revision, prepare position, commit position. */
 function writePlace(target: Buffer, from: number, { revision, position }: Placement): number {
   let at = from;
   target[at++] = 0x18;
-  if (revision === TOMBSTONE_REVISION) at += TOMBSTONE_VARINT.copy(target, at);
+  if (revision === TOMBSTONE_REVISION) at = copy(TOMBSTONE_VARINT, target, at);
   else at = writeVarint(target, at, revision);
   target[at++] = 0x20;
   at = writeVarint(target, at, position);
   target[at++] = 0x28;
   return writeVarint(target, at, position);
+}
+
+/** Copies `source[start, end)` to `at` and returns the offset behind it. `Buffer.copy` is slower for a few bytes. */
+function copy(source: Buffer, target: Buffer, at: number, start = 0, end = source.length): number {
+  const behind = at + end - start;
+  if (end - start > FEW_BYTES) source.copy(target, at, start, end);
+  else for (let from = start, to = at; from < end; from++, to++) target[to] = source[from] as number;
+  return behind;
 }
 
 function metadataEntry(key: string, value: string): Buffer {
