@@ -295,9 +295,11 @@ describe('metadata', () => {
     expect(await raw.delete('Delete', '$$s', 'any')).toMatchObject({ done: expect.anything() });
     expect(await collect(client.readStream('$$s'))).toMatchObject([{ event: { revision: 1n } }]);
     expect(await collect(client.readStream('$$$$s'))).toMatchObject([{ event: { revision: 1n } }]);
+    expect(await raw.append('Append', '$$s', 'stream_exists', [])).toMatchObject({ done: 1n });
     expect(
       await client.appendToStream('$$s', jsonEvent({ type: '$metadata', data: {} }), { expectedRevision: 1n }),
     ).toMatchObject({ nextExpectedRevision: 2n });
+    expect(await collect(client.readStream('$$$$s'))).toMatchObject([{ event: { revision: 1n } }]); // nothing to bring back
   });
 
   it('of a system stream is kept in a stream with three $', async () => {
