@@ -1,6 +1,6 @@
-import { metastreamTarget } from '../store/stream-metadata.ts';
 import { NumberList } from './number-list.ts';
 import { OrdinalLists } from './ordinal-lists.ts';
+import { metastreamTarget } from './stream-names.ts';
 
 /** A stream's number in the index. */
 export type StreamId = number;

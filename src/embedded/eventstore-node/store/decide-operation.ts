@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { metastreamOf, metastreamTarget } from '../index/stream-names.ts';
 import { type ProposedEvent, TOMBSTONE_REVISION } from '../storage/record.ts';
 import { type AppendDecision, decideAppend, type StreamFacts } from './append-rules.ts';
 import type { EventStore } from './event-store.ts';
 import type { GroupBuilder } from './group-builder.ts';
 import type { Operation, Outcome } from './operations.ts';
 import type { RecentIds } from './recent-ids.ts';
-import { metastreamOf, metastreamTarget, SOFT_DELETE_DATA, undeletedMetadata } from './stream-metadata.ts';
+import { SOFT_DELETE_DATA, undeletedMetadata } from './stream-metadata.ts';
 
 /** An event put into the group, with what is needed to take it back. */
 export interface Written {

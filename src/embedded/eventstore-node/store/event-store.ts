@@ -1,10 +1,11 @@
 import type { EventIndex, StreamId } from '../index/event-index.ts';
+import { metastreamTarget } from '../index/stream-names.ts';
 import { GroupCache } from '../storage/group-cache.ts';
 import type { Log } from '../storage/log.ts';
 import { DamagedLog } from '../storage/log.ts';
 import { isIntactRecord, StoredRecord } from '../storage/record.ts';
 import type { GroupBuilder } from './group-builder.ts';
-import { metadataIn, metastreamTarget, NO_METADATA, type StreamMetadata } from './stream-metadata.ts';
+import { metadataIn, NO_METADATA, type StreamMetadata } from './stream-metadata.ts';
 import { Wakeups } from './wakeups.ts';
 
 /** Newest groups kept in memory: what live subscribers and readers of fresh streams want. */

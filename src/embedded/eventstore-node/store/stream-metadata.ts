@@ -25,17 +25,6 @@ export const NO_METADATA: StreamMetadata = {
 const DELETED = MAX_I64;
 export const SOFT_DELETE_DATA = Buffer.from('{"$tb":9223372036854775807}', 'latin1');
 
-const METASTREAM_PREFIX = '$$';
-
-export function metastreamOf(streamName: string): string {
-  return METASTREAM_PREFIX + streamName;
-}
-
-/** The stream whose metadata this one holds, if it is a metastream. */
-export function metastreamTarget(streamName: string): string | undefined {
-  return streamName.startsWith(METASTREAM_PREFIX) ? streamName.slice(METASTREAM_PREFIX.length) : undefined;
-}
-
 /** The metadata an event of a metastream sets: none unless it is marked as JSON. */
 export function metadataIn(record: StoredRecord): StreamMetadata {
   return (record.flags & Flag.json) === 0 ? NO_METADATA : parseStreamMetadata(record.data);

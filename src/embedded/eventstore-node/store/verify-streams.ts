@@ -1,5 +1,5 @@
+import { metastreamTarget } from '../index/stream-names.ts';
 import { type StoredRecord, TOMBSTONE_REVISION } from '../storage/record.ts';
-import { metastreamTarget } from './stream-metadata.ts';
 
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const FRAME_PREFIX = 5;
