@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, open as openFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -15,7 +15,8 @@ const RESTART_EVENTS = 1_000_000;
 const BATCHES_IN_FLIGHT = 16;
 const RAW_BATCH = 100;
 const LIVE_EVENTS = 500;
-const KILLED = 5;
+const FLUSH_BYTES = 800;
+const RESTARTS = 5;
 
 const DATA = { text: 'x'.repeat(EVENT_BYTES - '{"text":""}'.length) };
 const DATA_BYTES = Buffer.from(JSON.stringify(DATA));
@@ -37,6 +38,22 @@ const close = async ({ node, client, raw }: Side): Promise<void> => {
   raw.close();
   await client.dispose();
   await node.stop();
+};
+
+/** What the disk takes for a group as one append makes it: the floor under the latency of an append alone. */
+const flushes = async (folder: string, count: number): Promise<number[]> => {
+  const file = await openFile(join(folder, 'flush'), 'w');
+  await file.writeFile(Buffer.alloc(FLUSH_BYTES * count));
+  await file.datasync();
+  const samples: number[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const startAt = performance.now();
+    await file.write(Buffer.alloc(FLUSH_BYTES, 1), 0, FLUSH_BYTES, index * FLUSH_BYTES);
+    await file.datasync();
+    samples.push(performance.now() - startAt);
+  }
+  await file.close();
+  return samples;
 };
 
 type Timed = { readonly perS: number; readonly nodeCpuUs: number };
@@ -216,11 +233,12 @@ export const eventstore: Bench = {
       const nothing = await open({ inMemory: true });
       for (let run = 0; run < runs; run += 1) {
         say(`run ${run + 1} of ${runs}`);
+        figures.addPercentiles('flush.ms', await flushes(folder, 500));
         await measureOnce(run, durable, nothing, figures, ratios);
       }
       await Promise.all([close(durable), close(nothing)]);
       say(`restarts with ${RESTART_EVENTS} events`);
-      await measureRestarts(join(folder, 'restart'), Math.max(runs, KILLED), figures);
+      await measureRestarts(join(folder, 'restart'), Math.max(runs, RESTARTS), figures);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
