@@ -130,7 +130,7 @@ const rawReadAll = (side: Side): Promise<Timed> => timed(side, READ_EVENTS, () =
 
 /** What is compared with the node that does nothing durable. */
 const COMPARED = {
-  append64: (side: Side) => appends(side, 64, 1, 15_000),
+  append64: (side: Side) => appends(side, 64, 1, 30_000),
   batch100: (side: Side) => appends(side, BATCHES_IN_FLIGHT, 100, 60_000),
   readAll,
 } as const;

@@ -7,7 +7,7 @@ import streams from '@eventstore/db-client/generated/streams_pb.js';
 const SERVICE = '/event_store.client.streams.Streams';
 const PREFIX = 5;
 const WINDOW = 16 * 1024 * 1024;
-/** A read asks for windows of this size, or the generator would wait for the node's next chunk. */
+/** Digits of an id that count up; the others are the same for all of a run. */
 const ID_DIGITS = 12;
 
 export interface RawLoad {
