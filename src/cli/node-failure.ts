@@ -5,6 +5,7 @@ const PLACE_CODES: Readonly<Record<string, string>> = {
   EPERM: 'permission is denied',
   ENOTDIR: 'a file is in its way',
   EEXIST: 'a file is in its way',
+  ENOENT: 'it cannot be created there',
   EROFS: 'the file system takes no writes',
   ENOSPC: 'the disk is full',
   EDQUOT: 'the quota is used up',

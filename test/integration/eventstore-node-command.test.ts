@@ -114,6 +114,8 @@ describe('baton eventstore-node', () => {
       [['--in-memory', '--port', String(other.port)], 1, /port \d+ of 127\.0\.0\.1 is taken/],
       [['--in-memory', '--host', '192.0.2.1'], 1, /cannot listen there: .*EADDRNOTAVAIL/],
       [['--data', join(folder, 'file')], 1, /cannot be used: a file is in its way/],
+      [['--data', join(folder, 'file', 'data')], 1, /cannot be used: a file is in its way/],
+      [['--data', '/proc/data/events'], 1, /\/proc\/data\/events cannot be used: it cannot be created there/],
     ];
     for (const [args, code, message] of cases) {
       const ended = await runHere(['eventstore-node', ...args], {});

@@ -1,6 +1,24 @@
-import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+
+/**
+ * Creates a folder, and those above it, whose names are durable then. Not `mkdirSync` with `recursive`, which never
+ * returns where a folder takes no others, as `/proc` does.
+ */
+export function createFolder(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && existsSync(path) && statSync(path).isDirectory()) return;
+    const parent = dirname(path);
+    if (code !== 'ENOENT' || existsSync(parent)) throw error;
+    createFolder(parent);
+    mkdirSync(path, { mode: 0o700 });
+  }
+  syncFolder(dirname(path));
+}
 
 /** Makes the names in a folder durable. */
 export function syncFolder(folder: string): void {

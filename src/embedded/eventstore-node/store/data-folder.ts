@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { EventIndex } from '../index/event-index.ts';
 import { readSnapshot, writeSnapshot } from '../index/snapshot.ts';
-import { replaceFile } from '../storage/durable-files.ts';
+import { createFolder, replaceFile } from '../storage/durable-files.ts';
 import { lockFolder } from '../storage/folder-lock.ts';
 import type { Log } from '../storage/log.ts';
 import { SegmentLog } from '../storage/segment-log.ts';
@@ -29,7 +29,7 @@ export interface DataFolder {
  * Throws `FolderInUse`, or `DamagedLog` if stored events are not intact.
  */
 export async function openDataFolder(folder: string): Promise<DataFolder> {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  createFolder(resolve(folder));
   const lock = await lockFolder(folder);
   try {
     const instanceId = await readOrCreateIdentity(folder);
