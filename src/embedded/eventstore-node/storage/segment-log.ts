@@ -1,5 +1,6 @@
 import { closeSync, fdatasync, fdatasyncSync, ftruncateSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { syncFolder } from './durable-files.ts';
 import { DamagedLog, type Log, LogFailure } from './log.ts';
 import { createSegment, openSegments, type Segment } from './segment-files.ts';
 
@@ -85,7 +86,12 @@ export class SegmentLog implements Log {
     }
     this.active.size = position - this.active.base;
     this.giveBackRoom(this.active);
+  }
+
+  /** Makes durable what was found: a node that was killed may have written it, or begun its file, and not flushed. */
+  flushFound(): void {
     fdatasyncSync(this.active.fd);
+    syncFolder(this.folder);
   }
 
   async close(): Promise<void> {

@@ -9,7 +9,7 @@ const CHUNK = 4 * 1024 * 1024;
 /**
  * Checks the groups of the log and adds the events from `indexed` on to the index. A last group that is not whole is
  * cut: a crash interrupted its write, so it was never acknowledged. Damage in front of a later group or file, or in what
- * the index snapshot already covered, is not that: it throws `DamagedLog`.
+ * the index snapshot already covered, is not that: it throws `DamagedLog`. What is left is durable before anybody sees it.
  */
 export function recover(log: SegmentLog, index: EventIndex, indexed: number): void {
   if (log.end < indexed) {
@@ -27,6 +27,7 @@ export function recover(log: SegmentLog, index: EventIndex, indexed: number): vo
     }
     position = next;
   }
+  log.flushFound();
   index.publish();
 }
 
