@@ -52,7 +52,7 @@ export class ActiveGroup {
   private readonly stopWaking: () => void;
   private readonly parkWrites = new Set<Promise<void>>();
   private scheduled = false;
-  private closed = false;
+  private closedBy: GrpcError | undefined;
 
   constructor(
     private readonly tools: GroupTools,
@@ -77,8 +77,9 @@ export class ActiveGroup {
     this.wake();
   }
 
-  /** Throws `GrpcError` if the group has as many clients as it may have. */
+  /** Throws `GrpcError` if the group has as many clients as it may have, or is closed. */
   connect(call: Call, { bufferSize, structuredIds }: ConnectRequest, mayRead: MayRead): GroupConnection {
+    if (this.closedBy) throw this.closedBy;
     const { settings, stream, group } = this.config;
     const most = settings.maxSubscriberCount;
     if (most > 0 && this.group.consumerCount >= most) throw tooManySubscribers(this.config);
@@ -100,7 +101,7 @@ export class ActiveGroup {
   }
 
   disconnect({ consumer }: GroupConnection): void {
-    if (this.closed) return;
+    if (this.closedBy) return;
     this.connections.delete(consumer);
     this.group.disconnect(consumer);
     this.wake();
@@ -113,26 +114,31 @@ export class ActiveGroup {
   }
 
   ack(ids: readonly string[]): void {
-    if (this.closed) return;
+    if (this.closedBy) return;
     const now = this.tools.now();
     for (const { consumer, sentAt } of this.group.ack(ids)) this.connections.get(consumer)?.acked(now - sentAt);
     this.wake();
   }
 
   nack({ consumer }: GroupConnection, ids: readonly string[], action: NackAction, reason: string): void {
-    if (this.closed) return;
+    if (this.closedBy) return;
     this.park(this.group.nack(consumer, ids, action, reason));
     this.wake();
   }
 
-  /** Hands out parked messages again, those below revision `stopAt` of the parked stream if it is given. */
+  /**
+   * Hands out parked messages again, those below revision `stopAt` of the parked stream if it is given. Throws
+   * `GrpcError` if the group is closed.
+   */
   replay(stopAt: number | undefined): void {
+    if (this.closedBy) throw this.closedBy;
     this.parked.claim(stopAt);
     this.wake();
   }
 
   /** Called about every second. */
   tick(): void {
+    if (this.closedBy) return;
     this.park(this.group.expire(this.tools.now()));
     this.checkpoints.offer(this.group.checkpoint, 'tick');
     this.truncateParked();
@@ -176,21 +182,25 @@ export class ActiveGroup {
     await Promise.all([this.checkpoints.idle, ...this.parkWrites]);
   }
 
-  /** Ends the group's work. Clients get this error; without one their calls stay for others to end. */
-  close(error?: GrpcError): void {
-    this.closed = true;
+  /** Ends the group's work. Whoever connects from now on gets this error; who is connected is told by `dropClients`. */
+  close(reason: GrpcError): void {
+    this.closedBy = reason;
     this.stopWaking();
+  }
+
+  /** Tells the clients of a closed group why it is. */
+  dropClients(): void {
     const connections = [...this.connections.values()];
     this.connections.clear();
-    if (error) for (const connection of connections) connection.fail(error);
+    if (this.closedBy) for (const connection of connections) connection.fail(this.closedBy);
   }
 
   private wake(): void {
-    if (this.scheduled || this.closed) return;
+    if (this.scheduled || this.closedBy) return;
     this.scheduled = true;
     setImmediate(() => {
       this.scheduled = false;
-      if (!this.closed) this.turn();
+      if (!this.closedBy) this.turn();
     });
   }
 

@@ -33,11 +33,13 @@ const SETTINGS: GroupSettings = {
   strategy: 'RoundRobin',
 };
 
-/** A log in memory that cannot be written while it is told so. */
+/** A log in memory that is slow, or cannot be written, while it is told so. */
 class FlakyLog extends MemoryLog {
   failure: LogFailure | undefined;
+  gate: Promise<void> | undefined;
 
   override async append(group: Buffer): Promise<void> {
+    await this.gate;
     if (this.failure) throw this.failure;
     await super.append(group);
   }
@@ -58,6 +60,7 @@ class FlakyStore extends EventStore {
 class FakeCall extends Call {
   readonly ids: string[] = [];
   failure: GrpcError | undefined;
+  onFailure = () => {};
 
   constructor() {
     super({} as never, {}, 'system');
@@ -76,6 +79,7 @@ class FakeCall extends Call {
 
   override fail(error: GrpcError): void {
     this.failure = error;
+    this.onFailure();
   }
 
   /** Notes the id to acknowledge: that of the link if there is one. */
@@ -195,6 +199,58 @@ describe('while nothing can be written', () => {
     group.tick();
     await settled();
     expect(store.metadata(PARKED).truncateBefore).toBe(1);
+  });
+});
+
+describe('a client that is dropped because its group changes', () => {
+  it.each(['update', 'restart'] as const)('is served when it connects again in the same moment: %s', async (change) => {
+    const { subscriptions, append, connect } = await start();
+    const config = { ...KEY, settings: SETTINGS, filter: undefined };
+    await subscriptions.create(config, 'me');
+    const { call } = connect();
+    let again: FakeCall | undefined;
+    call.onFailure = () => {
+      again = connect().call;
+    };
+    await (change === 'update' ? subscriptions.update(config, 'me') : subscriptions.restart());
+    const id = await append(0);
+    await settled();
+    expect(call.failure).toMatchObject({ code: 1 });
+    expect(again?.ids).toEqual([id]);
+  });
+});
+
+describe('a group that is closed and still stores how far it is', () => {
+  it('takes no clients, replays nothing and parks nothing', async () => {
+    const { log, store, clock, subscriptions, append, connect } = await start();
+    const settings = { ...SETTINGS, maxCheckpointCount: 5, messageTimeoutMs: 1_000, maxRetryCount: 0 };
+    const config = { ...KEY, settings, filter: undefined };
+    await subscriptions.create(config, 'me');
+    const ids = [await append(0), await append(1)];
+    connect();
+    await settled();
+    const group = subscriptions.find(KEY);
+    group.ack(ids.slice(0, 1));
+    let open = () => {};
+    store.wakeups.add('$persistentSubscriptionConfig', () => {
+      log.gate = new Promise((resolve) => {
+        open = resolve;
+      });
+    });
+    const updated = subscriptions.update(config, 'me');
+    await settled();
+    expect(() => connect()).toThrow(/dropped/);
+    expect(() => group.replay(undefined)).toThrow(/dropped/);
+    clock.now += 2_000;
+    group.tick();
+    log.gate = undefined;
+    open();
+    await updated;
+    await settled();
+    expect(subscriptions.find(KEY).info()).toMatchObject({ lastCheckpoint: '0', parked: 0 });
+    const { call } = connect();
+    await settled();
+    expect(call.ids).toEqual(ids.slice(1));
   });
 });
 

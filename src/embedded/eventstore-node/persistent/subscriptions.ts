@@ -46,8 +46,12 @@ export class PersistentSubscriptions {
       const changed = { ...config, ...unchanged(group.config, config) };
       const stored = await this.store([...this.configurations(config), changed], user);
       group.close(groupDropped(config));
-      await group.saveNow();
-      this.activate(stored, config);
+      try {
+        await group.saveNow();
+        this.activate(stored, config);
+      } finally {
+        group.dropClients(); // not before: who connects again at once is to find the new group
+      }
     });
   }
 
@@ -58,6 +62,7 @@ export class PersistentSubscriptions {
       await this.store(this.configurations(key), user);
       this.groups.delete(nameOf(key));
       group.close(groupDropped(key));
+      group.dropClients();
       await group.pendingWrites();
       await this.removeStored(key).catch(() => {}); // then it is removed before a group of this name is created again
     });
@@ -66,10 +71,14 @@ export class PersistentSubscriptions {
   /** Drops every client and reads all groups anew from the log. */
   restart(): Promise<void> {
     return this.change(async () => {
-      for (const group of this.groups.values()) group.close(groupDropped(group.config));
-      await this.saveAll();
-      this.groups.clear();
-      this.load();
+      const before = [...this.groups.values()];
+      for (const group of before) group.close(groupDropped(group.config));
+      try {
+        await this.saveAll();
+        this.load();
+      } finally {
+        for (const group of before) group.dropClients();
+      }
     });
   }
 
@@ -94,12 +103,14 @@ export class PersistentSubscriptions {
     this.stopped = true;
     clearInterval(this.clockwork);
     await this.lastChange;
-    for (const group of this.groups.values()) group.close();
+    for (const group of this.groups.values()) group.close(shuttingDown());
     await this.saveAll();
   }
 
   private load(): void {
-    for (const config of this.configs.read()) this.groups.set(nameOf(config), new ActiveGroup(this.tools, config));
+    const configs = this.configs.read();
+    this.groups.clear();
+    for (const config of configs) this.groups.set(nameOf(config), new ActiveGroup(this.tools, config));
   }
 
   private tick(): void {
@@ -108,7 +119,7 @@ export class PersistentSubscriptions {
 
   private change(make: () => Promise<void>): Promise<void> {
     const change = this.lastChange.then(async () => {
-      if (this.stopped) throw new GrpcError(Status.unavailable, 'the node is shutting down');
+      if (this.stopped) throw shuttingDown();
       await make();
     });
     this.lastChange = change.catch(() => {}); // whoever asked for the change is told
@@ -137,6 +148,10 @@ export class PersistentSubscriptions {
   private removeStored(key: GroupKey): Promise<void> {
     return removeGroupStreams(this.tools.store, this.tools.writes, key);
   }
+}
+
+function shuttingDown(): GrpcError {
+  return new GrpcError(Status.unavailable, 'the node is shutting down');
 }
 
 /** Names the group and its streams; groups for which it is the same cannot be told apart by the real server either. */
