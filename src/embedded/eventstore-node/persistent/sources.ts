@@ -1,13 +1,11 @@
 import { isHiddenFromAll } from '../reads/all-content.ts';
 import type { EventFilter } from '../reads/event-filter.ts';
+import { ScanBudget } from '../reads/scan-budget.ts';
 import { SpanReader } from '../reads/span-reader.ts';
 import { type StoredRecord, TOMBSTONE_REVISION } from '../storage/record.ts';
 import type { EventStore } from '../store/event-store.ts';
 
-/** Events looked at in one go, so that a filter that matches nothing does not hold up other calls. */
-const SCAN_LIMIT = 2_000;
-
-/** Takes what a source has read. */
+/** Takes what a source has read. What it throws on an event comes again with the next read, and so does that event. */
 export interface SourceSink {
   add(record: StoredRecord, place: number, ordinal: number): void;
   /** An event that is not for the group. */
@@ -42,17 +40,17 @@ export class AllSource implements GroupSource {
   }
 
   read(limit: number, _live: boolean, sink: SourceSink): void {
+    const budget = new ScanBudget();
     let taken = 0;
-    for (let scanned = 0; scanned < SCAN_LIMIT && taken < limit && this.hasMore; scanned++) {
-      const ordinal = this.next;
-      const record = this.reader.record(ordinal, this.store.index.visible - 1);
-      this.next++;
+    for (; !budget.isSpent && taken < limit && this.hasMore; this.next++) {
+      const record = this.reader.record(this.next, this.store.index.visible - 1);
+      budget.spend(record);
       if (isHiddenFromAll(record)) continue;
       if (this.filter && !this.filter(record)) {
         sink.passOver(record.position);
         continue;
       }
-      sink.add(record, record.position, ordinal);
+      sink.add(record, record.position, this.next);
       taken++;
     }
     if (!this.hasMore) this.release();
@@ -86,15 +84,16 @@ export class StreamSource implements GroupSource {
   read(limit: number, live: boolean, sink: SourceSink): void {
     const head = this.head();
     const oldestMs = live ? Number.NEGATIVE_INFINITY : this.skipHidden(head, sink);
+    const budget = new ScanBudget();
     let taken = 0;
-    for (let scanned = 0; scanned < SCAN_LIMIT && taken < limit && this.next <= head; scanned++) {
+    for (; !budget.isSpent && taken < limit && this.next <= head; this.next++) {
       const record = this.readerOf().record(this.next, head);
-      const revision = this.next++;
+      budget.spend(record);
       if (record.createdMs < oldestMs) {
-        sink.passOver(revision);
+        sink.passOver(this.next);
         continue;
       }
-      sink.add(record, revision, this.ordinal(revision));
+      sink.add(record, this.next, this.ordinal(this.next));
       taken++;
     }
     if (this.next <= head) return;
