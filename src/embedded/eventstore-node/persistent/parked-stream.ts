@@ -73,10 +73,10 @@ export class ParkedStream {
   }
 
   /** Truncates what a replay has dealt with: everything it has read before its first open message. */
-  truncate(firstOpen: number | undefined): Promise<void> {
+  async truncate(firstOpen: number | undefined): Promise<void> {
     const before = firstOpen ?? this.next;
     const { stream, first } = this.range();
-    if (stream === undefined || before <= first) return this.truncating ?? Promise.resolve();
+    if (stream === undefined || before <= first) return this.truncating;
     this.truncating ??= this.writes.setMetadata(this.name, { $tb: before }).finally(() => {
       this.truncating = undefined;
     });

@@ -45,13 +45,13 @@ class FlakyLog extends MemoryLog {
   }
 }
 
-/** Events of the stream `order-1` are damaged while it is told so. */
+/** The events of one stream may be damaged. */
 class FlakyStore extends EventStore {
-  damaged = false;
+  damaged: string | undefined;
 
   override recordIn(run: Buffer, first: number, ordinal: number): StoredRecord {
     const record = super.recordIn(run, first, ordinal);
-    if (this.damaged && record.streamName === 'order-1') throw new DamagedLog(record.position, 'damaged');
+    if (record.streamName === this.damaged) throw new DamagedLog(record.position, 'damaged');
     return record;
   }
 }
@@ -330,19 +330,33 @@ describe('the checkpoint of the real server', () => {
 });
 
 describe('a damaged event', () => {
+  it('of the metadata of parked messages leaves the group at work', async () => {
+    const { store, writes, subscriptions, append, connect } = await start();
+    await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
+    await settled();
+    store.damaged = `$$${PARKED}`;
+    await writes.append(PARKED, nodeEvent('$>', Buffer.from('0@order-1'), false));
+    await writes.setMetadata(PARKED, { $tb: 1 });
+    subscriptions.find(KEY).tick();
+    const { call } = connect();
+    const id = await append(0);
+    await settled();
+    expect(call.ids).toEqual([id]);
+  });
+
   it('ends the clients it is for with DATA_LOSS, and the next ones too, until it is whole again', async () => {
     const { store, subscriptions, append, connect } = await start();
     await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
     const { call } = connect();
     await settled();
-    store.damaged = true;
+    store.damaged = 'order-1';
     const id = await append(0);
     await settled();
     expect(call.failure).toMatchObject({ code: 15 });
     expect(connect().call.failure).toBeUndefined();
     await settled();
     expect(subscriptions.find(KEY).info()).toMatchObject({ connections: [], inFlight: 0 });
-    store.damaged = false;
+    store.damaged = undefined;
     const { call: last } = connect();
     await settled();
     expect(last.ids).toEqual([id]);
