@@ -121,7 +121,7 @@ export class Committer {
       const outcome = failureOf(error);
       for (const decided of group.decided) this.settle(decided, outcome);
     }
-    this.release(group.decided);
+    this.release(group.decided.map(({ operation }) => operation));
     if (group.written.length === 0) return;
     this.store.wakeups.notify(group.written.map(({ streamName }) => streamName));
     this.onCommitted();
@@ -143,10 +143,19 @@ export class Committer {
     this.store.build(undefined);
   }
 
-  /** Should the disk hang, callers get their timeout nonetheless; whether the events are kept is open then. */
+  /**
+   * Should the disk hang, callers get their timeout nonetheless. Whether the events that are being flushed are kept is
+   * open then; what waits behind them is not written any more.
+   */
   private expire(): void {
     const now = this.now();
     for (const decided of this.flushing) if (decided.operation.deadlineMs < now) this.settle(decided, TIMED_OUT);
+    const isLate = ({ deadlineMs }: Operation) => deadlineMs < now;
+    const late = this.queue.filter(isLate);
+    if (late.length === 0) return;
+    this.queue = this.queue.filter((operation) => !isLate(operation));
+    for (const operation of late) operation.settle(TIMED_OUT);
+    this.release(late);
   }
 
   private takeBack({ written }: Group): void {
@@ -161,8 +170,8 @@ export class Committer {
     decided.operation.settle(outcome);
   }
 
-  private release(decided: readonly Decided[]): void {
-    for (const { operation } of decided) this.backlog -= operation.bytes;
+  private release(operations: readonly Operation[]): void {
+    for (const { bytes } of operations) this.backlog -= bytes;
     if (this.isFull) return;
     for (const resume of this.waiting.splice(0)) resume();
   }
