@@ -1,6 +1,7 @@
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import type { Position } from '../event-store.ts';
 import { badFile, headerLine, type Line, parseHeader, parseLine } from './format.ts';
+import type { RecordedEvent } from './raw-read.ts';
 import type { Selection } from './selection.ts';
 
 const FLUSH_BYTES = 1024 * 1024;
@@ -17,23 +18,24 @@ export class ExportFile {
     private size: number,
     /** The last line that an earlier export wrote, if it came beyond the header. */
     readonly last: Line | undefined,
-    readonly isNew: boolean,
+    /** The last event that it wrote. */
+    readonly lastEvent: RecordedEvent | undefined,
   ) {}
 
   /** Throws `AppError` if the file is something else, or an export of other streams. */
   static open(path: string, selection: Selection, now: string): ExportFile {
     const fd = openSync(path, 'a+', 0o600);
     try {
+      if (!fstatSync(fd).isFile()) throw badFile(path, 'is no file that can be continued');
       const size = cutTornLine(fd);
       if (size === 0) {
         const header = Buffer.from(headerLine(selection, now));
         writeSync(fd, header);
-        return new ExportFile(fd, header.length, undefined, true);
+        return new ExportFile(fd, header.length, undefined, undefined);
       }
       checkHeader(path, firstLine(fd, size), selection);
-      const start = lastLineStart(fd, size);
-      const last = start === 0 ? undefined : parseLine(readText(fd, start, size), `${path}, last line`);
-      return new ExportFile(fd, size, last, false);
+      const last = lastLine(fd, size, path);
+      return new ExportFile(fd, size, last?.line, lastEventOf(fd, last, path));
     } catch (error) {
       closeSync(fd);
       throw error;
@@ -105,6 +107,21 @@ const lastNewline = (fd: number, end: number): number => {
     if (at >= 0) return start + at;
   }
   return -1;
+};
+
+type LastLine = { readonly line: Line; readonly start: number };
+
+/** The last line of what ends at `end`, a newline; undefined if that is the header. */
+const lastLine = (fd: number, end: number, path: string): LastLine | undefined => {
+  const start = lastLineStart(fd, end);
+  return start === 0 ? undefined : { line: parseLine(readText(fd, start, end), `${path}, last line`), start };
+};
+
+/** Behind it come checkpoints only: one for each export that met nothing it was to take. */
+const lastEventOf = (fd: number, from: LastLine | undefined, path: string): RecordedEvent | undefined => {
+  let last = from;
+  while (last?.line.kind === 'checkpoint') last = lastLine(fd, last.start, path);
+  return last?.line.kind === 'event' ? last.line.event : undefined;
 };
 
 const firstLine = (fd: number, size: number): string => {

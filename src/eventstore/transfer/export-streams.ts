@@ -3,7 +3,7 @@ import { AppError } from '../../platform/errors.ts';
 import type { Position } from '../event-store.ts';
 import { ExportFile } from './export-file.ts';
 import { checkpointLine, eventLine } from './format.ts';
-import { headOf, type RecordedEvent, readAllRaw } from './raw-read.ts';
+import { headOf, type RecordedEvent, readAllRaw, readStreamRaw } from './raw-read.ts';
 import { type Selection, selects } from './selection.ts';
 
 export type ExportOptions = {
@@ -38,30 +38,41 @@ export type Exported = {
  * Errors: `AppError` for a file that is something else or of another log; the client's own.
  */
 export const exportStreams = async (client: EventStoreDBClient, options: ExportOptions): Promise<Exported> => {
-  const head = await headOf(client); // first, so that nothing is written when there is no server
+  const head = (await headOf(client)) ?? 0n; // first, so that nothing is written when there is no server
   const file = ExportFile.open(options.file, options.selection, options.now);
   try {
-    await checkSource(client, file, options.file);
-    return await copy(client, file, head ?? 0n, options);
+    await checkSource(client, file, { path: options.file, head });
+    return await copy(client, file, head, options);
   } finally {
     file.close();
   }
 };
 
-/** The last event of the file must be in this log too. */
-const checkSource = async (client: EventStoreDBClient, { last }: ExportFile, path: string): Promise<void> => {
-  if (last?.kind !== 'event') return;
-  const { id, position } = last.event;
-  const found = await firstFrom(client, position).catch(() => undefined);
-  if (found?.id === id) return;
-  throw new AppError(
-    'CONFLICT',
-    `${path} was exported from another log: its last event ${id} is not at position ${position}`,
-  );
+/** What the file holds must come from this log. Where a scavenge may have taken the event, its absence proves nothing. */
+const checkSource = async (
+  client: EventStoreDBClient,
+  { last, lastEvent, position }: ExportFile,
+  { path, head }: { readonly path: string; readonly head: Position },
+): Promise<void> => {
+  if (position !== undefined && position > head)
+    throw otherLog(path, `that was read up to position ${position}, this one ends at ${head}`);
+  if (lastEvent === undefined) return;
+  const { id, stream, revision } = lastEvent;
+  if (last?.kind === 'event') {
+    const found = await firstOf(readAllRaw(client, lastEvent.position)).catch(() => undefined);
+    if (found?.id !== id) throw otherLog(path, `its last event ${id} is not at position ${lastEvent.position}`);
+    return;
+  }
+  const found = await firstOf(readStreamRaw(client, stream, revision, 1)).catch(() => undefined);
+  if (found?.revision === revision && found.id !== id)
+    throw otherLog(path, `its last event ${id} is not at revision ${revision} of ${JSON.stringify(stream)}`);
 };
 
-const firstFrom = async (client: EventStoreDBClient, position: Position): Promise<RecordedEvent | undefined> => {
-  for await (const event of readAllRaw(client, position)) return event;
+const otherLog = (path: string, how: string): AppError =>
+  new AppError('CONFLICT', `${path} was exported from another log: ${how}`);
+
+const firstOf = async (events: AsyncIterable<RecordedEvent>): Promise<RecordedEvent | undefined> => {
+  for await (const event of events) return event;
   return undefined;
 };
 
