@@ -21,7 +21,7 @@ export const finishStream = async (target: Target, stream: string, state: Stream
 
 const tombstone = async ({ client }: Target, stream: string, { next }: StreamState): Promise<Finished> => {
   try {
-    await client.tombstoneStream(stream, { expectedRevision: next === 0n ? 'any' : next - 1n });
+    await client.tombstoneStream(stream, { expectedRevision: next === 0n ? 'no_stream' : next - 1n });
     return { tombstone: 'written' };
   } catch (error) {
     if (error instanceof StreamDeletedError) return { tombstone: 'present' };

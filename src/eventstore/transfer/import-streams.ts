@@ -1,5 +1,6 @@
-import { statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 import type { EventStoreDBClient } from '@eventstore/db-client';
+import { badFile } from './format.ts';
 import { type Batch, BatchBuilder, split } from './import-batches.ts';
 import { readExport } from './import-file.ts';
 import { finishStream } from './import-metadata.ts';
@@ -38,6 +39,12 @@ export const importStreams = async (client: EventStoreDBClient, options: ImportO
   }
 };
 
+const statOf = (file: string): Stats => {
+  const found = statSync(file);
+  if (found.isDirectory()) throw badFile(file, 'is no file but a folder');
+  return found;
+};
+
 type InFlight = { readonly batch: Batch; readonly answer: Promise<AppendAnswer | { readonly error: unknown }> };
 
 class Import {
@@ -58,7 +65,7 @@ class Import {
 
   async run(): Promise<Imported> {
     const { file, signal, onProgress } = this.options;
-    const allBytes = statSync(file).size;
+    const { size: allBytes } = statOf(file);
     const onTorn = () => {
       this.tornLine = true;
     };
@@ -137,6 +144,8 @@ class Import {
         this.counts.present += batch.events.length;
         state.end ??= (await newestOf(this.target.client, batch.stream))?.revision ?? -1n;
         return;
+      case 'behind':
+        return this.stop(state, wentBehind(batch, answer.last));
       case 'deleted':
         state.deletedInTarget = true;
         return;
@@ -205,6 +214,13 @@ class Import {
     return { ...counts, streams: this.streams.size, metadata, tombstones, renumbered, problems, tornLine, complete };
   }
 }
+
+/** Servers take "no such stream" for true of a deleted one, and that is seen by the answer only. */
+const wentBehind = ({ stream, from, events }: Batch, last: bigint): Problem => {
+  const first = last - BigInt(events.length) + 1n;
+  const message = `the target had deleted events of its own: revisions ${from} to ${from + BigInt(events.length) - 1n} of the file became revisions ${first} to ${last} there`;
+  return { kind: 'conflict', stream, revision: from, fileId: events[0]?.id, targetId: undefined, message };
+};
 
 /**
  * Whether a batch may be sent while others of its stream are not answered. Were one of them refused, this one must not be

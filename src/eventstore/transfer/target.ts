@@ -18,6 +18,8 @@ export type AppendAnswer =
   | { readonly kind: 'written' | 'present' }
   /** The stream is at another revision, or holds other events; `actual` is its last one, -1 without any. */
   | { readonly kind: 'differs'; readonly actual: Revision }
+  /** The stream was deleted: the events went behind those it had, this one is the last. */
+  | { readonly kind: 'behind'; readonly last: Revision }
   | { readonly kind: 'deleted' }
   | { readonly kind: 'tooLarge' | 'denied'; readonly message: string };
 
@@ -41,7 +43,8 @@ export class Target {
   async append({ stream, from, events }: Batch): Promise<AppendAnswer> {
     try {
       const expected = from === 0n ? 'no_stream' : from - 1n;
-      const { position } = await this.appender.append(stream, events, expected);
+      const { position, revision } = await this.appender.append(stream, events, expected);
+      if (revision !== from + BigInt(events.length) - 1n) return { kind: 'behind', last: revision };
       return { kind: position !== undefined && position > this.head ? 'written' : 'present' };
     } catch (error) {
       return answerOf(error);

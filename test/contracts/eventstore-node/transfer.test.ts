@@ -224,6 +224,14 @@ describe('an export that is continued', () => {
     const other = (await startNode()).client;
     await other.appendToStream('order-1', events(3));
     await expect(exported(other, file)).rejects.toThrow('exported from another log');
+    const orders = { streams: ['order-*'], includeSystem: false };
+    const chosen = await newFile();
+    await source.appendToStream('other', events(1));
+    await exported(source, chosen, orders);
+    expect(linesOf(chosen).at(-1)).toHaveProperty('checkpoint');
+    await expect(exported((await startNode()).client, chosen, orders)).rejects.toThrow('this one ends at');
+    await other.appendToStream('other', events(9));
+    await expect(exported(other, chosen, orders)).rejects.toThrow('exported from another log');
     const letter = await newFile();
     writeFileSync(letter, 'Dear Sir or Madam,\n');
     await expect(exported(source, letter)).rejects.toThrow('is no export');
@@ -280,6 +288,44 @@ describe('an import that meets', () => {
       ['conflict', 'c', 'the target’s stream was tombstoned'],
     ]);
     expect((await target.getStreamMetadata('a')).metadata).toEqual({ maxCount: 7 });
+  });
+
+  it('other events where the export has a tombstone alone leaves them there', async () => {
+    const source = (await startNode()).client;
+    await source.appendToStream('gone', events(2));
+    await source.tombstoneStream('gone');
+    const file = await newFile();
+    await exported(source, file);
+    // What a cluster's export looks like when a scavenge took the events.
+    const [header, , , tombstone] = readFileSync(file, 'utf8').split('\n');
+    writeFileSync(file, `${header}\n${tombstone}\n`);
+    const target = (await startNode()).client;
+    await target.appendToStream('gone', events(3));
+    expect((await importStreams(target, { file })).problems).toMatchObject([{ kind: 'conflict', stream: 'gone' }]);
+    expect(await collect(target.readStream('gone'))).toHaveLength(3);
+    const empty = (await startNode()).client;
+    for (const tombstones of [
+      { written: 1, present: 0 },
+      { written: 0, present: 1 },
+    ])
+      expect(await importStreams(empty, { file })).toMatchObject({ ...WHOLE, tombstones });
+  });
+
+  it('a stream that was deleted there tells that the events have other revisions', async () => {
+    const source = (await startNode()).client;
+    const target = (await startNode()).client;
+    await source.appendToStream('s', events(2));
+    await target.appendToStream('s', events(3));
+    await target.deleteStream('s');
+    const file = await newFile();
+    await exported(source, file);
+    expect(await importStreams(target, { file })).toMatchObject({
+      written: 0,
+      problems: [
+        { kind: 'conflict', stream: 's', revision: 0n, message: expect.stringContaining('revisions 3 to 4 there') },
+      ],
+    });
+    expect((await importStreams(target, { file })).problems).toMatchObject([{ kind: 'conflict', stream: 's' }]);
   });
 
   it('a stream whose beginning was scavenged gives it lower revisions, and tells', async () => {
@@ -403,8 +449,13 @@ describe('the commands', () => {
     [['export', '--from', 'http://127.0.0.1:1', '--to', '/tmp/x', '--all'], 2, /allowed are esdb/],
     [['export', '--from', 'esdb://a:b@c', '--to', '/tmp/x'], 2, /--streams PATTERN… or --all/],
     [['import', '--from', '/nowhere/x', '--to', 'esdb://127.0.0.1:1?tls=false'], 3, /cannot be reached/],
+    [['import', '--from', '/nowhere/x', '--to', 'NODE'], 1, /\/nowhere\/x cannot be used: ENOENT/],
+    [['import', '--from', '/tmp', '--to', 'NODE'], 1, /\/tmp: is no file/],
+    [['export', '--from', 'NODE', '--to', '/tmp', '--all'], 1, /\/tmp cannot be used: EISDIR/],
+    [['export', '--from', 'NODE', '--to', '/dev/null', '--all'], 1, /\/dev\/null: is no file/],
   ])('refuse what cannot be done: %j', async (args, code, message) => {
-    const ended = await runHere(['eventstore', ...args], {});
+    const { connectionString } = (await startNode()).node;
+    const ended = await runHere(['eventstore', ...args.map((text) => text.replace('NODE', connectionString))], {});
     expect(ended).toMatchObject({ code, out: '' });
     expect(ended.err).toMatch(message);
   });
