@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
+import { jsonEvent } from '@eventstore/db-client';
 import { expect, it, onTestFinished } from 'vitest';
 import { spawnEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
 import { message } from './proto.ts';
@@ -11,7 +12,7 @@ const SUBSCRIBE = message(1, read.all(), read.subscription, read.noFilter, read.
 const MB = 1024 * 1024;
 
 /** A subscriber to $all whose socket takes what the kernel takes and who reads none of it, until told. */
-function stalledSubscriber(port: number) {
+function stalledSubscriber(port: number, headers: Record<string, string> = {}) {
   const session = connectHttp2(`http://127.0.0.1:${port}`);
   session.on('error', () => {});
   onTestFinished(() => session.destroy());
@@ -20,6 +21,7 @@ function stalledSubscriber(port: number) {
     ':path': '/event_store.client.streams.Streams/Read',
     'content-type': 'application/grpc',
     te: 'trailers',
+    ...headers,
   });
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(SUBSCRIBE.length, 1);
@@ -56,6 +58,16 @@ it.runIf(process.platform === 'linux')(
   },
   120_000,
 );
+
+it('a subscriber whose deadline has passed is not told of events any more, even if it never reads that', async () => {
+  const { node, client } = await startNode();
+  const { waiting } = node;
+  const { stream } = stalledSubscriber(node.port, { 'grpc-timeout': '300m' });
+  await eventually(() => node.waiting === waiting + 1);
+  await client.appendToStream('s', jsonEvent({ type: 'Large', data: { text: 'x'.repeat(200_000) } }));
+  await eventually(() => node.waiting === waiting);
+  expect([stream.closed, node.connections.calls]).toEqual([false, 2]);
+});
 
 it('a client that does not take the answers to its appends is not read from any more', async () => {
   const { node, client } = await startNode();

@@ -21,10 +21,11 @@ export class Call {
   onMessage: (message: Buffer) => void = () => {};
   onHalfClose: () => void = () => {};
   onDrain: () => void = () => {};
-  /** The call is over, for whatever reason. Called once. */
+  /** The call is over, for whatever reason; a client that does not read may yet keep its stream open. Called once. */
   onClose: () => void = () => {};
   private responded = false;
   private over = false;
+  private timer: NodeJS.Timeout | undefined;
   private trailers: Record<string, string> = {};
 
   constructor(
@@ -33,12 +34,12 @@ export class Call {
     readonly caller: Caller,
   ) {}
 
-  /** Attaches to the stream; the callbacks are in place by now. `closed` is called when the call is over. */
+  /** Attaches to the stream; the callbacks are in place by now. `closed` is called when the stream is closed. */
   start(closed: () => void): void {
     const deframer = new Deframer((message) => {
       if (!this.over) this.onMessage(message);
     });
-    const timer = this.startTimer();
+    this.timer = this.startTimer();
     this.stream.on('data', (chunk: Buffer) => {
       if (!this.over) this.guard(() => deframer.push(chunk));
     });
@@ -49,9 +50,7 @@ export class Call {
     });
     this.stream.on('error', () => {}); // a reset by the peer; 'close' follows and does the work
     this.stream.on('close', () => {
-      clearTimeout(timer);
-      this.over = true;
-      this.onClose();
+      this.close();
       closed();
     });
   }
@@ -141,7 +140,6 @@ export class Call {
 
   private finish(code: StatusCode, message: string, facts: Readonly<Record<string, string>>): void {
     if (this.isGone) return;
-    this.over = true;
     this.trailers = { 'grpc-status': String(code) };
     if (message) this.trailers['grpc-message'] = statusMessage(message);
     for (const [name, value] of Object.entries(facts)) this.trailers[name] = asciiValue(value);
@@ -151,7 +149,15 @@ export class Call {
       this.responded = true;
       this.stream.respond({ ...RESPONSE_HEADERS, ...this.trailers }, { endStream: true });
     }
+    this.close();
     this.stream.resume(); // what the client still sends is dropped, so that the stream can close
+  }
+
+  private close(): void {
+    if (this.over) return;
+    this.over = true;
+    clearTimeout(this.timer);
+    this.onClose();
   }
 }
 
