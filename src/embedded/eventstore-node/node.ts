@@ -167,10 +167,10 @@ async function firstEvents(
   return [{ streamName: '$baton-node', type: '$NodeCreated', json: true, data }];
 }
 
-/** An address clients on this machine can dial when the node listens on all. */
+/** What clients on this machine can dial. The client's connection strings take no IPv6 addresses. */
 function reachable(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1';
-  return host === '::' ? '::1' : host;
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host === '::1' ? 'localhost' : host;
 }
 
 function urlHost(host: string): string {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { connect as connectTls } from 'node:tls';
 import { type EventStoreDBClient, jsonEvent, START } from '@eventstore/db-client';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -11,6 +12,8 @@ import { type RunningNode, startEventStoreNode } from '../../../src/embedded/eve
 import { rawCalls } from './raw-client.ts';
 import { ADMIN, certificate, startSecureNode } from './secure-support.ts';
 import { collect, connect, event, eventually, startNode } from './support.ts';
+
+const hasIPv6 = Object.values(networkInterfaces()).some((found) => found?.some(({ address }) => address === '::1'));
 
 const QUICK = { intervalMs: 100, timeoutMs: 100 };
 
@@ -317,3 +320,12 @@ function answered(client: ClientHttp2Session): Promise<void> {
     request.end(Buffer.alloc(5));
   });
 }
+
+it.skipIf(!hasIPv6)('listens on IPv6 and names what the client can dial', async () => {
+  const everywhere = await startEventStoreNode({ host: '::' });
+  onTestFinished(() => everywhere.stop());
+  await connect(everywhere.connectionString).appendToStream('s', event(1));
+  const loopback = await startEventStoreNode({ host: '::1' });
+  onTestFinished(() => loopback.stop());
+  expect(loopback.connectionString).toBe(`esdb://localhost:${loopback.port}?tls=false`);
+});
