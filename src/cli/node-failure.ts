@@ -21,6 +21,7 @@ export const nodeFailure = (error: unknown, dataDir: string | undefined): Failur
     port?: number;
   };
   if (nameOf(error) === 'FolderInUse') return refused('FOLDER_IN_USE', message);
+  if (nameOf(error) === 'UnusableIdentity') return refused('FOLDER_UNUSABLE', message);
   if (nameOf(error) === 'DamagedLog')
     return refused(
       'DAMAGED_LOG',

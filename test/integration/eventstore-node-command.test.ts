@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
@@ -106,6 +106,14 @@ describe('baton eventstore-node', () => {
     const other = await startEventStoreNode();
     onTestFinished(() => other.stop());
     await writeFile(join(folder, 'file'), '');
+    const [broken, newer] = [join(folder, 'broken'), join(folder, 'newer')];
+    for (const [path, identity] of [
+      [broken, '{'],
+      [newer, '{"format":2}'],
+    ] as const) {
+      await mkdir(path);
+      await writeFile(join(path, 'node.json'), identity);
+    }
     const cases: [string[], number, RegExp][] = [
       [[], 2, /say where events go: --data DIR or --in-memory, one of them/],
       [['--data', folder, '--in-memory'], 2, /one of them/],
@@ -115,6 +123,8 @@ describe('baton eventstore-node', () => {
       [['--in-memory', '--host', '192.0.2.1'], 1, /cannot listen there: .*EADDRNOTAVAIL/],
       [['--data', join(folder, 'file')], 1, /cannot be used: a file is in its way/],
       [['--data', join(folder, 'file', 'data')], 1, /cannot be used: a file is in its way/],
+      [['--data', broken], 1, /broken\/node\.json is damaged; restore it from a copy/],
+      [['--data', newer], 1, /newer\/node\.json: data format 2 is not supported, only 1/],
       [['--data', '/proc/data/events'], 1, /\/proc\/data\/events cannot be used: it cannot be created there/],
     ];
     for (const [args, code, message] of cases) {

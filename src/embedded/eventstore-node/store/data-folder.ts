@@ -12,6 +12,11 @@ import { recover } from './recovery.ts';
 const IDENTITY_FILE = 'node.json';
 const FORMAT = 1;
 
+/** `node.json` is not what a node of this version wrote. */
+export class UnusableIdentity extends Error {
+  override readonly name = 'UnusableIdentity';
+}
+
 /** An opened data folder. */
 export interface DataFolder {
   readonly log: Log;
@@ -26,7 +31,7 @@ export interface DataFolder {
 
 /**
  * Locks the folder, creates it if need be, and brings the index up to date with the log.
- * Throws `FolderInUse`, or `DamagedLog` if stored events are not intact.
+ * Throws `FolderInUse`, `UnusableIdentity`, or `DamagedLog` if stored events are not intact.
  */
 export async function openDataFolder(folder: string): Promise<DataFolder> {
   createFolder(resolve(folder));
@@ -56,16 +61,30 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
 
 async function readOrCreateIdentity(folder: string): Promise<string> {
   const path = join(folder, IDENTITY_FILE);
+  let text: string;
   try {
-    const identity = JSON.parse(readFileSync(path, 'utf8')) as { format: number; instanceId: string };
-    if (identity.format !== FORMAT) {
-      throw new Error(`${path}: data format ${identity.format} is not supported, only ${FORMAT}`);
-    }
-    return identity.instanceId;
+    text = readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    const instanceId = randomUUID();
+    await replaceFile(folder, IDENTITY_FILE, Buffer.from(`${JSON.stringify({ format: FORMAT, instanceId })}\n`));
+    return instanceId;
   }
-  const instanceId = randomUUID();
-  await replaceFile(folder, IDENTITY_FILE, Buffer.from(`${JSON.stringify({ format: FORMAT, instanceId })}\n`));
-  return instanceId;
+  return readIdentity(path, text);
+}
+
+function readIdentity(path: string, text: string): string {
+  let identity: { readonly format?: unknown; readonly instanceId?: unknown } | null;
+  try {
+    identity = JSON.parse(text);
+  } catch {
+    identity = null; // not JSON
+  }
+  if (typeof identity?.format === 'number' && identity.format !== FORMAT)
+    throw new UnusableIdentity(`${path}: data format ${identity.format} is not supported, only ${FORMAT}`);
+  if (identity?.format !== FORMAT || typeof identity.instanceId !== 'string')
+    throw new UnusableIdentity(
+      `${path} is damaged; restore it from a copy, or delete it: the node takes a new id then`,
+    );
+  return identity.instanceId;
 }

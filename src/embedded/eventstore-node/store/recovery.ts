@@ -57,7 +57,7 @@ function refuseOrCut(log: SegmentLog, reader: ChunkReader, damage: number, index
   // A file is begun only when all that the one before it holds is durable.
   if (damage < indexed || damage < log.segmentStart(log.end) || hasGroupAfter(reader, damage, log.end)) {
     const at = firstDamage(reader, damage);
-    throw new DamagedLog(at, `the log is damaged at position ${at}, in front of intact events; restore it from a copy`);
+    throw new DamagedLog(at, `the log is damaged at position ${at}, in what was durable; restore it from a copy`);
   }
   log.cut(damage);
 }
