@@ -12,8 +12,8 @@ export interface SegmentVisitor {
   group(): void;
   /** Bytes that hold no intact record. */
   damage(from: number, to: number, what: string): void;
-  /** A last group that is not whole: what a crash leaves behind. */
-  tornTail(from: number): void;
+  /** A last group that is not whole: what a crash leaves behind. Room that was taken ahead may follow. */
+  tornTail(from: number, to: number): void;
 }
 
 /**
@@ -35,7 +35,8 @@ export function* walkSegment(
     if (groupEnd === undefined) {
       const next = nextGroup(reader, at + 1, end);
       if (next === undefined && mayBeTorn(at)) {
-        if (!isRoom(reader, at, end)) visitor.tornTail(at);
+        const room = roomStart(reader, at, end);
+        if (room > at) visitor.tornTail(at, room);
         return;
       }
       walkDamaged(reader, at, next ?? end, visitor);
@@ -47,12 +48,15 @@ export function* walkSegment(
   }
 }
 
-/** Zeros that a node wrote ahead and has not used: no write was interrupted. */
-function isRoom(reader: WindowReader, from: number, end: number): boolean {
-  for (let start = from; start < end; start += WINDOW) {
-    if (reader.at(start, Math.min(WINDOW, end - start)).some((byte) => byte !== 0)) return false;
+/** Where the zeros begin that a node wrote ahead and has not used, which reach to the end; that if there are none. */
+function roomStart(reader: WindowReader, from: number, end: number): number {
+  for (let stop = end; stop > from; ) {
+    const start = Math.max(from, stop - WINDOW);
+    const used = reader.at(start, stop - start).findLastIndex((byte) => byte !== 0);
+    if (used >= 0) return start + used + 1;
+    stop = start;
   }
-  return true;
+  return from;
 }
 
 /** Visits the group if all of it is intact, and returns the position behind it. */

@@ -283,6 +283,16 @@ describe('a log that was cut off', () => {
     expect(await verifyDataFolder(folder)).toMatchObject({ problemCount: 0, tornTail: undefined });
     expect(await served(folder)).toHaveLength(stored.length);
   });
+
+  it('in a write that was interrupted, with room behind it, tells how long that was', async () => {
+    const folder = damagedCopy('without', (segments) =>
+      writeFileSync(segments.at(-1) as string, Buffer.concat([Buffer.from('BTNGRP01 torn'), Buffer.alloc(4_096)]), {
+        flag: 'a',
+      }),
+    );
+    expect(await verifyDataFolder(folder)).toMatchObject({ problemCount: 0, tornTail: { bytes: 13 } });
+    expect(await served(folder)).toHaveLength(stored.length);
+  });
 });
 
 describe('files of a log', () => {

@@ -157,8 +157,8 @@ class Examination {
         },
         record: (record, position) => this.take(record, position, segment),
         damage: (from, to, message) => this.damage({ ...at(from), message }, to),
-        tornTail: (from) => {
-          this.tornTail = { ...at(from), bytes: segment.base + segment.size - from };
+        tornTail: (from, to) => {
+          this.tornTail = { ...at(from), bytes: to - from };
         },
       },
       (position) => isLast && position >= this.snapshot.logEnd,
