@@ -414,6 +414,15 @@ describe('a BatchAppend call', () => {
     }
   });
 
+  it('ends when it opens appends without end and finishes none of them', async () => {
+    const { raw } = await start();
+    const call = raw.call('BatchAppend');
+    for (let n = 0; n < 10_000; n++) call.send(fragment({ stream: n % 2 ? 's' : '', isFinal: false }));
+    await eventually(() => call.messages.length === 5_000); // those without a name have failed
+    call.send(fragment({ stream: 's', isFinal: false }));
+    expect(await call.ended).toMatchObject({ 'grpc-status': '8' });
+  });
+
   it('gives the correlation id back in the form it came', async () => {
     const { raw } = await start();
     const correlation = structuredId(randomUUID());

@@ -35,6 +35,8 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 const EXPIRY_CHECK_MS = 50;
 /** Requests of unfinished appends that one call may hold in memory. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
+/** Appends without their last fragment that one call may have, those that have failed among them. */
+const MAX_UNFINISHED = 10_000;
 
 /** `Streams.BatchAppend`: many appends share the call, each in one or more fragments, each answered exactly once. */
 export function handleBatchAppend(context: NodeContext, call: Call): void {
@@ -107,6 +109,9 @@ class BatchCall {
   private appendOf(fragment: BatchFragment, now: number): Arriving | undefined {
     const known = this.arriving.size > 0 ? this.arriving.get(keyOf(fragment)) : undefined;
     if (known || !fragment.options) return known;
+    if (this.arriving.size >= MAX_UNFINISHED) {
+      throw new GrpcError(Status.resourceExhausted, `more than ${MAX_UNFINISHED} appends are unfinished`);
+    }
     const append = openAppend(fragment, fragment.options, now);
     this.unanswered++;
     if (!fragment.isFinal) {
