@@ -4,6 +4,9 @@ import { refused, unreachable, usageFailure } from './failure.ts';
 
 const SCHEME = /^(esdb|kurrentdb)(\+discover)?:\/\//;
 
+/** What writing to an open file may meet; such errors name no file. */
+const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
 const withoutPassword = (url: string): string => url.replace(/\/\/[^@/]*@/, '//***@');
 
 /** Runs `work` with a client of its own for the store with this URL. Its failures are told as those of that store or of a file. */
@@ -31,7 +34,9 @@ export const withStoreClient = async <Result>(
     const { code, syscall, path, message } = error as NodeJS.ErrnoException;
     if (syscall !== undefined && path !== undefined)
       throw refused('FILE_UNUSABLE', `${path} cannot be used: ${message}`);
-    if (code === 'ENOSPC') throw refused('DISK_FULL', 'the disk is full; the same command goes on when there is room');
+    if (NO_ROOM.has(code ?? ''))
+      throw refused('DISK_FULL', `the disk is full (${message}); the same command goes on when there is room`);
+    if (code === 'EIO') throw refused('FILE_UNUSABLE', `the file cannot be used: ${message}`);
     if (error instanceof AccessDeniedError)
       throw refused(
         'ACCESS_DENIED',
