@@ -28,3 +28,11 @@ it('keeps what was left, and what it was stopped before', () => {
   queue.offer(({ message }) => (message.place === 4 ? 'stop' : message.place === 2 ? 'left' : 'taken'));
   expect(drained(queue)).toEqual([2, 4, 5]);
 });
+
+it('takes back what two clients had, every other message each, without comparing each with all', () => {
+  const queue = new MessageQueue();
+  const count = 100_000;
+  for (let place = 0; place < count; place += 2) queue.add(held(place));
+  for (let place = 1; place < count; place += 2) queue.add(held(place));
+  expect(drained(queue)).toEqual(Array.from({ length: count }, (_, place) => place));
+}, 2_000);

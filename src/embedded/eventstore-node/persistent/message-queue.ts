@@ -1,22 +1,25 @@
 import type { Held } from './message.ts';
 
-/** Messages that wait, ordered by place. */
+/** Messages that wait, handed out in the order of their places. */
 export class MessageQueue {
   private items: Held[] = [];
+  private isOrdered = true;
 
   get length(): number {
     return this.items.length;
   }
 
-  /** Puts a message where its place is; behind all others is the usual case. */
+  /** Brought into order when it is offered: all that a client gives back at once is sorted once. */
   add(held: Held): void {
-    let at = this.items.length;
-    while (at > 0 && (this.items[at - 1] as Held).message.place > held.message.place) at--;
-    this.items.splice(at, 0, held);
+    const last = this.items.at(-1);
+    if (last && last.message.place > held.message.place) this.isOrdered = false;
+    this.items.push(held);
   }
 
   /** Offers messages in order. Those taken leave the queue; `stop` ends the offering and leaves the rest. */
   offer(take: (held: Held) => 'taken' | 'left' | 'stop'): void {
+    if (!this.isOrdered) this.items.sort((a, b) => a.message.place - b.message.place);
+    this.isOrdered = true;
     const left: Held[] = [];
     let at = 0;
     for (; at < this.items.length; at++) {
