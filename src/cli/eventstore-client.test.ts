@@ -1,3 +1,4 @@
+import { AccessDeniedError } from '@eventstore/db-client';
 import { expect, it } from 'vitest';
 import { withStoreClient } from './eventstore-client.ts';
 
@@ -14,4 +15,19 @@ it.each([
     exitCode: 1,
     code: told,
   });
+});
+
+it.each(['esdb://admin:pa/ss@[x]', 'http://admin:pa@ss@host:1'])('shows no password: %s', async (url) => {
+  const told = await withStoreClient('--from', url, async () => {}).catch((error: Error) => error.message);
+  expect(told).toContain('--from ');
+  expect(told).not.toMatch(/pa|ss@/);
+});
+
+it('advises whoever named a user already about that one', async () => {
+  const denied = async () => {
+    throw Object.assign(Object.create(AccessDeniedError.prototype), { message: 'denied' });
+  };
+  const adviceFor = (url: string) => withStoreClient('--from', url, denied).catch(({ advice }) => advice);
+  expect(await adviceFor('esdb://127.0.0.1:1')).toContain('name a user');
+  expect(await adviceFor('esdb://clerk:secret@127.0.0.1:1')).toContain('one of $admins');
 });

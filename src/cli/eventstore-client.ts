@@ -7,7 +7,8 @@ const SCHEME = /^(esdb|kurrentdb)(\+discover)?:\/\//;
 /** What writing to an open file may meet; such errors name no file. */
 const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
-const withoutPassword = (url: string): string => url.replace(/\/\/[^@/]*@/, '//***@');
+/** Up to the last @: a password that was not encoded may hold one, or a slash. */
+const withoutPassword = (url: string): string => url.replace(/\/\/.*@/s, '//***@');
 
 /** Runs `work` with a client of its own for the store with this URL. Its failures are told as those of that store or of a file. */
 export const withStoreClient = async <Result>(
@@ -41,7 +42,9 @@ export const withStoreClient = async <Result>(
       throw refused(
         'ACCESS_DENIED',
         `${withoutPassword(url)} denies access`,
-        'name a user in the URL: esdb://USER:PASSWORD@…',
+        url.includes('@')
+          ? 'the password is wrong, or that user may not: it takes one of $admins'
+          : 'name a user in the URL: esdb://USER:PASSWORD@…',
       );
     if (error instanceof AppError || !isTransientEsdbError(error)) throw error;
     throw unreachable(
