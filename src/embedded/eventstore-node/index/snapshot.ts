@@ -12,6 +12,8 @@ import { EventIndex } from './event-index.ts';
 const MAGIC = Buffer.from('BTNIDX01', 'latin1');
 const HEAD = 32;
 const FILE = 'index.snapshot';
+/** There is none, or one of 2 GiB and more, some 170 million events: Node.js reads no such file whole. */
+const UNUSABLE = new Set(['ENOENT', 'ERR_FS_FILE_TOO_LARGE']);
 
 /** Writes the index, of which nothing is pending and which covers the log up to `logEnd`. Encodes before it returns. */
 export function writeSnapshot(folder: string, index: EventIndex, logEnd: number): Promise<void> {
@@ -25,7 +27,7 @@ export function readSnapshot(folder: string): { index: EventIndex; logEnd: numbe
   try {
     bytes = readFileSync(join(folder, FILE));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { index, logEnd: 0 };
+    if (UNUSABLE.has((error as NodeJS.ErrnoException).code ?? '')) return { index, logEnd: 0 };
     throw error;
   }
   const intact =

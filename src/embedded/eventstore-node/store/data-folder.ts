@@ -13,7 +13,7 @@ const IDENTITY_FILE = 'node.json';
 const FORMAT = 1;
 
 /** `node.json` is not what a node of this version wrote. */
-export class UnusableIdentity extends Error {
+class UnusableIdentity extends Error {
   override readonly name = 'UnusableIdentity';
 }
 
