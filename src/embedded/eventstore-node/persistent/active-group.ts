@@ -17,7 +17,7 @@ import type { NodeWrites } from './node-writes.ts';
 import { ParkedStream } from './parked-stream.ts';
 import { pinBucket } from './pin-key.ts';
 import { placeText, startText } from './place-text.ts';
-import { ALL, type GroupConfig } from './settings.ts';
+import { ALL, type GroupConfig, nameOf } from './settings.ts';
 import { AllSource, type GroupSource, StreamSource } from './sources.ts';
 import { placeBeforeStart } from './start.ts';
 import { Throughput } from './throughput.ts';
@@ -80,7 +80,7 @@ export class ActiveGroup {
   /** Throws `GrpcError` if the group has as many clients as it may have, or is closed. */
   connect(call: Call, { bufferSize, structuredIds }: ConnectRequest, mayRead: MayRead): GroupConnection {
     if (this.closedBy) throw this.closedBy;
-    const { settings, stream, group } = this.config;
+    const { settings } = this.config;
     const most = settings.maxSubscriberCount;
     if (most > 0 && this.group.consumerCount >= most) throw tooManySubscribers(this.config);
     const connection = new GroupConnection(
@@ -95,7 +95,7 @@ export class ActiveGroup {
       this.tools.now(),
     );
     this.connections.set(connection.consumer, connection);
-    call.write(groupConfirmation(`${stream}::${group}`));
+    call.write(groupConfirmation(nameOf(this.config)));
     this.wake();
     return connection;
   }

@@ -4,27 +4,29 @@ import { nodeEvent } from '../store/decide-operation.ts';
 import type { EventStore } from '../store/event-store.ts';
 import type { FilterRequest } from '../wire/read-request.ts';
 import { jsonData, type NodeWrites } from './node-writes.ts';
-import { type GroupConfig, STRATEGY_NAMES } from './settings.ts';
+import { type GroupConfig, type GroupKey, nameOf, STRATEGY_NAMES } from './settings.ts';
 
 const STREAM = '$persistentSubscriptionConfig';
 const EVENT_TYPE = '$PersistentConfig';
+
+const integer = z.number().refine(Number.isInteger);
 
 const entrySchema = z.object({
   stream: z.string(),
   group: z.string(),
   settings: z.object({
     resolveLinks: z.boolean(),
-    startFrom: z.union([z.literal('start'), z.literal('end'), z.number()]),
+    startFrom: z.union([z.literal('start'), z.literal('end'), integer]),
     extraStatistics: z.boolean(),
-    messageTimeoutMs: z.number(),
-    maxRetryCount: z.number(),
-    checkpointAfterMs: z.number(),
-    minCheckpointCount: z.number(),
-    maxCheckpointCount: z.number(),
-    maxSubscriberCount: z.number(),
-    liveBufferSize: z.number(),
-    readBatchSize: z.number(),
-    historyBufferSize: z.number(),
+    messageTimeoutMs: integer,
+    maxRetryCount: integer,
+    checkpointAfterMs: integer,
+    minCheckpointCount: integer,
+    maxCheckpointCount: integer,
+    maxSubscriberCount: integer,
+    liveBufferSize: integer,
+    readBatchSize: integer,
+    historyBufferSize: integer,
     strategy: z.enum(STRATEGY_NAMES),
   }),
   filter: z
@@ -32,15 +34,15 @@ const entrySchema = z.object({
       on: z.enum(['streamName', 'eventType']),
       regex: z.string(),
       prefixes: z.array(z.string()),
-      checkpointInterval: z.number(),
+      checkpointInterval: integer,
     })
     .refine(canBeCompiled)
     .nullable(),
   /** Null: the position of this very event. */
-  endPosition: z.number().nullable(),
+  endPosition: integer.nullable(),
 });
 
-const configSchema = z.object({ entries: z.array(entrySchema) });
+const configSchema = z.object({ entries: z.array(entrySchema).refine(areDifferent) });
 
 /** A group to store. The end it may start at is decided by storing it. */
 export type NewGroupConfig = Omit<GroupConfig, 'endPosition'> & { readonly endPosition?: number };
@@ -102,4 +104,8 @@ function canBeCompiled(filter: FilterRequest): boolean {
   } catch {
     return false; // its regular expression is not valid
   }
+}
+
+function areDifferent(groups: readonly GroupKey[]): boolean {
+  return new Set(groups.map(nameOf)).size === groups.length;
 }

@@ -34,6 +34,11 @@ export interface GroupKey {
 
 export const ALL = '$all';
 
+/** Names the group and its streams; groups for which it is the same cannot be told apart by the real server either. */
+export function nameOf({ stream, group }: GroupKey): string {
+  return `${stream}::${group}`;
+}
+
 /** A group as it is kept. */
 export interface GroupConfig extends GroupKey {
   readonly settings: GroupSettings;

@@ -300,6 +300,23 @@ describe('a checkpoint', () => {
   });
 });
 
+describe('a list of groups that somebody else wrote', () => {
+  const entry = { ...KEY, settings: SETTINGS, filter: null, endPosition: 0 };
+
+  it.each([
+    ['names one twice', [entry, entry]],
+    ['has half of a message', [{ ...entry, settings: { ...SETTINGS, readBatchSize: 1.5 } }]],
+  ])('is passed over if it %s', async (_, entries) => {
+    const { store, writes, subscriptions } = await start();
+    await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
+    const data = Buffer.from(JSON.stringify({ entries }));
+    await writes.append('$persistentSubscriptionConfig', nodeEvent('$PersistentConfig', data, true));
+    await subscriptions.restart();
+    expect(subscriptions.list(undefined)).toMatchObject([{ ...KEY, settings: SETTINGS }]);
+    expect(store.wakeups.count).toBe(1);
+  });
+});
+
 describe('what a group of the same name left behind', () => {
   it('is removed before a new one is created', async () => {
     const { store, writes, subscriptions } = await start();

@@ -4,7 +4,7 @@ import { ActiveGroup, type GroupTools } from './active-group.ts';
 import { ConfigStream, type NewGroupConfig } from './config-stream.ts';
 import { removeGroupStreams } from './group-streams.ts';
 import type { GroupInfo } from './info.ts';
-import type { GroupConfig, GroupKey } from './settings.ts';
+import { type GroupConfig, type GroupKey, nameOf } from './settings.ts';
 
 const TICK_MS = 1_000;
 
@@ -152,11 +152,6 @@ export class PersistentSubscriptions {
 
 function shuttingDown(): GrpcError {
   return new GrpcError(Status.unavailable, 'the node is shutting down');
-}
-
-/** Names the group and its streams; groups for which it is the same cannot be told apart by the real server either. */
-function nameOf({ stream, group }: GroupKey): string {
-  return `${stream}::${group}`;
 }
 
 /** What an update keeps: the filter, and where the end was for a group that has started there already. */
