@@ -1,17 +1,18 @@
-import { closeSync, fdatasync, fdatasyncSync, ftruncateSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fdatasync, fdatasyncSync, ftruncateSync, readSync, unlinkSync, write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { syncFolder } from './durable-files.ts';
 import { DamagedLog, type Log, LogFailure } from './log.ts';
 import { createSegment, openSegments, type Segment } from './segment-files.ts';
 
 const flush = promisify(fdatasync);
+const writeAside = promisify(write);
 
 /** A segment is closed at this size; the group that crosses the line still goes into it. */
 const SEGMENT_SIZE = 64 * 1024 * 1024;
 
 /**
  * Room is taken this much ahead by writing zeros: a flush that need not also make a new file length durable takes half
- * the time. Larger groups do without, they would only be written twice.
+ * the time. Larger groups do without, they would only be written twice; and they are written by another thread.
  */
 const ROOM = Buffer.alloc(1024 * 1024);
 const SMALL_GROUP = 64 * 1024;
@@ -49,7 +50,7 @@ export class SegmentLog implements Log {
   async append(group: Buffer): Promise<void> {
     if (this.broken) throw new LogFailure('broken', this.broken.message, { cause: this.broken });
     const segment = this.segmentForNext();
-    this.writeAll(segment, group);
+    await this.writeAll(segment, group);
     try {
       await flush(segment.fd);
     } catch (cause) {
@@ -115,11 +116,9 @@ export class SegmentLog implements Log {
     return this.active;
   }
 
-  private writeAll(segment: Segment, group: Buffer): void {
+  private async writeAll(segment: Segment, group: Buffer): Promise<void> {
     try {
-      for (let done = 0; done < group.length; ) {
-        done += writeSync(segment.fd, group, done, group.length - done, segment.size + done);
-      }
+      for (let done = 0; done < group.length; ) done += await writeSome(segment, group, done);
     } catch (cause) {
       this.undo(segment);
       throw this.asFailure('the events could not be written', cause);
@@ -165,6 +164,12 @@ export class SegmentLog implements Log {
     }
     return this.segments[low] as Segment;
   }
+}
+
+function writeSome({ fd, size }: Segment, group: Buffer, from: number): number | Promise<number> {
+  const left = group.length - from;
+  if (group.length < SMALL_GROUP) return writeSync(fd, group, from, left, size + from);
+  return writeAside(fd, group, from, left, size + from).then(({ bytesWritten }) => bytesWritten);
 }
 
 /** Becomes durable with the group in front of it. Where the disk has no room ahead the log does without. */

@@ -113,14 +113,14 @@ export class Committer {
   }
 
   private async commit(group: Group): Promise<void> {
+    let failure: Outcome | undefined;
     try {
       await this.write(group);
-      for (const decided of group.decided) this.settle(decided, decided.outcome);
     } catch (error) {
       this.takeBack(group);
-      const outcome = failureOf(error);
-      for (const decided of group.decided) this.settle(decided, outcome);
+      failure = failureOf(error);
     }
+    for (const decided of group.decided) this.settle(decided, failure ?? decided.outcome);
     this.release(group.decided.map(({ operation }) => operation));
     if (group.written.length === 0) return;
     this.store.wakeups.notify(group.written.map(({ streamName }) => streamName));
