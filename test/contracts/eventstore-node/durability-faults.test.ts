@@ -4,27 +4,12 @@ import { cpSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFi
 import { join } from 'node:path';
 import { type EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import {
-  type SpawnedNode,
-  spawnEventStoreNode,
-  startEventStoreNode,
-} from '../../../src/embedded/eventstore-node/index.ts';
+import { type SpawnedNode, startEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
 import { verifyDataFolder } from '../../../src/embedded/eventstore-node/store/verify.ts';
-import { collect, connect, events, eventually, PATHS, temporaryFolder } from './support.ts';
+import { collect, connect, events, eventually, kill, PATHS, spawnOn, temporaryFolder } from './support.ts';
 
 /** Nodes that are killed at a random moment; raise it for a campaign. */
 const KILLS = Number(process.env['EVENTSTORE_NODE_KILLS'] ?? 3);
-
-async function spawnOn(dataDir: string): Promise<SpawnedNode> {
-  const node = await spawnEventStoreNode({ dataDir });
-  onTestFinished(() => node.stop());
-  return node;
-}
-
-async function kill(node: SpawnedNode): Promise<void> {
-  process.kill(node.pid, 'SIGKILL');
-  await node.exited;
-}
 
 const idsIn = async (client: EventStoreDBClient) =>
   new Set((await collect(client.readAll())).map(({ event }) => event?.id));

@@ -2,26 +2,11 @@ import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { WrongExpectedVersionError } from '@eventstore/db-client';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import {
-  type SpawnedNode,
-  spawnEventStoreNode,
-  startEventStoreNode,
-} from '../../../src/embedded/eventstore-node/index.ts';
-import { collect, connect, dataOf, event, events, eventually, temporaryFolder } from './support.ts';
+import { describe, expect, it } from 'vitest';
+import { spawnEventStoreNode, startEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
+import { collect, connect, dataOf, event, events, eventually, kill, spawnOn, temporaryFolder } from './support.ts';
 
 const SOURCE = new URL('../../../src/embedded/eventstore-node/', import.meta.url);
-
-async function spawnOn(dataDir: string): Promise<SpawnedNode> {
-  const node = await spawnEventStoreNode({ dataDir });
-  onTestFinished(() => node.stop());
-  return node;
-}
-
-async function kill(node: SpawnedNode): Promise<void> {
-  process.kill(node.pid, 'SIGKILL');
-  await node.exited;
-}
 
 const segmentOf = (folder: string) => {
   const [name] = readdirSync(folder).filter((file) => file.startsWith('segment-'));

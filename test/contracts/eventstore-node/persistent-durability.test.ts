@@ -1,20 +1,15 @@
 import type { EventStoreDBClient } from '@eventstore/db-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { spawnEventStoreNode, startEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
+import { startEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
 import { ack, allSettings, confirmed, nack, numbersOf, streamSettings, take, watch } from './persistent-support.ts';
-import { collect, connect, event, events, temporaryFolder } from './support.ts';
+import { collect, connect, event, events, kill, spawnOn, temporaryFolder } from './support.ts';
 
 /** Checkpoints at once. */
 const QUICK = { checkPointLowerBound: 1, checkPointUpperBound: 1, checkPointAfter: 1 };
 
-async function spawnOn(dataDir: string) {
-  const node = await spawnEventStoreNode({ dataDir });
-  onTestFinished(() => node.stop());
-  const kill = async () => {
-    process.kill(node.pid, 'SIGKILL');
-    await node.exited;
-  };
-  return { kill, client: connect(node.connectionString) };
+async function processOn(dataDir: string) {
+  const node = await spawnOn(dataDir);
+  return { kill: () => kill(node), client: connect(node.connectionString) };
 }
 
 async function startOn(dataDir: string) {
@@ -112,7 +107,7 @@ describe('a node that is killed', () => {
     const handled: number[] = [];
     let stored = 0n;
     for (let round = 0; round < 3; round++) {
-      const { client, kill } = await spawnOn(folder);
+      const { client, kill } = await processOn(folder);
       if (round === 0) {
         await client.appendToStream('order-1', events(300));
         await client.createPersistentSubscriptionToStream('order-1', 'g', streamSettings(QUICK));
@@ -125,7 +120,7 @@ describe('a node that is killed', () => {
       await kill();
       handled.push(...(numbersOf(delivered) as number[]));
     }
-    const { client } = await spawnOn(folder);
+    const { client } = await processOn(folder);
     const rest = await take(subscribe(client, 1), 1, () => {});
     expect(rest[0]?.event?.revision).toBeLessThanOrEqual(BigInt(new Set(handled).size));
     expect(rest[0]?.event?.revision).toBeGreaterThan(stored);
@@ -134,12 +129,12 @@ describe('a node that is killed', () => {
 
   it('has every message whose parking moved a checkpoint', async () => {
     const folder = await temporaryFolder();
-    const first = await spawnOn(folder);
+    const first = await processOn(folder);
     await first.client.appendToStream('order-1', events(50));
     await first.client.createPersistentSubscriptionToStream('order-1', 'g', streamSettings(QUICK));
     await take(subscribe(first.client), 50, nack('park'));
     await first.kill();
-    const { client } = await spawnOn(folder);
+    const { client } = await processOn(folder);
     const { parkedMessageCount, lastCheckpointedEventRevision = -1n } = (await infoOf(client)).stats;
     expect(parkedMessageCount).toBeGreaterThan(lastCheckpointedEventRevision);
     const parked = await collect(client.readStream('$persistentsubscription-order-1::g-parked'));

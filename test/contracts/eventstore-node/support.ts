@@ -8,13 +8,30 @@ import {
   type StreamSubscription,
 } from '@eventstore/db-client';
 import { onTestFinished } from 'vitest';
-import { type RunningNode, startEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
+import {
+  type RunningNode,
+  type SpawnedNode,
+  spawnEventStoreNode,
+  startEventStoreNode,
+} from '../../../src/embedded/eventstore-node/index.ts';
 
 /** A node in memory and a client for it, both gone when the test is. */
 export async function startNode(): Promise<{ node: RunningNode; client: EventStoreDBClient }> {
   const node = await startEventStoreNode({ inMemory: true });
   onTestFinished(() => node.stop());
   return { node, client: connect(node.connectionString) };
+}
+
+/** A node on this folder in a process of its own, gone when the test is. */
+export async function spawnOn(dataDir: string): Promise<SpawnedNode> {
+  const node = await spawnEventStoreNode({ dataDir });
+  onTestFinished(() => node.stop());
+  return node;
+}
+
+export async function kill(node: SpawnedNode): Promise<void> {
+  process.kill(node.pid, 'SIGKILL');
+  await node.exited;
 }
 
 export function connect(connectionString: string): EventStoreDBClient {
