@@ -1,10 +1,10 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { FlakyLog } from '../../../../test/support/flaky-log.ts';
 import { Call } from '../grpc/call.ts';
 import type { GrpcError } from '../grpc/status.ts';
 import { EventIndex } from '../index/event-index.ts';
 import { ProtoReader } from '../protobuf/reader.ts';
 import { DamagedLog, LogFailure } from '../storage/log.ts';
-import { MemoryLog } from '../storage/memory-log.ts';
 import type { StoredRecord } from '../storage/record.ts';
 import { Committer } from '../store/committer.ts';
 import { nodeEvent } from '../store/decide-operation.ts';
@@ -32,18 +32,6 @@ const SETTINGS: GroupSettings = {
   historyBufferSize: 50,
   strategy: 'RoundRobin',
 };
-
-/** A log in memory that is slow, or cannot be written, while it is told so. */
-class FlakyLog extends MemoryLog {
-  failure: LogFailure | undefined;
-  gate: Promise<void> | undefined;
-
-  override async append(group: Buffer): Promise<void> {
-    await this.gate;
-    if (this.failure) throw this.failure;
-    await super.append(group);
-  }
-}
 
 /** The events of one stream may be damaged. */
 class FlakyStore extends EventStore {

@@ -2,6 +2,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, trunc
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { FlakyLog } from '../../../../test/support/flaky-log.ts';
 import { EventIndex } from '../index/event-index.ts';
 import { type Log, LogFailure } from '../storage/log.ts';
 import { MemoryLog } from '../storage/memory-log.ts';
@@ -13,18 +14,6 @@ import { EventStore } from './event-store.ts';
 import type { Operation, Outcome } from './operations.ts';
 
 const NOW = 1_700_000_000_000;
-
-/** A log in memory whose disk is full, broken or slow when told to be. */
-class FlakyLog extends MemoryLog {
-  failure: LogFailure | undefined;
-  gate: Promise<void> | undefined;
-
-  override async append(group: Buffer): Promise<void> {
-    await this.gate;
-    if (this.failure) throw this.failure;
-    await super.append(group);
-  }
-}
 
 function build(log: Log, index = new EventIndex(), now = () => NOW) {
   const store = new EventStore(log, index);
