@@ -47,6 +47,24 @@ const SAGA = {
 };
 
 describe('a workflow', () => {
+  it('is as new as a field asks, whatever another field of the same query had read before', async () => {
+    const definition = { ...TRIP, name: 'asked-twice' };
+    for (let minor = 0; minor < 8; minor++) {
+      const { data: published } = await api.post(
+        `mutation ($d: JSON!) { publishWorkflow(definition: $d) { ... on WorkflowAccepted { position } } }`,
+        { d: { ...definition, version: `1.${minor}.0` } },
+      );
+      const { data } = await api.post(
+        `query ($p: Position) {
+          any: workflow(name: "asked-twice") { version }
+          fresh: workflow(name: "asked-twice", atLeast: $p) { version }
+        }`,
+        { p: published.publishWorkflow.position },
+      );
+      expect(data.fresh).toEqual({ version: `1.${minor}.0` });
+    }
+  });
+
   it('is published, planned, listed and retired', async () => {
     const publish = `mutation ($d: JSON!) { publishWorkflow(definition: $d) { __typename
       ... on WorkflowAccepted { name version position repeated warnings { code } workflow { status plan { criticalPath levels } } } } }`;
@@ -71,9 +89,9 @@ describe('a workflow', () => {
       `query ($p: Position) {
         workflow(name: "planned", atLeast: $p) { version taskCount definition pattern tags versions { version status reason }
           plan { criticalPathMs totalWorkMs maxParallelism tasks { id kind level dependsOn slackMs onCriticalPath } } }
-        named: workflow(name: "planned", version: "1.1.0") { status }
+        named: workflow(name: "planned", version: "1.1.0", atLeast: $p) { status }
         none: workflow(name: "nope") { name }
-        workflows(filter: { name: "planned", statuses: [PUBLISHED] }) { totalCount nodes { version } }
+        workflows(filter: { name: "planned", statuses: [PUBLISHED] }, atLeast: $p) { totalCount nodes { version } }
         workflowDefinitionSchema
       }`,
       { p: retired.data.deprecateWorkflow.position },

@@ -125,10 +125,14 @@ export class Reads {
     return this.#asOf;
   }
 
-  /** Waits until the read models hold the log up to `position`. Errors: `AppError` `STALE_READ`. */
+  /**
+   * Waits until the read models hold the log up to `position`; what another field read before that is asked anew.
+   * Errors: `AppError` `STALE_READ`.
+   */
   async atLeast(position: Position | null | undefined): Promise<void> {
-    if (position !== null && position !== undefined)
-      await this.#side.freshness.waitFor(position, { timeoutMs: FRESHNESS_TIMEOUT_MS });
+    if (position === null || position === undefined) return;
+    await this.#side.freshness.waitFor(position, { timeoutMs: FRESHNESS_TIMEOUT_MS });
+    this.#forget();
   }
 
   /** The value of a reading, whose position counts for this operation. */
@@ -138,9 +142,13 @@ export class Reads {
     return value;
   }
 
-  /** Forgets what was read: the next question is asked anew. */
+  /** Begins anew, as for another operation. */
   clear(): void {
     this.#asOf = undefined;
+    this.#forget();
+  }
+
+  #forget(): void {
     this.#asked.clear();
     for (const loader of [
       this.tasks,
