@@ -30,23 +30,12 @@ type Options = {
 type Security = Pick<NodeOptions, 'tls' | 'users'>;
 
 /** Certificate, key and users, read and checked. What is wrong with them is a matter of usage. */
-const securityOf = async (terminal: Terminal, { tlsCert, tlsKey, users: file }: Options): Promise<Security> => {
-  if (tlsCert === undefined && tlsKey === undefined) {
-    if (file !== undefined) throw usageFailure('--users needs --tls-cert and --tls-key');
-    return {};
-  }
-  if (tlsCert === undefined || tlsKey === undefined)
-    throw usageFailure(`--tls-cert and --tls-key go together; ${tlsCert ? '--tls-key' : '--tls-cert'} is missing`);
-  const [{ loadUsers }, { loadTls }] = await Promise.all([
-    import('../../embedded/eventstore-node/index.ts'),
-    import('../../embedded/eventstore-node/grpc/tls.ts'),
-  ]);
-  const tls = { certFile: tlsCert, keyFile: tlsKey };
+const securityOf = async (terminal: Terminal, { tlsCert, tlsKey, users }: Options): Promise<Security> => {
+  const { securityFrom } = await import('../../embedded/eventstore-node/access/security-flags.ts');
   try {
-    loadTls(tls);
-    const { users, warnings } = loadUsers(file, terminal.env);
+    const { options, warnings } = securityFrom({ tlsCert, tlsKey, users }, terminal.env);
     for (const warning of warnings) terminal.err(`warning: ${warning}\n`);
-    return { tls, users };
+    return options;
   } catch (error) {
     throw usageFailure((error as Error).message);
   }

@@ -1,4 +1,4 @@
-export { loadUsers, type UserSettings } from './access/user-settings.ts';
+export type { UserSettings } from './access/user-settings.ts';
 export type { KeepAlive } from './grpc/keep-alive.ts';
 export type { TlsFiles } from './grpc/tls.ts';
 export { type NodeOptions, type RunningNode, startEventStoreNode } from './node.ts';

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { loadUsers } from './access/user-settings.ts';
+import { securityFrom } from './access/security-flags.ts';
 import { type NodeOptions, startEventStoreNode } from './node.ts';
 
 const USAGE = `Usage: eventstore-node (--data DIR | --in-memory) [options]
@@ -72,18 +72,14 @@ function nodeOptions(values: Arguments): NodeOptions {
   return { dataDir: values.data, ...common };
 }
 
-function securityOptions(values: Arguments): Pick<NodeOptions, 'tls' | 'users'> {
-  const { 'tls-cert': certFile, 'tls-key': keyFile, users: usersFile } = values;
-  if (certFile === undefined && keyFile === undefined) {
-    if (usersFile !== undefined) throw new Error('--users needs --tls-cert and --tls-key');
-    return {};
-  }
-  if (certFile === undefined || keyFile === undefined) {
-    throw new Error(`--tls-cert and --tls-key go together; ${certFile ? '--tls-key' : '--tls-cert'} is missing`);
-  }
-  const { users, warnings } = loadUsers(usersFile, process.env);
+function securityOptions({
+  'tls-cert': tlsCert,
+  'tls-key': tlsKey,
+  users,
+}: Arguments): Pick<NodeOptions, 'tls' | 'users'> {
+  const { options, warnings } = securityFrom({ tlsCert, tlsKey, users }, process.env);
   for (const warning of warnings) process.stderr.write(`eventstore-node: warning: ${warning}\n`);
-  return { tls: { certFile, keyFile }, users };
+  return options;
 }
 
 function watchParent(values: Arguments, stop: () => void): void {

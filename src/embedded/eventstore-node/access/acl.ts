@@ -1,3 +1,4 @@
+import { metastreamOf, metastreamTarget } from '../index/stream-names.ts';
 import type { StreamAction, User } from './access.ts';
 
 /** Users and groups that may do something; an action that is not named here follows the next source's. */
@@ -21,8 +22,8 @@ const ADMINS = '$admins';
 const OPERATORS = '$ops';
 /** As a role: everybody who logged in. As a stream: the log as a whole. */
 const ALL = '$all';
-const SETTINGS = '$settings';
-const METASTREAM_PREFIX = '$$';
+/** Stream whose newest event holds the default access lists. */
+export const SETTINGS = '$settings';
 
 /**
  * Whether a user may do this with a stream: the rules of the real server, one by one. A metastream is judged by the stream
@@ -35,11 +36,11 @@ export function isAllowed(
   acls: { of(streamName: string): Acl | undefined; defaults(): DefaultAcls },
 ): boolean {
   if ((streamName === ALL || streamName === '') && (action === 'write' || action === 'delete')) return false;
-  const isMetastream = streamName.startsWith(METASTREAM_PREFIX);
-  if (isMetastream && action === 'delete') return false;
+  const target = metastreamTarget(streamName);
+  if (target !== undefined && action === 'delete') return false;
   if (isAdmin(user)) return true;
-  const target = isMetastream ? streamName.slice(METASTREAM_PREFIX.length) : streamName;
-  const roles = rolesFor(isMetastream ? metadataAction(action) : action, target, acls);
+  const roles =
+    target === undefined ? rolesFor(action, streamName, acls) : rolesFor(metadataAction(action), target, acls);
   return roles.some((role) => role === ALL || role === user.name || user.groups.includes(role));
 }
 
@@ -50,8 +51,7 @@ export function isOperator(user: User): boolean {
 
 /** Streams whose newest event decides on access to this one. */
 export function accessStreamsOf(streamName: string): readonly string[] {
-  const metastream = streamName.startsWith(METASTREAM_PREFIX) ? streamName : METASTREAM_PREFIX + streamName;
-  return [metastream, SETTINGS];
+  return [metastreamTarget(streamName) === undefined ? metastreamOf(streamName) : streamName, SETTINGS];
 }
 
 /**

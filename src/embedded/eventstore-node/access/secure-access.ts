@@ -2,11 +2,10 @@ import type { IncomingHttpHeaders } from 'node:http2';
 import { GrpcError, Status } from '../grpc/status.ts';
 import type { EventStore } from '../store/event-store.ts';
 import type { Access, Caller, StreamAction } from './access.ts';
-import { type Acl, type DefaultAcls, isAllowed, isOperator, parseAcl } from './acl.ts';
+import { type Acl, type DefaultAcls, isAllowed, isOperator, parseAcl, SETTINGS } from './acl.ts';
 import type { UserDirectory } from './user-directory.ts';
 
 const NO_DEFAULTS: DefaultAcls = { userStreams: undefined, systemStreams: undefined };
-const SETTINGS = '$settings';
 
 /** Of a node with TLS: users log in, and access lists in the metadata of streams say what they may do. */
 export class SecureAccess implements Access {

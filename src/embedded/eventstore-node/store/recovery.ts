@@ -1,10 +1,9 @@
 import type { EventIndex } from '../index/event-index.ts';
-import { GROUP_HEADER, GROUP_MAGIC, readGroupHeader } from '../storage/group.ts';
+import { GROUP_HEADER, readGroupHeader } from '../storage/group.ts';
 import { DamagedLog } from '../storage/log.ts';
 import { Flag, isIntactRecord, StoredRecord } from '../storage/record.ts';
 import type { SegmentLog } from '../storage/segment-log.ts';
-
-const CHUNK = 4 * 1024 * 1024;
+import { WindowReader } from '../storage/window-reader.ts';
 
 /**
  * Checks the groups of the log and adds the events from `indexed` on to the index. A last group that is not whole is
@@ -15,7 +14,7 @@ export function recover(log: SegmentLog, index: EventIndex, indexed: number): vo
   if (log.end < indexed) {
     throw new DamagedLog(log.end, `the log ends at position ${log.end}, but ${indexed} bytes of it were durable`);
   }
-  const reader = new ChunkReader(log);
+  const reader = new WindowReader((position, length) => log.read(position, length));
   let position = Math.min(indexed, log.segmentStart(log.end));
   while (position < log.end) {
     const next = checkGroup(reader, position, (record) => {
@@ -36,7 +35,7 @@ function addToIndex(index: EventIndex, record: StoredRecord): void {
 }
 
 /** Returns the position behind the group, or undefined if it is not whole. Nothing is visited unless all of it is. */
-function checkGroup(reader: ChunkReader, start: number, visit: (record: StoredRecord) => void): number | undefined {
+function checkGroup(reader: WindowReader, start: number, visit: (record: StoredRecord) => void): number | undefined {
   const header = readGroupHeader(reader.at(start, GROUP_HEADER), 0, start);
   if (!header) return undefined;
   const body = reader.at(start + GROUP_HEADER, header.bodyLength);
@@ -53,9 +52,9 @@ function checkGroup(reader: ChunkReader, start: number, visit: (record: StoredRe
   return start + GROUP_HEADER + header.bodyLength;
 }
 
-function refuseOrCut(log: SegmentLog, reader: ChunkReader, damage: number, indexed: number): void {
+function refuseOrCut(log: SegmentLog, reader: WindowReader, damage: number, indexed: number): void {
   // A file is begun only when all that the one before it holds is durable.
-  if (damage < indexed || damage < log.segmentStart(log.end) || hasGroupAfter(reader, damage, log.end)) {
+  if (damage < indexed || damage < log.segmentStart(log.end) || reader.nextGroup(damage + 1, log.end) !== undefined) {
     const at = firstDamage(reader, damage);
     throw new DamagedLog(at, `the log is damaged at position ${at}, in what was durable; restore it from a copy`);
   }
@@ -63,41 +62,11 @@ function refuseOrCut(log: SegmentLog, reader: ChunkReader, damage: number, index
 }
 
 /** Position of the first damaged record of a group, or of the group if its header is damaged. */
-function firstDamage(reader: ChunkReader, start: number): number {
+function firstDamage(reader: WindowReader, start: number): number {
   const header = readGroupHeader(reader.at(start, GROUP_HEADER), 0, start);
   if (!header) return start;
   const body = reader.at(start + GROUP_HEADER, header.bodyLength);
   let at = 0;
   while (isIntactRecord(body, at, start + GROUP_HEADER + at)) at += new StoredRecord(body, at).size;
   return start + GROUP_HEADER + at;
-}
-
-/** Whether a group header that belongs where it stands follows the damage. */
-function hasGroupAfter(reader: ChunkReader, damage: number, end: number): boolean {
-  for (let from = damage + 1; from < end; from += CHUNK) {
-    const bytes = reader.at(from, CHUNK + GROUP_HEADER);
-    for (let at = bytes.indexOf(GROUP_MAGIC); at >= 0; at = bytes.indexOf(GROUP_MAGIC, at + 1)) {
-      if (readGroupHeader(bytes, at, from + at)) return true;
-    }
-  }
-  return false;
-}
-
-/** Reads the log in large pieces. */
-class ChunkReader {
-  private start = 0;
-  private chunk: Buffer = Buffer.alloc(0);
-
-  constructor(private readonly log: SegmentLog) {}
-
-  /** Up to `length` bytes from `position`; fewer only at the end of the log. Valid until the next call. */
-  at(position: number, length: number): Buffer {
-    const offset = position - this.start;
-    if (offset < 0 || offset + length > this.chunk.length) {
-      this.start = position;
-      this.chunk = this.log.read(position, Math.max(length, CHUNK));
-      return this.chunk.subarray(0, length);
-    }
-    return this.chunk.subarray(offset, offset + length);
-  }
 }

@@ -1,9 +1,9 @@
 import { readSync } from 'node:fs';
-import { GROUP_HEADER, GROUP_MAGIC, type GroupHeader, readGroupHeader } from '../storage/group.ts';
+import { GROUP_HEADER, type GroupHeader, readGroupHeader } from '../storage/group.ts';
 import { isIntactRecord, StoredRecord } from '../storage/record.ts';
 import type { Segment } from '../storage/segment-files.ts';
+import { WINDOW, WindowReader } from '../storage/window-reader.ts';
 
-const WINDOW = 4 * 1024 * 1024;
 const RECORD_POSITION = 8;
 
 /** What a walk through one file meets, in order. Records are valid during the call only. */
@@ -27,13 +27,13 @@ export function* walkSegment(
   visitor: SegmentVisitor,
   mayBeTorn: (position: number) => boolean,
 ): Generator<number> {
-  const reader = new WindowReader(segment);
+  const reader = new WindowReader((position, length) => readSegment(segment, position, length));
   const end = segment.base + segment.size;
   let yieldedAt = segment.base;
   for (let at = segment.base; at < end; ) {
     const groupEnd = wholeGroup(reader, at, visitor);
     if (groupEnd === undefined) {
-      const next = nextGroup(reader, at + 1, end);
+      const next = reader.nextGroup(at + 1, end);
       if (next === undefined && mayBeTorn(at)) {
         const room = roomStart(reader, at, end);
         if (room > at) visitor.tornTail(at, room);
@@ -85,17 +85,6 @@ function isWhole(body: Buffer, from: number, { bodyLength, records }: GroupHeade
   return at === bodyLength;
 }
 
-/** Position of the first group header from `from` on that belongs where it stands. */
-function nextGroup(reader: WindowReader, from: number, end: number): number | undefined {
-  for (let start = from; start < end; start += WINDOW) {
-    const bytes = reader.at(start, WINDOW + GROUP_HEADER);
-    for (let at = bytes.indexOf(GROUP_MAGIC); at >= 0; at = bytes.indexOf(GROUP_MAGIC, at + 1)) {
-      if (readGroupHeader(bytes, at, start + at)) return start + at;
-    }
-  }
-  return undefined;
-}
-
 /** Visits the records that are intact in a stretch that is not, and tells what lies between them. */
 function walkDamaged(reader: WindowReader, start: number, end: number, visitor: SegmentVisitor): void {
   const bytes = reader.at(start, end - start);
@@ -130,30 +119,15 @@ function nextRecord(bytes: Buffer, from: number, start: number): number | undefi
   return undefined;
 }
 
-/** Reads a file in large pieces. */
-class WindowReader {
-  private start = 0;
-  private window: Buffer = Buffer.alloc(0);
-
-  constructor(private readonly segment: Segment) {}
-
-  /** Up to `length` bytes from `position`; fewer only at the end of the file. Valid until the next call. */
-  at(position: number, length: number): Buffer {
-    const offset = position - this.start;
-    if (offset >= 0 && offset + length <= this.window.length) return this.window.subarray(offset, offset + length);
-    this.start = position;
-    this.window = this.read(position - this.segment.base, Math.max(length, WINDOW));
-    return this.window.subarray(0, length);
+/** The bytes of a file from a position, fewer only at its end. */
+function readSegment({ fd, base, size }: Segment, position: number, length: number): Buffer {
+  const offset = position - base;
+  const buffer = Buffer.allocUnsafe(Math.max(0, Math.min(length, size - offset)));
+  let filled = 0;
+  while (filled < buffer.length) {
+    const got = readSync(fd, buffer, filled, buffer.length - filled, offset + filled);
+    if (got === 0) break;
+    filled += got;
   }
-
-  private read(offset: number, length: number): Buffer {
-    const buffer = Buffer.allocUnsafe(Math.max(0, Math.min(length, this.segment.size - offset)));
-    let filled = 0;
-    while (filled < buffer.length) {
-      const got = readSync(this.segment.fd, buffer, filled, buffer.length - filled, offset + filled);
-      if (got === 0) break;
-      filled += got;
-    }
-    return buffer.subarray(0, filled);
-  }
+  return buffer.subarray(0, filled);
 }
