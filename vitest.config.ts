@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 const shared = { pool: 'forks' as const };
 
 /** Random histories by the thousand: not part of the fast check. */
-const SEEDS = ['src/**/*.property.test.ts', 'test/unit/invariants-{executions,product}.test.ts'];
+const SEEDS = ['src/**/*.property.test.ts'];
 
 export default defineConfig({
   test: {
@@ -13,7 +13,7 @@ export default defineConfig({
           ...shared,
           name: 'unit',
           sequence: { groupOrder: 0 },
-          include: ['src/**/*.test.ts', 'test/unit/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'test/{golden,support}/**/*.test.ts'],
           exclude: SEEDS,
         },
       },

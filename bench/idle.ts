@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { registerAgent } from '#baton/commands/register-agent.js';
+import { registerAgent } from '#baton/commands/agent/register-agent.js';
 import type { Baton } from '#baton/main.js';
 import { type Bench, Figures, openLoop } from './harness.ts';
 import { cpuUs, rssMb, sumOver, treeOf } from './processes.ts';

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Client } from '#baton/cli/client.js';
 import { Tracker } from '#baton/cli/demo/tracker.js';
-import { registerAgent } from '#baton/commands/register-agent.js';
+import { registerAgent } from '#baton/commands/agent/register-agent.js';
 import { spawnCarbonAgent } from '#baton/examples/carbon/spawn-agent.js';
 import type { Baton } from '#baton/main.js';
 import { type Bench, closedLoop, Figures, openLoop } from './harness.ts';

@@ -2,7 +2,7 @@ import type { GraphQLErrorExtensions } from 'graphql';
 import { AppError, type ErrorCode, type InputIssue } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import { isTransientPostgresError } from '../platform/postgres.ts';
-import { GraphQLError } from './graphql/graphql-js.ts';
+import { GraphQLError } from './graphql/kit/graphql-js.ts';
 
 /** What the edge itself refuses, before a command or query is reached. Status and, where it helps, what to do. */
 const EDGE_STATUS = {

@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { parse as parseYaml } from 'yaml';
-import { Kind, parse, validate } from '../api/graphql/graphql-js.ts';
+import { Kind, parse, validate } from '../api/graphql/kit/graphql-js.ts';
 import { createSchema } from '../api/graphql/schema.ts';
-import { validateWorkflow } from '../commands/publish-workflow.ts';
+import { validateWorkflow } from '../commands/workflow/publish-workflow.ts';
 import { ROLES } from '../platform/config.ts';
 import { run } from './run.ts';
 

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { MAX_PAGE_SIZE } from '../api/graphql/limits.ts';
+import { MAX_PAGE_SIZE } from '../api/graphql/kit/limits.ts';
 import type { Client } from './client.ts';
 import { type Freshness, freshness } from './freshness.ts';
 import { integer } from './parse.ts';

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { z } from 'zod';
-import { parseJson } from '../api/json-body.ts';
+import { parseJson } from '../api/edge/json-body.ts';
 
 /** Parsers of option values; commander turns `InvalidArgumentError` into a usage message that names the option and the value. */
 

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
+import { parseJson } from '../api/edge/json-body.ts';
 import { EdgeError } from '../api/errors.ts';
-import { parseJson } from '../api/json-body.ts';
 import { SubmitTaskInput } from '../domain/task/commands.ts';
 import { Failure, usageFailure } from './failure.ts';
 import type { Terminal } from './terminal.ts';

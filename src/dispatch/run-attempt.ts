@@ -1,6 +1,6 @@
-import { completeAttempt, failAttempt, markOutcomeUnknown, startAttempt } from '../commands/close-attempt.ts';
 import type { Accepted, Caller, Commands } from '../commands/context.ts';
-import { reportAttemptProgress } from '../commands/report-progress.ts';
+import { completeAttempt, failAttempt, markOutcomeUnknown, startAttempt } from '../commands/task/close-attempt.ts';
+import { reportAttemptProgress } from '../commands/task/report-progress.ts';
 import { taskOf } from '../domain/execution/decider.ts';
 import { agentStream, executionStream, messageIdOf, taskStream } from '../domain/ids.ts';
 import type { Json } from '../domain/json.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { nameUuids } from './name-uuid.ts';
+import { nameUuids } from './structures/name-uuid.ts';
 
 /** Namespace of every id that Baton derives (a constant UUID, so that the same inputs give the same id everywhere). */
 const uuidOf = nameUuids('6f6d8a0e-4d5c-5d3b-9f43-6d1c1a3f7b20');

@@ -3,9 +3,9 @@ import type { EventStore } from '../eventstore/event-store.ts';
 import type { Clock } from '../platform/clock.ts';
 import { notFound } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
-import type { Decode } from './fold.ts';
-import type { Feed } from './lane.ts';
 import type { Projector } from './projector.ts';
+import type { Decode } from './runner/fold.ts';
+import type { Feed } from './runner/lane.ts';
 
 /** What the operations on projections (list, rebuild, verify, retry) work with. */
 export type ProjectionContext = {

@@ -8,17 +8,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandIdOf } from '../../src/domain/ids.ts';
 import { createEsdbEventStore } from '../../src/eventstore/esdb-event-store.ts';
 import type { EventStore, StoredEvent } from '../../src/eventstore/event-store.ts';
-import { systemClock } from '../../src/platform/clock.ts';
-import { type Role, readConfig } from '../../src/platform/config.ts';
-import { createLogger } from '../../src/platform/logger.ts';
-import { createPool } from '../../src/platform/postgres.ts';
 import {
   type ClientCall,
   checkInvariants,
   type ExecutionView,
   type TaskView,
-} from '../../src/simulation/invariants.ts';
-import { SometimesCounters } from '../../src/simulation/sometimes.ts';
+} from '../../src/invariants/invariants.ts';
+import { SometimesCounters } from '../../src/invariants/sometimes.ts';
+import { systemClock } from '../../src/platform/clock.ts';
+import { type Role, readConfig } from '../../src/platform/config.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { createPool } from '../../src/platform/postgres.ts';
 import { AgentProcess } from '../support/agent-process.ts';
 import { type EmbeddedProcess, startInOtherProcess } from '../support/embedded-process.ts';
 import { Member, seeded, until } from '../support/fleet.ts';

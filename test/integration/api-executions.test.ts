@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startChildExecution } from '../../src/commands/start-execution.ts';
+import { startChildExecution } from '../../src/commands/execution/start-execution.ts';
 import { TRIP, workingFor } from '../support/saga.ts';
 import { type ApiWithReadModels, startApiWithReadModels } from './api-setup.ts';
 

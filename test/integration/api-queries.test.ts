@@ -1,6 +1,6 @@
 import { createClient } from 'graphql-sse';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { completeAttempt, failAttempt } from '../../src/commands/close-attempt.ts';
+import { completeAttempt, failAttempt } from '../../src/commands/task/close-attempt.ts';
 import { fakeRandom } from '../support/fake-ports.ts';
 import { type ApiWithReadModels, startApiWithReadModels } from './api-setup.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { cancelTask } from '../../src/commands/cancel-task.ts';
+import { cancelTask } from '../../src/commands/task/cancel-task.ts';
 import { messageIdOf } from '../../src/domain/ids.ts';
 import type { AttemptError } from '../../src/domain/task/events.ts';
 import {

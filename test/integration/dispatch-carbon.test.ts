@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { submitTask } from '../../src/commands/submit-task.ts';
+import { submitTask } from '../../src/commands/task/submit-task.ts';
 import { emissionFactor } from '../../src/examples/carbon/factors.ts';
 import { type CarbonAgent, spawnCarbonAgent } from '../../src/examples/carbon/spawn-agent.ts';
 import { generateSuppliers } from '../../src/examples/carbon/suppliers.ts';

@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis';
 import { expect, inject } from 'vitest';
+import { registerAgent } from '../../src/commands/agent/register-agent.ts';
 import type { Caller, Commands } from '../../src/commands/context.ts';
 import { createHandlers } from '../../src/commands/handlers.ts';
-import { registerAgent } from '../../src/commands/register-agent.ts';
-import { submitTask } from '../../src/commands/submit-task.ts';
+import { submitTask } from '../../src/commands/task/submit-task.ts';
 import { createAgentCardSource } from '../../src/dispatch/agent-cards.ts';
 import { createDispatcher, type Dispatcher, type DispatcherOptions } from '../../src/dispatch/dispatcher.ts';
 import { type AttemptJob, createQueues } from '../../src/dispatch/queue.ts';

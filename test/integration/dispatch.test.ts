@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { cancelTask } from '../../src/commands/cancel-task.ts';
-import { completeAttempt, failAttempt } from '../../src/commands/close-attempt.ts';
-import { deregisterAgent } from '../../src/commands/deregister-agent.ts';
+import { deregisterAgent } from '../../src/commands/agent/deregister-agent.ts';
+import { cancelTask } from '../../src/commands/task/cancel-task.ts';
+import { completeAttempt, failAttempt } from '../../src/commands/task/close-attempt.ts';
 import type { EventStore } from '../../src/eventstore/event-store.ts';
 import { unavailable } from '../../src/platform/errors.ts';
 import { caller, commandsOn, DispatchTest } from './dispatch-setup.ts';

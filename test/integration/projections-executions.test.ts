@@ -3,17 +3,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { cancelExecution } from '../../src/commands/cancel-execution.ts';
-import { handOverCompensation, retryCompensation, skipCompensation } from '../../src/commands/compensation-desk.ts';
 import type { Commands } from '../../src/commands/context.ts';
-import { forkExecution } from '../../src/commands/fork-execution.ts';
-import { migrateExecutions } from '../../src/commands/migrate-executions.ts';
-import { pauseExecution } from '../../src/commands/pause-execution.ts';
-import { resumeExecution } from '../../src/commands/resume-execution.ts';
-import { archiveWorkflow, deprecateWorkflow } from '../../src/commands/retire-workflow.ts';
-import { retryExecution } from '../../src/commands/retry-execution.ts';
-import { signalExecution } from '../../src/commands/signal-execution.ts';
-import { skipStep } from '../../src/commands/skip-step.ts';
+import { cancelExecution } from '../../src/commands/execution/cancel-execution.ts';
+import {
+  handOverCompensation,
+  retryCompensation,
+  skipCompensation,
+} from '../../src/commands/execution/compensation-desk.ts';
+import { forkExecution } from '../../src/commands/execution/fork-execution.ts';
+import { migrateExecutions } from '../../src/commands/execution/migrate-executions.ts';
+import { pauseExecution } from '../../src/commands/execution/pause-execution.ts';
+import { resumeExecution } from '../../src/commands/execution/resume-execution.ts';
+import { retryExecution } from '../../src/commands/execution/retry-execution.ts';
+import { signalExecution } from '../../src/commands/execution/signal-execution.ts';
+import { skipStep } from '../../src/commands/execution/skip-step.ts';
+import { archiveWorkflow, deprecateWorkflow } from '../../src/commands/workflow/retire-workflow.ts';
 import { migrate } from '../../src/platform/migrate.ts';
 import { countDeadLetters } from '../../src/projections/dead-letters/queries.ts';
 import { countAtDesk, countDebts, getDebts, listDebts } from '../../src/projections/executions/debts.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/platform/clock.ts';
 import { createPool } from '../../src/platform/postgres.ts';
-import { Freshness } from '../../src/projections/freshness.ts';
+import { Freshness } from '../../src/projections/runner/freshness.ts';
 import { getTask } from '../../src/projections/tasks/queries.ts';
 import { event, newTaskId, quiet, TENANT, until, World } from './projections-support.ts';
 

@@ -5,7 +5,7 @@ import type { DomainEvent } from '../../src/domain/events.ts';
 import { createEsdbEventStore } from '../../src/eventstore/esdb-event-store.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { projectors } from '../../src/projections/registry.ts';
-import { verifyProjection } from '../../src/projections/verify.ts';
+import { verifyProjection } from '../../src/projections/runner/verify.ts';
 import { freshEventStore } from '../support/servers.ts';
 import { event, newTaskId, pause, quiet, World } from './projections-support.ts';
 

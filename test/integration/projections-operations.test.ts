@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DomainEvent } from '../../src/domain/events.ts';
 import type { ProjectionContext } from '../../src/projections/context.ts';
-import { listProjections } from '../../src/projections/overview.ts';
-import { rebuildProjection } from '../../src/projections/rebuild.ts';
+import { listProjections } from '../../src/projections/runner/overview.ts';
+import { rebuildProjection } from '../../src/projections/runner/rebuild.ts';
+import { verifyProjection } from '../../src/projections/runner/verify.ts';
 import { countTasks } from '../../src/projections/tasks/queries.ts';
-import { verifyProjection } from '../../src/projections/verify.ts';
 import { event, newTaskId, pause, TENANT, until, World } from './projections-support.ts';
 
 let world: World;

@@ -3,9 +3,9 @@ import { countOpenTasks, getAgent, listAgents } from '../../src/projections/agen
 import { getAssignments, listAssignments } from '../../src/projections/assignments/queries.ts';
 import { listAuditLog } from '../../src/projections/audit-log/queries.ts';
 import { snake } from '../../src/projections/database.ts';
-import { parkedEventsTable } from '../../src/projections/parked.ts';
 import { schemaOf } from '../../src/projections/projector.ts';
 import { projectors } from '../../src/projections/registry.ts';
+import { parkedEventsTable } from '../../src/projections/runner/parked.ts';
 import { getTaskStats } from '../../src/projections/task-stats/queries.ts';
 import { at, event, newTaskId, TENANT, World } from './projections-support.ts';
 

@@ -4,7 +4,7 @@ import type { StoredEvent } from '../../src/eventstore/event-store.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { defineTable, type Fold, type Projector } from '../../src/projections/projector.ts';
 import { projectors } from '../../src/projections/registry.ts';
-import { retryParked } from '../../src/projections/retry-parked.ts';
+import { retryParked } from '../../src/projections/runner/retry-parked.ts';
 import { tasksProjector } from '../../src/projections/tasks/projector.ts';
 import { countTasks, getTask } from '../../src/projections/tasks/queries.ts';
 import { event, newTaskId, pause, quiet, TENANT, until, World } from './projections-support.ts';

@@ -13,7 +13,7 @@ import { createLogger } from '../../src/platform/logger.ts';
 import { createPool } from '../../src/platform/postgres.ts';
 import type { Projector } from '../../src/projections/projector.ts';
 import { projectors } from '../../src/projections/registry.ts';
-import { ProjectionRunner, type RunnerOptions } from '../../src/projections/runner.ts';
+import { ProjectionRunner, type RunnerOptions } from '../../src/projections/runner/runner.ts';
 import { freshDatabase } from '../support/servers.ts';
 
 export const TENANT = 'default';

@@ -6,7 +6,7 @@ import { systemClock } from '../../src/platform/clock.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { createPool } from '../../src/platform/postgres.ts';
 import { projectors } from '../../src/projections/registry.ts';
-import { ProjectionRunner } from '../../src/projections/runner.ts';
+import { ProjectionRunner } from '../../src/projections/runner/runner.ts';
 
 const logger = createLogger('silent');
 const store = createEsdbEventStore(process.env['EVENTSTORE'] as string, { clock: systemClock, logger });

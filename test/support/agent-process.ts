@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { AgentCall } from '../../src/simulation/invariants.ts';
+import type { AgentCall } from '../../src/invariants/invariants.ts';
 
 const MAIN = fileURLToPath(new URL('./agent-main.ts', import.meta.url));
 

@@ -1,7 +1,7 @@
-import { completeAttempt, failAttempt } from '../../src/commands/close-attempt.ts';
 import type { Caller, Commands } from '../../src/commands/context.ts';
-import { publishWorkflow } from '../../src/commands/publish-workflow.ts';
-import { startExecution } from '../../src/commands/start-execution.ts';
+import { startExecution } from '../../src/commands/execution/start-execution.ts';
+import { completeAttempt, failAttempt } from '../../src/commands/task/close-attempt.ts';
+import { publishWorkflow } from '../../src/commands/workflow/publish-workflow.ts';
 import type { Running } from '../../src/domain/execution/state.ts';
 import { executionStream } from '../../src/domain/ids.ts';
 import type { Json } from '../../src/domain/json.ts';

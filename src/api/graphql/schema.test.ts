@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { printSchema } from './graphql-js.ts';
+import { printSchema } from './kit/graphql-js.ts';
 import { createSchema } from './schema.ts';
 
 describe('the public schema', () => {

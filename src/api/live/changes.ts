@@ -4,7 +4,7 @@ import type { Json } from '../../domain/json.ts';
 import type { PoolEvent } from '../../domain/pool/events.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';
 import type { Position, StoredEvent } from '../../eventstore/event-store.ts';
-import { entryOfAssignment, entryOfEvent, type TimelineEntry } from '../graphql/timeline.ts';
+import { entryOfAssignment, entryOfEvent, type TimelineEntry } from '../graphql/tasks/timeline.ts';
 
 export type AgentChange = {
   readonly position: Position;

@@ -3,7 +3,7 @@ import type { ExecutionStreamEvent } from '../../domain/execution/evolve.ts';
 import type { Json } from '../../domain/json.ts';
 import { decodeEvent, UnknownSchemaVersion } from '../../eventstore/codec.ts';
 import type { Position, Revision, StoredEvent } from '../../eventstore/event-store.ts';
-import { summaryOf as summaryOfTask } from '../graphql/timeline.ts';
+import { summaryOf as summaryOfTask } from '../graphql/tasks/timeline.ts';
 import type { Concern } from './changes.ts';
 
 /** One event of an execution's stream: its own, or one of the lifecycle of a task that it runs. */

@@ -1,18 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventsOf, pauseAndResume, startGate } from '../../../test/support/execution-fixtures.ts';
 import { commandsOver, fakeClock, fakeRandom } from '../../../test/support/fake-ports.ts';
-import { eventsOf, pauseAndResume, startGate } from '../../../test/unit/execution-fixtures.ts';
-import { cancelTask } from '../../commands/cancel-task.ts';
 import type { Commands } from '../../commands/context.ts';
-import { publishWorkflow } from '../../commands/publish-workflow.ts';
-import { reportProgress } from '../../commands/report-progress.ts';
-import { startExecution } from '../../commands/start-execution.ts';
-import { submitTask } from '../../commands/submit-task.ts';
+import { startExecution } from '../../commands/execution/start-execution.ts';
+import { cancelTask } from '../../commands/task/cancel-task.ts';
+import { reportProgress } from '../../commands/task/report-progress.ts';
+import { submitTask } from '../../commands/task/submit-task.ts';
+import { publishWorkflow } from '../../commands/workflow/publish-workflow.ts';
 import { executionStream, taskStream } from '../../domain/ids.ts';
 import type { EventStore, Position } from '../../eventstore/event-store.ts';
 import { LogFeed } from '../../eventstore/log-feed.ts';
 import { createMemoryEventStore } from '../../eventstore/memory-event-store.ts';
 import { createLogger } from '../../platform/logger.ts';
-import type { TimelineEntry } from '../graphql/timeline.ts';
+import type { TimelineEntry } from '../graphql/tasks/timeline.ts';
 import { Hub } from './hub.ts';
 import type { Interest } from './topic.ts';
 

@@ -3,7 +3,7 @@ import type { LogFeed } from '../../eventstore/log-feed.ts';
 import { unavailable } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { EdgeError } from '../errors.ts';
-import type { TimelineEntry } from '../graphql/timeline.ts';
+import type { TimelineEntry } from '../graphql/tasks/timeline.ts';
 import { type AgentChange, agentConcerns, taskConcerns } from './changes.ts';
 import { type ExecutionChange, executionConcerns } from './execution-changes.ts';
 import { eventsFrom, revisionAfter } from './stream-history.ts';

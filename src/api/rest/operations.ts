@@ -1,17 +1,17 @@
 import { z } from 'zod';
-import { cancelExecution } from '../../commands/cancel-execution.ts';
 import { type Accepted, type Caller, type Commands, parseInput } from '../../commands/context.ts';
-import { pauseExecution } from '../../commands/pause-execution.ts';
-import { publishWorkflow } from '../../commands/publish-workflow.ts';
-import { resumeExecution } from '../../commands/resume-execution.ts';
-import { startExecution } from '../../commands/start-execution.ts';
+import { cancelExecution } from '../../commands/execution/cancel-execution.ts';
+import { pauseExecution } from '../../commands/execution/pause-execution.ts';
+import { resumeExecution } from '../../commands/execution/resume-execution.ts';
+import { startExecution } from '../../commands/execution/start-execution.ts';
+import { publishWorkflow } from '../../commands/workflow/publish-workflow.ts';
 import { CancelExecutionInput, PauseExecutionInput, StartExecutionInput } from '../../domain/execution/commands.ts';
 import { ExecutionId, executionStream, WorkflowName } from '../../domain/ids.ts';
 import { WorkflowDefinition } from '../../domain/workflow/definition.ts';
 import type { Position } from '../../eventstore/event-store.ts';
 import { notFound } from '../../platform/errors.ts';
+import { PositionText } from '../edge/query-string.ts';
 import { EdgeError } from '../errors.ts';
-import { PositionText } from '../query-string.ts';
 import { ExecutionStatusView, executionStatusOf } from './execution-status.ts';
 import { acceptedByExecution, acceptedByWorkflow } from './rejection.ts';
 

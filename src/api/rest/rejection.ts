@@ -2,7 +2,7 @@ import type { ExecutionRejection } from '../../domain/execution/decider.ts';
 import type { Result } from '../../domain/result.ts';
 import type { WorkflowRejection } from '../../domain/workflow/decider.ts';
 import { AppError } from '../../platform/errors.ts';
-import { isOwnRejection, messageOfExecution, messageOfWorkflow } from '../graphql/execution-rejections.ts';
+import { isOwnRejection, messageOfExecution, messageOfWorkflow } from '../graphql/executions/execution-rejections.ts';
 
 const rejected = (message: string, details: ExecutionRejection | WorkflowRejection): AppError =>
   new AppError('REJECTED', message, { details });

@@ -1,10 +1,10 @@
 import { type Request, type RequestHandler, Router } from 'express';
 import { z } from 'zod';
-import { callerOf } from '../caller.ts';
+import { callerOf } from '../edge/caller.ts';
+import { isForeign } from '../edge/host-guard.ts';
+import { hasBody, readJsonBody } from '../edge/json-body.ts';
+import { parseQuery } from '../edge/query-string.ts';
 import { EdgeError } from '../errors.ts';
-import { isForeign } from '../host-guard.ts';
-import { hasBody, readJsonBody } from '../json-body.ts';
-import { parseQuery } from '../query-string.ts';
 import { OPERATIONS, type Operation, type RestContext } from './operations.ts';
 import { isYaml, readYamlBody } from './yaml-body.ts';
 

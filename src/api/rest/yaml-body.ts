@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { type Alias, Composer, type Document, isAlias, isMap, isScalar, isSeq, Lexer, type Node, Parser } from 'yaml';
 import { findJsonIssue, type Json } from '../../domain/json.ts';
+import { MAX_BODY_BYTES, readTextBody } from '../edge/json-body.ts';
+import { MAX_BODY_DEPTH } from '../edge/json-scanner.ts';
 import { EdgeError, isEdgeCode } from '../errors.ts';
-import { MAX_BODY_BYTES, readTextBody } from '../json-body.ts';
-import { MAX_BODY_DEPTH } from '../json-scanner.ts';
 
 /** Reading YAML takes 2.5 ms per KiB of short keys (measured), in which nothing else happens. What is larger is to be sent as JSON. */
 export const MAX_YAML_BYTES = 64 * 1024;

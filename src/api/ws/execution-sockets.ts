@@ -6,11 +6,11 @@ import type { EventStore, Position } from '../../eventstore/event-store.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { notFound } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { callerOf } from '../caller.ts';
+import { callerOf } from '../edge/caller.ts';
+import { PositionText, parseQuery } from '../edge/query-string.ts';
 import { answerOf } from '../errors.ts';
 import type { ExecutionChange } from '../live/execution-changes.ts';
 import type { Hub } from '../live/hub.ts';
-import { PositionText, parseQuery } from '../query-string.ts';
 import { CLOSE, closeAll, createSocketServer, guarded, sent } from './guards.ts';
 import type { SocketEndpoint, Upgrade } from './upgrades.ts';
 

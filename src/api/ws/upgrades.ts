@@ -2,8 +2,8 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { notFound, unavailable } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { isForeign } from '../edge/host-guard.ts';
 import { answerOf, EdgeError } from '../errors.ts';
-import { isForeign } from '../host-guard.ts';
 import { MAX_SOCKETS, refuse } from './guards.ts';
 
 /** An upgrade that was asked for. */

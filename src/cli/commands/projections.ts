@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { ProjectionContext } from '../../projections/context.ts';
-import type { Verification } from '../../projections/verify.ts';
+import type { Verification } from '../../projections/runner/verify.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { Ended, EXIT, usageFailure } from '../failure.ts';
 import { type Column, duration, oneLine, status, table } from '../format.ts';
@@ -73,7 +73,7 @@ const chosen = ({ projectors }: ProjectionContext, names: readonly string[]): re
 type Rebuilt = { readonly name: string; readonly events: bigint; readonly tookMs: number };
 
 const rebuildOne = async (terminal: Terminal, context: ProjectionContext, name: string): Promise<Rebuilt> => {
-  const { rebuildProjection } = await import('../../projections/rebuild.ts');
+  const { rebuildProjection } = await import('../../projections/runner/rebuild.ts');
   const startedAt = performance.now();
   const bar = progressBar(terminal, `rebuilding ${name}`, 1_000);
   let events = 0n;
@@ -122,7 +122,7 @@ const verificationRows = (one: Verified): string[][] =>
   ]);
 
 const verify = async (terminal: Terminal, names: readonly string[], { json }: JsonOption): Promise<void> => {
-  const { verifyProjection } = await import('../../projections/verify.ts');
+  const { verifyProjection } = await import('../../projections/runner/verify.ts');
   const results = await withContext(terminal, async (context) => {
     const done: Verified[] = [];
     for (const name of chosen(context, names)) done.push({ name, ...(await verifyProjection(context, name)) });
@@ -136,7 +136,7 @@ const verify = async (terminal: Terminal, names: readonly string[], { json }: Js
 };
 
 const retry = async (terminal: Terminal, name: string, { json }: JsonOption): Promise<void> => {
-  const { retryParked } = await import('../../projections/retry-parked.ts');
+  const { retryParked } = await import('../../projections/runner/retry-parked.ts');
   const result = await withContext(terminal, (context) => retryParked(context, name));
   print(terminal, json, { name, ...result }, () => `${name}: ${result.retried} retried, ${result.remaining} parked\n`);
   if (result.remaining > 0) throw new Ended(EXIT.failed);

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { MAX_TASKS_PER_CALL } from '../../commands/submit-task.ts';
+import { MAX_TASKS_PER_CALL } from '../../commands/task/submit-task.ts';
 import { RetryPolicy } from '../../domain/retry.ts';
 import { STRATEGY_NAMES } from '../../domain/routing/strategies.ts';
 import type { InputIssue } from '../../platform/errors.ts';

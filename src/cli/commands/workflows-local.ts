@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
-import type { ValidWorkflow } from '../../commands/publish-workflow.ts';
+import type { ValidWorkflow } from '../../commands/workflow/publish-workflow.ts';
 import type { DefinitionIssue } from '../../domain/workflow/compile.ts';
 import { WorkflowDefinition } from '../../domain/workflow/definition.ts';
 import { readDocument } from '../definition-file.ts';

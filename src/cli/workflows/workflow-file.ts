@@ -1,4 +1,4 @@
-import { type ValidWorkflow, validateWorkflow } from '../../commands/publish-workflow.ts';
+import { type ValidWorkflow, validateWorkflow } from '../../commands/workflow/publish-workflow.ts';
 import type { DefinitionIssue } from '../../domain/workflow/compile.ts';
 import { type ImportedWorkflow, importWfFormat, type Recording } from '../../domain/workflow/import-wfformat.ts';
 import { AppError } from '../../platform/errors.ts';

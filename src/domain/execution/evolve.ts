@@ -1,6 +1,6 @@
 import type { Json } from '../json.ts';
-import { PersistentVector } from '../persistent-vector.ts';
 import { assertNever } from '../result.ts';
+import { PersistentVector } from '../structures/persistent-vector.ts';
 import { evolveTask, initialTask, type Task } from '../task/decider.ts';
 import type { AttemptError, TaskEvent } from '../task/events.ts';
 import { type Step, workflowOf } from '../workflow/compile.ts';

@@ -1,4 +1,4 @@
-import { PersistentVector } from '../persistent-vector.ts';
+import { PersistentVector } from '../structures/persistent-vector.ts';
 import { type Step, type Workflow, workflowOf } from '../workflow/compile.ts';
 import type { ExecutionEvent } from './events.ts';
 import { hasEnded, isSatisfied, newStep, type Running, type StepState, statusOf } from './state.ts';

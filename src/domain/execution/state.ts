@@ -1,5 +1,5 @@
 import type { Json } from '../json.ts';
-import { PersistentVector } from '../persistent-vector.ts';
+import { PersistentVector } from '../structures/persistent-vector.ts';
 import type { Task } from '../task/decider.ts';
 import type { AttemptError } from '../task/events.ts';
 import type { Workflow } from '../workflow/compile.ts';

@@ -2,9 +2,9 @@ import semver from 'semver';
 import type { AgentEvent, Capability, Health, Transport } from '../agent/events.ts';
 import type { ExecutionEvent } from '../execution/events.ts';
 import { isCompensation } from '../execution/unit.ts';
-import { IndexedHeap } from '../indexed-heap.ts';
 import { strategies } from '../routing/strategies.ts';
 import type { Candidate, RoutingStrategy, Scored } from '../routing/strategy.ts';
+import { IndexedHeap } from '../structures/indexed-heap.ts';
 import type { TaskEvent } from '../task/events.ts';
 import type { Assignment, Exclusion, PoolEvent, RoutingReason } from './events.ts';
 

@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { validateWorkflow } from '../../commands/publish-workflow.ts';
+import { validateWorkflow } from '../../commands/workflow/publish-workflow.ts';
 import type { Agent } from '../agent/agent-server.ts';
 import { definition } from './definition.ts';
 import { STEPS, type Step, WORKERS } from './steps.ts';

@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
-import { deregisterAgent } from '../../commands/deregister-agent.ts';
-import { registerAgent } from '../../commands/register-agent.ts';
+import { deregisterAgent } from '../../commands/agent/deregister-agent.ts';
+import { registerAgent } from '../../commands/agent/register-agent.ts';
 import { DEFAULT_TENANT } from '../../domain/ids.ts';
 import type { Baton } from '../../main.ts';
 import { AppError } from '../../platform/errors.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { validateWorkflow } from '../../commands/publish-workflow.ts';
+import { validateWorkflow } from '../../commands/workflow/publish-workflow.ts';
 
 /** The compiler copies no YAML: sources and dist, equally deep, both read the one in the sources. */
 const FILE = new URL('../../../src/examples/csrd-report/definition.yaml', import.meta.url);

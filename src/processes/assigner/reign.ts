@@ -1,6 +1,6 @@
-import { expireTask, failAttempt, markOutcomeUnknown } from '../../commands/close-attempt.ts';
 import type { Caller, Commands } from '../../commands/context.ts';
-import { releaseTask } from '../../commands/release-task.ts';
+import { expireTask, failAttempt, markOutcomeUnknown } from '../../commands/task/close-attempt.ts';
+import { releaseTask } from '../../commands/task/release-task.ts';
 import type { AttemptJob, AttemptOffers } from '../../dispatch/queue.ts';
 import { taskOf } from '../../domain/execution/decider.ts';
 import { agentStream, executionStream, poolStream, taskStream } from '../../domain/ids.ts';

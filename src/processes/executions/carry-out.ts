@@ -1,8 +1,8 @@
-import { cancelExecution } from '../../commands/cancel-execution.ts';
 import type { Caller, Commands } from '../../commands/context.ts';
-import { closeChild, expireExecution, wakeStep } from '../../commands/follow-execution.ts';
-import { startChildExecution } from '../../commands/start-execution.ts';
-import { isNoWorkflow } from '../../commands/workflow-version.ts';
+import { cancelExecution } from '../../commands/execution/cancel-execution.ts';
+import { closeChild, expireExecution, wakeStep } from '../../commands/execution/follow-execution.ts';
+import { startChildExecution } from '../../commands/execution/start-execution.ts';
+import { isNoWorkflow } from '../../commands/workflow/workflow-version.ts';
 import { executionStream } from '../../domain/ids.ts';
 import { assertNever } from '../../domain/result.ts';
 import type { DueWork } from './wait-book.ts';

@@ -1,6 +1,6 @@
 import type { ExecutionEvent } from '../../domain/execution/events.ts';
-import { IndexedHeap } from '../../domain/indexed-heap.ts';
 import type { Json } from '../../domain/json.ts';
+import { IndexedHeap } from '../../domain/structures/indexed-heap.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
 
 type ChildOutcome =

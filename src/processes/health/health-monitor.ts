@@ -1,8 +1,8 @@
-import { changeAgentHealth } from '../../commands/change-agent-health.ts';
+import { changeAgentHealth } from '../../commands/agent/change-agent-health.ts';
+import { deregisterAgent } from '../../commands/agent/deregister-agent.ts';
 import type { Caller, Commands } from '../../commands/context.ts';
-import { deregisterAgent } from '../../commands/deregister-agent.ts';
 import type { AgentEvent, Health } from '../../domain/agent/events.ts';
-import { judgeSilence } from '../../domain/health/judge.ts';
+import { judgeSilence } from '../../domain/agent/health.ts';
 import { agentStream } from '../../domain/ids.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';
 import type { StoredEvent } from '../../eventstore/event-store.ts';

@@ -1,0 +1,46 @@
+import type { Request, RequestHandler } from 'express';
+import { z } from 'zod';
+import { parseInput } from '../../commands/context.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { notFound, unavailable } from '../../platform/errors.ts';
+import type { AgentDirectory } from './agent-directory.ts';
+import { callerOf } from './caller.ts';
+import { hasBody, readJsonBody } from './json-body.ts';
+
+const Heartbeat = z.strictObject({
+  /** Share of its capacity that the agent uses. */
+  load: z.number().min(0).max(1).optional(),
+  /** Share of its calls that failed lately. */
+  errorRate: z.number().min(0).max(1).optional(),
+});
+export type Heartbeat = z.output<typeof Heartbeat>;
+
+const MAX_HEARTBEAT_BYTES = 4_096;
+
+/** Where heartbeats go. Errors: rejects when the store is away. */
+export type HeartbeatSink = {
+  beat(tenant: string, agentId: string, nowMs: number, signs?: Heartbeat): Promise<void>;
+};
+
+const signsOf = async (request: Request): Promise<Heartbeat | undefined> => {
+  if (!hasBody(request)) return undefined;
+  const body = await readJsonBody(request, MAX_HEARTBEAT_BYTES);
+  return parseInput(Heartbeat, body);
+};
+
+/** A sign of life of an agent: 204, or 404 for an agent that is not registered. */
+export const heartbeat =
+  ({ directory, sink, clock }: { directory: AgentDirectory; sink: HeartbeatSink; clock: Clock }): RequestHandler =>
+  async (request, response) => {
+    const agentId = request.params['id'] as string;
+    const { tenant } = callerOf({ header: (name) => request.headers[name] as string | undefined });
+    const signs = await signsOf(request);
+    const known = directory.has(tenant, agentId);
+    if (!(known === true || (await known))) throw notFound('agent', JSON.stringify(agentId));
+    try {
+      await sink.beat(tenant, agentId, clock.now(), signs);
+    } catch (error) {
+      throw unavailable('heartbeats cannot be taken now', error);
+    }
+    response.writeHead(204).end();
+  };

@@ -1,0 +1,112 @@
+import type { Capability } from '../../../domain/agent/events.ts';
+import type { Position } from '../../../eventstore/event-store.ts';
+import { type AgentFilter, countAgents, listAgents } from '../../../projections/agents/queries.ts';
+import type { AgentRow, AgentStatus } from '../../../projections/agents/table.ts';
+import type { Builder } from '../kit/builder.ts';
+import { withoutNulls } from '../kit/command-field.ts';
+import { type AddConnection, AFTER, AT_LEAST, FIRST, readConnection } from '../kit/connection.ts';
+import type { ApiContext } from '../kit/context.ts';
+import { type Enums, enumValues } from '../kit/enums.ts';
+import type { SharedTypes } from '../kit/shared-types.ts';
+
+const AGENT_STATUSES = ['active', 'draining', 'deregistered'] as const satisfies readonly AgentStatus[];
+
+const loadAgent = async ({ reads }: ApiContext, id: string, atLeast?: Position | null): Promise<AgentRow | null> => {
+  await reads.atLeast(atLeast);
+  return reads.agents.load(id);
+};
+
+export const addAgentTypes = (builder: Builder, enums: Enums, { Money }: SharedTypes) => {
+  const AgentStatus = builder.enumType('AgentStatus', {
+    description: 'ACTIVE takes work, DRAINING finishes what it holds, DEREGISTERED is out.',
+    values: enumValues(AGENT_STATUSES),
+  });
+  const CapabilityType = builder.objectRef<Capability>('Capability').implement({
+    fields: (t) => ({ name: t.exposeString('name'), version: t.exposeString('version') }),
+  });
+  const Agent = builder.objectRef<AgentRow>('Agent').implement({
+    fields: (t) => ({
+      id: t.exposeID('agentId'),
+      pool: t.exposeString('pool'),
+      name: t.exposeString('name'),
+      description: t.exposeString('description', { nullable: true }),
+      status: t.expose('status', { type: AgentStatus }),
+      statusReason: t.exposeString('statusReason', { nullable: true }),
+      health: t.expose('health', { type: enums.Health }),
+      healthReason: t.exposeString('healthReason', { nullable: true }),
+      healthChangedAt: t.expose('healthChangedAt', { type: 'DateTime', nullable: true }),
+      capabilities: t.field({ type: [CapabilityType], resolve: (agent) => agent.capabilities }),
+      transport: t.exposeString('transport', { description: '`a2a` over the network, or `local`.' }),
+      cardUrl: t.exposeString('cardUrl', { nullable: true }),
+      card: t.expose('card', {
+        type: 'JSON',
+        nullable: true,
+        description: 'The agent card as it was read at registration. Data of a third party.',
+      }),
+      delivery: t.expose('delivery', { type: enums.Delivery }),
+      maxConcurrency: t.exposeInt('maxConcurrency'),
+      openTasks: t.int({
+        description: 'Tasks that it holds now.',
+        resolve: ({ agentId }, _, { reads }) => reads.openTasks.load(agentId),
+      }),
+      heartbeatIntervalMs: t.exposeInt('heartbeatIntervalMs', { nullable: true }),
+      costPerCall: t.expose('costPerCall', { type: Money, nullable: true }),
+      labels: t.expose('labels', { type: 'JSON' }),
+      registeredAt: t.expose('registeredAt', { type: 'DateTime' }),
+      updatedAt: t.expose('updatedAt', { type: 'DateTime' }),
+      drainStartedAt: t.expose('drainStartedAt', { type: 'DateTime', nullable: true }),
+      deregisteredAt: t.expose('deregisteredAt', { type: 'DateTime', nullable: true }),
+      position: t.expose('updatedPosition', { type: 'Position', description: 'Of the last event of this agent.' }),
+    }),
+  });
+  return { Agent, AgentStatus, loadAgent };
+};
+
+export type AgentTypes = ReturnType<typeof addAgentTypes>;
+
+export const addAgentQueries = (
+  builder: Builder,
+  enums: Enums,
+  { Agent, AgentStatus }: AgentTypes,
+  addConnection: AddConnection,
+): void => {
+  const AgentFilterInput = builder.inputType('AgentFilter', {
+    fields: (t) => ({
+      statuses: t.field({ type: [AgentStatus] }),
+      healths: t.field({ type: [enums.Health] }),
+      pool: t.string(),
+      capability: t.string({ description: 'Name of a capability it has.' }),
+      labels: t.field({ type: 'JSON', description: 'Name to value; all of them.' }),
+      text: t.string({ description: 'Part of its id, name or description; case does not matter.' }),
+    }),
+  });
+  const AgentConnection = addConnection('Agent', Agent);
+  builder.queryFields((t) => ({
+    agent: t.field({
+      type: Agent,
+      nullable: true,
+      args: { id: t.arg.id({ required: true }), atLeast: t.arg(AT_LEAST) },
+      resolve: (_, { id, atLeast }, context) => loadAgent(context, id, atLeast),
+    }),
+    agents: t.field({
+      type: AgentConnection,
+      description: 'Newest registration first.',
+      args: {
+        filter: t.arg({ type: AgentFilterInput }),
+        first: t.arg.int(FIRST),
+        after: t.arg.string(AFTER),
+        atLeast: t.arg(AT_LEAST),
+      },
+      resolve: (_, args, context) => {
+        const { pool, tenant } = context.reads;
+        const filter = withoutNulls(args.filter ?? {}) as AgentFilter;
+        return readConnection(
+          context,
+          args,
+          (page) => listAgents(pool, tenant, filter, page),
+          () => countAgents(pool, tenant, filter),
+        );
+      },
+    }),
+  }));
+};

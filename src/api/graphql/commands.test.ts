@@ -1,0 +1,303 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { REGISTER, SUBMIT, startApi, type TestApi } from '../../../test/support/api-harness.ts';
+import { commandsOver } from '../../../test/support/fake-ports.ts';
+import type { EventStore } from '../../eventstore/event-store.ts';
+import { RevisionConflict } from '../../eventstore/event-store.ts';
+import { unavailable } from '../../platform/errors.ts';
+
+let api: TestApi;
+beforeEach(async () => {
+  api = await startApi();
+});
+afterEach(() => api.stop());
+
+const types = async (): Promise<string[]> => (await api.events()).map(({ type }) => type);
+
+const submit = async (input: object = {}, key?: string): Promise<string> => {
+  const { body } = await api.post(SUBMIT, { input: { capability: 'echo', ...input }, key });
+  return body.data.submitTask.taskId;
+};
+
+const REJECTION = '... on TaskRejected { reason message status attempt currentAttempt deadlineAt }';
+const cancel = (taskId: string) =>
+  api.post(
+    `mutation ($id: ID!) { cancelTask(taskId: $id, reason: "enough") { ... on TaskAccepted { taskId } ${REJECTION} } }`,
+    {
+      id: taskId,
+    },
+  );
+
+describe('submitting a task', () => {
+  it('records it with who, when and why, and answers with its place in the log', async () => {
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const { body } = await api.post(
+      SUBMIT,
+      { input: { capability: 'echo', input: { a: [1, null] }, tags: ['x'] } },
+      { traceparent },
+    );
+    const [event] = await api.events();
+    expect(body.data.submitTask).toEqual({
+      taskId: (event!.data as { taskId: string }).taskId,
+      position: String(event!.position),
+      repeated: false,
+    });
+    expect(event).toMatchObject({
+      type: 'TaskSubmitted',
+      data: { capability: 'echo', input: { a: [1, null] }, tags: ['x'], pool: 'default', priority: 3 },
+      metadata: { tenant: 'default', actor: 'anonymous', traceparent },
+    });
+  });
+
+  it('takes null for left out', async () => {
+    await submit({ versionRange: null, retry: { kind: null, maxAttempts: 5 }, input: null });
+    const [event] = await api.events();
+    expect(event?.data).toMatchObject({ input: null, retry: { kind: 'exponential', maxAttempts: 5 } });
+    expect(event?.data).not.toHaveProperty('versionRange');
+  });
+
+  it('is refused as a rejection when its deadline has passed, and records nothing', async () => {
+    const deadlineAt = '2020-01-01T00:00:00Z';
+    const { status, body } = await api.post(SUBMIT, { input: { capability: 'echo', deadlineAt } });
+    expect(status).toBe(200);
+    expect(body.data.submitTask).toMatchObject({ reason: 'DeadlinePassed', deadlineAt: '2020-01-01T00:00:00.000Z' });
+    expect(await types()).toEqual([]);
+  });
+
+  it('names every bad field with its limit and what was seen', async () => {
+    const { status, body } = await api.post(SUBMIT, {
+      input: { capability: 'a b', priority: 6, retry: { maxAttempts: 0 }, versionRange: '>1 ||' },
+    });
+    expect(status).toBe(400);
+    expect(body.errors[0].extensions.issues).toEqual([
+      expect.objectContaining({ pointer: '/input/capability', code: 'BAD_FORMAT' }),
+      expect.objectContaining({ pointer: '/input/versionRange', code: 'BAD_VERSION_RANGE' }),
+      expect.objectContaining({
+        pointer: '/input/priority',
+        code: 'OUT_OF_RANGE',
+        message: expect.stringContaining('got 6'),
+      }),
+      expect.objectContaining({ pointer: '/input/retry/maxAttempts', code: 'OUT_OF_RANGE' }),
+    ]);
+    expect(await types()).toEqual([]);
+  });
+});
+
+describe('a key for an intent', () => {
+  it('gives the same task to the same body, and refuses another', async () => {
+    const first = await api.post(SUBMIT, { input: { capability: 'echo' }, key: 'k' });
+    const again = await api.post(SUBMIT, { input: { capability: 'echo', priority: 3 }, key: 'k' });
+    expect(again.body.data.submitTask).toEqual({ ...first.body.data.submitTask, repeated: true });
+    const other = await api.post(SUBMIT, { input: { capability: 'other' }, key: 'k' });
+    expect(other).toMatchObject({ status: 422, code: 'IDEMPOTENCY_KEY_REUSED' });
+    expect(await types()).toEqual(['TaskSubmitted']);
+  });
+
+  it('may come as a header, bare or quoted, and then names the whole request', async () => {
+    const twice = `mutation {
+      submitTask(input: { capability: "a" }) { ... on TaskAccepted { taskId } }
+      second: submitTask(input: { capability: "b" }) { ... on TaskAccepted { taskId } }
+    }`;
+    const first = await api.post(twice, {}, { 'idempotency-key': '"req-1"' });
+    const again = await api.post(twice, {}, { 'idempotency-key': 'req-1' });
+    expect(again.body.data).toEqual(first.body.data);
+    expect(await types()).toEqual(['TaskSubmitted', 'TaskSubmitted']);
+  });
+
+  it.each(['x'.repeat(256), 'é', 'a\u0001'])('is refused when it is no key: %.20s', async (key) => {
+    const { status, body } = await api.post(SUBMIT, { input: { capability: 'echo' }, key });
+    expect(status).toBe(400);
+    expect(body.errors[0].extensions.issues).toMatchObject([
+      { pointer: '/idempotencyKey', code: 'BAD_IDEMPOTENCY_KEY' },
+    ]);
+  });
+});
+
+describe('submitting many tasks', () => {
+  const MANY = `mutation ($tasks: [SubmitTasksItemInput!]!, $key: String) {
+    submitTasks(tasks: $tasks, idempotencyKey: $key) {
+      acceptedCount position
+      items { index accepted { taskId position repeated } error { code message issues { pointer code } } }
+    }
+  }`;
+  const good = { task: { capability: 'echo' } };
+
+  it('tells of each by itself', async () => {
+    const tasks = [
+      good,
+      { task: { capability: '' } },
+      { task: { capability: 'echo', deadlineAt: '2020-01-01T00:00:00Z' } },
+    ];
+    const { body } = await api.post(MANY, { tasks });
+    const { items, acceptedCount, position } = body.data.submitTasks;
+    expect(acceptedCount).toBe(1);
+    expect(position).toBe(items[0].accepted.position);
+    expect(items.map(({ error }: { error: { code: string } | null }) => error?.code)).toEqual([
+      undefined,
+      'BAD_USER_INPUT',
+      'DeadlinePassed',
+    ]);
+    expect(items[1].error.issues).toEqual([{ pointer: '/capability', code: 'BAD_FORMAT' }]);
+    expect(await types()).toEqual(['TaskSubmitted']);
+  });
+
+  it('may be repeated as a whole under one key', async () => {
+    const tasks = [good, { ...good, idempotencyKey: 'own' }];
+    const first = await api.post(MANY, { tasks, key: 'bulk' });
+    const again = await api.post(MANY, { tasks, key: 'bulk' });
+    const ids = (answer: typeof first) =>
+      answer.body.data.submitTasks.items.map(({ accepted }: { accepted: { taskId: string } }) => accepted.taskId);
+    expect(ids(again)).toEqual(ids(first));
+    expect(await types()).toEqual(['TaskSubmitted', 'TaskSubmitted']);
+    expect(await submit({}, 'own')).toBe(ids(first)[1]);
+  });
+
+  it('takes a thousand and not one more', async () => {
+    const list = (length: number) => Array.from({ length }, () => good);
+    expect((await api.post(MANY, { tasks: list(1_000) })).body.data.submitTasks.acceptedCount).toBe(1_000);
+    expect(await api.post(MANY, { tasks: list(1_001) })).toMatchObject({ status: 400, code: 'BAD_USER_INPUT' });
+    expect(await api.post(MANY, { tasks: [] })).toMatchObject({ status: 400, code: 'BAD_USER_INPUT' });
+    expect(await types()).toHaveLength(1_000);
+  });
+});
+
+describe('commands of a task', () => {
+  it('end in a rejection with its facts when the task is in another state', async () => {
+    const taskId = await submit();
+    expect((await cancel(taskId)).body.data.cancelTask).toEqual({ taskId });
+    expect((await cancel(taskId)).body.data.cancelTask).toMatchObject({
+      reason: 'TaskNotCancellable',
+      status: 'cancelled',
+    });
+    const progress = await api.post(
+      `mutation ($id: ID!) { reportProgress(taskId: $id, attempt: 1, percent: 50) { ${REJECTION} } }`,
+      {
+        id: taskId,
+      },
+    );
+    expect(progress.body.data.reportProgress).toMatchObject({ reason: 'TaskNotRunning', status: 'cancelled' });
+    const redrive = await api.post(`mutation ($id: ID!) { redriveTask(taskId: $id) { ${REJECTION} } }`, { id: taskId });
+    expect(redrive.body.data.redriveTask).toMatchObject({ reason: 'TaskNotRedrivable', status: 'cancelled' });
+    expect(await types()).toEqual(['TaskSubmitted', 'TaskCancelled']);
+  });
+
+  it('name the current attempt to one that is stale', async () => {
+    const taskId = await submit();
+    const { body } = await api.post(
+      `mutation ($id: ID!) { reportProgress(taskId: $id, attempt: 2, percent: 1) { ${REJECTION} } }`,
+      {
+        id: taskId,
+      },
+    );
+    expect(body.data.reportProgress).toMatchObject({ reason: 'StaleAttempt', attempt: 2, currentAttempt: 1 });
+  });
+
+  it.each(['nope', '', '00000000-0000-4000-8000-000000000000', '../x', 'x'.repeat(10_000)])(
+    'find no task under %.40s',
+    async (id) => expect(await cancel(id)).toMatchObject({ status: 404, code: 'NOT_FOUND' }),
+  );
+});
+
+describe('commands of an agent', () => {
+  const agent = { agentId: 'a1', capabilities: [{ name: 'echo', version: '1.2.0' }], labels: { zone: 'eu' } };
+
+  it('register it once; the same profile again records nothing', async () => {
+    const first = await api.post(REGISTER, {
+      input: { ...agent, costPerCall: { currency: 'EUR', micros: 9_000_000_000 } },
+    });
+    expect(first.body.data.registerAgent).toMatchObject({ agentId: 'a1', repeated: false });
+    const again = await api.post(REGISTER, {
+      input: { ...agent, costPerCall: { currency: 'EUR', micros: 9_000_000_000 } },
+    });
+    expect(again.body.data.registerAgent).toEqual({ ...first.body.data.registerAgent, repeated: true });
+    const other = await api.post(REGISTER, { input: { ...agent, maxConcurrency: 1 } });
+    expect(other.body.data.registerAgent.reason).toBe('AgentAlreadyRegistered');
+    expect(await types()).toEqual(['AgentRegistered']);
+  });
+
+  it('change, drain and deregister it', async () => {
+    await api.post(REGISTER, { input: agent });
+    const { body } = await api.post(`mutation {
+      updateAgent(agentId: "a1", input: { maxConcurrency: 3 }) { ... on AgentAccepted { agentId } }
+      drainAgent(agentId: "a1", reason: "update") { ... on AgentAccepted { agentId } }
+      again: drainAgent(agentId: "a1") { ... on AgentRejected { reason } }
+      deregisterAgent(agentId: "a1") { ... on AgentAccepted { agentId } }
+    }`);
+    expect(body.data.again).toEqual({ reason: 'AgentAlreadyDraining' });
+    expect(await types()).toEqual(['AgentRegistered', 'AgentReconfigured', 'AgentDrainStarted', 'AgentDeregistered']);
+  });
+
+  it('keep the profile when null is given for a field that cannot be cleared', async () => {
+    await api.post(REGISTER, { input: agent });
+    await api.post(
+      'mutation { updateAgent(agentId: "a1", input: { name: null, labels: { zone: "us" } }) { __typename } }',
+    );
+    expect((await api.events()).at(-1)?.data).toMatchObject({ name: 'a1', labels: { zone: 'us' } });
+  });
+
+  it('need an address with a card, or capabilities', async () => {
+    const none = await api.post(REGISTER, { input: { agentId: 'a2' } });
+    expect(none.body.errors[0].extensions.issues).toMatchObject([{ pointer: '/input/capabilities', code: 'REQUIRED' }]);
+    const card = await api.post(REGISTER, { input: { agentId: 'a2', cardUrl: 'ftp://example.org' } });
+    expect(card.body.errors[0].extensions.issues).toMatchObject([{ pointer: '/input/cardUrl' }]);
+  });
+});
+
+describe('a log that fails', () => {
+  const over = async (append: EventStore['append']) => {
+    const broken = commandsOver({ ...api.store, append } as EventStore);
+    return startApi({ commands: broken });
+  };
+
+  it('is told as such, with when to try again', async () => {
+    const away = await over(async () => {
+      throw unavailable('the event store cannot be reached', new Error('connect ECONNREFUSED 10.0.0.1:2113'));
+    });
+    const answer = await away.post(SUBMIT, { input: { capability: 'echo' } });
+    await away.stop();
+    expect(answer).toMatchObject({ status: 503, code: 'UNAVAILABLE' });
+    expect(answer.headers.get('retry-after')).toBe('1');
+    expect(answer.body.errors[0].extensions.retryable).toBe(true);
+    expect(answer.text).not.toContain('10.0.0.1');
+  });
+
+  it('is a conflict when others keep winning the stream', async () => {
+    const contended = await over(async (stream, _, { expectedRevision }) => {
+      throw new RevisionConflict(stream, expectedRevision, 7n);
+    });
+    const answer = await contended.post(SUBMIT, { input: { capability: 'echo' } });
+    await contended.stop();
+    expect(answer).toMatchObject({ status: 409, code: 'CONFLICT' });
+  });
+
+  it('is masked when nobody foresaw the failure, and logged once with its cause', async () => {
+    const lines: { err?: Error }[] = [];
+    const logger = {
+      error: (line: object) => lines.push(line),
+      warn: () => undefined,
+      debug: () => undefined,
+      isLevelEnabled: () => false,
+    };
+    const secret = new Error('password=hunter2 at host db-7');
+    const broken = await startApi({
+      commands: commandsOver({
+        ...api.store,
+        append: async () => {
+          throw secret;
+        },
+      } as EventStore),
+      logger: logger as never,
+    });
+    const answer = await broken.post(SUBMIT, { input: { capability: 'echo' } });
+    await broken.stop();
+    expect(answer).toMatchObject({ status: 500, code: 'INTERNAL' });
+    expect(answer.text).not.toMatch(/hunter2|db-7|stack/);
+    expect(lines).toEqual([{ err: secret }]);
+  });
+
+  it('leaves an answer a success when only a part of it failed', async () => {
+    const { status, body } = await api.post('{ __typename a: task(id: "x") { id } }');
+    expect(status).toBe(200);
+    expect(body.data).toEqual({ __typename: 'Query', a: null });
+    expect(body.errors[0].extensions).toEqual({ code: 'UNAVAILABLE', retryable: true });
+  });
+});

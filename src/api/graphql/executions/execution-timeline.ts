@@ -1,0 +1,95 @@
+import type { Json } from '../../../domain/json.ts';
+import type { Position, StoredEvent } from '../../../eventstore/event-store.ts';
+import type { AssignmentRow } from '../../../projections/assignments/table.ts';
+import { changeOfExecution, type ExecutionChange } from '../../live/execution-changes.ts';
+import type { Builder } from '../kit/builder.ts';
+import { entryOfAssignment } from '../tasks/timeline.ts';
+
+/** One thing that happened to an execution. */
+export type ExecutionEntry = {
+  readonly position: Position;
+  /** Event type, or `TaskAssigned`. */
+  readonly type: string;
+  readonly at: string;
+  /** Step, item or undo that it is about, where that is known. */
+  readonly unit: string | null;
+  readonly taskId: string | null;
+  readonly attempt: number | null;
+  readonly agentId: string | null;
+  readonly summary: string;
+  readonly actor: string | null;
+  readonly data: Json;
+};
+
+type UnitOf = (taskId: string) => string | undefined;
+
+const textIn = (data: Json, ...names: readonly string[]): string | null => {
+  if (data === null || typeof data !== 'object' || Array.isArray(data)) return null;
+  const found = names.map((name) => (data as { readonly [key: string]: Json })[name]);
+  return found.find((value): value is string => typeof value === 'string') ?? null;
+};
+
+const attemptIn = (data: Json): number | null => {
+  const attempt = data !== null && typeof data === 'object' && 'attempt' in data ? data.attempt : undefined;
+  return typeof attempt === 'number' ? attempt : null;
+};
+
+export const entryOfChange = (change: ExecutionChange, unitOf: UnitOf = () => undefined): ExecutionEntry => {
+  const { position, type, at, actor, data } = change;
+  const taskId = textIn(data, 'taskId');
+  return {
+    position,
+    type,
+    at,
+    unit: textIn(data, 'unit', 'stepId') ?? (taskId === null ? undefined : unitOf(taskId)) ?? null,
+    taskId,
+    attempt: attemptIn(data),
+    agentId: textIn(data, 'agentId'),
+    summary: change.summary ?? type,
+    actor,
+    data,
+  };
+};
+
+/** The tasks that the events tell of. */
+export const tasksIn = (entries: readonly ExecutionEntry[]): string[] => [
+  ...new Set(entries.flatMap(({ taskId }) => taskId ?? [])),
+];
+
+export const entriesOf = (events: readonly StoredEvent[], unitOf: UnitOf): ExecutionEntry[] =>
+  events.map((event) => entryOfChange(changeOfExecution(event), unitOf));
+
+/** Both sources in the order of the log, from the first of the events on. */
+export const executionTimeline = (
+  entries: readonly ExecutionEntry[],
+  assignments: readonly AssignmentRow[],
+  unitOf: UnitOf,
+): ExecutionEntry[] => {
+  const from = entries[0]?.position ?? 0n;
+  const assigned = assignments
+    .filter(({ position }) => position >= from)
+    .map((row): ExecutionEntry => ({ ...entryOfAssignment(row, row.position), unit: unitOf(row.taskId) ?? null }));
+  return [...entries, ...assigned].sort((a, b) => (a.position < b.position ? -1 : a.position > b.position ? 1 : 0));
+};
+
+export const addExecutionTimelineType = (builder: Builder) =>
+  builder.objectRef<ExecutionEntry>('ExecutionEntry').implement({
+    description: 'One thing that happened to an execution.',
+    fields: (t) => ({
+      position: t.expose('position', { type: 'Position' }),
+      type: t.exposeString('type', { description: 'Event type, or `TaskAssigned` for a decision of the pool.' }),
+      at: t.expose('at', { type: 'DateTime' }),
+      unit: t.exposeString('unit', {
+        nullable: true,
+        description: 'Step, item or undo that it is about: `collect`, `resize[3]`, `~collect`.',
+      }),
+      taskId: t.exposeID('taskId', { nullable: true }),
+      attempt: t.exposeInt('attempt', { nullable: true }),
+      agentId: t.exposeID('agentId', { nullable: true }),
+      summary: t.exposeString('summary'),
+      actor: t.exposeString('actor', { nullable: true }),
+      data: t.expose('data', { type: 'JSON', description: 'The event as recorded.' }),
+    }),
+  });
+
+export type ExecutionTimelineType = ReturnType<typeof addExecutionTimelineType>;

@@ -1,0 +1,62 @@
+import SchemaBuilder from '@pothos/core';
+import type { Json } from '../../../domain/json.ts';
+import type { Position } from '../../../eventstore/event-store.ts';
+import type { ApiContext } from './context.ts';
+import {
+  jsonOfLiteral,
+  parseDateTime,
+  parsePosition,
+  parseSafeInt,
+  serializeDateTime,
+  serializeSafeInt,
+} from './scalars.ts';
+
+type SchemaShape = {
+  Context: ApiContext;
+  DefaultFieldNullability: false;
+  Scalars: {
+    ID: { Input: string; Output: string };
+    JSON: { Input: Json; Output: unknown };
+    DateTime: { Input: string; Output: string | Date };
+    Position: { Input: Position; Output: Position };
+    SafeInt: { Input: number; Output: number | bigint };
+  };
+};
+
+export type SchemaTypes = PothosSchemaTypes.ExtendDefaultTypes<SchemaShape>;
+export type Builder = PothosSchemaTypes.SchemaBuilder<SchemaTypes>;
+
+const addScalars = (builder: Builder): void => {
+  builder.scalarType('JSON', {
+    description: 'Any JSON value, at most 256 KiB and 64 levels.',
+    serialize: (value) => value,
+    parseValue: (value) => value as Json,
+    parseLiteral: (node, variables) => jsonOfLiteral(node, variables ?? {}),
+  });
+  builder.scalarType('DateTime', {
+    description: 'An instant, RFC 3339 with a zone; answers are in UTC.',
+    serialize: serializeDateTime,
+    parseValue: parseDateTime,
+  });
+  builder.scalarType('Position', {
+    description:
+      'A place in the log, as a string of digits. Later events have higher positions; nothing else can be said of the number.',
+    // A read model that has seen no event is at the beginning.
+    serialize: (position) => String((position as Position) < 0n ? 0n : position),
+    parseValue: parsePosition,
+  });
+  builder.scalarType('SafeInt', {
+    description: 'A whole number up to ±(2^53-1).',
+    serialize: serializeSafeInt,
+    parseValue: parseSafeInt,
+  });
+};
+
+/** A builder with the scalars and empty roots; each feature adds its own types and root fields. */
+export const createBuilder = (): Builder => {
+  const builder: Builder = new SchemaBuilder<SchemaShape>({ plugins: [], defaultFieldNullability: false });
+  addScalars(builder);
+  builder.queryType({});
+  builder.mutationType({});
+  return builder;
+};

@@ -1,0 +1,19 @@
+import type { YogaInitialContext } from 'graphql-yoga';
+import type { Caller, Commands } from '../../../commands/context.ts';
+import type { ProjectionOverview } from '../../../projections/runner/overview.ts';
+import type { EdgeError } from '../../errors.ts';
+import type { Hub } from '../../live/hub.ts';
+import type { Reads } from './reads.ts';
+
+/** What resolvers work with. Made anew for each operation. */
+export type OperationContext = {
+  readonly caller: Caller;
+  readonly commands: Commands;
+  readonly reads: Reads;
+  readonly hub: Hub;
+  readonly projections: () => Promise<ProjectionOverview[]>;
+  /** A subscription of this operation was cut off because its reader is slow. */
+  readonly onCutOff: (error: EdgeError) => void;
+};
+
+export type ApiContext = YogaInitialContext & OperationContext;

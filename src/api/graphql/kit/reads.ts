@@ -1,0 +1,231 @@
+import DataLoader from 'dataloader';
+import { executionStream, taskStream } from '../../../domain/ids.ts';
+import type { Json } from '../../../domain/json.ts';
+import type { EventStore, Position, StoredEvent } from '../../../eventstore/event-store.ts';
+import { countOpenTasks, getAgents } from '../../../projections/agents/queries.ts';
+import type { AgentRow } from '../../../projections/agents/table.ts';
+import { getAssignments } from '../../../projections/assignments/queries.ts';
+import type { AssignmentRow } from '../../../projections/assignments/table.ts';
+import type { Queryable } from '../../../projections/database.ts';
+import { getDebts } from '../../../projections/executions/debts.ts';
+import { getExecutionPayloads, getExecutions, getRelatedExecutions } from '../../../projections/executions/queries.ts';
+import type { DebtRow, ExecutionPayloadKind, ExecutionRow } from '../../../projections/executions/table.ts';
+import { MAX_PAGE } from '../../../projections/page.ts';
+import type { Reading } from '../../../projections/snapshot.ts';
+import { getTaskAttempts } from '../../../projections/task-attempts/queries.ts';
+import type { TaskAttemptRow } from '../../../projections/task-attempts/table.ts';
+import { getTaskPayloads, getTasks } from '../../../projections/tasks/queries.ts';
+import type { PayloadKind, TaskRow } from '../../../projections/tasks/table.ts';
+import { getWorkflowVersions } from '../../../projections/workflows/queries.ts';
+import type { WorkflowVersionRow } from '../../../projections/workflows/table.ts';
+
+/** Waits for the read models. Errors: `AppError` `STALE_READ` (retryable) when they do not get there in time. */
+export type Freshness = {
+  waitFor(position: Position, options: { readonly timeoutMs: number }): Promise<void>;
+};
+
+export type ReadSide = {
+  readonly pool: Queryable;
+  readonly freshness: Freshness;
+  readonly store: Pick<EventStore, 'readStream'>;
+};
+
+/** How long a query waits for the read models to reach its `atLeast`. */
+const FRESHNESS_TIMEOUT_MS = 5_000;
+/** The newest events of a task that its timeline shows; only progress reports can make more. */
+const TIMELINE_EVENTS = 500;
+/** The newest events of an execution that its timeline shows. */
+export const EXECUTION_TIMELINE_EVENTS = 1_000;
+/** Streams that one operation reads at a time: a list of tasks must not take the log from everyone else. */
+const STREAMS_AT_ONCE = 16;
+
+const grouped = <Row>(keys: readonly string[], rows: readonly Row[], keyOf: (row: Row) => string): Row[][] => {
+  const groups = new Map<string, Row[]>(keys.map((key) => [key, []]));
+  for (const row of rows) groups.get(keyOf(row))?.push(row);
+  return keys.map((key) => groups.get(key) ?? []);
+};
+
+const ordered = <Row>(keys: readonly string[], rows: readonly Row[], keyOf: (row: Row) => string): (Row | null)[] => {
+  const byKey = new Map(rows.map((row) => [keyOf(row), row]));
+  return keys.map((key) => byKey.get(key) ?? null);
+};
+
+/**
+ * The read side as one operation sees it: what it asks for row by row is read in one query per kind, and the lowest log position among
+ * its answers is kept.
+ */
+export class Reads {
+  readonly tenant: string;
+  readonly pool: Queryable;
+  readonly tasks: DataLoader<string, TaskRow | null>;
+  readonly attempts: DataLoader<string, readonly TaskAttemptRow[]>;
+  readonly assignments: DataLoader<string, readonly AssignmentRow[]>;
+  readonly agents: DataLoader<string, AgentRow | null>;
+  readonly openTasks: DataLoader<string, number>;
+  readonly taskEvents: DataLoader<string, readonly StoredEvent[]>;
+  readonly executions: DataLoader<string, ExecutionRow | null>;
+  /** The newest `MAX_PAGE` sub-workflows of an execution. */
+  readonly children: DataLoader<string, readonly ExecutionRow[]>;
+  /** The newest `MAX_PAGE` forks of an execution. */
+  readonly forks: DataLoader<string, readonly ExecutionRow[]>;
+  readonly debts: DataLoader<string, readonly DebtRow[]>;
+  /** All versions of a workflow, newest publication first. */
+  readonly workflowVersions: DataLoader<string, readonly WorkflowVersionRow[]>;
+  readonly #side: ReadSide;
+  readonly #payloads = new Map<PayloadKind, DataLoader<string, Json | undefined>>();
+  readonly #executionPayloads = new Map<ExecutionPayloadKind, DataLoader<string, Json | undefined>>();
+  readonly #asked = new Map<string, Promise<unknown>>();
+  #asOf: Position | undefined;
+
+  constructor(side: ReadSide, tenant: string) {
+    const { pool } = side;
+    this.#side = side;
+    this.pool = pool;
+    this.tenant = tenant;
+    this.tasks = new DataLoader(async (ids) =>
+      ordered(ids, await this.of(getTasks(pool, tenant, ids)), ({ taskId }) => taskId),
+    );
+    this.attempts = new DataLoader(async (ids) =>
+      grouped(ids, await this.of(getTaskAttempts(pool, tenant, ids)), ({ taskId }) => taskId),
+    );
+    this.assignments = new DataLoader(async (ids) =>
+      grouped(ids, await this.of(getAssignments(pool, tenant, ids)), ({ taskId }) => taskId),
+    );
+    this.agents = new DataLoader(async (ids) =>
+      ordered(ids, await this.of(getAgents(pool, tenant, ids)), ({ agentId }) => agentId),
+    );
+    this.openTasks = new DataLoader(async (ids) => {
+      const open = await this.of(countOpenTasks(pool, tenant, ids));
+      return ids.map((id) => open.get(id) ?? 0);
+    });
+    this.taskEvents = new DataLoader((ids) => Promise.all(ids.map((id) => this.#eventsOf(id))), {
+      maxBatchSize: STREAMS_AT_ONCE,
+    });
+    this.executions = new DataLoader(async (ids) =>
+      ordered(ids, await this.of(getExecutions(pool, tenant, ids)), ({ executionId }) => executionId),
+    );
+    this.children = new DataLoader(async (ids) => {
+      const rows = await this.of(getRelatedExecutions(pool, tenant, 'children', ids, MAX_PAGE));
+      return grouped(ids, rows, ({ parentExecutionId }) => parentExecutionId ?? '');
+    });
+    this.forks = new DataLoader(async (ids) => {
+      const rows = await this.of(getRelatedExecutions(pool, tenant, 'forks', ids, MAX_PAGE));
+      return grouped(ids, rows, ({ forkedFrom }) => forkedFrom ?? '');
+    });
+    this.debts = new DataLoader(async (ids) =>
+      grouped(ids, await this.of(getDebts(pool, tenant, ids)), ({ executionId }) => executionId),
+    );
+    this.workflowVersions = new DataLoader(async (names) =>
+      grouped(names, await this.of(getWorkflowVersions(pool, tenant, names)), ({ name }) => name),
+    );
+  }
+
+  /** Lowest position that an answer of this operation reflects; undefined when nothing was read. */
+  get asOf(): Position | undefined {
+    return this.#asOf;
+  }
+
+  /**
+   * Waits until the read models hold the log up to `position`; what another field read before that is asked anew.
+   * Errors: `AppError` `STALE_READ`.
+   */
+  async atLeast(position: Position | null | undefined): Promise<void> {
+    if (position === null || position === undefined) return;
+    await this.#side.freshness.waitFor(position, { timeoutMs: FRESHNESS_TIMEOUT_MS });
+    this.#forget();
+  }
+
+  /** The value of a reading, whose position counts for this operation. */
+  async of<Value>(reading: Promise<Reading<Value>>): Promise<Value> {
+    const { value, position } = await reading;
+    this.reflected(position);
+    return value;
+  }
+
+  /** Begins anew, as for another operation. */
+  clear(): void {
+    this.#asOf = undefined;
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#asked.clear();
+    for (const loader of [
+      this.tasks,
+      this.attempts,
+      this.assignments,
+      this.agents,
+      this.openTasks,
+      this.taskEvents,
+      this.executions,
+      this.children,
+      this.forks,
+      this.debts,
+      this.workflowVersions,
+      ...this.#payloads.values(),
+      ...this.#executionPayloads.values(),
+    ])
+      loader.clearAll();
+  }
+
+  reflected(position: Position): void {
+    if (this.#asOf === undefined || position < this.#asOf) this.#asOf = position;
+  }
+
+  payload(kind: PayloadKind, taskId: string): Promise<Json | undefined> {
+    let loader = this.#payloads.get(kind);
+    if (!loader) {
+      loader = new DataLoader(async (ids) => {
+        const payloads = await this.of(getTaskPayloads(this.pool, this.tenant, kind, ids));
+        return ids.map((id) => payloads.get(id));
+      });
+      this.#payloads.set(kind, loader);
+    }
+    return loader.load(taskId);
+  }
+
+  executionPayload(kind: ExecutionPayloadKind, executionId: string): Promise<Json | undefined> {
+    let loader = this.#executionPayloads.get(kind);
+    if (!loader) {
+      loader = new DataLoader(async (ids) => {
+        const payloads = await this.of(getExecutionPayloads(this.pool, this.tenant, kind, ids));
+        return ids.map((id) => payloads.get(id));
+      });
+      this.#executionPayloads.set(kind, loader);
+    }
+    return loader.load(executionId);
+  }
+
+  /** What was asked before in this operation is not asked again. */
+  once<Value>(question: string, ask: () => Promise<Value>): Promise<Value> {
+    const asked = this.#asked.get(question) ?? ask();
+    this.#asked.set(question, asked);
+    return asked as Promise<Value>;
+  }
+
+  get store(): ReadSide['store'] {
+    return this.#side.store;
+  }
+
+  /** The newest events of an execution, in the order of its stream. */
+  async executionEvents(executionId: string): Promise<StoredEvent[]> {
+    const newest = await this.#side.store.readStream(executionStream(this.tenant, executionId), {
+      direction: 'backwards',
+      limit: EXECUTION_TIMELINE_EVENTS,
+    });
+    return newest.reverse();
+  }
+
+  /** One event of the log, as it was written. */
+  async event(stream: string, revision: bigint): Promise<StoredEvent | undefined> {
+    return (await this.#side.store.readStream(stream, { from: revision, limit: 1 }))[0];
+  }
+
+  async #eventsOf(taskId: string): Promise<StoredEvent[]> {
+    const newest = await this.#side.store.readStream(taskStream(this.tenant, taskId), {
+      direction: 'backwards',
+      limit: TIMELINE_EVENTS,
+    });
+    return newest.reverse();
+  }
+}

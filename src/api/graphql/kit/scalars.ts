@@ -1,0 +1,97 @@
+import type { ValueNode } from 'graphql';
+import type { Json } from '../../../domain/json.ts';
+import { GraphQLError, Kind } from './graphql-js.ts';
+
+const badValue = (message: string, code = 'WRONG_TYPE'): GraphQLError =>
+  new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', issue: code, http: { status: 400 } } });
+
+const shown = (value: unknown): string => {
+  const text = JSON.stringify(value) ?? typeof value;
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+};
+
+/**
+ * RFC 3339 with a zone. JavaScript's own parser takes 30 February for 2 March, hour 24 for the next day, and refuses leap seconds
+ * without saying so.
+ */
+const TIMESTAMP =
+  /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+
+const daysIn = (year: number, month: number): number => new Date(Date.UTC(year, month, 0)).getUTCDate();
+
+const isTimestamp = (text: string): boolean => {
+  const match = TIMESTAMP.exec(text);
+  if (!match) return false;
+  const [year, month, day, hour, minute, second] = match.slice(1).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  return (
+    year > 0 &&
+    month >= 1 &&
+    month <= 12 &&
+    day >= 1 &&
+    day <= daysIn(year, month) &&
+    hour < 24 &&
+    minute < 60 &&
+    second < 60
+  );
+};
+
+/** Gives the instant in UTC with milliseconds, so that equal instants are equal strings. */
+export const parseDateTime = (value: unknown): string => {
+  if (typeof value !== 'string' || !isTimestamp(value))
+    throw badValue(
+      `${shown(value)} is no RFC 3339 timestamp with a zone, such as 2026-11-21T09:30:00Z`,
+      'BAD_TIMESTAMP',
+    );
+  return new Date(value.toUpperCase()).toISOString();
+};
+
+export const serializeDateTime = (value: unknown): string =>
+  value instanceof Date ? value.toISOString() : new Date(String(value)).toISOString();
+
+const MAX_POSITION = 2n ** 63n - 1n;
+
+/** A position is a string of digits: as a number it would lose digits above 2^53. */
+export const parsePosition = (value: unknown): bigint => {
+  if (typeof value !== 'string' || !/^(?:0|[1-9]\d{0,18})$/.test(value) || BigInt(value) > MAX_POSITION)
+    throw badValue(`${shown(value)} is no position: take one that Baton gave, as a string`, 'BAD_POSITION');
+  return BigInt(value);
+};
+
+/** A whole number up to ±(2^53-1): money and counts outgrow Int. */
+export const parseSafeInt = (value: unknown): number => {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value))
+    throw badValue(`${shown(value)} is no whole number up to ±${Number.MAX_SAFE_INTEGER}`);
+  return value;
+};
+
+export const serializeSafeInt = (value: unknown): number =>
+  parseSafeInt(typeof value === 'bigint' ? Number(value) : value);
+
+/** A JSON value written in the query's own text. What it may hold is checked by the command's schema. */
+export const jsonOfLiteral = (node: ValueNode, variables: Readonly<Record<string, unknown>> = {}): Json => {
+  switch (node.kind) {
+    case Kind.STRING:
+    case Kind.ENUM:
+    case Kind.BOOLEAN:
+      return node.value;
+    case Kind.INT:
+    case Kind.FLOAT:
+      return Number(node.value);
+    case Kind.NULL:
+      return null;
+    case Kind.LIST:
+      return node.values.map((item) => jsonOfLiteral(item, variables));
+    case Kind.OBJECT:
+      // Entries define own properties, so that a field called __proto__ stays a field, for the schema to refuse.
+      return Object.fromEntries(node.fields.map(({ name, value }) => [name.value, jsonOfLiteral(value, variables)]));
+    case Kind.VARIABLE:
+      return (variables[node.name.value] ?? null) as Json;
+  }
+};

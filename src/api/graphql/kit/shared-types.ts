@@ -1,0 +1,24 @@
+import type { Money } from '../../../domain/money.ts';
+import type { AttemptError } from '../../../domain/task/events.ts';
+import type { Builder } from './builder.ts';
+
+/** Types that more than one feature uses. */
+export const addSharedTypes = (builder: Builder) => ({
+  Money: builder.objectRef<Money>('Money').implement({
+    fields: (t) => ({
+      currency: t.exposeString('currency'),
+      micros: t.expose('micros', { type: 'SafeInt', description: "Millionths of the currency's unit." }),
+    }),
+  }),
+  AttemptError: builder.objectRef<AttemptError>('AttemptError').implement({
+    description: 'What went wrong in an attempt.',
+    fields: (t) => ({
+      code: t.exposeString('code'),
+      message: t.exposeString('message'),
+      source: t.exposeString('source', { description: 'Whose fault it is: agent, destination, timeout or baton.' }),
+      retryable: t.exposeBoolean('retryable'),
+    }),
+  }),
+});
+
+export type SharedTypes = ReturnType<typeof addSharedTypes>;

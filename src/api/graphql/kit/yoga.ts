@@ -1,0 +1,48 @@
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
+import type { GraphQLSchema } from 'graphql';
+import { createYoga } from 'graphql-yoga';
+import type { Logger } from '../../../platform/logger.ts';
+import { toGraphQLError } from '../../errors.ts';
+import { useAnswers } from './answers.ts';
+import type { OperationContext } from './context.ts';
+import { useLimits } from './limits.ts';
+import { useCheckedRequests } from './request.ts';
+
+export const GRAPHQL_PATH = '/graphql';
+
+const WELCOME = `# Baton. Submit a task, then look at it:
+#
+# mutation { submitTask(input: { capability: "echo", input: { hello: "world" } }) {
+#   ... on TaskAccepted { taskId position }
+#   ... on TaskRejected { reason message }
+# } }
+
+{ agents(first: 10) { totalCount nodes { id status health } } }
+`;
+
+export type GraphQLOptions = {
+  readonly schema: GraphQLSchema;
+  /** GraphiQL and introspection. */
+  readonly explorable: boolean;
+  readonly logger: Logger;
+  readonly contextOf: (request: Request) => OperationContext;
+};
+
+export const createGraphQL = ({ schema, explorable, logger, contextOf }: GraphQLOptions) =>
+  createYoga({
+    schema,
+    graphqlEndpoint: GRAPHQL_PATH,
+    logging: false,
+    cors: false,
+    multipart: false,
+    batching: false,
+    landingPage: false,
+    maxRequestBodySize: false, // our own reader has the limit
+    graphiql: explorable && { title: 'Baton', defaultQuery: WELCOME, subscriptionsProtocol: 'WS' },
+    renderGraphiQL,
+    maskedErrors: { maskError: (error) => toGraphQLError(error, logger) },
+    plugins: [useCheckedRequests(), useLimits({ introspection: explorable }), useAnswers({ hideNames: !explorable })],
+    context: ({ request }) => contextOf(request),
+  });
+
+export type GraphQLServer = ReturnType<typeof createGraphQL>;

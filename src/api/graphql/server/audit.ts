@@ -1,0 +1,68 @@
+import { type AuditFilter, countAuditLog, listAuditLog } from '../../../projections/audit-log/queries.ts';
+import type { AuditRow } from '../../../projections/audit-log/table.ts';
+import type { Builder } from '../kit/builder.ts';
+import { withoutNulls } from '../kit/command-field.ts';
+import { type AddConnection, AFTER, AT_LEAST, FIRST, readConnection } from '../kit/connection.ts';
+
+export const addAuditTrail = (builder: Builder, addConnection: AddConnection): void => {
+  const AuditEntry = builder.objectRef<AuditRow>('AuditEntry').implement({
+    description: 'One event of the log: who did what, when and why.',
+    fields: (t) => ({
+      position: t.expose('position', { type: 'Position' }),
+      stream: t.exposeString('stream'),
+      revision: t.field({ type: 'SafeInt', resolve: ({ revision }) => revision }),
+      eventId: t.exposeID('eventId'),
+      type: t.exposeString('type'),
+      taskId: t.exposeID('taskId', { nullable: true }),
+      agentId: t.exposeID('agentId', { nullable: true }),
+      actor: t.exposeString('actor'),
+      commandId: t.exposeID('commandId'),
+      correlationId: t.exposeString('correlationId'),
+      causationId: t.exposeString('causationId'),
+      at: t.expose('at', { type: 'DateTime' }),
+      hash: t.exposeString('hash', { description: "A link of its stream's chain." }),
+      data: t.field({
+        type: 'JSON',
+        nullable: true,
+        description: 'The event itself, as written; read from the log.',
+        resolve: async ({ stream, revision }, _, { reads }) => (await reads.event(stream, revision))?.data,
+      }),
+    }),
+  });
+  const AuditFilterInput = builder.inputType('AuditFilter', {
+    fields: (t) => ({
+      stream: t.string(),
+      types: t.stringList(),
+      taskId: t.id({ description: 'Events that name the task, and decisions to assign it.' }),
+      agentId: t.id(),
+      correlationId: t.string(),
+      commandId: t.string(),
+      actor: t.string(),
+      from: t.field({ type: 'DateTime', description: 'Inclusive.' }),
+      to: t.field({ type: 'DateTime', description: 'Exclusive.' }),
+    }),
+  });
+  const AuditConnection = addConnection('Audit', AuditEntry);
+  builder.queryFields((t) => ({
+    auditTrail: t.field({
+      type: AuditConnection,
+      description: 'Newest event first.',
+      args: {
+        filter: t.arg({ type: AuditFilterInput }),
+        first: t.arg.int(FIRST),
+        after: t.arg.string(AFTER),
+        atLeast: t.arg(AT_LEAST),
+      },
+      resolve: (_, args, context) => {
+        const { pool, tenant } = context.reads;
+        const filter = withoutNulls(args.filter ?? {}) satisfies AuditFilter;
+        return readConnection(
+          context,
+          args,
+          (page) => listAuditLog(pool, tenant, filter, page),
+          () => countAuditLog(pool, tenant, filter),
+        );
+      },
+    }),
+  }));
+};

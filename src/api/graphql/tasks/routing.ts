@@ -1,0 +1,110 @@
+import { Exclusion } from '../../../domain/pool/events.ts';
+import { listAgents } from '../../../projections/agents/queries.ts';
+import type { AssignmentRow } from '../../../projections/assignments/table.ts';
+import { MAX_PAGE } from '../../../projections/page.ts';
+import type { TaskRow } from '../../../projections/tasks/table.ts';
+import type { Builder } from '../kit/builder.ts';
+import type { ApiContext } from '../kit/context.ts';
+import { enumValues } from '../kit/enums.ts';
+import { explainWaiting, WAITING_REASONS, type Waiting } from './waiting.ts';
+
+type RoutingCandidate = AssignmentRow['reason']['candidates'][number];
+type ExcludedAgents = { readonly reason: Exclusion; readonly agents: number };
+
+/** Why a task is where it is. */
+export type TaskWhy = { readonly task: TaskRow };
+
+/** Registered agents that offer a capability; many tasks of one operation may ask for the same. */
+const ableAgents = ({ reads }: ApiContext, { pool, capability }: Pick<TaskRow, 'pool' | 'capability'>) =>
+  reads.once(`agents of ${pool} for ${capability}`, async () => {
+    const page = await listAgents(
+      reads.pool,
+      reads.tenant,
+      { pool, capability, statuses: ['active', 'draining'] },
+      { first: MAX_PAGE },
+    );
+    reads.reflected(page.position);
+    return page.edges.map(({ node }) => node);
+  });
+
+/** Why a task has no agent; null when it does not wait for one. */
+export const waitingOf = async ({ task }: TaskWhy, context: ApiContext): Promise<Waiting | null> => {
+  if (task.status !== 'ready') return null;
+  const { reads, commands } = context;
+  const agents = await ableAgents(context, task);
+  const open = await reads.openTasks.loadMany(agents.map(({ agentId }) => agentId));
+  const openOf = new Map(agents.map(({ agentId }, index) => [agentId, Number(open[index])]));
+  return explainWaiting({ task, agents, open: (agentId) => openOf.get(agentId) ?? 0, nowMs: commands.clock.now() });
+};
+
+const excludedOf = ({ reason }: AssignmentRow): ExcludedAgents[] =>
+  Object.entries(reason.excluded).map(([name, agents]) => ({ reason: name as Exclusion, agents }));
+
+export const addWhyType = (builder: Builder) => {
+  const RoutingCandidate = builder.objectRef<RoutingCandidate>('RoutingCandidate').implement({
+    fields: (t) => ({
+      agentId: t.exposeID('agentId'),
+      score: t.exposeFloat('score', { description: 'Lower is better.' }),
+      open: t.exposeInt('open', { description: 'Attempts it held at that moment.' }),
+    }),
+  });
+  const ExclusionReason = builder.enumType('ExclusionReason', { values: enumValues(Exclusion.options) });
+  const ExcludedAgents = builder.objectRef<ExcludedAgents>('ExcludedAgents').implement({
+    fields: (t) => ({ reason: t.expose('reason', { type: ExclusionReason }), agents: t.exposeInt('agents') }),
+  });
+  const RoutingDecision = builder.objectRef<AssignmentRow>('RoutingDecision').implement({
+    description: 'A decision to assign an attempt, with everything it rested on, as recorded with it.',
+    fields: (t) => ({
+      attempt: t.exposeInt('attempt'),
+      agentId: t.exposeID('agentId'),
+      at: t.expose('assignedAt', { type: 'DateTime' }),
+      expiresAt: t.expose('expiresAt', { type: 'DateTime' }),
+      strategy: t.exposeString('strategy'),
+      strategyVersion: t.int({ resolve: ({ reason }) => reason.strategyVersion }),
+      eligible: t.int({
+        description: 'Agents that could have taken it.',
+        resolve: ({ reason }) => reason.eligible,
+      }),
+      candidates: t.field({
+        type: [RoutingCandidate],
+        description: 'The best few, best first.',
+        resolve: ({ reason }) => reason.candidates,
+      }),
+      excluded: t.field({ type: [ExcludedAgents], resolve: excludedOf }),
+      waitedMs: t.exposeFloat('waitedMs', { description: 'How long the attempt was ready before this decision.' }),
+      position: t.expose('position', { type: 'Position' }),
+    }),
+  });
+  const WaitingReason = builder.enumType('WaitingReason', { values: enumValues(WAITING_REASONS) });
+  const TaskWaiting = builder.objectRef<Waiting>('TaskWaiting').implement({
+    description: 'Why no agent has the task now. Counts are of agents of its pool that offer its capability.',
+    fields: (t) => ({
+      reason: t.expose('reason', { type: WaitingReason }),
+      message: t.exposeString('message'),
+      since: t.expose('since', { type: 'DateTime' }),
+      able: t.exposeInt('able'),
+      draining: t.exposeInt('draining'),
+      unhealthy: t.exposeInt('unhealthy'),
+      busy: t.exposeInt('busy'),
+      free: t.exposeInt('free'),
+    }),
+  });
+  return builder.objectRef<TaskWhy>('TaskWhy').implement({
+    description: 'Why the task is where it is.',
+    fields: (t) => ({
+      decisions: t.field({
+        type: [RoutingDecision],
+        description: 'Oldest first.',
+        resolve: ({ task }, _, { reads }) => reads.assignments.load(task.taskId),
+      }),
+      waiting: t.field({
+        type: TaskWaiting,
+        nullable: true,
+        description: 'Set while the task waits for an agent.',
+        resolve: (why, _, context) => waitingOf(why, context),
+      }),
+    }),
+  });
+};
+
+export type WhyType = ReturnType<typeof addWhyType>;

@@ -1,0 +1,55 @@
+import type { RequestHandler } from 'express';
+import { type Clock, sleep } from '../../platform/clock.ts';
+import type { Logger } from '../../platform/logger.ts';
+
+/** A part that this process cannot take traffic without. `check` resolves when it works. */
+export type ReadinessPart = { readonly name: string; readonly check: () => Promise<unknown> };
+
+export type Readiness = {
+  readonly parts: readonly ReadinessPart[];
+  /** True from SIGTERM on: balancers are to look elsewhere. */
+  readonly draining: () => boolean;
+};
+
+/** A part that does not answer within this time is down as far as a balancer is concerned. */
+const CHECK_TIMEOUT_MS = 2_000;
+
+export type PartStatus = { readonly name: string; readonly ok: boolean };
+
+const checkPart = async ({ name, check }: ReadinessPart, clock: Clock, logger: Logger): Promise<PartStatus> => {
+  const cancel = new AbortController();
+  try {
+    const late = sleep(clock, CHECK_TIMEOUT_MS, cancel.signal).then(() => {
+      throw new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`);
+    });
+    late.catch(() => undefined); // when the check was first, nobody waits for this one
+    await Promise.race([check(), late]);
+    return { name, ok: true };
+  } catch (error) {
+    logger.debug({ err: error, part: name }, 'not ready');
+    return { name, ok: false };
+  } finally {
+    cancel.abort();
+  }
+};
+
+/** The process is alive. Asks nothing of anybody. */
+export const healthz: RequestHandler = (_request, response) => {
+  response.json({ status: 'alive' });
+};
+
+/** May this process take traffic. 503 while a part is down, or while it drains. */
+export const readyz =
+  ({ parts, draining }: Readiness, clock: Clock, logger: Logger): RequestHandler =>
+  async (_request, response) => {
+    const statuses = await Promise.all(parts.map((part) => checkPart(part, clock, logger)));
+    const isDraining = draining();
+    const ready = !isDraining && statuses.every(({ ok }) => ok);
+    response
+      .status(ready ? 200 : 503)
+      .set('cache-control', 'no-store')
+      .json({
+        status: ready ? 'ready' : isDraining ? 'draining' : 'not ready',
+        parts: Object.fromEntries(statuses.map(({ name, ok }) => [name, ok ? 'ok' : 'down'])),
+      });
+  };

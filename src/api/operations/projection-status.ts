@@ -1,0 +1,63 @@
+import type { Clock } from '../../platform/clock.ts';
+import { countAtDesk } from '../../projections/executions/debts.ts';
+import { projectors } from '../../projections/registry.ts';
+import { readCheckpoints } from '../../projections/runner/checkpoint.ts';
+import { listProjections, type ProjectionOverview } from '../../projections/runner/overview.ts';
+import type { Metrics } from './metrics.ts';
+
+type Context = Parameters<typeof listProjections>[0];
+export type ProjectionSource = Pick<Context, 'pool' | 'store' | 'feed' | 'logger'> & {
+  readonly clock: Clock;
+  readonly head: () => bigint | undefined;
+};
+
+/** Counting what a projection is behind reads the log: those who ask at the same time share one answer. */
+export const sharedOverview = ({ pool, store, feed, logger, clock }: ProjectionSource) => {
+  // Holder and lease are for operations that change a projection.
+  const context: Context = { pool, store, feed, logger, clock, projectors, holder: 'api', leaseMs: 0 };
+  let asked: Promise<ProjectionOverview[]> | undefined;
+  return (): Promise<ProjectionOverview[]> => {
+    asked ??= listProjections(context).finally(() => {
+      asked = undefined;
+    });
+    return asked;
+  };
+};
+
+/** Position and lag of each projection, from its checkpoint alone: cheap enough for every scrape. */
+export const measureProjections = (metrics: Metrics, { pool, clock, head }: ProjectionSource): void => {
+  const checkpoints = () =>
+    readCheckpoints(
+      pool,
+      projectors.map(({ name }) => name),
+    );
+  metrics.addMeasurement({
+    name: 'baton_projection_position',
+    help: 'Log position up to which a projection has handled events',
+    labelNames: ['projection'],
+    read: async () =>
+      (await checkpoints()).map(({ name, position }) => ({ labels: { projection: name }, value: Number(position) })),
+  });
+  metrics.addMeasurement({
+    name: 'baton_projection_lag_seconds',
+    help: 'Age of the last event that a projection has handled, 0 when there is none after it',
+    labelNames: ['projection'],
+    read: async () => {
+      const end = head();
+      return (await checkpoints()).map(({ name, position, eventAt }) => {
+        const behind = end !== undefined && position < end && eventAt !== null;
+        const lagMs = behind ? Math.max(0, clock.now() - Date.parse(eventAt)) : 0;
+        return { labels: { projection: name }, value: lagMs / 1_000 };
+      });
+    },
+  });
+};
+
+/** Undos that only a person can close: what somebody should be told about. */
+export const measureDesk = (metrics: Metrics, { pool }: Pick<ProjectionSource, 'pool'>): void =>
+  metrics.addMeasurement({
+    name: 'baton_compensations_parked',
+    help: 'Compensations of all tenants that have failed for good and wait for a person',
+    labelNames: [],
+    read: async () => [{ labels: {}, value: await countAtDesk(pool) }],
+  });

@@ -1,0 +1,67 @@
+import { RegisterAgentInput } from '../../domain/agent/commands.ts';
+import { type AgentProfile, CapabilityName, type Transport } from '../../domain/agent/events.ts';
+import { type AgentCardFacts, badInput, type Caller, type Commands, parseInput } from '../context.ts';
+import { executeAgentCommand } from './agent-command.ts';
+
+/** Cut to `length` UTF-16 units, without leaving half a character. */
+const cut = (value: string, length: number): string => value.slice(0, length).replace(/[\ud800-\udbff]$/, '');
+
+const MAX_CAPABILITIES = 200;
+
+const capabilitiesOf = (input: RegisterAgentInput, card: AgentCardFacts | undefined): AgentProfile['capabilities'] => {
+  if (input.capabilities) return input.capabilities;
+  const skills = [...new Set(card?.skills)].filter((skill) => CapabilityName.safeParse(skill).success);
+  if (skills.length === 0)
+    throw badInput([
+      {
+        pointer: '/capabilities',
+        code: 'REQUIRED',
+        message: 'name at least one capability; the agent card has no usable skill',
+      },
+    ]);
+  if (skills.length > MAX_CAPABILITIES)
+    throw badInput([
+      {
+        pointer: '/capabilities',
+        code: 'REQUIRED',
+        message: `name at most ${MAX_CAPABILITIES} capabilities; the agent card has ${skills.length} skills`,
+      },
+    ]);
+  return skills.map((name) => ({ name, version: '1.0.0' }));
+};
+
+const transportOf = (input: RegisterAgentInput, card: AgentCardFacts | undefined): Transport =>
+  card && input.cardUrl !== undefined ? { kind: 'a2a', cardUrl: input.cardUrl, card: card.card } : { kind: 'local' };
+
+const profileOf = (input: RegisterAgentInput, card: AgentCardFacts | undefined): AgentProfile => {
+  const description = input.description ?? (card?.description === undefined ? undefined : cut(card.description, 2_000));
+  return {
+    pool: input.pool,
+    name: input.name ?? (cut(card?.name.trim() ?? '', 200) || input.agentId),
+    ...(description === undefined ? {} : { description }),
+    capabilities: capabilitiesOf(input, card),
+    transport: transportOf(input, card),
+    maxConcurrency: input.maxConcurrency,
+    delivery: input.delivery,
+    ...(input.heartbeatIntervalMs === undefined ? {} : { heartbeatIntervalMs: input.heartbeatIntervalMs }),
+    ...(input.costPerCall === undefined ? {} : { costPerCall: input.costPerCall }),
+    labels: input.labels,
+  };
+};
+
+/**
+ * Registers an agent. With a card URL the card is fetched and kept, and its skills are the capabilities unless the caller names them;
+ * without one the agent is `local`: a function in a dispatcher's own process.
+ */
+export const registerAgent = async (commands: Commands, caller: Caller, input: unknown) => {
+  const body = parseInput(RegisterAgentInput, input);
+  const card = body.cardUrl === undefined ? undefined : await commands.cards.fetch(body.cardUrl);
+  const profile = profileOf(body, card);
+  return executeAgentCommand(commands, caller, body.agentId, body, (now) => ({
+    type: 'RegisterAgent',
+    agentId: body.agentId,
+    profile,
+    replace: body.replace,
+    now,
+  }));
+};

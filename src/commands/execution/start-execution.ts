@@ -1,0 +1,106 @@
+import { type StartExecution, StartExecutionInput } from '../../domain/execution/commands.ts';
+import type { ExecutionRejection } from '../../domain/execution/decider.ts';
+import { executionIdOf, executionStream } from '../../domain/ids.ts';
+import { byteLengthOf, MAX_PAYLOAD_BYTES } from '../../domain/json.ts';
+import { ok, type Result } from '../../domain/result.ts';
+import type { WorkflowVersion } from '../../domain/workflow/decider.ts';
+import { type Accepted, badInput, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
+import { workflowVersion } from '../workflow/workflow-version.ts';
+
+/** Inputs may only be given for steps that there are. */
+const checkInputs = (inputs: Readonly<Record<string, unknown>> | undefined, { definition }: WorkflowVersion): void => {
+  const known = new Set(definition.tasks.map(({ id }) => id));
+  const unknown = Object.keys(inputs ?? {}).filter((id) => !known.has(id));
+  if (unknown.length > 0)
+    throw badInput(
+      unknown.map((id) => ({
+        pointer: `/inputs/${id}`,
+        code: 'UNKNOWN_TASK',
+        message: `${definition.name}@${definition.version} has no task ${id}`,
+      })),
+    );
+  // They stand in one event with the definition and the input.
+  const bytes = inputs === undefined ? 0 : byteLengthOf(inputs);
+  if (bytes > MAX_PAYLOAD_BYTES)
+    throw badInput([
+      {
+        pointer: '/inputs',
+        code: 'TOO_LARGE',
+        message: `at most ${MAX_PAYLOAD_BYTES} bytes of JSON together, got ${bytes}`,
+      },
+    ]);
+};
+
+type Start = Pick<StartExecution, 'executionId' | 'input' | 'inputs' | 'tags' | 'parent' | 'forkedFrom' | 'unwanted'>;
+
+/** Appends the first decision of a new execution. */
+export const begin = async (
+  commands: Commands,
+  caller: Caller,
+  chosen: WorkflowVersion,
+  start: Start,
+  context: ReturnType<typeof contextOf>,
+): Promise<Result<Accepted, ExecutionRejection>> => {
+  const { definition, version, digest } = chosen;
+  checkInputs(start.inputs, chosen);
+  const now = new Date(commands.clock.now()).toISOString();
+  const { executionId } = start;
+  const result = await commands.executions.execute({
+    stream: executionStream(caller.tenant, executionId),
+    command: {
+      type: 'StartExecution',
+      ...start,
+      workflow: { name: definition.name, version, digest },
+      definition,
+      now,
+    },
+    context: { ...context, correlationId: caller.correlationId ?? executionId },
+    at: now,
+    assumeNew: true,
+  });
+  if (!result.ok) return result;
+  const { position, repeated } = result.value;
+  if (position === undefined) throw new Error(`execution ${executionId} was started without an event`);
+  return ok({ id: executionId, position, repeated });
+};
+
+/**
+ * Starts an execution of a workflow. The same idempotency key gives the same execution.
+ *
+ * Errors: `AppError` `NOT_FOUND` for a workflow that there is not; `BAD_USER_INPUT`.
+ */
+export const startExecution = async (
+  commands: Commands,
+  caller: Caller,
+  input: unknown,
+): Promise<Result<Accepted, ExecutionRejection>> => {
+  const body = parseInput(StartExecutionInput, input);
+  const chosen = await workflowVersion(commands, caller.tenant, body.workflow, body.version);
+  const context = contextOf(commands, caller, 'StartExecution', body);
+  const executionId = executionIdOf(context.commandId);
+  return begin(commands, caller, chosen, { ...body, executionId }, context);
+};
+
+/**
+ * Starts the sub-workflow that a step of another execution asks for; again is the same. With `unwanted` it ends as it begins: from then on
+ * no one can start it, however late.
+ *
+ * Errors: as `startExecution`.
+ */
+export const startChildExecution = async (
+  commands: Commands,
+  caller: Caller,
+  child: {
+    readonly executionId: string;
+    readonly name: string;
+    readonly version?: string | undefined;
+    readonly input: StartExecution['input'];
+    readonly parent: { readonly executionId: string; readonly unit: string };
+    readonly unwanted?: string;
+  },
+): Promise<Result<Accepted, ExecutionRejection>> => {
+  const chosen = await workflowVersion(commands, caller.tenant, child.name, child.version);
+  const context = contextOf(commands, caller, `StartChildExecution/${child.executionId}`, {});
+  const { executionId, input, parent, unwanted } = child;
+  return begin(commands, caller, chosen, { executionId, input, tags: [], parent, unwanted }, context);
+};

@@ -1,0 +1,81 @@
+import type { Json } from '../../domain/json.ts';
+import type { Money } from '../../domain/money.ts';
+import type { AttemptError } from '../../domain/task/events.ts';
+import type { Caller, Commands } from '../context.ts';
+import { executeAttemptCommand, executeTaskCommand, type TaskRef } from './task-command.ts';
+
+/** One attempt of one task, and who ran it. Its commands are repeatable: the key is the attempt itself. */
+export type AttemptRef = TaskRef & { readonly attempt: number; readonly agentId: string };
+
+/** What of an attempt tells a repeat from another call. */
+const bodyOf = ({ taskId, attempt, agentId }: AttemptRef) => ({ taskId, attempt, agentId });
+
+const attemptCaller = (caller: Caller, { attempt }: AttemptRef): Caller => ({
+  ...caller,
+  idempotencyKey: `attempt-${attempt}`,
+});
+
+/** Records a result. Refused as `StaleAttempt` or `TaskNotRunning` when the attempt no longer counts. */
+export const completeAttempt = (
+  commands: Commands,
+  caller: Caller,
+  attempt: AttemptRef,
+  outcome: { readonly result: Json; readonly durationMs: number; readonly cost?: Money | undefined },
+) =>
+  executeAttemptCommand(commands, attemptCaller(caller, attempt), attempt, bodyOf(attempt), (now) => ({
+    type: 'CompleteAttempt',
+    attempt: attempt.attempt,
+    agentId: attempt.agentId,
+    result: outcome.result,
+    durationMs: outcome.durationMs,
+    ...(outcome.cost === undefined ? {} : { cost: outcome.cost }),
+    now,
+  }));
+
+/** Records a failure or a timeout; the task's retry policy decides what follows, in the same append. */
+export const failAttempt = (
+  commands: Commands,
+  caller: Caller,
+  attempt: AttemptRef,
+  outcome: {
+    readonly error: AttemptError;
+    readonly durationMs?: number | undefined;
+    readonly cost?: Money | undefined;
+  },
+) =>
+  executeAttemptCommand(commands, attemptCaller(caller, attempt), attempt, bodyOf(attempt), (now) => ({
+    type: 'FailAttempt',
+    attempt: attempt.attempt,
+    agentId: attempt.agentId,
+    error: outcome.error,
+    random: commands.random(),
+    ...(outcome.durationMs === undefined ? {} : { durationMs: outcome.durationMs }),
+    ...(outcome.cost === undefined ? {} : { cost: outcome.cost }),
+    now,
+  }));
+
+/**
+ * Records that the call is about to be made. Only for agents that must not be called twice: a second delivery is refused as
+ * `AttemptAlreadyStarted`. Not repeatable on purpose: a repeat could not tell its own record from another's.
+ */
+export const startAttempt = (commands: Commands, caller: Caller, attempt: AttemptRef) =>
+  executeAttemptCommand(commands, caller, attempt, bodyOf(attempt), (now) => ({
+    type: 'StartAttempt',
+    attempt: attempt.attempt,
+    agentId: attempt.agentId,
+    now,
+  }));
+
+/** Records that nobody knows whether the call took effect. */
+export const markOutcomeUnknown = (commands: Commands, caller: Caller, attempt: AttemptRef, error: AttemptError) =>
+  executeAttemptCommand(commands, attemptCaller(caller, attempt), attempt, bodyOf(attempt), (now) => ({
+    type: 'MarkOutcomeUnknown',
+    attempt: attempt.attempt,
+    agentId: attempt.agentId,
+    error,
+    now,
+  }));
+
+/** Ends a task whose deadline has passed. */
+export const expireTask = (commands: Commands, caller: Caller, taskId: string, assigned: boolean) =>
+  executeTaskCommand(commands, caller, taskId, { assigned }, (now) => ({ type: 'ExpireTask', assigned, now }));

@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { taskIdOf, taskStream } from '../../domain/ids.ts';
+import { ok, type Result } from '../../domain/result.ts';
+import { SubmitTaskInput } from '../../domain/task/commands.ts';
+import type { TaskRejection } from '../../domain/task/decider.ts';
+import { AppError, type ErrorCode, type InputIssue } from '../../platform/errors.ts';
+import { type Accepted, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
+
+/** Accepts one task. The same idempotency key gives the same task. */
+export const submitTask = async (
+  commands: Commands,
+  caller: Caller,
+  input: unknown,
+): Promise<Result<Accepted, TaskRejection>> => {
+  const body = parseInput(SubmitTaskInput, input);
+  const context = contextOf(commands, caller, 'SubmitTask', body);
+  const taskId = taskIdOf(context.commandId);
+  const now = new Date(commands.clock.now()).toISOString();
+  const result = await commands.tasks.execute({
+    stream: taskStream(caller.tenant, taskId),
+    command: { type: 'SubmitTask', ...body, taskId, now },
+    context: { ...context, correlationId: caller.correlationId ?? taskId },
+    at: now,
+    assumeNew: true,
+  });
+  if (!result.ok) return result;
+  const { position, repeated } = result.value;
+  if (position === undefined) throw new Error(`task ${taskId} was accepted without an event`);
+  return ok({ id: taskId, position, repeated });
+};
+
+export const MAX_TASKS_PER_CALL = 1_000;
+
+const SubmitTasksInput = z.strictObject({
+  tasks: z.array(z.unknown()).min(1).max(MAX_TASKS_PER_CALL),
+});
+const BulkItem = z.looseObject({ idempotencyKey: z.string().optional() });
+
+/** Outcome of one item of a bulk submission, in the order of the request. */
+export type SubmittedItem =
+  | { readonly index: number; readonly ok: true; readonly accepted: Accepted }
+  | {
+      readonly index: number;
+      readonly ok: false;
+      readonly code: ErrorCode | TaskRejection['reason'];
+      readonly message: string;
+      readonly issues: readonly InputIssue[];
+    };
+
+/** A call that names a key may be repeated as a whole: its items are told apart by their place. */
+const keyOfItem = ({ idempotencyKey }: Caller, index: number): string | undefined =>
+  idempotencyKey === undefined ? undefined : `${idempotencyKey}#${index}`;
+
+const submitItem = async (commands: Commands, caller: Caller, item: unknown, index: number): Promise<SubmittedItem> => {
+  try {
+    const { idempotencyKey = keyOfItem(caller, index), ...input } = parseInput(BulkItem, item);
+    const result = await submitTask(commands, { ...caller, idempotencyKey }, input);
+    if (result.ok) return { index, ok: true, accepted: result.value };
+    return { index, ok: false, code: result.rejection.reason, message: result.rejection.reason, issues: [] };
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return { index, ok: false, code: error.code, message: error.message, issues: error.issues };
+  }
+};
+
+/**
+ * Accepts up to `MAX_TASKS_PER_CALL` tasks. Each item succeeds or fails on its own; each may carry its own idempotency key;
+ * without one it is covered by the call's.
+ *
+ * Errors: `AppError` `BAD_USER_INPUT` only when the list itself is unusable.
+ */
+export const submitTasks = (commands: Commands, caller: Caller, input: unknown): Promise<SubmittedItem[]> => {
+  const { tasks } = parseInput(SubmitTasksInput, input);
+  return Promise.all(tasks.map((item, index) => submitItem(commands, caller, item, index)));
+};

@@ -1,9 +1,0 @@
-import { UpdateAgentInput } from '../domain/agent/commands.ts';
-import { executeAgentCommand } from './agent-command.ts';
-import { type Caller, type Commands, parseInput } from './context.ts';
-
-/** Changes the named fields of an agent's profile. */
-export const updateAgent = (commands: Commands, caller: Caller, agentId: string, input: unknown) => {
-  const changes = parseInput(UpdateAgentInput, input);
-  return executeAgentCommand(commands, caller, agentId, changes, (now) => ({ type: 'UpdateAgent', changes, now }));
-};

@@ -1,0 +1,198 @@
+import type pg from 'pg';
+import type { EventStore, Position } from '../../eventstore/event-store.ts';
+import { rowTypes } from '../database.ts';
+import { type Projector, schemaOf } from '../projector.ts';
+import { quoted } from './statements.ts';
+import { inTransaction } from './transaction.ts';
+
+/** `building`: from the beginning up to `target`, not to be shown yet. `halted`: stands until someone decides. */
+export type ProjectionStatus = 'building' | 'live' | 'halted';
+
+/** `log`: the log is not the one that the rows come from; `parked`: too many events could not be folded. */
+export type HaltedBy = 'log' | 'parked';
+
+export type Checkpoint = {
+  readonly name: string;
+  readonly version: number;
+  /** -1 before the first event. */
+  readonly position: Position;
+  readonly generation: bigint;
+  readonly status: ProjectionStatus;
+  readonly haltedBy: HaltedBy | null;
+  readonly reason: string | null;
+  readonly target: Position | null;
+  readonly events: bigint;
+  readonly unknownEvents: bigint;
+  readonly eventStream: string | null;
+  readonly eventRevision: bigint | null;
+  readonly eventPosition: Position | null;
+  readonly eventHash: string | null;
+  readonly eventAt: string | null;
+  readonly updatedAt: string;
+};
+
+/** The position of a checkpoint that has not seen an event. */
+export const NOTHING_YET: Position = -1n;
+
+const COLUMNS = `name, version, position, generation, status, halted_by AS "haltedBy", reason, target, events, unknown_events AS "unknownEvents",
+  event_stream AS "eventStream", event_revision AS "eventRevision", event_position AS "eventPosition",
+  event_hash AS "eventHash", event_at AS "eventAt", updated_at AS "updatedAt"`;
+
+export const readCheckpoints = async (
+  client: Pick<pg.ClientBase, 'query'>,
+  names: readonly string[],
+): Promise<Checkpoint[]> => {
+  const text = `SELECT ${COLUMNS} FROM baton.checkpoints WHERE name = ANY($1::text[])`;
+  return (await client.query<Checkpoint>({ text, values: [names], types: rowTypes })).rows;
+};
+
+/** Waits for a statement that moves it, and holds back the next one until the transaction ends. */
+export const lockCheckpoint = async (client: pg.ClientBase, name: string): Promise<Checkpoint | undefined> => {
+  const text = `SELECT ${COLUMNS} FROM baton.checkpoints WHERE name = $1 FOR UPDATE`;
+  return (await client.query<Checkpoint>({ text, values: [name], types: rowTypes })).rows[0];
+};
+
+/** Back to before the first event, with other rows than the runner knows. Live at once when the log is empty. */
+export const resetCheckpoint = async (
+  client: pg.ClientBase,
+  name: string,
+  version: number,
+  head: Position | undefined,
+): Promise<void> => {
+  await client.query(
+    `INSERT INTO baton.checkpoints AS c (name, version, position, generation, status, target, events, unknown_events, updated_at)
+     VALUES ($1, $2, -1, 1, CASE WHEN $3::bigint IS NULL THEN 'live' ELSE 'building' END, $3, 0, 0, clock_timestamp())
+     ON CONFLICT (name) DO UPDATE SET version = excluded.version, position = -1, generation = c.generation + 1,
+       status = excluded.status, halted_by = NULL, reason = NULL, target = excluded.target, events = 0, unknown_events = 0, event_stream = NULL,
+       event_revision = NULL, event_position = NULL, event_hash = NULL, event_at = NULL, updated_at = clock_timestamp()`,
+    [name, version, head],
+  );
+  await client.query('DELETE FROM baton.parked_events WHERE projection = $1', [name]);
+};
+
+/** Creates a projector's tables in a schema of that name, which must not exist. */
+export const createTables = async (client: pg.ClientBase, projector: Projector, schema: string): Promise<void> => {
+  await client.query(`CALL baton.${quoted(`create_${projector.name}_v${projector.version}`)}($1)`, [schema]);
+};
+
+export const dropSchema = async (client: pg.ClientBase, schema: string): Promise<void> => {
+  await client.query(`DROP SCHEMA IF EXISTS ${quoted(schema)} CASCADE`);
+};
+
+const areThere = async (client: Pick<pg.ClientBase, 'query'>, projector: Projector): Promise<boolean> => {
+  const names = projector.tables.flatMap(({ name }) => [`${schemaOf(projector)}.${name}`, `baton.${name}`]);
+  const { rows } = await client.query<{ there: boolean }>(
+    'SELECT bool_and(to_regclass(name) IS NOT NULL) AS there FROM unnest($1::text[]) AS names (name)',
+    [names],
+  );
+  return rows[0]?.there ?? false;
+};
+
+const createReadModel = async (client: pg.ClientBase, projector: Projector, old: number | undefined): Promise<void> => {
+  if (old !== undefined) await dropSchema(client, schemaOf({ name: projector.name, version: old }));
+  await dropSchema(client, schemaOf(projector));
+  await createTables(client, projector, schemaOf(projector));
+  for (const { name } of projector.tables) {
+    await client.query(`DROP VIEW IF EXISTS baton.${quoted(name)}`);
+    await client.query(`CREATE VIEW baton.${quoted(name)} AS TABLE ${quoted(schemaOf(projector))}.${quoted(name)}`);
+  }
+};
+
+/**
+ * Keeps all runners from writing until the transaction ends. To be taken before anything else: a runner's statement locks the
+ * checkpoints first and then the tables, and whoever does it in another order waits for a runner that waits for them.
+ */
+export const holdRunners = async (client: pg.ClientBase): Promise<void> => {
+  await client.query('LOCK TABLE baton.checkpoints IN SHARE ROW EXCLUSIVE MODE');
+};
+
+/** What a projection is found to be before it is run. */
+export type Found = { readonly checkpoint: Checkpoint; readonly created: boolean } | { readonly newerVersion: number };
+
+/**
+ * Makes sure that a projection has tables, views and a checkpoint of the version that this build knows. Tables that somebody dropped
+ * and those of an older version are made anew and are empty, to be built from the log's beginning.
+ */
+export const ensureReadModel = async (
+  pool: pg.Pool,
+  projector: Projector,
+  head: Position | undefined,
+): Promise<Found> =>
+  (await asItIs(pool, projector, head)) ??
+  inTransaction(pool, 'BEGIN', async (tx) => {
+    await holdRunners(tx);
+    const meanwhile = await asItIs(tx, projector, head);
+    if (meanwhile) return meanwhile;
+    const [old] = await readCheckpoints(tx, [projector.name]);
+    await createReadModel(tx, projector, old?.version);
+    await resetCheckpoint(tx, projector.name, projector.version, head);
+    const [checkpoint] = await readCheckpoints(tx, [projector.name]);
+    if (checkpoint === undefined)
+      throw new Error(`bug: projection ${projector.name} has no checkpoint after it was made`);
+    return { checkpoint, created: true };
+  });
+
+/** Undefined when it must be made. */
+const asItIs = async (
+  client: Pick<pg.ClientBase, 'query'>,
+  projector: Projector,
+  head: Position | undefined,
+): Promise<Found | undefined> => {
+  const { name, version } = projector;
+  const [checkpoint] = await readCheckpoints(client, [name]);
+  if (checkpoint && checkpoint.version > version) return { newerVersion: checkpoint.version };
+  if (checkpoint?.version !== version || !(await areThere(client, projector))) return undefined;
+  if (checkpoint.position !== NOTHING_YET || checkpoint.status !== 'live' || head === undefined)
+    return { checkpoint, created: false };
+  // Of a log that already has events nothing has been folded yet.
+  await client.query(
+    `UPDATE baton.checkpoints SET status = 'building', target = $2
+     WHERE name = $1 AND position = ${NOTHING_YET} AND status = 'live'`,
+    [name, head],
+  );
+  return { checkpoint, created: false };
+};
+
+/**
+ * Why the rows of a checkpoint cannot come from this log; undefined when they can: the event it last handled must still be there,
+ * with the same hash.
+ */
+export const logMismatch = async (
+  store: Pick<EventStore, 'readStream'>,
+  { eventStream, eventRevision, eventPosition, eventHash }: Checkpoint,
+  head: Position | undefined,
+): Promise<string | undefined> => {
+  if (eventStream === null || eventRevision === null || eventPosition === null) return undefined;
+  if (head === undefined || eventPosition > head)
+    return `its checkpoint ${eventPosition} is beyond the head of the log (${head ?? 'empty'}); it needs a rebuild`;
+  const [event] = await store.readStream(eventStream, { from: eventRevision, limit: 1 });
+  const where = `revision ${eventRevision} of stream ${eventStream} at position ${eventPosition}`;
+  if (event?.position !== eventPosition || event.revision !== eventRevision)
+    return `the event it last handled, ${where}, is not in the log; it needs a rebuild`;
+  if (event.metadata.hash !== eventHash)
+    return `the event it last handled, ${where}, has another hash in the log; it needs a rebuild`;
+  return undefined;
+};
+
+/** Stops a projection for all processes, unless it has moved or changed since. */
+export const haltProjection = async (
+  client: Pick<pg.ClientBase, 'query'>,
+  { name, generation, position }: Pick<Checkpoint, 'name' | 'generation' | 'position'>,
+  haltedBy: HaltedBy,
+  reason: string,
+): Promise<void> => {
+  await client.query(
+    `UPDATE baton.checkpoints SET status = 'halted', halted_by = $4, reason = $5, updated_at = clock_timestamp()
+     WHERE name = $1 AND generation = $2 AND position = $3`,
+    [name, generation, position, haltedBy, reason],
+  );
+};
+
+/** Lets a halted projection run again; `building` again when it had not reached its target. */
+export const resumeProjection = async (client: Pick<pg.ClientBase, 'query'>, name: string): Promise<void> => {
+  await client.query(
+    `UPDATE baton.checkpoints SET status = CASE WHEN target IS NULL THEN 'live' ELSE 'building' END, halted_by = NULL, reason = NULL
+     WHERE name = $1 AND status = 'halted'`,
+    [name],
+  );
+};

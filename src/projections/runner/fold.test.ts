@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import type { StoredEvent } from '../../eventstore/event-store.ts';
+import { defineSumTable, defineTable, type Fold, type Projector } from '../projector.ts';
+import { carryOut, FoldError, idOf, neededKeys, type Operation, operationsOf, type Row } from './fold.ts';
+
+type Account = { tenant: string; id: string; balance: number };
+type Sums = { tenant: string; count: number; least: number | null; most: number | null; each: readonly number[] };
+
+const accounts = defineTable<Account>()({
+  name: 'accounts',
+  key: ['tenant', 'id'],
+  columns: { tenant: 'text', id: 'text', balance: 'integer' },
+});
+const sums = defineSumTable<Sums>()({
+  name: 'sums',
+  key: ['tenant'],
+  columns: { tenant: 'text', count: 'bigint', least: 'bigint', most: 'bigint', each: 'bigint[]' },
+  merge: { count: 'sum', least: 'min', most: 'max', each: 'elements' },
+});
+
+const key = (id: string) => ({ tenant: 't', id });
+const event = { type: 'Anything', position: 7n, metadata: { tenant: 't' } } as StoredEvent;
+
+/** The operations of a projector that does this with every event. */
+const operations = (handle: (fold: Fold) => void): Operation[] => {
+  const projector: Projector = {
+    name: 'p',
+    version: 1,
+    tables: [accounts, sums],
+    on: {},
+    onAny: (_, fold) => handle(fold),
+  };
+  return operationsOf(projector, event, () => undefined);
+};
+
+const rowsAfter = (handle: (fold: Fold) => void, stored: readonly Account[] = []): Record<string, Row[]> => {
+  const found = (id: string): Row | undefined => stored.find((row) => idOf(accounts, row) === id);
+  const rows = carryOut(operations(handle), (table, id) => (table === accounts ? found(id) : undefined));
+  return Object.fromEntries([...rows].map(([{ name }, ofTable]) => [name, [...ofTable.values()]]));
+};
+
+const deposit = (fold: Fold, id: string, amount: number): void =>
+  fold.change(accounts, key(id), (account) => account && { ...account, balance: account.balance + amount });
+
+describe('a fold', () => {
+  it('sees the row as the operations before left it', () => {
+    const rows = rowsAfter(
+      (fold) => {
+        fold.put(accounts, { ...key('a'), balance: 1 });
+        deposit(fold, 'a', 10);
+        deposit(fold, 'b', 5);
+      },
+      [{ ...key('b'), balance: 100 }],
+    );
+    expect(rows).toEqual({
+      accounts: [
+        { ...key('a'), balance: 11 },
+        { ...key('b'), balance: 105 },
+      ],
+    });
+  });
+
+  it('writes nothing where a change leaves the row as it is', () => {
+    expect(rowsAfter((fold) => deposit(fold, 'a', 10))).toEqual({});
+  });
+
+  it('adds up sums, without touching what it was given', () => {
+    const one: Sums = { tenant: 't', count: 1, least: 5, most: 5, each: [1] };
+    const rows = rowsAfter((fold) => {
+      fold.add(sums, one);
+      fold.add(sums, { ...one, least: 0, most: 9, each: [0, 0, 2] });
+      fold.add(sums, { ...one, count: 0, least: null, most: null, each: [] });
+    });
+    expect(rows).toEqual({ sums: [{ tenant: 't', count: 2, least: 0, most: 9, each: [1, 0, 2] }] });
+    expect(one.each).toEqual([1]);
+  });
+
+  it('carries out what a change emits with it', () => {
+    const rows = rowsAfter(
+      (fold) =>
+        fold.change(accounts, key('a'), (account, emit) => {
+          emit.put(accounts, { ...key('log'), balance: account?.balance ?? -1 });
+          return undefined;
+        }),
+      [{ ...key('a'), balance: 3 }],
+    );
+    expect(rows).toEqual({ accounts: [{ ...key('log'), balance: 3 }] });
+  });
+
+  it('needs only rows that it changes, that it has not written itself and that are not known', () => {
+    const needed = neededKeys(
+      operations((fold) => {
+        fold.put(accounts, { ...key('new'), balance: 1 });
+        for (const id of ['new', 'known', 'old', 'old']) deposit(fold, id, 1);
+      }),
+      (_, id) => id === idOf(accounts, key('known')),
+    );
+    expect([...needed].map(([{ name }, keys]) => [name, [...keys.values()]])).toEqual([['accounts', [key('old')]]]);
+  });
+
+  it('says which event a handler could not take', () => {
+    const fails = (): never => {
+      throw new Error('no');
+    };
+    expect(() => operations(fails)).toThrow(FoldError);
+    expect(() => rowsAfter((fold) => fold.change(accounts, key('a'), fails))).toThrow('Anything at position 7: no');
+  });
+});

@@ -1,0 +1,100 @@
+import type pg from 'pg';
+import { rowTypes, snake } from '../database.ts';
+import type { AnyTable, Merge } from '../projector.ts';
+import type { Row } from './fold.ts';
+
+/*
+ * Rows travel as one JSON parameter per table. Measured on rows of 22 columns, 400 per statement: 31 µs of CPU per row (4.5 here,
+ * 26 in Postgres), UNNEST of one array per column 38 µs (14 and 24); and a row type the database knows needs no types here.
+ */
+
+export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+export const qualified = (schema: string, table: AnyTable): string => `${quoted(schema)}.${quoted(table.name)}`;
+
+type Names = readonly (readonly [camel: string, snake: string])[];
+const namesCache = new WeakMap<AnyTable, Names>();
+
+const namesOf = (table: AnyTable): Names => {
+  const found = namesCache.get(table);
+  if (found) return found;
+  const names = Object.keys(table.columns).map((column) => [column, snake(column)] as const);
+  namesCache.set(table, names);
+  return names;
+};
+
+const jsonRow = (names: Names, row: Row): Record<string, unknown> => {
+  const json: Record<string, unknown> = {};
+  for (const [camel, column] of names) {
+    const value = row[camel];
+    // JSON would make it null, and nobody would know.
+    if (typeof value === 'number' && !Number.isFinite(value)) throw new RangeError(`${column} is ${value}`);
+    if (value !== null) json[column] = typeof value === 'bigint' ? value.toString() : value; // what is absent becomes NULL
+  }
+  return json;
+};
+
+export const jsonRows = (table: AnyTable, rows: Iterable<Row>): string => {
+  const names = namesOf(table);
+  const json: Record<string, unknown>[] = [];
+  for (const row of rows) json.push(jsonRow(names, row));
+  return JSON.stringify(json);
+};
+
+const mergeOf = (merge: Merge, column: string): string => {
+  switch (merge) {
+    case 'sum':
+      return `t.${column} + excluded.${column}`;
+    case 'min':
+      return `least(t.${column}, excluded.${column})`;
+    case 'max':
+      return `greatest(t.${column}, excluded.${column})`;
+    case 'elements':
+      return `baton.add_arrays(t.${column}, excluded.${column})`;
+  }
+};
+
+const assignmentOf = (table: AnyTable, camel: string, column: string): string => {
+  const merge = table.merge?.[camel];
+  return `${column} = ${merge === undefined ? `excluded.${column}` : mergeOf(merge, column)}`;
+};
+
+/** Inserts rows or, where their key exists, replaces them or adds to them. `parameter` is the rows as JSON. */
+export const upsertSql = (schema: string, table: AnyTable, parameter: string): string => {
+  const names = namesOf(table);
+  const columns = names.map(([, column]) => column).join(', ');
+  const assignments = names
+    .filter(([camel]) => !table.key.includes(camel))
+    .map(([camel, column]) => assignmentOf(table, camel, column));
+  const name = qualified(schema, table);
+  return `INSERT INTO ${name} AS t (${columns}) SELECT ${columns} FROM json_populate_recordset(null::${name}, ${parameter}::json)
+    ON CONFLICT (${table.key.map(snake).join(', ')}) DO ${assignments.length > 0 ? `UPDATE SET ${assignments.join(', ')}` : 'NOTHING'}`;
+};
+
+const statementNames = new Map<string, string>();
+
+/** A name under which a connection keeps the statement prepared. Texts are few: one per set of tables that a batch touches. */
+export const statementName = (text: string): string => {
+  const name = statementNames.get(text) ?? `projections-${statementNames.size}`;
+  statementNames.set(text, name);
+  return name;
+};
+
+/** Reads the rows of some keys; a key without a row is absent. */
+export const loadRows = async (
+  client: pg.ClientBase,
+  schema: string,
+  table: AnyTable,
+  keys: Iterable<Row>,
+): Promise<Row[]> => {
+  const name = qualified(schema, table);
+  const columns = namesOf(table).map(([camel, column]) => `t.${column} AS ${quoted(camel)}`);
+  const same = table.key.map((column) => `t.${snake(column)} = k.${snake(column)}`);
+  const text = `SELECT ${columns.join(', ')} FROM json_populate_recordset(null::${name}, $1::json) k JOIN ${name} t ON ${same.join(' AND ')}`;
+  const { rows } = await client.query<Row>({
+    name: statementName(text),
+    text,
+    values: [jsonRows(table, keys)],
+    types: rowTypes,
+  });
+  return rows;
+};

@@ -1,0 +1,181 @@
+import type pg from 'pg';
+import { decodeEvent } from '../../eventstore/codec.ts';
+import type { Position } from '../../eventstore/event-store.ts';
+import { AppError } from '../../platform/errors.ts';
+import { acquireLease } from '../../platform/lease.ts';
+import { type ProjectionContext, projectorNamed } from '../context.ts';
+import { snake } from '../database.ts';
+import { type AnyTable, type Projector, schemaOf } from '../projector.ts';
+import { createTables, dropSchema, NOTHING_YET, readCheckpoints, resetCheckpoint } from './checkpoint.ts';
+import { Lane } from './lane.ts';
+import type { Member } from './member.ts';
+import { RowCache } from './row-cache.ts';
+import { qualified } from './statements.ts';
+import { inTransaction } from './transaction.ts';
+import { Writer } from './writer.ts';
+
+export type TableVerification = {
+  readonly name: string;
+  /** Of the live table. */
+  readonly rows: bigint;
+  readonly liveDigest: string;
+  readonly rebuiltDigest: string;
+  readonly equal: boolean;
+};
+
+export type Verification = { readonly position: Position; readonly tables: readonly TableVerification[] };
+
+type Digest = { readonly rows: bigint; readonly digest: string };
+
+const MAX_BATCH = 1_000;
+
+/** The rows in the order of their key, so that equal tables have equal digests whatever their history. */
+const digestOf = async (client: pg.ClientBase, schema: string, table: AnyTable): Promise<Digest> => {
+  const key = table.key.map(snake).join(', ');
+  const { rows } = await client.query<Digest>(
+    `SELECT count(*) AS rows, md5(coalesce(string_agg(md5(t::text), '' ORDER BY ${key}), '')) AS digest
+     FROM ${qualified(schema, table)} t`,
+  );
+  const [digest] = rows;
+  if (digest === undefined) throw new Error('bug: an aggregate without a row');
+  return digest;
+};
+
+const digestsOf = async (client: pg.ClientBase, schema: string, projector: Projector): Promise<Digest[]> => {
+  const digests: Digest[] = [];
+  for (const table of projector.tables) digests.push(await digestOf(client, schema, table));
+  return digests;
+};
+
+/** Position and digests of one snapshot. */
+const liveDigests = ({ pool }: ProjectionContext, projector: Projector) =>
+  inTransaction(pool, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', async (tx) => {
+    const [checkpoint] = await readCheckpoints(tx, [projector.name]);
+    if (checkpoint?.version !== projector.version)
+      throw new AppError(
+        'UNAVAILABLE',
+        `the read model ${projector.name} has version ${checkpoint?.version ?? 'none'}, this build knows ${projector.version}`,
+      );
+    return { position: checkpoint.position, digests: await digestsOf(tx, schemaOf(projector), projector) };
+  });
+
+/** A read model beside the live one, with a checkpoint of its own. */
+class Beside {
+  readonly #context: ProjectionContext;
+  readonly #projector: Projector;
+  readonly #name: string;
+  readonly #schema: string;
+
+  constructor(context: ProjectionContext, projector: Projector) {
+    this.#context = context;
+    this.#projector = projector;
+    this.#name = `${projector.name}:verify`;
+    this.#schema = `${schemaOf(projector)}_verify`;
+  }
+
+  /** Also clears what an interrupted one left. */
+  create(): Promise<void> {
+    return inTransaction(this.#context.pool, 'BEGIN', async (tx) => {
+      await dropSchema(tx, this.#schema);
+      await createTables(tx, this.#projector, this.#schema);
+      await resetCheckpoint(tx, this.#name, this.#projector.version, undefined);
+    });
+  }
+
+  drop(): Promise<void> {
+    return inTransaction(this.#context.pool, 'BEGIN', async (tx) => {
+      await dropSchema(tx, this.#schema);
+      await tx.query('DELETE FROM baton.parked_events WHERE projection = $1', [this.#name]);
+      await tx.query('DELETE FROM baton.checkpoints WHERE name = $1', [this.#name]);
+    });
+  }
+
+  async member(): Promise<Member> {
+    const [checkpoint] = await readCheckpoints(this.#context.pool, [this.#name]);
+    if (checkpoint === undefined) throw new Error(`bug: ${this.#name} has no checkpoint`);
+    return {
+      name: this.#name,
+      projector: this.#projector,
+      schema: this.#schema,
+      generation: checkpoint.generation,
+      position: NOTHING_YET,
+      cache: new RowCache(),
+      readTables: new Set(),
+      blocks: new Set(),
+      parked: 0,
+    };
+  }
+
+  digests(client: pg.ClientBase): Promise<Digest[]> {
+    return digestsOf(client, this.#schema, this.#projector);
+  }
+}
+
+/**
+ * Folds the log anew beside the live read model, up to the live checkpoint, and compares the tables. The live one goes on meanwhile.
+ * Events that the fold refuses are left out of both.
+ *
+ * Errors: `AppError` NOT_FOUND; CONFLICT while another verification of it runs; UNAVAILABLE when it is of another version, or
+ *         was reset meanwhile.
+ */
+export const verifyProjection = async (
+  context: ProjectionContext,
+  name: string,
+  { signal = new AbortController().signal }: { readonly signal?: AbortSignal } = {},
+): Promise<Verification> => {
+  const projector = projectorNamed(context, name);
+  const { pool, leaseMs, holder, clock, logger } = context;
+  const lease = await acquireLease(pool, { name: `verify/${name}`, holder, ttlMs: leaseMs, clock, logger });
+  if (lease === undefined) throw new AppError('CONFLICT', `another verification of ${name} is running`);
+  const beside = new Beside(context, projector);
+  try {
+    await beside.create();
+    return await compare(context, projector, beside, AbortSignal.any([signal, lease.signal]));
+  } finally {
+    await beside.drop();
+    await lease.release();
+  }
+};
+
+const compare = async (
+  context: ProjectionContext,
+  projector: Projector,
+  beside: Beside,
+  signal: AbortSignal,
+): Promise<Verification> => {
+  const client = await context.pool.connect();
+  try {
+    const member = await beside.member();
+    const lane = new Lane(new Writer(client), [member], {
+      feed: context.feed,
+      clock: context.clock,
+      logger: context.logger,
+      decode: context.decode ?? decodeEvent,
+      maxBatch: MAX_BATCH,
+      lingerMs: 0,
+      maxParked: Number.POSITIVE_INFINITY,
+    });
+    const [checkpoint] = await readCheckpoints(context.pool, [projector.name]);
+    // Most of the way first, so that the snapshot of the live tables need not be held for long.
+    await lane.run(signal, { until: checkpoint?.position ?? NOTHING_YET });
+    const { position, digests } = await liveDigests(context, projector);
+    await lane.run(signal, { until: position });
+    if (member.position !== position)
+      throw new AppError('UNAVAILABLE', `the verification of ${projector.name} was interrupted`, { retryable: true });
+    const rebuilt = await beside.digests(client);
+    return {
+      position,
+      tables: projector.tables.map((table, index) => comparison(table, digests[index], rebuilt[index])),
+    };
+  } finally {
+    client.release(true); // it has prepared statements on tables that are about to go
+  }
+};
+
+const comparison = ({ name }: AnyTable, live: Digest | undefined, rebuilt: Digest | undefined): TableVerification => ({
+  name,
+  rows: live?.rows ?? 0n,
+  liveDigest: live?.digest ?? '',
+  rebuiltDigest: rebuilt?.digest ?? '',
+  equal: live !== undefined && live.digest === rebuilt?.digest,
+});
