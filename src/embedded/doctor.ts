@@ -3,7 +3,7 @@ import { access, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gte } from 'semver';
-import type { Config } from '../platform/config.ts';
+import { type Config, unknownSetting } from '../platform/config.ts';
 import { holderOf } from './data-dir.ts';
 import { type Check, fail, guarded, ok, warn } from './doctor-check.ts';
 import { checkEventStore, checkPostgres, checkRedis } from './doctor-stores.ts';
@@ -103,8 +103,8 @@ const checkVariables = (config: Config): Check[] =>
     : [
         warn(
           'environment',
-          `unknown: ${config.unknownVariables.join(', ')}`,
-          'a typing error? unknown variables change nothing',
+          config.unknownVariables.map(unknownSetting).join(', '),
+          'unknown settings have no effect; correct or remove them (docs/guides/operations.md lists all settings)',
         ),
       ];
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { closestName } from './did-you-mean.ts';
 
 export const ROLES = ['api', 'assigner', 'dispatcher', 'projector', 'processes'] as const;
 export type Role = (typeof ROLES)[number];
@@ -17,8 +18,8 @@ const roles = z
   .pipe(z.array(z.enum(ROLES)).min(1));
 
 /**
- * Every setting of the server. One source: name, limits and default of each environment variable.
- * Without EVENTSTORE_URL, DATABASE_URL or REDIS_URL the embedded default of that store is started.
+ * Every setting of the server: the name, limits and default of each environment variable are declared here only.
+ * Where EVENTSTORE_URL, DATABASE_URL or REDIS_URL is not set, Baton starts an embedded server for that store.
  */
 const Environment = z.object({
   EVENTSTORE_URL: url(['esdb', 'esdb+discover', 'kurrentdb', 'kurrentdb+discover']).optional(),
@@ -57,29 +58,29 @@ export type Config = {
   readonly port: number;
   readonly publicUrl: string | undefined;
   readonly roles: readonly Role[];
-  /** Pools whose ledger an assigner of this process may lease. */
+  /** Pools that an assigner of this process may lead. */
   readonly pools: readonly string[];
   readonly logLevel: string;
   /** Agent calls in flight at once in this dispatcher process. */
   readonly dispatchConcurrency: number;
-  /** A lease (pool, projection) that was not renewed for this long may be taken over. */
+  /** Another process may take over a lease (pool, projection) that was not renewed for this long. */
   readonly leaseMs: number;
-  /** A dispatcher that was silent for this long is taken for dead: its jobs go to another one. */
+  /** A dispatcher that did not renew its job locks for this long counts as dead: its jobs go to another one. */
   readonly jobLockMs: number;
-  /** Time that work in flight has to finish after SIGTERM. */
+  /** How long work in flight may take to finish after SIGTERM. */
   readonly graceMs: number;
   readonly pgPoolSize: number;
   readonly graphiql: boolean;
   readonly queuesWritable: boolean;
   /** Agents on loopback are always allowed with the embedded default; this also allows other private ranges. */
   readonly allowPrivateAgents: boolean;
-  /** May the embedded default install Redis with the machine's package manager. */
+  /** Whether the embedded default may install Redis with the machine's package manager. */
   readonly allowInstall: boolean;
-  /** BATON_* variables that name no setting (typing errors). */
+  /** BATON_* variables that no setting has: most likely typos. They change nothing; see `unknownSetting`. */
   readonly unknownVariables: readonly string[];
 };
 
-/** Names every bad variable at once, with the value seen (secrets masked) and what is allowed. */
+/** Lists every bad variable with its value (passwords masked) and what is allowed. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly issues: readonly string[];
@@ -89,6 +90,22 @@ export class ConfigError extends Error {
   }
 }
 
+const PREFIX = 'BATON_';
+/** BATON_URL is read by the command line, not by the server. */
+const SETTINGS: readonly string[] = [...Object.keys(Environment.shape), 'BATON_URL'];
+
+const withoutPrefix = (name: string): string => (name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name);
+
+/**
+ * What to tell the user about a variable of `unknownVariables`. The shared prefix does not count, or every short name would be close to
+ * every other.
+ */
+export const unknownSetting = (name: string): string => {
+  const closest = closestName(withoutPrefix(name), SETTINGS.map(withoutPrefix));
+  const meant = SETTINGS.find((setting) => withoutPrefix(setting) === closest);
+  return `unknown setting ${name}${meant === undefined ? '' : ` (did you mean ${meant}?)`}`;
+};
+
 const shown = (name: string, value: string | undefined): string =>
   value === undefined
     ? '(not set)'
@@ -97,9 +114,9 @@ const shown = (name: string, value: string | undefined): string =>
       : JSON.stringify(value);
 
 /**
- * Reads and checks the configuration once, at start.
+ * Reads and checks the configuration, once, at start.
  *
- * Errors: throws `ConfigError` that lists all bad variables.
+ * Errors: throws `ConfigError`, which lists all bad variables.
  */
 export const readConfig = (env: Readonly<Record<string, string | undefined>> = process.env): Config => {
   const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
@@ -132,8 +149,6 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>> = p
     queuesWritable: value.BATON_QUEUES_WRITABLE,
     allowPrivateAgents: value.BATON_ALLOW_PRIVATE_AGENTS,
     allowInstall: value.BATON_ALLOW_INSTALL,
-    unknownVariables: Object.keys(present).filter(
-      (name) => name.startsWith('BATON_') && !(name in Environment.shape) && name !== 'BATON_URL',
-    ),
+    unknownVariables: Object.keys(present).filter((name) => name.startsWith(PREFIX) && !SETTINGS.includes(name)),
   });
 };

@@ -319,13 +319,13 @@ describe('a server', () => {
   });
 
   it('that was killed is told of, with what to do', async () => {
-    server = startCli(['serve', '--port', '0', '--json'], { ...env, BATON_TYPO: 'x' });
+    server = startCli(['serve', '--port', '0', '--json'], { ...env, BATON_PROT: 'x' });
     let warnings = '';
     server.stderr.on('data', (chunk: Buffer) => {
       warnings += chunk.toString();
     });
     await firstLine(server);
-    expect(warnings).toContain('warning: BATON_TYPO is no setting of Baton');
+    expect(warnings).toContain('warning: unknown setting BATON_PROT (did you mean BATON_PORT?)');
     const closed = once(server, 'close');
     server.kill('SIGKILL');
     await closed;
@@ -336,7 +336,7 @@ describe('a server', () => {
   });
 
   it('refuses to start with bad settings, all named at once', async () => {
-    const bad = { ...env, BATON_LEASE_MS: '1', BATON_TYPO: 'x', DATABASE_URL: 'mysql://user:secret@host/db' };
+    const bad = { ...env, BATON_LEASE_MS: '1', BATON_PROT: 'x', DATABASE_URL: 'mysql://user:secret@host/db' };
     const { code, out, err } = await runCli(['serve', '--port', '70000'], bad);
     expect({ code, out }).toEqual({ code: 2, out: '' });
     for (const part of ['--port="70000"', 'BATON_LEASE_MS="1"', 'DATABASE_URL="mysql://***@host/db"'])

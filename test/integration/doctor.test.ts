@@ -92,7 +92,10 @@ describe('the doctor', () => {
     taken.close();
     expect(checks.get('port')).toMatchObject({ status: 'fail', found: `127.0.0.1:${port}: EADDRINUSE` });
     expect(checks.get('data directory')?.status).toBe('fail');
-    expect(checks.get('environment')).toMatchObject({ status: 'warn', found: 'unknown: BATON_PROT' });
+    expect(checks.get('environment')).toMatchObject({
+      status: 'warn',
+      found: 'unknown setting BATON_PROT (did you mean BATON_PORT?)',
+    });
   });
 
   it('prints one line per check, advice below it, and a count', () => {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Baton } from '../../main.ts';
-import { type Config, ConfigError, readConfig } from '../../platform/config.ts';
+import { type Config, ConfigError, readConfig, unknownSetting } from '../../platform/config.ts';
 import { createLogger, type Logger } from '../../platform/logger.ts';
 import { facts } from '../format.ts';
 import { print } from '../print.ts';
@@ -87,7 +87,7 @@ const asText = ({ roles, processes, url, pid, ...urls }: ReturnType<typeof repor
 };
 
 const warnUnknown = (terminal: Terminal, { unknownVariables }: Config): void => {
-  for (const name of unknownVariables) terminal.err(`warning: ${name} is no setting of Baton; a typing error?\n`);
+  for (const name of unknownVariables) terminal.err(`warning: ${unknownSetting(name)}\n`);
 };
 
 const serve = async (terminal: Terminal, options: ServeOptions): Promise<void> => {
