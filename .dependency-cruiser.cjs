@@ -1,3 +1,5 @@
+const { readdirSync } = require('node:fs');
+
 const layer = (name, from, to, comment) => ({
   name,
   severity: 'error',
@@ -5,6 +7,15 @@ const layer = (name, from, to, comment) => ({
   from: { path: from },
   to: { path: to },
 });
+
+/** The files that a package offers to others: what its `exports` name. */
+const faces = readdirSync('packages').flatMap((name) =>
+  Object.values(require(`./packages/${name}/package.json`).exports)
+    .map((target) => target['baton-source'])
+    .filter((file) => file !== undefined)
+    .map((file) => `${name}/${file.slice(2)}`),
+);
+const NO_FACE = `(?!(${faces.join('|').replaceAll('.', '\\.')})$)`;
 
 /** Directions of dependency: platform <- eventstore <- {commands, processes, projections, dispatch} <- api <- main; domain is pure. */
 module.exports = {
@@ -39,6 +50,21 @@ module.exports = {
     layer('processes-layer', '^src/processes', '^src/(?!processes|commands|dispatch/queue|eventstore|platform|domain)'),
     layer('dispatch-layer', '^src/dispatch', '^src/(?!dispatch|commands|eventstore|platform|domain)'),
     layer('api-layer', '^src/api', '^src/(cli|embedded|main)'),
+    layer(
+      'nobody-past-the-index-of-a-package',
+      '^src',
+      `^packages/${NO_FACE}`,
+      'use what the package exports, by its name',
+    ),
+    layer('packages-by-their-index', '^packages/([^/]+)/src', `^packages/(?!$1/)${NO_FACE}`),
+    layer('packages-without-baton', '^packages/[^/]+/src', '^src', 'a package stands alone'),
+    {
+      name: 'eventstore-node-stands-alone',
+      severity: 'error',
+      comment: 'zod and Node modules, nothing else',
+      from: { path: '^packages/eventstore-node/src' },
+      to: { pathNot: ['^packages/eventstore-node/src', '^node_modules/zod/'], dependencyTypesNot: ['core'] },
+    },
     // csrd-report is a command line of its own; it stands where the cli stands.
     layer('nobody-imports-the-cli', '^src/(?!cli|examples/csrd-report)', '^src/cli'),
   ],
@@ -47,6 +73,9 @@ module.exports = {
     exclude: { path: '\\.test\\.ts$' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['baton-source', 'import', 'node', 'default', 'types'],
+    },
   },
 };

@@ -2,22 +2,28 @@ import { defineConfig } from 'vitest/config';
 
 const shared = { pool: 'forks' as const };
 
+/** Packages of this repository are tested from their sources, without a build. The others are Vite's own for Node. */
+const resolve = { conditions: ['baton-source', 'module', 'node', 'development|production'] };
+const ssr = { resolve };
+
 /** Random histories by the thousand: not part of the fast check. */
-const SEEDS = ['src/**/*.property.test.ts'];
+const SEEDS = ['{src,packages/*/src}/**/*.property.test.ts'];
 
 export default defineConfig({
   test: {
     projects: [
       {
+        ssr,
         test: {
           ...shared,
           name: 'unit',
           sequence: { groupOrder: 0 },
-          include: ['src/**/*.test.ts', 'test/{golden,support}/**/*.test.ts'],
+          include: ['{src,packages/*/src}/**/*.test.ts', 'test/{golden,support}/**/*.test.ts'],
           exclude: SEEDS,
         },
       },
       {
+        ssr,
         test: {
           ...shared,
           name: 'seeds',
@@ -26,11 +32,12 @@ export default defineConfig({
         },
       },
       {
+        ssr,
         test: {
           ...shared,
           name: 'servers',
           sequence: { groupOrder: 1 },
-          include: ['test/{contracts,integration}/**/*.test.ts'],
+          include: ['test/{contracts,integration}/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
           globalSetup: ['test/support/global-setup.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
@@ -38,6 +45,7 @@ export default defineConfig({
         },
       },
       {
+        ssr,
         test: {
           ...shared,
           name: 'e2e',

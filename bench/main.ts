@@ -7,7 +7,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   fanout: async () => (await import('./workflows.ts')).fanout,
   scale: async () => (await import('./scale.ts')).scale,
   idle: async () => (await import('./idle.ts')).idle,
-  eventstore: async () => (await import('./eventstore.ts')).eventstore,
+  eventstore: async () => (await import('../packages/eventstore-node/bench/eventstore.ts')).eventstore,
   planning: async () => (await import('./planning.ts')).planning,
 };
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
+import { spawnEventStoreNode } from 'baton-eventstore-node';
 import type { Config } from '../platform/config.ts';
 import type { Logger } from '../platform/logger.ts';
 import { type DataDir, openDataDir } from './data-dir.ts';
-import { spawnEventStoreNode } from './eventstore-node/index.ts';
 import { startPostgres } from './postgres.ts';
 import { identityOf, isRunning } from './process-identity.ts';
 import { startRedis } from './redis.ts';

@@ -1,13 +1,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type RunningNode, startEventStoreNode } from 'baton-eventstore-node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type RunningNode, startEventStoreNode } from '../../src/embedded/eventstore-node/index.ts';
+import { selfSignedCertificate } from '../../packages/eventstore-node/test/certificate.ts';
 import { createEsdbEventStore } from '../../src/eventstore/esdb-event-store.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { readConfig } from '../../src/platform/config.ts';
 import { createLogger } from '../../src/platform/logger.ts';
-import { selfSignedCertificate } from '../support/certificate.ts';
 import { describeEventStore } from './event-store.contract.ts';
 
 const ports = { clock: systemClock, logger: createLogger('warn') };

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { averageIntensity } from '@tgwf/co2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generateSuppliers } from '../../src/examples/carbon/suppliers.ts';
+import { RUN_SOURCE } from '../support/run-source.ts';
 import { type Ended, endOf } from './cli-process.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/examples/csrd-report/main.ts', import.meta.url));
@@ -23,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const start = (...args: string[]) =>
-  spawn(process.execPath, ['--import', import.meta.resolve('tsx'), MAIN, ...args], {
+  spawn(process.execPath, [...RUN_SOURCE, MAIN, ...args], {
     env: { ...process.env, BATON_DATA_DIR: join(folder, 'data') },
   });
 

@@ -13,6 +13,7 @@ import { startRedis } from '../../src/embedded/redis.ts';
 import { LogFeed } from '../../src/eventstore/log-feed.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { RUN_SOURCE } from '../support/run-source.ts';
 import { caller, DispatchTest } from './dispatch-setup.ts';
 
 let test: DispatchTest;
@@ -29,7 +30,7 @@ describe('a dispatcher that is killed', () => {
     await test.queues.attempts.offer([test.job(taskId, 'survivor', 'local')]);
     // The part of the victim is played by a process that takes the job from Redis and is killed with it in hand.
     const victim = fork(new URL('./dispatch-victim.ts', import.meta.url), {
-      execArgv: ['--import', 'tsx'],
+      execArgv: [...RUN_SOURCE],
       env: {
         ...process.env,
         REDIS: test.queueOptions.redisUrl,

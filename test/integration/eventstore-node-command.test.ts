@@ -2,10 +2,10 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
+import { startEventStoreNode } from 'baton-eventstore-node';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { startEventStoreNode } from '../../src/embedded/eventstore-node/index.ts';
+import { selfSignedCertificate } from '../../packages/eventstore-node/test/certificate.ts';
 import { endOf, firstLine, runHere, startCli } from '../e2e/cli-process.ts';
-import { selfSignedCertificate } from '../support/certificate.ts';
 
 const temporaryFolder = async (): Promise<string> => {
   const folder = await mkdtemp(join(tmpdir(), 'eventstore-node-'));

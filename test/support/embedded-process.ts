@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { EmbeddedConfig, EmbeddedOptions } from '../../src/embedded/stack.ts';
+import { RUN_SOURCE } from './run-source.ts';
 
 const STACK = new URL('../../src/embedded/stack.ts', import.meta.url).href;
 const LOGGER = new URL('../../src/platform/logger.ts', import.meta.url).href;
@@ -36,15 +37,7 @@ export const startInOtherProcess = async (
   options: EmbeddedOptions = {},
   logLevel = 'silent',
 ): Promise<EmbeddedProcess> => {
-  const args = [
-    '--import',
-    'tsx',
-    '--input-type=module',
-    '-e',
-    SCRIPT,
-    '--',
-    JSON.stringify([config, options, logLevel]),
-  ];
+  const args = [...RUN_SOURCE, '--input-type=module', '-e', SCRIPT, '--', JSON.stringify([config, options, logLevel])];
   const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const line = await new Promise<string>((resolve, reject) => {

@@ -3,9 +3,9 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { spawnEventStoreNode } from 'baton-eventstore-node';
 import pg from 'pg';
 import { inject } from 'vitest';
-import { spawnEventStoreNode } from '../../src/embedded/eventstore-node/index.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { migrate } from '../../src/platform/migrate.ts';
 

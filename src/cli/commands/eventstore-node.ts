@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
+import type { NodeOptions, RunningNode } from 'baton-eventstore-node';
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import type { NodeOptions, RunningNode } from '../../embedded/eventstore-node/index.ts';
 import { usageFailure } from '../failure.ts';
 import { facts } from '../format.ts';
 import { nodeFailure } from '../node-failure.ts';
@@ -31,7 +31,7 @@ type Security = Pick<NodeOptions, 'tls' | 'users'>;
 
 /** Certificate, key and users, read and checked. What is wrong with them is a matter of usage. */
 const securityOf = async (terminal: Terminal, { tlsCert, tlsKey, users }: Options): Promise<Security> => {
-  const { securityFrom } = await import('../../embedded/eventstore-node/access/security-flags.ts');
+  const { securityFrom } = await import('baton-eventstore-node');
   try {
     const { options, warnings } = securityFrom({ tlsCert, tlsKey, users }, terminal.env);
     for (const warning of warnings) terminal.err(`warning: ${warning}\n`);
@@ -76,7 +76,7 @@ const runNode = async (terminal: Terminal, options: Options): Promise<void> => {
   const settings = { ...nodeOptions(options), ...(await securityOf(terminal, options)) };
   warnIfOpen(terminal, options.host, settings);
   const stop = new StopRequest();
-  const { startEventStoreNode } = await import('../../embedded/eventstore-node/index.ts');
+  const { startEventStoreNode } = await import('baton-eventstore-node');
   const node = await startEventStoreNode(settings).catch((error: unknown) => {
     throw nodeFailure(error, settings.dataDir);
   });

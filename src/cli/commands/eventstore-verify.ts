@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
+import type { Problem, Verification } from 'baton-eventstore-node/verify';
 import type { Command } from 'commander';
-import type { Problem, Verification } from '../../embedded/eventstore-node/store/verify.ts';
 import { Ended, EXIT, refused } from '../failure.ts';
 import { facts, oneLine } from '../format.ts';
 import { nodeFailure } from '../node-failure.ts';
@@ -72,7 +72,7 @@ const asJson = (found: Verification) => ({
 
 const verify = async (terminal: Terminal, options: Options): Promise<void> => {
   const folder = resolve(options.data);
-  const { verifyDataFolder } = await import('../../embedded/eventstore-node/store/verify.ts');
+  const { verifyDataFolder } = await import('baton-eventstore-node/verify');
   let bar: ReturnType<typeof progressBar> | undefined;
   const found = await verifyDataFolder(folder, (done, all) => {
     bar ??= progressBar(terminal, 'reading the log', all);

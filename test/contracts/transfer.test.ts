@@ -2,13 +2,20 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { binaryEvent, type EventStoreDBClient, FORWARDS, jsonEvent, START } from '@eventstore/db-client';
+import { startEventStoreNode } from 'baton-eventstore-node';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { startEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
-import { exportStreams } from '../../../src/eventstore/transfer/export-streams.ts';
-import { importStreams } from '../../../src/eventstore/transfer/import-streams.ts';
-import { readAllRaw } from '../../../src/eventstore/transfer/raw-read.ts';
-import { runHere, startCli } from '../../e2e/cli-process.ts';
-import { collect, connect, event, events, startNode, temporaryFolder } from './support.ts';
+import {
+  collect,
+  connect,
+  event,
+  events,
+  startNode,
+  temporaryFolder,
+} from '../../packages/eventstore-node/test/support.ts';
+import { exportStreams } from '../../src/eventstore/transfer/export-streams.ts';
+import { importStreams } from '../../src/eventstore/transfer/import-streams.ts';
+import { readAllRaw } from '../../src/eventstore/transfer/raw-read.ts';
+import { runHere, startCli } from '../e2e/cli-process.ts';
 
 const EVERYTHING = { streams: [], includeSystem: false };
 const NOW = '2026-01-31T12:00:00.000Z';

@@ -4,8 +4,8 @@ import { cpSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFi
 import { join } from 'node:path';
 import { type EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type SpawnedNode, startEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
-import { verifyDataFolder } from '../../../src/embedded/eventstore-node/store/verify.ts';
+import { type SpawnedNode, startEventStoreNode } from '../src/index.ts';
+import { verifyDataFolder } from '../src/store/verify.ts';
 import { collect, connect, events, eventually, kill, PATHS, spawnOn, temporaryFolder } from './support.ts';
 
 /** Nodes that are killed at a random moment; raise it for a campaign. */

@@ -2,12 +2,8 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EventStoreDBClient } from '@eventstore/db-client';
 import { onTestFinished } from 'vitest';
-import {
-  type NodeOptions,
-  type RunningNode,
-  startEventStoreNode,
-} from '../../../src/embedded/eventstore-node/index.ts';
-import { selfSignedCertificate } from '../../support/certificate.ts';
+import { type NodeOptions, type RunningNode, startEventStoreNode } from '../src/index.ts';
+import { selfSignedCertificate } from './certificate.ts';
 import { connect, temporaryFolder } from './support.ts';
 
 export const certificate = selfSignedCertificate();

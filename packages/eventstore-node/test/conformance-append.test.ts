@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { startEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
+import { startEventStoreNode } from '../src/index.ts';
 import { bytes, Fields, message, varint } from './proto.ts';
 import {
   batchOutcome,

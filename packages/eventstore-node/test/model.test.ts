@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { type RunningNode, startEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
+import { type RunningNode, startEventStoreNode } from '../src/index.ts';
 import type { Fields } from './proto.ts';
 import { type Expectation, MAX_I64, type Outcome, RawStreams, RPCS, read } from './raw-streams.ts';
 import { startNode, temporaryFolder } from './support.ts';

@@ -3,10 +3,10 @@ import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSyn
 import { join } from 'node:path';
 import { WrongExpectedVersionError } from '@eventstore/db-client';
 import { describe, expect, it } from 'vitest';
-import { spawnEventStoreNode, startEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
+import { spawnEventStoreNode, startEventStoreNode } from '../src/index.ts';
 import { collect, connect, dataOf, event, events, eventually, kill, spawnOn, temporaryFolder } from './support.ts';
 
-const SOURCE = new URL('../../../src/embedded/eventstore-node/', import.meta.url);
+const SOURCE = new URL('../src/', import.meta.url);
 
 const segmentOf = (folder: string) => {
   const [name] = readdirSync(folder).filter((file) => file.startsWith('segment-'));

@@ -1,6 +1,6 @@
 import type { EventStoreDBClient } from '@eventstore/db-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { startEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
+import { startEventStoreNode } from '../src/index.ts';
 import { ack, allSettings, confirmed, nack, numbersOf, streamSettings, take, watch } from './persistent-support.ts';
 import { collect, connect, event, events, kill, spawnOn, temporaryFolder } from './support.ts';
 

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
-import { type SpawnedNode, type SpawnOptions, spawnEventStoreNode } from '#baton/embedded/eventstore-node/index.js';
-import { type Bench, closedLoop, Figures, median, round } from './harness.ts';
-import { cpuUs, rssMb } from './processes.ts';
+import { type SpawnedNode, type SpawnOptions, spawnEventStoreNode } from 'baton-eventstore-node';
+import { type Bench, closedLoop, Figures, median, round } from '../../../bench/harness.ts';
+import { cpuUs, rssMb } from '../../../bench/processes.ts';
 import { type RawLoad, rawLoad } from './raw-load.ts';
 
 const EVENT_BYTES = 500;

@@ -1,5 +1,5 @@
-import type { LogFailure } from '../../src/embedded/eventstore-node/storage/log.ts';
-import { MemoryLog } from '../../src/embedded/eventstore-node/storage/memory-log.ts';
+import type { LogFailure } from '../src/storage/log.ts';
+import { MemoryLog } from '../src/storage/memory-log.ts';
 
 /** An event log in memory whose disk is full, broken or slow when told to be. */
 export class FlakyLog extends MemoryLog {

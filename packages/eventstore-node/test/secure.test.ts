@@ -2,8 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AccessDeniedError, jsonEvent, StreamNotFoundError, UnavailableError } from '@eventstore/db-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { spawnEventStoreNode, startEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
-import { selfSignedCertificate } from '../../support/certificate.ts';
+import { spawnEventStoreNode, startEventStoreNode } from '../src/index.ts';
+import { selfSignedCertificate } from './certificate.ts';
 import { rawCalls } from './raw-client.ts';
 import {
   ADMIN,

@@ -1,3 +1,4 @@
+export { type Security, type SecurityFlags, securityFrom } from './access/security-flags.ts';
 export type { UserSettings } from './access/user-settings.ts';
 export type { KeepAlive } from './grpc/keep-alive.ts';
 export type { TlsFiles } from './grpc/tls.ts';

@@ -8,12 +8,7 @@ import {
   type StreamSubscription,
 } from '@eventstore/db-client';
 import { onTestFinished } from 'vitest';
-import {
-  type RunningNode,
-  type SpawnedNode,
-  spawnEventStoreNode,
-  startEventStoreNode,
-} from '../../../src/embedded/eventstore-node/index.ts';
+import { type RunningNode, type SpawnedNode, spawnEventStoreNode, startEventStoreNode } from '../src/index.ts';
 
 /** A node in memory and a client for it, both gone when the test is. */
 export async function startNode(): Promise<{ node: RunningNode; client: EventStoreDBClient }> {

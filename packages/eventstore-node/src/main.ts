@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { securityFrom } from './access/security-flags.ts';
 import { type NodeOptions, startEventStoreNode } from './node.ts';

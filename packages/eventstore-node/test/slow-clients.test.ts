@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { jsonEvent } from '@eventstore/db-client';
 import { expect, it, onTestFinished } from 'vitest';
-import { spawnEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
+import { spawnEventStoreNode } from '../src/index.ts';
 import { message } from './proto.ts';
 import { fragment, RawStreams, read, textId } from './raw-streams.ts';
 import { collect, connect, event, eventually, startNode, temporaryFolder } from './support.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { connect as connectTcp } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
-import { startEventStoreNode } from '../../../src/embedded/eventstore-node/index.ts';
+import { startEventStoreNode } from '../src/index.ts';
 import { bytes, Fields, message, varint } from './proto.ts';
 import {
   expectation,

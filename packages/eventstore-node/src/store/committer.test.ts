@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, trunc
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { FlakyLog } from '../../../../test/support/flaky-log.ts';
+import { FlakyLog } from '../../test/flaky-log.ts';
 import { EventIndex } from '../index/event-index.ts';
 import { type Log, LogFailure } from '../storage/log.ts';
 import { MemoryLog } from '../storage/memory-log.ts';

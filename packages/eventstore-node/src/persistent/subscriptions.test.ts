@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { FlakyLog } from '../../../../test/support/flaky-log.ts';
+import { FlakyLog } from '../../test/flaky-log.ts';
 import { Call } from '../grpc/call.ts';
 import type { GrpcError } from '../grpc/status.ts';
 import { EventIndex } from '../index/event-index.ts';
