@@ -6,39 +6,39 @@ import { AppError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import { identityOf, isRunning, type ProcessIdentity } from './process-identity.ts';
 
-/** Who works in a data directory. */
+/** The process that uses a data directory. */
 export type Holder = ProcessIdentity & { readonly startedAt: string; readonly command: string };
 
 export type DataDir = {
-  /** Absolute and free of symbolic links. */
+  /** Absolute, without symbolic links. */
   readonly path: string;
-  /** Notes a server we started, so that the next start finds it should we die without stopping it. */
+  /** Records a server that we started, so that the next start finds it if we die without stopping it. */
   record(name: string, pid: number): void;
   release(): void;
 };
 
 export type LeftOver = ProcessIdentity & { readonly name: string };
 
-const ORPHAN_PATIENCE_MS = 5_000;
+const ORPHAN_STOP_MS = 5_000;
 
 const readJson = <T>(path: string): T | undefined => {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as T;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // Both files are written whole and then renamed into place; damage means a crashed machine, hence nobody alive.
+    // Both files are renamed into place when complete. A damaged one means that the machine crashed, so nobody is alive.
     if (code === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;
   }
 };
 
-const writeWhole = (path: string, value: unknown): void => {
+const writeAtomically = (path: string, value: unknown): void => {
   const draft = `${path}.${process.pid}`;
   writeFileSync(draft, JSON.stringify(value), { mode: 0o600 });
   renameSync(draft, path);
 };
 
-/** The process that works in this data directory now, if any. */
+/** The running process that uses this data directory, if any. */
 export const holderOf = (dataDir: string): Holder | undefined => {
   const holder = readJson<Holder>(join(dataDir, 'lock'));
   return holder !== undefined && isRunning(holder) ? holder : undefined;
@@ -48,7 +48,7 @@ const createLock = (path: string, holder: Holder): boolean => {
   const draft = `${path}.${holder.pid}`;
   writeFileSync(draft, JSON.stringify(holder), { mode: 0o600 });
   try {
-    linkSync(draft, path); // creates or fails, and the content is there at once
+    linkSync(draft, path); // creates it or fails; its content is complete from the start
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -58,13 +58,13 @@ const createLock = (path: string, holder: Holder): boolean => {
   }
 };
 
-/** Moves a dead holder's lock out of the way; gives it back if somebody else had already replaced it by a living one. */
+/** Moves a dead holder's lock aside, and puts it back if a running process has replaced it in the meantime. */
 const removeDeadLock = (path: string): void => {
   const aside = `${path}.dead.${process.pid}`;
   try {
     renameSync(path, aside);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return; // somebody else removed it first
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return; // another process removed it first
     throw error;
   }
   const holder = readJson<Holder>(aside);
@@ -76,35 +76,35 @@ const inUse = (dataDir: string, holder: Holder): AppError =>
   new AppError(
     'CONFLICT',
     `${dataDir} is in use by process ${holder.pid} (${holder.command}, since ${holder.startedAt}); ` +
-      'stop it, or give this one another BATON_DATA_DIR',
+      'stop that process, or set BATON_DATA_DIR to another directory',
     { details: { pid: holder.pid } },
   );
 
 const takeLock = (dataDir: string, path: string, logger: Logger): void => {
   const me = identityOf(process.pid);
-  if (me === undefined) throw new Error('this process cannot see itself in the process table');
+  if (me === undefined) throw new Error('cannot find this process in the process table; is /proc mounted?');
   const holder: Holder = { ...me, startedAt: new Date().toISOString(), command: process.argv.slice(1).join(' ') };
-  // Each round either takes the lock, meets a living holder or removes a dead one.
+  // Each round takes the lock, finds a running holder, or removes the lock of a dead one.
   for (let round = 0; round < 10; round++) {
     if (createLock(path, holder)) return;
     const other = readJson<Holder>(path);
     if (other !== undefined && isRunning(other)) throw inUse(dataDir, other);
-    logger.warn({ holder: other?.pid }, `the last holder of ${dataDir} ended without cleaning up; taking over`);
+    logger.warn({ holder: other?.pid }, `the last process that used ${dataDir} ended without cleaning up; taking over`);
     removeDeadLock(path);
   }
-  throw new AppError('CONFLICT', `${dataDir} is being taken by several processes at once`);
+  throw new AppError('CONFLICT', `several processes are trying to take ${dataDir} at once; start only one of them`);
 };
 
 const signalIfAlive = (process_: ProcessIdentity, signal: NodeJS.Signals): void => {
   if (isRunning(process_)) process.kill(process_.pid, signal);
 };
 
-/** Ends a server that a killed predecessor left behind, within 5 s. */
+/** Stops a server that an earlier, killed process left running. SIGKILL follows after 5 s. */
 export const endLeftOver = async (leftOver: LeftOver, logger: Logger): Promise<void> => {
   if (!isRunning(leftOver)) return;
   logger.warn({ leftOver: leftOver.pid }, `stopping ${leftOver.name}, left over from an earlier run`);
-  const deadline = performance.now() + ORPHAN_PATIENCE_MS;
-  // SIGINT is Postgres's fast shutdown (SIGTERM would wait for its clients) and an orderly stop for the others.
+  const deadline = performance.now() + ORPHAN_STOP_MS;
+  // SIGINT is a fast shutdown for Postgres (SIGTERM would wait for its clients) and an orderly stop for the others.
   signalIfAlive(leftOver, 'SIGINT');
   while (isRunning(leftOver) && performance.now() < deadline) await sleep(20);
   signalIfAlive(leftOver, 'SIGKILL');
@@ -112,12 +112,12 @@ export const endLeftOver = async (leftOver: LeftOver, logger: Logger): Promise<v
 };
 
 /**
- * Takes a data directory for this process alone and stops servers that a killed predecessor left behind.
+ * Locks a data directory for this process and stops servers that an earlier, killed process left running.
  *
- * Errors: `AppError` CONFLICT names the process that holds it.
+ * Errors: `AppError` CONFLICT names the process that uses it.
  */
 export const openDataDir = async (dataDir: string, logger: Logger): Promise<DataDir> => {
-  // Started by root, Postgres runs as another user, who must be able to pass through; what is secret inside has mode 0600.
+  // As root we run Postgres as another user, who must be able to pass through. Secret files inside have mode 0600.
   await mkdir(dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
   const path = await realpath(dataDir);
   const lock = join(path, 'lock');
@@ -135,7 +135,7 @@ export const openDataDir = async (dataDir: string, logger: Logger): Promise<Data
     record(name, pid) {
       const identity = identityOf(pid);
       if (identity !== undefined) running.set(name, { name, ...identity });
-      writeWhole(processes, [...running.values()]);
+      writeAtomically(processes, [...running.values()]);
     },
     release() {
       rmSync(processes, { force: true });

@@ -1,7 +1,7 @@
-/** One line of `baton doctor`: what was looked at, what was found, and what to do where that is not good. */
+/** One line of `baton doctor`: what was checked, what was found, and what to do about it. */
 export type Check = {
   readonly name: string;
-  /** `warn`: works, with a loss that should be known; `fail`: does not work, or does not keep what Baton promises. */
+  /** `warn`: it works, with a drawback; `fail`: it does not work, or breaks a promise of Baton. */
   readonly status: 'ok' | 'warn' | 'fail';
   readonly found: string;
   readonly advice?: string;
@@ -11,18 +11,18 @@ export const ok = (name: string, found: string): Check => ({ name, status: 'ok',
 export const warn = (name: string, found: string, advice: string): Check => ({ name, status: 'warn', found, advice });
 export const fail = (name: string, found: string, advice: string): Check => ({ name, status: 'fail', found, advice });
 
-const PATIENCE_MS = 5_000;
+const TIMEOUT_MS = 5_000;
 
-/** The checks that `look` makes, or one failed check when it throws or takes longer than 5 s. */
-export const guarded = async (name: string, advice: string, look: () => Promise<Check[]>): Promise<Check[]> => {
+/** The result of `check`, or one failed check when it throws or takes longer than 5 s. */
+export const guarded = async (name: string, advice: string, check: () => Promise<Check[]>): Promise<Check[]> => {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
+    timer = setTimeout(() => reject(new Error(`no answer within ${TIMEOUT_MS} ms`)), TIMEOUT_MS);
   });
   try {
-    return await Promise.race([look(), late]);
+    return await Promise.race([check(), late]);
   } catch (error) {
-    // Node names each address it tried in an AggregateError, whose own message is empty.
+    // Node lists every address that it tried in an AggregateError, whose own message is empty.
     const cause = error instanceof AggregateError ? error.errors[0] : error;
     return [fail(name, cause instanceof Error ? cause.message : String(cause), advice)];
   } finally {
@@ -32,7 +32,7 @@ export const guarded = async (name: string, advice: string, look: () => Promise<
 
 const SIGN: Readonly<Record<Check['status'], string>> = { ok: 'ok  ', warn: 'WARN', fail: 'FAIL' };
 
-/** Plain text, one line per check, its advice below it, and a count at the end. */
+/** Plain text: one line per check with its advice below, and the totals at the end. */
 export const formatChecks = (checks: readonly Check[]): string => {
   const width = Math.max(0, ...checks.map(({ name }) => name.length));
   const lines = checks.flatMap(({ name, status, found, advice }) => {

@@ -4,12 +4,12 @@ import pg from 'pg';
 import { type Check, fail, guarded, ok, warn } from './doctor-check.ts';
 
 const OLDEST_POSTGRES = 14;
-/** BullMQ's own limit. */
+/** The oldest version that BullMQ supports. */
 const OLDEST_REDIS = 5;
 
 const majorOf = (version: string): number => Number.parseInt(version, 10);
 
-/** Of the first host; the addresses of a cluster are of one kind. */
+/** Checks the first host only: the hosts of a cluster are all of one kind. */
 const isLoopback = (url: string): boolean =>
   /^[a-z+]+:\/\/([^@/]*@)?(127\.\d+\.\d+\.\d+|localhost|\[::1\])([:/?,]|$)/.test(url);
 
@@ -17,12 +17,12 @@ const withoutPassword = (url: string): string => url.replace(/\/\/[^@/]*@/, '//*
 
 const BATCH_APPEND = { path: '/event_store.client.streams.Streams/BatchAppend' };
 
-/** Names the server and reads one event from the end of the log. Nothing is appended: a check leaves no trace in the log. */
+/** Reports the server's version and reads one event from the end of the log. It appends nothing: a check must not leave traces. */
 export const checkEventStore = (url: string): Promise<Check[]> =>
-  guarded('event store', `is a server running at ${withoutPassword(url)}?`, async () => {
+  guarded('event store', `check that a server is running at ${withoutPassword(url)}`, async () => {
     const client = EventStoreDBClient.connectionString(url);
     try {
-      // Protected, yet the only way the official client tells what the server is.
+      // A protected member, but the official client has no other way to ask for the server's version.
       const features = await client['capabilities'];
       let events = 0;
       for await (const _ of client.readAll({ direction: BACKWARDS, fromPosition: END, maxCount: 1 })) events++;
@@ -32,14 +32,18 @@ export const checkEventStore = (url: string): Promise<Check[]> =>
         checks.push(
           warn(
             'event store appends',
-            'BatchAppend is not offered',
-            'appends take the slow path, about a quarter of the throughput; use server 21.10 or newer',
+            'the server does not offer BatchAppend',
+            'appends reach about a quarter of the throughput; use server 21.10 or newer',
           ),
         );
       }
       if (/[?&]tls=false/i.test(url) && !isLoopback(url)) {
         checks.push(
-          warn('event store transport', 'not encrypted (tls=false)', 'remove tls=false unless the network is private'),
+          warn(
+            'event store transport',
+            'not encrypted (tls=false)',
+            'remove tls=false from EVENTSTORE_URL unless the network is private',
+          ),
         );
       }
       return checks;
@@ -64,18 +68,18 @@ const POSTGRES_FACTS = `
          rolsuper AS superuser, rolbypassrls AS bypass, has_database_privilege(current_database(), 'CREATE') AND has_schema_privilege('public', 'CREATE') AS may_create
   FROM pg_roles WHERE rolname = current_user`;
 
-const judgePostgres = (facts: PostgresFacts): Check[] => {
+const postgresChecks = (facts: PostgresFacts): Check[] => {
   const version = `version ${facts.version}`;
   const checks = [
     majorOf(facts.version) >= OLDEST_POSTGRES
       ? ok('postgres', version)
-      : fail('postgres', version, `version ${OLDEST_POSTGRES} or newer is needed`),
+      : fail('postgres', version, `use version ${OLDEST_POSTGRES} or newer`),
   ];
   for (const setting of ['fsync', 'full_page_writes'] as const) {
     checks.push(
       facts[setting] === 'on'
         ? ok(`postgres ${setting}`, 'on')
-        : fail(`postgres ${setting}`, facts[setting], 'a power cut can corrupt the read models; set it on'),
+        : fail(`postgres ${setting}`, facts[setting], 'a power failure can corrupt the read models; turn it on'),
     );
   }
   checks.push(
@@ -83,71 +87,75 @@ const judgePostgres = (facts: PostgresFacts): Check[] => {
       ? warn(
           'postgres synchronous_commit',
           'off',
-          'the newest rows may be lost in a crash; they are then projected again from the log',
+          'a crash may lose the newest rows; they are then projected again from the log',
         )
       : ok('postgres synchronous_commit', facts.synchronous_commit),
   );
-  const rights = facts.superuser ? 'a superuser' : facts.bypass ? 'a role with BYPASSRLS' : undefined;
+  const bypass = facts.superuser ? 'superuser' : facts.bypass ? 'has BYPASSRLS' : undefined;
   checks.push(
-    rights === undefined
-      ? ok('postgres role', 'no superuser')
+    bypass === undefined
+      ? ok('postgres role', 'ordinary role')
       : warn(
           'postgres role',
-          rights,
-          'row-level security does not bind it, so tenants are kept apart by queries alone; connect as an ordinary role',
+          bypass,
+          'row-level security does not apply to it, so only the queries keep tenants apart; connect as an ordinary role',
         ),
   );
   if (!facts.may_create)
     checks.push(
       fail(
         'postgres rights',
-        'no CREATE on the database and its schema public',
-        'read models live in schemas of their own; make the role the owner of its database',
+        'no CREATE privilege on the database or its schema public',
+        'each read model has its own schema; make the role the owner of the database',
       ),
     );
   return checks;
 };
 
 export const checkPostgres = (url: string): Promise<Check[]> =>
-  guarded('postgres', `is a server running at ${withoutPassword(url)}?`, async () => {
+  guarded('postgres', `check that a server is running at ${withoutPassword(url)}`, async () => {
     const client = new pg.Client({
       connectionString: url,
       application_name: 'baton-doctor',
       connectionTimeoutMillis: 4_000,
     });
-    client.on('error', () => {}); // the failed query tells
+    client.on('error', () => {}); // the query that fails reports it
     try {
       await client.connect();
       const { rows } = await client.query<PostgresFacts>(POSTGRES_FACTS);
-      return rows.flatMap(judgePostgres);
+      return rows.flatMap(postgresChecks);
     } finally {
       await client.end();
     }
   });
 
-const judgeRedis = (info: ReadonlyMap<string, string>): Check[] => {
+const redisChecks = (info: ReadonlyMap<string, string>): Check[] => {
   const [redis, valkey] = [info.get('redis_version') ?? 'unknown', info.get('valkey_version')];
   const version = valkey === undefined ? `version ${redis}` : `Valkey ${valkey}`;
   const policy = info.get('maxmemory_policy') ?? 'unknown';
   const isOld = majorOf(redis) < OLDEST_REDIS;
   return [
-    isOld ? fail('redis', version, `version ${OLDEST_REDIS} or newer is needed`) : ok('redis', version),
+    isOld ? fail('redis', version, `use version ${OLDEST_REDIS} or newer`) : ok('redis', version),
     policy === 'noeviction'
       ? ok('redis maxmemory-policy', policy)
-      : fail('redis maxmemory-policy', policy, 'under memory pressure Redis would drop jobs silently; set noeviction'),
+      : fail(
+          'redis maxmemory-policy',
+          policy,
+          'Redis would silently drop jobs when memory is short; set it to noeviction',
+        ),
     info.get('aof_enabled') === '1'
       ? ok('redis appendonly', 'yes')
       : warn(
           'redis appendonly',
           'no',
-          'after a restart of Redis the queues are filled anew from the log, which takes time; set it to yes',
+          'after a restart of Redis, Baton has to refill the queues from the log, which takes time; set it to yes',
         ),
   ];
 };
 
-/** INFO rather than CONFIG GET, which hosted servers refuse. */
+/** Uses INFO, because hosted servers refuse CONFIG GET. */
 export const checkRedis = (url: string): Promise<Check[]> =>
-  guarded('redis', `is a server running at ${withoutPassword(url)}?`, async () => {
+  guarded('redis', `check that a server is running at ${withoutPassword(url)}`, async () => {
     let lastError: Error | undefined;
     const redis = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 4_000 });
     redis.on('error', (error: Error) => {
@@ -159,9 +167,9 @@ export const checkRedis = (url: string): Promise<Check[]> =>
         const [name = '', ...value] = line.split(':');
         return [name, value.join(':')];
       });
-      return judgeRedis(new Map(lines));
+      return redisChecks(new Map(lines));
     } catch (error) {
-      throw lastError ?? error; // "Connection is closed." hides why
+      throw lastError ?? error; // the rejection only says "Connection is closed."
     } finally {
       redis.disconnect();
     }

@@ -15,7 +15,7 @@ export { type Check, formatChecks } from './doctor-check.ts';
 
 const OLDEST_NODE = '20.20.0';
 const MIB = 1024 * 1024;
-/** Below this Postgres alone may stop: one write-ahead segment is 16 MiB, and it keeps several. */
+/** With less, Postgres alone may stop: it keeps several write-ahead segments of 16 MiB each. */
 const TOO_LITTLE_MIB = 256;
 const LITTLE_MIB = 2_048;
 
@@ -24,9 +24,9 @@ const PACKAGE = fileURLToPath(new URL('../../package.json', import.meta.url));
 const checkNode = (): Check =>
   gte(process.versions.node, OLDEST_NODE)
     ? ok('node', process.versions.node)
-    : fail('node', process.versions.node, `version ${OLDEST_NODE} or newer is needed`);
+    : fail('node', process.versions.node, `use version ${OLDEST_NODE} or newer`);
 
-/** Where npm may have put a package that `from` depends on: its own node_modules, or one further up. */
+/** npm may have put a package that `from` depends on into its own node_modules or into one further up. */
 const installedVersion = (name: string, from: string): string | undefined => {
   const manifest = join(from, 'node_modules', name, 'package.json');
   if (existsSync(manifest)) return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
@@ -44,13 +44,13 @@ const checkPackages = (): Check => {
     const list = other.map(({ name, version }) => `${name} ${version} (expected ${dependencies[name]})`);
     return warn('packages', list.join(', '), 'run npm ci');
   }
-  return ok('packages', `${names.length} present`);
+  return ok('packages', `all ${names.length} installed`);
 };
 
 const nearestExisting = (path: string): string => (existsSync(path) ? path : nearestExisting(dirname(path)));
 
 const checkDataDir = (config: Config): Promise<Check[]> =>
-  guarded('data directory', 'set BATON_DATA_DIR to a directory that can be written', async () => {
+  guarded('data directory', 'set BATON_DATA_DIR to a writable directory', async () => {
     const path = resolve(config.dataDir);
     const place = nearestExisting(path);
     await access(place, constants.W_OK);
@@ -60,29 +60,33 @@ const checkDataDir = (config: Config): Promise<Check[]> =>
     const found = `${path}, ${freeMib} MiB free${holder === undefined ? '' : `, in use by process ${holder.pid}`}`;
     if (freeMib < TOO_LITTLE_MIB) return [fail('data directory', found, `free at least ${TOO_LITTLE_MIB} MiB`)];
     if (freeMib < LITTLE_MIB)
-      return [warn('data directory', found, 'the log and the read models grow; plan for more room')];
+      return [warn('data directory', found, 'the log and the read models grow; provide more disk space')];
     return [ok('data directory', found)];
   });
 
 const checkPort = async (config: Config): Promise<Check> => {
-  if (config.port === 0) return ok('port', 'any free one');
+  if (config.port === 0) return ok('port', 'any free port');
   const where = `${config.host}:${config.port}`;
   const problem = await portProblem(config.port, config.host);
   if (problem === undefined) return ok('port', `${where} is free`);
   const holder = problem === 'EADDRINUSE' ? holderOf(config.dataDir) : undefined;
   if (holder !== undefined)
-    return ok('port', `${where} is in use, and process ${holder.pid} runs from this data directory`);
-  return fail('port', `${where}: ${problem}`, 'stop what listens there, or set BATON_PORT (0 takes any free port)');
+    return ok('port', `${where} is in use by process ${holder.pid}, which runs from this data directory`);
+  return fail(
+    'port',
+    `${where}: ${problem}`,
+    'stop the program that uses this port, or set BATON_PORT (0 takes any free port)',
+  );
 };
 
 const embeddedPostgres = (): Promise<Check[]> =>
   guarded('postgres', 'run npm ci, or set DATABASE_URL', async () => [
-    ok('postgres', `DATABASE_URL is not set: the embedded ${packagedPostgres().version} is used`),
+    ok('postgres', `DATABASE_URL is not set: uses the embedded version ${packagedPostgres().version}`),
   ]);
 
 const embeddedRedis = async (config: Config): Promise<Check[]> => {
   const program = await findRedisProgram();
-  if (program !== undefined) return [ok('redis', `REDIS_URL is not set: ${program} is used`)];
+  if (program !== undefined) return [ok('redis', `REDIS_URL is not set: uses ${program}`)];
   const command = await redisInstallCommand();
   const found = 'REDIS_URL is not set and no redis-server or valkey-server is on the PATH';
   const willInstall = config.allowInstall && process.getuid?.() === 0 && command.startsWith('apt-get');
@@ -94,7 +98,7 @@ const embeddedRedis = async (config: Config): Promise<Check[]> => {
 };
 
 const embeddedEventStore = (): Check[] => [
-  ok('event store', 'EVENTSTORE_URL is not set: the embedded eventstore-node is used'),
+  ok('event store', 'EVENTSTORE_URL is not set: uses the embedded eventstore-node'),
 ];
 
 const checkVariables = (config: Config): Check[] =>
@@ -109,8 +113,8 @@ const checkVariables = (config: Config): Check[] =>
       ];
 
 /**
- * Looks at everything Baton needs on this machine and at the stores that are configured, without changing anything.
- * Takes at most about 5 s; never throws for what it finds.
+ * Checks everything Baton needs on this machine, and the configured stores, without changing anything.
+ * Takes at most about 5 s. Problems become checks; it never throws.
  */
 export const runDoctor = async (config: Config): Promise<Check[]> => {
   const { eventStoreUrl, databaseUrl, redisUrl } = config;

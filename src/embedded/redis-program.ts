@@ -6,7 +6,7 @@ import { unavailable } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 
 const NAMES = ['redis-server', 'valkey-server'];
-/** Debian's package scripts ask this program whether a service may be started; 101 means no. */
+/** Debian's package scripts run this program to learn whether they may start a service; exit code 101 means no. */
 const SERVICE_POLICY = '/usr/sbin/policy-rc.d';
 
 const onPath = async (name: string): Promise<string | undefined> => {
@@ -21,7 +21,7 @@ const onPath = async (name: string): Promise<string | undefined> => {
   return undefined;
 };
 
-/** A Redis-compatible server on the PATH. */
+/** The path of a Redis-compatible server on the PATH, if any. */
 export const findRedisProgram = async (): Promise<string | undefined> => {
   const found = await Promise.all(NAMES.map(onPath));
   return found.find((path) => path !== undefined);
@@ -60,7 +60,7 @@ const runQuietly = (program: string, args: readonly string[]): Promise<{ ok: boo
     child.once('close', (code) => resolve({ ok: code === 0, output }));
   });
 
-/** Nobody asked for a Redis service beside ours; where the machine already has a policy of its own, that one rules. */
+/** Keeps the installation from starting a Redis service of its own. A policy that the machine already has stays in force. */
 const withoutServices = async <T>(work: () => Promise<T>): Promise<T> => {
   if (existsSync(SERVICE_POLICY)) return work();
   await writeFile(SERVICE_POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
@@ -84,9 +84,9 @@ const installWith = async (aptGet: string, logger: Logger): Promise<void> => {
 };
 
 /**
- * A Redis-compatible server, installed first where that is allowed, possible and necessary.
+ * The path of a Redis-compatible server; installs one if necessary, allowed and possible.
  *
- * Errors: `AppError` UNAVAILABLE with the one command to run.
+ * Errors: `AppError` UNAVAILABLE with the command that installs one.
  */
 export const obtainRedisProgram = async (allowInstall: boolean, logger: Logger): Promise<string> => {
   const found = await findRedisProgram();
@@ -98,6 +98,6 @@ export const obtainRedisProgram = async (allowInstall: boolean, logger: Logger):
     if (installed !== undefined) return installed;
   }
   throw unavailable(
-    `no redis-server or valkey-server on the PATH. Install one (${await redisInstallCommand()}) and start again, or set REDIS_URL`,
+    `no redis-server or valkey-server on the PATH; install one (${await redisInstallCommand()}) and start again, or set REDIS_URL`,
   );
 };

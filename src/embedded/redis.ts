@@ -8,23 +8,23 @@ import { ServerStartError, startServer } from './server-process.ts';
 import type { Service } from './supervise.ts';
 
 export type RedisOptions = {
-  /** Existing, absolute. */
+  /** Absolute; must exist. */
   readonly dataDir: string;
   readonly logger: Logger;
-  /** May a missing server be installed with the machine's package manager. */
+  /** Whether a missing server may be installed with the machine's package manager. */
   readonly allowInstall: boolean;
   readonly onSpawn?: (pid: number) => void;
-  /** Default: any free one. */
+  /** Default: any free port. */
   readonly port?: number | undefined;
   /** `false` keeps nothing on disk; for tests. Default true. */
   readonly durable?: boolean;
 };
 
 const HOST = '127.0.0.1';
-const READY_MS = 30_000; // a large append-only file is read first
+const READY_MS = 30_000; // Redis first reads the append-only file, which may be large
 const TRIES = 3;
 
-/** In a file of mode 0600, because arguments can be seen by every user of the machine. */
+/** Goes into a file of mode 0600: every user of the machine can see a program's arguments. */
 const configuration = (data: string, port: number, password: string, durable: boolean): string =>
   [
     `bind ${HOST}`,
@@ -35,20 +35,20 @@ const configuration = (data: string, port: number, password: string, durable: bo
     'save ""',
     `appendonly ${durable ? 'yes' : 'no'}`,
     'appendfsync everysec',
-    // BullMQ's keys are no cache: under pressure writes must fail visibly.
+    // BullMQ's keys are not a cache: when memory is short, writes must fail visibly.
     'maxmemory-policy noeviction',
     '',
   ].join('\n');
 
-/** What Redis says of an append-only file or snapshot that it cannot load. */
+/** What Redis prints when it cannot load an append-only file or snapshot. */
 const DAMAGED =
   /Bad file format|Unexpected end of file|Wrong signature|Can't handle RDB|error reading the append only file|Fatal error loading/i;
 
 /**
- * Starts a Redis of our own on a free port of the loopback interface; a second start finds its data again. Data that it cannot
- * read is set aside: what is in Redis is made anew from the log.
+ * Starts our own Redis on a free port of the loopback interface. The next start uses the same data. Data that Redis cannot read is moved
+ * aside: everything in Redis can be rebuilt from the log.
  *
- * Errors: `AppError` UNAVAILABLE or `ServerStartError` says what is missing.
+ * Errors: `AppError` UNAVAILABLE or `ServerStartError`, with what is missing.
  */
 export const startRedis = async ({ dataDir, logger, ...options }: RedisOptions): Promise<Service> => {
   const program = await obtainRedisProgram(options.allowInstall, logger);
@@ -80,7 +80,7 @@ export const startRedis = async ({ dataDir, logger, ...options }: RedisOptions):
       if (options.port === undefined && /Address already in use/.test(error.output)) continue;
       if (!DAMAGED.test(error.output)) throw error;
       const aside = `${data}.damaged-${Date.now()}`;
-      logger.warn(`Redis cannot read its data: it is kept in ${aside}, and the queues are filled anew from the log`);
+      logger.warn(`Redis cannot read its data: moving it to ${aside} and refilling the queues from the log`);
       await rename(data, aside);
     }
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 
-/** The secret kept in `path` (readable by its owner alone); made on first use. Safe to put in a URL. */
+/** The secret in the file `path`, which only its owner can read; created on first use. Safe to put in a URL. */
 export const secretIn = async (path: string): Promise<string> => {
   try {
     return (await readFile(path, 'utf8')).trim();

@@ -13,14 +13,14 @@ export type ServerCommand = {
   readonly cwd: string;
   readonly user?: SystemUser | undefined;
   readonly env?: Readonly<Record<string, string>>;
-  /** A line of output that says that connections are accepted. */
+  /** Matches the line of output that reports that the server accepts connections. */
   readonly ready: RegExp;
   readonly readyWithinMs: number;
-  /** Asks for an orderly stop. */
+  /** Requests an orderly stop. */
   readonly stopSignal: NodeJS.Signals;
-  /** Follows when that took too long; SIGKILL is the last step. */
+  /** Sent when the orderly stop takes too long, before SIGKILL. */
   readonly abortSignal: NodeJS.Signals;
-  /** Called as soon as there is a process, long before it is ready: whoever keeps the books must know it even if we die now. */
+  /** Called as soon as the process exists, long before it is ready, so that it can be recorded in case we die. */
   readonly onSpawn?: ((pid: number) => void) | undefined;
 };
 
@@ -29,11 +29,11 @@ export type ServerProcess = {
   readonly pid: number;
   /** Resolves with a description when the process has ended, for whatever reason. */
   readonly exited: Promise<string>;
-  /** Ends the process within 2.5 s, by force if it must. */
+  /** Ends the process within 2.5 s, by SIGKILL if necessary. */
   stop(): Promise<void>;
 };
 
-/** Thrown when a server ended, or stayed silent, before it was ready; `output` are its last lines. */
+/** Thrown when a server ended or timed out before it was ready. `output` holds its last lines. */
 export class ServerStartError extends Error {
   override readonly name = 'ServerStartError';
   readonly output: string;
@@ -44,18 +44,18 @@ export class ServerStartError extends Error {
 }
 
 const LINES_KEPT = 25;
-/** Together with what the event store node may take (stack.ts) below the five seconds of the whole. */
+/** Together with the event store node's limit (stack.ts) less than 5 s, the limit for stopping everything. */
 const STOP_MS = 1_800;
 const ABORT_MS = 400;
 
 /**
- * Ends the server when this process ends without having done so itself, even by SIGKILL: the system then closes the
- * pipe, `read` meets its end and the signal is sent. A finished line means that all is well.
+ * Ends the server when this process ends without having stopped it, even by SIGKILL: the system then closes the pipe, `read` fails and
+ * the shell sends the signal. A complete line on the pipe means that the server has ended: no signal.
  */
 const guard = (pid: number, signal: NodeJS.Signals): (() => void) => {
   const script = `read -r line || kill -${signal.slice('SIG'.length)} ${pid}`;
   const shell = spawn('/bin/sh', ['-c', script], { stdio: ['pipe', 'ignore', 'ignore'], detached: true, cwd: '/' });
-  // Without a guard the server still ends on every orderly way out, and the next start finds what was left over.
+  // Without a guard the server still ends in an orderly stop, and the next start stops one that was left over.
   shell.on('error', () => {});
   shell.stdin?.on('error', () => {});
   shell.unref();
@@ -79,10 +79,10 @@ const within = async (promise: Promise<unknown>, delayMs: number): Promise<boole
 };
 
 /**
- * Starts a server and resolves when it accepts connections. It gets a session of its own, so that Ctrl-C in a terminal
- * reaches only us and we can stop things in order.
+ * Starts a server and resolves when it accepts connections. The server runs in a session of its own: Ctrl-C in a terminal reaches only
+ * us, and we stop the servers in order.
  *
- * Errors: throws `ServerStartError`; nothing is left running then.
+ * Errors: throws `ServerStartError`; the server is then no longer running.
  */
 export const startServer = async (spec: ServerCommand, logger: Logger): Promise<ServerProcess> => {
   const child = spawn(spec.command, [...spec.args], {
@@ -107,13 +107,13 @@ export const startServer = async (spec: ServerCommand, logger: Logger): Promise<
   });
 
   const stop = async (): Promise<void> => {
-    for (const [signal, patienceMs] of [
+    for (const [signal, timeoutMs] of [
       [spec.stopSignal, STOP_MS],
       [spec.abortSignal, ABORT_MS],
     ] as const) {
       child.kill(signal);
-      if (await within(exited, patienceMs)) return;
-      logger.warn({ server: spec.name, signal }, `${spec.name} did not stop in time`);
+      if (await within(exited, timeoutMs)) return;
+      logger.warn({ server: spec.name, signal }, `${spec.name} did not stop in time after ${signal}`);
     }
     child.kill('SIGKILL');
     await exited;
@@ -131,10 +131,10 @@ export const startServer = async (spec: ServerCommand, logger: Logger): Promise<
     throw new ServerStartError(`${spec.name} ended before it was ready (${how})`, lines.join('\n'));
   });
   if (!(await within(Promise.race([ready, ended]), spec.readyWithinMs))) {
-    ended.catch(() => {}); // stop() is about to cause it
+    ended.catch(() => {}); // stop() causes it
     await stop();
     throw new ServerStartError(`${spec.name} was not ready after ${spec.readyWithinMs} ms`, lines.join('\n'));
   }
-  ended.catch(() => {}); // from here on `exited` tells
+  ended.catch(() => {}); // from here on, `exited` reports the end
   return { name: spec.name, pid, exited, stop };
 };

@@ -11,18 +11,18 @@ import { type Service, type Supervised, supervise } from './supervise.ts';
 export type EmbeddedConfig = Pick<Config, 'eventStoreUrl' | 'databaseUrl' | 'redisUrl' | 'dataDir' | 'allowInstall'>;
 
 export type EmbeddedStack = {
-  /** Each is the configured one where there is one. */
+  /** The configured URLs, and those of the embedded servers where none is configured. */
   readonly eventStoreUrl: string;
   readonly databaseUrl: string;
   readonly redisUrl: string;
-  /** What was started here; empty when all three are configured. */
+  /** The servers that were started; empty when all three stores are configured. */
   readonly processes: readonly { readonly name: string; readonly pid: number }[];
-  /** Stops what was started, the log last, within 5 s. Connections to them should be closed before. May be called twice. */
+  /** Stops the started servers within 5 s, the event store last. Close all connections first. May be called twice. */
   stop(): Promise<void>;
 };
 
 export type EmbeddedOptions = {
-  /** `false`: Postgres and Redis do not care for crashes of the machine; for tests. The event store is always durable. */
+  /** `false`: Postgres and Redis may lose data when the machine crashes; for tests. The event store is always durable. */
   readonly durable?: boolean;
 };
 
@@ -41,7 +41,7 @@ const startEventStore = async (dataDir: DataDir, port = 0): Promise<Service> => 
     exited: node.exited.then(({ code, signal }) => signal ?? `exit code ${code}`),
     async stop() {
       const identity = identityOf(node.pid);
-      // What it acknowledged is on disk: the node itself would be given longer, we are not.
+      // Safe, because everything acknowledged is on disk. The node would allow itself longer, but our time is limited.
       const timer = setTimeout(
         () => identity && isRunning(identity) && process.kill(node.pid, 'SIGKILL'),
         EVENT_STORE_STOP_MS,
@@ -70,17 +70,17 @@ const starters = (config: EmbeddedConfig, dataDir: DataDir, logger: Logger, dura
 const STORES = ['eventStore', 'database', 'redis'] as const;
 type Store = (typeof STORES)[number];
 
-/** What is derived from the log goes first, the log last. */
+/** Stops what is derived from the log first, and the log last. */
 const stopAll = async (services: ReadonlyMap<Store, Supervised>): Promise<void> => {
   await Promise.all([services.get('redis')?.stop(), services.get('database')?.stop()]);
   await services.get('eventStore')?.stop();
 };
 
 /**
- * Starts, at the same time, the embedded default of every store that has no URL in the configuration.
+ * Starts the embedded server of every store that has no URL in the configuration, all at the same time.
  *
- * Errors: `AppError` CONFLICT names the process that works in this data directory already; whatever keeps a server from
- * starting is thrown after the others were stopped again.
+ * Errors: `AppError` CONFLICT names the process that already uses this data directory. When a server fails to start, the others are
+ * stopped and its error is thrown.
  */
 export const startEmbedded = async (
   config: EmbeddedConfig,
@@ -111,7 +111,7 @@ export const startEmbedded = async (
     const ms = Math.round(performance.now() - startedAt);
     logger.info(
       { dataDir: dataDir.path, servers: [...services.values()].map(({ name }) => name), ms },
-      'embedded servers are ready',
+      'the embedded servers are ready',
     );
   }
 

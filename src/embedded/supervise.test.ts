@@ -4,7 +4,7 @@ import { type Service, supervise } from './supervise.ts';
 
 const logger = createLogger('silent');
 
-/** A service whose starts and ends the test decides. */
+/** A service that starts and ends as the test decides. */
 const scripted = () => {
   const running = new Set<number>();
   const ports: (number | undefined)[] = [];
@@ -44,7 +44,7 @@ const scripted = () => {
 };
 
 describe('a supervised service', () => {
-  it('is started again on its port, as often as it takes', async () => {
+  it('is restarted on its port until that succeeds', async () => {
     const thing = scripted();
     const supervised = await supervise(thing.start, logger);
     thing.failNext(2);
@@ -55,7 +55,7 @@ describe('a supervised service', () => {
     await supervised.stop();
   });
 
-  it('is not started again when it is stopped', async () => {
+  it('is not restarted when it was stopped on purpose', async () => {
     const thing = scripted();
     const supervised = await supervise(thing.start, logger);
     await supervised.stop();
@@ -63,7 +63,7 @@ describe('a supervised service', () => {
     expect(thing.ports).toHaveLength(1);
   });
 
-  it('leaves nothing running when it is stopped while it is being started again', async () => {
+  it('leaves nothing running when it is stopped during a restart', async () => {
     const thing = scripted();
     const supervised = await supervise(thing.start, logger);
     const open = thing.hold();

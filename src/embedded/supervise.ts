@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../platform/logger.ts';
 
-/** A server that runs, on a port that it keeps over restarts. */
+/** A running server. It keeps its port when it is restarted. */
 export type Service = {
   readonly name: string;
   readonly url: string;
@@ -16,12 +16,12 @@ export type Supervised = { readonly name: string; readonly url: string; readonly
 
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 5_000;
-/** A server that lived this long has recovered: the next restart is quick again. */
+/** A server that ran for this long has recovered: its next restart is quick again. */
 const HEALTHY_MS = 30_000;
 
 /**
- * Starts a service again, on the same port, whenever it ends without being asked to: one killed server must not end the
- * whole installation, since everything that talks to it reconnects. It goes on trying, at most every 5 s.
+ * Starts a service, and restarts it on the same port whenever it ends unexpectedly: one killed server must not stop the whole
+ * installation, because its clients reconnect. The delay between attempts grows to 5 s.
  */
 export const supervise = async (start: (port?: number) => Promise<Service>, logger: Logger): Promise<Supervised> => {
   let current = await start();
@@ -37,23 +37,23 @@ export const supervise = async (start: (port?: number) => Promise<Service>, logg
       const how = await current.exited;
       if (stopping.signal.aborted) return;
       if (performance.now() - startedAt > HEALTHY_MS) delayMs = FIRST_DELAY_MS;
-      logger.error({ server: name, how }, `${name} ended unexpectedly; starting it again`);
+      logger.error({ server: name, how }, `${name} ended unexpectedly; restarting it`);
       do {
         await pause(delayMs);
         if (stopping.signal.aborted) return;
         delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS);
-      } while (!(await startAgain()));
-      if (stopping.signal.aborted) return; // stop() ends the one that has just begun
+      } while (!(await restart()));
+      if (stopping.signal.aborted) return; // stop() ends the one that has just started
       startedAt = performance.now();
     }
   };
-  const startAgain = async (): Promise<boolean> => {
+  const restart = async (): Promise<boolean> => {
     try {
       current = await start(port);
-      logger.info({ server: name, pid: current.pid }, `${name} is back`);
+      logger.info({ server: name, pid: current.pid }, `${name} was restarted`);
       return true;
     } catch (error) {
-      logger.error({ server: name, err: error }, `${name} could not be started again`);
+      logger.error({ server: name, err: error }, `could not restart ${name}; trying again`);
       return false;
     }
   };
@@ -69,7 +69,7 @@ export const supervise = async (start: (port?: number) => Promise<Service>, logg
       stopping.abort();
       await current.stop();
       await watching;
-      await current.stop(); // one that was being started meanwhile
+      await current.stop(); // in case a restart was under way
     },
   };
 };

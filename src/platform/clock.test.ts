@@ -3,14 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { createIds, systemIds } from './clock.ts';
 
 describe('a new id', () => {
-  it('is a UUID of version 7 that begins with its millisecond', () => {
+  it('is a UUID of version 7 that starts with its millisecond', () => {
     const id = createIds(() => 0x0123_4567_89ab).next();
     expect(validate(id)).toBe(true);
     expect(version(id)).toBe(7);
     expect(id.slice(0, 13)).toBe('01234567-89ab');
   });
 
-  it('is never the same, and sorts after all before it, also within a millisecond and when the clock steps back', () => {
+  it('is unique and sorts after all earlier ones, even within a millisecond and when the clock steps back', () => {
     let nowMs = 1_795_000_000_000;
     const ids = createIds(() => nowMs);
     const made: string[] = [];
@@ -23,7 +23,7 @@ describe('a new id', () => {
     expect(made.every((id) => validate(id) && version(id) === 7)).toBe(true);
   });
 
-  it('of this process is of now', () => {
+  it('carries the current time in the real process', () => {
     const before = Date.now();
     const ms = Number.parseInt(systemIds.next().replace('-', '').slice(0, 12), 16);
     expect(ms).toBeGreaterThanOrEqual(before);

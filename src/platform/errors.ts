@@ -1,6 +1,6 @@
 /**
- * Codes that every protocol answers with; the API maps them to HTTP status, GraphQL `extensions.code` and CLI exit code.
- * `rejected` carries the decider's reason in `details.reason`.
+ * The error codes of every protocol. The API maps them to HTTP status, GraphQL `extensions.code` and CLI exit code.
+ * `REJECTED` carries the decider's reason in `details.reason`.
  */
 export type ErrorCode =
   | 'BAD_USER_INPUT'
@@ -12,7 +12,7 @@ export type ErrorCode =
   | 'TIMEOUT'
   | 'STALE_READ';
 
-/** One bad field: where, what limit, what was seen. */
+/** One bad field: where it is, which limit it breaks, and its value. */
 export type InputIssue = { readonly pointer: string; readonly code: string; readonly message: string };
 
 export type AppErrorOptions = {
@@ -22,7 +22,7 @@ export type AppErrorOptions = {
   readonly cause?: unknown;
 };
 
-/** An error that was made to be shown: its message states the facts and holds nothing secret. */
+/** An error that users may see: its message states the facts and contains no secrets. */
 export class AppError extends Error {
   override readonly name = 'AppError';
   readonly code: ErrorCode;

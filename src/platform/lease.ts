@@ -3,28 +3,28 @@ import type { Clock } from './clock.ts';
 import type { Logger } from './logger.ts';
 
 /**
- * A time-limited claim on a job, for as long as `signal` is not aborted. It keeps others from doing the same work; it is no proof:
- * a process that slept past its lease finds out only afterwards, so what it writes must be refused by what it writes to.
+ * A time-limited claim on a job, valid until `signal` is aborted. It saves duplicate work but proves nothing: a process that was
+ * suspended past its lease notices only afterwards, so the store it writes to must reject a stale holder's writes.
  */
 export interface Lease {
   readonly name: string;
   readonly holder: string;
-  /** Grows by one with each claim of this name. */
+  /** The fencing token: grows by one with each claim of this name. */
   readonly epoch: bigint;
   /** Aborted when the lease was lost or released. */
   readonly signal: AbortSignal;
-  /** Asks Postgres whether the lease still is ours, and renews it. Rejects when Postgres cannot be asked. */
+  /** Checks in Postgres that the lease is still ours, and renews it. Rejects when Postgres is unreachable. */
   confirm(): Promise<boolean>;
-  /** Lets the next one in at once. Never rejects: where Postgres cannot be reached the lease runs out by itself. */
+  /** Lets the next holder in at once. Never rejects: when Postgres is unreachable, the lease simply expires. */
   release(): Promise<void>;
 }
 
 export type LeaseOptions = {
-  /** Of the job, for example `projections` or `pool/default/build`. */
+  /** Name of the job, for example `projections` or `pool/default/build`. */
   readonly name: string;
-  /** Who claims it, for people to read. Two claims never share a lease, whatever their holders. */
+  /** Who claims it, for people to read. Two claims never share a lease, even with the same holder. */
   readonly holder: string;
-  /** Unrenewed for this long it may be taken by another; measured by Postgres's clock there, by `clock.monotonic` here. */
+  /** Others may take the lease when it was not renewed for this long, by Postgres's clock. This process counts with `clock.monotonic`. */
   readonly ttlMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -38,7 +38,7 @@ const CLAIM = `
     WHERE l.expires_at <= clock_timestamp()
   RETURNING epoch`;
 
-/** A renewal still under way when its lease is released must not bring it back. */
+/** A renewal that is still in flight when the lease is released must not revive it. */
 const RENEW = `
   UPDATE baton.leases SET expires_at = clock_timestamp() + $3 * interval '1 millisecond'
   WHERE name = $1 AND epoch = $2 AND expires_at > '-infinity'`;
@@ -71,7 +71,7 @@ class HeldLease implements Lease {
 
   async confirm(): Promise<boolean> {
     if (this.signal.aborted) return false;
-    // Counted from before the question, so that here the lease always ends earlier than in Postgres.
+    // Counted from before the query, so that the lease always ends earlier here than in Postgres.
     const askedAt = this.#options.clock.monotonic();
     const { rowCount } = await this.#pool.query(RENEW, [this.name, this.epoch, this.#options.ttlMs]);
     if (rowCount === 0) this.#lose('another holder took it');
@@ -84,11 +84,14 @@ class HeldLease implements Lease {
     try {
       await this.#pool.query(RELEASE, [this.name, this.epoch]);
     } catch (error) {
-      this.#options.logger.warn({ err: error, lease: this.name }, 'lease not released; it runs out by itself');
+      this.#options.logger.warn(
+        { err: error, lease: this.name },
+        'could not release the lease; it will expire by itself',
+      );
     }
   }
 
-  /** Every success moves the deadline; failures to reach Postgres do not, so only the time-to-live decides on loss. */
+  /** Only a successful renewal moves the deadline. A failure to reach Postgres does not lose the lease; running past `ttlMs` does. */
   #heldFrom(monotonicMs: number): void {
     const { clock, ttlMs } = this.#options;
     this.#cancelDeadline();
@@ -105,7 +108,10 @@ class HeldLease implements Lease {
     try {
       await this.confirm();
     } catch (error) {
-      this.#options.logger.warn({ err: error, lease: this.name }, 'lease not renewed; trying again until it runs out');
+      this.#options.logger.warn(
+        { err: error, lease: this.name },
+        'could not renew the lease; trying again until it expires',
+      );
     }
     if (!this.signal.aborted) this.#scheduleRenewal();
   }
@@ -124,10 +130,10 @@ class HeldLease implements Lease {
 }
 
 /**
- * Claims a job unless another claim of it is unexpired; renews it three times per time-to-live until it is released or lost.
- * Not reaching Postgres is no loss until the time-to-live has passed since the last renewal.
+ * Claims a job; undefined when another unexpired claim exists. Renews the claim three times per `ttlMs` until it is released or lost.
+ * While Postgres is unreachable, the lease stays valid until `ttlMs` after the last renewal.
  *
- * Errors: rejects when Postgres cannot be asked.
+ * Errors: rejects when Postgres is unreachable.
  */
 export const acquireLease = async (pool: pg.Pool, options: LeaseOptions): Promise<Lease | undefined> => {
   const claimedAt = options.clock.monotonic();

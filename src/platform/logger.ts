@@ -2,7 +2,7 @@ import { pino } from 'pino';
 
 export type Logger = pino.Logger;
 
-/** JSON lines on stderr, so that stdout stays free for what a command prints. */
+/** JSON lines on stderr: stdout is for the output of commands. */
 export const createLogger = (level: string, bindings: Record<string, unknown> = {}): Logger =>
   pino(
     {

@@ -7,13 +7,13 @@ import pg from 'pg';
 import { AppError } from './errors.ts';
 import type { Logger } from './logger.ts';
 
-/** The repository's `migrations/`, seen from src/platform as well as from dist/platform. */
+/** The repository's `migrations/`; the path is the same from src/platform and dist/platform. */
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
 const SCHEMA = 'public';
 const TABLE = 'schema_migrations';
-/** Any number, as long as all versions of Baton use the same. */
+/** An arbitrary number that all versions of Baton share. */
 const LOCK = 4_207_114_951;
-/** For the other migrator to finish, and for long queries to leave the tables that a migration changes. */
+/** Enough for another migrator to finish, and for long queries to release the tables that a migration changes. */
 const LOCK_TIMEOUT = '60s';
 
 type Migration = { readonly name: string; readonly number: number; readonly sha256: string };
@@ -26,7 +26,7 @@ const readMigrations = async (directory: string): Promise<Migration[]> => {
   const files = (await readdir(directory)).filter((file) => !file.startsWith('.'));
   const bad = files.find((file) => !NAME.test(file));
   if (bad !== undefined)
-    throw new Error(`${join(directory, bad)} is no migration: names look like 0001_what_it_does.sql`);
+    throw new Error(`${join(directory, bad)} is not a migration: the name must look like 0001_what_it_does.sql`);
   return Promise.all(
     files.sort().map(async (file) => {
       const sha256 = createHash('sha256')
@@ -41,7 +41,7 @@ const refuse = (message: string): AppError => new AppError('CONFLICT', message);
 
 const newest = (numbers: readonly number[]): number => numbers.reduce((a, b) => Math.max(a, b), 0);
 
-/** Throws unless what ran in the database is the beginning of what this build has, unchanged. */
+/** Throws unless the migrations that ran in the database are the first ones of this build, unchanged. */
 const checkHistory = (
   applied: readonly { name: string; sha256: string | null }[],
   known: readonly Migration[],
@@ -50,7 +50,8 @@ const checkHistory = (
     newest(applied.map(({ name }) => numberOf(name))),
     newest(known.map(({ number }) => number)),
   ];
-  if (schema > build) throw refuse(`the database has schema ${schema}, this build knows ${build}; run a newer build`);
+  if (schema > build)
+    throw refuse(`the database has schema ${schema}, but this build only knows up to ${build}; run a newer build`);
   for (const { name, sha256 } of applied) {
     const migration = known.find((candidate) => candidate.name === name);
     if (migration === undefined)
@@ -64,9 +65,9 @@ const migrateOn = async (client: pg.Client, directory: string, logger: Logger): 
   const known = await readMigrations(directory);
   await client.query(`SET lock_timeout = '${LOCK_TIMEOUT}'`);
   await client.query('SELECT pg_advisory_lock($1)', [LOCK]);
-  // Else a schema named like the role comes first, which one of our migrations makes: names would change their meaning with it.
+  // By default a schema with the role's name comes first, and one of our migrations creates it: from then on, unqualified names would resolve there.
   await client.query(`SET search_path = ${SCHEMA}`);
-  // The library's own table and a checksum, which it does not keep.
+  // The library's own table, plus a checksum.
   await client.query(
     `CREATE TABLE IF NOT EXISTS ${TABLE} (id serial PRIMARY KEY, name varchar(255) NOT NULL, run_on timestamp NOT NULL, sha256 text)`,
   );
@@ -78,7 +79,7 @@ const migrateOn = async (client: pg.Client, directory: string, logger: Logger): 
     direction: 'up',
     migrationsSchema: SCHEMA,
     migrationsTable: TABLE,
-    noLock: true, // ours also covers the checks above
+    noLock: true, // our lock also covers the checks above
     singleTransaction: true,
     logger: { debug: () => {}, info: () => {}, warn: (text) => logger.warn(text), error: (text) => logger.error(text) },
   });
@@ -89,11 +90,11 @@ const migrateOn = async (client: pg.Client, directory: string, logger: Logger): 
 };
 
 /**
- * Brings the database to this build's schema, all pending migrations in one transaction; forward only. Of several processes
- * that start at once one migrates and the others wait. Returns the names of the migrations that ran.
+ * Brings the database to this build's schema: runs all pending migrations in one transaction, forward only. When several processes
+ * start at once, one migrates and the others wait. Returns the names of the migrations that ran.
  *
- * Errors: `AppError` CONFLICT when the database is newer than the build, or has run a migration that the build does not
- * have or has in another form.
+ * Errors: `AppError` CONFLICT when the database is newer than the build, or ran a migration that the build does not have or that was
+ * edited since.
  */
 export const migrate = async (
   databaseUrl: string,

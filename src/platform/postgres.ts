@@ -2,7 +2,7 @@ import pg from 'pg';
 import type { Logger } from './logger.ts';
 
 const INT8 = 20;
-/** Missing among the names in pg's types. */
+/** pg's type names do not include it. */
 const INT8_ARRAY = 1016;
 
 const parseInt8Array = (text: string): (bigint | null)[] => {
@@ -10,7 +10,7 @@ const parseInt8Array = (text: string): (bigint | null)[] => {
   return items.map((item) => (item === null ? null : BigInt(item)));
 };
 
-/** An int8 (position, revision, count) becomes a bigint: above 2^53 a number would be silently wrong. */
+/** An int8 (position, revision, count) becomes a bigint: a number would be silently wrong above 2^53. */
 const bigintTypes: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
     if (format !== 'binary' && oid === INT8) return BigInt;
@@ -19,14 +19,14 @@ const bigintTypes: pg.CustomTypesConfig = {
   }) as typeof pg.types.getTypeParser,
 };
 
-/** Waiting longer for a free or new connection only queues up work whose caller has given up. */
+/** By then the caller has given up: waiting longer for a connection would only queue up work for nobody. */
 const CONNECT_TIMEOUT_MS = 5_000;
 
 /**
- * A pool of at most `size` connections, made when needed. Values of type int8 (also `count(*)`) are bigints.
+ * A pool of at most `size` connections, opened on demand. Values of type int8, including `count(*)`, are bigints.
  *
- * A connection that breaks is logged and replaced by the next query; the query it was running fails, and
- * `isTransientPostgresError` tells such failures from those that would come again.
+ * When a connection breaks, its query fails, the loss is logged, and the next query opens a new connection.
+ * `isTransientPostgresError` tells such failures from permanent ones.
  */
 export const createPool = (url: string, size: number, logger: Logger): pg.Pool => {
   const pool = new pg.Pool({
@@ -37,9 +37,9 @@ export const createPool = (url: string, size: number, logger: Logger): pg.Pool =
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
   });
-  const report = (error: Error): void => logger.warn({ err: error }, 'a Postgres connection was lost');
+  const report = (error: Error): void => logger.warn({ err: error }, 'lost a Postgres connection');
   pool.on('error', report);
-  // The pool listens to idle connections only; one that breaks while in use would otherwise end the process.
+  // The pool only handles errors of idle connections; one that breaks while in use would crash the process.
   pool.on('connect', (client) => client.on('error', report));
   return pool;
 };
@@ -55,17 +55,17 @@ const TRANSIENT_SYSTEM_CODES = new Set([
   'EAI_AGAIN',
 ]);
 
-/** Server is stopping, was killed, is starting; no connection slots left. Class 08 is every other connection trouble. */
+/** The server is stopping, was killed or is starting; no connection slots left. Class 08 covers other connection failures. */
 const TRANSIENT_SQL_STATES = new Set(['57P01', '57P02', '57P03', '53300']);
 
-/** Failures of pg itself, which carry no code. */
+/** Failures of pg itself, which have no code. */
 const TRANSIENT_MESSAGES = [
   'Connection terminated',
   'timeout exceeded when trying to connect',
   'Client has encountered a connection error and is not queryable',
 ];
 
-/** The server could not be reached or went away: the same query may succeed later. What it had already done is not known. */
+/** The server was unreachable or went away: the same query may succeed later. Whether it took effect is unknown. */
 export const isTransientPostgresError = (error: unknown): boolean => {
   if (!(error instanceof Error)) return false;
   if (error instanceof AggregateError) return error.errors.some(isTransientPostgresError);

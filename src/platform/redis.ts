@@ -2,26 +2,26 @@ import { Redis } from 'ioredis';
 import type { Logger } from './logger.ts';
 
 /**
- * What becomes of a command while Redis is away. `wait`: it is sent when Redis is back, however long that takes; BullMQ
- * workers need this. `fail`: it fails at once, for request paths, which must answer.
+ * What happens to a command while Redis is unreachable. `wait`: it is sent once Redis is back, however long that takes; BullMQ
+ * workers need this. `fail`: it fails at once; request paths need this, because they must answer.
  */
-export type WhenAway = 'wait' | 'fail';
+export type WhenUnreachable = 'wait' | 'fail';
 
-/** A connection that reconnects by itself. The caller quits it. */
-export const createRedis = (url: string, logger: Logger, whenAway: WhenAway = 'wait'): Redis => {
+/** A connection that reconnects by itself. The caller closes it. */
+export const createRedis = (url: string, logger: Logger, whenUnreachable: WhenUnreachable = 'wait'): Redis => {
   const redis = new Redis(url, {
     connectionName: 'baton',
-    maxRetriesPerRequest: whenAway === 'wait' ? null : 0,
+    maxRetriesPerRequest: whenUnreachable === 'wait' ? null : 0,
   });
-  let away = false;
+  let isUnreachable = false;
   redis.on('error', (error: Error) => {
-    // One line per outage, not per try.
-    if (!away) logger.warn({ err: error }, 'Redis cannot be reached');
-    away = true;
+    // One line per outage, not per attempt to connect.
+    if (!isUnreachable) logger.warn({ err: error }, 'Redis is unreachable');
+    isUnreachable = true;
   });
   redis.on('ready', () => {
-    if (away) logger.info('Redis is back');
-    away = false;
+    if (isUnreachable) logger.info('Redis is reachable again');
+    isUnreachable = false;
   });
   return redis;
 };

@@ -24,7 +24,7 @@ const NOWHERE = {
 };
 
 describe('the doctor', () => {
-  it('says what the embedded default would use when nothing is configured, and finds this machine fit', async () => {
+  it('reports what the embedded default would use when nothing is configured, and nothing fails on this machine', async () => {
     const checks = await doctor({});
     expect([...checks.values()].filter(({ status }) => status === 'fail')).toEqual([]);
     expect(checks.get('node')).toEqual({ name: 'node', status: 'ok', found: process.versions.node });
@@ -34,7 +34,7 @@ describe('the doctor', () => {
     expect(checks.get('data directory')?.found).toMatch(/\.baton, \d+ MiB free$/);
   });
 
-  it('looks into the servers that are configured', async () => {
+  it('checks the configured servers', async () => {
     const checks = await doctor({
       EVENTSTORE_URL: inject('eventStoreUrl'),
       DATABASE_URL: inject('databaseUrl'),
@@ -52,8 +52,8 @@ describe('the doctor', () => {
     });
   });
 
-  it.skipIf(process.env['DATABASE_URL'] || process.env['REDIS_URL'])('fails what would lose data', async () => {
-    // The servers of the tests are fast because they do not care for a power cut.
+  it.skipIf(process.env['DATABASE_URL'] || process.env['REDIS_URL'])('fails settings that can lose data', async () => {
+    // The tests' servers are not durable, because that is faster.
     const checks = await doctor({ DATABASE_URL: inject('databaseUrl'), REDIS_URL: inject('redisUrl') });
     expect(checks.get('postgres fsync')).toMatchObject({ status: 'fail', found: 'off' });
     expect(checks.get('postgres full_page_writes')).toMatchObject({ status: 'fail', found: 'off' });
@@ -61,7 +61,7 @@ describe('the doctor', () => {
     expect(checks.get('redis appendonly')).toMatchObject({ status: 'warn', found: 'no' });
   });
 
-  it('fails servers that do not answer, within its patience and without showing a password', async () => {
+  it('fails servers that do not answer, within its time limit and without showing a password', async () => {
     const checks = await doctor(NOWHERE);
     for (const store of ['event store', 'postgres', 'redis']) {
       expect(checks.get(store)).toMatchObject({ status: 'fail', found: expect.stringContaining('ECONNREFUSED') });
@@ -69,7 +69,7 @@ describe('the doctor', () => {
     expect(JSON.stringify([...checks.values()])).not.toContain('secret');
   });
 
-  it('does not wait for a server that accepts and stays silent', async () => {
+  it('does not wait for a server that accepts connections but never answers', async () => {
     const silent = createServer(() => {}).listen(0, '127.0.0.1');
     await new Promise((resolve) => silent.once('listening', resolve));
     const { port } = silent.address() as { port: number };
@@ -84,7 +84,7 @@ describe('the doctor', () => {
     expect(performance.now() - startedAt).toBeLessThan(8_000);
   });
 
-  it('reports a port that is taken, a folder that cannot be used and unknown variables', async () => {
+  it('reports a port in use, an unusable folder and unknown variables', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
     const { port } = taken.address() as { port: number };
@@ -98,7 +98,7 @@ describe('the doctor', () => {
     });
   });
 
-  it('prints one line per check, advice below it, and a count', () => {
+  it('prints one line per check with its advice below, and the totals', () => {
     const checks: Check[] = [
       { name: 'node', status: 'ok', found: '20.20.0' },
       { name: 'redis maxmemory-policy', status: 'fail', found: 'allkeys-lru', advice: 'set noeviction' },

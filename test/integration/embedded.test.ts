@@ -148,7 +148,7 @@ describe('the embedded stack', () => {
     expect(existsSync(join(folder, 'unused'))).toBe(false);
   });
 
-  it('lets nobody in without the password', async () => {
+  it('refuses clients without the password', async () => {
     const stack = await start();
     const anonymous = stack.databaseUrl.replace(/:[^:@/]*@/, ':wrong@');
     await expect(query(anonymous, 'SELECT 1')).rejects.toThrow(/password authentication failed/);
@@ -160,7 +160,7 @@ describe('the embedded stack', () => {
     }
   });
 
-  it('refuses a second start in the same folder and says who holds it', async () => {
+  it('refuses a second start in the same folder and names the process that uses it', async () => {
     const dataDir = join(folder, '.baton');
     const other = await startInOtherProcess(configOf(dataDir));
     try {
@@ -176,7 +176,7 @@ describe('the embedded stack', () => {
     await start();
   });
 
-  it('starts again, with its data, after its process was killed', async () => {
+  it('starts again with its data after its process was killed', async () => {
     const dataDir = join(folder, '.baton');
     const other = await startInOtherProcess(configOf(dataDir));
     await writeNote(other);
@@ -209,19 +209,16 @@ describe('the embedded stack', () => {
     expect(await readNote(next)).toEqual(KEPT);
   });
 
-  it.each(['eventstore', 'postgres', 'redis'])(
-    'brings %s back, at the same address, when it is killed',
-    async (name) => {
-      const stack = await start();
-      await writeNote(stack);
-      const pid = pidOf(stack, name);
-      process.kill(pid, 'SIGKILL');
-      await expect.poll(() => pidOf(stack, name), { timeout: 10_000 }).not.toBe(pid);
-      expect(await readNote(stack)).toEqual(KEPT);
-    },
-  );
+  it.each(['eventstore', 'postgres', 'redis'])('restarts %s at the same address when it is killed', async (name) => {
+    const stack = await start();
+    await writeNote(stack);
+    const pid = pidOf(stack, name);
+    process.kill(pid, 'SIGKILL');
+    await expect.poll(() => pidOf(stack, name), { timeout: 10_000 }).not.toBe(pid);
+    expect(await readNote(stack)).toEqual(KEPT);
+  });
 
-  it('sets aside Redis data that cannot be read, and starts empty', async () => {
+  it('moves Redis data that cannot be read aside, and starts empty', async () => {
     const dataDir = join(folder, '.baton');
     const first = await start(dataDir);
     await writeNote(first);
@@ -234,7 +231,7 @@ describe('the embedded stack', () => {
     expect((await readdir(dataDir)).filter((name) => name.startsWith('redis.damaged-'))).toHaveLength(1);
   });
 
-  it('stops within five seconds although clients are connected', async () => {
+  it('stops within five seconds while clients are connected', async () => {
     const stack = await start();
     const client = new pg.Client(stack.databaseUrl);
     client.on('error', () => {}); // the server goes away
@@ -248,7 +245,7 @@ describe('the embedded stack', () => {
 });
 
 describe('embedded Postgres', () => {
-  it('starts although a stale postmaster.pid names a process that lives', async () => {
+  it('starts although a stale postmaster.pid names a running process', async () => {
     const dataDir = join(folder, '.baton');
     const first = await start(dataDir);
     await first.stop();
@@ -266,7 +263,7 @@ describe('embedded Postgres', () => {
     }
   });
 
-  it('begins anew after an interrupted first start', async () => {
+  it('starts over after an interrupted first start', async () => {
     const dataDir = join(folder, '.baton');
     await mkdir(join(dataDir, 'postgres.draft-4711', 'half'), { recursive: true });
     await chmod(dataDir, 0o711);
@@ -274,7 +271,7 @@ describe('embedded Postgres', () => {
     expect(existsSync(join(dataDir, 'postgres.draft-4711'))).toBe(false);
   });
 
-  it.runIf(isRoot)('works for root below a folder that only root can enter', async () => {
+  it.runIf(isRoot)('works for root in a folder that only root can enter', async () => {
     const closed = join(folder, 'closed');
     await mkdir(closed, { mode: 0o700 });
     // Programs as npm leaves them when install scripts are off: without the links to the shared libraries.
@@ -338,34 +335,31 @@ describe('the Redis program', () => {
     expect(await obtainRedisProgram(false, logger)).toBe(join(bin, 'valkey-server'));
   });
 
-  it('is asked for, with the one command to run, when it is missing and may not be installed', async () => {
+  it('is missing and may not be installed: the error names the command that installs it', async () => {
     await program('apt-get', 'exit 1');
     await expect(obtainRedisProgram(false, logger)).rejects.toThrow(
       /no redis-server or valkey-server.*apt-get install redis-server/,
     );
   });
 
-  it.runIf(isRoot)(
-    'is installed without starting a service, after updating the package lists where needed',
-    async () => {
-      // A machine without package lists: the first install fails, the one after the update succeeds.
-      await program(
-        'apt-get',
-        `case "$*" in
+  it.runIf(isRoot)('is installed without starting a service, after updating the package lists if needed', async () => {
+    // A machine without package lists: the first install fails, the one after the update succeeds.
+    await program(
+      'apt-get',
+      `case "$*" in
         *update*) : > ${folder}/lists ;;
         *install*redis-server*)
           [ -f ${folder}/lists ] || exit 100
           [ -x /usr/sbin/policy-rc.d ] || exit 101
           printf '#!/bin/sh\\n' > ${bin}/redis-server; /bin/chmod 755 ${bin}/redis-server ;;
       esac`,
-      );
-      const hadPolicy = existsSync('/usr/sbin/policy-rc.d');
-      expect(await obtainRedisProgram(true, logger)).toBe(join(bin, 'redis-server'));
-      expect(existsSync('/usr/sbin/policy-rc.d')).toBe(hadPolicy);
-    },
-  );
+    );
+    const hadPolicy = existsSync('/usr/sbin/policy-rc.d');
+    expect(await obtainRedisProgram(true, logger)).toBe(join(bin, 'redis-server'));
+    expect(existsSync('/usr/sbin/policy-rc.d')).toBe(hadPolicy);
+  });
 
-  it.runIf(isRoot)('says what the installer said when that fails', async () => {
+  it.runIf(isRoot)('cannot be installed: the error quotes the installer', async () => {
     await program('apt-get', 'echo E: no network >&2; exit 100');
     await expect(obtainRedisProgram(true, logger)).rejects.toThrow(
       /could not install redis-server:\n(.*\n)*E: no network/,

@@ -110,7 +110,9 @@ describe('migrations', () => {
 
   it('refuse a database that is newer than the build', async () => {
     await rm(join(directory, '0002_second.sql'));
-    await expect(run()).rejects.toThrow('the database has schema 2, this build knows 1; run a newer build');
+    await expect(run()).rejects.toThrow(
+      'the database has schema 2, but this build only knows up to 1; run a newer build',
+    );
     await write('0002_second.sql', 'INSERT INTO probe VALUES (2);');
   });
 
