@@ -4,6 +4,7 @@ import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { Pool } from 'pg';
 import type { Commands } from '../commands/context.ts';
+import { isIn } from '../domain/ids.ts';
 import type { EventStore } from '../eventstore/event-store.ts';
 import type { LogFeed } from '../eventstore/log-feed.ts';
 import type { Config } from '../platform/config.ts';
@@ -114,7 +115,7 @@ export const createApi = (deps: ApiDependencies): Api => {
     onEvent: (event) => {
       count(event);
       directory.observe(event);
-      if (event.stream.startsWith('execution-')) commands.executions.observe(event);
+      if (isIn('execution', event.stream)) commands.executions.observe(event);
     },
   });
   const projectionSource = { ...deps, clock, head: () => deps.feed.head };

@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { parseJson } from '../api/edge/json-body.ts';
 import { EdgeError } from '../api/errors.ts';
+import { pointerOf } from '../domain/json-pointer.ts';
 import { SubmitTaskInput } from '../domain/task/commands.ts';
 import { Failure, usageFailure } from './failure.ts';
 import type { Terminal } from './terminal.ts';
@@ -101,7 +102,7 @@ const inOurCase = (value: unknown): unknown => {
 };
 
 const problemsOf = (error: z.ZodError): string =>
-  error.issues.map(({ path, message }) => `${path.length === 0 ? '' : `/${path.join('/')}: `}${message}`).join('; ');
+  error.issues.map(({ path, message }) => `${path.length === 0 ? '' : `${pointerOf(path)}: `}${message}`).join('; ');
 
 const checked = (value: unknown, place: string): FileTask => {
   const parsed = Item.safeParse(inOurCase(value));

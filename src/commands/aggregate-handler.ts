@@ -2,6 +2,8 @@ import { LRUCache } from 'lru-cache';
 import type { DecidedState, Decider } from '../domain/decider.ts';
 import type { DomainEvent } from '../domain/events.ts';
 import { ok, type Result } from '../domain/result.ts';
+import { type Backoff, backoffMs } from '../domain/retry.ts';
+import { roughBytes } from '../domain/rough-bytes.ts';
 import { decodeEvent, type EventContext, encodeEvents, headAfter, type StreamHead } from '../eventstore/codec.ts';
 import {
   type EventStore,
@@ -17,7 +19,7 @@ import { AppError } from '../platform/errors.ts';
 
 /** Tries per command when other writers keep winning the stream; each re-reads it. */
 const MAX_CONFLICTS = 5;
-const CONFLICT_BACKOFF_MS = 20;
+const CONFLICT_BACKOFF: Backoff = { baseMs: 20, maxMs: 200 };
 /** Streams whose state is kept. Disposable: a miss reads the stream. */
 const CACHED_STREAMS = 20_000;
 const CACHED_BYTES = 64 * 1024 * 1024;
@@ -94,18 +96,6 @@ const keyReused = (commandId: string): AppError =>
   new AppError('IDEMPOTENCY_KEY_REUSED', 'this idempotency key was used before with another request body', {
     details: { commandId },
   });
-
-/** Rough size, to bound the cache: characters of strings plus 16 bytes per value. */
-const roughBytes = (root: unknown): number => {
-  let bytes = 1;
-  const open: unknown[] = [root];
-  while (open.length > 0) {
-    const value = open.pop();
-    bytes += typeof value === 'string' ? 16 + value.length : 16;
-    if (value !== null && typeof value === 'object') open.push(...Object.values(value));
-  }
-  return bytes;
-};
 
 /**
  * Load, decide, append, for one kind of aggregate.
@@ -205,7 +195,7 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
             `stream ${stream} changed ${MAX_CONFLICTS} times while this command was decided`,
             { retryable: true, cause: attempted.cause },
           );
-        await sleep(this.#clock, CONFLICT_BACKOFF_MS * (conflicts - 1) * this.#random());
+        if (conflicts > 1) await sleep(this.#clock, backoffMs(CONFLICT_BACKOFF, conflicts - 1, this.#random()));
       }
     } catch (error) {
       this.#cache.delete(stream);

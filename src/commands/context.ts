@@ -8,6 +8,7 @@ import type { ExecutionRejection } from '../domain/execution/decider.ts';
 import type { ExecutionStreamEvent } from '../domain/execution/evolve.ts';
 import type { Execution } from '../domain/execution/state.ts';
 import { commandIdOf } from '../domain/ids.ts';
+import { pointerOf } from '../domain/json-pointer.ts';
 import type { TaskCommand } from '../domain/task/commands.ts';
 import type { Task, TaskRejection } from '../domain/task/decider.ts';
 import type { TaskEvent } from '../domain/task/events.ts';
@@ -148,7 +149,7 @@ const issueOf = (issue: z.core.$ZodIssue, input: unknown): InputIssue => {
   const path = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] as string] : issue.path;
   const code = typeof params?.['code'] === 'string' ? params['code'] : (ISSUE_CODES[issue.code] ?? 'INVALID');
   const inner = typeof params?.['pointer'] === 'string' ? params['pointer'] : '';
-  const pointer = `${path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')}${inner}`;
+  const pointer = `${pointerOf(path)}${inner}`;
   const got =
     issue.code === 'custom' || issue.code === 'unrecognized_keys' ? '' : `, got ${shown(seenAt(input, path))}`;
   return { pointer, code, message: `${issue.message}${got}` };

@@ -4,6 +4,7 @@ import { type Agent, request } from 'undici';
 import { z } from 'zod';
 import { type AgentCardFacts, type AgentCardSource, badInput } from '../commands/context.ts';
 import { byteLengthOf, findJsonIssue, type Json, MAX_PAYLOAD_BYTES } from '../domain/json.ts';
+import { pointerOf } from '../domain/json-pointer.ts';
 import type { AppError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import { discard, networkFailure, readBounded } from './agent-http.ts';
@@ -68,7 +69,7 @@ const readCard = (card: unknown, policy: EgressPolicy): AgentCardFacts => {
   const parsed = Card.safeParse(normalized(card as Json));
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0] ?? { path: [], message: 'unusable' };
-    throw invalid(`/${path.join('/')}: ${message}`);
+    throw invalid(`${pointerOf(path) || '/'}: ${message}`);
   }
   const { name, description, skills, supportedInterfaces } = parsed.data;
   const spoken = supportedInterfaces.filter(({ protocolBinding }) => BINDINGS.includes(protocolBinding.toUpperCase()));

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Commands } from '../commands/context.ts';
-import { DEFAULT_TENANT } from '../domain/ids.ts';
+import { DEFAULT_TENANT, isIn } from '../domain/ids.ts';
 import type { Position, StoredEvent } from '../eventstore/event-store.ts';
 import type { LogFeed } from '../eventstore/log-feed.ts';
 import { type Clock, sleep } from '../platform/clock.ts';
@@ -166,12 +166,12 @@ class BullDispatcher implements Dispatcher {
 
   #observe(event: StoredEvent): void {
     const { commands } = this.#options;
-    if (event.stream.startsWith('task-')) {
+    if (isIn('task', event.stream)) {
       commands.tasks.observe(event);
       this.#inFlight.observe(event);
-    } else if (event.stream.startsWith('execution-')) {
+    } else if (isIn('execution', event.stream)) {
       commands.executions.observe(event);
       this.#inFlight.observe(event);
-    } else if (event.stream.startsWith('agent-')) commands.agents.observe(event);
+    } else if (isIn('agent', event.stream)) commands.agents.observe(event);
   }
 }

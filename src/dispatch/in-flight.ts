@@ -1,3 +1,4 @@
+import { endsTask } from '../domain/task/events.ts';
 import type { StoredEvent } from '../eventstore/event-store.ts';
 import type { AttemptJob } from './queue.ts';
 import { type AbortReason, CallAborted } from './transports/transport.ts';
@@ -30,19 +31,10 @@ export class RunningAttempt {
 /**
  * Whether an event of a task's stream makes the call of this attempt pointless. An unknown outcome does not: the late answer settles it.
  */
-const endsCall = (event: StoredEvent, attempt: number): boolean => {
-  switch (event.type) {
-    case 'TaskCancelled':
-    case 'TaskCompleted':
-    case 'TaskFailed':
-    case 'TaskDeadLettered':
-      return true;
-    case 'TaskAttemptFailed':
-      return ((event.data as { attempt?: number }).attempt ?? 0) >= attempt;
-    default:
-      return false;
-  }
-};
+const endsCall = (event: StoredEvent, attempt: number): boolean =>
+  event.type === 'TaskAttemptFailed'
+    ? ((event.data as { attempt?: number }).attempt ?? 0) >= attempt
+    : endsTask(event.type) && event.type !== 'TaskOutcomeUnknown';
 
 const keyOf = (tenant: string, taskId: string): string => `${tenant}.${taskId}`;
 

@@ -5,6 +5,7 @@ import { taskOf } from '../domain/execution/decider.ts';
 import { agentStream, executionStream, messageIdOf, taskStream } from '../domain/ids.ts';
 import type { Json } from '../domain/json.ts';
 import type { Result } from '../domain/result.ts';
+import { type Backoff, backoffMs } from '../domain/retry.ts';
 import type { Task } from '../domain/task/decider.ts';
 import type { AttemptError } from '../domain/task/events.ts';
 import { sleep } from '../platform/clock.ts';
@@ -42,8 +43,7 @@ export type AttemptRunnerDeps = {
 
 /** For how long an answer is held while the log cannot be reached, before the job goes back to its queue and the agent is called again. */
 const RECORD_PATIENCE_MS = 60_000;
-const FIRST_PAUSE_MS = 100;
-const MAX_PAUSE_MS = 5_000;
+const BACKOFF: Backoff = { baseMs: 200, maxMs: 5_000 };
 
 const isCurrent = (task: Task | undefined, job: AttemptJob): task is OpenTask =>
   task?.status === 'open' && task.attempt === job.attempt;
@@ -294,7 +294,7 @@ export class AttemptRunner {
         if (error.code === 'NOT_FOUND') return this.#dropUnknown(job);
         if (!error.retryable || commands.clock.monotonic() > giveUpMs) throw error;
         if (abandon.aborted) return 'hand_back';
-        await sleep(commands.clock, Math.min(FIRST_PAUSE_MS * 2 ** tries, MAX_PAUSE_MS), abandon);
+        await sleep(commands.clock, backoffMs(BACKOFF, tries), abandon);
       }
     }
   }

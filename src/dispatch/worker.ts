@@ -1,5 +1,6 @@
 import { type Job, WaitingError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { type Backoff, backoffMs } from '../domain/retry.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { AttemptJob } from './queue.ts';
 
@@ -40,12 +41,10 @@ export type AttemptWorkerOptions = {
   readonly logger: Logger;
 };
 
-const FIRST_RETRY_MS = 250;
-const MAX_RETRY_MS = 10_000;
+const REDELIVERY: Backoff = { baseMs: 500, maxMs: 10_000 };
 
 /** Pause before a job is delivered once more, after `deliveries` whose handler threw. */
-export const redeliveryDelayMs = (deliveries: number): number =>
-  Math.min(FIRST_RETRY_MS * 2 ** Math.min(deliveries, 10), MAX_RETRY_MS);
+export const redeliveryDelayMs = (deliveries: number): number => backoffMs(REDELIVERY, deliveries);
 
 /** A job that stalls is delivered again however often that happens: whether its task may go on is decided by the log. */
 const NO_STALL_LIMIT = Number.MAX_SAFE_INTEGER;

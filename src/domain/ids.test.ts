@@ -6,6 +6,8 @@ import {
   categoryOf,
   commandIdOf,
   eventIdOf,
+  idIn,
+  isIn,
   messageIdOf,
   PoolId,
   poolStream,
@@ -76,5 +78,13 @@ describe('a stream name', () => {
   it('has the category before its first hyphen', () => {
     expect(categoryOf('agent-acme.a-1')).toBe('agent');
     expect(categoryOf('nohyphen')).toBe('nohyphen');
+    expect(isIn('agent', 'agent-acme.a-1')).toBe(true);
+    expect(isIn('agent', 'agents-acme.a-1')).toBe(false);
+  });
+
+  it('gives back its id within the tenant only', () => {
+    expect(idIn('agent', 'acme', agentStream('acme', 'a-1'))).toBe('a-1');
+    expect(idIn('agent', 'other', agentStream('acme', 'a-1'))).toBeUndefined();
+    expect(idIn('task', 'acme', agentStream('acme', 'a-1'))).toBeUndefined();
   });
 });

@@ -50,17 +50,34 @@ export const childExecutionIdOf = (executionId: string, unit: string, generation
 /** The A2A message id of one attempt: a repeated send of the same attempt carries the same id. */
 export const messageIdOf = (taskId: string, attempt: number): string => derive('message', taskId, String(attempt));
 
-export const agentStream = (tenant: string, agentId: string): string => `agent-${tenant}.${agentId}`;
-export const taskStream = (tenant: string, taskId: string): string => `task-${tenant}.${taskId}`;
-export const executionStream = (tenant: string, executionId: string): string => `execution-${tenant}.${executionId}`;
-export const workflowStream = (tenant: string, name: string): string => `workflow-${tenant}.${name}`;
-export const poolStream = (tenant: string, pool: string): string => `pool-${tenant}.${pool}`;
+/** Every category of streams. A stream is named `<category>-<tenant>.<id>`; no other code spells that out. */
+export const STREAM_CATEGORIES = ['agent', 'task', 'execution', 'workflow', 'pool', 'cluster'] as const;
+export type StreamCategory = (typeof STREAM_CATEGORIES)[number];
+
+const namesIn =
+  (category: StreamCategory) =>
+  (tenant: string, id: string): string =>
+    `${category}-${tenant}.${id}`;
+
+export const agentStream = namesIn('agent');
+export const taskStream = namesIn('task');
+export const executionStream = namesIn('execution');
+export const workflowStream = namesIn('workflow');
+export const poolStream = namesIn('pool');
 
 /** Holds the identity of the log itself. */
-export const clusterStream = (tenant: string): string => `cluster-${tenant}.identity`;
+export const clusterStream = (tenant: string): string => namesIn('cluster')(tenant, 'identity');
 
 /** The part of a stream name before the first `-`. */
 export const categoryOf = (stream: string): string => {
   const end = stream.indexOf('-');
   return end === -1 ? stream : stream.slice(0, end);
+};
+
+export const isIn = (category: StreamCategory, stream: string): boolean => stream.startsWith(`${category}-`);
+
+/** The id in a stream's name; undefined for a stream of another category or tenant. */
+export const idIn = (category: StreamCategory, tenant: string, stream: string): string | undefined => {
+  const start = namesIn(category)(tenant, '');
+  return stream.startsWith(start) ? stream.slice(start.length) : undefined;
 };

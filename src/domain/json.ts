@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { pointerOf } from './json-pointer.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -9,9 +10,6 @@ export const MAX_DEPTH = 64;
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
 export type JsonIssue = { readonly code: string; readonly pointer: string; readonly message: string };
-
-const pointerOf = (path: readonly (string | number)[]): string =>
-  path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
 const stringIssue = (text: string, pointer: string): JsonIssue | undefined => {
   if (text.includes('\u0000')) return { code: 'INVALID_CHARACTER', pointer, message: 'U+0000 is not allowed' };

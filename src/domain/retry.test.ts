@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_RETRY, RetryPolicy, retryDelayMs } from './retry.ts';
+import { backoffMs, DEFAULT_RETRY, RetryPolicy, retryDelayMs } from './retry.ts';
 
 const policyOf = (facts: Partial<RetryPolicy>): RetryPolicy => ({ ...DEFAULT_RETRY, jitter: 0, ...facts });
 const delays = (facts: Partial<RetryPolicy>): number[] =>
@@ -78,5 +78,20 @@ describe('a retry policy from a caller', () => {
     expect(parsed.success).toBe(false);
     const [field] = Object.keys(policy);
     expect(JSON.stringify(parsed.error?.issues)).toContain(field);
+  });
+});
+
+describe('the pause before a call to a server of our own is tried again', () => {
+  const backoff = { baseMs: 20, maxMs: 1_000 };
+
+  it('doubles from the first failure up to the limit', () => {
+    expect([1, 2, 3, 6, 7, 2_000].map((failures) => backoffMs(backoff, failures))).toEqual([
+      20, 40, 80, 640, 1_000, 1_000,
+    ]);
+  });
+
+  it('is random in its upper half', () => {
+    expect(backoffMs(backoff, 2, 0)).toBe(20);
+    expect(backoffMs(backoff, 2, 0.5)).toBe(30);
   });
 });

@@ -42,3 +42,16 @@ export const retryDelayMs = (policy: RetryPolicy, failures: number, random: numb
   const jittered = plain * (1 - policy.jitter + 2 * policy.jitter * random);
   return Math.round(Math.min(jittered, policy.maxDelayMs));
 };
+
+/** How a call to a server of our own (log, database, queue) is tried again: the pause doubles from `baseMs` up to `maxMs`. */
+export type Backoff = { readonly baseMs: number; readonly maxMs: number };
+
+/**
+ * Pause before such a call is tried again, in milliseconds; the upper half of it is random, so that callers that failed together do not come
+ * back together.
+ *
+ * @param failures in a row, from 1
+ * @param random uniform in [0, 1); without it the pause is the full one
+ */
+export const backoffMs = ({ baseMs, maxMs }: Backoff, failures: number, random = 1): number =>
+  Math.min(baseMs * 2 ** (failures - 1), maxMs) * (0.5 + random / 2);

@@ -1,6 +1,6 @@
 import type { EventDefinitions, EventOf } from '../domain/event-definition.ts';
 import { type DomainEvent, domainEvents } from '../domain/events.ts';
-import { eventIdOf } from '../domain/ids.ts';
+import { categoryOf, eventIdOf } from '../domain/ids.ts';
 import { findJsonIssue, type Json, MAX_DEPTH } from '../domain/json.ts';
 import type { EventMetadata, NewEvent, StoredEvent } from './event-store.ts';
 import { EMPTY_HEAD, type StreamHead, seal } from './provenance.ts';
@@ -87,8 +87,8 @@ const metadataOf = (context: EventContext, schemaVersion: number): Omit<EventMet
 
 /** `<category>-<tenant>.<id>`: an event can only be recorded in a stream of its own tenant. */
 const checkStream = (stream: string, tenant: string): void => {
-  const rest = stream.slice(stream.indexOf('-') + 1);
-  if (tenant === '' || stream.startsWith('$') || rest === stream || !rest.startsWith(`${tenant}.`))
+  const inTenant = stream.startsWith(`${categoryOf(stream)}-${tenant}.`);
+  if (tenant === '' || stream.startsWith('$') || !inTenant)
     throw new Error(`bug: ${JSON.stringify(stream)} is no stream of tenant ${JSON.stringify(tenant)}`);
 };
 

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { EventStoreDBClient, WrongExpectedVersionError } from '@eventstore/db-client';
+import { type Backoff, backoffMs } from '../domain/retry.ts';
 import { type Clock, type Random, sleep, systemRandom } from '../platform/clock.ts';
 import { unavailable } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
@@ -25,8 +26,7 @@ import type {
 const RETRY_FOR_MS = 10_000;
 /** An append or read that makes no progress for this long is given up and repeated. The client itself would wait for ever. */
 const SILENCE_MS = 3_000;
-const BACKOFF_MS = 20;
-const MAX_BACKOFF_MS = 1_000;
+const BACKOFF: Backoff = { baseMs: 20, maxMs: 1_000 };
 /** Records looked at in one step when searching backwards for the last event that is not the store's own. */
 const HEAD_PAGE = 64;
 
@@ -177,7 +177,7 @@ class EsdbEventStore implements EventStore {
 
   async #retrying<T>(attempt: () => Promise<T>): Promise<T> {
     const giveUpAt = this.#clock.monotonic() + this.#retryForMs;
-    for (let tries = 0; ; tries += 1) {
+    for (let failures = 1; ; failures += 1) {
       if (this.#closing.signal.aborted) throw unavailable('the event store is closed');
       try {
         const result = await attempt();
@@ -186,7 +186,7 @@ class EsdbEventStore implements EventStore {
       } catch (error) {
         if (!isTransientEsdbError(error)) throw fromEsdbError(error);
         this.#report('away', error);
-        const delay = Math.min(BACKOFF_MS * 2 ** tries, MAX_BACKOFF_MS) * (0.5 + this.#random() / 2);
+        const delay = backoffMs(BACKOFF, failures, this.#random());
         if (this.#clock.monotonic() + delay > giveUpAt)
           throw unavailable(`the event store cannot be reached (tried for ${this.#retryForMs} ms)`, error);
         await sleep(this.#clock, delay, this.#closing.signal);

@@ -1,16 +1,8 @@
+import { roughBytes } from '../domain/rough-bytes.ts';
 import type { Position, StoredEvent } from './event-store.ts';
 
 /** Comes before every event of every log. */
 export const BEGINNING: Position = -1n;
-
-/** What an event takes in memory, roughly: characters of its strings plus 16 bytes per value. */
-const roughBytesOf = (value: unknown): number => {
-  if (typeof value === 'string') return 16 + value.length;
-  let bytes = 16;
-  if (value !== null && typeof value === 'object')
-    for (const member of Object.values(value)) bytes += roughBytesOf(member);
-  return bytes;
-};
 
 /**
  * The newest events of the log, without a gap: all with `floor < position <= last`. When one too many comes, by number or by bytes,
@@ -45,7 +37,7 @@ export class EventRing {
   }
 
   push(event: StoredEvent): void {
-    const size = roughBytesOf(event);
+    const size = roughBytes(event);
     while (this.#next > this.#oldest && (this.#isFull() || this.#bytes + size > this.#maxBytes)) this.#evict();
     const slot = this.#next % this.#slots.length;
     this.#slots[slot] = event;

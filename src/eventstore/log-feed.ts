@@ -1,3 +1,4 @@
+import { type Backoff, backoffMs } from '../domain/retry.ts';
 import { type Clock, type Random, sleep, systemRandom } from '../platform/clock.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
@@ -7,8 +8,7 @@ import type { AllSubscription, EventStore, Position, StoredEvent } from './event
 /** A consumer that is up to this many events behind is served from memory. */
 const RING_EVENTS = 20_000;
 const RING_BYTES = 64 * 1024 * 1024;
-const BACKOFF_MS = 50;
-const MAX_BACKOFF_MS = 5_000;
+const BACKOFF: Backoff = { baseMs: 50, maxMs: 5_000 };
 
 export type LogFeedOptions = {
   readonly store: Pick<EventStore, 'head' | 'readAll' | 'subscribeAll'>;
@@ -148,7 +148,7 @@ export class LogFeed {
       const { events, next } = await (ahead ?? this.#page(position, limit, ended));
       const reached = next ?? events.at(-1)?.position ?? position;
       // A follower of a cluster may be behind the node that the live subscription reads from.
-      if (reached === position && !ended.aborted) await sleep(this.#clock, BACKOFF_MS, ended);
+      if (reached === position && !ended.aborted) await sleep(this.#clock, BACKOFF.baseMs, ended);
       position = reached;
       ahead = position < this.#ring.floor ? this.#page(position, limit, ended) : undefined;
       yield { events, position, caughtUp: position >= this.#ring.last };
@@ -168,7 +168,7 @@ export class LogFeed {
         return await this.#store.readAll(position === BEGINNING ? { limit } : { after: position, limit });
       } catch (error) {
         if (!(error instanceof AppError && error.retryable)) throw error;
-        await sleep(this.#clock, this.#backoffMs(failures), ended);
+        await sleep(this.#clock, backoffMs(BACKOFF, failures, this.#random()), ended);
       }
     }
     return { events: [], next: undefined };
@@ -181,7 +181,7 @@ export class LogFeed {
         await this.#subscribe(signal).done;
       } catch (error) {
         this.#failures += 1;
-        const delayMs = this.#backoffMs(this.#failures);
+        const delayMs = backoffMs(BACKOFF, this.#failures, this.#random());
         if (this.#failures === 1)
           this.#logger.warn({ reason: String(error) }, 'the live subscription to the log was lost; taking it up again');
         this.#setLive(false);
@@ -216,10 +216,6 @@ export class LogFeed {
     if (this.#live === live) return;
     this.#live = live;
     this.#since = this.#clock.now();
-  }
-
-  #backoffMs(failures: number): number {
-    return Math.min(BACKOFF_MS * 2 ** (failures - 1), MAX_BACKOFF_MS) * (0.5 + this.#random() / 2);
   }
 
   #nextMove(): Promise<void> {

@@ -1,5 +1,6 @@
 import canonicalize from 'canonicalize';
 import type { ExecutionEvent } from '../domain/execution/events.ts';
+import { executionStream } from '../domain/ids.ts';
 import type { TaskEvent } from '../domain/task/events.ts';
 import type { Position, StoredEvent } from '../eventstore/event-store.ts';
 import {
@@ -153,7 +154,7 @@ export class ExecutionBook {
     const { executionId } = event.data;
     const execution = this.execution(tenant, executionId);
     const from = execution?.phase ?? 'none';
-    const expected = `execution-${tenant}.${executionId}`;
+    const expected = executionStream(tenant, executionId);
     if (stream !== expected) this.#wrong('S4', event.data, `${event.type} is in ${stream}`);
     const to = NEXT[from][event.type];
     if (to === undefined) {

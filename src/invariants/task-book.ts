@@ -1,5 +1,6 @@
 import type { Delivery } from '../domain/agent/events.ts';
 import type { DomainEvent } from '../domain/events.ts';
+import { executionStream, taskStream } from '../domain/ids.ts';
 import type { Assignment } from '../domain/pool/events.ts';
 import type { TaskEvent } from '../domain/task/events.ts';
 import type { Position, StoredEvent } from '../eventstore/event-store.ts';
@@ -182,7 +183,7 @@ export class TaskBook {
   #checkStream({ stream, position, metadata: { tenant } }: StoredEvent, event: TaskEvent, task?: TaskEntry): void {
     const { taskId } = event.data;
     const executionId = event.type === 'TaskSubmitted' ? event.data.executionId : task?.executionId;
-    const expected = executionId === undefined ? `task-${tenant}.${taskId}` : `execution-${tenant}.${executionId}`;
+    const expected = executionId === undefined ? taskStream(tenant, taskId) : executionStream(tenant, executionId);
     if (stream !== expected)
       this.#violations.add('S4', `${event.type} of task ${taskId} is in ${stream}, not in ${expected}`, position);
     const foreign = executionId === undefined ? 'TaskFailed' : 'TaskDeadLettered';

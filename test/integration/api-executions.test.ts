@@ -297,7 +297,7 @@ describe('an execution', () => {
     });
     await work.fail(id, 'mail');
     const { compensation } = await work.stateOf(id);
-    expect([...compensation!.debts.values()].map(({ unit, after }) => ({ unit, after }))).toEqual(foreseen);
+    expect([...compensation!.units.values()].map(({ unit, after }) => ({ unit, after }))).toEqual(foreseen);
   });
 
   it('waits at the desk for undos that failed', async () => {

@@ -311,7 +311,7 @@ export class ExecutionCampaign {
 
   async #atTheDesk(id: string): Promise<void> {
     const state = await this.#stateOf(id);
-    const parked = [...(state?.compensation?.debts.values() ?? [])].filter(({ phase }) => phase === 'parked');
+    const parked = [...(state?.compensation?.units.values() ?? [])].filter(({ status }) => status === 'parked');
     const debt = this.#dice.one(parked);
     if (!debt) return;
     const { unit } = debt;
@@ -544,8 +544,8 @@ export class ExecutionCampaign {
         if (statusOf(state) === 'paused') await resumeExecution(this.#anyProcess, CLIENT, executionId);
         await this.#decide(executionId);
         for (const name of EVENTS) await signalExecution(this.#anyProcess, CLIENT, executionId, { name });
-        for (const { unit, phase } of state.compensation?.debts.values() ?? [])
-          if (phase === 'parked') await retryCompensation(this.#anyProcess, CLIENT, executionId, { unit });
+        for (const { unit, status } of state.compensation?.units.values() ?? [])
+          if (status === 'parked') await retryCompensation(this.#anyProcess, CLIENT, executionId, { unit });
       });
     }
     return attended;

@@ -1,3 +1,4 @@
+import { pointerOf } from '../../domain/json-pointer.ts';
 import { EdgeError } from '../errors.ts';
 
 /** A payload may be 64 levels deep (domain/json.ts); around it stand at most: body, variables, input, tasks, item. */
@@ -176,7 +177,7 @@ class Scanner {
   }
 
   #pointer(): string {
-    return this.#frames.map(({ member }) => `/${String(member).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+    return pointerOf(this.#frames.map(({ member }) => member));
   }
 
   #malformed(offset = this.#at): EdgeError {

@@ -1,5 +1,5 @@
 import type { AgentEvent } from '../../domain/agent/events.ts';
-import { agentStream, taskStream } from '../../domain/ids.ts';
+import { agentStream, isIn, taskStream } from '../../domain/ids.ts';
 import type { Json } from '../../domain/json.ts';
 import type { PoolEvent } from '../../domain/pool/events.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';
@@ -34,11 +34,11 @@ const isAgentEvent = (event: { readonly type: string }): event is AgentEvent => 
 
 /** What an event says about tasks. Each change is made once, however many read it. */
 export const taskConcerns = (event: StoredEvent): Concern<TimelineEntry>[] => {
-  if (event.stream.startsWith('task-')) {
+  if (isIn('task', event.stream)) {
     const change = entryOfEvent(event);
     return change ? [{ subject: event.stream, change }] : [];
   }
-  if (event.stream.startsWith('execution-')) {
+  if (isIn('execution', event.stream)) {
     const change = entryOfEvent(event);
     return change ? [{ subject: taskStream(event.metadata.tenant, change.taskId), change }] : [];
   }
@@ -54,7 +54,7 @@ export const taskConcerns = (event: StoredEvent): Concern<TimelineEntry>[] => {
 
 /** What an event says about agents. */
 export const agentConcerns = (event: StoredEvent): Concern<AgentChange>[] => {
-  if (!event.stream.startsWith('agent-')) return [];
+  if (!isIn('agent', event.stream)) return [];
   const decoded = decodeEvent(event);
   if (decoded === undefined || !isAgentEvent(decoded)) return [];
   const { agentId } = decoded.data;

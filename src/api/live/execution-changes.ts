@@ -1,5 +1,6 @@
 import type { ExecutionEvent } from '../../domain/execution/events.ts';
 import type { ExecutionStreamEvent } from '../../domain/execution/evolve.ts';
+import { idIn, isIn } from '../../domain/ids.ts';
 import type { Json } from '../../domain/json.ts';
 import { decodeEvent, UnknownSchemaVersion } from '../../eventstore/codec.ts';
 import type { Position, Revision, StoredEvent } from '../../eventstore/event-store.ts';
@@ -83,7 +84,7 @@ export const changeOfExecution = (stored: StoredEvent): ExecutionChange => {
     type: stored.type,
     at: stored.metadata.at,
     actor: stored.metadata.actor,
-    executionId: stored.stream.slice(stored.stream.indexOf('.') + 1),
+    executionId: idIn('execution', stored.metadata.tenant, stored.stream) ?? '',
     summary: event && summaryOfExecutionEvent(event),
     data: (event?.data ?? stored.data) as Json,
   };
@@ -91,4 +92,4 @@ export const changeOfExecution = (stored: StoredEvent): ExecutionChange => {
 
 /** Every event of an execution's stream is a change of that execution. */
 export const executionConcerns = (stored: StoredEvent): Concern<ExecutionChange>[] =>
-  stored.stream.startsWith('execution-') ? [{ subject: stored.stream, change: changeOfExecution(stored) }] : [];
+  isIn('execution', stored.stream) ? [{ subject: stored.stream, change: changeOfExecution(stored) }] : [];

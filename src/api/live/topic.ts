@@ -1,3 +1,4 @@
+import { isIn, type StreamCategory } from '../../domain/ids.ts';
 import type { StoredEvent } from '../../eventstore/event-store.ts';
 import type { Concern } from './changes.ts';
 import type { Placed, Subscriber } from './subscriber.ts';
@@ -19,14 +20,14 @@ type Everything<Change extends Placed> = {
  */
 export class Topic<Change extends Placed> {
   readonly #concernsOf: (event: StoredEvent) => Concern<Change>[];
-  readonly #sharedCategories: readonly string[];
+  readonly #sharedCategories: readonly StreamCategory[];
   readonly #bySubject = new Map<string, Set<Subscriber<Change>>>();
   readonly #everything = new Set<Everything<Change>>();
 
   /** @param sharedCategories streams whose events may concern other subjects than the stream itself */
-  constructor(concernsOf: (event: StoredEvent) => Concern<Change>[], sharedCategories: readonly string[] = []) {
+  constructor(concernsOf: (event: StoredEvent) => Concern<Change>[], sharedCategories: readonly StreamCategory[] = []) {
     this.#concernsOf = concernsOf;
-    this.#sharedCategories = sharedCategories.map((category) => `${category}-`);
+    this.#sharedCategories = sharedCategories;
   }
 
   get size(): number {
@@ -72,7 +73,7 @@ export class Topic<Change extends Placed> {
   }
 
   #isShared(stream: string): boolean {
-    return this.#sharedCategories.some((category) => stream.startsWith(category));
+    return this.#sharedCategories.some((category) => isIn(category, stream));
   }
 
   endAll(): void {

@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import { TimeSpent, WAIT_KINDS, WorkflowRef } from '../../domain/execution/events.ts';
 import {
-  type Debt,
+  COMPENSATION_STATUSES,
   EXECUTION_STATUSES,
   type Running,
+  STEP_PHASES,
   type StepPhase,
   type StepState,
   statusOf,
+  type UnitCompensation,
   type UnitState,
 } from '../../domain/execution/state.ts';
 import { timeSpent } from '../../domain/execution/time-spent.ts';
@@ -16,19 +18,6 @@ import { attemptsMade } from '../../domain/task/decider.ts';
 import { AttemptError } from '../../domain/task/events.ts';
 import type { Step } from '../../domain/workflow/compile.ts';
 import { COMPENSATION_STRATEGIES } from '../../domain/workflow/definition.ts';
-
-const STEP_PHASES = [
-  'pending',
-  'open',
-  'waiting',
-  'completed',
-  'failed',
-  'skipped',
-  'cancelled',
-  'indeterminate',
-] as const satisfies readonly StepPhase[];
-
-const DEBT_PHASES = ['pending', 'open', 'completed', 'parked', 'skipped'] as const satisfies readonly Debt['phase'][];
 
 const Instant = z.iso.datetime();
 const Count = z.int().min(0);
@@ -63,7 +52,7 @@ const StepStatus = z.strictObject({
 
 const DebtStatus = z.strictObject({
   unit: z.string().meta({ description: 'What is undone: a step, or an item of one.' }),
-  status: z.enum(DEBT_PHASES),
+  status: z.enum(COMPENSATION_STATUSES),
   after: z.array(z.string()),
   handedOverTo: z.string().optional(),
   error: AttemptError.optional(),
@@ -138,9 +127,9 @@ const stepStatus = ({ id, kind }: Step, state: StepState): z.output<typeof StepS
   ...some('endedAt', state.endedMs === undefined ? undefined : instant(state.endedMs)),
 });
 
-const debtStatus = ({ unit, phase, after, handedOverTo, state }: Debt): z.output<typeof DebtStatus> => ({
+const debtStatus = ({ unit, status, after, handedOverTo, state }: UnitCompensation): z.output<typeof DebtStatus> => ({
   unit,
-  status: phase,
+  status,
   after: [...after],
   ...some('handedOverTo', handedOverTo),
   ...some('error', state.error),
@@ -176,7 +165,7 @@ export const executionStatusOf = (execution: Running, nowMs: number): ExecutionS
     ...some('error', execution.error),
     ...some(
       'compensation',
-      compensation && { strategy: compensation.strategy, debts: [...compensation.debts.values()].map(debtStatus) },
+      compensation && { strategy: compensation.strategy, debts: [...compensation.units.values()].map(debtStatus) },
     ),
   };
 };

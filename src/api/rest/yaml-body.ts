@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { type Alias, Composer, type Document, isAlias, isMap, isScalar, isSeq, Lexer, type Node, Parser } from 'yaml';
 import { findJsonIssue, type Json } from '../../domain/json.ts';
+import { pointerOf } from '../../domain/json-pointer.ts';
 import { MAX_BODY_BYTES, readTextBody } from '../edge/json-body.ts';
 import { MAX_BODY_DEPTH } from '../edge/json-scanner.ts';
 import { EdgeError, isEdgeCode } from '../errors.ts';
@@ -115,9 +116,6 @@ const compose = (text: string): Document => {
   if (first) throw malformed(text, first.pos[0], first.message);
   return document;
 };
-
-const pointerOf = (path: readonly (string | number)[]): string =>
-  path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
 /** Makes a JSON value of a document. What aliases repeat counts each time. */
 class Conversion {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { TASK_ENDING_EVENTS } from '../../domain/task/events.ts';
 import type { Client } from '../client.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { Ended, EXIT, Failure } from '../failure.ts';
@@ -10,7 +11,7 @@ import { ENTRY, type Entry, readTask } from './tasks-read.ts';
 
 const subjectOf = (id: string): Subject => ({
   id,
-  ends: new Set(['TaskCompleted', 'TaskCancelled', 'TaskDeadLettered', 'TaskFailed', 'TaskOutcomeUnknown']),
+  ends: new Set<string>(TASK_ENDING_EVENTS),
   document: `subscription ($id: ID!, $fromPosition: Position) {
     change: taskChanged(taskId: $id, fromPosition: $fromPosition) { position entry { ${ENTRY} data } }
   }`,

@@ -50,7 +50,7 @@ const stateOf = (execution: Running, last: StoredEvent): ReplayedState => ({
     const { phase, unit } = execution.steps.get(index);
     return { id, state: phase, agentId: unit.agentId ?? null };
   }),
-  debts: [...(execution.compensation?.debts.values() ?? [])].map(({ unit, phase }) => ({ unit, state: phase })),
+  debts: [...(execution.compensation?.units.values() ?? [])].map(({ unit, status }) => ({ unit, state: status })),
   timeSpent: timeSpent(execution, execution.endedMs ?? Date.parse(last.metadata.at)),
 });
 

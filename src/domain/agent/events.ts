@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import type { EventOf } from '../event-definition.ts';
 import { AgentId, PoolId } from '../ids.ts';
+import { Instant } from '../instant.ts';
 import { JsonPayload } from '../json.ts';
 import { Money } from '../money.ts';
-
-const Instant = z.iso.datetime();
 
 export const CapabilityName = z
   .string()

@@ -5,7 +5,7 @@ import type { Step } from '../workflow/compile.ts';
 import type { CompensationStrategy } from '../workflow/definition.ts';
 import { errorOf } from './evolve.ts';
 import { fatalStep, Room, render, startReady, startUndo } from './start-steps.ts';
-import { type Debt, hasEnded, type Running } from './state.ts';
+import { hasEnded, type Running, type UnitCompensation } from './state.ts';
 import { timeSpent } from './time-spent.ts';
 import type { Turn } from './turn.ts';
 
@@ -112,16 +112,15 @@ const settle = (turn: Turn) => {
   fail(turn, cause.error ?? errorOf('DEADLINE_PASSED', 'the execution took too long'), cause.unit);
 };
 
-const isClosed = ({ phase }: Debt): boolean => phase === 'completed' || phase === 'skipped';
+const isClosed = ({ status }: UnitCompensation): boolean => status === 'completed' || status === 'skipped';
 
 /** Whether everything that must be undone before has been, or must not be waited for. */
-const isDue = (execution: Running, debt: Debt): boolean => {
-  if (debt.phase !== 'pending') return false;
+const isDue = (execution: Running, { status, after }: UnitCompensation): boolean => {
+  if (status !== 'pending') return false;
   const goesOn = execution.compiled.definition.saga.onCompensationFailure === 'continue';
-  const { debts } = execution.compensation ?? { debts: new Map<string, Debt>() };
-  return debt.after.every((key) => {
-    const before = debts.get(key);
-    return before === undefined || isClosed(before) || (goesOn && before.phase === 'parked');
+  return after.every((key) => {
+    const before = execution.compensation?.units.get(key);
+    return before === undefined || isClosed(before) || (goesOn && before.status === 'parked');
   });
 };
 
@@ -136,10 +135,10 @@ const undo = (turn: Turn) => {
   const room = new Room(turn.state);
   for (let again = true; again; ) {
     again = false;
-    for (const { unit } of turn.state.compensation?.debts.values() ?? []) {
+    for (const { unit } of turn.state.compensation?.units.values() ?? []) {
       if (!room.has(turn.state)) return;
-      const debt = turn.state.compensation?.debts.get(unit);
-      if (debt === undefined || !isDue(turn.state, debt)) continue;
+      const compensation = turn.state.compensation?.units.get(unit);
+      if (compensation === undefined || !isDue(turn.state, compensation)) continue;
       const error = startUndo(turn, room, unit);
       if (error) park(turn, unit, error);
       again ||= error !== undefined;
@@ -150,24 +149,24 @@ const undo = (turn: Turn) => {
 const endCompensation = (turn: Turn) => {
   const { compensation, executionId, openTasks, status } = turn.state;
   if (compensation === undefined || openTasks > 0) return;
-  const debts = [...compensation.debts.values()];
-  if (debts.every(isClosed))
+  const units = [...compensation.units.values()];
+  if (units.every(isClosed))
     return turn.emit({
       type: 'ExecutionCompensated',
       data: {
         executionId,
-        compensated: debts.filter(({ phase }) => phase === 'completed').length,
-        skipped: debts.filter(({ phase }) => phase === 'skipped').length,
+        compensated: units.filter((unit) => unit.status === 'completed').length,
+        skipped: units.filter((unit) => unit.status === 'skipped').length,
         ...spent(turn),
         compensatedAt: turn.now,
       },
     });
-  if (status === 'compensation_failed' || debts.some((debt) => isDue(turn.state, debt))) return;
+  if (status === 'compensation_failed' || units.some((unit) => isDue(turn.state, unit))) return;
   turn.emit({
     type: 'ExecutionCompensationFailed',
     data: {
       executionId,
-      parked: debts.filter(({ phase }) => phase === 'parked').map(({ unit }) => unit),
+      parked: units.filter((unit) => unit.status === 'parked').map(({ unit }) => unit),
       failedAt: turn.now,
     },
   });

@@ -1,8 +1,9 @@
 import { pivotInDoubt } from '../compensation/plan.ts';
 import type { DecidedState, Decider } from '../decider.ts';
+import { instantOf, plusMs } from '../instant.ts';
 import { assertNever, ok, type Result, rejected } from '../result.ts';
 import { decideTask, type TaskRejection } from '../task/decider.ts';
-import type { TaskEvent } from '../task/events.ts';
+import { endsTask, type TaskEvent } from '../task/events.ts';
 import { type Step, workflowOf } from '../workflow/compile.ts';
 import { abort, advance, canCompensate, judgeStep, park } from './advance.ts';
 import type { ExecutionCommand, ReleaseTask, RunTask, StartExecution } from './commands.ts';
@@ -11,7 +12,7 @@ import { migrationProblems } from './migration.ts';
 import { completeStep, Room, startUndo, startWithInput } from './start-steps.ts';
 import {
   type Abort,
-  type Debt,
+  type CompensationStatus,
   type Execution,
   type ExecutionStatus,
   hasEnded,
@@ -19,6 +20,7 @@ import {
   type Running,
   type StepPhase,
   statusOf,
+  type UnitCompensation,
   type UnitState,
 } from './state.ts';
 import { Turn } from './turn.ts';
@@ -47,7 +49,7 @@ export type ExecutionRejection =
   | { readonly reason: 'UnknownOption'; readonly step: string; readonly options: readonly string[] }
   | { readonly reason: 'TooManySignals'; readonly limit: number }
   | { readonly reason: 'CompensationNotFound'; readonly unit: string }
-  | { readonly reason: 'CompensationNotParked'; readonly unit: string; readonly status: Debt['phase'] }
+  | { readonly reason: 'CompensationNotParked'; readonly unit: string; readonly status: CompensationStatus }
   | TaskRejection;
 
 type Decision = Result<DecidedState<Execution, ExecutionStreamEvent>, ExecutionRejection>;
@@ -68,7 +70,7 @@ const start = (command: StartExecution): Decision => {
       definition,
       input,
       tags: [...tags],
-      ...(timeoutMs === undefined ? {} : { deadlineAt: new Date(Date.parse(now) + timeoutMs).toISOString() }),
+      ...(timeoutMs === undefined ? {} : { deadlineAt: plusMs(now, timeoutMs) }),
       ...(command.parent === undefined ? {} : { parent: command.parent }),
       ...(command.forkedFrom === undefined
         ? {}
@@ -98,7 +100,7 @@ const stepNamed = ({ compiled }: Running, id: string): Step | undefined => {
 };
 
 const unitStateOf = (execution: Running, key: string): UnitState | undefined => {
-  if (isCompensation(key)) return execution.compensation?.debts.get(undoneBy(key))?.state;
+  if (isCompensation(key)) return execution.compensation?.units.get(undoneBy(key))?.state;
   const unit = parseUnit(key);
   const step = unit && stepNamed(execution, unit.stepId);
   if (unit === undefined || step === undefined) return undefined;
@@ -119,15 +121,12 @@ const currentTask = (execution: Running, taskId: string) => {
 export const taskOf = (execution: Execution, taskId: string) =>
   execution.status === 'none' ? undefined : currentTask(execution, taskId)?.task;
 
-const ENDS: ReadonlySet<string> = new Set(['TaskCompleted', 'TaskFailed', 'TaskOutcomeUnknown', 'TaskCancelled']);
-
 /** What the end of a task means for its step or undo, and for the execution. */
 const afterTask = (turn: Turn, key: string, events: readonly TaskEvent[]): void => {
-  if (!events.some(({ type }) => ENDS.has(type))) return;
+  if (!events.some(({ type }) => endsTask(type))) return;
   if (isCompensation(key)) {
-    const debt = turn.state.compensation?.debts.get(undoneBy(key));
-    const { state, phase } = debt ?? {};
-    if (state && phase === 'open' && state.phase !== 'open' && state.phase !== 'completed')
+    const { state, status } = turn.state.compensation?.units.get(undoneBy(key)) ?? {};
+    if (state && status === 'open' && state.phase !== 'open' && state.phase !== 'completed')
       park(turn, undoneBy(key), state.error ?? errorOf('UNDO_FAILED', 'the compensation ended without a result'));
   } else {
     const step = stepNamed(turn.state, parseUnit(key)?.stepId ?? '');
@@ -225,7 +224,7 @@ const expire = ({ now }: Of<'ExpireExecution'>, execution: Running): Decision =>
   const turn = new Turn(execution, now);
   abort(turn, {
     reason: 'deadline_passed',
-    error: errorOf('DEADLINE_PASSED', `the execution did not end by ${new Date(deadlineMs).toISOString()}`),
+    error: errorOf('DEADLINE_PASSED', `the execution did not end by ${instantOf(deadlineMs)}`),
     compensate: canCompensate(execution),
     strategy: execution.compiled.definition.saga.strategy,
     interrupt: true,
@@ -368,10 +367,11 @@ const skip = ({ step: id, reason, now }: Of<'SkipStep'>, execution: Running): De
   return ok(turn);
 };
 
-const parkedDebt = (execution: Running, unit: string): Result<Debt, ExecutionRejection> => {
-  const debt = execution.compensation?.debts.get(unit);
-  if (debt === undefined) return rejected({ reason: 'CompensationNotFound', unit });
-  return debt.phase === 'parked' ? ok(debt) : rejected({ reason: 'CompensationNotParked', unit, status: debt.phase });
+const parkedDebt = (execution: Running, unit: string): Result<UnitCompensation, ExecutionRejection> => {
+  const compensation = execution.compensation?.units.get(unit);
+  if (compensation === undefined) return rejected({ reason: 'CompensationNotFound', unit });
+  const { status } = compensation;
+  return status === 'parked' ? ok(compensation) : rejected({ reason: 'CompensationNotParked', unit, status });
 };
 
 const retryUndo = ({ unit, input, now }: Of<'RetryCompensation'>, execution: Running): Decision => {

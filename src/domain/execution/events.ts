@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { EventOf } from '../event-definition.ts';
 import { AgentId, ExecutionId, WorkflowName } from '../ids.ts';
+import { Instant } from '../instant.ts';
 import { JsonPayload } from '../json.ts';
 import { AttemptError } from '../task/events.ts';
 import { CompensationStrategy, type WorkflowDefinition } from '../workflow/definition.ts';
 
-const Instant = z.iso.datetime();
 const StepId = z.string().min(1).max(128);
 /** Key of a step or of one item of it, see `unit.ts`. */
 const UnitKey = z.string().min(1).max(140);

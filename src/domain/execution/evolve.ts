@@ -1,14 +1,14 @@
 import type { Json } from '../json.ts';
 import { assertNever } from '../result.ts';
+import { roughBytes } from '../rough-bytes.ts';
 import { PersistentVector } from '../structures/persistent-vector.ts';
 import { evolveTask, initialTask, type Task } from '../task/decider.ts';
-import type { AttemptError, TaskEvent } from '../task/events.ts';
+import { type AttemptError, endsTask, type TaskEvent } from '../task/events.ts';
 import { type Step, workflowOf } from '../workflow/compile.ts';
 import type { ExecutionEvent } from './events.ts';
 import { migrated } from './migration.ts';
 import {
   type Compensation,
-  type Debt,
   type Execution,
   IDLE,
   type ItemsState,
@@ -18,6 +18,7 @@ import {
   type Running,
   type StepPhase,
   type StepState,
+  type UnitCompensation,
   type UnitState,
 } from './state.ts';
 import { isCompensation, parseUnit, undoneBy } from './unit.ts';
@@ -28,18 +29,8 @@ type Of<Type extends ExecutionEvent['type']> = Extract<ExecutionEvent, { type: T
 const UNIT_BYTES = 600;
 const STEP_BYTES = 400;
 
-/** Characters of a payload's strings and 16 per value would be exact enough; its JSON's length is cheaper to have from elsewhere. */
-const roughSize = (value: Json, budget = 200): number => {
-  if (typeof value === 'string') return 16 + value.length;
-  if (value === null || typeof value !== 'object') return 16;
-  let size = 16;
-  let left = budget;
-  for (const member of Object.values(value)) {
-    if (left-- <= 0) return size * (1 + Object.keys(value).length / budget);
-    size += roughSize(member as Json, Math.max(1, budget >> 2));
-  }
-  return size;
-};
+/** Members that are measured of a list or object: events of large payloads are folded often. */
+const SAMPLE = 200;
 
 const stepOf = (execution: Running, stepId: string): Step | undefined => {
   const index = execution.compiled.indexOf.get(stepId);
@@ -220,34 +211,29 @@ const evolveStepTask = (execution: Running, step: Step, event: TaskEvent): Runni
   return { ...next, openTasks: next.openTasks + isOpen(unit) - isOpen(before.unit) };
 };
 
-const withDebt = (execution: Running, key: string, change: (debt: Debt) => Debt): Running => {
+const changeCompensation = (
+  execution: Running,
+  key: string,
+  change: (before: UnitCompensation) => UnitCompensation,
+): Running => {
   const { compensation } = execution;
-  const debt = compensation?.debts.get(key);
-  if (compensation === undefined || debt === undefined) return execution;
-  const next = change(debt);
-  const debts = new Map(compensation.debts).set(key, next);
+  const before = compensation?.units.get(key);
+  if (compensation === undefined || before === undefined) return execution;
+  const after = change(before);
   return {
     ...execution,
-    compensation: { ...compensation, debts },
-    openTasks: execution.openTasks + isOpen(next.state) - isOpen(debt.state),
+    compensation: { ...compensation, units: new Map(compensation.units).set(key, after) },
+    openTasks: execution.openTasks + isOpen(after.state) - isOpen(before.state),
   };
 };
 
-const evolveDebtTask = (execution: Running, key: string, event: TaskEvent): Running =>
-  withDebt(execution, undoneBy(key), (debt) => {
-    const state = unitAfter(debt.state, event, execution.nextSeq);
-    // What a person has taken on stays so when the undo that was given up as lost answers after all.
-    const settled = debt.phase === 'skipped';
-    const phase = !settled && (state.phase === 'open' || state.phase === 'completed') ? state.phase : debt.phase;
-    return { ...debt, state, phase };
+const evolveCompensationTask = (execution: Running, key: string, event: TaskEvent): Running =>
+  changeCompensation(execution, undoneBy(key), (before) => {
+    const state = unitAfter(before.state, event, execution.nextSeq);
+    // What a person has skipped stays skipped when the compensation that was given up as lost answers after all.
+    const follows = before.status !== 'skipped' && (state.phase === 'open' || state.phase === 'completed');
+    return { ...before, state, status: follows ? state.phase : before.status };
   });
-
-const ENDS: ReadonlySet<TaskEvent['type']> = new Set([
-  'TaskCompleted',
-  'TaskFailed',
-  'TaskOutcomeUnknown',
-  'TaskCancelled',
-]);
 
 const evolveTaskEvent = (execution: Running, event: TaskEvent): Running => {
   const { taskId } = event.data;
@@ -257,14 +243,14 @@ const evolveTaskEvent = (execution: Running, event: TaskEvent): Running => {
   let next = execution;
   if (event.type === 'TaskSubmitted') {
     execution.unitOf.set(taskId, key);
-    next = { ...next, bytes: next.bytes + UNIT_BYTES + roughSize(event.data.input) };
+    next = { ...next, bytes: next.bytes + UNIT_BYTES + roughBytes(event.data.input, SAMPLE) };
   }
-  if (event.type === 'TaskCompleted') next = { ...next, bytes: next.bytes + roughSize(event.data.result) };
+  if (event.type === 'TaskCompleted') next = { ...next, bytes: next.bytes + roughBytes(event.data.result, SAMPLE) };
   const step = isCompensation(key) ? undefined : stepOf(next, unit.stepId);
-  if (isCompensation(key)) next = evolveDebtTask(next, key, event);
+  if (isCompensation(key)) next = evolveCompensationTask(next, key, event);
   else if (step === undefined) return execution;
   else next = unit.item === undefined ? evolveStepTask(next, step, event) : evolveItem(next, step, unit.item, event);
-  return ENDS.has(event.type) ? { ...next, nextSeq: next.nextSeq + 1 } : next;
+  return endsTask(event.type) ? { ...next, nextSeq: next.nextSeq + 1 } : next;
 };
 
 const started = (data: Of<'ExecutionStarted'>): Running => {
@@ -304,7 +290,7 @@ const started = (data: Of<'ExecutionStarted'>): Running => {
     error: undefined,
     unitOf: new Map(),
     migrations: 0,
-    bytes: 1_000 + plan.size * STEP_BYTES + roughSize(data.input),
+    bytes: 1_000 + plan.size * STEP_BYTES + roughBytes(data.input, SAMPLE),
   };
   return (data.forkedFrom?.reused ?? []).reduce((execution, reused) => {
     const step = stepOf(execution, reused.stepId);
@@ -348,7 +334,7 @@ const expanded = (execution: Running, { stepId, items, expandedAt }: Of<'StepExp
           endedMs: Date.parse(expandedAt),
         },
   );
-  return { ...next, bytes: next.bytes + roughSize(items) + items.length * 100 };
+  return { ...next, bytes: next.bytes + roughBytes(items, SAMPLE) + items.length * 100 };
 };
 
 const waiting = (execution: Running, data: Of<'StepWaiting'>): Running =>
@@ -384,7 +370,7 @@ const stepCompleted = (execution: Running, { stepId, output, completedAt }: Of<'
       Date.parse(completedAt),
     ),
   );
-  return { ...next, nextSeq: nextSeq + 1, bytes: next.bytes + roughSize(output) };
+  return { ...next, nextSeq: nextSeq + 1, bytes: next.bytes + roughBytes(output, SAMPLE) };
 };
 
 const stepFailed = (execution: Running, { stepId, error, failedAt }: Of<'StepFailed'>): Running =>
@@ -421,10 +407,10 @@ const aborting = (execution: Running, data: Of<'ExecutionAborting'>): Running =>
 };
 
 const compensationStarted = (execution: Running, { strategy, plan }: Of<'CompensationStarted'>): Running => {
-  const debts = new Map<string, Debt>(
-    plan.map(({ unit, after }) => [unit, { unit, after, phase: 'pending', handedOverTo: undefined, state: IDLE }]),
+  const units = new Map<string, UnitCompensation>(
+    plan.map(({ unit, after }) => [unit, { unit, after, status: 'pending', handedOverTo: undefined, state: IDLE }]),
   );
-  const compensation: Compensation = { strategy, debts };
+  const compensation: Compensation = { strategy, units };
   return { ...execution, status: 'compensating', compensation };
 };
 
@@ -510,11 +496,11 @@ const evolveOwn = (execution: Running, event: Exclude<ExecutionEvent, { type: 'E
     case 'CompensationStarted':
       return compensationStarted(execution, event.data);
     case 'CompensationParked':
-      return withDebt(execution, event.data.unit, (debt) => ({ ...debt, phase: 'parked' }));
+      return changeCompensation(execution, event.data.unit, (before) => ({ ...before, status: 'parked' }));
     case 'CompensationSkipped':
-      return withDebt(execution, event.data.unit, (debt) => ({ ...debt, phase: 'skipped' }));
+      return changeCompensation(execution, event.data.unit, (before) => ({ ...before, status: 'skipped' }));
     case 'CompensationHandedOver':
-      return withDebt(execution, event.data.unit, (debt) => ({ ...debt, handedOverTo: event.data.to }));
+      return changeCompensation(execution, event.data.unit, (before) => ({ ...before, handedOverTo: event.data.to }));
     case 'ExecutionReopened':
       return reopened(execution, event.data);
     case 'ExecutionMigrated':

@@ -28,7 +28,7 @@ const observable = ({ compiled: _, unitOf, steps, compensation, ...rest }: Runni
         ...step,
         items: step.items && { ...step.items, units: [...step.items.units] },
       })),
-      debts: [...(compensation?.debts ?? [])],
+      compensations: [...(compensation?.units ?? [])],
     }),
   );
 
@@ -176,7 +176,7 @@ const MISTAKES: Readonly<Record<string, Mistake>> = {
     ],
   },
   'goes on undoing past a failure that should stop it': {
-    changes: [{ file: ADVANCE, from: "(goesOn && before.phase === 'parked')", to: "before.phase === 'parked'" }],
+    changes: [{ file: ADVANCE, from: "(goesOn && before.status === 'parked')", to: "before.status === 'parked'" }],
   },
   'lets a late answer move a step behind what was built on it': {
     from: 244,

@@ -368,7 +368,7 @@ describe('an undo that fails for good', () => {
     expect(story.when({ type: 'HandOverCompensation', unit: 'c', to: 'ops', note: '4711' })).toEqual([
       'CompensationHandedOver c',
     ]);
-    expect(story.state.compensation?.debts.get('c')).toMatchObject({ phase: 'parked', handedOverTo: 'ops' });
+    expect(story.state.compensation?.units.get('c')).toMatchObject({ status: 'parked', handedOverTo: 'ops' });
     expect(story.status).toBe('compensation_failed');
   });
 

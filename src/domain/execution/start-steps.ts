@@ -1,7 +1,9 @@
 import { childExecutionIdOf, executionTaskIdOf } from '../ids.ts';
+import { plusMs } from '../instant.ts';
 import { byteLengthOf, type Json, MAX_PAYLOAD_BYTES } from '../json.ts';
 import { ok, type Result, rejected } from '../result.ts';
 import type { RetryPolicy } from '../retry.ts';
+import { roughBytes } from '../rough-bytes.ts';
 import { decideTask } from '../task/decider.ts';
 import type { AttemptError, TaskEvent } from '../task/events.ts';
 import type { AgentNeed, Step } from '../workflow/compile.ts';
@@ -19,24 +21,10 @@ import { compensationOf, parseUnit, unitKeyOf } from './unit.ts';
 const START_BYTES = 192 * 1024;
 /** Of a task's first event without its input: 1,000 starts at once would leave no room for a result. */
 const EVENT_BYTES = 600;
-/** Below this many rough bytes a payload cannot exceed its limit. */
-const SURELY_SMALL = MAX_PAYLOAD_BYTES / 4;
-/** Above this many it must: a value counts for 8, and takes 2 bytes at least. Its JSON could be longer than a string can be. */
-const SURELY_LARGE = MAX_PAYLOAD_BYTES * 4;
-
-const roughBytes = (value: Json): number => {
-  const open: Json[] = [value];
-  let bytes = 0;
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    bytes += typeof next === 'string' ? next.length + 4 : 8;
-    if (next !== null && typeof next === 'object')
-      for (const [key, member] of Object.entries(next)) {
-        bytes += key.length + 4;
-        open.push(member as Json);
-      }
-  }
-  return bytes;
-};
+/** Below this many rough bytes a payload cannot exceed its limit: a character takes at most 6 bytes of JSON (`\u001f`). */
+const SURELY_SMALL = MAX_PAYLOAD_BYTES / 6;
+/** Above this many it must: a value counts for 16, and takes at least 2 bytes. Its JSON could be longer than a string can be. */
+const SURELY_LARGE = MAX_PAYLOAD_BYTES * 8;
 
 const fits = (value: Json): Result<Json, AttemptError> => {
   const rough = roughBytes(value);
@@ -290,8 +278,6 @@ const startItems = (turn: Turn, room: Room, step: Step) => {
   }
 };
 
-const plusMs = (instant: string, ms: number): string => new Date(Date.parse(instant) + ms).toISOString();
-
 const startWait = (turn: Turn, step: Step) => {
   const { executionId, signals } = turn.state;
   const { waitFor, delayMs } = step.definition;
@@ -410,10 +396,10 @@ export const startUndo = (turn: Turn, room: Room, key: string, given?: Json): At
   const unit = parseUnit(key);
   const index = unit && turn.state.compiled.indexOf.get(unit.stepId);
   const step = index === undefined ? undefined : turn.state.compiled.steps[index];
-  const debt = turn.state.compensation?.debts.get(key);
-  if (unit === undefined || step?.compensation === undefined || debt === undefined)
+  const present = turn.state.compensation?.units.get(key);
+  if (unit === undefined || step?.compensation === undefined || present === undefined)
     return errorOf('NO_COMPENSATION', `${key} has no compensation`);
-  const again = given === undefined ? taskRedriven(debt.state, turn.now) : undefined;
+  const again = given === undefined ? taskRedriven(present.state, turn.now) : undefined;
   if (again) {
     room.take(null);
     turn.emit(again);
@@ -444,6 +430,6 @@ export const startUndo = (turn: Turn, room: Room, key: string, given?: Json): At
     priority: step.definition.priority,
     tags: step.definition.tags,
   };
-  turn.emit(taskSubmitted(turn.state, work, debt.state.generation + 1, turn.now));
+  turn.emit(taskSubmitted(turn.state, work, present.state.generation + 1, turn.now));
   return undefined;
 };

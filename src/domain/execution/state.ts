@@ -37,15 +37,18 @@ export type Waiting = {
   readonly sinceMs: number;
 };
 
-export type StepPhase =
-  | 'pending'
-  | 'open'
-  | 'waiting'
-  | 'completed'
-  | 'failed'
-  | 'skipped'
-  | 'cancelled'
-  | 'indeterminate';
+/** The phases of a step, in the order in which an overview counts them. `indeterminate`: nobody knows whether it took effect. */
+export const STEP_PHASES = [
+  'pending',
+  'open',
+  'waiting',
+  'completed',
+  'failed',
+  'skipped',
+  'cancelled',
+  'indeterminate',
+] as const;
+export type StepPhase = (typeof STEP_PHASES)[number];
 
 export type StepState = {
   readonly phase: StepPhase;
@@ -71,12 +74,17 @@ export type ItemsState = {
   readonly ended: number;
 };
 
-/** An undo. `handedOver`: a person sees to it; it is still owed. */
-export type Debt = {
-  /** Key of the unit that is undone. */
+export const COMPENSATION_STATUSES = ['pending', 'open', 'completed', 'parked', 'skipped'] as const;
+export type CompensationStatus = (typeof COMPENSATION_STATUSES)[number];
+
+/** The compensation of one unit. */
+export type UnitCompensation = {
+  /** Key of the unit that is compensated. */
   readonly unit: string;
+  /** Keys of units to be compensated before it. */
   readonly after: readonly string[];
-  readonly phase: 'pending' | 'open' | 'completed' | 'parked' | 'skipped';
+  readonly status: CompensationStatus;
+  /** A person takes care of it; until they are done it stays `parked`. */
   readonly handedOverTo: string | undefined;
   readonly state: UnitState;
 };
@@ -93,8 +101,8 @@ export type Abort = {
 
 export type Compensation = {
   readonly strategy: CompensationStrategy;
-  /** In the order of the plan. */
-  readonly debts: ReadonlyMap<string, Debt>;
+  /** By unit, in the order of the plan. */
+  readonly units: ReadonlyMap<string, UnitCompensation>;
 };
 
 /** requirements 1.4. `planning` is over when the first event is appended. */

@@ -24,7 +24,7 @@ const unitsOf = function* (execution: Running): Generator<{ readonly unit: UnitS
     yield { unit: state.unit, byAgent: step.kind === 'agent' };
     if (state.items) for (const unit of state.items.units) yield { unit, byAgent: true };
   }
-  for (const { state } of execution.compensation?.debts.values() ?? []) yield { unit: state, byAgent: true };
+  for (const { state } of execution.compensation?.units.values() ?? []) yield { unit: state, byAgent: true };
 };
 
 /**

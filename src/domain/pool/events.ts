@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import type { EventOf } from '../event-definition.ts';
 import { AgentId, PoolId, TaskId } from '../ids.ts';
-
-const Instant = z.iso.datetime();
+import { Instant } from '../instant.ts';
 
 /** Why an agent was left out of a decision, and how many were. */
 export const Exclusion = z.enum(['capability', 'version', 'unhealthy', 'draining', 'no_slot', 'failed_before']);

@@ -2,6 +2,7 @@ import semver from 'semver';
 import type { AgentEvent, Capability, Health, Transport } from '../agent/events.ts';
 import type { ExecutionEvent } from '../execution/events.ts';
 import { isCompensation } from '../execution/unit.ts';
+import { instantOf } from '../instant.ts';
 import { strategies } from '../routing/strategies.ts';
 import type { Candidate, RoutingStrategy, Scored } from '../routing/strategy.ts';
 import { IndexedHeap } from '../structures/indexed-heap.ts';
@@ -508,7 +509,7 @@ export class PoolLedger {
       taskId,
       attempt: task.attempt,
       agentId: chosen.candidate.agentId,
-      expiresAt: new Date(nowMs + task.timeoutMs + DISPATCH_GRACE_MS).toISOString(),
+      expiresAt: instantOf(nowMs + task.timeoutMs + DISPATCH_GRACE_MS),
       reason: this.#reason(task, strategy, ranked, nowMs, free.length - candidates.length),
     };
   }

@@ -1,4 +1,5 @@
 import type { Decider } from '../decider.ts';
+import { plusMs } from '../instant.ts';
 import { assertNever, ok, type Result, rejected } from '../result.ts';
 import { retryDelayMs } from '../retry.ts';
 import type {
@@ -97,8 +98,6 @@ const deadLettered = (
   type: 'TaskDeadLettered',
   data: { taskId: task.submitted.taskId, reason, attempts, error, deadLetteredAt: now },
 });
-
-const plusMs = (instant: string, ms: number): string => new Date(Date.parse(instant) + ms).toISOString();
 
 /** The end of a task whose last attempt has failed. */
 const given = (command: FailAttempt, task: Open): TaskEvent => {

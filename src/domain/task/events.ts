@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { EventOf } from '../event-definition.ts';
 import { AgentId, ExecutionId, PoolId, TaskId } from '../ids.ts';
+import { Instant } from '../instant.ts';
 import { JsonPayload } from '../json.ts';
 import { Money } from '../money.ts';
 import { RetryPolicy } from '../retry.ts';
 
-const Instant = z.iso.datetime();
 const Attempt = z.int().min(1);
 
 /** 1 critical, 2 high, 3 normal, 4 low, 5 background (requirements 1.2). */
@@ -157,3 +157,16 @@ export const taskEvents = {
 } as const;
 
 export type TaskEvent = EventOf<typeof taskEvents>;
+
+/** Events that end a task: no attempt of it may run afterwards, unless it is redriven. An unknown outcome may still be settled by a late answer. */
+export const TASK_ENDING_EVENTS = [
+  'TaskCompleted',
+  'TaskCancelled',
+  'TaskFailed',
+  'TaskDeadLettered',
+  'TaskOutcomeUnknown',
+] as const satisfies readonly TaskEvent['type'][];
+export type TaskEndingEvent = Extract<TaskEvent, { type: (typeof TASK_ENDING_EVENTS)[number] }>;
+
+const ENDING: ReadonlySet<string> = new Set(TASK_ENDING_EVENTS);
+export const endsTask = (type: string): boolean => ENDING.has(type);

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { EventOf } from '../event-definition.ts';
 import { WorkflowName } from '../ids.ts';
+import { Instant } from '../instant.ts';
 import type { WorkflowDefinition } from './definition.ts';
 
-const Instant = z.iso.datetime();
 const Version = z.string().min(1).max(100);
 
 /** Versions of one workflow's definition; what was published is never changed. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { pointerOf } from '../json-pointer.ts';
 import { ok, type Result, rejected } from '../result.ts';
 import { compileWorkflow, type DefinitionIssue, type Workflow } from './compile.ts';
 import { WorkflowDefinition } from './definition.ts';
@@ -78,7 +79,7 @@ const quoted = JSON.stringify;
 
 const shapeIssues = (error: z.ZodError): DefinitionIssue[] =>
   error.issues.slice(0, MAX_ISSUES).map(({ path, message }) => ({
-    pointer: path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join(''),
+    pointer: pointerOf(path),
     code: 'NO_WFFORMAT',
     message,
   }));

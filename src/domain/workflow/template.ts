@@ -1,4 +1,5 @@
 import type { Json } from '../json.ts';
+import { pointerPart } from '../json-pointer.ts';
 import { ok, type Result, rejected } from '../result.ts';
 import { type Expression, parseExpression, type Scope } from './expression.ts';
 
@@ -16,8 +17,6 @@ export type TemplateIssue = { readonly pointer: string; readonly message: string
 
 const isExpression = (text: string): boolean => text.startsWith('=') && !text.startsWith('==');
 
-const partOf = (key: string | number): string => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
-
 type Render = (scope: Scope) => Json;
 
 class ExpressionFailed extends Error {}
@@ -29,11 +28,11 @@ const compile = (value: Json, pointer: string, compiler: Compiler): Render => {
   if (typeof value === 'string') return compileText(value, pointer, compiler);
   if (value === null || typeof value !== 'object') return () => value;
   if (Array.isArray(value)) {
-    const items = value.map((item, index) => compile(item, `${pointer}${partOf(index)}`, compiler));
+    const items = value.map((item, index) => compile(item, `${pointer}${pointerPart(index)}`, compiler));
     return (scope) => items.map((render) => render(scope));
   }
   const members = Object.entries(value).map(
-    ([key, member]) => [key, compile(member, `${pointer}${partOf(key)}`, compiler)] as const,
+    ([key, member]) => [key, compile(member, `${pointer}${pointerPart(key)}`, compiler)] as const,
   );
   return (scope) => Object.fromEntries(members.map(([key, render]) => [key, render(scope)]));
 };

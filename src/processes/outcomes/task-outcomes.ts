@@ -1,7 +1,7 @@
 import type { TaskHandler } from '../../commands/context.ts';
 import { taskStream } from '../../domain/ids.ts';
 import type { Json } from '../../domain/json.ts';
-import type { AttemptError, TaskEvent } from '../../domain/task/events.ts';
+import { type AttemptError, endsTask, type TaskEvent } from '../../domain/task/events.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';
 import type { EventStore, StoredEvent } from '../../eventstore/event-store.ts';
 import type { LogFeed } from '../../eventstore/log-feed.ts';
@@ -65,7 +65,7 @@ export class TaskOutcomes {
   }
 
   #apply(event: StoredEvent): void {
-    if (event.type !== 'TaskCompleted' && event.type !== 'TaskCancelled' && event.type !== 'TaskDeadLettered') return;
+    if (!endsTask(event.type)) return;
     const outcome = outcomeOf(decodeEvent(event) as TaskEvent);
     if (outcome) this.#book.settle(event.stream, outcome);
   }

@@ -1,4 +1,5 @@
 import type { WorkflowHandler } from '../../commands/context.ts';
+import { isIn } from '../../domain/ids.ts';
 import type { LogFeed } from '../../eventstore/log-feed.ts';
 import { followFromNow } from '../outcomes/outcome-book.ts';
 
@@ -9,5 +10,5 @@ export const keepWorkflowCache = (
   signal: AbortSignal,
 ): Promise<void> =>
   followFromNow(feed, signal, (event) => {
-    if (event.stream.startsWith('workflow-')) workflows.observe(event);
+    if (isIn('workflow', event.stream)) workflows.observe(event);
   });

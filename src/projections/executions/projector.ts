@@ -1,5 +1,6 @@
 import type { ExecutionEvent, TimeSpent } from '../../domain/execution/events.ts';
 import { isCompensation, undoneBy } from '../../domain/execution/unit.ts';
+import { idIn } from '../../domain/ids.ts';
 import type { TaskEvent } from '../../domain/task/events.ts';
 import { instant, instantOrNull } from '../instant.ts';
 import type { Emit, Fold, Handled, Handler, Projector } from '../projector.ts';
@@ -34,10 +35,7 @@ const changeExecution = (
   });
 
 /** The execution whose stream an event of a task stands in; undefined for a task of its own. */
-const executionOf = ({ tenant, stored }: Handled): string | undefined => {
-  const start = `execution-${tenant}.`;
-  return stored.stream.startsWith(start) ? stored.stream.slice(start.length) : undefined;
-};
+const executionOf = ({ tenant, stored }: Handled): string | undefined => idIn('execution', tenant, stored.stream);
 
 /** What belongs to an end, and is gone when the execution goes on. */
 const NOT_ENDED = {

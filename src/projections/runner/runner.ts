@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { type Backoff, backoffMs } from '../../domain/retry.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';
 import type { EventStore, Position } from '../../eventstore/event-store.ts';
 import { type Clock, type Random, sleep, systemRandom } from '../../platform/clock.ts';
@@ -42,8 +43,7 @@ export type RunnerStatus = {
 const MAX_BATCH = 1_000;
 const LINGER_MS = 15;
 const MAX_PARKED = 1_000;
-const BACKOFF_MS = 100;
-const MAX_BACKOFF_MS = 5_000;
+const BACKOFF: Backoff = { baseMs: 100, maxMs: 5_000 };
 /** How soon a rebuild or a retry that another process asked for is noticed when no event comes. */
 const WATCH_MS = 500;
 const PATIENCE_MS = 10_000;
@@ -136,10 +136,10 @@ export class ProjectionRunner {
           await this.#round(signal);
           failures = 0;
         } catch (error) {
-          if (this.#options.clock.monotonic() - startedAt > MAX_BACKOFF_MS) failures = 0;
+          if (this.#options.clock.monotonic() - startedAt > BACKOFF.maxMs) failures = 0;
           if (!isFenced(error)) await this.#backOff(error, ++failures, signal);
           else if (!(await lease.confirm())) return;
-          else await sleep(this.#options.clock, BACKOFF_MS, signal);
+          else await sleep(this.#options.clock, BACKOFF.baseMs, signal);
         }
       }
     } finally {
@@ -303,7 +303,7 @@ export class ProjectionRunner {
 
   async #backOff(error: unknown, failures: number, signal: AbortSignal): Promise<void> {
     const { clock, logger, random = systemRandom } = this.#options;
-    const delayMs = Math.min(BACKOFF_MS * 2 ** (failures - 1), MAX_BACKOFF_MS) * (0.5 + random() / 2);
+    const delayMs = backoffMs(BACKOFF, failures, random());
     logger.warn({ err: error, delayMs }, 'projections interrupted; trying again');
     await sleep(clock, delayMs, signal);
   }

@@ -260,8 +260,8 @@ export class SagaWorld {
   #desk(): Action[] {
     const { compensation } = this.state;
     if (!this.#deskIsStaffed) return [];
-    return [...(compensation?.debts.values() ?? [])]
-      .filter(({ phase }) => phase === 'parked')
+    return [...(compensation?.units.values() ?? [])]
+      .filter(({ status }) => status === 'parked')
       .map(
         ({ unit }) =>
           () =>

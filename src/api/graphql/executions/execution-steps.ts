@@ -1,9 +1,9 @@
 import {
-  type Debt,
   hasEnded,
   isSatisfied,
   type Running,
   type StepState,
+  type UnitCompensation,
   type UnitState,
 } from '../../../domain/execution/state.ts';
 import { parseUnit } from '../../../domain/execution/unit.ts';
@@ -67,8 +67,8 @@ export const itemCountsOf = ({ state }: StepView): ItemCounts | null => {
 export const UNDO_STATES = ['parked', 'handed_over', 'running', 'owed', 'skipped', 'completed', 'defined'] as const;
 export type UndoState = (typeof UNDO_STATES)[number];
 
-export const undoStateOf = ({ phase, handedOverTo }: Debt): UndoState => {
-  switch (phase) {
+export const undoStateOf = ({ status, handedOverTo }: UnitCompensation): UndoState => {
+  switch (status) {
     case 'pending':
       return 'owed';
     case 'open':
@@ -76,17 +76,17 @@ export const undoStateOf = ({ phase, handedOverTo }: Debt): UndoState => {
     case 'parked':
       return handedOverTo === undefined ? 'parked' : 'handed_over';
     default:
-      return phase;
+      return status;
   }
 };
 
-const debtsByStep = new WeakMap<Running, ReadonlyMap<string, readonly Debt[]>>();
+const debtsByStep = new WeakMap<Running, ReadonlyMap<string, readonly UnitCompensation[]>>();
 
-const debtsOf = (execution: Running): ReadonlyMap<string, readonly Debt[]> => {
+const debtsOf = (execution: Running): ReadonlyMap<string, readonly UnitCompensation[]> => {
   const known = debtsByStep.get(execution);
   if (known) return known;
-  const byStep = new Map<string, Debt[]>();
-  for (const debt of execution.compensation?.debts.values() ?? []) {
+  const byStep = new Map<string, UnitCompensation[]>();
+  for (const debt of execution.compensation?.units.values() ?? []) {
     const stepId = parseUnit(debt.unit)?.stepId ?? debt.unit;
     const debts = byStep.get(stepId) ?? [];
     byStep.set(stepId, debts);
@@ -111,8 +111,10 @@ export const currentPhaseOf = (execution: Running): string | null => {
   const { compiled, compensation, steps } = execution;
   if (hasEnded(execution)) return null;
   if (compensation) {
-    const closed = [...compensation.debts.values()].filter(({ phase }) => phase === 'completed' || phase === 'skipped');
-    return `undoing: ${closed.length} of ${compensation.debts.size} done`;
+    const closed = [...compensation.units.values()].filter(
+      ({ status }) => status === 'completed' || status === 'skipped',
+    );
+    return `undoing: ${closed.length} of ${compensation.units.size} done`;
   }
   const isOpen = (index: number): boolean =>
     !isSatisfied(steps.get(index), (compiled.steps[index] as Step).definition.onFailure);

@@ -1,4 +1,4 @@
-import type { Running, StepPhase } from '../../../domain/execution/state.ts';
+import { type Running, STEP_PHASES } from '../../../domain/execution/state.ts';
 import type { Builder } from '../kit/builder.ts';
 import type { ApiContext } from '../kit/context.ts';
 import { enumValues } from '../kit/enums.ts';
@@ -19,17 +19,6 @@ import {
   undoOf,
 } from './execution-steps.ts';
 import { NOT_RUNNING_REASONS, type NotRunning } from './why-not-running.ts';
-
-const STEP_STATES = [
-  'pending',
-  'open',
-  'waiting',
-  'completed',
-  'failed',
-  'skipped',
-  'cancelled',
-  'indeterminate',
-] as const satisfies readonly StepPhase[];
 
 /** Who did it; while it is open, who holds it, which only the read model of tasks knows. */
 const agentOf = async (view: StepView, { reads }: ApiContext): Promise<string | null> => {
@@ -53,7 +42,7 @@ export const addStepTypes = (
   const StepState = builder.enumType('StepState', {
     description:
       'OPEN: an agent works on it, or may get it. INDETERMINATE: nobody knows whether it took effect. CANCELLED: called off because the execution ends.',
-    values: enumValues(STEP_STATES),
+    values: enumValues(STEP_PHASES),
   });
   const UndoStateType = builder.enumType('UndoState', {
     description: 'DEFINED: there is a compensation, and nothing is owed.',

@@ -1,10 +1,10 @@
 import {
-  type Debt,
   hasEnded,
   isSatisfied,
   type Running,
   type StepState,
   statusOf,
+  type UnitCompensation,
 } from '../../../domain/execution/state.ts';
 import { compensationOf } from '../../../domain/execution/unit.ts';
 import type { TaskRow } from '../../../projections/tasks/table.ts';
@@ -127,14 +127,14 @@ const ofPending = (view: StepView): Finding => {
 const openTasksOf = (view: StepView): string[] =>
   unitsOf(view).flatMap(({ phase, task }) => (phase === 'open' && task ? [task.submitted.taskId] : []));
 
-const ofDebt = (execution: Running, debt: Debt): Finding | undefined => {
+const ofDebt = (execution: Running, debt: UnitCompensation): Finding | undefined => {
   const finding = { ...NO_FACTS, unit: compensationOf(debt.unit) };
   const taskId = debt.state.task?.submitted.taskId;
-  switch (debt.phase) {
+  switch (debt.status) {
     case 'pending': {
       const dependencies = debt.after.filter((key) => {
-        const before = execution.compensation?.debts.get(key);
-        return before !== undefined && before.phase !== 'completed' && before.phase !== 'skipped';
+        const before = execution.compensation?.units.get(key);
+        return before !== undefined && before.status !== 'completed' && before.status !== 'skipped';
       });
       if (dependencies.length > 0)
         return {
@@ -212,7 +212,7 @@ const byRank = (a: Pick<NotRunning, 'reason'>, b: Pick<NotRunning, 'reason'>): n
 
 const findingsOf = (execution: Running): Finding[] => [
   ...stepsOf(execution).flatMap((view) => ofStep(view) ?? []),
-  ...[...(execution.compensation?.debts.values() ?? [])].flatMap((debt) => ofDebt(execution, debt) ?? []),
+  ...[...(execution.compensation?.units.values() ?? [])].flatMap((debt) => ofDebt(execution, debt) ?? []),
 ];
 
 /** Why each step and each undo that is neither done nor in an agent's hands does not run. Those that somebody could end come first. */

@@ -1,9 +1,7 @@
 import type { DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode } from 'graphql';
+import { pointerOf } from '../../../domain/json-pointer.ts';
 import type { InputIssue } from '../../../platform/errors.ts';
 import { coerceInputValue, getOperationAST, isInputType, isNonNullType, typeFromAST } from './graphql-js.ts';
-
-const pointerOf = (path: readonly (string | number)[]): string =>
-  path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
 /** GraphQL's own checks give their errors no code, only these words. */
 const MEMBER = /^Field "(?<name>\w+)" (?<what>of required type|is not defined by type)/;
