@@ -33,7 +33,6 @@ import { type Config, type Role, readConfig } from './platform/config.ts';
 import { AppError } from './platform/errors.ts';
 import { acquireLease } from './platform/lease.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
-import { migrate } from './platform/migrate.ts';
 import { createPool } from './platform/postgres.ts';
 import { createRedis } from './platform/redis.ts';
 import { Assigner } from './processes/assigner/assigner.ts';
@@ -48,6 +47,7 @@ import { type Process, runProcesses } from './processes/run.ts';
 import { keepWorkflowCache } from './processes/workflows/workflow-cache.ts';
 import { listDeadLetters } from './projections/dead-letters/queries.ts';
 import { MAX_PAGE } from './projections/page.ts';
+import { prepareDatabase } from './projections/prepare-database.ts';
 import { projectors } from './projections/registry.ts';
 import { Freshness } from './projections/runner/freshness.ts';
 import { ProjectionRunner } from './projections/runner/runner.ts';
@@ -105,7 +105,7 @@ class Closing {
 const openCore = async (config: Config, logger: Logger, closing: Closing): Promise<Core> => {
   const stack = await startEmbedded(config, logger);
   closing.add('the embedded servers', () => stack.stop());
-  await migrate(stack.databaseUrl, logger);
+  await prepareDatabase(stack.databaseUrl, logger);
   const database = createPool(stack.databaseUrl, config.pgPoolSize, logger);
   closing.add('Postgres', () => database.end());
   const { store, appends } = countAppends(createEsdbEventStore(stack.eventStoreUrl, { logger, clock: systemClock }));

@@ -8,35 +8,13 @@ import {
   PostgresQueryCompiler,
 } from 'kysely';
 import pg from 'pg';
-import type { AgentRow } from './agents/table.ts';
-import type { AssignmentRow } from './assignments/table.ts';
-import type { AuditRow } from './audit-log/table.ts';
-import type { DeadLetterRow } from './dead-letters/table.ts';
-import type { DebtRow, ExecutionPayloadRow, ExecutionRow } from './executions/table.ts';
-import type { TaskAttemptRow } from './task-attempts/table.ts';
-import type { TaskStatsRow } from './task-stats/table.ts';
-import type { TaskPayloadRow, TaskRow } from './tasks/table.ts';
-import type { WorkflowVersionRow } from './workflows/table.ts';
+import type { RowsByTable } from './define-table.ts';
+import type { ReadModelTable } from './registry.ts';
 
 export type Queryable = Pick<pg.Pool, 'query'>;
 
-type Tables = {
-  agents: AgentRow;
-  tasks: TaskRow;
-  task_payloads: TaskPayloadRow;
-  task_attempts: TaskAttemptRow;
-  dead_letters: DeadLetterRow;
-  task_stats: TaskStatsRow;
-  assignments: AssignmentRow;
-  audit_log: AuditRow;
-  workflow_versions: WorkflowVersionRow;
-  executions: ExecutionRow;
-  execution_payloads: ExecutionPayloadRow;
-  compensation_debts: DebtRow;
-};
-
 /** Builds queries on the views of schema `baton`; `snapshot` runs them. */
-export const db = new Kysely<Tables>({
+export const db = new Kysely<RowsByTable<ReadModelTable>>({
   dialect: {
     createAdapter: () => new PostgresAdapter(),
     createDriver: () => new DummyDriver(),
@@ -80,6 +58,3 @@ export const rowTypes: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text') =>
     parsers.get(oid) ?? pg.types.getTypeParser(oid, format ?? 'text')) as typeof pg.types.getTypeParser,
 };
-
-/** The database's name of a column or table. */
-export const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

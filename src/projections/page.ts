@@ -3,7 +3,7 @@ import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import type { Position } from '../eventstore/event-store.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Compilable, Queryable } from './database.ts';
-import type { Table } from './projector.ts';
+import type { Table } from './define-table.ts';
 import type { ProjectionName } from './registry.ts';
 import { type Reading, snapshot } from './snapshot.ts';
 
@@ -98,7 +98,7 @@ export const readPage = async <Row extends { position: bigint }>(
   checkPageSize(page.first);
   const { table, id } = list;
   const fingerprint = fingerprintOf(table.name, tenant, filter);
-  const idType = table.columns[id] === 'uuid' ? 'uuid' : 'text';
+  const idType = table.columns[id].type === 'uuid' ? 'uuid' : 'text';
   const after = page.after === undefined ? undefined : decodeCursor(fingerprint, idType, page.after);
   const startsAfter = after ? sql<SqlBool>`(position, ${sql.ref(id)}) < (${after.position}, ${after.id})` : everything;
   const { value: rows, position } = await snapshot<Row>(

@@ -6,14 +6,19 @@ import type { Projector } from './projector.ts';
 import { tasksProjector } from './tasks/projector.ts';
 import { workflowsProjector } from './workflows/projector.ts';
 
-/** Every projector. `tasks` also writes task_payloads, task_attempts, dead_letters and task_stats; `executions` the debts of compensations. */
-export const projectors: readonly Projector[] = [
+const all = [
   agentsProjector,
   tasksProjector,
   assignmentsProjector,
   auditLogProjector,
   workflowsProjector,
   executionsProjector,
-];
+] as const satisfies readonly Projector[];
 
-export type ProjectionName = 'agents' | 'tasks' | 'assignments' | 'audit_log' | 'workflows' | 'executions';
+export type ProjectionName = (typeof all)[number]['name'];
+
+/** The tables of all read models. */
+export type ReadModelTable = (typeof all)[number]['tables'][number];
+
+/** Every projector. Whatever else knows the read models (names, tables, checkpoints, queries) takes them from here. */
+export const projectors: readonly Projector<ProjectionName>[] = all;

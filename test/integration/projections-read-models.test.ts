@@ -2,10 +2,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { countOpenTasks, getAgent, listAgents } from '../../src/projections/agents/queries.ts';
 import { getAssignments, listAssignments } from '../../src/projections/assignments/queries.ts';
 import { listAuditLog } from '../../src/projections/audit-log/queries.ts';
-import { snake } from '../../src/projections/database.ts';
-import { schemaOf } from '../../src/projections/projector.ts';
-import { projectors } from '../../src/projections/registry.ts';
-import { parkedEventsTable } from '../../src/projections/runner/parked.ts';
 import { getTaskStats } from '../../src/projections/task-stats/queries.ts';
 import { at, event, newTaskId, TENANT, World } from './projections-support.ts';
 
@@ -16,27 +12,6 @@ beforeEach(async () => {
 afterEach(() => world.close());
 
 const nodes = <Row>({ edges }: { edges: readonly { node: Row }[] }): Row[] => edges.map(({ node }) => node);
-
-describe('the tables that projectors declare', () => {
-  const tables = [
-    ...projectors.flatMap((projector) => projector.tables.map((table) => ({ schema: schemaOf(projector), table }))),
-    { schema: 'baton', table: parkedEventsTable },
-  ];
-  it.each(tables)('are those of the database: $schema.$table.name', async ({ schema, table }) => {
-    const { rows } = await world.pool.query<{ name: string; type: string; key: boolean }>(
-      `SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, coalesce(a.attnum = ANY(i.indkey), false) AS key
-       FROM pg_attribute a LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
-       WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attname`,
-      [`${schema}.${table.name}`],
-    );
-    const key: readonly string[] = table.key;
-    const types: Record<string, string> = { timestamptz: 'timestamp with time zone' };
-    const declared = Object.entries(table.columns)
-      .map(([name, type]) => ({ name: snake(name), type: types[type] ?? type, key: key.includes(name) }))
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
-    expect(rows).toEqual(declared);
-  });
-});
 
 describe('agents', () => {
   it('are as their last event left them', async () => {

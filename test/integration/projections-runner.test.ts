@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DomainEvent } from '../../src/domain/events.ts';
 import type { StoredEvent } from '../../src/eventstore/event-store.ts';
 import { systemClock } from '../../src/platform/clock.ts';
-import { defineTable, type Fold, type Projector } from '../../src/projections/projector.ts';
+import { bigint, defineTable, tenant } from '../../src/projections/define-table.ts';
+import type { Fold, Projector } from '../../src/projections/projector.ts';
 import { projectors } from '../../src/projections/registry.ts';
 import { retryParked } from '../../src/projections/runner/retry-parked.ts';
 import { tasksProjector } from '../../src/projections/tasks/projector.ts';
@@ -434,10 +435,10 @@ describe('parked events of a running projection', () => {
 });
 
 describe('projections with troubles of their own', () => {
-  const notes = defineTable<{ tenant: string; position: bigint }>()({
+  const notes = defineTable({
     name: 'notes',
+    columns: { tenant: tenant(), position: bigint() },
     key: ['tenant', 'position'],
-    columns: { tenant: 'text', position: 'bigint' },
   });
   const notesProjector: Projector = {
     name: 'notes',
@@ -446,14 +447,9 @@ describe('projections with troubles of their own', () => {
     on: {},
     onAny: ({ metadata, position }: StoredEvent, fold: Fold) => fold.put(notes, { tenant: metadata.tenant, position }),
   };
-  const createNotes = (): Promise<unknown> =>
-    world.pool.query(`CREATE PROCEDURE baton.create_notes_v1(target text) LANGUAGE plpgsql AS $$ BEGIN
-      EXECUTE format('CREATE SCHEMA %1$I; CREATE TABLE %1$I.notes (tenant text, position bigint, PRIMARY KEY (tenant, position))', target);
-      END $$`);
   const all = [...projectors, notesProjector];
 
   it('do not hold up the others when their table cannot be written, and catch up when it can', async () => {
-    await createNotes();
     await world.append(...history(2));
     const runner = await world.runner({ projectors: all });
     await world.handled(all);
@@ -479,7 +475,6 @@ describe('projections with troubles of their own', () => {
   });
 
   it('do not hold up the others when they come into a new process with their troubles', async () => {
-    await createNotes();
     await world.append(...history(2));
     await world.project({ projectors: all });
     await world.pool.query(
@@ -497,13 +492,13 @@ describe('projections with troubles of their own', () => {
   });
 
   it('do not hold up the others when they cannot even be prepared', async () => {
+    await world.pool.query('CREATE TABLE baton.notes (in_the_way_of_the_view text)');
     await world.append(...history(2));
     await world.runner({ projectors: all });
     await world.handled(projectors);
   });
 
   it('do not hold up the others when their table is slow', async () => {
-    await createNotes();
     await world.append(...history(2));
     await world.runner({ projectors: all, patienceMs: 200 });
     await world.handled(all);
@@ -521,7 +516,6 @@ describe('projections with troubles of their own', () => {
   });
 
   it('join the others again once they have caught up', async () => {
-    await createNotes();
     await world.append(...history(20));
     await world.project();
     const runner = await world.runner({ projectors: all, maxBatch: 5 });
@@ -536,7 +530,6 @@ describe('projections with troubles of their own', () => {
   });
 
   it('join the others also while events keep coming', async () => {
-    await createNotes();
     await world.append(...history(20));
     await world.project();
     let isWriting = true;

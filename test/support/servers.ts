@@ -7,7 +7,10 @@ import { spawnEventStoreNode } from 'baton-eventstore-node';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { createLogger } from '../../src/platform/logger.ts';
-import { migrate } from '../../src/platform/migrate.ts';
+import { prepareDatabase } from '../../src/projections/prepare-database.ts';
+import { schemaOf } from '../../src/projections/projector.ts';
+import { projectors } from '../../src/projections/registry.ts';
+import { createSchemaSql } from '../../src/projections/runner/ddl.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
 /** Serialises the test processes that want to make the template. */
@@ -30,8 +33,11 @@ const urlOf = (database: string): string => {
   return url.href;
 };
 
-const migrationsDigest = async (): Promise<string> => {
+/** Of the migrations and of the declared read models. */
+const schemaDigest = async (): Promise<string> => {
   const hash = createHash('sha256');
+  for (const projector of projectors)
+    for (const statement of createSchemaSql(schemaOf(projector), projector.tables)) hash.update(statement);
   for (const file of (await readdir(MIGRATIONS)).sort())
     hash.update(file).update(await readFile(join(MIGRATIONS, file)));
   return hash.digest('hex').slice(0, 12);
@@ -40,14 +46,14 @@ const migrationsDigest = async (): Promise<string> => {
 /** The name of a database with the current schema; its name says which, so that servers that outlive a run stay right. */
 const createMigratedTemplate = (): Promise<string> =>
   withAdmin(async (admin) => {
-    const name = `baton_template_${await migrationsDigest()}`;
+    const name = `baton_template_${await schemaDigest()}`;
     await admin.query('SELECT pg_advisory_lock($1)', [TEMPLATE_LOCK]);
     const found = await admin.query('SELECT FROM pg_database WHERE datname = $1', [name]);
     if (found.rowCount === 1) return name;
     const draft = `${name}_draft`;
     await admin.query(`DROP DATABASE IF EXISTS ${draft}`);
     await admin.query(`CREATE DATABASE ${draft}`);
-    await migrate(urlOf(draft), createLogger('warn'));
+    await prepareDatabase(urlOf(draft), createLogger('warn'));
     await admin.query(`ALTER DATABASE ${draft} RENAME TO ${name}`);
     return name;
   });

@@ -1,71 +1,61 @@
-import type { Capability, Delivery, Health, Transport } from '../../domain/agent/events.ts';
+import { type Capability, Delivery, Health, type Transport } from '../../domain/agent/events.ts';
 import type { Json } from '../../domain/json.ts';
 import type { Money } from '../../domain/money.ts';
-import { defineTable } from '../projector.ts';
+import {
+  bigint,
+  defineTable,
+  integer,
+  json,
+  nullable,
+  oneOf,
+  type RowOf,
+  tenant,
+  text,
+  texts,
+  timestamptz,
+} from '../define-table.ts';
 
-export type AgentStatus = 'active' | 'draining' | 'deregistered';
+export const AGENT_STATUSES = ['active', 'draining', 'deregistered'] as const;
+export type AgentStatus = (typeof AGENT_STATUSES)[number];
 
-export type AgentRow = {
-  tenant: string;
-  agentId: string;
-  pool: string;
-  name: string;
-  description: string | null;
-  capabilities: readonly Capability[];
-  capabilityNames: readonly string[];
-  transport: Transport['kind'];
-  cardUrl: string | null;
-  /** The agent card as read at registration. Data of a third party. */
-  card: Json;
-  maxConcurrency: number;
-  delivery: Delivery;
-  heartbeatIntervalMs: number | null;
-  costPerCall: Money | null;
-  labels: Readonly<Record<string, string>>;
-  status: AgentStatus;
-  health: Health;
-  healthReason: string | null;
-  healthChangedAt: string | null;
-  /** Why it drains or was deregistered. */
-  statusReason: string | null;
-  registeredAt: string;
-  updatedAt: string;
-  drainStartedAt: string | null;
-  deregisteredAt: string | null;
-  /** Of the registration that holds. */
-  position: bigint;
-  updatedPosition: bigint;
-};
-
-export const agentsTable = defineTable<AgentRow>()({
+export const agentsTable = defineTable({
   name: 'agents',
-  key: ['tenant', 'agentId'],
   columns: {
-    tenant: 'text',
-    agentId: 'text',
-    pool: 'text',
-    name: 'text',
-    description: 'text',
-    capabilities: 'jsonb',
-    capabilityNames: 'text[]',
-    transport: 'text',
-    cardUrl: 'text',
-    card: 'jsonb',
-    maxConcurrency: 'integer',
-    delivery: 'text',
-    heartbeatIntervalMs: 'integer',
-    costPerCall: 'jsonb',
-    labels: 'jsonb',
-    status: 'text',
-    health: 'text',
-    healthReason: 'text',
-    healthChangedAt: 'timestamptz',
-    statusReason: 'text',
-    registeredAt: 'timestamptz',
-    updatedAt: 'timestamptz',
-    drainStartedAt: 'timestamptz',
-    deregisteredAt: 'timestamptz',
-    position: 'bigint',
-    updatedPosition: 'bigint',
+    tenant: tenant(),
+    agentId: text(),
+    pool: text(),
+    name: text(),
+    description: nullable(text()),
+    capabilities: json<readonly Capability[]>(),
+    capabilityNames: texts(),
+    transport: text<Transport['kind']>(),
+    cardUrl: nullable(text()),
+    /** The agent card as read at registration. Data of a third party. */
+    card: nullable(json<Json>()),
+    maxConcurrency: integer(),
+    delivery: oneOf(Delivery.options),
+    heartbeatIntervalMs: nullable(integer()),
+    costPerCall: nullable(json<Money>()),
+    labels: json<Readonly<Record<string, string>>>(),
+    status: oneOf(AGENT_STATUSES),
+    health: oneOf(Health.options),
+    healthReason: nullable(text()),
+    healthChangedAt: nullable(timestamptz()),
+    /** Why it drains or was deregistered. */
+    statusReason: nullable(text()),
+    registeredAt: timestamptz(),
+    updatedAt: timestamptz(),
+    drainStartedAt: nullable(timestamptz()),
+    deregisteredAt: nullable(timestamptz()),
+    /** Of the current registration. */
+    position: bigint(),
+    updatedPosition: bigint(),
+  },
+  key: ['tenant', 'agentId'],
+  indexes: {
+    newest: { on: ['tenant', 'position DESC'] },
+    capability: { using: 'gin', on: ['capabilityNames'] },
   },
 });
+
+export type AgentRow = RowOf<typeof agentsTable>;

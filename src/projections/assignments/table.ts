@@ -1,36 +1,39 @@
 import type { RoutingReason } from '../../domain/pool/events.ts';
-import { defineTable } from '../projector.ts';
+import {
+  bigint,
+  defineTable,
+  double,
+  integer,
+  json,
+  type RowOf,
+  tenant,
+  text,
+  timestamptz,
+  uuid,
+} from '../define-table.ts';
 
-/** A decision of a pool's writer, with its reason. It may have come too late to have an effect: see the task's attempts. */
-export type AssignmentRow = {
-  tenant: string;
-  taskId: string;
-  attempt: number;
-  /** Shared by the assignments of one tick. */
-  position: bigint;
-  pool: string;
-  agentId: string;
-  assignedAt: string;
-  expiresAt: string;
-  waitedMs: number;
-  strategy: string;
-  reason: RoutingReason;
-};
-
-export const assignmentsTable = defineTable<AssignmentRow>()({
+/** Every decision of a pool's writer, with its reason. A decision that came too late has no effect: see the task's attempts. */
+export const assignmentsTable = defineTable({
   name: 'assignments',
-  key: ['tenant', 'taskId', 'attempt', 'position'],
   columns: {
-    tenant: 'text',
-    taskId: 'uuid',
-    attempt: 'integer',
-    position: 'bigint',
-    pool: 'text',
-    agentId: 'text',
-    assignedAt: 'timestamptz',
-    expiresAt: 'timestamptz',
-    waitedMs: 'double precision',
-    strategy: 'text',
-    reason: 'jsonb',
+    tenant: tenant(),
+    taskId: uuid(),
+    attempt: integer(),
+    /** Shared by the assignments of one tick. */
+    position: bigint(),
+    pool: text(),
+    agentId: text(),
+    assignedAt: timestamptz(),
+    expiresAt: timestamptz(),
+    waitedMs: double(),
+    strategy: text(),
+    reason: json<RoutingReason>(),
+  },
+  key: ['tenant', 'taskId', 'attempt', 'position'],
+  indexes: {
+    newest: { on: ['tenant', 'position DESC', 'taskId DESC'] },
+    agent: { on: ['tenant', 'agentId', 'position DESC', 'taskId DESC'] },
   },
 });
+
+export type AssignmentRow = RowOf<typeof assignmentsTable>;

@@ -1,46 +1,44 @@
 import type { AttemptError } from '../../domain/task/events.ts';
-import { defineTable } from '../projector.ts';
+import {
+  bigint,
+  defineTable,
+  integer,
+  json,
+  nullable,
+  oneOf,
+  type RowOf,
+  tenant,
+  text,
+  timestamptz,
+  uuid,
+} from '../define-table.ts';
 
 export const DEAD_LETTER_STATUSES = ['open', 'redriven', 'cancelled'] as const;
 export type DeadLetterStatus = (typeof DEAD_LETTER_STATUSES)[number];
 
-/** The last dead letter of a task. */
-export type DeadLetterRow = {
-  tenant: string;
-  taskId: string;
-  pool: string;
-  capability: string;
-  /** Of the last attempt. */
-  agentId: string | null;
-  status: DeadLetterStatus;
-  reason: string;
-  /** Attempts closed by then. */
-  attempts: number;
-  error: AttemptError;
-  errorCode: string;
-  deadLetteredAt: string;
-  closedAt: string | null;
-  position: bigint;
-  updatedPosition: bigint;
-};
-
-export const deadLettersTable = defineTable<DeadLetterRow>()({
+/** The last dead letter of each task that ever had one. */
+export const deadLettersTable = defineTable({
   name: 'dead_letters',
-  key: ['tenant', 'taskId'],
   columns: {
-    tenant: 'text',
-    taskId: 'uuid',
-    pool: 'text',
-    capability: 'text',
-    agentId: 'text',
-    status: 'text',
-    reason: 'text',
-    attempts: 'integer',
-    error: 'jsonb',
-    errorCode: 'text',
-    deadLetteredAt: 'timestamptz',
-    closedAt: 'timestamptz',
-    position: 'bigint',
-    updatedPosition: 'bigint',
+    tenant: tenant(),
+    taskId: uuid(),
+    pool: text(),
+    capability: text(),
+    /** Of the last attempt. */
+    agentId: nullable(text()),
+    status: oneOf(DEAD_LETTER_STATUSES),
+    reason: text(),
+    /** Attempts closed by then. */
+    attempts: integer(),
+    error: json<AttemptError>(),
+    errorCode: text(),
+    deadLetteredAt: timestamptz(),
+    closedAt: nullable(timestamptz()),
+    position: bigint(),
+    updatedPosition: bigint(),
   },
+  key: ['tenant', 'taskId'],
+  indexes: { newest: { on: ['tenant', 'status', 'position DESC'] } },
 });
+
+export type DeadLetterRow = RowOf<typeof deadLettersTable>;

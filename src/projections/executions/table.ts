@@ -1,189 +1,159 @@
 import { type Abort, EXECUTION_STATUSES, type ExecutionStatus } from '../../domain/execution/state.ts';
 import type { Json } from '../../domain/json.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
-import type { CompensationStrategy } from '../../domain/workflow/definition.ts';
-import { defineTable } from '../projector.ts';
+import { COMPENSATION_STRATEGIES } from '../../domain/workflow/definition.ts';
+import {
+  bigint,
+  defineTable,
+  double,
+  integer,
+  json,
+  nullable,
+  oneOf,
+  type RowOf,
+  tenant,
+  text,
+  texts,
+  timestamptz,
+  uuid,
+} from '../define-table.ts';
 
 /** What an execution that was started can be. */
 export type StartedStatus = Exclude<ExecutionStatus, 'planning'>;
 export const STARTED_STATUSES = EXECUTION_STATUSES.filter((status): status is StartedStatus => status !== 'planning');
 
-/** Undos of an execution that compensates: the task of each that was started, and the units that wait at the desk. */
+/** Compensations under way: the task of each that was started, and the units whose compensation is parked. */
 export type Undos = { readonly running: Readonly<Record<string, string>>; readonly parked: readonly string[] };
 
 /**
- * One execution of a workflow.
+ * Executions of workflows.
  *
- * What counts as a step: each task of the definition once, but one that runs for each item of a list as its items, from the moment the
- * list is known. Undos do not count, nor does a step whose outcome nobody knows, nor one that was called off. An execution that is
- * retried counts its failures anew. Exact per step is `execution.steps` of the API, which folds the stream.
+ * What counts as a step: each task of the definition once, but a task that runs for each item of a list counts as its items, from the
+ * moment the list is known. Not counted: compensations, steps with an unknown outcome, steps that were called off. When an execution is
+ * retried, its failures are counted from zero again. For exact figures per step `execution.steps` of the API folds the stream.
  */
-export type ExecutionRow = {
-  tenant: string;
-  executionId: string;
-  workflow: string;
-  version: string;
-  digest: string;
-  status: StartedStatus;
-  /** The status without `paused`: what it comes back to. */
-  phase: Exclude<StartedStatus, 'paused'>;
-  /** While it is paused. */
-  pausedAt: string | null;
-  pauseReason: string | null;
-  /** Why it ends, or ended, before its time. */
-  abortReason: Abort['reason'] | null;
-  cancelReason: string | null;
-  tags: readonly string[];
-  parentExecutionId: string | null;
-  /** Step of the parent that this is the sub-workflow of. */
-  parentStep: string | null;
-  forkedFrom: string | null;
-  /** Revision of the last event of that execution that counts. */
-  forkedRevision: number | null;
-  startedAt: string;
-  updatedAt: string;
-  endedAt: string | null;
-  deadlineAt: string | null;
-  stepsTotal: number;
-  stepsCompleted: number;
-  stepsFailed: number;
-  stepsSkipped: number;
-  /** Of `stepsTotal`, what is there because of lists. */
-  itemsExtra: number;
-  error: AttemptError | null;
-  /** Once it has ended; agents, waits and the rest add up to it. */
-  durationMs: number | null;
-  agentMs: number | null;
-  waitMs: number | null;
-  overheadMs: number | null;
-  compensationStrategy: CompensationStrategy | null;
-  compensationPosition: bigint | null;
-  /** Undos that are neither done nor taken on by a person. */
-  debtsOpen: number;
-  /** Of these, how many wait at the desk. */
-  debtsParked: number;
-  undos: Undos | null;
-  /** Who started it. */
-  actor: string;
-  correlationId: string;
-  /** Of its start: the order "newest first" is by this. */
-  position: bigint;
-  updatedPosition: bigint;
-};
-
-export const executionsTable = defineTable<ExecutionRow>()({
+export const executionsTable = defineTable({
   name: 'executions',
-  key: ['tenant', 'executionId'],
   columns: {
-    tenant: 'text',
-    executionId: 'uuid',
-    workflow: 'text',
-    version: 'text',
-    digest: 'text',
-    status: 'text',
-    phase: 'text',
-    pausedAt: 'timestamptz',
-    pauseReason: 'text',
-    abortReason: 'text',
-    cancelReason: 'text',
-    tags: 'text[]',
-    parentExecutionId: 'uuid',
-    parentStep: 'text',
-    forkedFrom: 'uuid',
-    forkedRevision: 'integer',
-    startedAt: 'timestamptz',
-    updatedAt: 'timestamptz',
-    endedAt: 'timestamptz',
-    deadlineAt: 'timestamptz',
-    stepsTotal: 'integer',
-    stepsCompleted: 'integer',
-    stepsFailed: 'integer',
-    stepsSkipped: 'integer',
-    itemsExtra: 'integer',
-    error: 'jsonb',
-    durationMs: 'double precision',
-    agentMs: 'double precision',
-    waitMs: 'double precision',
-    overheadMs: 'double precision',
-    compensationStrategy: 'text',
-    compensationPosition: 'bigint',
-    debtsOpen: 'integer',
-    debtsParked: 'integer',
-    undos: 'jsonb',
-    actor: 'text',
-    correlationId: 'text',
-    position: 'bigint',
-    updatedPosition: 'bigint',
+    tenant: tenant(),
+    executionId: uuid(),
+    workflow: text(),
+    version: text(),
+    digest: text(),
+    status: oneOf(STARTED_STATUSES),
+    /** The status without `paused`: what a paused execution returns to. */
+    phase: text<Exclude<StartedStatus, 'paused'>>(),
+    /** Null unless it is paused now. */
+    pausedAt: nullable(timestamptz()),
+    pauseReason: nullable(text()),
+    /** Why it ends, or ended, early. */
+    abortReason: nullable(text<Abort['reason']>()),
+    cancelReason: nullable(text()),
+    tags: texts(),
+    parentExecutionId: nullable(uuid()),
+    /** The step of the parent that runs this execution as its sub-workflow. */
+    parentStep: nullable(text()),
+    forkedFrom: nullable(uuid()),
+    /** Revision of the last event that the fork takes over from that execution. */
+    forkedRevision: nullable(integer()),
+    startedAt: timestamptz(),
+    updatedAt: timestamptz(),
+    endedAt: nullable(timestamptz()),
+    deadlineAt: nullable(timestamptz()),
+    stepsTotal: integer(),
+    stepsCompleted: integer(),
+    stepsFailed: integer(),
+    stepsSkipped: integer(),
+    /** The part of `stepsTotal` that comes from lists: items beyond one per step. */
+    itemsExtra: integer(),
+    error: nullable(json<AttemptError>()),
+    /** Set when it has ended: the sum of the following three. */
+    durationMs: nullable(double()),
+    agentMs: nullable(double()),
+    waitMs: nullable(double()),
+    overheadMs: nullable(double()),
+    compensationStrategy: nullable(oneOf(COMPENSATION_STRATEGIES)),
+    compensationPosition: nullable(bigint()),
+    /** Compensations that are neither completed nor handed over to a person. */
+    debtsOpen: integer(),
+    /** The part of `debtsOpen` that is parked. */
+    debtsParked: integer(),
+    /** Null unless it compensates. */
+    undos: nullable(json<Undos>()),
+    /** Who started it. */
+    actor: text(),
+    correlationId: text(),
+    /** Of its start: "newest first" is the order of this. */
+    position: bigint(),
+    updatedPosition: bigint(),
+  },
+  key: ['tenant', 'executionId'],
+  indexes: {
+    newest: { on: ['tenant', 'position DESC'] },
+    // Few executions are in these states at a time; completed ones are found through `newest`.
+    notCompleted: { on: ['tenant', 'status', 'position DESC'], where: "status <> 'completed'" },
+    workflow: { on: ['tenant', 'workflow', 'position DESC'] },
+    parent: { on: ['tenant', 'parentExecutionId'], where: 'parent_execution_id IS NOT NULL' },
+    forked: { on: ['tenant', 'forkedFrom'], where: 'forked_from IS NOT NULL' },
+    tags: { using: 'gin', on: ['tags'], where: "tags <> '{}'" },
   },
 });
 
-export type ExecutionPayloadKind = 'input' | 'output';
+export type ExecutionRow = RowOf<typeof executionsTable>;
 
-/** What an execution was given and what it gave, apart from it: a step that ends need not rewrite them. */
-export type ExecutionPayloadRow = {
-  tenant: string;
-  executionId: string;
-  kind: ExecutionPayloadKind;
-  payload: Json;
-  position: bigint;
-};
+export const EXECUTION_PAYLOAD_KINDS = ['input', 'output'] as const;
+export type ExecutionPayloadKind = (typeof EXECUTION_PAYLOAD_KINDS)[number];
 
-export const executionPayloadsTable = defineTable<ExecutionPayloadRow>()({
+/** What an execution received and returned. A table of its own, so that a step that ends does not rewrite up to 256 KiB. */
+export const executionPayloadsTable = defineTable({
   name: 'execution_payloads',
+  columns: {
+    tenant: tenant(),
+    executionId: uuid(),
+    kind: oneOf(EXECUTION_PAYLOAD_KINDS),
+    payload: nullable(json<Json>()),
+    position: bigint(),
+  },
   key: ['tenant', 'executionId', 'kind'],
-  columns: { tenant: 'text', executionId: 'uuid', kind: 'text', payload: 'jsonb', position: 'bigint' },
 });
 
-/** `parked` has failed for good and waits for a person; `handed_over`: somebody is to see to it, it is still owed. */
+export type ExecutionPayloadRow = RowOf<typeof executionPayloadsTable>;
+
+/** `parked` has failed for good and waits for a person; `handed_over`: a person has taken it on, it is still owed. */
 export const DEBT_STATUSES = ['owed', 'running', 'parked', 'handed_over', 'completed', 'skipped'] as const;
 export type DebtStatus = (typeof DEBT_STATUSES)[number];
 
-/** Debts that only a person can close. */
+/** Statuses from which only a person can close a compensation. */
 export const DESK_STATUSES = ['parked', 'handed_over'] as const satisfies readonly DebtStatus[];
 
-/** An undo that an execution owes, or owed. */
-export type DebtRow = {
-  tenant: string;
-  executionId: string;
-  /** What is undone: a step, or an item of one. */
-  unit: string;
-  workflow: string;
-  strategy: string;
-  status: DebtStatus;
-  /** The task that undoes it. */
-  taskId: string | null;
-  /** Who was to see to it; null again once the undo went through. */
-  handedOverTo: string | null;
-  note: string | null;
-  /** Why it was parked last. */
-  error: AttemptError | null;
-  /** Why it was skipped. */
-  reason: string | null;
-  parkedAt: string | null;
-  closedAt: string | null;
-  /** Of the beginning of the compensation, shared by all debts of the execution. */
-  position: bigint;
-  updatedPosition: bigint;
-};
-
-export const compensationDebtsTable = defineTable<DebtRow>()({
+/** Compensations of executions, from the moment the execution began to compensate. */
+export const compensationDebtsTable = defineTable({
   name: 'compensation_debts',
-  key: ['tenant', 'executionId', 'unit'],
   columns: {
-    tenant: 'text',
-    executionId: 'uuid',
-    unit: 'text',
-    workflow: 'text',
-    strategy: 'text',
-    status: 'text',
-    taskId: 'uuid',
-    handedOverTo: 'text',
-    note: 'text',
-    error: 'jsonb',
-    reason: 'text',
-    parkedAt: 'timestamptz',
-    closedAt: 'timestamptz',
-    position: 'bigint',
-    updatedPosition: 'bigint',
+    tenant: tenant(),
+    executionId: uuid(),
+    /** What is compensated: a step, or an item of one. */
+    unit: text(),
+    workflow: text(),
+    strategy: text(),
+    status: oneOf(DEBT_STATUSES),
+    /** The task that compensates it. */
+    taskId: nullable(uuid()),
+    /** The person who took it on; null again once the compensation completed. */
+    handedOverTo: nullable(text()),
+    note: nullable(text()),
+    /** Why it was parked last. */
+    error: nullable(json<AttemptError>()),
+    /** Why it was skipped. */
+    reason: nullable(text()),
+    parkedAt: nullable(timestamptz()),
+    closedAt: nullable(timestamptz()),
+    /** Of the start of the compensation, shared by all rows of the execution. */
+    position: bigint(),
+    updatedPosition: bigint(),
   },
+  key: ['tenant', 'executionId', 'unit'],
+  indexes: { newest: { on: ['tenant', 'status', 'position DESC'] } },
 });
+
+export type DebtRow = RowOf<typeof compensationDebtsTable>;

@@ -1,8 +1,9 @@
 import type pg from 'pg';
 import type { EventStore, Position } from '../../eventstore/event-store.ts';
 import { rowTypes } from '../database.ts';
+import { quoted } from '../names.ts';
 import { type Projector, schemaOf } from '../projector.ts';
-import { quoted } from './statements.ts';
+import { createSchemaSql } from './ddl.ts';
 import { inTransaction } from './transaction.ts';
 
 /** `building`: from the beginning up to `target`, not to be shown yet. `halted`: stands until someone decides. */
@@ -71,15 +72,16 @@ export const resetCheckpoint = async (
 };
 
 /** Creates a projector's tables in a schema of that name, which must not exist. */
-export const createTables = async (client: pg.ClientBase, projector: Projector, schema: string): Promise<void> => {
-  await client.query(`CALL baton.${quoted(`create_${projector.name}_v${projector.version}`)}($1)`, [schema]);
+export const createTables = async (client: pg.ClientBase, { tables }: Projector, schema: string): Promise<void> => {
+  await client.query(createSchemaSql(schema, tables).join(';\n'));
 };
 
 export const dropSchema = async (client: pg.ClientBase, schema: string): Promise<void> => {
   await client.query(`DROP SCHEMA IF EXISTS ${quoted(schema)} CASCADE`);
 };
 
-const areThere = async (client: Pick<pg.ClientBase, 'query'>, projector: Projector): Promise<boolean> => {
+/** Whether the tables of a projector's version exist, and the views that show them. */
+const tablesExist = async (client: Pick<pg.ClientBase, 'query'>, projector: Projector): Promise<boolean> => {
   const names = projector.tables.flatMap(({ name }) => [`${schemaOf(projector)}.${name}`, `baton.${name}`]);
   const { rows } = await client.query<{ there: boolean }>(
     'SELECT bool_and(to_regclass(name) IS NOT NULL) AS there FROM unnest($1::text[]) AS names (name)',
@@ -106,6 +108,33 @@ export const holdRunners = async (client: pg.ClientBase): Promise<void> => {
   await client.query('LOCK TABLE baton.checkpoints IN SHARE ROW EXCLUSIVE MODE');
 };
 
+/** Creates tables, views and checkpoints of the projections that have no checkpoint. Answers their names. */
+export const createMissingReadModels = async (pool: pg.Pool, projectors: readonly Projector[]): Promise<string[]> => {
+  const missingOf = async (client: Pick<pg.ClientBase, 'query'>): Promise<Projector[]> => {
+    const names = projectors.map(({ name }) => name);
+    const known = new Set((await readCheckpoints(client, names)).map(({ name }) => name));
+    return projectors.filter(({ name }) => !known.has(name));
+  };
+  if ((await missingOf(pool)).length === 0) return [];
+  return inTransaction(pool, 'BEGIN', async (tx) => {
+    await holdRunners(tx);
+    const missing = await missingOf(tx);
+    const reached = await furthestPosition(tx);
+    for (const projector of missing) {
+      await createReadModel(tx, projector, undefined);
+      await resetCheckpoint(tx, projector.name, projector.version, reached);
+    }
+    return missing.map(({ name }) => name);
+  });
+};
+
+/** How far the projections have come. A new one is not shown before it has come as far. */
+const furthestPosition = async (client: pg.ClientBase): Promise<Position | undefined> => {
+  const text = `SELECT max(position) AS position FROM baton.checkpoints WHERE position > ${NOTHING_YET}`;
+  const { rows } = await client.query<{ position: Position | null }>({ text, types: rowTypes });
+  return rows[0]?.position ?? undefined;
+};
+
 /** What a projection is found to be before it is run. */
 export type Found = { readonly checkpoint: Checkpoint; readonly created: boolean } | { readonly newerVersion: number };
 
@@ -118,10 +147,10 @@ export const ensureReadModel = async (
   projector: Projector,
   head: Position | undefined,
 ): Promise<Found> =>
-  (await asItIs(pool, projector, head)) ??
+  (await existingReadModel(pool, projector, head)) ??
   inTransaction(pool, 'BEGIN', async (tx) => {
     await holdRunners(tx);
-    const meanwhile = await asItIs(tx, projector, head);
+    const meanwhile = await existingReadModel(tx, projector, head);
     if (meanwhile) return meanwhile;
     const [old] = await readCheckpoints(tx, [projector.name]);
     await createReadModel(tx, projector, old?.version);
@@ -133,7 +162,7 @@ export const ensureReadModel = async (
   });
 
 /** Undefined when it must be made. */
-const asItIs = async (
+const existingReadModel = async (
   client: Pick<pg.ClientBase, 'query'>,
   projector: Projector,
   head: Position | undefined,
@@ -141,7 +170,7 @@ const asItIs = async (
   const { name, version } = projector;
   const [checkpoint] = await readCheckpoints(client, [name]);
   if (checkpoint && checkpoint.version > version) return { newerVersion: checkpoint.version };
-  if (checkpoint?.version !== version || !(await areThere(client, projector))) return undefined;
+  if (checkpoint?.version !== version || !(await tablesExist(client, projector))) return undefined;
   if (checkpoint.position !== NOTHING_YET || checkpoint.status !== 'live' || head === undefined)
     return { checkpoint, created: false };
   // Of a log that already has events nothing has been folded yet.

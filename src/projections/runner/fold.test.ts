@@ -1,22 +1,33 @@
 import { describe, expect, it } from 'vitest';
 import type { StoredEvent } from '../../eventstore/event-store.ts';
-import { defineSumTable, defineTable, type Fold, type Projector } from '../projector.ts';
+import {
+  defineSumTable,
+  defineTable,
+  elementSums,
+  greatest,
+  integer,
+  least,
+  type RowOf,
+  sum,
+  tenant,
+  text,
+} from '../define-table.ts';
+import type { Fold, Projector } from '../projector.ts';
 import { carryOut, FoldError, idOf, neededKeys, type Operation, operationsOf, type Row } from './fold.ts';
 
-type Account = { tenant: string; id: string; balance: number };
-type Sums = { tenant: string; count: number; least: number | null; most: number | null; each: readonly number[] };
-
-const accounts = defineTable<Account>()({
+const accounts = defineTable({
   name: 'accounts',
+  columns: { tenant: tenant(), id: text(), balance: integer() },
   key: ['tenant', 'id'],
-  columns: { tenant: 'text', id: 'text', balance: 'integer' },
 });
-const sums = defineSumTable<Sums>()({
+type Account = RowOf<typeof accounts>;
+const sums = defineSumTable({
   name: 'sums',
+  columns: { tenant: tenant(), count: sum(), least: least(), most: greatest(), each: elementSums() },
   key: ['tenant'],
-  columns: { tenant: 'text', count: 'bigint', least: 'bigint', most: 'bigint', each: 'bigint[]' },
-  merge: { count: 'sum', least: 'min', most: 'max', each: 'elements' },
 });
+
+type Sums = RowOf<typeof sums>;
 
 const key = (id: string) => ({ tenant: 't', id });
 const event = { type: 'Anything', position: 7n, metadata: { tenant: 't' } } as StoredEvent;

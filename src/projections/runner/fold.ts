@@ -1,6 +1,7 @@
 import type { DomainEvent } from '../../domain/events.ts';
 import type { StoredEvent } from '../../eventstore/event-store.ts';
-import type { AnyTable, Emit, Fold, Handled, Merge, Projector } from '../projector.ts';
+import type { AnyTable, Merge } from '../define-table.ts';
+import type { Emit, Fold, Handled, Projector } from '../projector.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -127,7 +128,7 @@ const addElements = (sum: number[], more: readonly number[]): void => {
 type Sum = Record<string, unknown>;
 
 /** Adds to a sum that is ours alone. */
-const addTo = (sum: Sum, merges: readonly (readonly [string, Merge])[], more: Row): void => {
+const addTo = (sum: Sum, merges: Merges, more: Row): void => {
   for (const [column, merge] of merges) {
     const value = more[column];
     if (value === null || (value === 0 && merge === 'sum')) continue;
@@ -142,7 +143,18 @@ const merged = (merge: Exclude<Merge, 'elements'>, a: number, b: number): number
 const ownSum = (row: Row): Sum =>
   Object.fromEntries(Object.entries(row).map(([column, value]) => [column, Array.isArray(value) ? [...value] : value]));
 
-const mergesOf = new WeakMap<AnyTable, readonly (readonly [string, Merge])[]>();
+type Merges = readonly (readonly [column: string, merge: Merge])[];
+const mergesByTable = new WeakMap<AnyTable, Merges>();
+
+const mergesOf = (table: AnyTable): Merges => {
+  const known = mergesByTable.get(table);
+  if (known) return known;
+  const merges = Object.entries(table.columns).flatMap(([column, { merge }]) =>
+    merge ? [[column, merge] as const] : [],
+  );
+  mergesByTable.set(table, merges);
+  return merges;
+};
 
 const addRow = (table: AnyTable, sums: Map<string, Row>, id: string, row: Row): void => {
   const sum = sums.get(id);
@@ -150,9 +162,7 @@ const addRow = (table: AnyTable, sums: Map<string, Row>, id: string, row: Row): 
     sums.set(id, ownSum(row));
     return;
   }
-  const merges = mergesOf.get(table) ?? Object.entries(table.merge ?? {});
-  mergesOf.set(table, merges);
-  addTo(sum as Sum, merges, row);
+  addTo(sum as Sum, mergesOf(table), row);
 };
 
 /** Carries out operations in order, in memory. The rows it returns are to be written; those of sum tables are what to add. */

@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import type { EventStore, Position } from '../../eventstore/event-store.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { type AnyTable, type Projector, schemaOf } from '../projector.ts';
+import type { AnyTable } from '../define-table.ts';
+import { type Projector, schemaOf } from '../projector.ts';
 import {
   type Checkpoint,
   ensureReadModel,

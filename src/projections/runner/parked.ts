@@ -1,40 +1,30 @@
 import type pg from 'pg';
 import type { StoredEvent } from '../../eventstore/event-store.ts';
 import { rowTypes } from '../database.ts';
-import { type AnyTable, defineTable, type Projector } from '../projector.ts';
+import { type AnyTable, bigint, defineTable, type RowOf, text, timestamptz, uuid } from '../define-table.ts';
+import type { Projector } from '../projector.ts';
 import { idOf, type Operation, type Row } from './fold.ts';
 
-/** An event that a projection could not fold, or that waits behind such an event. */
-export type ParkedEvent = {
-  projection: string;
-  position: bigint;
-  /** The row that the event would have changed; both empty when the event could not be read at all. */
-  tableName: string;
-  rowKey: string;
-  eventId: string;
-  stream: string;
-  revision: bigint;
-  type: string;
-  cause: string;
-  parkedAt: string;
-};
-
-export const parkedEventsTable = defineTable<ParkedEvent>()({
+/** Events that a projection could not fold, or that wait behind such an event. Durable: migration 0001 creates the table. */
+export const parkedEventsTable = defineTable({
   name: 'parked_events',
-  key: ['projection', 'position', 'tableName', 'rowKey'],
   columns: {
-    projection: 'text',
-    position: 'bigint',
-    tableName: 'text',
-    rowKey: 'text',
-    eventId: 'uuid',
-    stream: 'text',
-    revision: 'bigint',
-    type: 'text',
-    cause: 'text',
-    parkedAt: 'timestamptz',
+    projection: text(),
+    position: bigint(),
+    /** The row that the event would have changed; both empty when the event could not be read at all. */
+    tableName: text(),
+    rowKey: text(),
+    eventId: uuid(),
+    stream: text(),
+    revision: bigint(),
+    type: text(),
+    cause: text(),
+    parkedAt: timestamptz(),
   },
+  key: ['projection', 'position', 'tableName', 'rowKey'],
 });
+
+export type ParkedEvent = RowOf<typeof parkedEventsTable>;
 
 export const WAITS = 'waits for an earlier event of the same row that is parked';
 

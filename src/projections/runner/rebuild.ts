@@ -2,10 +2,10 @@ import type { Position } from '../../eventstore/event-store.ts';
 import { sleep } from '../../platform/clock.ts';
 import { AppError } from '../../platform/errors.ts';
 import { type ProjectionContext, projectorNamed } from '../context.ts';
+import { qualified } from '../names.ts';
 import { type Projector, schemaOf } from '../projector.ts';
 import { type Checkpoint, ensureReadModel, holdRunners, readCheckpoints, resetCheckpoint } from './checkpoint.ts';
 import { ProjectionRunner } from './runner.ts';
-import { qualified } from './statements.ts';
 import { inTransaction } from './transaction.ts';
 
 export type RebuildProgress = {

@@ -1,4 +1,4 @@
-import type { AnyTable } from '../projector.ts';
+import type { AnyTable } from '../define-table.ts';
 import type { Row } from './fold.ts';
 
 /** Rows of one table kept. A task's row is about a kilobyte, and needed again until the task ends. */

@@ -4,13 +4,13 @@ import type { Position } from '../../eventstore/event-store.ts';
 import { AppError } from '../../platform/errors.ts';
 import { acquireLease } from '../../platform/lease.ts';
 import { type ProjectionContext, projectorNamed } from '../context.ts';
-import { snake } from '../database.ts';
-import { type AnyTable, type Projector, schemaOf } from '../projector.ts';
+import type { AnyTable } from '../define-table.ts';
+import { qualified, snake } from '../names.ts';
+import { type Projector, schemaOf } from '../projector.ts';
 import { createTables, dropSchema, NOTHING_YET, readCheckpoints, resetCheckpoint } from './checkpoint.ts';
 import { Lane } from './lane.ts';
 import type { Member } from './member.ts';
 import { RowCache } from './row-cache.ts';
-import { qualified } from './statements.ts';
 import { inTransaction } from './transaction.ts';
 import { Writer } from './writer.ts';
 

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Position, StoredEvent } from '../../eventstore/event-store.ts';
 import { isTransientPostgresError } from '../../platform/postgres.ts';
-import type { AnyTable } from '../projector.ts';
+import type { AnyTable } from '../define-table.ts';
 import { carryOut, FoldError, idOf, neededKeys, type Operation, type Row, type Rows } from './fold.ts';
 import type { RowCache } from './row-cache.ts';
 import { jsonRows, loadRows, statementName, upsertSql } from './statements.ts';

@@ -1,11 +1,25 @@
 import type { Json } from '../../domain/json.ts';
 import type { RetryPolicy } from '../../domain/retry.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
-import { defineTable } from '../projector.ts';
+import {
+  bigint,
+  defineTable,
+  double,
+  integer,
+  json,
+  nullable,
+  oneOf,
+  type RowOf,
+  tenant,
+  text,
+  texts,
+  timestamptz,
+  uuid,
+} from '../define-table.ts';
 
 /**
- * `ready` waits for an agent (not before `retryAt`); `indeterminate` waits for a person or a late answer. A task that gave no result ends
- * as `dead_lettered`, one that an execution runs as `failed`: what follows is then the execution's business.
+ * `ready` waits for an agent (not before `retryAt`); `indeterminate` waits for a person or a late answer. A task without a result ends as
+ * `dead_lettered`, or as `failed` when an execution runs it: what follows is then up to the execution.
  */
 export const TASK_STATUSES = [
   'ready',
@@ -18,115 +32,92 @@ export const TASK_STATUSES = [
 ] as const;
 export type TaskStatus = (typeof TASK_STATUSES)[number];
 
-export type TaskRow = {
-  tenant: string;
-  taskId: string;
-  pool: string;
-  capability: string;
-  versionRange: string | null;
-  /** 1 critical … 5 background. */
-  priority: number;
-  strategy: string;
-  retry: RetryPolicy;
-  /** Whole, and may exceed 32 bits. */
-  timeoutMs: number;
-  tags: readonly string[];
-  status: TaskStatus;
-  /** The attempt that may run now, or that ended the task. */
-  attempt: number;
-  /** Attempts that failed, over all retry budgets. */
-  failures: number;
-  redrives: number;
-  /** Of the assignment that holds, or of the attempt that ended the task. */
-  agentId: string | null;
-  submittedAt: string;
-  deadlineAt: string | null;
-  retryAt: string | null;
-  assignedAt: string | null;
-  assignedPosition: bigint | null;
-  /** Only agents that are called at most once. */
-  startedAt: string | null;
-  /** The present attempt is given up when it has not closed by then. */
-  expiresAt: string | null;
-  endedAt: string | null;
-  /** Wall time of the call that completed it. */
-  durationMs: number | null;
-  percent: number | null;
-  progressMessage: string | null;
-  /** Of the last attempt that did not complete. */
-  error: AttemptError | null;
-  /** Currency to micros, over all attempts. */
-  cost: Readonly<Record<string, number>>;
-  cancelReason: string | null;
-  deadLetterReason: string | null;
-  deadLetterAttempts: number | null;
-  deadLetteredAt: string | null;
-  deadLetterPosition: bigint | null;
-  /** Who submitted it. */
-  actor: string;
-  correlationId: string;
-  /** The execution that runs it. */
-  executionId: string | null;
-  /** What it is for in that execution: `collect`, `resize[3]`, `~collect`. */
-  unit: string | null;
-  /** Of its submission: the order "newest first" is by this. */
-  position: bigint;
-  updatedPosition: bigint;
-};
-
-export const tasksTable = defineTable<TaskRow>()({
+export const tasksTable = defineTable({
   name: 'tasks',
-  key: ['tenant', 'taskId'],
   columns: {
-    tenant: 'text',
-    taskId: 'uuid',
-    pool: 'text',
-    capability: 'text',
-    versionRange: 'text',
-    priority: 'integer',
-    strategy: 'text',
-    retry: 'jsonb',
-    timeoutMs: 'double precision',
-    tags: 'text[]',
-    status: 'text',
-    attempt: 'integer',
-    failures: 'integer',
-    redrives: 'integer',
-    agentId: 'text',
-    submittedAt: 'timestamptz',
-    deadlineAt: 'timestamptz',
-    retryAt: 'timestamptz',
-    assignedAt: 'timestamptz',
-    assignedPosition: 'bigint',
-    startedAt: 'timestamptz',
-    expiresAt: 'timestamptz',
-    endedAt: 'timestamptz',
-    durationMs: 'double precision',
-    percent: 'double precision',
-    progressMessage: 'text',
-    error: 'jsonb',
-    cost: 'jsonb',
-    cancelReason: 'text',
-    deadLetterReason: 'text',
-    deadLetterAttempts: 'integer',
-    deadLetteredAt: 'timestamptz',
-    deadLetterPosition: 'bigint',
-    actor: 'text',
-    correlationId: 'text',
-    executionId: 'uuid',
-    unit: 'text',
-    position: 'bigint',
-    updatedPosition: 'bigint',
+    tenant: tenant(),
+    taskId: uuid(),
+    pool: text(),
+    capability: text(),
+    versionRange: nullable(text()),
+    /** 1 critical … 5 background. */
+    priority: integer(),
+    strategy: text(),
+    retry: json<RetryPolicy>(),
+    /** Whole, and may exceed 32 bits. */
+    timeoutMs: double(),
+    tags: texts(),
+    status: oneOf(TASK_STATUSES),
+    /** The attempt that may run now, or that ended the task. */
+    attempt: integer(),
+    /** Attempts that failed, over all retry budgets. */
+    failures: integer(),
+    redrives: integer(),
+    /** Of the current assignment, or of the attempt that ended the task. */
+    agentId: nullable(text()),
+    submittedAt: timestamptz(),
+    deadlineAt: nullable(timestamptz()),
+    /** Ready, but not before this. */
+    retryAt: nullable(timestamptz()),
+    assignedAt: nullable(timestamptz()),
+    assignedPosition: nullable(bigint()),
+    /** Only for agents that are called at most once. */
+    startedAt: nullable(timestamptz()),
+    /** The present attempt is given up when it has not closed by then. */
+    expiresAt: nullable(timestamptz()),
+    endedAt: nullable(timestamptz()),
+    /** Wall time of the call that completed it. */
+    durationMs: nullable(double()),
+    percent: nullable(double()),
+    progressMessage: nullable(text()),
+    /** Of the last attempt that did not complete. */
+    error: nullable(json<AttemptError>()),
+    /** Currency to micros, over all attempts. */
+    cost: json<Readonly<Record<string, number>>>(),
+    cancelReason: nullable(text()),
+    deadLetterReason: nullable(text()),
+    deadLetterAttempts: nullable(integer()),
+    deadLetteredAt: nullable(timestamptz()),
+    deadLetterPosition: nullable(bigint()),
+    /** Who submitted it. */
+    actor: text(),
+    correlationId: text(),
+    /** Of its submission: "newest first" is the order of this. */
+    position: bigint(),
+    updatedPosition: bigint(),
+    /** The execution that runs it. */
+    executionId: nullable(uuid()),
+    /** Its unit in that execution: `collect`, `resize[3]`, `~collect`. */
+    unit: nullable(text()),
+  },
+  key: ['tenant', 'taskId'],
+  indexes: {
+    newest: { on: ['tenant', 'position DESC'] },
+    // Few tasks are in these states at a time; completed ones are found through `newest`.
+    notCompleted: { on: ['tenant', 'status', 'position DESC'], where: "status <> 'completed'" },
+    capability: { on: ['tenant', 'capability', 'position DESC'] },
+    agent: { on: ['tenant', 'agentId', 'position DESC'], where: 'agent_id IS NOT NULL' },
+    tags: { using: 'gin', on: ['tags'], where: "tags <> '{}'" },
+    execution: { on: ['tenant', 'executionId', 'position DESC'], where: 'execution_id IS NOT NULL' },
   },
 });
 
-export type PayloadKind = 'input' | 'result' | 'checkpoint';
+export type TaskRow = RowOf<typeof tasksTable>;
 
-/** What a task was given and what it gave, apart from the task: a change of status need not rewrite it. */
-export type TaskPayloadRow = { tenant: string; taskId: string; kind: PayloadKind; payload: Json; position: bigint };
+export const PAYLOAD_KINDS = ['input', 'result', 'checkpoint'] as const;
+export type PayloadKind = (typeof PAYLOAD_KINDS)[number];
 
-export const taskPayloadsTable = defineTable<TaskPayloadRow>()({
+/** What a task received and returned. A table of its own, so that a change of status does not rewrite up to 256 KiB. */
+export const taskPayloadsTable = defineTable({
   name: 'task_payloads',
+  columns: {
+    tenant: tenant(),
+    taskId: uuid(),
+    kind: oneOf(PAYLOAD_KINDS),
+    payload: nullable(json<Json>()),
+    position: bigint(),
+  },
   key: ['tenant', 'taskId', 'kind'],
-  columns: { tenant: 'text', taskId: 'uuid', kind: 'text', payload: 'jsonb', position: 'bigint' },
 });
+
+export type TaskPayloadRow = RowOf<typeof taskPayloadsTable>;

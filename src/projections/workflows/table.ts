@@ -1,6 +1,18 @@
 import type { WorkflowVersion } from '../../domain/workflow/decider.ts';
 import type { WorkflowDefinition } from '../../domain/workflow/definition.ts';
-import { defineTable } from '../projector.ts';
+import {
+  bigint,
+  defineTable,
+  integer,
+  json,
+  nullable,
+  oneOf,
+  type RowOf,
+  tenant,
+  text,
+  texts,
+  timestamptz,
+} from '../define-table.ts';
 
 export const WORKFLOW_STATUSES = [
   'published',
@@ -9,51 +21,35 @@ export const WORKFLOW_STATUSES = [
 ] as const satisfies readonly WorkflowVersion['status'][];
 export type WorkflowStatus = (typeof WORKFLOW_STATUSES)[number];
 
-/** A version of a workflow. */
-export type WorkflowVersionRow = {
-  tenant: string;
-  name: string;
-  version: string;
-  /** SHA-256 of the definition's canonical form, in hex. */
-  digest: string;
-  status: WorkflowStatus;
-  pattern: string;
-  description: string | null;
-  tags: readonly string[];
-  /** How many it has. */
-  tasks: number;
-  definition: WorkflowDefinition;
-  publishedAt: string;
-  /** Deprecated or archived. */
-  retiredAt: string | null;
-  /** Why it was retired. */
-  reason: string | null;
-  /** Who published it. */
-  actor: string;
-  /** Of its publication. */
-  position: bigint;
-  updatedPosition: bigint;
-};
-
-export const workflowVersionsTable = defineTable<WorkflowVersionRow>()({
+/** The versions of workflows. */
+export const workflowVersionsTable = defineTable({
   name: 'workflow_versions',
-  key: ['tenant', 'name', 'version'],
   columns: {
-    tenant: 'text',
-    name: 'text',
-    version: 'text',
-    digest: 'text',
-    status: 'text',
-    pattern: 'text',
-    description: 'text',
-    tags: 'text[]',
-    tasks: 'integer',
-    definition: 'jsonb',
-    publishedAt: 'timestamptz',
-    retiredAt: 'timestamptz',
-    reason: 'text',
-    actor: 'text',
-    position: 'bigint',
-    updatedPosition: 'bigint',
+    tenant: tenant(),
+    name: text(),
+    version: text(),
+    /** SHA-256 of the definition's canonical form, in hex. */
+    digest: text(),
+    status: oneOf(WORKFLOW_STATUSES),
+    pattern: text(),
+    description: nullable(text()),
+    tags: texts(),
+    /** How many tasks it has. */
+    tasks: integer(),
+    definition: json<WorkflowDefinition>(),
+    publishedAt: timestamptz(),
+    /** When it was deprecated or archived. */
+    retiredAt: nullable(timestamptz()),
+    /** Why it was retired. */
+    reason: nullable(text()),
+    /** Who published it. */
+    actor: text(),
+    /** Of its publication. */
+    position: bigint(),
+    updatedPosition: bigint(),
   },
+  key: ['tenant', 'name', 'version'],
+  indexes: { newest: { on: ['tenant', 'position DESC'] } },
 });
+
+export type WorkflowVersionRow = RowOf<typeof workflowVersionsTable>;

@@ -1,0 +1,31 @@
+CREATE TABLE rm_agents_v1.agents (
+  tenant text NOT NULL,
+  agent_id text NOT NULL,
+  pool text NOT NULL,
+  name text NOT NULL,
+  description text,
+  capabilities jsonb NOT NULL,
+  capability_names text[] NOT NULL,
+  transport text NOT NULL,
+  card_url text,
+  card jsonb,
+  max_concurrency integer NOT NULL,
+  delivery text NOT NULL,
+  heartbeat_interval_ms integer,
+  cost_per_call jsonb,
+  labels jsonb NOT NULL,
+  status text NOT NULL,
+  health text NOT NULL,
+  health_reason text,
+  health_changed_at timestamp with time zone,
+  status_reason text,
+  registered_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  drain_started_at timestamp with time zone,
+  deregistered_at timestamp with time zone,
+  "position" bigint NOT NULL,
+  updated_position bigint NOT NULL,
+  CONSTRAINT agents_pkey PRIMARY KEY (tenant, agent_id)
+);
+CREATE INDEX agents_capability ON rm_agents_v1.agents USING gin (capability_names);
+CREATE INDEX agents_newest ON rm_agents_v1.agents USING btree (tenant, "position" DESC);
