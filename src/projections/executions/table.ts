@@ -101,7 +101,7 @@ export const executionsTable = defineTable({
 
 export type ExecutionRow = RowOf<typeof executionsTable>;
 
-export const EXECUTION_PAYLOAD_KINDS = ['input', 'output'] as const;
+const EXECUTION_PAYLOAD_KINDS = ['input', 'output'] as const;
 export type ExecutionPayloadKind = (typeof EXECUTION_PAYLOAD_KINDS)[number];
 
 /** What an execution received and returned. A table of its own, so that a step that ends does not rewrite up to 256 KiB. */

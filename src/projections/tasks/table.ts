@@ -104,7 +104,7 @@ export const tasksTable = defineTable({
 
 export type TaskRow = RowOf<typeof tasksTable>;
 
-export const PAYLOAD_KINDS = ['input', 'result', 'checkpoint'] as const;
+const PAYLOAD_KINDS = ['input', 'result', 'checkpoint'] as const;
 export type PayloadKind = (typeof PAYLOAD_KINDS)[number];
 
 /** What a task received and returned. A table of its own, so that a change of status does not rewrite up to 256 KiB. */
