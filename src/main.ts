@@ -21,7 +21,6 @@ import { type AttemptOffers, createQueues, type Queues } from './dispatch/queue.
 import { A2aTransport } from './dispatch/transports/a2a.ts';
 import { type LocalAgentFunction, LocalAgents } from './dispatch/transports/local.ts';
 import { DEFAULT_TENANT } from './domain/ids.ts';
-import { SNAPSHOT_VERSION } from './domain/pool/ledger.ts';
 import { type EmbeddedStack, startEmbedded } from './embedded/stack.ts';
 import { claimDatabase, clusterIdOf } from './eventstore/cluster-identity.ts';
 import { type AppendCounters, countAppends } from './eventstore/counted-event-store.ts';
@@ -36,10 +35,9 @@ import { createLogger, type Logger } from './platform/logger.ts';
 import { createPool } from './platform/postgres.ts';
 import { createRedis } from './platform/redis.ts';
 import { Assigner } from './processes/assigner/assigner.ts';
-import { postgresSnapshots } from './processes/assigner/snapshots.ts';
-import { ExecutionFollower } from './processes/executions/execution-follower.ts';
-import { WAIT_BOOK_VERSION } from './processes/executions/wait-book.ts';
-import { HealthMonitor } from './processes/health/health-monitor.ts';
+import { createExecutionFollower } from './processes/executions/execution-follower.ts';
+import { postgresSnapshots } from './processes/fold-snapshots.ts';
+import { createHealthMonitor } from './processes/health/health-monitor.ts';
 import { redisHeartbeats } from './processes/health/heartbeats.ts';
 import { ExecutionOutcomes } from './processes/outcomes/execution-outcomes.ts';
 import { TaskOutcomes } from './processes/outcomes/task-outcomes.ts';
@@ -153,15 +151,16 @@ const createAssigners = (core: Core, offers: AttemptOffers): Assigner[] =>
         feed: core.feed,
         commands: core.commands,
         queue: offers,
-        snapshots: postgresSnapshots(core.database, SNAPSHOT_VERSION),
+        snapshots: postgresSnapshots(core.database),
         acquireLease: lease(core, `assigner:${tenant}.${pool}`),
         logger: core.logger,
       }),
   );
 
-const healthMonitor = (core: Core): HealthMonitor =>
-  new HealthMonitor({
+const healthMonitor = (core: Core) =>
+  createHealthMonitor({
     tenant,
+    snapshots: postgresSnapshots(core.database),
     feed: core.feed,
     commands: core.commands,
     heartbeats: redisHeartbeats(core.redis, core.prefix),
@@ -180,12 +179,12 @@ const handOverOf = ({ queues, config, logger }: Core, localAgents: LocalAgents):
     logger,
   });
 
-const executionFollower = (core: Core): ExecutionFollower =>
-  new ExecutionFollower({
+const executionFollower = (core: Core) =>
+  createExecutionFollower({
     tenant,
     feed: core.feed,
     commands: core.commands,
-    snapshots: postgresSnapshots(core.database, WAIT_BOOK_VERSION),
+    snapshots: postgresSnapshots(core.database),
     acquireLease: lease(core, `executions:${tenant}`),
     clock: systemClock,
     logger: core.logger,

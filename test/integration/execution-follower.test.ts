@@ -15,10 +15,10 @@ import { systemClock, systemIds, systemRandom } from '../../src/platform/clock.t
 import { acquireLease, type Lease } from '../../src/platform/lease.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { createPool } from '../../src/platform/postgres.ts';
-import { postgresSnapshots, type SnapshotStore } from '../../src/processes/assigner/snapshots.ts';
 import { MAX_DEPTH } from '../../src/processes/executions/carry-out.ts';
-import { ExecutionFollower } from '../../src/processes/executions/execution-follower.ts';
+import { createExecutionFollower } from '../../src/processes/executions/execution-follower.ts';
 import { WAIT_BOOK_VERSION, type WaitBookSnapshot } from '../../src/processes/executions/wait-book.ts';
+import { type FoldSnapshots, postgresSnapshots } from '../../src/processes/fold-snapshots.ts';
 import { commandsOver } from '../support/fake-ports.ts';
 import { until } from '../support/fleet.ts';
 import { freshDatabase } from '../support/servers.ts';
@@ -50,10 +50,11 @@ afterEach(async () => {
   await database.drop();
 });
 
-type Snapshots = SnapshotStore<WaitBookSnapshot>;
+const fromPostgres = (): FoldSnapshots => postgresSnapshots(pool);
+const fromZero = (): FoldSnapshots => ({ load: async () => undefined, save: async () => {} });
 
-const fromPostgres = (): Snapshots => postgresSnapshots<WaitBookSnapshot>(pool, WAIT_BOOK_VERSION);
-const fromZero = (): Snapshots => ({ load: async () => undefined, save: async () => {} });
+const savedBook = () =>
+  fromPostgres().load<WaitBookSnapshot>(TENANT, { name: 'executions', version: WAIT_BOOK_VERSION });
 
 const noLease = async (): Promise<Lease> => ({
   name: 'none',
@@ -68,9 +69,9 @@ const theLease = () =>
   acquireLease(pool, { name: 'executions', holder: 'test', ttlMs: 1_000, clock: systemClock, logger });
 
 /** A follower as a process of its own would have it. Answers how to stop it. */
-const follow = (options: { snapshots?: Snapshots; acquireLease?: typeof theLease } = {}) => {
+const follow = (options: { snapshots?: FoldSnapshots; acquireLease?: typeof theLease } = {}) => {
   const stopping = new AbortController();
-  const follower = new ExecutionFollower({
+  const follower = createExecutionFollower({
     tenant: TENANT,
     feed,
     // A process of its own has caches of its own.
@@ -344,7 +345,7 @@ const doneOnce = async (ids: readonly string[]): Promise<void> => {
 };
 
 describe('followers that come and go', () => {
-  it.each<[string, (turn: number) => Snapshots]>([
+  it.each<[string, (turn: number) => FoldSnapshots]>([
     ['each from the snapshot that the one before left', () => fromPostgres()],
     ['each from the beginning of the log', () => fromZero()],
     ['by turns', (turn) => (turn % 2 === 0 ? fromPostgres() : fromZero())],
@@ -370,9 +371,9 @@ describe('followers that come and go', () => {
       const stop = follow();
       await systemPause(100);
       await stop();
-      return (await fromPostgres().load(TENANT, '#executions')) !== undefined || 'there is none';
+      return (await savedBook()) !== undefined || 'there is none';
     });
-    const snapshot = await fromPostgres().load(TENANT, '#executions');
+    const snapshot = await savedBook();
     expect(snapshot?.position).toBe(await store.head());
     expect(snapshot?.state.timers).toHaveLength(1);
   });

@@ -112,7 +112,7 @@ const unreliable = (
   },
 });
 
-/** One time of leadership over the pool's ledger, as `Reign` does it. */
+/** One time of leadership over the pool's ledger, as `PoolTerm` does it. */
 type Writer = {
   readonly writerId: string;
   ledger: PoolLedger;

@@ -1,0 +1,197 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { commandsOver, type FakeClock, fakeClock } from '../../../test/support/fake-ports.ts';
+import {
+  type CountedFeed,
+  countedFeed,
+  type MemorySnapshots,
+  memoryLease,
+  memorySnapshots,
+} from '../../../test/support/leading.ts';
+import { registerAgent } from '../../commands/agent/register-agent.ts';
+import type { Commands } from '../../commands/context.ts';
+import { agentStream } from '../../domain/ids.ts';
+import type { EventStore } from '../../eventstore/event-store.ts';
+import { LogFeed } from '../../eventstore/log-feed.ts';
+import { createMemoryEventStore } from '../../eventstore/memory-event-store.ts';
+import { systemClock } from '../../platform/clock.ts';
+import { createLogger } from '../../platform/logger.ts';
+import { createHealthMonitor } from './health-monitor.ts';
+
+const TENANT = 'default';
+const CALLER = { tenant: TENANT, actor: 'test' };
+const INTERVAL_MS = 10_000;
+const logger = createLogger('silent');
+const within = { timeout: 10_000, interval: 1 };
+
+let clock: FakeClock;
+let store: EventStore;
+let feed: LogFeed;
+let counted: CountedFeed;
+let snapshots: MemorySnapshots;
+let lease: ReturnType<typeof memoryLease>;
+let commands: Commands;
+let beats: Map<string, number>;
+/** Redis cannot be reached. */
+let unreachable: boolean;
+const running = new Set<() => Promise<void>>();
+
+beforeEach(async () => {
+  clock = fakeClock();
+  store = createMemoryEventStore({ clock });
+  feed = await LogFeed.start({ store, clock: systemClock, logger });
+  counted = countedFeed(feed);
+  snapshots = memorySnapshots();
+  lease = memoryLease();
+  commands = commandsOver(store, { clock });
+  beats = new Map();
+  unreachable = false;
+});
+
+afterEach(async () => {
+  await Promise.all([...running].map((stop) => stop()));
+  await feed.stop();
+});
+
+const heartbeats = {
+  beat: async () => {},
+  last: async () => {
+    if (unreachable) throw new Error('Redis is unreachable');
+    return new Map(beats);
+  },
+  forget: async (_: string, agentId: string) => {
+    beats.delete(agentId);
+  },
+};
+
+const monitor = async () => {
+  const stopping = new AbortController();
+  const leader = createHealthMonitor({
+    tenant: TENANT,
+    feed: counted,
+    commands,
+    heartbeats,
+    snapshots,
+    acquireLease: () => lease.acquire(),
+    clock,
+    logger,
+  });
+  const ended = leader.run(stopping.signal);
+  const stop = async () => {
+    running.delete(stop);
+    stopping.abort();
+    await ended;
+  };
+  running.add(stop);
+  await vi.waitFor(() => expect(leader.status().leading).toBe(true), within);
+  return stop;
+};
+
+const register = async (agentId: string): Promise<void> => {
+  const capabilities = [{ name: 'work', version: '1.0.0' }];
+  await registerAgent(commands, CALLER, { agentId, capabilities, heartbeatIntervalMs: INTERVAL_MS });
+};
+const beat = (agentId: string): void => {
+  beats.set(agentId, clock.now());
+};
+
+/** Second by second, with the checks that fall due. */
+const pass = async (seconds: number, eachSecond: () => void = () => {}): Promise<void> => {
+  for (let second = 0; second < seconds; second += 1) {
+    eachSecond();
+    clock.advance(1_000);
+    for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+  }
+};
+
+const history = async (agentId: string): Promise<string[]> =>
+  (await store.readStream(agentStream(TENANT, agentId))).map(({ type, data }) =>
+    type === 'AgentHealthChanged' ? (data as { to: string }).to : type,
+  );
+
+describe('the health monitor', () => {
+  it('records each transition of a silent agent once, and takes it out at last', async () => {
+    await register('a');
+    await monitor();
+    await pass(120);
+    expect(await history('a')).toEqual(['AgentRegistered', 'degraded', 'unhealthy', 'AgentDeregistered']);
+  });
+
+  it('records nothing of an agent that sends its heartbeats', async () => {
+    await register('a');
+    await monitor();
+    await pass(120, () => beat('a'));
+    expect(await history('a')).toEqual(['AgentRegistered']);
+  });
+
+  it('records that heartbeats are back', async () => {
+    await register('a');
+    await monitor();
+    await pass(25);
+    await pass(2, () => beat('a'));
+    expect(await history('a')).toEqual(['AgentRegistered', 'degraded', 'healthy']);
+  });
+
+  it('takes a heartbeat that Redis lost for given', async () => {
+    await register('a');
+    await monitor();
+    await pass(30, () => beat('a'));
+    beats.clear();
+    await pass(15);
+    expect(await history('a')).toEqual(['AgentRegistered']);
+  });
+
+  it('takes trouble with Redis for a sign of life of every agent', async () => {
+    await register('a');
+    await monitor();
+    await pass(15);
+    unreachable = true;
+    await pass(60);
+    unreachable = false;
+    await pass(15);
+    expect(await history('a')).toEqual(['AgentRegistered']);
+    await pass(10);
+    expect(await history('a')).toEqual(['AgentRegistered', 'degraded']);
+  });
+});
+
+describe('a change of the leading health monitor', () => {
+  it('reads the log from the position of the snapshot on, and goes on watching', async () => {
+    for (const agentId of ['a', 'b', 'c']) await register(agentId);
+    const stop = await monitor();
+    await pass(1);
+    await stop();
+    const left = await store.head();
+    await register('d');
+    const before = counted.events();
+
+    await monitor();
+    expect(counted.readFrom).toEqual([undefined, left]);
+    expect(counted.events() - before).toBe(1);
+    await pass(25, () => beat('b'));
+    expect(await history('a')).toEqual(['AgentRegistered', 'degraded']);
+    expect(await history('b')).toEqual(['AgentRegistered']);
+    expect(await history('d')).toEqual(['AgentRegistered', 'degraded']);
+  });
+
+  it('counts as a sign of life of every agent', async () => {
+    await register('a');
+    const stop = await monitor();
+    await pass(15);
+    await stop();
+    clock.advance(3_600_000);
+    await monitor();
+    await pass(15);
+    expect(await history('a')).toEqual(['AgentRegistered']);
+  });
+
+  it('knows the health that the one before had recorded', async () => {
+    await register('a');
+    const stop = await monitor();
+    await pass(25);
+    await stop();
+    await monitor();
+    await pass(5);
+    expect(await history('a')).toEqual(['AgentRegistered', 'degraded', 'healthy']);
+  });
+});

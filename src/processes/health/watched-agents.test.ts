@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import type { AgentEvent, AgentProfile } from '../../domain/agent/events.ts';
+import { WatchedAgents } from './watched-agents.ts';
+
+const START_MS = Date.parse('2026-03-01T12:00:00.000Z');
+const at = (ms: number): string => new Date(START_MS + ms).toISOString();
+
+const profile = (heartbeatIntervalMs?: number): AgentProfile => ({
+  pool: 'default',
+  name: 'a',
+  capabilities: [{ name: 'work', version: '1.0.0' }],
+  transport: { kind: 'local' },
+  maxConcurrency: 1,
+  delivery: 'at_least_once',
+  labels: {},
+  ...(heartbeatIntervalMs === undefined ? {} : { heartbeatIntervalMs }),
+});
+const subject = { agentId: 'a', pool: 'default' };
+const registered = (ms = 0, intervalMs: number | null = 1_000): AgentEvent => ({
+  type: 'AgentRegistered',
+  data: { ...profile(intervalMs ?? undefined), agentId: 'a', registeredAt: at(ms) },
+});
+const reconfigured = (ms: number, intervalMs?: number): AgentEvent => ({
+  type: 'AgentReconfigured',
+  data: { ...profile(intervalMs), agentId: 'a', reconfiguredAt: at(ms) },
+});
+const unhealthy: AgentEvent = {
+  type: 'AgentHealthChanged',
+  data: { ...subject, from: 'healthy', to: 'unhealthy', reason: 'silent', changedAt: at(0) },
+};
+
+/** Every fold is also rebuilt from its snapshot, as JSON, after each event. */
+const foldOf = (...events: readonly AgentEvent[]): WatchedAgents => {
+  let restored = new WatchedAgents();
+  const live = new WatchedAgents();
+  for (const event of events) {
+    live.evolve(event);
+    restored.evolve(event);
+    restored = new WatchedAgents(JSON.parse(JSON.stringify(restored.snapshot())));
+  }
+  expect(restored.snapshot()).toEqual(live.snapshot());
+  return restored;
+};
+
+/** `ms` after the start, when the last heartbeat came at `seenMs` after it. */
+const verdict = (fold: WatchedAgents, ms: number, seenMs = Number.NEGATIVE_INFINITY) =>
+  fold.changeOf('a', START_MS + ms, START_MS + seenMs)?.verdict;
+
+describe('an agent that promised heartbeats', () => {
+  it('is watched from its registration on', () => expect(foldOf(registered()).agentIds).toEqual(['a']));
+
+  it.each([
+    [2_000, undefined],
+    [2_001, 'degraded'],
+    [3_001, 'unhealthy'],
+    [10_001, 'gone'],
+  ])('after %d ms of silence reads %s', (ms, expected) => expect(verdict(foldOf(registered()), ms)).toBe(expected));
+
+  it('is judged by its last heartbeat when that is newer than its registration', () => {
+    expect(verdict(foldOf(registered()), 10_001, 10_000)).toBeUndefined();
+    expect(verdict(foldOf(registered(10_000)), 10_001, 0)).toBeUndefined();
+  });
+
+  it('changes nothing while its recorded health is what its silence means', () =>
+    expect(verdict(foldOf(registered(), unhealthy), 4_000)).toBeUndefined());
+
+  it('is watched while it drains', () => {
+    const drained: AgentEvent = { type: 'AgentDrainStarted', data: { ...subject, startedAt: at(1) } };
+    expect(foldOf(registered(), drained).agentIds).toEqual(['a']);
+  });
+
+  it('is healthy again with its next heartbeat', () =>
+    expect(foldOf(registered(), unhealthy).changeOf('a', START_MS + 5_000, START_MS + 4_500)).toEqual({
+      agentId: 'a',
+      verdict: 'healthy',
+      silentMs: 500,
+    }));
+
+  it('starts healthy when it registers again', () =>
+    expect(verdict(foldOf(registered(), unhealthy, registered(9_000)), 9_500)).toBeUndefined());
+
+  it('keeps its health through a change of configuration, which is a sign of life', () => {
+    const fold = foldOf(registered(), unhealthy, reconfigured(9_000, 2_000));
+    expect(verdict(fold, 9_500)).toBe('healthy');
+    expect(verdict(fold, 9_000 + 6_001)).toBeUndefined();
+  });
+});
+
+describe('an agent that is not watched', () => {
+  it.each<[string, readonly AgentEvent[]]>([
+    ['promised no heartbeats', [registered(0, null)]],
+    ['no longer promises any', [registered(), reconfigured(1)]],
+    ['was deregistered', [registered(), { type: 'AgentDeregistered', data: { ...subject, deregisteredAt: at(1) } }]],
+    ['was never registered', [unhealthy]],
+  ])('because it %s is never judged', (_, events) => {
+    const fold = foldOf(...events);
+    expect(fold.agentIds).toEqual([]);
+    expect(verdict(fold, 1_000_000)).toBeUndefined();
+  });
+});

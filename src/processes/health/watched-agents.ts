@@ -1,0 +1,87 @@
+import type { AgentEvent, Health } from '../../domain/agent/events.ts';
+import { judgeSilence, type Verdict } from '../../domain/agent/health.ts';
+
+/** An agent that promised heartbeats. */
+export type WatchedAgent = {
+  readonly agentId: string;
+  readonly intervalMs: number;
+  /** As recorded in the log. */
+  readonly health: Health;
+  /** Its last registration or change of configuration, which is a sign of life, in milliseconds since the epoch. */
+  readonly registeredMs: number;
+};
+
+export type WatchedAgentsSnapshot = { readonly agents: readonly WatchedAgent[] };
+
+/** The silence of an agent means another health than the recorded one. */
+export type HealthChange = { readonly agentId: string; readonly verdict: Verdict; readonly silentMs: number };
+
+/** Raised with any change of what a snapshot holds or means. */
+export const WATCHED_AGENTS_VERSION = 1;
+
+/** The agents that send heartbeats, how often, and how well they are according to the log. */
+export class WatchedAgents {
+  readonly #agents = new Map<string, WatchedAgent>();
+
+  constructor(snapshot?: WatchedAgentsSnapshot) {
+    for (const agent of snapshot?.agents ?? []) this.#agents.set(agent.agentId, agent);
+  }
+
+  snapshot(): WatchedAgentsSnapshot {
+    return { agents: [...this.#agents.values()] };
+  }
+
+  get agentIds(): readonly string[] {
+    return [...this.#agents.keys()];
+  }
+
+  /** Silence is noticed by checking, and nothing in the log says when. */
+  nextDueMs(): undefined {
+    return undefined;
+  }
+
+  evolve(event: AgentEvent): void {
+    switch (event.type) {
+      case 'AgentRegistered':
+        this.#watch(event.data, 'healthy', event.data.registeredAt);
+        return;
+      case 'AgentReconfigured': {
+        const known = this.#agents.get(event.data.agentId);
+        this.#watch(event.data, known?.health ?? 'healthy', event.data.reconfiguredAt);
+        return;
+      }
+      case 'AgentHealthChanged': {
+        const known = this.#agents.get(event.data.agentId);
+        if (known) this.#agents.set(known.agentId, { ...known, health: event.data.to });
+        return;
+      }
+      case 'AgentDeregistered':
+        this.#agents.delete(event.data.agentId);
+        return;
+      case 'AgentDrainStarted':
+        return;
+    }
+  }
+
+  /**
+   * What the silence of an agent changes; undefined when it changes nothing, and for agents that are not watched.
+   *
+   * @param seenMs its last sign of life besides its registration, in milliseconds since the epoch
+   */
+  changeOf(agentId: string, nowMs: number, seenMs: number): HealthChange | undefined {
+    const agent = this.#agents.get(agentId);
+    if (!agent) return undefined;
+    const silentMs = nowMs - Math.max(agent.registeredMs, seenMs);
+    const verdict = judgeSilence(silentMs, agent.intervalMs);
+    return verdict === agent.health ? undefined : { agentId, verdict, silentMs };
+  }
+
+  #watch(
+    { agentId, heartbeatIntervalMs }: { readonly agentId: string; readonly heartbeatIntervalMs?: number | undefined },
+    health: Health,
+    at: string,
+  ): void {
+    if (heartbeatIntervalMs === undefined) this.#agents.delete(agentId);
+    else this.#agents.set(agentId, { agentId, intervalMs: heartbeatIntervalMs, health, registeredMs: Date.parse(at) });
+  }
+}

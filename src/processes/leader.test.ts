@@ -1,0 +1,377 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { commandsOver, type FakeClock, fakeClock } from '../../test/support/fake-ports.ts';
+import {
+  type CountedFeed,
+  countedFeed,
+  type MemorySnapshots,
+  memoryLease,
+  memorySnapshots,
+} from '../../test/support/leading.ts';
+import { registerAgent } from '../commands/agent/register-agent.ts';
+import type { Commands } from '../commands/context.ts';
+import type { AgentEvent } from '../domain/agent/events.ts';
+import type { EventStore } from '../eventstore/event-store.ts';
+import { LogFeed } from '../eventstore/log-feed.ts';
+import { createMemoryEventStore } from '../eventstore/memory-event-store.ts';
+import { systemClock } from '../platform/clock.ts';
+import { createLogger } from '../platform/logger.ts';
+import { type Acted, Fenced, type Fold, type FoldDefinition, Leader, type LeaderDeps, type Term } from './leader.ts';
+
+const TENANT = 'default';
+const CALLER = { tenant: TENANT, actor: 'test' };
+const logger = createLogger('silent');
+const within = { timeout: 10_000, interval: 1 };
+
+/** Remembers every agent that registered, and has a timer. */
+class Roll implements Fold {
+  readonly names: string[];
+  dueMs: number | undefined;
+
+  constructor(snapshot?: { readonly names: string[] }) {
+    this.names = [...(snapshot?.names ?? [])];
+  }
+  evolve(event: AgentEvent): void {
+    this.names.push(event.data.agentId);
+  }
+  snapshot() {
+    return { names: [...this.names] };
+  }
+  nextDueMs() {
+    return this.dueMs;
+  }
+}
+
+const rollOf = (version = 1): FoldDefinition<Roll> => ({
+  name: 'roll',
+  version,
+  start: (snapshot) => new Roll(snapshot),
+  wants: ({ stream }) => stream.startsWith('agent-'),
+});
+
+let clock: FakeClock;
+let store: EventStore;
+let feed: LogFeed;
+let counted: CountedFeed;
+let snapshots: MemorySnapshots;
+let lease: ReturnType<typeof memoryLease>;
+let commands: Commands;
+const running = new Set<() => Promise<void>>();
+
+beforeEach(async () => {
+  clock = fakeClock();
+  store = createMemoryEventStore({ clock: systemClock });
+  feed = await LogFeed.start({ store, clock: systemClock, logger });
+  counted = countedFeed(feed);
+  snapshots = memorySnapshots();
+  lease = memoryLease();
+  commands = commandsOver(store);
+});
+
+afterEach(async () => {
+  await Promise.all([...running].map((stop) => stop()));
+  await feed.stop();
+});
+
+const register = async (...agentIds: readonly string[]): Promise<void> => {
+  for (const agentId of agentIds)
+    await registerAgent(commands, CALLER, { agentId, capabilities: [{ name: 'work', version: '1.0.0' }] });
+};
+
+type Options = Partial<LeaderDeps> & { fold?: FoldDefinition<Roll>; onFenced?: () => void };
+
+/** What each act saw; `folds` has one fold per term. */
+const lead = (termOf: (roll: Roll, acts: string[][]) => Partial<Term> = () => ({}), options: Options = {}) => {
+  const stopping = new AbortController();
+  const acts: string[][] = [];
+  const folds: Roll[] = [];
+  const { fold = rollOf(), onFenced = () => {}, ...deps } = options;
+  const begin = (roll: Roll): Term => {
+    folds.push(roll);
+    const act = (): Acted => {
+      acts.push([...roll.names]);
+      return 'something';
+    };
+    return { act, ...termOf(roll, acts) };
+  };
+  const leader = new Leader(
+    { fold, begin, onFenced },
+    { tenant: TENANT, feed: counted, snapshots, acquireLease: () => lease.acquire(), clock, logger, ...deps },
+  );
+  const ended = leader.run(stopping.signal);
+  const stop = async () => {
+    running.delete(stop);
+    stopping.abort();
+    await ended;
+  };
+  running.add(stop);
+  return { leader, acts, folds, stop };
+};
+
+type Led = ReturnType<typeof lead>;
+
+const caughtUp = ({ leader }: Led): Promise<void> =>
+  vi.waitFor(() => expect(leader.status().leading).toBe(true), within);
+const someTurns = async (): Promise<void> => {
+  for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+};
+/** Time goes on in steps, so that what one timer starts can set the next. */
+const pass = async (ms: number, stepMs = 100): Promise<void> => {
+  for (let passed = 0; passed < ms; passed += stepMs) {
+    clock.advance(stepMs);
+    await someTurns();
+  }
+};
+
+describe('a leader', () => {
+  it('acts once it has caught up, and on every event after that', async () => {
+    await register('a', 'b');
+    const led = lead();
+    await vi.waitFor(() => expect(led.acts).toEqual([['a', 'b']]), within);
+    await register('c');
+    await vi.waitFor(() => expect(led.acts.at(-1)).toEqual(['a', 'b', 'c']), within);
+    expect(led.leader.status().position).toBe(await store.head());
+  });
+
+  it('acts only from the position that its term names', async () => {
+    await register('a');
+    const actsFrom = ((await store.head()) ?? 0n) + 1n;
+    const led = lead(() => ({ actsFrom }));
+    await vi.waitFor(() => expect(led.folds[0]?.names).toEqual(['a']), within);
+    await someTurns();
+    expect(led.leader.status().leading).toBe(false);
+    await register('b');
+    await vi.waitFor(() => expect(led.acts).toEqual([['a', 'b']]), within);
+  });
+
+  it('takes over before its first act', async () => {
+    const order: string[] = [];
+    const led = lead(() => ({
+      takeOver: async () => {
+        await nextTurn();
+        order.push('takeOver');
+      },
+      act: () => {
+        order.push('act');
+        return 'nothing';
+      },
+    }));
+    await caughtUp(led);
+    await vi.waitFor(() => expect(order.slice(0, 2)).toEqual(['takeOver', 'act']), within);
+  });
+
+  it('acts when a timer of its fold is due, and not before', async () => {
+    const led = lead((roll, acts) => ({
+      act: (nowMs) => {
+        if (roll.dueMs === undefined) roll.dueMs = nowMs + 1_000;
+        else if (nowMs >= roll.dueMs) {
+          acts.push(['due']);
+          roll.dueMs = nowMs + 1_000_000;
+        }
+        return 'nothing';
+      },
+    }));
+    await caughtUp(led);
+    await vi.waitFor(() => expect(led.folds[0]?.dueMs).toBeDefined(), within);
+    await pass(900);
+    expect(led.acts).toEqual([]);
+    await pass(100);
+    expect(led.acts).toEqual([['due']]);
+  });
+
+  it('keeps the distance between acts that did something, and takes in what comes meanwhile', async () => {
+    await register('a');
+    const led = lead(() => ({ actGapMs: 12 }));
+    await vi.waitFor(() => expect(led.acts).toEqual([['a']]), within);
+    await pass(12, 12);
+    const before = led.acts.length;
+    await register('b');
+    await vi.waitFor(() => expect(led.acts).toHaveLength(before + 1), within);
+    await register('c', 'd');
+    await someTurns();
+    expect(led.acts).toHaveLength(before + 1);
+    await pass(12, 12);
+    expect(led.acts.slice(before)).toEqual([
+      ['a', 'b'],
+      ['a', 'b', 'c', 'd'],
+    ]);
+  });
+
+  it('does not wait for an event when there is more to do', async () => {
+    let left = 3;
+    const led = lead((_, acts) => ({
+      act: () => {
+        acts.push([]);
+        left -= 1;
+        return left > 0 ? 'more' : 'nothing';
+      },
+    }));
+    await vi.waitFor(() => expect(led.acts).toHaveLength(3), within);
+  });
+
+  it('keeps from its fold what its term does not admit', async () => {
+    await register('a', 'b');
+    const led = lead(() => ({ admits: ({ data }) => (data as { agentId: string }).agentId !== 'a' }));
+    await vi.waitFor(() => expect(led.acts).toEqual([['b']]), within);
+  });
+
+  it('does its chores while it leads', async () => {
+    let done = 0;
+    const run = async (): Promise<void> => {
+      done += 1;
+    };
+    const led = lead(() => ({ chores: [{ everyMs: 100, run }] }));
+    await caughtUp(led);
+    await pass(300);
+    expect(done).toBe(3);
+    await led.stop();
+    await pass(300);
+    expect(done).toBe(3);
+  });
+});
+
+describe('a change of leader', () => {
+  it('reads the log from the position of the snapshot on', async () => {
+    await register('a', 'b', 'c');
+    const first = lead();
+    await caughtUp(first);
+    await first.stop();
+    const head = await store.head();
+    await register('d');
+    const before = counted.events();
+
+    const second = lead();
+    await vi.waitFor(() => expect(second.acts[0]).toEqual(['a', 'b', 'c', 'd']), within);
+    expect(counted.readFrom).toEqual([undefined, head]);
+    expect(counted.events() - before).toBe(1);
+  });
+
+  it('reads the whole log when the snapshot is of another version', async () => {
+    await register('a');
+    const first = lead();
+    await caughtUp(first);
+    await first.stop();
+    const second = lead(undefined, { fold: rollOf(2) });
+    await vi.waitFor(() => expect(second.acts[0]).toEqual(['a']), within);
+    expect(counted.readFrom).toEqual([undefined, undefined]);
+  });
+
+  it('reads the whole log when the snapshot cannot be loaded, and survives that it cannot be saved', async () => {
+    await register('a');
+    const gone = async (): Promise<never> => {
+      throw new Error('Postgres is unreachable');
+    };
+    const led = lead(undefined, { snapshots: { load: gone, save: gone } });
+    await vi.waitFor(() => expect(led.acts[0]).toEqual(['a']), within);
+    await led.stop();
+  });
+
+  it('waits until the one before has left', async () => {
+    const first = lead();
+    await caughtUp(first);
+    const second = lead();
+    await pass(2_000);
+    expect(second.folds).toHaveLength(0);
+    await first.stop();
+    await pass(500);
+    await caughtUp(second);
+  });
+
+  it('happens when the lease is lost: the one that lost it acts no more', async () => {
+    const first = lead();
+    await caughtUp(first);
+    lease.lose();
+    await vi.waitFor(() => expect(first.leader.status().leading).toBe(false), within);
+    const second = lead();
+    await caughtUp(second);
+    const acts = first.acts.length;
+    await register('a');
+    await vi.waitFor(() => expect(second.acts.at(-1)).toEqual(['a']), within);
+    expect(first.acts).toHaveLength(acts);
+  });
+});
+
+describe('a snapshot', () => {
+  it('is taken between two acts, never during one', async () => {
+    let finish = (): void => {};
+    const acting = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const led = lead((roll) => ({
+      act: async () => {
+        roll.names.push('not in the log yet');
+        await acting;
+        roll.names.splice(roll.names.indexOf('not in the log yet'), 1);
+        return 'nothing' as const;
+      },
+    }));
+    await register('a');
+    await caughtUp(led);
+    await pass(60_000, 10_000);
+    expect(snapshots.saved.size).toBe(0);
+    finish();
+    await vi.waitFor(() => expect(snapshots.saved.get('default/roll')?.state).toEqual({ names: ['a'] }), within);
+  });
+
+  it('is not taken after an act that failed: the next term starts from the log', async () => {
+    await register('a');
+    let failures = 1;
+    const led = lead((roll, acts) => ({
+      act: () => {
+        if (failures > 0) {
+          failures -= 1;
+          roll.names.push('not in the log');
+          throw new Error('the append failed');
+        }
+        acts.push([...roll.names]);
+        return 'nothing';
+      },
+    }));
+    await vi.waitFor(() => expect(failures).toBe(0), within);
+    await someTurns();
+    expect(snapshots.saved.size).toBe(0);
+    await pass(500);
+    await vi.waitFor(() => expect(led.acts).toEqual([['a']]), within);
+    expect(counted.readFrom).toEqual([undefined, undefined]);
+  });
+
+  it('is not taken again while nothing has changed', async () => {
+    await register('a');
+    let saves = 0;
+    const save: MemorySnapshots['save'] = async () => {
+      saves += 1;
+    };
+    const led = lead(undefined, { snapshots: { ...snapshots, save } });
+    await caughtUp(led);
+    await pass(90_000, 30_000);
+    await led.stop();
+    expect(saves).toBe(1);
+  });
+});
+
+describe('a leader that is fenced', () => {
+  it('reports it, and begins a new term', async () => {
+    let fences = 0;
+    let fenced = false;
+    const led = lead(
+      () => ({
+        admits: () => {
+          if (fenced) return true;
+          fenced = true;
+          throw new Fenced('another writer was elected');
+        },
+      }),
+      {
+        onFenced: () => {
+          fences += 1;
+        },
+      },
+    );
+    await caughtUp(led);
+    await register('a');
+    await vi.waitFor(() => expect(fences).toBe(1), within);
+    await pass(500);
+    await vi.waitFor(() => expect(led.acts.at(-1)).toEqual(['a']), within);
+    expect(led.folds).toHaveLength(2);
+  });
+});

@@ -1,0 +1,284 @@
+import { decodeEvent } from '../eventstore/codec.ts';
+import type { Position, StoredEvent } from '../eventstore/event-store.ts';
+import type { LogFeed } from '../eventstore/log-feed.ts';
+import { type Clock, sleep } from '../platform/clock.ts';
+import type { Lease } from '../platform/lease.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { FoldSnapshot, FoldSnapshots } from './fold-snapshots.ts';
+
+/** How often a process that does not lead asks for the lease, and the pause before it starts over after a failure. */
+const STAND_BY_MS = 500;
+const FEED_BATCH = 1_000;
+const SNAPSHOT_EVERY_MS = 30_000;
+
+/** What a process knows of the log: changed in place (docs/adr/0002), without clock, randomness or I/O. */
+export interface Fold {
+  evolve(event: never): void;
+  /** The whole state, as JSON. */
+  snapshot(): unknown;
+  /** When there is something to decide even if no event comes, in milliseconds since the epoch. */
+  nextDueMs(): number | undefined;
+}
+
+export type FoldDefinition<F extends Fold> = {
+  /** The snapshots' name; unique within the tenant. */
+  readonly name: string;
+  /** Raised with any change of what a snapshot holds or means. Older ones are then ignored, and the log is read instead. */
+  readonly version: number;
+  start(snapshot?: ReturnType<F['snapshot']>): F;
+  /** Other events are not even decoded. */
+  wants(event: StoredEvent): boolean;
+};
+
+/** What came of `act`. After `nothing` the next one need not keep its distance; after `more` it does not wait for an event. */
+export type Acted = 'nothing' | 'something' | 'more';
+
+/** Work that a leader repeats beside its decisions. One that throws ends the term. */
+export type Chore = { readonly everyMs: number; run(): Promise<void> };
+
+/** What a process does during one time of leadership. Made for each, so what it holds ends with it. */
+export interface Term {
+  /** Acts once the fold holds this position; when absent, once the feed has caught up with the log. */
+  readonly actsFrom?: Position;
+  /** Acts that did something are at least this far apart. */
+  readonly actGapMs?: number;
+  readonly chores?: readonly Chore[];
+  /** Sees each event before the fold does, and keeps it from the fold by `false`. Errors: throws `Fenced` to step down. */
+  admits?(event: StoredEvent): boolean;
+  /** Runs once, before the first act. */
+  takeOver?(): Promise<void>;
+  /** Decides, when an event came in or a timer of the fold is due. Errors: whatever makes the fold unusable; the leader starts over. */
+  act?(nowMs: number): Acted | Promise<Acted>;
+}
+
+export type Duty<F extends Fold> = {
+  readonly fold: FoldDefinition<F>;
+  /** Begins a term over a fold that has not caught up yet. A process with a fence of its own raises it here. */
+  begin(fold: F): Term | Promise<Term>;
+  onFenced?(): void;
+};
+
+export type LeaderDeps = {
+  readonly tenant: string;
+  readonly feed: Pick<LogFeed, 'read'>;
+  readonly snapshots: FoldSnapshots;
+  /**
+   * Undefined while another process holds the lease. It only saves work: for a moment two may lead, so what a leader records is either
+   * fenced by the store or the same when recorded twice.
+   */
+  readonly acquireLease: () => Promise<Lease | undefined>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+};
+
+/** Another leader took over, and the store says so: what this one holds in memory no longer counts. */
+export class Fenced extends Error {
+  override readonly name = 'Fenced';
+}
+
+/**
+ * Runs a process of which one leads per tenant (and pool): it stands by until it gets the lease, loads the last snapshot of its fold,
+ * catches up with the log, and only then acts. It starts over after any failure, because what it holds is only a fold of the log.
+ */
+export class Leader<F extends Fold> {
+  readonly #duty: Duty<F>;
+  readonly #deps: LeaderDeps;
+  #leadership: Leadership<F> | undefined;
+
+  constructor(duty: Duty<F>, deps: LeaderDeps) {
+    this.#duty = duty;
+    this.#deps = deps;
+  }
+
+  status(): { readonly leading: boolean; readonly position: Position | undefined } {
+    return { leading: this.#leadership?.caughtUp ?? false, position: this.#leadership?.position };
+  }
+
+  /** Runs until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const lease = await this.#deps.acquireLease();
+        if (lease) await this.#lead(AbortSignal.any([signal, lease.signal])).finally(() => lease.release());
+      } catch (error) {
+        this.#failed(error);
+      }
+      await sleep(this.#deps.clock, STAND_BY_MS, signal);
+    }
+  }
+
+  async #lead(signal: AbortSignal): Promise<void> {
+    const { fold: definition } = this.#duty;
+    const snapshot = await this.#loadSnapshot();
+    const fold = definition.start(snapshot?.state);
+    const term = await this.#duty.begin(fold);
+    this.#leadership = new Leadership({ ...this.#deps, definition, fold, term, position: snapshot?.position });
+    try {
+      await this.#leadership.run(signal);
+    } finally {
+      this.#leadership = undefined;
+    }
+  }
+
+  async #loadSnapshot(): Promise<FoldSnapshot<ReturnType<F['snapshot']>> | undefined> {
+    const { snapshots, tenant, logger } = this.#deps;
+    const { fold } = this.#duty;
+    try {
+      return await snapshots.load(tenant, fold);
+    } catch (error) {
+      logger.warn({ fold: fold.name, err: error }, 'no snapshot could be read; the log is read from its start');
+      return undefined;
+    }
+  }
+
+  #failed(error: unknown): void {
+    const { logger } = this.#deps;
+    const fold = this.#duty.fold.name;
+    if (error instanceof Fenced) {
+      this.#duty.onFenced?.();
+      logger.warn({ fold, reason: error.message }, 'another leader took over; standing by');
+    } else logger.error({ fold, err: error }, 'the leader failed and starts over');
+  }
+}
+
+type LeadershipOptions<F extends Fold> = LeaderDeps & {
+  readonly definition: FoldDefinition<F>;
+  readonly fold: F;
+  readonly term: Term;
+  /** Of the snapshot that the fold started from. */
+  readonly position: Position | undefined;
+};
+
+/** The loops of one time of leadership. */
+class Leadership<F extends Fold> {
+  readonly #options: LeadershipOptions<F>;
+  position: Position | undefined;
+  caughtUp = false;
+  #savedPosition: Position | undefined;
+  #saving: Promise<void> = Promise.resolve();
+  #snapshotDue = false;
+  #lastActedAt = Number.NEGATIVE_INFINITY;
+  #dirty = false;
+  #wake: () => void = () => {};
+
+  constructor(options: LeadershipOptions<F>) {
+    this.#options = options;
+    this.position = options.position;
+    this.#savedPosition = options.position;
+  }
+
+  /** Until `signal` aborts. Errors: throws what made the fold unusable. */
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = new AbortController();
+    const ended = AbortSignal.any([signal, stop.signal]);
+    ended.addEventListener('abort', () => this.#wakeUp(), { once: true });
+    const chores = (this.#options.term.chores ?? []).map((chore) => this.#repeat(chore, ended));
+    const loops = [this.#follow(ended), this.#decide(ended), this.#askForSnapshots(ended), ...chores];
+    await Promise.race(loops).catch(() => {}); // the reason is thrown below
+    stop.abort();
+    const failure = (await Promise.allSettled(loops)).find((outcome) => outcome.status === 'rejected');
+    this.caughtUp = false;
+    if (failure) throw failure.reason;
+    await this.#saveSnapshot();
+  }
+
+  async #follow(ended: AbortSignal): Promise<void> {
+    const { feed, term } = this.#options;
+    const after = this.position === undefined ? {} : { after: this.position };
+    for await (const batch of feed.read({ ...after, maxBatch: FEED_BATCH, signal: ended })) {
+      for (const event of batch.events) this.#apply(event);
+      this.position = batch.position;
+      if (!this.caughtUp && (term.actsFrom === undefined ? batch.caughtUp : batch.position >= term.actsFrom)) {
+        await term.takeOver?.();
+        this.caughtUp = true;
+      }
+      this.#wakeUp();
+    }
+  }
+
+  #apply(event: StoredEvent): void {
+    const { definition, fold, term } = this.#options;
+    if (!definition.wants(event) || term.admits?.(event) === false) return;
+    const decoded = decodeEvent(event);
+    // `wants` lets only events of the fold's own union through.
+    if (decoded) fold.evolve(decoded as never);
+  }
+
+  async #decide(ended: AbortSignal): Promise<void> {
+    const { clock, term } = this.#options;
+    while (!ended.aborted) {
+      await this.#work();
+      const earlyMs = this.#lastActedAt + (term.actGapMs ?? 0) - clock.monotonic();
+      if (earlyMs > 0) await sleep(clock, earlyMs, ended);
+      this.#dirty = false;
+      if (this.caughtUp && !ended.aborted) await this.#act();
+      if (this.#snapshotDue) {
+        // Only here, between two acts, does the fold hold nothing that the log does not.
+        this.#snapshotDue = false;
+        void this.#saveSnapshot();
+      }
+    }
+  }
+
+  async #act(): Promise<void> {
+    const { clock, term } = this.#options;
+    const startedAt = clock.monotonic();
+    const acted = (await term.act?.(clock.now())) ?? 'nothing';
+    if (acted !== 'nothing') this.#lastActedAt = startedAt;
+    this.#dirty ||= acted === 'more';
+  }
+
+  /** Resolves when there may be something to decide: an event came in, or a timer is due. */
+  #work(): Promise<void> {
+    if (this.#dirty) return Promise.resolve();
+    const { clock, fold } = this.#options;
+    const dueMs = this.caughtUp ? fold.nextDueMs() : undefined;
+    return new Promise((resolve) => {
+      const cancel = dueMs === undefined ? undefined : clock.schedule(Math.max(0, dueMs - clock.now()), resolve);
+      this.#wake = () => {
+        cancel?.();
+        resolve();
+      };
+    });
+  }
+
+  #wakeUp(): void {
+    this.#dirty = true;
+    this.#wake();
+  }
+
+  async #repeat({ everyMs, run }: Chore, ended: AbortSignal): Promise<void> {
+    while (!ended.aborted) {
+      await sleep(this.#options.clock, everyMs, ended);
+      if (this.caughtUp && !ended.aborted) await run();
+    }
+  }
+
+  async #askForSnapshots(ended: AbortSignal): Promise<void> {
+    while (!ended.aborted) {
+      await sleep(this.#options.clock, SNAPSHOT_EVERY_MS, ended);
+      this.#snapshotDue = true;
+      this.#wakeUp();
+    }
+  }
+
+  /** The state is taken at once; saves follow each other, so that an older one never replaces a newer. */
+  #saveSnapshot(): Promise<void> {
+    const { position } = this;
+    if (position === undefined || position === this.#savedPosition) return this.#saving;
+    this.#savedPosition = position;
+    const snapshot = { position, state: this.#options.fold.snapshot() };
+    this.#saving = this.#saving.then(() => this.#save(snapshot));
+    return this.#saving;
+  }
+
+  async #save(snapshot: FoldSnapshot<unknown>): Promise<void> {
+    const { snapshots, tenant, definition, logger } = this.#options;
+    try {
+      await snapshots.save(tenant, definition, snapshot);
+    } catch (error) {
+      this.#savedPosition = undefined;
+      logger.warn({ fold: definition.name, err: error }, 'the snapshot could not be saved');
+    }
+  }
+}

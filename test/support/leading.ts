@@ -1,0 +1,81 @@
+import type { Position } from '../../src/eventstore/event-store.ts';
+import type { LogFeed, ReadFeed } from '../../src/eventstore/log-feed.ts';
+import type { Lease } from '../../src/platform/lease.ts';
+import type { FoldSnapshot, FoldSnapshots } from '../../src/processes/fold-snapshots.ts';
+
+export type MemorySnapshots = FoldSnapshots & {
+  readonly saved: Map<string, FoldSnapshot<unknown> & { readonly version: number }>;
+};
+
+/** Snapshots as Postgres keeps them: as JSON, one per fold. */
+export const memorySnapshots = (): MemorySnapshots => {
+  const saved: MemorySnapshots['saved'] = new Map();
+  return {
+    saved,
+    load: async <State>(tenant: string, { name, version }: { name: string; version: number }) => {
+      const found = saved.get(`${tenant}/${name}`);
+      if (found?.version !== version) return undefined;
+      return { position: found.position, state: JSON.parse(JSON.stringify(found.state)) as State };
+    },
+    save: async (tenant, { name, version }, snapshot) => {
+      saved.set(`${tenant}/${name}`, { ...snapshot, version });
+    },
+  };
+};
+
+export type MemoryLease = {
+  acquire(): Promise<Lease | undefined>;
+  /** Takes the lease from who holds it, as Postgres does with one that was not renewed. */
+  lose(): void;
+};
+
+/** A lease that one holder has at a time. */
+export const memoryLease = (): MemoryLease => {
+  let holder: AbortController | undefined;
+  return {
+    async acquire() {
+      if (holder) return undefined;
+      const mine = new AbortController();
+      holder = mine;
+      const leave = (): void => {
+        mine.abort();
+        if (holder === mine) holder = undefined;
+      };
+      return {
+        name: 'memory',
+        holder: 'test',
+        epoch: 1n,
+        signal: mine.signal,
+        confirm: async () => holder === mine,
+        release: async () => leave(),
+      };
+    },
+    lose() {
+      holder?.abort();
+      holder = undefined;
+    },
+  };
+};
+
+export type CountedFeed = Pick<LogFeed, 'read'> & {
+  /** The position of each reader's checkpoint; undefined for one that reads from the beginning. */
+  readonly readFrom: (Position | undefined)[];
+  /** Events handed out, to all readers. */
+  readonly events: () => number;
+};
+
+export const countedFeed = (feed: LogFeed): CountedFeed => {
+  const readFrom: (Position | undefined)[] = [];
+  let events = 0;
+  return {
+    readFrom,
+    events: () => events,
+    async *read(options: ReadFeed) {
+      readFrom.push(options.after);
+      for await (const batch of feed.read(options)) {
+        events += batch.events.length;
+        yield batch;
+      }
+    },
+  };
+};
