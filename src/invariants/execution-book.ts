@@ -5,7 +5,7 @@ import type { TaskEvent } from '../domain/task/events.ts';
 import type { Position, StoredEvent } from '../eventstore/event-store.ts';
 import {
   type ExecutionEntry,
-  type ExecutionPhase,
+  type ExecutionEntryStatus,
   endedWell,
   isUndo,
   newStep,
@@ -23,11 +23,13 @@ type EventType = ExecutionEvent['type'];
 
 const STEP_EVENTS = ['StepExpanded', 'StepWaiting', 'StepCompleted', 'StepFailed', 'StepSkipped'] as const;
 
-const row = (phase: ExecutionPhase, types: readonly EventType[]): Partial<Record<EventType, ExecutionPhase>> =>
-  Object.fromEntries(types.map((type) => [type, phase]));
+const row = (
+  status: ExecutionEntryStatus,
+  types: readonly EventType[],
+): Partial<Record<EventType, ExecutionEntryStatus>> => Object.fromEntries(types.map((type) => [type, status]));
 
 /** An execution's lifecycle (S4), from the requirements. What is paused is so beside it. */
-const NEXT: Readonly<Record<ExecutionPhase | 'none', Partial<Record<EventType, ExecutionPhase>>>> = {
+const NEXT: Readonly<Record<ExecutionEntryStatus | 'none', Partial<Record<EventType, ExecutionEntryStatus>>>> = {
   none: { ExecutionStarted: 'executing' },
   executing: {
     ...row('executing', [
@@ -69,9 +71,9 @@ const NEXT: Readonly<Record<ExecutionPhase | 'none', Partial<Record<EventType, E
 };
 
 const KNOWN: ReadonlySet<string> = new Set(Object.values(NEXT).flatMap((steps) => Object.keys(steps)));
-const FINAL: ReadonlySet<ExecutionPhase> = new Set(['completed', 'cancelled', 'compensated']);
+const FINAL: ReadonlySet<ExecutionEntryStatus> = new Set(['completed', 'cancelled', 'compensated']);
 /** Nothing more happens by itself. */
-const SETTLED: ReadonlySet<ExecutionPhase> = new Set([...FINAL, 'failed', 'compensation_failed']);
+const SETTLED: ReadonlySet<ExecutionEntryStatus> = new Set([...FINAL, 'failed', 'compensation_failed']);
 
 const SEEN_AS: Partial<Record<EventType, Sometimes>> = {
   ExecutionCompleted: 'execution completed',
@@ -120,12 +122,12 @@ export class ExecutionBook {
   /** L1: every execution has come to an end, or waits for a person at its desk. */
   checkSettled(): void {
     for (const execution of this.executions.values()) {
-      if (SETTLED.has(execution.phase)) continue;
+      if (SETTLED.has(execution.status)) continue;
       const open = [...execution.openTasks].join(', ');
       const waits = [...execution.steps].filter(([, { own }]) => own === 'waiting').map(([id]) => id);
       this.#violations.add(
         'L1',
-        `execution ${execution.executionId} did not end: it is ${execution.paused ? 'paused' : execution.phase}, open tasks: ${open || 'none'}, waiting steps: ${waits.join(', ') || 'none'}`,
+        `execution ${execution.executionId} did not end: it is ${execution.paused ? 'paused' : execution.status}, open tasks: ${open || 'none'}, waiting steps: ${waits.join(', ') || 'none'}`,
       );
     }
   }
@@ -134,8 +136,8 @@ export class ExecutionBook {
     return this.executions.get(keyOf(tenant, executionId));
   }
 
-  count(phase: ExecutionPhase): number {
-    return [...this.executions.values()].filter((execution) => execution.phase === phase).length;
+  count(status: ExecutionEntryStatus): number {
+    return [...this.executions.values()].filter((execution) => execution.status === status).length;
   }
 
   get #position(): Position {
@@ -153,12 +155,12 @@ export class ExecutionBook {
   #own(event: ExecutionEvent, { stream, metadata: { tenant } }: StoredEvent): void {
     const { executionId } = event.data;
     const execution = this.execution(tenant, executionId);
-    const from = execution?.phase ?? 'none';
+    const from = execution?.status ?? 'none';
     const expected = executionStream(tenant, executionId);
     if (stream !== expected) this.#wrong('S4', event.data, `${event.type} is in ${stream}`);
     const to = NEXT[from][event.type];
     if (to === undefined) {
-      const ended = execution !== undefined && FINAL.has(execution.phase);
+      const ended = execution !== undefined && FINAL.has(execution.status);
       const startsStep = event.type === 'StepWaiting' || event.type === 'StepExpanded';
       this.#wrong(
         ended ? 'S3' : startsStep && from !== 'none' ? 'S13' : 'S4',
@@ -186,7 +188,7 @@ export class ExecutionBook {
       executionId,
       parent,
       workflow,
-      phase: 'executing',
+      status: 'executing',
       paused: false,
       steps,
       units: new Map(),
@@ -211,8 +213,8 @@ export class ExecutionBook {
       this.#wrong('S8', child, `${parent.unit} of ${parent.executionId} does not wait for this sub-workflow`);
   }
 
-  #happened(execution: ExecutionEntry, event: ExecutionEvent, to: ExecutionPhase): void {
-    if (event.type !== 'ExecutionAborting') execution.phase = to;
+  #happened(execution: ExecutionEntry, event: ExecutionEvent, to: ExecutionEntryStatus): void {
+    if (event.type !== 'ExecutionAborting') execution.status = to;
     switch (event.type) {
       case 'ExecutionPaused':
         if (execution.paused) this.#wrong('S4', execution, 'it is paused twice');
@@ -240,7 +242,7 @@ export class ExecutionBook {
         return;
       case 'ExecutionAborting':
         this.#aborting(execution, event.data);
-        execution.phase = to;
+        execution.status = to;
         return;
       case 'CompensationStarted':
         this.#saga.started(execution, event.data);
@@ -355,7 +357,7 @@ export class ExecutionBook {
     event: Extract<ExecutionEvent, { type: 'StepCompleted' | 'StepFailed' }>,
   ): void {
     const child = this.execution(execution.tenant, childId ?? '');
-    const completed = child?.phase === 'completed';
+    const completed = child?.status === 'completed';
     if (event.type === 'StepFailed') {
       this.#saw('sub-workflow failed its step');
       if (completed)
@@ -367,7 +369,7 @@ export class ExecutionBook {
       this.#wrong(
         'S8',
         execution,
-        `${event.data.stepId} completed, but its sub-workflow is ${child?.phase ?? 'not there'}`,
+        `${event.data.stepId} completed, but its sub-workflow is ${child?.status ?? 'not there'}`,
       );
     else if (canonicalize(child.output) !== canonicalize(event.data.output))
       this.#wrong('S8', execution, `${event.data.stepId} gives something else than its sub-workflow ${childId} gave`);
@@ -386,9 +388,9 @@ export class ExecutionBook {
 
   #aborting(execution: ExecutionEntry, data: Of<'ExecutionAborting'>): void {
     const { reason, unit, compensate, strategy } = data;
-    if (execution.phase === 'failed' && reason !== 'cancelled')
+    if (execution.status === 'failed' && reason !== 'cancelled')
       this.#wrong('S4', execution, `it had failed, and aborts again because ${reason}`);
-    if (execution.phase === 'aborting' && !data.interrupt) this.#wrong('S4', execution, 'it aborts twice');
+    if (execution.status === 'aborting' && !data.interrupt) this.#wrong('S4', execution, 'it aborts twice');
     execution.abort = { reason, unit, compensate, strategy };
     if (reason !== 'step_failed') execution.paused = false;
     for (const step of execution.steps.values())
@@ -441,8 +443,8 @@ export class ExecutionBook {
       this.#wrong('S4', { executionId }, `${event.type} of ${task.taskId}, but it never started`);
       return;
     }
-    if (FINAL.has(execution.phase) && event.type !== 'TaskCompleted')
-      this.#wrong('S3', execution, `it was ${execution.phase}, but ${event.type} of task ${task.taskId} follows`);
+    if (FINAL.has(execution.status) && event.type !== 'TaskCompleted')
+      this.#wrong('S3', execution, `it was ${execution.status}, but ${event.type} of task ${task.taskId} follows`);
     switch (event.type) {
       case 'TaskSubmitted':
         this.#submitted(execution, task, event.data.unit ?? '');
@@ -453,7 +455,7 @@ export class ExecutionBook {
       default:
         this.#unitChanged(execution, task, event);
     }
-    if (task.phase === 'open' || task.phase === 'closing') execution.openTasks.add(task.taskId);
+    if (task.status === 'open' || task.status === 'closing') execution.openTasks.add(task.taskId);
     else execution.openTasks.delete(task.taskId);
   }
 
@@ -501,11 +503,11 @@ export class ExecutionBook {
     if (tried && isUndo(unit)) this.#saw('undo tried again');
     if (tried && !isUndo(unit) && execution.abort)
       this.#wrong('S13', execution, `${unit} is to be tried again while it aborts`);
-    if (!entry || entry.taskId !== task.taskId || task.phase === 'open' || task.phase === 'closing') {
+    if (!entry || entry.taskId !== task.taskId || task.status === 'open' || task.status === 'closing') {
       if (entry) entry.uncertain ||= task.uncertain;
       return;
     }
-    if (task.phase === 'parked') return;
+    if (task.status === 'parked') return;
     const late = entry.phase === 'indeterminate' && event.type === 'TaskCompleted';
     // What was settled stays so, whatever still comes of it.
     if (!isUndo(unit) && execution.undos) {
@@ -513,7 +515,7 @@ export class ExecutionBook {
       return;
     }
     if (isUndo(unit) && event.type === 'TaskCompleted') this.#saga.undone(execution, unit, late);
-    entry.phase = task.phase;
+    entry.phase = task.status;
     entry.uncertain ||= task.uncertain;
     // Steps that depend on it may have gone on meanwhile.
     if (!late) entry.endedAt = this.#position;

@@ -3,7 +3,7 @@ import type { Position } from '../eventstore/event-store.ts';
 import type { PinnedWorkflow } from './pinned-workflow.ts';
 
 /** `aborting`: from the abort until what is owed is settled. */
-export type ExecutionPhase =
+export type ExecutionEntryStatus =
   | 'executing'
   | 'aborting'
   | 'compensating'
@@ -55,7 +55,7 @@ export type ExecutionEntry = {
   readonly executionId: string;
   readonly parent: { readonly executionId: string; readonly unit: string } | undefined;
   workflow: PinnedWorkflow;
-  phase: ExecutionPhase;
+  status: ExecutionEntryStatus;
   paused: boolean;
   readonly steps: Map<string, StepEntry>;
   units: Map<string, UnitEntry>;

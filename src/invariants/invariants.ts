@@ -60,8 +60,8 @@ export type Report = {
 };
 
 const checkSettled = (book: TaskBook, violations: Violations): void => {
-  for (const { taskId, phase, attempt, holder } of book.tasks.values())
-    if (phase === 'open' || phase === 'closing')
+  for (const { taskId, status, attempt, holder } of book.tasks.values())
+    if (status === 'open' || status === 'closing')
       violations.add(
         'L1',
         `task ${taskId} did not end: attempt ${attempt} ${holder ? `is with ${holder.agentId}` : 'waits'}`,

@@ -63,7 +63,7 @@ export class SagaRules {
       if (other !== undo && this.#comesBefore(execution, other.unit, unit) && !this.#isOutOfTheWay(execution, other))
         this.#tell('S12', execution, `${unit} is undone before ${other.unit}`);
     undo.ended = 'no';
-    if (execution.phase === 'compensation_failed') execution.phase = 'compensating';
+    if (execution.status === 'compensation_failed') execution.status = 'compensating';
   }
 
   #isOutOfTheWay({ workflow }: ExecutionEntry, undo: UndoEntry): boolean {

@@ -12,10 +12,10 @@ type LifecycleType = TaskEvent['type'];
  * `closing`: its last attempt has failed for good; the dead letter, or for a task of an execution its failure, stands in the same append.
  * `failed`: the end of a task of an execution, unless that is retried.
  */
-export type Phase = 'open' | 'closing' | 'indeterminate' | 'parked' | 'failed' | 'completed' | 'cancelled';
+export type TaskEntryStatus = 'open' | 'closing' | 'indeterminate' | 'parked' | 'failed' | 'completed' | 'cancelled';
 
 /** The transition table (S4), written from the requirements and not from the product's reducer. */
-const NEXT: Readonly<Record<Phase | 'none', Partial<Record<LifecycleType, Phase>>>> = {
+const NEXT: Readonly<Record<TaskEntryStatus | 'none', Partial<Record<LifecycleType, TaskEntryStatus>>>> = {
   none: { TaskSubmitted: 'open' },
   open: {
     TaskAttemptStarted: 'open',
@@ -37,7 +37,7 @@ const NEXT: Readonly<Record<Phase | 'none', Partial<Record<LifecycleType, Phase>
 const LIFECYCLE: ReadonlySet<string> = new Set(Object.values(NEXT).flatMap((row) => Object.keys(row)));
 /** Events of an attempt that an agent holds: they name the agent that ran it. */
 const OUTCOMES: ReadonlySet<string> = new Set(['TaskCompleted', 'TaskAttemptFailed', 'TaskOutcomeUnknown']);
-const ENDED: ReadonlySet<Phase> = new Set(['completed', 'cancelled']);
+const ENDED: ReadonlySet<TaskEntryStatus> = new Set(['completed', 'cancelled']);
 
 export type TaskEntry = {
   readonly tenant: string;
@@ -45,7 +45,7 @@ export type TaskEntry = {
   readonly pool: string;
   /** The execution it belongs to, in whose stream it is. */
   readonly executionId: string | undefined;
-  phase: Phase;
+  status: TaskEntryStatus;
   /** An agent may have done the work of an attempt that did not complete. */
   uncertain: boolean;
   /** The attempt that runs or may run; of a task that does not run, its last. */
@@ -164,8 +164,8 @@ export class TaskBook {
     const { tenant } = stored.metadata;
     const { taskId } = event.data;
     const task = this.task(tenant, taskId);
-    const from = task?.phase ?? 'none';
-    if (ENDED.has(from as Phase)) {
+    const from = task?.status ?? 'none';
+    if (ENDED.has(from as TaskEntryStatus)) {
       this.#violations.add('S3', `task ${taskId} was ${from}, but ${event.type} follows`, position);
       return;
     }
@@ -198,7 +198,7 @@ export class TaskBook {
       taskId,
       pool,
       executionId,
-      phase: 'open',
+      status: 'open',
       uncertain: false,
       attempt: 1,
       failures: 0,
@@ -208,7 +208,7 @@ export class TaskBook {
     });
   }
 
-  #step(task: TaskEntry, event: TaskEvent, to: Phase, position: Position): void {
+  #step(task: TaskEntry, event: TaskEvent, to: TaskEntryStatus, position: Position): void {
     if ('attempt' in event.data) this.#checkAttempt(task, event.type, event.data, position);
     switch (event.type) {
       case 'TaskAttemptStarted':
@@ -223,11 +223,11 @@ export class TaskBook {
         task.failures += 1;
         task.uncertain ||= event.data.error.outcomeUnknown === true;
         this.#release(task);
-        if (event.data.retryAt === undefined) task.phase = 'closing';
+        if (event.data.retryAt === undefined) task.status = 'closing';
         else task.attempt = event.data.attempt + 1;
         return;
       case 'TaskDeadLettered':
-        if (task.phase === 'open' && event.data.reason !== 'deadline_passed')
+        if (task.status === 'open' && event.data.reason !== 'deadline_passed')
           this.#violations.add(
             'S4',
             `task ${task.taskId} is dead-lettered while attempt ${task.attempt} is open`,
@@ -239,7 +239,7 @@ export class TaskBook {
         task.attempt = event.data.nextAttempt;
         break;
       case 'TaskCompleted':
-        if (task.phase === 'indeterminate') this.counts.lateCompletions += 1;
+        if (task.status === 'indeterminate') this.counts.lateCompletions += 1;
         break;
       case 'TaskOutcomeUnknown':
         task.uncertain = true;
@@ -251,7 +251,7 @@ export class TaskBook {
       default:
     }
     this.#release(task);
-    task.phase = to;
+    task.status = to;
     this.#count(event.type);
   }
 
@@ -311,7 +311,7 @@ export class TaskBook {
     }
     if (task.pool !== pool) wrong(`in pool ${pool}, but the task is in ${task.pool}`);
     if (attempt > task.attempt) wrong(`while attempt ${task.attempt} is the current one`);
-    if (attempt !== task.attempt || task.phase !== 'open') {
+    if (attempt !== task.attempt || task.status !== 'open') {
       this.counts.voidAssignments += 1;
       return;
     }

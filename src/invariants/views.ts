@@ -39,30 +39,30 @@ export type TaskView = Sample & { readonly rows: Iterable<TaskViewRow> };
 export type ExecutionView = Sample & { readonly executions: Iterable<ExecutionViewRow> };
 export type View = TaskView | ExecutionView;
 
-const statusOf = ({ phase, holder }: TaskEntry): string => {
-  switch (phase) {
+const statusOf = ({ status, holder }: TaskEntry): string => {
+  switch (status) {
     case 'open':
       return holder ? 'assigned' : 'ready';
     case 'closing':
     case 'parked':
       return 'dead_lettered';
     default:
-      return phase;
+      return status;
   }
 };
 
-const statusOfExecution = ({ phase, paused, abort }: ExecutionEntry): string => {
-  if (paused && (phase === 'executing' || phase === 'aborting' || phase === 'compensating')) return 'paused';
-  if (phase === 'aborting') return abort?.compensate ? 'compensating' : 'executing';
-  return phase;
+const statusOfExecution = ({ status, paused, abort }: ExecutionEntry): string => {
+  if (paused && (status === 'executing' || status === 'aborting' || status === 'compensating')) return 'paused';
+  if (status === 'aborting') return abort?.compensate ? 'compensating' : 'executing';
+  return status;
 };
 
 const debtsOf = ({ undos }: ExecutionEntry): number =>
   [...(undos?.values() ?? [])].filter(({ ended }) => ended === 'no' || ended === 'parked').length;
 
 /** While it runs and once it is done, a task's attempt is beyond doubt; of a parked or cancelled one it is a matter of taste. */
-const attemptCounts = ({ phase }: TaskEntry): boolean =>
-  phase === 'open' || phase === 'completed' || phase === 'indeterminate';
+const attemptCounts = ({ status }: TaskEntry): boolean =>
+  status === 'open' || status === 'completed' || status === 'indeterminate';
 
 const keyOf = (tenant: string, id: string): string => `${tenant}/${id}`;
 

@@ -5,7 +5,7 @@ import type { Step } from '../workflow/compile.ts';
 import type { CompensationStrategy } from '../workflow/definition.ts';
 
 /** One undo and what must be undone before it. */
-export type PlannedUndo = { readonly unit: string; readonly after: readonly string[] };
+export type PlannedCompensation = { readonly unit: string; readonly after: readonly string[] };
 
 type Owed = { readonly key: string; readonly step: Step; readonly seq: number };
 
@@ -26,14 +26,15 @@ const owedUnits = (execution: Running): Owed[] => {
     }
     let item = 0;
     for (const unit of state.items.units) {
-      if (isOwed(unit)) owed.push({ key: unitKeyOf({ stepId: step.id, item, undoes: false }), step, seq: unit.seq });
+      if (isOwed(unit))
+        owed.push({ key: unitKeyOf({ stepId: step.id, item, compensates: false }), step, seq: unit.seq });
       item += 1;
     }
   }
   return owed.sort((a, b) => a.seq - b.seq);
 };
 
-const inSequence = (owed: readonly Owed[]): PlannedUndo[] =>
+const inSequence = (owed: readonly Owed[]): PlannedCompensation[] =>
   owed.map(({ key }, index) => ({ unit: key, after: index === 0 ? [] : [(owed[index - 1] as Owed).key] }));
 
 const isSelected = ({ step }: Owed, execution: Running): boolean => {
@@ -68,7 +69,7 @@ const MAX_AFTER = 128 * 1024;
  * A step is undone after all that used what it gave, also through steps that have nothing to undo. Where that takes too many words, one
  * by one: reverse order of completion keeps to it too.
  */
-const inDependencyOrder = (execution: Running, owed: readonly Owed[]): PlannedUndo[] => {
+const inDependencyOrder = (execution: Running, owed: readonly Owed[]): PlannedCompensation[] => {
   const { plan } = execution.compiled;
   const keys = new Map<number, string[]>();
   for (const { key, step } of owed) keys.set(step.index, [...(keys.get(step.index) ?? []), key]);
@@ -86,7 +87,7 @@ const inDependencyOrder = (execution: Running, owed: readonly Owed[]): PlannedUn
     nearest.set(index, found);
   }
   const reversed = [...owed].sort((a, b) => b.seq - a.seq);
-  const planned: PlannedUndo[] = [];
+  const planned: PlannedCompensation[] = [];
   let left = MAX_AFTER;
   for (const { key, step } of reversed) {
     const after = [...(nearest.get(step.index) ?? [])].flatMap((index) => keys.get(index) ?? []);
@@ -119,7 +120,7 @@ export const planCompensation = (
   execution: Running,
   strategy: CompensationStrategy,
   failed?: string,
-): readonly PlannedUndo[] => {
+): readonly PlannedCompensation[] => {
   if (execution.pivotPassed || pivotInDoubt(execution)) return [];
   const owed = owedUnits(execution);
   switch (strategy) {

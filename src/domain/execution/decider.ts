@@ -24,7 +24,7 @@ import {
   type UnitState,
 } from './state.ts';
 import { Turn } from './turn.ts';
-import { isCompensation, parseUnit, undoneBy } from './unit.ts';
+import { compensatedBy, isCompensation, parseUnit } from './unit.ts';
 
 export type ExecutionRejection =
   | { readonly reason: 'ExecutionAlreadyExists' }
@@ -100,7 +100,7 @@ const stepNamed = ({ compiled }: Running, id: string): Step | undefined => {
 };
 
 const unitStateOf = (execution: Running, key: string): UnitState | undefined => {
-  if (isCompensation(key)) return execution.compensation?.units.get(undoneBy(key))?.state;
+  if (isCompensation(key)) return execution.compensation?.units.get(compensatedBy(key))?.state;
   const unit = parseUnit(key);
   const step = unit && stepNamed(execution, unit.stepId);
   if (unit === undefined || step === undefined) return undefined;
@@ -125,9 +125,9 @@ export const taskOf = (execution: Execution, taskId: string) =>
 const afterTask = (turn: Turn, key: string, events: readonly TaskEvent[]): void => {
   if (!events.some(({ type }) => endsTask(type))) return;
   if (isCompensation(key)) {
-    const { state, status } = turn.state.compensation?.units.get(undoneBy(key)) ?? {};
+    const { state, status } = turn.state.compensation?.units.get(compensatedBy(key)) ?? {};
     if (state && status === 'open' && state.phase !== 'open' && state.phase !== 'completed')
-      park(turn, undoneBy(key), state.error ?? errorOf('UNDO_FAILED', 'the compensation ended without a result'));
+      park(turn, compensatedBy(key), state.error ?? errorOf('UNDO_FAILED', 'the compensation ended without a result'));
   } else {
     const step = stepNamed(turn.state, parseUnit(key)?.stepId ?? '');
     if (step) judgeStep(turn, step, key);

@@ -21,7 +21,7 @@ import {
   type UnitCompensation,
   type UnitState,
 } from './state.ts';
-import { isCompensation, parseUnit, undoneBy } from './unit.ts';
+import { compensatedBy, isCompensation, parseUnit } from './unit.ts';
 
 export type ExecutionStreamEvent = ExecutionEvent | TaskEvent;
 type Of<Type extends ExecutionEvent['type']> = Extract<ExecutionEvent, { type: Type }>['data'];
@@ -228,7 +228,7 @@ const changeCompensation = (
 };
 
 const evolveCompensationTask = (execution: Running, key: string, event: TaskEvent): Running =>
-  changeCompensation(execution, undoneBy(key), (before) => {
+  changeCompensation(execution, compensatedBy(key), (before) => {
     const state = unitAfter(before.state, event, execution.nextSeq);
     // What a person has skipped stays skipped when the compensation that was given up as lost answers after all.
     const follows = before.status !== 'skipped' && (state.phase === 'open' || state.phase === 'completed');

@@ -231,7 +231,7 @@ const startUnit = (turn: Turn, room: Room, step: Step, unit: UnitState, item?: n
     return;
   }
   room.take(input.value);
-  const key = unitKeyOf({ stepId: step.id, item, undoes: false });
+  const key = unitKeyOf({ stepId: step.id, item, compensates: false });
   turn.emit(taskSubmitted(turn.state, workOf(step, key, input.value), unit.generation + 1, turn.now));
 };
 

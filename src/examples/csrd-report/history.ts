@@ -1,4 +1,4 @@
-import { isCompensation, undoneBy } from '../../domain/execution/unit.ts';
+import { compensatedBy, isCompensation } from '../../domain/execution/unit.ts';
 import type { Json } from '../../domain/json.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';
@@ -44,12 +44,12 @@ export class Reader {
       case 'TaskCompleted': {
         const { taskId, agentId, durationMs, result } = event.data;
         const { unit, capability } = this.#task(taskId);
-        const work = { step: undoneBy(unit), agentId, capability, durationMs, result };
+        const work = { step: compensatedBy(unit), agentId, capability, durationMs, result };
         return { kind: isCompensation(unit) ? 'undone' : 'done', work };
       }
       case 'TaskAttemptFailed': {
         const { taskId, error, retryAt } = event.data;
-        return { kind: 'tried', step: undoneBy(this.#task(taskId).unit), error, again: retryAt !== undefined };
+        return { kind: 'tried', step: compensatedBy(this.#task(taskId).unit), error, again: retryAt !== undefined };
       }
       case 'ExecutionAborting':
         return { kind: 'failed', step: event.data.unit ?? event.data.reason, error: event.data.error };

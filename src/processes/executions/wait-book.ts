@@ -17,7 +17,7 @@ type Child = {
   readonly name: string;
   readonly version: string | undefined;
   readonly input: Json;
-  readonly phase: 'wanted' | 'running' | 'unwanted' | 'ended';
+  readonly state: 'wanted' | 'running' | 'unwanted' | 'ended';
   readonly outcome: ChildOutcome | undefined;
 };
 
@@ -32,7 +32,7 @@ export type DueWork =
 export type WaitBookSnapshot = { readonly timers: readonly Timer[]; readonly children: readonly Child[] };
 
 /** Raised with any change of what a snapshot holds or means. */
-export const WAIT_BOOK_VERSION = 1;
+export const WAIT_BOOK_VERSION = 2;
 
 const deadlineKey = (executionId: string): string => executionId;
 const waitKey = (executionId: string, step: string): string => `${executionId}/${step}`;
@@ -93,7 +93,7 @@ export class WaitBook {
         ? { kind: 'expire', executionId: timer.executionId }
         : { kind: 'wake', executionId: timer.executionId, step: timer.step };
     const child = this.#children.get(childOf(key));
-    switch (child?.phase) {
+    switch (child?.state) {
       case 'wanted':
         return { kind: 'startChild', child };
       case 'unwanted':
@@ -111,7 +111,7 @@ export class WaitBook {
       case 'ExecutionStarted': {
         const { deadlineAt } = event.data;
         if (deadlineAt !== undefined) this.#setTimer({ executionId, step: undefined, dueMs: Date.parse(deadlineAt) });
-        this.#changeChild(executionId, (child) => (child.phase === 'wanted' ? { ...child, phase: 'running' } : child));
+        this.#changeChild(executionId, (child) => (child.state === 'wanted' ? { ...child, state: 'running' } : child));
         return;
       }
       case 'StepWaiting':
@@ -126,7 +126,7 @@ export class WaitBook {
         this.#dropTimers(executionId);
         // A sub-workflow is waited for, and told that nobody wants it any more.
         for (const id of this.#childrenOf.get(executionId) ?? [])
-          this.#changeChild(id, (child) => (child.phase === 'ended' ? child : { ...child, phase: 'unwanted' }));
+          this.#changeChild(id, (child) => (child.state === 'ended' ? child : { ...child, state: 'unwanted' }));
         return;
       case 'ExecutionCompleted':
         this.#ended(executionId, { status: 'completed', output: event.data.output });
@@ -175,7 +175,7 @@ export class WaitBook {
     const known = this.#childrenOf.get(child.parentId);
     if (known) known.add(child.executionId);
     else this.#childrenOf.set(child.parentId, new Set([child.executionId]));
-    if (child.phase !== 'running') this.#due.set(childKey(child.executionId), 0, this.#seq++);
+    if (child.state !== 'running') this.#due.set(childKey(child.executionId), 0, this.#seq++);
     else this.#due.delete(childKey(child.executionId));
   }
 
@@ -203,7 +203,7 @@ export class WaitBook {
         name: child.name,
         version: child.version,
         input: child.input,
-        phase: 'wanted',
+        state: 'wanted',
         outcome: undefined,
       });
   }
@@ -218,7 +218,7 @@ export class WaitBook {
 
   #ended(executionId: string, outcome: ChildOutcome): void {
     this.#dropTimers(executionId);
-    this.#changeChild(executionId, (child) => ({ ...child, phase: 'ended', outcome }));
+    this.#changeChild(executionId, (child) => ({ ...child, state: 'ended', outcome }));
   }
 
   #migrated(executionId: string, mapping: Readonly<Record<string, string | null>>): void {

@@ -1,5 +1,5 @@
 import type { ExecutionEvent, TimeSpent } from '../../domain/execution/events.ts';
-import { isCompensation, undoneBy } from '../../domain/execution/unit.ts';
+import { compensatedBy, isCompensation } from '../../domain/execution/unit.ts';
 import { idIn } from '../../domain/ids.ts';
 import type { TaskEvent } from '../../domain/task/events.ts';
 import { instant, instantOrNull } from '../instant.ts';
@@ -179,7 +179,7 @@ const undoStarted = (fold: Fold, event: Handled<TaskOf<'TaskSubmitted'> | TaskOf
   const { tenant, position, data } = event;
   const { taskId, executionId, unit: key } = data;
   if (key === undefined || executionId === undefined || !isCompensation(key)) return;
-  const unit = undoneBy(key);
+  const unit = compensatedBy(key);
   changeExecution(fold, event, executionId, ({ phase, undos }) => {
     const { running, parked } = withoutUnit(undos ?? { running: {}, parked: [] }, unit);
     return {

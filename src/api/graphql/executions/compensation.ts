@@ -1,4 +1,4 @@
-import { type PlannedUndo, pivotInDoubt, planCompensation } from '../../../domain/compensation/plan.ts';
+import { type PlannedCompensation, pivotInDoubt, planCompensation } from '../../../domain/compensation/plan.ts';
 import type { Running } from '../../../domain/execution/state.ts';
 import { unitKeyOf } from '../../../domain/execution/unit.ts';
 import type { CompensationStrategy } from '../../../domain/workflow/definition.ts';
@@ -15,7 +15,7 @@ import { named, stepsOf } from './execution-steps.ts';
 /** What would be undone if the execution were aborted now. */
 export type CompensationPreview = {
   readonly strategy: CompensationStrategy;
-  readonly undos: readonly PlannedUndo[];
+  readonly undos: readonly PlannedCompensation[];
   readonly mayBeOwed: readonly string[];
   readonly message: string;
 };
@@ -26,11 +26,11 @@ const undecided = (execution: Running): string[] =>
     if (step.compensation === undefined || state.reused) return [];
     if (state.items === undefined) return state.phase === 'open' || state.waiting?.kind === 'workflow' ? [step.id] : [];
     return [...state.items.units].flatMap(({ phase }, item) =>
-      phase === 'open' ? [unitKeyOf({ stepId: step.id, item, undoes: false })] : [],
+      phase === 'open' ? [unitKeyOf({ stepId: step.id, item, compensates: false })] : [],
     );
   });
 
-const messageOf = (execution: Running, undos: readonly PlannedUndo[], open: readonly string[]): string => {
+const messageOf = (execution: Running, undos: readonly PlannedCompensation[], open: readonly string[]): string => {
   if (execution.compensation) return 'compensation has begun: see compensationDebts for what it comes to';
   if (execution.pivotPassed) return 'nothing: a pivot has completed, there is no way back';
   if (pivotInDoubt(execution)) return 'nothing: nobody knows whether the pivot took effect, so there is no way back';
@@ -84,7 +84,7 @@ export const addCompensationTypes = (
       }),
     }),
   });
-  const PlannedUndoType = builder.objectRef<PlannedUndo>('PlannedUndo').implement({
+  const PlannedUndoType = builder.objectRef<PlannedCompensation>('PlannedUndo').implement({
     fields: (t) => ({
       unit: t.exposeString('unit'),
       after: t.stringList({
