@@ -9,6 +9,12 @@ const ssr = { resolve };
 /** Random histories by the thousand: not part of the fast check. */
 const SEEDS = ['{src,packages/*/src}/**/*.property.test.ts'];
 
+/** They replace a module with `vi.mock`, which only works where nothing has loaded it yet. */
+const MOCKED = ['**/storage/segment-log.test.ts', '**/store/recovery-flush.test.ts'];
+
+/** One worker per core. The default leaves one core to Vitest itself, which is half of a machine with two. */
+const EVERY_CORE = '100%';
+
 export default defineConfig({
   test: {
     projects: [
@@ -19,7 +25,21 @@ export default defineConfig({
           name: 'unit',
           sequence: { groupOrder: 0 },
           include: ['{src,packages/*/src}/**/*.test.ts', 'test/{golden,support}/**/*.test.ts'],
-          exclude: SEEDS,
+          exclude: [...SEEDS, ...MOCKED],
+          // Unit tests change no global state, so the files share one set of loaded modules: half the CPU time.
+          isolate: false,
+          testTimeout: 30_000,
+          maxWorkers: EVERY_CORE,
+        },
+      },
+      {
+        ssr,
+        test: {
+          ...shared,
+          name: 'unit-mocked',
+          sequence: { groupOrder: 0 },
+          include: MOCKED,
+          maxWorkers: EVERY_CORE,
         },
       },
       {
@@ -29,6 +49,8 @@ export default defineConfig({
           name: 'seeds',
           sequence: { groupOrder: 0 },
           include: SEEDS,
+          testTimeout: 120_000,
+          maxWorkers: EVERY_CORE,
         },
       },
       {

@@ -1,7 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Queue } from 'bullmq';
-import { vi } from 'vitest';
 import { createMetrics } from '../../src/api/operations/metrics.ts';
 import { type ApiDependencies, createApi } from '../../src/api/server.ts';
 import type { StoredEvent } from '../../src/eventstore/event-store.ts';
@@ -10,9 +9,6 @@ import { createMemoryEventStore } from '../../src/eventstore/memory-event-store.
 import { systemClock } from '../../src/platform/clock.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { commandsOver } from './fake-ports.ts';
-
-// These tests talk over sockets, beside others that take all the machine's time.
-vi.setConfig({ testTimeout: 30_000 });
 
 export type GraphQLAnswer = {
   readonly status: number;
