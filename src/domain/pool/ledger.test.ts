@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { AgentEvent, AgentProfile, Health } from '../agent/events.ts';
 import type { AttemptError, TaskEvent } from '../task/events.ts';
 import type { Assignment, PoolEvent, RoutingReason } from './events.ts';
-import { AGEING_STEP_MS, DISPATCH_GRACE_MS, type LedgerEvent, PoolLedger } from './ledger.ts';
+import { type LedgerEvent, PoolLedger } from './ledger.ts';
+import { AGEING_STEP_MS } from './ready-queue.ts';
+import { DISPATCH_GRACE_MS } from './route.ts';
 
 const START = Date.parse('2026-03-01T12:00:00.000Z');
 const iso = (ms: number): string => new Date(START + ms).toISOString();

@@ -4,7 +4,7 @@ import type { RoutingStrategy } from './strategy.ts';
 export const roundRobin: RoutingStrategy = {
   name: 'round_robin',
   version: 1,
-  rank(candidates, turn) {
+  rank({ candidates, turn }) {
     const ordered = [...candidates].sort((a, b) => (a.agentId < b.agentId ? -1 : 1));
     return ordered
       .map((candidate, index) => ({

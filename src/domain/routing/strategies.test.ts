@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { STRATEGY_NAMES, strategies } from './strategies.ts';
-import type { Candidate } from './strategy.ts';
+import type { Candidate, RoutedTask } from './strategy.ts';
 
 const candidate = (agentId: string, facts: Partial<Candidate> = {}): Candidate => ({
   agentId,
@@ -10,8 +10,16 @@ const candidate = (agentId: string, facts: Partial<Candidate> = {}): Candidate =
   errorRate: 0,
   ...facts,
 });
+const task: RoutedTask = {
+  taskId: 't',
+  attempt: 1,
+  capability: 'work',
+  versionRange: undefined,
+  priority: 3,
+  executionId: undefined,
+};
 const order = (name: keyof typeof strategies, candidates: readonly Candidate[], turn = 0): string[] =>
-  strategies[name].rank(candidates, turn).map((scored) => scored.candidate.agentId);
+  strategies[name].rank({ task, candidates, turn }).map((scored) => scored.candidate.agentId);
 
 describe('least_loaded', () => {
   it('prefers the agent that holds least', () =>
@@ -21,7 +29,7 @@ describe('least_loaded', () => {
 
   it('scores min(1, open/100) + half the error rate, at most 1', () => {
     const scoreOf = (facts: Partial<Candidate>): number | undefined =>
-      strategies.least_loaded.rank([candidate('a', facts)], 0)[0]?.score;
+      strategies.least_loaded.rank({ task, candidates: [candidate('a', facts)], turn: 0 })[0]?.score;
     expect(scoreOf({ open: 0, errorRate: 0 })).toBe(0);
     expect(scoreOf({ open: 20, errorRate: 0.4 })).toBeCloseTo(0.4);
     expect(scoreOf({ open: 500 })).toBe(1);
@@ -81,7 +89,7 @@ describe.each(STRATEGY_NAMES)('%s', (name) => {
   it('ranks every candidate once, best first, whatever order they come in', () =>
     fc.assert(
       fc.property(candidates, fc.nat(50), (agents, turn) => {
-        const ranked = strategies[name].rank(agents, turn);
+        const ranked = strategies[name].rank({ task, candidates: agents, turn });
         expect(ranked.map(({ score }) => score)).toEqual(ranked.map(({ score }) => score).sort((a, b) => a - b));
         expect(ranked.map(({ candidate: { agentId } }) => agentId).sort()).toEqual(
           agents.map(({ agentId }) => agentId).sort(),
@@ -92,7 +100,7 @@ describe.each(STRATEGY_NAMES)('%s', (name) => {
 
   it('leaves what it was given as it was', () => {
     const agents = [candidate('b'), candidate('a')];
-    strategies[name].rank(agents, 0);
+    strategies[name].rank({ task, candidates: agents, turn: 0 });
     expect(agents.map(({ agentId }) => agentId)).toEqual(['b', 'a']);
   });
 });

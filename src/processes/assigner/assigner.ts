@@ -1,7 +1,8 @@
 import type { Caller, Commands } from '../../commands/context.ts';
 import type { AttemptOffers } from '../../dispatch/queue.ts';
 import { agentStream, executionStream, poolStream, taskStream } from '../../domain/ids.ts';
-import { type DueTimer, PoolLedger, SNAPSHOT_VERSION } from '../../domain/pool/ledger.ts';
+import { PoolLedger, SNAPSHOT_VERSION } from '../../domain/pool/ledger.ts';
+import type { DueTimer } from '../../domain/pool/timers.ts';
 import type { EventStore, Position, StoredEvent } from '../../eventstore/event-store.ts';
 import type { Ids } from '../../platform/clock.ts';
 import {

@@ -3,7 +3,7 @@ import { expireTask, failAttempt, markOutcomeUnknown } from '../../commands/task
 import { releaseTask } from '../../commands/task/release-task.ts';
 import { taskOf } from '../../domain/execution/decider.ts';
 import { executionStream, taskStream } from '../../domain/ids.ts';
-import type { DueTimer } from '../../domain/pool/ledger.ts';
+import type { DueTimer } from '../../domain/pool/timers.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
 
 const TIMED_OUT: AttemptError = {

@@ -3,10 +3,10 @@ import { commandsOver } from '../../../../test/support/fake-ports.ts';
 import { workingFor } from '../../../../test/support/saga.ts';
 import { pauseExecution } from '../../../commands/execution/pause-execution.ts';
 import type { Running } from '../../../domain/execution/state.ts';
+import type { Waiting } from '../../../domain/routing/why-waiting.ts';
 import { createMemoryEventStore } from '../../../eventstore/memory-event-store.ts';
 import { systemClock } from '../../../platform/clock.ts';
 import type { TaskRow } from '../../../projections/tasks/table.ts';
-import type { Waiting } from '../tasks/waiting.ts';
 import { currentPhaseOf, itemCountsOf, stepsOf } from './execution-steps.ts';
 import { whyNotRunning } from './why-not-running.ts';
 

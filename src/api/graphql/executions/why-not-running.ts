@@ -7,8 +7,8 @@ import {
   type UnitCompensation,
 } from '../../../domain/execution/state.ts';
 import { compensationOf } from '../../../domain/execution/unit.ts';
+import type { Waiting as TaskWaiting } from '../../../domain/routing/why-waiting.ts';
 import type { TaskRow } from '../../../projections/tasks/table.ts';
-import type { Waiting as TaskWaiting } from '../tasks/waiting.ts';
 import { named, type StepView, stepsOf, unitsOf } from './execution-steps.ts';
 
 export const NOT_RUNNING_REASONS = [

@@ -1,4 +1,5 @@
 import { Exclusion } from '../../../domain/pool/events.ts';
+import { explainWaiting, WAITING_REASONS, type Waiting } from '../../../domain/routing/why-waiting.ts';
 import { listAgents } from '../../../projections/agents/queries.ts';
 import type { AssignmentRow } from '../../../projections/assignments/table.ts';
 import { MAX_PAGE } from '../../../projections/page.ts';
@@ -6,7 +7,6 @@ import type { TaskRow } from '../../../projections/tasks/table.ts';
 import type { Builder } from '../kit/builder.ts';
 import type { ApiContext } from '../kit/context.ts';
 import { enumValues } from '../kit/enums.ts';
-import { explainWaiting, WAITING_REASONS, type Waiting } from './waiting.ts';
 
 type RoutingCandidate = AssignmentRow['reason']['candidates'][number];
 type ExcludedAgents = { readonly reason: Exclusion; readonly agents: number };
@@ -33,8 +33,13 @@ export const waitingOf = async ({ task }: TaskWhy, context: ApiContext): Promise
   const { reads, commands } = context;
   const agents = await ableAgents(context, task);
   const open = await reads.openTasks.loadMany(agents.map(({ agentId }) => agentId));
-  const openOf = new Map(agents.map(({ agentId }, index) => [agentId, Number(open[index])]));
-  return explainWaiting({ task, agents, open: (agentId) => openOf.get(agentId) ?? 0, nowMs: commands.clock.now() });
+  const states = agents.map((agent, index) => ({
+    ...agent,
+    draining: agent.status === 'draining',
+    open: Number(open[index]),
+  }));
+  const asked = { ...task, versionRange: task.versionRange ?? undefined, retryAt: task.retryAt ?? undefined };
+  return explainWaiting(asked, states, commands.clock.now());
 };
 
 const excludedOf = ({ reason }: AssignmentRow): ExcludedAgents[] =>

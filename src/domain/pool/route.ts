@@ -1,0 +1,61 @@
+import { AVAILABILITY, PREFERENCE, type Sorted, sortOut } from '../routing/eligibility.ts';
+import { strategies } from '../routing/strategies.ts';
+import type { RoutingStrategy, Scored } from '../routing/strategy.ts';
+import type { Assignment, RoutingReason } from './events.ts';
+import type { AgentEntry } from './roster.ts';
+import type { TaskEntry } from './task-entry.ts';
+
+/** Time beyond the task's own timeout that an assignment may wait in the queue before it is given up. */
+export const DISPATCH_GRACE_MS = 30_000;
+const SHOWN_CANDIDATES = 3;
+
+const strategyOf = ({ strategy }: TaskEntry): RoutingStrategy =>
+  (strategies as Record<string, RoutingStrategy>)[strategy] ?? strategies.least_loaded;
+
+/** Without the preferences when they would leave nobody. */
+const preferred = (free: readonly AgentEntry[], task: TaskEntry): Sorted<AgentEntry> => {
+  const all = { eligible: free, excluded: {} };
+  if (task.failedOn.length === 0) return all;
+  const sorted = sortOut(free, PREFERENCE, task);
+  return sorted.eligible.length > 0 ? sorted : all;
+};
+
+const shown = (ranked: readonly Scored[]): RoutingReason['candidates'] =>
+  ranked.slice(0, SHOWN_CANDIDATES).map(({ candidate, score }) => ({
+    agentId: candidate.agentId,
+    score: Math.round(score * 1e6) / 1e6,
+    open: candidate.open,
+  }));
+
+/**
+ * Chooses the agent for a ready task, with the reason; undefined when no agent is free.
+ *
+ * @param able the agents that can do the work, and how many cannot
+ * @param turn decisions made so far for the task's requirement
+ */
+export const route = (
+  task: TaskEntry,
+  able: Sorted<AgentEntry>,
+  turn: number,
+  nowMs: number,
+): Assignment | undefined => {
+  const free = sortOut(able.eligible, AVAILABILITY, task);
+  const { eligible: candidates, excluded } = preferred(free.eligible, task);
+  if (candidates.length === 0) return undefined;
+  const strategy = strategyOf(task);
+  const ranked = strategy.rank({ task, candidates, turn });
+  return {
+    taskId: task.taskId,
+    attempt: task.attempt,
+    agentId: (ranked[0] as Scored).candidate.agentId,
+    expiresAt: new Date(nowMs + task.timeoutMs + DISPATCH_GRACE_MS).toISOString(),
+    reason: {
+      strategy: strategy.name,
+      strategyVersion: strategy.version,
+      eligible: ranked.length,
+      candidates: shown(ranked),
+      excluded: { ...able.excluded, ...free.excluded, ...excluded },
+      waitedMs: Math.max(0, nowMs - task.readyMs),
+    },
+  };
+};

@@ -1,0 +1,53 @@
+import { isCompensation } from '../execution/unit.ts';
+import type { TaskState } from '../routing/eligibility.ts';
+
+/** An open task of a pool. */
+export type TaskEntry = TaskState & {
+  readonly taskId: string;
+  attempt: number;
+  readonly priority: number;
+  readonly strategy: string;
+  readonly timeoutMs: number;
+  readonly deadlineMs: number | undefined;
+  /** From when the current attempt may run; also where its ageing starts. */
+  readyMs: number;
+  /** Agent that holds the current attempt. */
+  agentId: string | undefined;
+  expiresMs: number;
+  failedOn: readonly string[];
+  /** The execution that the task belongs to. */
+  readonly executionId: string | undefined;
+  /** A compensation: goes on while its execution aborts. */
+  readonly undoes: boolean;
+  /** Its execution must be told whether an agent holds it; no agent gets it any more. */
+  releasing: boolean;
+  /** Order of arrival in the pool: decides between equal times, the same before and after a snapshot. */
+  readonly seq: number;
+};
+
+/** What a submission and a redrive say of a task. */
+type OpeningFacts = Pick<TaskEntry, 'taskId' | 'capability' | 'priority' | 'strategy' | 'timeoutMs'> & {
+  readonly versionRange?: string | undefined;
+  readonly deadlineAt?: string | undefined;
+  readonly executionId?: string | undefined;
+  readonly unit?: string | undefined;
+};
+
+export const openEntry = (facts: OpeningFacts, attempt: number, readyMs: number, seq: number): TaskEntry => ({
+  taskId: facts.taskId,
+  capability: facts.capability,
+  versionRange: facts.versionRange,
+  priority: facts.priority,
+  strategy: facts.strategy,
+  timeoutMs: facts.timeoutMs,
+  deadlineMs: facts.deadlineAt === undefined ? undefined : Date.parse(facts.deadlineAt),
+  attempt,
+  readyMs,
+  agentId: undefined,
+  expiresMs: 0,
+  failedOn: [],
+  executionId: facts.executionId,
+  undoes: facts.unit !== undefined && isCompensation(facts.unit),
+  releasing: false,
+  seq,
+});

@@ -1,0 +1,71 @@
+import { IndexedHeap } from '../structures/indexed-heap.ts';
+import type { TaskEntry } from './task-entry.ts';
+
+export type DueTimer =
+  | {
+      readonly kind: 'attemptExpired';
+      readonly taskId: string;
+      readonly attempt: number;
+      readonly agentId: string;
+      readonly executionId: string | undefined;
+    }
+  | { readonly kind: 'deadlinePassed'; readonly taskId: string; readonly assigned: boolean }
+  /** The task's execution aborts. */
+  | {
+      readonly kind: 'release';
+      readonly taskId: string;
+      readonly attempt: number;
+      readonly executionId: string;
+      readonly held: boolean;
+    };
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+const timerOf = (task: TaskEntry, nowMs: number): DueTimer => {
+  const { taskId, attempt, agentId, executionId, releasing } = task;
+  // An attempt that its agent holds for too long is given up in any case.
+  const expired = agentId !== undefined && task.expiresMs <= nowMs;
+  if (releasing && executionId !== undefined && !expired)
+    return { kind: 'release', taskId, attempt, executionId, held: agentId !== undefined };
+  if (task.deadlineMs !== undefined && task.deadlineMs <= nowMs)
+    return { kind: 'deadlinePassed', taskId, assigned: agentId !== undefined };
+  return { kind: 'attemptExpired', taskId, attempt, agentId: agentId as string, executionId };
+};
+
+/** When something must happen to a task although nobody reports anything: its attempt expires, its deadline passes, its execution aborts. */
+export class TaskTimers {
+  readonly #tasks: ReadonlyMap<string, TaskEntry>;
+  readonly #due = new IndexedHeap();
+
+  /** @param tasks holds every task that has a timer */
+  constructor(tasks: ReadonlyMap<string, TaskEntry>) {
+    this.#tasks = tasks;
+  }
+
+  /** Sets the task's timer by its fields. */
+  schedule(task: TaskEntry): void {
+    const expires = task.agentId === undefined ? NEVER : task.expiresMs;
+    const due = task.releasing ? 0 : Math.min(expires, task.deadlineMs ?? NEVER);
+    if (due === NEVER) this.#due.delete(task.taskId);
+    else this.#due.set(task.taskId, due, task.seq);
+  }
+
+  delete(taskId: string): void {
+    this.#due.delete(taskId);
+  }
+
+  nextDueMs(): number | undefined {
+    return this.#due.peek()?.key;
+  }
+
+  /** Timers that are due; each is put off by `holdMs`, for the case that it does not lead to an event. */
+  due(nowMs: number, holdMs: number): DueTimer[] {
+    const due: DueTimer[] = [];
+    for (let head = this.#due.peek(); head && head.key <= nowMs; head = this.#due.peek()) {
+      const task = this.#tasks.get(head.id) as TaskEntry;
+      due.push(timerOf(task, nowMs));
+      this.#due.set(task.taskId, nowMs + holdMs, task.seq);
+    }
+    return due;
+  }
+}

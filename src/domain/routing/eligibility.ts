@@ -1,0 +1,82 @@
+import semver from 'semver';
+import type { Capability, Health } from '../agent/events.ts';
+import type { Exclusion } from '../pool/events.ts';
+
+/** What a task asks of an agent. */
+export type Requirement = { readonly capability: string; readonly versionRange: string | undefined };
+
+/** What counts of a registered agent. */
+export type AgentState = {
+  readonly agentId: string;
+  readonly capabilities: readonly Capability[];
+  readonly draining: boolean;
+  readonly health: Health;
+  /** Attempts it holds now. */
+  readonly open: number;
+  readonly maxConcurrency: number;
+};
+
+/** What counts of a task besides its requirement. */
+export type TaskState = Requirement & { readonly failedOn: readonly string[] };
+
+/** One reason for which an agent does not get a task. */
+export type Rule<Asked> = {
+  readonly name: Exclusion;
+  readonly excludes: (agent: AgentState, task: Asked) => boolean;
+};
+
+const hasVersion = ({ name, version }: Capability, { capability, versionRange }: Requirement): boolean =>
+  name === capability && (versionRange === undefined || semver.satisfies(version, versionRange));
+
+/** Can the agent do such work at all? These change only with its registration. */
+export const ABILITY: readonly Rule<Requirement>[] = [
+  {
+    name: 'capability',
+    excludes: ({ capabilities }, { capability }) => !capabilities.some(({ name }) => name === capability),
+  },
+  {
+    name: 'version',
+    excludes: ({ capabilities }, required) => !capabilities.some((offered) => hasVersion(offered, required)),
+  },
+];
+
+/** Can it take more work now? */
+export const AVAILABILITY: readonly Rule<unknown>[] = [
+  { name: 'draining', excludes: ({ draining }) => draining },
+  { name: 'unhealthy', excludes: ({ health }) => health === 'unhealthy' },
+  { name: 'no_slot', excludes: ({ open, maxConcurrency }) => open >= maxConcurrency },
+];
+
+/** Would another be better? These do not hold when they would leave nobody. */
+export const PREFERENCE: readonly Rule<TaskState>[] = [
+  { name: 'failed_before', excludes: ({ agentId }, { failedOn }) => failedOn.includes(agentId) },
+];
+
+/** Every rule by which an agent is left out, in the order in which they are asked: the first that excludes an agent is the reason. */
+export const ELIGIBILITY = [...ABILITY, ...AVAILABILITY, ...PREFERENCE] as const;
+
+export type ExclusionCounts = Readonly<Partial<Record<Exclusion, number>>>;
+
+/** Agents that no rule excludes, and how many each rule excluded. */
+export type Sorted<Agent> = { readonly eligible: readonly Agent[]; readonly excluded: ExclusionCounts };
+
+/** A plain loop: this runs for every able agent in every decision. */
+const firstRule = <Asked>(rules: readonly Rule<Asked>[], agent: AgentState, task: Asked): Rule<Asked> | undefined => {
+  for (const rule of rules) if (rule.excludes(agent, task)) return rule;
+  return undefined;
+};
+
+export const sortOut = <Agent extends AgentState, Asked>(
+  agents: readonly Agent[],
+  rules: readonly Rule<Asked>[],
+  task: Asked,
+): Sorted<Agent> => {
+  const eligible: Agent[] = [];
+  const excluded: Partial<Record<Exclusion, number>> = {};
+  for (const agent of agents) {
+    const rule = firstRule(rules, agent, task);
+    if (rule) excluded[rule.name] = (excluded[rule.name] ?? 0) + 1;
+    else eligible.push(agent);
+  }
+  return { eligible, excluded };
+};

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import type { AgentState } from './eligibility.ts';
+import { explainWaiting, type WaitingTask } from './why-waiting.ts';
+
+const agent = (agentId: string, facts: Partial<AgentState> = {}): AgentState => ({
+  agentId,
+  capabilities: [{ name: 'echo', version: '1.4.0' }],
+  draining: false,
+  health: 'healthy',
+  open: 0,
+  maxConcurrency: 2,
+  ...facts,
+});
+
+const explain = (agents: readonly AgentState[], facts: Partial<WaitingTask> = {}) =>
+  explainWaiting(
+    {
+      capability: 'echo',
+      versionRange: undefined,
+      pool: 'default',
+      retryAt: undefined,
+      submittedAt: '2026-01-01T00:00:00.000Z',
+      attempt: 1,
+      ...facts,
+    },
+    agents,
+    Date.parse('2026-01-01T00:01:00Z'),
+  );
+
+describe('a task that no agent has', () => {
+  it('waits for its retry, whatever the agents do', () =>
+    expect(explain([agent('a')], { retryAt: '2026-01-01T00:02:00.000Z', attempt: 2 })).toMatchObject({
+      reason: 'retry_delay',
+      since: '2026-01-01T00:02:00.000Z',
+      free: 1,
+    }));
+
+  it.each([
+    ['no_agent_with_capability', [], {}],
+    ['no_agent_with_capability', [agent('a', { capabilities: [{ name: 'other', version: '1.4.0' }] })], {}],
+    ['no_agent_with_version', [agent('a')], { versionRange: '^2.0.0' }],
+    ['agents_draining', [agent('a', { draining: true })], {}],
+    ['agents_unhealthy', [agent('a', { health: 'unhealthy' }), agent('b', { draining: true })], {}],
+    ['agents_busy', [agent('a', { open: 2 }), agent('b', { health: 'unhealthy' })], {}],
+    ['next_in_turn', [agent('a', { open: 2 }), agent('b', { open: 1 })], { versionRange: '>=1.0.0' }],
+  ] as const)('waits because of %s', (reason, agents, task) => expect(explain(agents, task).reason).toBe(reason));
+
+  it('is explained with how many agents each obstacle holds back', () =>
+    expect(
+      explain(
+        [
+          agent('draining', { draining: true }),
+          agent('ill', { health: 'unhealthy' }),
+          agent('old', { capabilities: [{ name: 'echo', version: '0.9.0' }] }),
+          agent('full', { open: 2 }),
+          agent('degraded', { health: 'degraded', open: 2 }),
+        ],
+        { versionRange: '^1.0.0' },
+      ),
+    ).toMatchObject({ reason: 'agents_busy', able: 4, draining: 1, unhealthy: 1, busy: 2, free: 0 }));
+});

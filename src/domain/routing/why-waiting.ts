@@ -1,0 +1,66 @@
+import { ABILITY, type AgentState, AVAILABILITY, type Requirement, sortOut } from './eligibility.ts';
+
+export const WAITING_REASONS = [
+  'retry_delay',
+  'no_agent_with_capability',
+  'no_agent_with_version',
+  'agents_draining',
+  'agents_unhealthy',
+  'agents_busy',
+  'next_in_turn',
+] as const;
+export type WaitingReason = (typeof WAITING_REASONS)[number];
+
+/** Why a task has no agent now, and how many agents each obstacle holds back. */
+export type Waiting = {
+  readonly reason: WaitingReason;
+  /** ISO 8601 UTC. */
+  readonly since: string;
+  readonly message: string;
+  /** Registered agents of the pool with the capability, in a version that the task accepts. */
+  readonly able: number;
+  readonly draining: number;
+  readonly unhealthy: number;
+  readonly busy: number;
+  readonly free: number;
+};
+
+export type WaitingTask = Requirement & {
+  readonly pool: string;
+  readonly attempt: number;
+  readonly submittedAt: string;
+  /** When the attempt may run, if it waits for a retry delay. */
+  readonly retryAt: string | undefined;
+};
+
+const MESSAGES: Readonly<Record<WaitingReason, (task: WaitingTask) => string>> = {
+  retry_delay: ({ attempt, retryAt }) => `attempt ${attempt} waits for its retry delay until ${retryAt}`,
+  no_agent_with_capability: ({ pool, capability }) => `no agent registered in pool ${pool} offers ${capability}`,
+  no_agent_with_version: ({ pool, capability, versionRange }) =>
+    `no agent in pool ${pool} offers ${capability} in ${versionRange}`,
+  agents_draining: () => 'every able agent is draining',
+  agents_unhealthy: () => 'every able agent that takes work is unhealthy',
+  agents_busy: () => 'every able and healthy agent is at its limit',
+  next_in_turn: () => 'an agent is free: the task is assigned at the next decision of its pool',
+};
+
+/**
+ * Explains why a task that is ready has no agent, by the rules that routing follows.
+ *
+ * @param agents registered agents of the task's pool
+ */
+export const explainWaiting = (task: WaitingTask, agents: readonly AgentState[], nowMs: number): Waiting => {
+  const { eligible: able, excluded: unable } = sortOut(agents, ABILITY, task);
+  const { eligible: free, excluded } = sortOut(able, AVAILABILITY, task);
+  const { draining = 0, unhealthy = 0, no_slot: busy = 0 } = excluded;
+  const reason = (): WaitingReason => {
+    if (task.retryAt !== undefined && Date.parse(task.retryAt) > nowMs) return 'retry_delay';
+    if (able.length === 0) return (unable.version ?? 0) > 0 ? 'no_agent_with_version' : 'no_agent_with_capability';
+    if (draining === able.length) return 'agents_draining';
+    if (draining + unhealthy === able.length) return 'agents_unhealthy';
+    return free.length === 0 ? 'agents_busy' : 'next_in_turn';
+  };
+  const found = reason();
+  const counts = { able: able.length, draining, unhealthy, busy, free: free.length };
+  return { reason: found, since: task.retryAt ?? task.submittedAt, message: MESSAGES[found](task), ...counts };
+};
