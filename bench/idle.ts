@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Baton } from '#baton/baton.js';
 import { registerAgent } from '#baton/commands/agent/register-agent.js';
-import type { Baton } from '#baton/main.js';
 import { type Bench, Figures, openLoop } from './harness.ts';
 import { cpuUs, rssMb, sumOver, treeOf } from './processes.ts';
 import { withBaton } from './with-baton.ts';

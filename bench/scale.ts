@@ -1,4 +1,4 @@
-import type { Baton } from '#baton/main.js';
+import type { Baton } from '#baton/baton.js';
 import { type Bench, closedLoop, Figures, median, round } from './harness.ts';
 import { NOOP_AGENT } from './noop-agent.ts';
 import { cpuUs, sumOver, treeOf } from './processes.ts';

@@ -1,5 +1,5 @@
 /** A Baton server with one local no-op agent, for benchmarks whose client is another process. Prints one JSON line when ready. */
-import { startBaton } from '#baton/main.js';
+import { startBaton } from '#baton/baton.js';
 import { readConfig } from '#baton/platform/config.js';
 import { NOOP_AGENT } from './noop-agent.ts';
 

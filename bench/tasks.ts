@@ -1,9 +1,9 @@
 import { performance } from 'node:perf_hooks';
+import type { Baton } from '#baton/baton.js';
 import type { Client } from '#baton/cli/client.js';
 import { Tracker } from '#baton/cli/demo/tracker.js';
 import { registerAgent } from '#baton/commands/agent/register-agent.js';
 import { spawnCarbonAgent } from '#baton/examples/carbon/spawn-agent.js';
-import type { Baton } from '#baton/main.js';
 import { type Bench, closedLoop, Figures, openLoop } from './harness.ts';
 import { NOOP_AGENT } from './noop-agent.ts';
 import { withBaton, withServer } from './with-baton.ts';

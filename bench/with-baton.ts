@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { type Baton, startBaton } from '#baton/baton.js';
 import { Client } from '#baton/cli/client.js';
-import { type Baton, startBaton } from '#baton/main.js';
 import { readConfig } from '#baton/platform/config.js';
 
 const SERVER = fileURLToPath(new URL('./server.ts', import.meta.url));

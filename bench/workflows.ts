@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
+import type { Baton } from '#baton/baton.js';
 import { AgentFailure } from '#baton/dispatch/transports/local.js';
-import type { Baton } from '#baton/main.js';
 import { type Bench, closedLoop, Figures } from './harness.ts';
 import { withBaton } from './with-baton.ts';
 

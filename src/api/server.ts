@@ -10,7 +10,7 @@ import type { LogFeed } from '../eventstore/log-feed.ts';
 import type { Config } from '../platform/config.ts';
 import type { Logger } from '../platform/logger.ts';
 import { AgentDirectory } from './edge/agent-directory.ts';
-import { callerOf } from './edge/caller.ts';
+import { callersOf } from './edge/caller.ts';
 import { type HeartbeatSink, heartbeat } from './edge/heartbeat.ts';
 import { onlyOwnHosts, ownHosts } from './edge/host-guard.ts';
 import { noSuchPath, problems } from './edge/http-errors.ts';
@@ -33,6 +33,7 @@ import { Upgrades } from './ws/upgrades.ts';
 
 /** What the API is made of. It opens nothing and closes nothing of it. */
 export type ApiDependencies = {
+  readonly tenant: string;
   readonly config: Pick<Config, 'graphiql' | 'queuesWritable' | 'host' | 'publicUrl'>;
   readonly logger: Logger;
   /** Also brings clock and ids. */
@@ -106,6 +107,7 @@ const notToBeGuessed: RequestHandler = (_request, response, next) => {
 export const createApi = (deps: ApiDependencies): Api => {
   const { config, logger, commands, metrics } = deps;
   const { clock } = commands;
+  const callerOf = callersOf(deps.tenant);
   const directory = new AgentDirectory(commands.agents);
   const count = countEvents(metrics);
   const hub = new Hub({
@@ -129,7 +131,10 @@ export const createApi = (deps: ApiDependencies): Api => {
   const isOwnHost = ownHosts(config);
   const graphql = createGraphQL({ schema: createSchema(), explorable: config.graphiql, logger, contextOf });
   const upgrades = new Upgrades({
-    endpoints: [new GraphQLSockets({ graphql, clock, logger }), new ExecutionSockets({ ...deps, hub, clock })],
+    endpoints: [
+      new GraphQLSockets({ graphql, clock, logger }),
+      new ExecutionSockets({ ...deps, callerOf, hub, clock }),
+    ],
     isOwnHost,
     logger,
   });
@@ -146,7 +151,11 @@ export const createApi = (deps: ApiDependencies): Api => {
   app.set('query parser', 'simple');
   app.use(onlyOwnHosts(isOwnHost));
   // Without the headers of pages: there is one call per agent and interval.
-  app.post('/agents/:id/heartbeat', metrics.timed('heartbeat'), heartbeat({ directory, sink: deps.heartbeats, clock }));
+  app.post(
+    '/agents/:id/heartbeat',
+    metrics.timed('heartbeat'),
+    heartbeat({ callerOf, directory, sink: deps.heartbeats, clock }),
+  );
   app.get('/healthz', healthz);
   app.use(requestLog(commands, logger));
   app.use(GRAPHQL_PATH, metrics.timed('graphql'), getting(helmet(PAGE_HEADERS)), notToBeGuessed, graphql);
@@ -158,7 +167,7 @@ export const createApi = (deps: ApiDependencies): Api => {
   );
   app.use(DOCS_PATH, helmet(PAGE_HEADERS), docsPage());
   app.use(helmet(HEADERS));
-  app.use(REST_PATH, metrics.timed('rest'), restRouter({ commands, seen: () => hub.position }));
+  app.use(REST_PATH, metrics.timed('rest'), restRouter({ callerOf, commands, seen: () => hub.position }));
   app.get(DOCUMENT_PATH, apiDocument());
   app.get('/', landing);
   app.get('/readyz', readyz(deps.readiness, clock, logger));

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Commands } from '../commands/context.ts';
-import { DEFAULT_TENANT, isIn } from '../domain/ids.ts';
+import { isIn } from '../domain/ids.ts';
 import type { Position, StoredEvent } from '../eventstore/event-store.ts';
 import type { LogFeed } from '../eventstore/log-feed.ts';
 import { type Clock, sleep } from '../platform/clock.ts';
@@ -34,7 +34,7 @@ export type DispatcherOptions = {
   readonly a2a: AgentTransport;
   /** `dispatchConcurrency` holds for each queue that is served: one per pool, and one per local agent. */
   readonly config: Pick<Config, 'pools' | 'dispatchConcurrency'>;
-  readonly tenants?: readonly string[];
+  readonly tenants: readonly string[];
   readonly tuning?: WorkerTuning;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -81,7 +81,7 @@ class BullDispatcher implements Dispatcher {
   }
 
   start(): void {
-    const { config, handOver, localAgents, queueOptions, tenants = [DEFAULT_TENANT] } = this.#options;
+    const { config, handOver, localAgents, queueOptions, tenants } = this.#options;
     this.#redis = createRedis(queueOptions.redisUrl, queueOptions.logger, 'wait');
     // Before the first job, so that no closing of an attempt is missed between reading its state and calling its agent.
     this.#following = this.#follow(this.#stopping.signal);

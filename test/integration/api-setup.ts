@@ -44,6 +44,7 @@ export const startApiWithReadModels = async (options: { readonly queues?: () => 
     },
   });
   const api = createApi({
+    tenant: 'default',
     config: { graphiql: true, queuesWritable: false, host: '127.0.0.1', publicUrl: undefined },
     logger,
     commands,

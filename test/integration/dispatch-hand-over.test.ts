@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LocalHandOver } from '../../src/dispatch/local-hand-over.ts';
 import { systemClock } from '../../src/platform/clock.ts';
-import { DispatchTest } from './dispatch-setup.ts';
+import { DispatchTest, localAgent } from './dispatch-setup.ts';
 
 let test: DispatchTest;
 beforeEach(() => {
@@ -20,7 +20,7 @@ const handOverOf = ({ queues, localAgents, logger }: DispatchTest, concurrency =
 
 describe('an attempt handed over', () => {
   it('is called and recorded without a job in Redis', async () => {
-    test.localAgents.register('near', () => 'done');
+    test.localAgents.register(localAgent('near'), () => 'done');
     await test.registerLocal('near');
     const handOver = handOverOf(test);
     const dispatcher = await test.dispatcher({ handOver });
@@ -38,7 +38,7 @@ describe('an attempt handed over', () => {
       release = resolve;
     });
     let calls = 0;
-    test.localAgents.register('slow', async () => {
+    test.localAgents.register(localAgent('slow'), async () => {
       calls += 1;
       await released;
       return 'once';
@@ -60,7 +60,7 @@ describe('an attempt handed over', () => {
 
   it('is with another dispatcher after a shutdown, whether it was being worked on or waiting', async () => {
     let calls = 0;
-    test.localAgents.register('moved', async (input) => {
+    test.localAgents.register(localAgent('moved'), async (input) => {
       calls += 1;
       return calls === 1 ? new Promise<never>(() => {}) : input;
     });
@@ -82,7 +82,7 @@ describe('an attempt handed over', () => {
   });
 
   it('whose task cannot be read at first is delivered again', async () => {
-    test.localAgents.register('steady', () => 'read later');
+    test.localAgents.register(localAgent('steady'), () => 'read later');
     await test.registerLocal('steady');
     const taskId = await test.submit({});
     const load = test.commands.tasks.load.bind(test.commands.tasks);

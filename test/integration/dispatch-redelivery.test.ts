@@ -14,7 +14,7 @@ import { LogFeed } from '../../src/eventstore/log-feed.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { RUN_SOURCE } from '../support/run-source.ts';
-import { caller, DispatchTest } from './dispatch-setup.ts';
+import { caller, DispatchTest, localAgent } from './dispatch-setup.ts';
 
 let test: DispatchTest;
 beforeEach(() => {
@@ -24,7 +24,7 @@ afterEach(() => test.close());
 
 describe('a dispatcher that is killed', () => {
   it('loses its job to another one, which calls the agent again', async () => {
-    test.localAgents.register('survivor', (_, { attempt }) => `attempt ${attempt} again`);
+    test.localAgents.register(localAgent('survivor'), (_, { attempt }) => `attempt ${attempt} again`);
     await test.registerLocal('survivor');
     const taskId = await test.submit({});
     await test.queues.attempts.offer([test.job(taskId, 'survivor', 'local')]);
@@ -64,7 +64,7 @@ describe('Redis killed and started empty', () => {
       release = resolve;
     });
     let calls = 0;
-    test.localAgents.register('patient', async (input) => {
+    test.localAgents.register(localAgent('patient'), async (input) => {
       calls += 1;
       if (input === 'held') await released;
       return input;

@@ -32,6 +32,9 @@ export const commandsOn = (store: EventStore): Commands => {
   };
 };
 
+/** A function of the test's own process as an agent. */
+export const localAgent = (agentId: string) => ({ tenant: 'default', agentId });
+
 export type SubmitOptions = { readonly timeoutMs?: number; readonly maxAttempts?: number };
 
 /** A dispatcher over a log in memory and a real Redis, with the assigner's part played by the test. */
@@ -57,6 +60,7 @@ export class DispatchTest {
       localAgents: this.localAgents,
       a2a,
       config: { pools: ['default'], dispatchConcurrency: 20 },
+      tenants: ['default'],
       tuning: { lockDurationMs: 2_000, stalledIntervalMs: 500 },
       clock: systemClock,
       logger: this.logger,

@@ -4,7 +4,7 @@ import { cancelTask } from '../../src/commands/task/cancel-task.ts';
 import { completeAttempt, failAttempt } from '../../src/commands/task/close-attempt.ts';
 import type { EventStore } from '../../src/eventstore/event-store.ts';
 import { unavailable } from '../../src/platform/errors.ts';
-import { caller, commandsOn, DispatchTest } from './dispatch-setup.ts';
+import { caller, commandsOn, DispatchTest, localAgent } from './dispatch-setup.ts';
 
 let test: DispatchTest;
 beforeEach(() => {
@@ -23,7 +23,7 @@ const deferred = <T>() => {
 describe('a local agent', () => {
   it('is called once with its input and its result is recorded, with cost and duration', async () => {
     const seen: unknown[] = [];
-    test.localAgents.register('doubler', (input, call) => {
+    test.localAgents.register(localAgent('doubler'), (input, call) => {
       seen.push({ input, attempt: call.attempt, effectKey: call.effectKey });
       return { doubled: (input as { n: number }).n * 2 };
     });
@@ -39,7 +39,7 @@ describe('a local agent', () => {
   });
 
   it('fails with what it threw, and the retry policy decides', async () => {
-    test.localAgents.register('thrower', () => {
+    test.localAgents.register(localAgent('thrower'), () => {
       throw new Error('no\u0000 way');
     });
     await test.registerLocal('thrower');
@@ -64,7 +64,7 @@ describe('a local agent', () => {
     ['a function', () => ({ f: () => 1 }), 'AGENT_RESPONSE_INVALID'],
     ['300 KiB', () => 'x'.repeat(300_000), 'AGENT_RESPONSE_TOO_LARGE'],
   ])('that answers with %s fails by name before anything is recorded', async (_, answer, code) => {
-    test.localAgents.register('odd', answer as never);
+    test.localAgents.register(localAgent('odd'), answer as never);
     await test.registerLocal('odd');
     await test.dispatcher();
     const { event } = await test.run({}, 'odd', 'local');
@@ -73,7 +73,7 @@ describe('a local agent', () => {
 
   it('that never answers is given up at the time limit, and told', async () => {
     const aborted = deferred<string>();
-    test.localAgents.register('sleeper', (_, { signal }) => {
+    test.localAgents.register(localAgent('sleeper'), (_, { signal }) => {
       signal.addEventListener('abort', () => aborted.resolve((signal.reason as { reason: string }).reason));
       return new Promise(() => {});
     });
@@ -87,7 +87,7 @@ describe('a local agent', () => {
 
   it('reports progress: the first at once, the rest held back, the last checkpoint kept for the next attempt', async () => {
     const checkpoints: unknown[] = [];
-    test.localAgents.register('worker', (_, call) => {
+    test.localAgents.register(localAgent('worker'), (_, call) => {
       checkpoints.push(call.checkpoint);
       for (let percent = 10; percent <= 100; percent += 10)
         call.reportProgress({ percent, checkpoint: { done: percent } });
@@ -105,7 +105,7 @@ describe('a local agent', () => {
   });
 
   it('that was deregistered is not called and the attempt fails on our account', async () => {
-    test.localAgents.register('gone', () => 1);
+    test.localAgents.register(localAgent('gone'), () => 1);
     await test.registerLocal('gone');
     await test.dispatcher();
     await deregisterAgent(test.commands, caller, 'gone');
@@ -121,7 +121,7 @@ describe('delivery', () => {
   it('offered twice is one job', async () => {
     const release = deferred<void>();
     let calls = 0;
-    test.localAgents.register('slow', async () => {
+    test.localAgents.register(localAgent('slow'), async () => {
       calls += 1;
       await release.promise;
       return 'ok';
@@ -140,7 +140,7 @@ describe('delivery', () => {
   });
 
   it('of an attempt that is closed makes no call', async () => {
-    test.localAgents.register('idle', () => 'never');
+    test.localAgents.register(localAgent('idle'), () => 'never');
     await test.registerLocal('idle');
     const taskId = await test.submit({}, { maxAttempts: 3 });
     const error = { code: 'X', message: 'x', source: 'agent' as const, retryable: true };
@@ -154,7 +154,7 @@ describe('delivery', () => {
 
   it('is refused by the log when the attempt was closed meanwhile, and counted', async () => {
     const release = deferred<void>();
-    test.localAgents.register('zombie', async () => {
+    test.localAgents.register(localAgent('zombie'), async () => {
       await release.promise;
       return 'late';
     });
@@ -179,7 +179,7 @@ describe('delivery', () => {
   it('goes on after FLUSHALL: the call in hand completes, and a job offered anew does not repeat it', async () => {
     const release = deferred<void>();
     let calls = 0;
-    test.localAgents.register('flushed', async () => {
+    test.localAgents.register(localAgent('flushed'), async () => {
       calls += 1;
       await release.promise;
       return 'ok';
@@ -210,7 +210,7 @@ describe('delivery', () => {
 
   it('of a cancelled task is called off, and nothing more is recorded', async () => {
     const aborted = deferred<string>();
-    test.localAgents.register('cancelled', (_, { signal }) => {
+    test.localAgents.register(localAgent('cancelled'), (_, { signal }) => {
       signal.addEventListener('abort', () => aborted.resolve((signal.reason as { reason: string }).reason));
       return new Promise(() => {});
     });
@@ -227,7 +227,7 @@ describe('delivery', () => {
 
   it('is handed to another dispatcher at shutdown', async () => {
     let calls = 0;
-    test.localAgents.register('moved', async () => {
+    test.localAgents.register(localAgent('moved'), async () => {
       calls += 1;
       return calls === 1 ? new Promise<never>(() => {}) : 'second';
     });
@@ -245,7 +245,7 @@ describe('delivery', () => {
 
   it('waits at shutdown for what finishes within the grace', async () => {
     const release = deferred<void>();
-    test.localAgents.register('finishing', async () => {
+    test.localAgents.register(localAgent('finishing'), async () => {
       await release.promise;
       return 'finished';
     });
@@ -264,7 +264,7 @@ describe('delivery', () => {
 describe('an agent that must not be called twice', () => {
   it('has its start recorded before the call', async () => {
     let atCall: string[] = [];
-    test.localAgents.register('once', async (_, { taskId }) => {
+    test.localAgents.register(localAgent('once'), async (_, { taskId }) => {
       atCall = (await test.events(taskId)).map(({ type }) => type);
       return 'ok';
     });
@@ -277,7 +277,7 @@ describe('an agent that must not be called twice', () => {
 
   it('leaves an unknown outcome at the time limit, which its late answer settles', async () => {
     const release = deferred<void>();
-    test.localAgents.register('once', async () => {
+    test.localAgents.register(localAgent('once'), async () => {
       await release.promise;
       return 'late';
     });
@@ -298,7 +298,7 @@ describe('an agent that must not be called twice', () => {
 
   it('is not called by a second delivery', async () => {
     let calls = 0;
-    test.localAgents.register('once', async () => {
+    test.localAgents.register(localAgent('once'), async () => {
       calls += 1;
       return new Promise<never>(() => {});
     });
@@ -320,7 +320,7 @@ describe('an agent that must not be called twice', () => {
 describe('while the log is away', () => {
   it('a result is held and recorded when it is back, without a second call', async () => {
     let calls = 0;
-    test.localAgents.register('steady', () => {
+    test.localAgents.register(localAgent('steady'), () => {
       calls += 1;
       return 'kept';
     });
@@ -342,7 +342,7 @@ describe('while the log is away', () => {
   });
 
   it('a job whose task cannot be read is delivered again', async () => {
-    test.localAgents.register('steady', () => 'read later');
+    test.localAgents.register(localAgent('steady'), () => 'read later');
     await test.registerLocal('steady');
     const taskId = await test.submit({});
     let failures = 2;

@@ -42,6 +42,7 @@ export const startApi = async (given: Partial<ApiDependencies> = {}) => {
   const commands = commandsOver(store, { clock });
   const beats: unknown[][] = [];
   const api = createApi({
+    tenant: 'default',
     config: CONFIG,
     logger,
     commands,

@@ -4,7 +4,7 @@ import { parseInput } from '../../commands/context.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { notFound, unavailable } from '../../platform/errors.ts';
 import type { AgentDirectory } from './agent-directory.ts';
-import { callerOf } from './caller.ts';
+import type { CallerOf } from './caller.ts';
 import { hasBody, readJsonBody } from './json-body.ts';
 
 const Heartbeat = z.strictObject({
@@ -28,9 +28,16 @@ const signsOf = async (request: Request): Promise<Heartbeat | undefined> => {
   return parseInput(Heartbeat, body);
 };
 
+type HeartbeatOptions = {
+  readonly callerOf: CallerOf;
+  readonly directory: AgentDirectory;
+  readonly sink: HeartbeatSink;
+  readonly clock: Clock;
+};
+
 /** A sign of life of an agent: 204, or 404 for an agent that is not registered. */
 export const heartbeat =
-  ({ directory, sink, clock }: { directory: AgentDirectory; sink: HeartbeatSink; clock: Clock }): RequestHandler =>
+  ({ callerOf, directory, sink, clock }: HeartbeatOptions): RequestHandler =>
   async (request, response) => {
     const agentId = request.params['id'] as string;
     const { tenant } = callerOf({ header: (name) => request.headers[name] as string | undefined });

@@ -10,6 +10,7 @@ import { ExecutionId, executionStream, WorkflowName } from '../../domain/ids.ts'
 import { WorkflowDefinition } from '../../domain/workflow/definition.ts';
 import type { Position } from '../../eventstore/event-store.ts';
 import { notFound } from '../../platform/errors.ts';
+import type { CallerOf } from '../edge/caller.ts';
 import { PositionText } from '../edge/query-string.ts';
 import { EdgeError } from '../errors.ts';
 import { ExecutionStatusView, executionStatusOf } from './execution-status.ts';
@@ -18,6 +19,7 @@ import { acceptedByExecution, acceptedByWorkflow } from './rejection.ts';
 export const REST_PATH = '/api/v1';
 
 export type RestContext = {
+  readonly callerOf: CallerOf;
   readonly commands: Commands;
   /** How far this process has seen the log: what it has cached of an execution is at least as new. */
   readonly seen: () => Position;

@@ -5,6 +5,7 @@ import { CALLER, GATE, startGate } from '../../../test/support/execution-fixture
 import { commandsOver } from '../../../test/support/fake-ports.ts';
 import { pauseExecution } from '../../commands/execution/pause-execution.ts';
 import { systemClock } from '../../platform/clock.ts';
+import { callersOf } from '../edge/caller.ts';
 import { MAX_BODY_BYTES } from '../edge/json-body.ts';
 import { ExecutionStatusView } from './execution-status.ts';
 import { openApiDocument } from './openapi.ts';
@@ -338,7 +339,11 @@ describe('the document', () => {
     );
 
   it('holds every route of the router, and no other', () => {
-    const { stack } = restRouter({ commands: api.commands, seen: () => 0n }) as unknown as { stack: readonly Layer[] };
+    const { stack } = restRouter({
+      callerOf: callersOf('default'),
+      commands: api.commands,
+      seen: () => 0n,
+    }) as unknown as { stack: readonly Layer[] };
     const routed = stack.flatMap(({ route }) =>
       Object.keys(route?.methods ?? {})
         .filter((method) => method !== '_all')

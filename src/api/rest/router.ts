@@ -1,6 +1,5 @@
 import { type Request, type RequestHandler, Router } from 'express';
 import { z } from 'zod';
-import { callerOf } from '../edge/caller.ts';
 import { isForeign } from '../edge/host-guard.ts';
 import { hasBody, readJsonBody } from '../edge/json-body.ts';
 import { parseQuery } from '../edge/query-string.ts';
@@ -32,7 +31,7 @@ const handlerOf =
   async (request, response) => {
     const [target = ''] = Object.values(request.params) as string[];
     const answer = await operation.run(context, {
-      caller: callerOf({ header: (name) => request.headers[name] as string | undefined }),
+      caller: context.callerOf({ header: (name) => request.headers[name] as string | undefined }),
       target,
       query: queryOf(request, operation),
       body: operation.body && (await bodyOf(request, operation.body)),

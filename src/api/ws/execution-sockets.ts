@@ -6,7 +6,7 @@ import type { EventStore, Position } from '../../eventstore/event-store.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { notFound } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { callerOf } from '../edge/caller.ts';
+import type { CallerOf } from '../edge/caller.ts';
 import { PositionText, parseQuery } from '../edge/query-string.ts';
 import { answerOf } from '../errors.ts';
 import type { ExecutionChange } from '../live/execution-changes.ts';
@@ -25,6 +25,7 @@ export const ExecutionSocketQuery = z.strictObject({
 });
 
 export type ExecutionSocketOptions = {
+  readonly callerOf: CallerOf;
   readonly hub: Hub;
   readonly store: Pick<EventStore, 'head' | 'readStream'>;
   readonly clock: Clock;
@@ -61,7 +62,7 @@ export class ExecutionSockets implements SocketEndpoint {
   }
 
   async open({ request, socket, head, url }: Upgrade): Promise<void> {
-    const { tenant } = callerOf({ header: (name) => request.headers[name] as string | undefined });
+    const { tenant } = this.#options.callerOf({ header: (name) => request.headers[name] as string | undefined });
     const following = await this.#following(tenant, url);
     this.#sockets.handleUpgrade(request, socket, head, (ws) => void this.#send(ws, following));
   }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Baton } from '../../main.ts';
+import type { Baton } from '../../baton.ts';
 import { type Config, ConfigError, readConfig, unknownSetting } from '../../platform/config.ts';
 import { createLogger, type Logger } from '../../platform/logger.ts';
 import { facts } from '../format.ts';
@@ -95,7 +95,7 @@ const serve = async (terminal: Terminal, options: ServeOptions): Promise<void> =
   warnUnknown(terminal, config);
   const logger = createLogger(config.logLevel);
   const stop = new StopRequest();
-  const { startBaton } = await import('../../main.ts'); // here, so that other commands start without loading the server
+  const { startBaton } = await import('../../baton.ts'); // here, so that other commands start without loading the server
   const baton = await startBaton(config, { logger });
   const takeBack = announce(config, baton, logger);
   try {

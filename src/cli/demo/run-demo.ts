@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Baton, startBaton } from '../../baton.ts';
 import { createEsdbEventStore } from '../../eventstore/esdb-event-store.ts';
 import type { EventStore } from '../../eventstore/event-store.ts';
 import { generateSuppliers } from '../../examples/carbon/suppliers.ts';
-import { type Baton, startBaton } from '../../main.ts';
 import { systemClock } from '../../platform/clock.ts';
+import { Closing } from '../../platform/closing.ts';
 import { type Config, ROLES, readConfig } from '../../platform/config.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { Client } from '../client.ts';
 import { duration } from '../format.ts';
 import { progressBar } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
-import { Undo } from '../undo.ts';
 import { Crew } from './crew.ts';
 import { readRun } from './run-log.ts';
 import type { DemoRun } from './summary.ts';
@@ -51,21 +51,21 @@ type Stage = {
 };
 
 /** Servers, API and agents, ready for work. */
-const prepare = async (terminal: Terminal, options: DemoOptions, undo: Undo): Promise<Stage> => {
+const prepare = async (terminal: Terminal, options: DemoOptions, closing: Closing): Promise<Stage> => {
   const runId = randomUUID().slice(0, 8);
   const pool = `demo_${runId}`;
   const config = configOf(terminal.env, pool);
   const logger = createLogger(config.logLevel);
   const baton = await startBaton(config, { logger });
-  undo.add(() => baton.stop());
+  closing.add('Baton', () => baton.stop());
   const store = createEsdbEventStore(baton.urls.eventStoreUrl, { logger, clock: systemClock });
-  undo.add(() => store.close());
+  closing.add('the event store', () => store.close());
   if (baton.url === undefined) throw new Error('bug: the demo runs without an API');
   const client = new Client(baton.url, { connections: 64 });
-  undo.add(() => client.close());
+  closing.add('the client', () => client.close());
   const crew = await Crew.start(client, runId);
-  undo.add(() => crew.stop());
-  undo.add(() => crew.deregister());
+  closing.add('the agents', () => crew.stop());
+  closing.add('the registrations', () => crew.deregister());
   return { terminal, options, baton, store, client, crew, runId, pool };
 };
 
@@ -97,7 +97,7 @@ export const runDemo = async (
   options: DemoOptions,
   { say, signal }: { readonly say: (line: string) => void; readonly signal: AbortSignal },
 ): Promise<DemoRun> => {
-  const undo = new Undo();
+  const closing = new Closing();
   const interrupted = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
@@ -106,11 +106,11 @@ export const runDemo = async (
   try {
     say('starting the servers and three agents …');
     // Not raced with an interruption: what is half started has to be waited for, to be stopped.
-    const stage = await prepare(terminal, options, undo);
+    const stage = await prepare(terminal, options, closing);
     signal.throwIfAborted();
     say(`ready after ${duration(performance.now() - startedAt)}; ${options.suppliers} tasks, seed ${options.seed}`);
     return await Promise.race([perform(stage), interrupted]);
   } finally {
-    await undo.run(createLogger('error'));
+    await closing.run(createLogger('error'));
   }
 };

@@ -21,7 +21,7 @@ const invocation = (overrides: Partial<Invocation> = {}): Invocation => ({
 
 const call = (fn: LocalAgentFunction, overrides: Partial<Invocation> = {}) => {
   const agents = new LocalAgents();
-  agents.register('a', fn);
+  agents.register({ tenant: 'default', agentId: 'a' }, fn);
   return new LocalTransport(agents).invoke(invocation(overrides));
 };
 
@@ -95,12 +95,12 @@ describe('the agents of a process', () => {
   it('are told of to who listens, once each, also those that were there before', () => {
     const agents = new LocalAgents();
     const heard: string[] = [];
-    agents.register('early', () => 1);
+    agents.register({ tenant: 'default', agentId: 'early' }, () => 1);
     const stop = agents.onRegistered(({ tenant, agentId }) => heard.push(`${tenant}.${agentId}`));
-    agents.register('late', () => 1, 'acme');
-    agents.register('late', () => 2, 'acme');
+    agents.register({ tenant: 'acme', agentId: 'late' }, () => 1);
+    agents.register({ tenant: 'acme', agentId: 'late' }, () => 2);
     stop();
-    agents.register('unheard', () => 1);
+    agents.register({ tenant: 'default', agentId: 'unheard' }, () => 1);
     expect(heard).toEqual(['default.early', 'acme.late']);
     expect(agents.find({ tenant: 'acme', agentId: 'late' })?.(null, {} as never)).toBe(2);
     expect(agents.find({ tenant: 'default', agentId: 'late' })).toBeUndefined();

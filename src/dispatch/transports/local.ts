@@ -1,4 +1,3 @@
-import { DEFAULT_TENANT } from '../../domain/ids.ts';
 import type { Json } from '../../domain/json.ts';
 import type { ProgressInput } from '../../domain/task/commands.ts';
 import { type AgentTransport, type Invocation, TransportError } from './transport.ts';
@@ -45,8 +44,7 @@ export class LocalAgents {
   readonly #listeners = new Set<Listener>();
 
   /** Makes `fn` the agent's function in this process; replaces an earlier one. */
-  register(agentId: string, fn: LocalAgentFunction, tenant: string = DEFAULT_TENANT): void {
-    const agent = { tenant, agentId };
+  register(agent: LocalAgentRef, fn: LocalAgentFunction): void {
     const isNew = !this.#functions.has(keyOf(agent));
     this.#functions.set(keyOf(agent), { ...agent, fn });
     if (isNew) for (const listener of this.#listeners) listener(agent);

@@ -1,8 +1,8 @@
 import { extname } from 'node:path';
+import type { Baton } from '../../baton.ts';
 import { deregisterAgent } from '../../commands/agent/deregister-agent.ts';
 import { registerAgent } from '../../commands/agent/register-agent.ts';
 import { DEFAULT_TENANT } from '../../domain/ids.ts';
-import type { Baton } from '../../main.ts';
 import { AppError } from '../../platform/errors.ts';
 import { type AgentProcess, allStarted, spawnAgent } from '../agent/spawn-agent.ts';
 import { definition } from './definition.ts';

@@ -1,14 +1,14 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { type Baton, startBaton } from '../../baton.ts';
 import { type Audit, auditLog } from '../../cli/audit.ts';
 import { duration } from '../../cli/format.ts';
 import type { Terminal } from '../../cli/terminal.ts';
-import { Undo } from '../../cli/undo.ts';
 import { DEFAULT_TENANT, executionStream } from '../../domain/ids.ts';
 import { createEsdbEventStore } from '../../eventstore/esdb-event-store.ts';
 import type { EventStore } from '../../eventstore/event-store.ts';
-import { type Baton, startBaton } from '../../main.ts';
 import { systemClock } from '../../platform/clock.ts';
+import { Closing } from '../../platform/closing.ts';
 import { type Config, readConfig } from '../../platform/config.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { happeningText } from './account.ts';
@@ -52,15 +52,15 @@ export const defaultOut = ({ dataDir }: Config): string => resolve(dataDir, '..'
 
 type Stage = { readonly baton: Baton; readonly store: EventStore; readonly crew: Crew };
 
-const prepare = async (config: Config, { out, failAt }: RunOptions, undo: Undo): Promise<Stage> => {
+const prepare = async (config: Config, { out, failAt }: RunOptions, closing: Closing): Promise<Stage> => {
   const logger = createLogger(config.logLevel);
   const baton = await startBaton(config, { logger });
-  undo.add(() => baton.stop());
+  closing.add('Baton', () => baton.stop());
   const store = createEsdbEventStore(baton.urls.eventStoreUrl, { logger, clock: systemClock });
-  undo.add(() => store.close());
+  closing.add('the event store', () => store.close());
   const crew = await Crew.start(baton, out, failAt);
-  undo.add(() => crew.stop());
-  undo.add(() => crew.deregister());
+  closing.add('the agents', () => crew.stop());
+  closing.add('the registrations', () => crew.deregister());
   await crew.register();
   return { baton, store, crew };
 };
@@ -93,16 +93,16 @@ const perform = async ({ baton, store }: Stage, options: RunOptions, telling: Te
 
 /** Runs the example from its servers' start to their end. `say` gets a line for whatever happens. */
 export const runReport = async (config: Config, options: RunOptions, telling: Telling): Promise<Run> => {
-  const undo = new Undo();
+  const closing = new Closing();
   const startedAt = performance.now();
   try {
     telling.say('starting the servers and five agents …');
     // Not cut short by an interruption: what is half started has to be waited for, to be stopped.
-    const stage = await prepare(config, options, undo);
+    const stage = await prepare(config, options, closing);
     telling.signal.throwIfAborted();
     telling.say(`ready after ${duration(performance.now() - startedAt)}`);
     return await perform(stage, options, telling);
   } finally {
-    await undo.run(createLogger('error'));
+    await closing.run(createLogger('error'));
   }
 };

@@ -1,8 +1,8 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startBaton } from '../../../baton.ts';
 import { createEsdbEventStore } from '../../../eventstore/esdb-event-store.ts';
-import { startBaton } from '../../../main.ts';
 import { systemClock } from '../../../platform/clock.ts';
 import { readConfig } from '../../../platform/config.ts';
 import { createLogger } from '../../../platform/logger.ts';

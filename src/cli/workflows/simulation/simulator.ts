@@ -1,11 +1,11 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Baton } from '../../../baton.ts';
 import type { ExecutionStreamEvent } from '../../../domain/execution/evolve.ts';
 import { DEFAULT_TENANT, executionStream } from '../../../domain/ids.ts';
 import type { Json } from '../../../domain/json.ts';
 import { decodeEvent } from '../../../eventstore/codec.ts';
 import type { EventStore } from '../../../eventstore/event-store.ts';
-import type { Baton } from '../../../main.ts';
 import { CAPABILITY, type Model, POOL } from './model.ts';
 
 /** What a run left behind. */

@@ -1,0 +1,80 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Metrics } from '../api/operations/metrics.ts';
+import { createApi } from '../api/server.ts';
+import type { Closing } from '../platform/closing.ts';
+import type { Config } from '../platform/config.ts';
+import { AppError } from '../platform/errors.ts';
+import { redisHeartbeats } from '../processes/health/heartbeats.ts';
+import { Freshness } from '../projections/runner/freshness.ts';
+import { type Core, ports } from './core.ts';
+
+/** Requests are short; what takes longer is cut so that the dispatcher has the rest of the grace period. */
+const HTTP_GRACE_MS = 1_000;
+
+const cannotListen = (error: NodeJS.ErrnoException, { host, port }: Config): Error =>
+  error.code === 'EADDRINUSE'
+    ? new AppError('CONFLICT', `port ${port} on ${host} is in use; set BATON_PORT to another, or 0 for a free one`, {
+        cause: error,
+      })
+    : error;
+
+const listen = async (server: Server, config: Config): Promise<string> => {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, config)));
+    server.listen(config.port, config.host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+};
+
+/** No new connections; requests under way may finish within `graceMs`, then their connections are cut. */
+const closeServer = async (server: Server, graceMs: number): Promise<void> => {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const cut = ports.clock.schedule(graceMs, () => server.closeAllConnections());
+  await closed;
+  cut();
+};
+
+/** Serves HTTP until it is closed; resolves with the address where it can be reached. */
+export const startApi = async (core: Core, metrics: Metrics, closing: Closing): Promise<string> => {
+  const { tenant, config, logger, commands, store, feed, database, redis, queues } = core;
+  const freshness = new Freshness({ pool: database, clock: ports.clock, logger });
+  closing.add('the freshness watch', () => freshness.stop());
+  let draining = false;
+  const api = createApi({
+    tenant,
+    config,
+    logger,
+    commands,
+    store,
+    feed,
+    pool: database,
+    freshness,
+    queues: () => [
+      ...config.pools.map((pool) => queues.attempts.board(tenant, pool)),
+      ...queues.attempts.opened,
+      queues.deadLetters.board,
+    ],
+    heartbeats: redisHeartbeats(redis, core.prefix),
+    readiness: {
+      parts: [
+        { name: 'log', check: () => store.head() },
+        { name: 'postgres', check: () => database.query('SELECT 1') },
+        { name: 'redis', check: () => redis.ping() },
+      ],
+      draining: () => draining,
+    },
+    metrics,
+  });
+  const server = createServer(api.app);
+  api.attachWebSockets(server);
+  const url = await listen(server, config);
+  closing.add('the HTTP server', async () => {
+    draining = true;
+    await api.close();
+    await closeServer(server, Math.min(config.graceMs, HTTP_GRACE_MS));
+  });
+  return url;
+};

@@ -1,0 +1,91 @@
+import { hostname } from 'node:os';
+import type { Redis } from 'ioredis';
+import type { Pool } from 'pg';
+import type { Commands } from '../commands/context.ts';
+import { createHandlers } from '../commands/handlers.ts';
+import { createAgentCardSource } from '../dispatch/agent-cards.ts';
+import type { EgressPolicy } from '../dispatch/egress.ts';
+import { createQueues, type Queues } from '../dispatch/queue.ts';
+import { type EmbeddedStack, startEmbedded } from '../embedded/stack.ts';
+import { claimDatabase, clusterIdOf } from '../eventstore/cluster-identity.ts';
+import { type AppendCounters, countAppends } from '../eventstore/counted-event-store.ts';
+import { createEsdbEventStore } from '../eventstore/esdb-event-store.ts';
+import type { EventStore } from '../eventstore/event-store.ts';
+import { LogFeed } from '../eventstore/log-feed.ts';
+import { systemClock, systemIds, systemRandom } from '../platform/clock.ts';
+import type { Closing } from '../platform/closing.ts';
+import type { Config } from '../platform/config.ts';
+import { acquireLease, type Lease } from '../platform/lease.ts';
+import type { Logger } from '../platform/logger.ts';
+import { createPool } from '../platform/postgres.ts';
+import { createRedis } from '../platform/redis.ts';
+import { prepareDatabase } from '../projections/prepare-database.ts';
+
+/** The real clock, ids and randomness; tests and the simulation bring others. */
+export const ports = { clock: systemClock, ids: systemIds, random: systemRandom };
+
+/** This process, for people who read leases. */
+export const holder = `${hostname()}:${process.pid}`;
+
+/** Connections and what is built directly on them; shared by all roles of the process. */
+export type Core = {
+  readonly tenant: string;
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly stack: EmbeddedStack;
+  readonly store: EventStore;
+  readonly appends: AppendCounters;
+  readonly database: Pool;
+  readonly redis: Redis;
+  readonly feed: LogFeed;
+  readonly queues: Queues;
+  readonly commands: Commands;
+  /** Of every key that this cluster keeps in Redis. */
+  readonly prefix: string;
+  readonly egress: EgressPolicy;
+};
+
+export type CoreOptions = {
+  readonly tenant: string;
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly closing: Closing;
+};
+
+const openPostgres = async ({ config, logger, closing }: CoreOptions, url: string): Promise<Pool> => {
+  await prepareDatabase(url, logger);
+  const database = createPool(url, config.pgPoolSize, logger);
+  closing.add('Postgres', () => database.end());
+  return database;
+};
+
+/** Connects to the three stores, starting the embedded default of each that has no URL. What it opens is added to `closing`. */
+export const openCore = async (options: CoreOptions): Promise<Core> => {
+  const { tenant, config, logger, closing } = options;
+  const stack = await startEmbedded(config, logger);
+  closing.add('the embedded servers', () => stack.stop());
+  const database = await openPostgres(options, stack.databaseUrl);
+  const { store, appends } = countAppends(createEsdbEventStore(stack.eventStoreUrl, { logger, clock: ports.clock }));
+  closing.add('the event store', () => store.close());
+  const clusterId = await clusterIdOf(store, ports, tenant);
+  await claimDatabase(database, clusterId);
+  const redis = createRedis(stack.redisUrl, logger, 'fail');
+  closing.add('Redis', () => redis.disconnect());
+  const prefix = `baton:${clusterId}`;
+  const queues = createQueues({ redisUrl: stack.redisUrl, prefix, logger });
+  closing.add('the queues', () => queues.close());
+  const feed = await LogFeed.start({ store, clock: ports.clock, logger });
+  closing.add('the log feed', () => feed.stop());
+  const embedded = config.eventStoreUrl === undefined;
+  const egress = { allowLoopback: embedded || config.allowPrivateAgents, allowPrivate: config.allowPrivateAgents };
+  const cards = createAgentCardSource({ egress, logger });
+  closing.add('the agent cards', () => cards.close());
+  const commands: Commands = { ...ports, ...createHandlers(store, ports), cards };
+  return { tenant, config, logger, stack, store, appends, database, redis, feed, queues, commands, prefix, egress };
+};
+
+/** Asks for the lease of that name; undefined while another process holds it. */
+export const leaseOf =
+  ({ database, config, logger }: Core, name: string) =>
+  (): Promise<Lease | undefined> =>
+    acquireLease(database, { name, holder, ttlMs: config.leaseMs, clock: ports.clock, logger });

@@ -1,0 +1,41 @@
+import { createDispatcher, type Dispatcher } from '../dispatch/dispatcher.ts';
+import { LocalHandOver } from '../dispatch/local-hand-over.ts';
+import { A2aTransport } from '../dispatch/transports/a2a.ts';
+import type { LocalAgents } from '../dispatch/transports/local.ts';
+import type { Closing } from '../platform/closing.ts';
+import { type Core, ports } from './core.ts';
+
+/** From the assigners of this process to its dispatcher. */
+export const createHandOver = ({ queues, config, logger }: Core, localAgents: LocalAgents): LocalHandOver =>
+  new LocalHandOver({
+    queue: queues.attempts,
+    isHere: (agent) => localAgents.find(agent) !== undefined,
+    concurrency: config.dispatchConcurrency,
+    clock: ports.clock,
+    logger,
+  });
+
+/** Calls the agents. */
+export const startDispatcher = (
+  core: Core,
+  { localAgents, handOver }: { readonly localAgents: LocalAgents; readonly handOver: LocalHandOver },
+  closing: Closing,
+): Dispatcher => {
+  const { commands, config, stack, prefix, feed, egress, logger } = core;
+  const dispatcher = createDispatcher({
+    commands,
+    queueOptions: { redisUrl: stack.redisUrl, prefix, logger },
+    feed,
+    localAgents,
+    handOver,
+    a2a: new A2aTransport({ egress, clock: ports.clock, logger }),
+    config,
+    tenants: [core.tenant],
+    tuning: { lockDurationMs: config.jobLockMs, stalledIntervalMs: Math.ceil(config.jobLockMs / 3) },
+    clock: ports.clock,
+    logger,
+  });
+  dispatcher.start();
+  closing.add('the dispatcher', () => dispatcher.stop(config.graceMs));
+  return dispatcher;
+};
