@@ -59,6 +59,13 @@ module.exports = {
     layer('packages-by-their-index', '^packages/([^/]+)/src', `^packages/(?!$1/)${NO_FACE}`),
     layer('packages-without-baton', '^packages/[^/]+/src', '^src', 'a package stands alone'),
     {
+      name: 'client-stands-alone',
+      severity: 'error',
+      comment: 'no library and no Node module: it also runs in a browser',
+      from: { path: '^packages/client/src', pathNot: '\\.test\\.ts$' },
+      to: { pathNot: '^packages/client/src' },
+    },
+    {
       name: 'eventstore-node-stands-alone',
       severity: 'error',
       comment: 'zod and Node modules, nothing else',

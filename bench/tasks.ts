@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { accepted, SubmitTask, WatchTasks } from 'baton-client';
 import type { Baton } from '#baton/baton.js';
 import type { Client } from '#baton/cli/client.js';
 import { Tracker } from '#baton/cli/demo/tracker.js';
@@ -56,18 +57,14 @@ const measureOpen = async (figures: Figures, baton: Baton): Promise<void> => {
   figures.addPercentiles('rate50.endToEndMs', samples.endToEndMs);
 };
 
-const SUBMIT = `mutation ($input: SubmitTaskInput!) {
-  submitTask(input: $input) { ... on TaskAccepted { taskId } ... on TaskRejected { message } } }`;
-const CHANGES = `subscription { tasksChanged(filter: { types: ["TaskCompleted"] }) { changes { taskId } } }`;
-
 /** Submits by mutation from this process and hears of completions by one subscription. */
 const overGraphql = async (client: Client, total: number): Promise<Tracker> => {
   const tracker = new Tracker();
   const listening = new AbortController();
   const waiting = new Map<string, () => void>();
   const listen = async (): Promise<void> => {
-    type Changes = { tasksChanged: { changes: { taskId: string }[] } };
-    for await (const { tasksChanged } of client.subscribe<Changes>(CHANGES, {}, listening.signal))
+    const variables = { types: ['TaskCompleted'] };
+    for await (const { tasksChanged } of client.subscribe(WatchTasks, variables, { signal: listening.signal }))
       for (const { taskId } of tasksChanged.changes) {
         tracker.heard(taskId, performance.now());
         waiting.get(taskId)?.();
@@ -77,9 +74,9 @@ const overGraphql = async (client: Client, total: number): Promise<Tracker> => {
   const listener = listen();
   await closedLoop(total, IN_FLIGHT, async () => {
     const calledAt = performance.now();
-    const { submitTask } = await client.execute<{ submitTask: { taskId: string } }>(SUBMIT, { input: NOOP });
-    tracker.submitted(submitTask.taskId, calledAt, performance.now());
-    if (!waiting.has(submitTask.taskId)) await new Promise<void>((resolve) => waiting.set(submitTask.taskId, resolve));
+    const { id } = accepted(await client.execute(SubmitTask, { input: NOOP }));
+    tracker.submitted(id, calledAt, performance.now());
+    if (!waiting.has(id)) await new Promise<void>((resolve) => waiting.set(id, resolve));
   });
   listening.abort();
   await listener;

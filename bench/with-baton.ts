@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type Baton, startBaton } from '#baton/baton.js';
-import { Client } from '#baton/cli/client.js';
+import { type Client, connect } from '#baton/cli/client.js';
 import { readConfig } from '#baton/platform/config.js';
 
 const SERVER = fileURLToPath(new URL('./server.ts', import.meta.url));
@@ -40,7 +40,7 @@ export const withServer = <Value>(work: (client: Client) => Promise<Value>): Pro
     });
     const exited = once(child, 'exit');
     const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
-    const client = new Client(JSON.parse(line).url, { connections: 64 });
+    const client = connect(JSON.parse(line).url, { connections: 64 });
     try {
       return await work(client);
     } finally {

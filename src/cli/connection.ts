@@ -1,6 +1,8 @@
+import { BatonError } from 'baton-client';
 import type { Command } from 'commander';
 import { type Config, readConfig } from '../platform/config.ts';
-import { Client, type ClientOptions } from './client.ts';
+import { type Client, type ClientOptions, connect } from './client.ts';
+import { failureOf } from './client-failure.ts';
 import { EXIT, Failure, unreachable, usageFailure } from './failure.ts';
 import { httpUrl } from './parse.ts';
 import { findServer } from './server-file.ts';
@@ -42,19 +44,20 @@ const placeOf = (terminal: Terminal, options: ServerOptions): Place => {
   return { url, note: `the server announced in ${config.dataDir} (process ${found.pid}) no longer runs` };
 };
 
-/** Runs `work` with a client, which is closed afterwards. */
+/** Runs `work` with a client, which is closed afterwards. Errors: a `BatonError` of it becomes the `Failure` that the shell is told. */
 export const withClient = async <Result>(
   terminal: Terminal,
   options: ServerOptions & ClientOptions,
   work: (client: Client) => Promise<Result>,
 ): Promise<Result> => {
   const { url, note } = placeOf(terminal, options);
-  const client = new Client(url, options);
+  const client = connect(url, options);
   try {
     return await work(client);
   } catch (error) {
-    if (!(error instanceof Failure) || error.exitCode !== EXIT.unreachable || note === undefined) throw error;
-    throw unreachable(`${error.message}; ${note}`, error.advice ?? '', error);
+    const failure = error instanceof BatonError ? failureOf(error) : error;
+    if (!(failure instanceof Failure) || failure.exitCode !== EXIT.unreachable || note === undefined) throw failure;
+    throw unreachable(`${failure.message}; ${note}`, failure.advice ?? '', failure);
   } finally {
     await client.close();
   }

@@ -1,5 +1,6 @@
 import { extname } from 'node:path';
 import { parseDocument } from 'yaml';
+import type { Json } from '../domain/json.ts';
 import { usageFailure } from './failure.ts';
 import { oneLine } from './format.ts';
 import { parseText, readText } from './task-file.ts';
@@ -8,11 +9,11 @@ import type { Terminal } from './terminal.ts';
 /** Aliases that a document may use: each may stand for much, and for more of them. */
 const MAX_ALIASES = 100;
 
-const parseYaml = (text: string, name: string): unknown => {
+const parseYaml = (text: string, name: string): Json => {
   try {
     const document = parseDocument(text, { schema: 'core', prettyErrors: true });
     const [error] = document.errors;
-    if (error === undefined) return document.toJS({ maxAliasCount: MAX_ALIASES });
+    if (error === undefined) return document.toJS({ maxAliasCount: MAX_ALIASES }) as Json;
     const [at] = error.linePos ?? [];
     const place = at === undefined ? name : `${name}:${at.line}:${at.col}`;
     throw usageFailure(`${place}: is no YAML: ${oneLine(error.message.split(' at line ', 1)[0] ?? '', 300)}`);
@@ -35,7 +36,7 @@ const isJson = (path: string, text: string): boolean => {
  *
  * Errors: `Failure` (wrong usage) that names file, line and column.
  */
-export const readDocument = async (terminal: Terminal, path: string): Promise<unknown> => {
+export const readDocument = async (terminal: Terminal, path: string): Promise<Json> => {
   const name = path === '-' ? 'stdin' : path;
   const text = await readText(terminal, path);
   if (text.trim() === '') throw usageFailure(`${name}: is empty`);

@@ -1,20 +1,17 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { resume, type TypedDocument } from 'baton-client';
 import type { Client } from './client.ts';
-import { EXIT, Failure } from './failure.ts';
-
-const RESUME_TRIES = 10;
-const RESUME_AFTER_MS = 1_000;
+import { refused } from './failure.ts';
 
 /** A subscription to what happens to one task or execution. */
-export type Subject = {
-  /** With the variables `id` and `fromPosition`, and the result as `change`. */
-  readonly document: string;
+export type Subject<Entry> = {
+  readonly document: TypedDocument<
+    { readonly change: { readonly position: string; readonly entry: Entry } },
+    { id: string; fromPosition?: string | null | undefined }
+  >;
   readonly id: string;
   /** Entries after which nothing happens by itself. */
   readonly ends: ReadonlySet<string>;
 };
-
-export type FollowedEntry = { readonly type: string; readonly position: string };
 
 export type Follow<Entry> = {
   /** What was seen already. */
@@ -24,28 +21,19 @@ export type Follow<Entry> = {
   readonly onEntry: (entry: Entry) => void;
 };
 
-type Change<Entry> = { readonly change: { readonly position: string; readonly entry: Entry } };
-
-/** Reads a subject's changes until one ends it, and gives that one. A broken connection is taken up where it broke. */
-export const follow = async <Entry extends FollowedEntry>(
+/** Reads a subject's changes until one ends it, and gives that one. A broken connection is opened again where it broke. */
+export const follow = async <Entry extends { readonly type: string }>(
   client: Client,
-  { document, id, ends }: Subject,
-  { from: start, endsFrom, onEntry }: Follow<Entry>,
+  { document, id, ends }: Subject<Entry>,
+  { from, endsFrom, onEntry }: Follow<Entry>,
 ): Promise<Entry> => {
-  let from = start;
-  for (let tries = 0; ; ) {
-    try {
-      for await (const { change } of client.subscribe<Change<Entry>>(document, { id, fromPosition: String(from) })) {
-        tries = 0;
-        from = BigInt(change.position);
-        onEntry(change.entry);
-        if (from >= endsFrom && ends.has(change.entry.type)) return change.entry;
-      }
-      tries += 1; // the server said that there is no more: it stops
-    } catch (error) {
-      if (!(error instanceof Failure) || error.exitCode !== EXIT.unreachable || tries >= RESUME_TRIES) throw error;
-      tries += 1;
-    }
-    await sleep(RESUME_AFTER_MS);
+  const changes = resume((fromPosition) => client.subscribe(document, { id, fromPosition }), {
+    from: String(from),
+    positionOf: ({ change }) => change.position,
+  });
+  for await (const { change } of changes) {
+    onEntry(change.entry);
+    if (BigInt(change.position) >= endsFrom && ends.has(change.entry.type)) return change.entry;
   }
+  throw refused('BUG', 'bug: a subscription ended without being stopped');
 };

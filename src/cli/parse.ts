@@ -1,6 +1,7 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import { parseJson } from '../api/edge/json-body.ts';
+import type { Json } from '../domain/json.ts';
 
 /** Parsers of option values; commander turns `InvalidArgumentError` into a usage message that names the option and the value. */
 
@@ -44,9 +45,9 @@ export const httpUrl = (text: string): string => {
   return text;
 };
 
-export const json = (text: string): unknown => {
+export const json = (text: string): Json => {
   try {
-    return parseJson(text);
+    return parseJson(text) as Json;
   } catch (error) {
     const { message } = error as Error;
     throw new InvalidArgumentError(`Allowed: JSON (${message.replace('the body is no JSON: ', '')}).`);
@@ -65,6 +66,14 @@ export const oneOf =
 export const collect =
   <Value>(parse: (text: string) => Value) =>
   (text: string, previous: readonly Value[] | undefined): Value[] => [...(previous ?? []), parse(text)];
+
+/** An option with a fixed set of values that may be given several times. */
+export const choicesOption = (flags: string, description: string, allowed: readonly string[]): Option =>
+  new Option(flags, description).choices(allowed).argParser(collect(oneOf(allowed)));
+
+/** A name of ours as GraphQL writes it. */
+export const upperCase = <const Name extends string>(name: Name): Uppercase<Name> =>
+  name.toUpperCase() as Uppercase<Name>;
 
 const CAPABILITY = /^(?<name>[^@]+)(?:@(?<version>.+))?$/;
 

@@ -127,7 +127,7 @@ describe('what a server answers', () => {
   });
 
   it('is a rejection with exit code 1 and the reason as its code', async () => {
-    answerWith({ data: { cancelTask: { reason: 'TaskNotCancellable', message: 'a task that is completed …' } } });
+    answerWith({ data: { payload: { reason: 'TaskNotCancellable', message: 'a task that is completed …' } } });
     const { code, out } = await cli(`tasks cancel ${TASK} --json`);
     expect(code).toBe(1);
     expect(JSON.parse(out)).toMatchObject({ error: { code: 'TaskNotCancellable' } });
@@ -145,11 +145,11 @@ describe('what a server answers', () => {
     expect(err).toContain('baton doctor');
   });
 
-  it('counts as unreachable when it is no Baton server that answers', async () => {
+  it('counts as unreachable when another server answers', async () => {
     answer = { status: 404, type: 'text/html', body: '<html>not found</html>' };
     const { code, err } = await cli('tasks list');
     expect(code).toBe(3);
-    expect(err).toContain('is no Baton server (HTTP 404 Not Found, text/html)');
+    expect(err).toContain('is not a Baton server (HTTP 404, text/html)');
   });
 
   it('shows a list with what is left of it', async () => {
@@ -164,7 +164,7 @@ describe('what a server answers', () => {
     };
     const times = { submittedAt: '2026-07-01T00:00:00.000Z', endedAt: '2026-07-01T00:00:01.500Z' };
     const pageInfo = { hasNextPage: true, endCursor: 'next' };
-    answerWith({ data: { list: { nodes: [{ ...node, ...times }], pageInfo, totalCount: 7 } } });
+    answerWith({ data: { page: { nodes: [{ ...node, ...times }], pageInfo, totalCount: 7 } } });
     const { out } = await cli('tasks list --limit 1');
     expect(out).toContain(`${TASK}  completed  report         3        1  a      2026-07-01T00:00:00.000Z  1.5 s\n`);
     expect(out).toContain('1 of 7 tasks; the next ones: --after next\n');
@@ -183,7 +183,7 @@ describe('what a server answers', () => {
       deadLetteredAt: 'now',
     };
     answerWith({
-      data: { list: { nodes: [letter], pageInfo: { hasNextPage: false, endCursor: null }, totalCount: 1 } },
+      data: { page: { nodes: [letter], pageInfo: { hasNextPage: false, endCursor: null }, totalCount: 1 } },
     });
     const { out } = await cli('dlq list');
     expect(out).toContain('AGENT_FAILED: cleared second line\n');

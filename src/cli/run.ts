@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { BatonError } from 'baton-client';
 import { CommanderError } from 'commander';
 import { ConfigError } from '../platform/config.ts';
 import { AppError } from '../platform/errors.ts';
+import { failureOf } from './client-failure.ts';
 import { addAgents } from './commands/agents.ts';
 import { addAudit } from './commands/audit.ts';
 import { addDeadLetters } from './commands/dead-letters.ts';
@@ -37,6 +39,7 @@ const GROUPS = [
 
 const asFailure = (error: unknown): Failure | undefined => {
   if (error instanceof Failure) return error;
+  if (error instanceof BatonError) return failureOf(error);
   if (error instanceof ConfigError) return new Failure(EXIT.usage, error.message, { code: 'BAD_CONFIGURATION' });
   if (error instanceof AppError) {
     const exitCode = error.code === 'UNAVAILABLE' ? EXIT.unreachable : EXIT.failed;

@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { parseJson } from '../api/edge/json-body.ts';
 import { EdgeError } from '../api/errors.ts';
+import type { Json } from '../domain/json.ts';
 import { pointerOf } from '../domain/json-pointer.ts';
 import { SubmitTaskInput } from '../domain/task/commands.ts';
 import { Failure, usageFailure } from './failure.ts';
@@ -12,7 +13,7 @@ const MIB = 1024 * 1024;
 const MAX_MIB = 256;
 
 /** A task of the file, checked. `place` is where it stands, for messages. */
-export type FileTask = { readonly place: string; readonly idempotencyKey?: string; readonly task: unknown };
+export type FileTask = { readonly place: string; readonly idempotencyKey?: string; readonly task: SubmitTaskInput };
 
 const READ_FAILURES: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
@@ -67,9 +68,9 @@ const lineAndColumn = (text: string, offset: number): { line: number; column: nu
 };
 
 /** Errors: `Failure` that names file, line and column. */
-export const parseText = (text: string, { name, line }: Place): unknown => {
+export const parseText = (text: string, { name, line }: Place): Json => {
   try {
-    return parseJson(text);
+    return parseJson(text) as Json;
   } catch (error) {
     if (!(error instanceof EdgeError)) throw error;
     const { offset } = error.details as { offset?: number };
@@ -77,15 +78,6 @@ export const parseText = (text: string, { name, line }: Place): unknown => {
     const at = lineAndColumn(text, offset);
     throw usageFailure(`${name}:${line + at.line - 1}:${at.column}: is no JSON`);
   }
-};
-
-/** What `--input` or `--input-file` says. */
-export const inputOf = async (
-  terminal: Terminal,
-  { input, inputFile }: { readonly input?: unknown; readonly inputFile?: string },
-): Promise<unknown> => {
-  if (inputFile === undefined) return input;
-  return parseText(await readText(terminal, inputFile), { name: inputFile === '-' ? 'stdin' : inputFile, line: 1 });
 };
 
 const Item = SubmitTaskInput.extend({ idempotencyKey: z.string().min(1).max(255).optional() });

@@ -1,101 +1,82 @@
+import {
+  type AgentDetailsFragment,
+  type AgentRowFragment,
+  DeregisterAgent,
+  DrainAgent,
+  GetAgent,
+  ListAgents,
+  RegisterAgent,
+  UpdateAgent,
+} from 'baton-client';
 import { type Command, Option } from 'commander';
 import { Delivery, Health } from '../../domain/agent/events.ts';
-import type { Client } from '../client.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { refused, usageFailure } from '../failure.ts';
-import { type Column, facts, oneLine, status, table } from '../format.ts';
+import { facts, oneLine, status } from '../format.ts';
 import { type Freshness, freshness } from '../freshness.ts';
-import { type ListOptions, listOptions, readList, remainder } from '../list.ts';
+import { type ListOptions, type ListView, listOptions, showList } from '../list.ts';
 import * as parse from '../parse.ts';
-import { type Accepted, acceptedOf, payloadOf } from '../payload.ts';
+import { type Accepted, perform } from '../perform.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
 
 const STATUSES = ['active', 'draining', 'deregistered'] as const;
 
-type Capability = { readonly name: string; readonly version: string };
-
-type AgentRow = {
-  readonly id: string;
-  readonly name: string;
-  readonly pool: string;
-  readonly status: string;
-  readonly health: string;
-  readonly capabilities: readonly Capability[];
-  readonly openTasks: number;
-  readonly maxConcurrency: number;
-};
-
-const ROW = 'id name pool status health capabilities { name version } openTasks maxConcurrency transport delivery';
-
-const COLUMNS: readonly Column[] = [
-  { title: 'ID' },
-  { title: 'STATUS' },
-  { title: 'HEALTH' },
-  { title: 'POOL' },
-  { title: 'OPEN', align: 'right' },
-  { title: 'CAPABILITIES' },
-];
-
 const MAX_CAPABILITIES = 60;
 
-const capabilityLine = (capabilities: readonly Capability[]): string =>
+const capabilityLine = (capabilities: AgentRowFragment['capabilities']): string =>
   capabilities.map(({ name, version }) => `${name}@${version}`).join(' ');
 
-const rowOf = (agent: AgentRow, colour: boolean): string[] => [
-  agent.id,
-  status(agent.status.toLowerCase(), colour),
-  status(agent.health.toLowerCase(), colour),
-  agent.pool,
-  `${agent.openTasks}/${agent.maxConcurrency}`,
-  oneLine(capabilityLine(agent.capabilities), MAX_CAPABILITIES),
-];
+const AGENTS: ListView<AgentRowFragment> = {
+  word: 'agents',
+  columns: [
+    { title: 'ID' },
+    { title: 'STATUS' },
+    { title: 'HEALTH' },
+    { title: 'POOL' },
+    { title: 'OPEN', align: 'right' },
+    { title: 'CAPABILITIES' },
+  ],
+  rowOf: (agent, colour) => [
+    agent.id,
+    status(agent.status.toLowerCase(), colour),
+    status(agent.health.toLowerCase(), colour),
+    agent.pool,
+    `${agent.openTasks}/${agent.maxConcurrency}`,
+    oneLine(capabilityLine(agent.capabilities), MAX_CAPABILITIES),
+  ],
+};
 
 type ListFilter = ServerOptions &
   ListOptions & {
-    readonly status: readonly string[];
-    readonly health?: readonly string[];
+    readonly status?: readonly (typeof STATUSES)[number][];
+    readonly health?: readonly Health[];
     readonly pool?: string;
     readonly capability?: string;
     readonly text?: string;
   };
 
-const list = async (terminal: Terminal, options: ListFilter): Promise<void> => {
+const list = (terminal: Terminal, options: ListFilter): Promise<void> => {
   const filter = {
-    statuses: (options.status ?? ['active', 'draining']).map((name) => name.toUpperCase()),
-    healths: options.health?.map((name) => name.toUpperCase()),
+    statuses: (options.status ?? (['active', 'draining'] as const)).map(parse.upperCase),
+    healths: options.health?.map(parse.upperCase),
     pool: options.pool,
     capability: options.capability,
     text: options.text,
   };
-  const query = { field: 'agents', filterType: 'AgentFilter', selection: ROW };
-  const found = await withClient(terminal, options, (client) => readList<AgentRow>(client, query, filter, options));
-  print(terminal, options.json, found, () => {
-    const rows = found.items.map((agent) => rowOf(agent, terminal.colour));
-    return `${rows.length === 0 ? '' : table(COLUMNS, rows)}${remainder(found, 'agents')}`;
-  });
+  return showList(terminal, options, ListAgents, filter, AGENTS);
 };
-
-type Agent = AgentRow & {
-  readonly description: string | null;
-  readonly statusReason: string | null;
-  readonly healthReason: string | null;
-  readonly transport: string;
-  readonly cardUrl: string | null;
-  readonly delivery: string;
-  readonly heartbeatIntervalMs: number | null;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly registeredAt: string;
-};
-
-const AGENT = `${ROW} description statusReason healthReason healthChangedAt cardUrl heartbeatIntervalMs costPerCall { currency micros }
-  labels registeredAt updatedAt drainStartedAt deregisteredAt position`;
 
 const because = (state: string, reason: string | null): string =>
   reason === null ? state : `${state} (${oneLine(reason, 200)})`;
 
-const describeAgent = (agent: Agent, colour: boolean): string =>
+const labelsText = (labels: AgentDetailsFragment['labels']): string | undefined =>
+  Object.entries(labels ?? {})
+    .map(([key, value]) => oneLine(`${key}=${value}`))
+    .join(' ') || undefined;
+
+const describeAgent = (agent: AgentDetailsFragment, colour: boolean): string =>
   facts([
     ['id', agent.id],
     ['name', oneLine(agent.name)],
@@ -108,20 +89,13 @@ const describeAgent = (agent: Agent, colour: boolean): string =>
     ['transport', agent.cardUrl === null ? agent.transport : `${agent.transport}, ${agent.cardUrl}`],
     ['delivery', agent.delivery.toLowerCase()],
     ['heartbeats', agent.heartbeatIntervalMs === null ? 'none' : `every ${agent.heartbeatIntervalMs} ms`],
-    [
-      'labels',
-      Object.entries(agent.labels)
-        .map(([key, value]) => oneLine(`${key}=${value}`))
-        .join(' ') || undefined,
-    ],
+    ['labels', labelsText(agent.labels)],
     ['registered', agent.registeredAt],
   ]);
 
-const GET = `query ($id: ID!, $atLeast: Position) { agent(id: $id, atLeast: $atLeast) { ${AGENT} } }`;
-
 const get = async (terminal: Terminal, id: string, options: ServerOptions & Freshness): Promise<void> => {
   const { agent } = await withClient(terminal, options, (client) =>
-    client.execute<{ agent: Agent | null }>(GET, { id, atLeast: options.atLeast }),
+    client.execute(GetAgent, { id, atLeast: options.atLeast }),
   );
   if (agent === null) throw refused('NOT_FOUND', `agent ${JSON.stringify(id)} does not exist`);
   print(terminal, options.json, agent, () => describeAgent(agent, terminal.colour));
@@ -130,10 +104,10 @@ const get = async (terminal: Terminal, id: string, options: ServerOptions & Fres
 type ProfileOptions = ServerOptions & {
   readonly name?: string;
   readonly description?: string;
-  readonly capability?: readonly Capability[];
+  readonly capability?: readonly ReturnType<typeof parse.capability>[];
   readonly maxConcurrency?: number;
   readonly heartbeatMs?: number;
-  readonly costPerCall?: { readonly currency: string; readonly micros: number };
+  readonly costPerCall?: ReturnType<typeof parse.money>;
   readonly label?: readonly (readonly [string, string])[];
   readonly idempotencyKey?: string;
 };
@@ -141,11 +115,11 @@ type ProfileOptions = ServerOptions & {
 type RegisterOptions = ProfileOptions & {
   readonly card?: string;
   readonly pool?: string;
-  readonly delivery?: string;
+  readonly delivery?: Delivery;
   readonly replace?: boolean;
 };
 
-const profileOf = (options: ProfileOptions): Record<string, unknown> => ({
+const profileOf = (options: ProfileOptions) => ({
   name: options.name,
   description: options.description,
   capabilities: options.capability,
@@ -155,58 +129,51 @@ const profileOf = (options: ProfileOptions): Record<string, unknown> => ({
   labels: options.label === undefined ? undefined : Object.fromEntries(options.label),
 });
 
-/** Runs a command of an agent and tells that it was taken. */
-const command = async (
+const report = (
   terminal: Terminal,
-  options: ServerOptions,
+  { json }: ServerOptions,
+  { id, position, repeated }: Accepted,
   done: string,
-  run: (client: Client) => Promise<{ readonly payload: Accepted }>,
-): Promise<void> => {
-  const { id, position, repeated } = acceptedOf((await withClient(terminal, options, run)).payload);
+): void =>
   print(
     terminal,
-    options.json,
+    json,
     { agentId: id, position, repeated },
     () => `${id} ${done}${repeated ? '  (nothing was left to do)' : ''}\n`,
   );
-};
 
-const register = (terminal: Terminal, agentId: string, options: RegisterOptions): Promise<void> => {
+const register = async (terminal: Terminal, agentId: string, options: RegisterOptions): Promise<void> => {
   const input = {
     agentId,
     cardUrl: options.card,
     pool: options.pool,
-    delivery: options.delivery?.toUpperCase(),
+    delivery: options.delivery && parse.upperCase(options.delivery),
     replace: options.replace,
     ...profileOf(options),
   };
-  const document = `mutation ($input: RegisterAgentInput!, $key: String) {
-    payload: registerAgent(input: $input, idempotencyKey: $key) ${payloadOf('Agent')} }`;
-  return command(terminal, options, 'registered', (client) =>
-    client.execute(document, { input, key: options.idempotencyKey }),
-  );
+  const { idempotencyKey } = options;
+  report(terminal, options, await perform(terminal, options, RegisterAgent, { input, idempotencyKey }), 'registered');
 };
 
-const update = (terminal: Terminal, agentId: string, options: ProfileOptions): Promise<void> => {
+const update = async (terminal: Terminal, agentId: string, options: ProfileOptions): Promise<void> => {
   const input = profileOf(options);
   if (Object.values(input).every((value) => value === undefined))
     throw usageFailure('nothing to change: name at least one of the options', 'baton agents update --help');
-  const document = `mutation ($agentId: ID!, $input: UpdateAgentInput!, $key: String) {
-    payload: updateAgent(agentId: $agentId, input: $input, idempotencyKey: $key) ${payloadOf('Agent')} }`;
-  return command(terminal, options, 'updated', (client) =>
-    client.execute(document, { agentId, input, key: options.idempotencyKey }),
+  const { idempotencyKey } = options;
+  report(
+    terminal,
+    options,
+    await perform(terminal, options, UpdateAgent, { agentId, input, idempotencyKey }),
+    'updated',
   );
 };
 
 type ReasonOptions = ServerOptions & { readonly reason?: string };
 
 const leave =
-  (terminal: Terminal, mutation: 'drainAgent' | 'deregisterAgent', done: string) =>
-  (agentId: string, options: ReasonOptions): Promise<void> => {
-    const document = `mutation ($agentId: ID!, $reason: String) {
-      payload: ${mutation}(agentId: $agentId, reason: $reason) ${payloadOf('Agent')} }`;
-    return command(terminal, options, done, (client) => client.execute(document, { agentId, reason: options.reason }));
-  };
+  (terminal: Terminal, document: typeof DrainAgent | typeof DeregisterAgent, done: string) =>
+  async (agentId: string, options: ReasonOptions): Promise<void> =>
+    report(terminal, options, await perform(terminal, options, document, { agentId, reason: options.reason }), done);
 
 const profileOptions = (of: Command): Command =>
   of
@@ -223,23 +190,20 @@ const profileOptions = (of: Command): Command =>
     .option('--label <key=value>', 'for filters (repeatable)', parse.collect(parse.label))
     .option('--idempotency-key <key>', 'the same key and values give the same outcome');
 
-export const addAgents = (program: Command, terminal: Terminal): void => {
-  const agents = program.command('agents').description('Register agents and look at them.');
+const addReads = (agents: Command, terminal: Terminal): void => {
   serverOptions(
     listOptions(
       agents
         .command('list')
         .description('List registered agents, newest first.')
         .addOption(
-          new Option('--status <status>', 'one of several; active and draining when absent (repeatable)')
-            .choices(STATUSES)
-            .argParser(parse.collect(parse.oneOf(STATUSES))),
+          parse.choicesOption(
+            '--status <status>',
+            'one of several; active and draining when absent (repeatable)',
+            STATUSES,
+          ),
         )
-        .addOption(
-          new Option('--health <health>', 'one of several (repeatable)')
-            .choices(Health.options)
-            .argParser(parse.collect(parse.oneOf(Health.options))),
-        )
+        .addOption(parse.choicesOption('--health <health>', 'one of several (repeatable)', Health.options))
         .option('--pool <name>', 'pool they belong to')
         .option('--capability <name>', 'a capability they have')
         .option('--text <text>', 'part of id, name or description'),
@@ -250,6 +214,9 @@ export const addAgents = (program: Command, terminal: Terminal): void => {
   serverOptions(freshness(agents.command('get').description('Show an agent.').argument('<id>')))
     .addHelpText('after', examples('baton agents get calculator-1'))
     .action((id: string, options: ServerOptions & Freshness) => get(terminal, id, options));
+};
+
+const addRegistration = (agents: Command, terminal: Terminal): void => {
   serverOptions(
     profileOptions(
       agents
@@ -277,6 +244,9 @@ export const addAgents = (program: Command, terminal: Terminal): void => {
   )
     .addHelpText('after', examples('baton agents update calculator-1 --max-concurrency 20'))
     .action((id: string, options: ProfileOptions) => update(terminal, id, options));
+};
+
+const addLeave = (agents: Command, terminal: Terminal): void => {
   serverOptions(
     agents
       .command('drain')
@@ -285,7 +255,7 @@ export const addAgents = (program: Command, terminal: Terminal): void => {
       .option('--reason <text>', 'recorded with it'),
   )
     .addHelpText('after', examples("baton agents drain calculator-1 --reason 'new version at noon'"))
-    .action(leave(terminal, 'drainAgent', 'drains'));
+    .action(leave(terminal, DrainAgent, 'drains'));
   serverOptions(
     agents
       .command('deregister')
@@ -294,5 +264,12 @@ export const addAgents = (program: Command, terminal: Terminal): void => {
       .option('--reason <text>', 'recorded with it'),
   )
     .addHelpText('after', examples('baton agents deregister calculator-1'))
-    .action(leave(terminal, 'deregisterAgent', 'deregistered'));
+    .action(leave(terminal, DeregisterAgent, 'deregistered'));
+};
+
+export const addAgents = (program: Command, terminal: Terminal): void => {
+  const agents = program.command('agents').description('Register agents and look at them.');
+  addReads(agents, terminal);
+  addRegistration(agents, terminal);
+  addLeave(agents, terminal);
 };

@@ -1,32 +1,26 @@
+import {
+  accepted,
+  BatonError,
+  type DeadLetterFilter,
+  type DeadLetterRowFragment,
+  GetDeadLetter,
+  type GetDeadLetterQuery,
+  ListDeadLetters,
+  RedriveTask,
+} from 'baton-client';
 import type { Command } from 'commander';
 import type { Client } from '../client.ts';
+import { failureOf } from '../client-failure.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { Ended, EXIT, Failure, usageFailure } from '../failure.ts';
-import { type Column, facts, oneLine, table } from '../format.ts';
-import { type ListOptions, listOptions, readList, remainder } from '../list.ts';
+import { facts, oneLine, table } from '../format.ts';
+import { type ListOptions, type ListView, listOptions, readList, showList } from '../list.ts';
 import * as parse from '../parse.ts';
-import { type Accepted, acceptedOf, payloadOf } from '../payload.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
 import { progressBar } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
-import { errorLine, readTask } from './tasks-read.ts';
-
-type AttemptError = { readonly code: string; readonly message: string; readonly source: string };
-
-type DeadLetter = {
-  readonly taskId: string;
-  readonly capability: string;
-  readonly agentId: string | null;
-  readonly reason: string;
-  readonly attempts: number;
-  readonly error: AttemptError;
-  readonly deadLetteredAt: string;
-};
-
-const ROW =
-  'taskId status pool capability agentId reason attempts error { code message source retryable } deadLetteredAt position';
-const QUERY = { field: 'deadLetters', filterType: 'DeadLetterFilter', selection: ROW };
+import { errorLine, foundTask } from './tasks-read.ts';
 
 type Filter = {
   readonly pool?: string;
@@ -35,59 +29,36 @@ type Filter = {
   readonly errorCode?: string;
 };
 
-const filterOf = ({ pool, capability, agent, errorCode }: Filter) => ({ pool, capability, agentId: agent, errorCode });
-
-const COLUMNS: readonly Column[] = [
-  { title: 'TASK' },
-  { title: 'CAPABILITY' },
-  { title: 'REASON' },
-  { title: 'ATTEMPTS', align: 'right' },
-  { title: 'AT' },
-  { title: 'ERROR' },
-];
+const filterOf = ({ pool, capability, agent, errorCode }: Filter): DeadLetterFilter => ({
+  pool,
+  capability,
+  agentId: agent,
+  errorCode,
+});
 
 const MAX_ERROR = 80;
 
-const rowOf = (letter: DeadLetter): string[] => [
-  letter.taskId,
-  letter.capability,
-  letter.reason,
-  String(letter.attempts),
-  letter.deadLetteredAt,
-  oneLine(errorLine(letter.error), MAX_ERROR),
-];
-
-const list = async (terminal: Terminal, options: ServerOptions & ListOptions & Filter): Promise<void> => {
-  const found = await withClient(terminal, options, (client) =>
-    readList<DeadLetter>(client, QUERY, filterOf(options), options),
-  );
-  print(terminal, options.json, found, () => {
-    const rows = found.items.map(rowOf);
-    return `${rows.length === 0 ? '' : table(COLUMNS, rows)}${remainder(found, 'dead letters')}`;
-  });
+const DEAD_LETTERS: ListView<DeadLetterRowFragment> = {
+  word: 'dead letters',
+  columns: [
+    { title: 'TASK' },
+    { title: 'CAPABILITY' },
+    { title: 'REASON' },
+    { title: 'ATTEMPTS', align: 'right' },
+    { title: 'AT' },
+    { title: 'ERROR' },
+  ],
+  rowOf: (letter) => [
+    letter.taskId,
+    letter.capability,
+    letter.reason,
+    String(letter.attempts),
+    letter.deadLetteredAt,
+    oneLine(errorLine(letter.error), MAX_ERROR),
+  ],
 };
 
-type Attempt = {
-  readonly attempt: number;
-  readonly outcome: string;
-  readonly agentId: string | null;
-  readonly endedAt: string | null;
-  readonly error: AttemptError | null;
-};
-
-type DeadTask = {
-  readonly id: string;
-  readonly status: string;
-  readonly capability: string;
-  readonly deadLetterReason: string | null;
-  readonly deadLetteredAt: string | null;
-  readonly redrives: number;
-  readonly input: unknown;
-  readonly attempts: readonly Attempt[];
-};
-
-const DEAD_TASK = `id status capability pool deadLetterReason deadLetteredAt redrives input checkpoint
-  attempts { attempt outcome agentId assignedAt endedAt durationMs error { code message source retryable } }`;
+type DeadTask = NonNullable<GetDeadLetterQuery['task']>;
 
 const describeLetter = (task: DeadTask): string =>
   `${facts([
@@ -116,7 +87,7 @@ const describeLetter = (task: DeadTask): string =>
   )}`;
 
 const show = async (terminal: Terminal, id: string, options: ServerOptions): Promise<void> => {
-  const task = await withClient(terminal, options, (client) => readTask<DeadTask>(client, id, DEAD_TASK));
+  const task = foundTask(id, await withClient(terminal, options, (client) => client.execute(GetDeadLetter, { id })));
   if (task.deadLetteredAt === null)
     throw new Failure(EXIT.failed, `task ${id} was never dead-lettered; it is ${task.status.toLowerCase()}`, {
       code: 'NOT_DEAD_LETTERED',
@@ -128,20 +99,18 @@ type RedriveOptions = ServerOptions & Filter & { readonly all?: boolean; readonl
 type Redriven = {
   readonly taskId: string;
   readonly position?: string;
-  readonly error?: { code: string; message: string };
+  readonly error?: { readonly code: string; readonly message: string };
 };
-
-const REDRIVE = `mutation ($taskId: ID!, $deadlineAt: DateTime) {
-  redriveTask(taskId: $taskId, deadlineAt: $deadlineAt) ${payloadOf('Task')} }`;
 
 const redriveOne = async (client: Client, taskId: string, deadlineAt: string | undefined): Promise<Redriven> => {
   try {
-    const answer = await client.execute<{ redriveTask: Accepted }>(REDRIVE, { taskId, deadlineAt });
-    return { taskId, position: acceptedOf(answer.redriveTask).position };
+    const { position } = accepted(await client.execute(RedriveTask, { taskId, deadlineAt }));
+    return { taskId, position };
   } catch (error) {
-    // One that cannot go back does not keep the others; a server that is away does.
-    if (!(error instanceof Failure) || error.exitCode !== EXIT.failed) throw error;
-    return { taskId, error: { code: error.code, message: error.message } };
+    // A task that is refused does not stop the others; a server that does not answer does.
+    const failure = error instanceof BatonError ? failureOf(error) : undefined;
+    if (failure?.exitCode !== EXIT.failed) throw error;
+    return { taskId, error: { code: failure.code, message: failure.message } };
   }
 };
 
@@ -155,7 +124,7 @@ const redriveAll = async (
 ): Promise<Redriven[]> => {
   const found =
     options.all === true
-      ? (await readList<DeadLetter>(client, QUERY, filterOf(options), { limit: MOST_AT_ONCE })).items
+      ? (await readList(client, ListDeadLetters, filterOf(options), { limit: MOST_AT_ONCE })).items
       : ids.map((taskId) => ({ taskId }));
   const progress = progressBar(terminal, 'redriving', found.length);
   const outcomes: Redriven[] = [];
@@ -196,7 +165,9 @@ export const addDeadLetters = (program: Command, terminal: Terminal): void => {
   const dlq = program.command('dlq').description('Tasks that were given up, and sending them back to work.');
   serverOptions(listOptions(filterOptions(dlq.command('list').description('List open dead letters, newest first.'))))
     .addHelpText('after', examples('baton dlq list', 'baton dlq list --error-code AGENT_TIMEOUT --json'))
-    .action((options: ServerOptions & ListOptions & Filter) => list(terminal, options));
+    .action((options: ServerOptions & ListOptions & Filter) =>
+      showList(terminal, options, ListDeadLetters, filterOf(options), DEAD_LETTERS),
+    );
   serverOptions(dlq.command('show').description('Show a dead-lettered task with all its attempts.').argument('<task>'))
     .addHelpText('after', examples('baton dlq show 0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11'))
     .action((id: string, options: ServerOptions) => show(terminal, id, options));

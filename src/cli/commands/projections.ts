@@ -1,3 +1,4 @@
+import { ListProjections, type ListProjectionsQuery } from 'baton-client';
 import type { Command } from 'commander';
 import type { ProjectionContext } from '../../projections/context.ts';
 import type { Verification } from '../../projections/runner/verify.ts';
@@ -31,18 +32,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'REASON' },
 ];
 
-type Projection = {
-  readonly name: string;
-  readonly version: number;
-  readonly status: string;
-  readonly reason: string | null;
-  readonly position: string | null;
-  readonly lagEvents: number;
-  readonly lagMs: number;
-  readonly parked: number;
-};
-
-const LIST = `{ projections { name version status reason position target lagEvents lagMs parked unknownEvents updatedAt } }`;
+type Projection = ListProjectionsQuery['projections'][number];
 
 const rowOf = (projection: Projection, colour: boolean): string[] => [
   `${projection.name} v${projection.version}`,
@@ -55,9 +45,7 @@ const rowOf = (projection: Projection, colour: boolean): string[] => [
 ];
 
 const list = async (terminal: Terminal, options: ServerOptions): Promise<void> => {
-  const { projections } = await withClient(terminal, options, (client) =>
-    client.execute<{ projections: readonly Projection[] }>(LIST),
-  );
+  const { projections } = await withClient(terminal, options, (client) => client.execute(ListProjections, {}));
   print(terminal, options.json, projections, () =>
     table(
       COLUMNS,

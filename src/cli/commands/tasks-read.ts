@@ -1,61 +1,58 @@
-import { type Command, Option } from 'commander';
-import { TASK_STATUSES } from '../../projections/tasks/table.ts';
+import {
+  type ErrorFactsFragment,
+  ExplainTask,
+  type ExplainTaskQuery,
+  GetTask,
+  GetTaskTimeline,
+  ListTasks,
+  type TaskDetailsFragment,
+  type TaskRowFragment,
+} from 'baton-client';
+import type { Command } from 'commander';
+import { TASK_STATUSES, type TaskStatus } from '../../projections/tasks/table.ts';
 import type { Client } from '../client.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { refused } from '../failure.ts';
-import { type Column, duration, facts, oneLine, status, table } from '../format.ts';
+import { duration, facts, oneLine, status, table } from '../format.ts';
 import { type Freshness, freshness } from '../freshness.ts';
-import { type ListOptions, listOptions, readList, remainder } from '../list.ts';
+import { type ListOptions, type ListView, listOptions, showList } from '../list.ts';
 import * as parse from '../parse.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
 
-type AttemptError = { readonly code: string; readonly message: string; readonly source: string };
+export const errorLine = ({ code, message }: ErrorFactsFragment): string => `${code}: ${oneLine(message, 300)}`;
 
-type TaskRow = {
-  readonly id: string;
-  readonly status: string;
-  readonly capability: string;
-  readonly priority: number;
-  readonly attempt: number;
-  readonly agentId: string | null;
-  readonly submittedAt: string;
-  readonly endedAt: string | null;
-};
-
-const ROW = 'id status capability pool priority attempt agentId submittedAt endedAt tags';
-
-export const errorLine = ({ code, message }: AttemptError): string => `${code}: ${oneLine(message, 300)}`;
-
-const elapsed = ({ submittedAt, endedAt }: Pick<TaskRow, 'submittedAt' | 'endedAt'>): string =>
+const elapsed = ({ submittedAt, endedAt }: Pick<TaskRowFragment, 'submittedAt' | 'endedAt'>): string =>
   endedAt === null ? '' : duration(Date.parse(endedAt) - Date.parse(submittedAt));
 
-const COLUMNS: readonly Column[] = [
-  { title: 'ID' },
-  { title: 'STATUS' },
-  { title: 'CAPABILITY' },
-  { title: 'PRIO', align: 'right' },
-  { title: 'ATTEMPT', align: 'right' },
-  { title: 'AGENT' },
-  { title: 'SUBMITTED' },
-  { title: 'TOOK', align: 'right' },
-];
-
-const rowOf = (task: TaskRow, colour: boolean): string[] => [
-  task.id,
-  status(task.status.toLowerCase(), colour),
-  task.capability,
-  String(task.priority),
-  String(task.attempt),
-  task.agentId ?? '',
-  task.submittedAt,
-  elapsed(task),
-];
+const TASKS: ListView<TaskRowFragment> = {
+  word: 'tasks',
+  columns: [
+    { title: 'ID' },
+    { title: 'STATUS' },
+    { title: 'CAPABILITY' },
+    { title: 'PRIO', align: 'right' },
+    { title: 'ATTEMPT', align: 'right' },
+    { title: 'AGENT' },
+    { title: 'SUBMITTED' },
+    { title: 'TOOK', align: 'right' },
+  ],
+  rowOf: (task, colour) => [
+    task.id,
+    status(task.status.toLowerCase(), colour),
+    task.capability,
+    String(task.priority),
+    String(task.attempt),
+    task.agentId ?? '',
+    task.submittedAt,
+    elapsed(task),
+  ],
+};
 
 type ListFilter = ServerOptions &
   ListOptions & {
-    readonly status?: readonly string[];
+    readonly status?: readonly TaskStatus[];
     readonly capability?: string;
     readonly pool?: string;
     readonly agent?: string;
@@ -66,9 +63,9 @@ type ListFilter = ServerOptions &
     readonly until?: string;
   };
 
-const list = async (terminal: Terminal, options: ListFilter): Promise<void> => {
+const list = (terminal: Terminal, options: ListFilter): Promise<void> => {
   const filter = {
-    statuses: options.status?.map((name) => name.toUpperCase()),
+    statuses: options.status?.map(parse.upperCase),
     capability: options.capability,
     pool: options.pool,
     agentId: options.agent,
@@ -78,53 +75,18 @@ const list = async (terminal: Terminal, options: ListFilter): Promise<void> => {
     submittedFrom: options.since,
     submittedTo: options.until,
   };
-  const query = { field: 'tasks', filterType: 'TaskFilter', selection: ROW };
-  const found = await withClient(terminal, options, (client) => readList<TaskRow>(client, query, filter, options));
-  print(terminal, options.json, found, () => {
-    const rows = found.items.map((task) => rowOf(task, terminal.colour));
-    return `${rows.length === 0 ? '' : table(COLUMNS, rows)}${remainder(found, 'tasks')}`;
-  });
+  return showList(terminal, options, ListTasks, filter, TASKS);
 };
 
-/** One task with the selected fields. Errors: `Failure` NOT_FOUND. */
-export const readTask = async <Task>(
-  client: Client,
-  id: string,
-  selection: string,
-  atLeast?: string,
-): Promise<Task> => {
-  const document = `query ($id: ID!, $atLeast: Position) { task(id: $id, atLeast: $atLeast) { ${selection} } }`;
-  const { task } = await client.execute<{ task: Task | null }>(document, { id, atLeast });
+type Found<Subject> = { readonly task: Subject | null };
+
+/** The task that was asked for. Errors: `Failure` NOT_FOUND. */
+export const foundTask = <Task>(id: string, { task }: Found<Task>): Task => {
   if (task === null) throw refused('NOT_FOUND', `task ${JSON.stringify(id)} does not exist`);
   return task;
 };
 
-type Money = { readonly currency: string; readonly micros: number };
-
-type Task = TaskRow & {
-  readonly pool: string;
-  readonly versionRange: string | null;
-  readonly strategy: string;
-  readonly timeoutMs: number;
-  readonly tags: readonly string[];
-  readonly failures: number;
-  readonly redrives: number;
-  readonly deadlineAt: string | null;
-  readonly retryAt: string | null;
-  readonly percent: number | null;
-  readonly progressMessage: string | null;
-  readonly error: AttemptError | null;
-  readonly cost: readonly Money[];
-  readonly deadLetterReason: string | null;
-  readonly input: unknown;
-  readonly result: unknown;
-};
-
-const TASK = `${ROW} versionRange strategy retry { kind maxAttempts baseMs factor maxDelayMs jitter } timeoutMs failures redrives
-  deadlineAt retryAt assignedAt expiresAt durationMs percent progressMessage error { code message source retryable }
-  cost { currency micros } cancelReason deadLetterReason actor correlationId position input result checkpoint`;
-
-const moneyLine = (cost: readonly Money[]): string | undefined =>
+const moneyLine = (cost: TaskDetailsFragment['cost']): string | undefined =>
   cost.length === 0
     ? undefined
     : cost.map(({ currency, micros }) => `${(micros / 1_000_000).toFixed(6)} ${currency}`).join(', ');
@@ -134,7 +96,7 @@ const optional = (text: string | number | null): string | undefined => (text ===
 const compact = (value: unknown): string | undefined =>
   value === null || value === undefined ? undefined : oneLine(JSON.stringify(value), 2_000);
 
-const describeTask = (task: Task, colour: boolean): string =>
+const describeTask = (task: TaskDetailsFragment, colour: boolean): string =>
   facts([
     ['id', task.id],
     ['status', status(task.status.toLowerCase(), colour)],
@@ -160,31 +122,20 @@ const describeTask = (task: Task, colour: boolean): string =>
 
 type ReadOptions = ServerOptions & Freshness;
 
-const get = async (terminal: Terminal, id: string, options: ReadOptions): Promise<void> => {
-  const task = await withClient(terminal, options, (client) => readTask<Task>(client, id, TASK, options.atLeast));
-  print(terminal, options.json, task, () => describeTask(task, terminal.colour));
-};
-
-/** Prints a task as it was at its end. */
+/** Prints a task as it is now, or as it was at its end. */
 export const printTask = async (
   terminal: Terminal,
   client: Client,
   id: string,
-  { json, atLeast }: { readonly json: boolean | undefined; readonly atLeast: string },
+  { json, atLeast }: { readonly json?: boolean | undefined; readonly atLeast?: string | undefined },
 ): Promise<void> => {
-  const task = await readTask<Task>(client, id, TASK, atLeast);
+  const task = foundTask(id, await client.execute(GetTask, { id, atLeast }));
   print(terminal, json, task, () => describeTask(task, terminal.colour));
 };
 
-export type Entry = { readonly position: string; readonly type: string; readonly at: string; readonly summary: string };
-
-export const ENTRY = 'position type at attempt agentId summary actor';
-
-const timeline = async (terminal: Terminal, id: string, options: ReadOptions): Promise<void> => {
-  const selection = `timeline { ${ENTRY} data }`;
-  const { timeline: entries } = await withClient(terminal, options, (client) =>
-    readTask<{ timeline: readonly Entry[] }>(client, id, selection, options.atLeast),
-  );
+const timeline = async (terminal: Terminal, id: string, { atLeast, ...options }: ReadOptions): Promise<void> => {
+  const answer = await withClient(terminal, options, (client) => client.execute(GetTaskTimeline, { id, atLeast }));
+  const { timeline: entries } = foundTask(id, answer);
   print(terminal, options.json, entries, () =>
     table(
       [{ title: 'AT' }, { title: 'EVENT' }, { title: 'WHAT' }],
@@ -193,30 +144,8 @@ const timeline = async (terminal: Terminal, id: string, options: ReadOptions): P
   );
 };
 
-type Decision = {
-  readonly attempt: number;
-  readonly agentId: string;
-  readonly at: string;
-  readonly strategy: string;
-  readonly strategyVersion: number;
-  readonly eligible: number;
-  readonly candidates: readonly { readonly agentId: string; readonly score: number; readonly open: number }[];
-  readonly excluded: readonly { readonly reason: string; readonly agents: number }[];
-  readonly waitedMs: number;
-};
-
-type Why = {
-  readonly status: string;
-  readonly why: {
-    readonly decisions: readonly Decision[];
-    readonly waiting: { readonly reason: string; readonly message: string; readonly since: string } | null;
-  };
-};
-
-const WHY = `id status why {
-  decisions { attempt agentId at expiresAt strategy strategyVersion eligible waitedMs position
-    candidates { agentId score open } excluded { reason agents } }
-  waiting { reason message since able draining unhealthy busy free } }`;
+type Explained = NonNullable<ExplainTaskQuery['task']>;
+type Decision = Explained['why']['decisions'][number];
 
 const decisionText = (decision: Decision): string => {
   const { attempt, agentId, at, strategy, strategyVersion, eligible, candidates, excluded, waitedMs } = decision;
@@ -233,7 +162,7 @@ const decisionText = (decision: Decision): string => {
   ].join('');
 };
 
-const whyText = ({ status: state, why: { decisions, waiting } }: Why): string =>
+const whyText = ({ status: state, why: { decisions, waiting } }: Explained): string =>
   [
     ...decisions.map(decisionText),
     ...(waiting === null ? [] : [`waiting since ${waiting.since}: ${waiting.message}\n`]),
@@ -242,8 +171,11 @@ const whyText = ({ status: state, why: { decisions, waiting } }: Why): string =>
       : []),
   ].join('');
 
-const why = async (terminal: Terminal, id: string, options: ReadOptions): Promise<void> => {
-  const task = await withClient(terminal, options, (client) => readTask<Why>(client, id, WHY, options.atLeast));
+const why = async (terminal: Terminal, id: string, { atLeast, ...options }: ReadOptions): Promise<void> => {
+  const task = foundTask(
+    id,
+    await withClient(terminal, options, (client) => client.execute(ExplainTask, { id, atLeast })),
+  );
   print(terminal, options.json, task, () => whyText(task));
 };
 
@@ -253,11 +185,7 @@ export const addTaskReads = (tasks: Command, terminal: Terminal): void => {
       tasks
         .command('list')
         .description('List tasks, newest first.')
-        .addOption(
-          new Option('--status <status>', 'one of several (repeatable)')
-            .choices(TASK_STATUSES)
-            .argParser(parse.collect(parse.oneOf(TASK_STATUSES))),
-        )
+        .addOption(parse.choicesOption('--status <status>', 'one of several (repeatable)', TASK_STATUSES))
         .option('--capability <name>', 'what they need of an agent')
         .option('--pool <name>', 'pool of agents')
         .option('--agent <id>', 'agent that has or ended them')
@@ -282,7 +210,7 @@ export const addTaskReads = (tasks: Command, terminal: Terminal): void => {
       examples(`baton tasks ${name} 0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11`),
     );
   read('get', 'Show a task with its input and result.').action((id: string, options: ReadOptions) =>
-    get(terminal, id, options),
+    withClient(terminal, options, (client) => printTask(terminal, client, id, options)),
   );
   read('timeline', 'Show what happened to a task, in order.').action((id: string, options: ReadOptions) =>
     timeline(terminal, id, options),

@@ -1,61 +1,63 @@
-import type { Command } from 'commander';
-import { Option } from 'commander';
+import {
+  accepted,
+  BatonError,
+  SubmitTask,
+  type SubmitTaskInput,
+  SubmitTasks,
+  type SubmitTasksItemInput,
+  type SubmitTasksMutation,
+} from 'baton-client';
+import { type Command, Option } from 'commander';
 import { MAX_TASKS_PER_CALL } from '../../commands/task/submit-task.ts';
 import { RetryPolicy } from '../../domain/retry.ts';
-import { STRATEGY_NAMES } from '../../domain/routing/strategies.ts';
-import type { InputIssue } from '../../platform/errors.ts';
+import { STRATEGY_NAMES, type StrategyName } from '../../domain/routing/strategies.ts';
 import type { Client } from '../client.ts';
+import { failureOf } from '../client-failure.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { Ended, EXIT, Failure, usageFailure } from '../failure.ts';
-import { given } from '../given.ts';
+import { type InputOptions, inputOf, inputOptions } from '../input-options.ts';
 import * as parse from '../parse.ts';
-import { type Accepted, acceptedOf, payloadOf } from '../payload.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
 import { type Progress, progressBar } from '../progress.ts';
-import { type FileTask, inputOf, readTasks } from '../task-file.ts';
+import { type FileTask, readTasks } from '../task-file.ts';
 import type { Terminal } from '../terminal.ts';
 import { printTask } from './tasks-read.ts';
 import { followTask } from './tasks-watch.ts';
 
-const SUBMIT = `mutation ($input: SubmitTaskInput!, $key: String) {
-  submitTask(input: $input, idempotencyKey: $key) ${payloadOf('Task')}
-}`;
+type SubmitOptions = ServerOptions &
+  InputOptions & {
+    readonly pool?: string;
+    readonly priority?: number;
+    readonly strategy?: StrategyName;
+    readonly versionRange?: string;
+    readonly timeoutMs?: number;
+    readonly deadline?: string;
+    readonly maxAttempts?: number;
+    readonly retry?: RetryPolicy['kind'];
+    readonly retryBaseMs?: number;
+    readonly tag?: readonly string[];
+    readonly idempotencyKey?: string;
+    readonly wait?: boolean;
+  };
 
-type SubmitOptions = ServerOptions & {
-  readonly input?: unknown;
-  readonly inputFile?: string;
-  readonly pool?: string;
-  readonly priority?: number;
-  readonly strategy?: string;
-  readonly versionRange?: string;
-  readonly timeoutMs?: number;
-  readonly deadline?: string;
-  readonly maxAttempts?: number;
-  readonly retry?: string;
-  readonly retryBaseMs?: number;
-  readonly tag?: readonly string[];
-  readonly idempotencyKey?: string;
-  readonly wait?: boolean;
-};
+const retryOf = ({ retry, maxAttempts, retryBaseMs }: SubmitOptions): SubmitTaskInput['retry'] =>
+  retry === undefined && maxAttempts === undefined && retryBaseMs === undefined
+    ? undefined
+    : { kind: retry && parse.upperCase(retry), maxAttempts, baseMs: retryBaseMs };
 
-const taskOf = async (terminal: Terminal, capability: string, options: SubmitOptions) =>
-  given({
-    capability,
-    input: await inputOf(terminal, options),
-    pool: options.pool,
-    priority: options.priority,
-    strategy: options.strategy?.toUpperCase(),
-    versionRange: options.versionRange,
-    timeoutMs: options.timeoutMs,
-    deadlineAt: options.deadline,
-    tags: options.tag,
-    retry: given({
-      kind: options.retry?.toUpperCase(),
-      maxAttempts: options.maxAttempts,
-      baseMs: options.retryBaseMs,
-    }),
-  });
+const taskOf = async (terminal: Terminal, capability: string, options: SubmitOptions): Promise<SubmitTaskInput> => ({
+  capability,
+  input: await inputOf(terminal, options),
+  pool: options.pool,
+  priority: options.priority,
+  strategy: options.strategy && parse.upperCase(options.strategy),
+  versionRange: options.versionRange,
+  timeoutMs: options.timeoutMs,
+  deadlineAt: options.deadline,
+  tags: options.tag,
+  retry: retryOf(options),
+});
 
 const awaitEnd = async (
   terminal: Terminal,
@@ -73,9 +75,8 @@ const awaitEnd = async (
 const submit = async (terminal: Terminal, capability: string, options: SubmitOptions): Promise<void> => {
   const input = await taskOf(terminal, capability, options);
   await withClient(terminal, options, async (client) => {
-    const variables = { input, key: options.idempotencyKey };
-    const { submitTask } = await client.execute<{ submitTask: Accepted }>(SUBMIT, variables);
-    const { id, position, repeated } = acceptedOf(submitTask);
+    const variables = { input, idempotencyKey: options.idempotencyKey };
+    const { id, position, repeated } = accepted(await client.execute(SubmitTask, variables));
     if (options.wait === true) return awaitEnd(terminal, client, id, position, options.json);
     print(
       terminal,
@@ -86,29 +87,22 @@ const submit = async (terminal: Terminal, capability: string, options: SubmitOpt
   });
 };
 
-const SUBMIT_MANY = `mutation ($tasks: [SubmitTasksItemInput!]!) {
-  submitTasks(tasks: $tasks) {
-    items { accepted { taskId position repeated } error { code message issues { pointer code message } } }
-  }
-}`;
-
-type ItemError = { readonly code: string; readonly message: string; readonly issues: readonly InputIssue[] };
-type Item = {
-  readonly accepted: { readonly taskId: string; readonly position: string; readonly repeated: boolean } | null;
-  readonly error: ItemError | null;
-};
-type Outcome = Item & { readonly place: string };
+type Outcome = SubmitTasksMutation['submitTasks']['items'][number] & { readonly place: string };
 
 /** The server takes bodies of 2 MiB; the rest of the request needs little. */
 const MAX_CHUNK_BYTES = 1_500_000;
 
 /** GraphQL's form of a task: enum values in capitals. */
-const asVariable = ({ task }: FileTask): Record<string, unknown> => {
-  const { strategy, retry, ...rest } = task as { strategy: string; retry: { kind: string } };
-  return { ...rest, strategy: strategy.toUpperCase(), retry: { ...retry, kind: retry.kind.toUpperCase() } };
+const asVariable = ({ task }: FileTask): SubmitTaskInput => {
+  const { strategy, retry, ...rest } = task;
+  return {
+    ...rest,
+    strategy: parse.upperCase(strategy),
+    retry: { ...retry, kind: parse.upperCase(retry.kind) },
+  };
 };
 
-type Chunk = { readonly tasks: FileTask[]; readonly items: unknown[] };
+type Chunk = { readonly tasks: FileTask[]; readonly items: SubmitTasksItemInput[] };
 
 function* chunksOf(tasks: readonly FileTask[], keyPrefix: string | undefined): Generator<Chunk> {
   let chunk: Chunk = { tasks: [], items: [] };
@@ -130,10 +124,11 @@ function* chunksOf(tasks: readonly FileTask[], keyPrefix: string | undefined): G
 }
 
 const afterSome = (error: unknown, submitted: number, total: number): unknown => {
-  if (!(error instanceof Failure) || submitted === 0) return error;
-  return new Failure(error.exitCode, `${error.message}; ${submitted} of ${total} tasks were submitted before`, {
-    code: error.code,
-    issues: error.issues,
+  if (!(error instanceof BatonError) || submitted === 0) return error;
+  const { exitCode, message, code, issues } = failureOf(error);
+  return new Failure(exitCode, `${message}; ${submitted} of ${total} tasks were submitted before`, {
+    code,
+    issues,
     advice: 'with --idempotency-key the same command can be repeated without submitting a task twice',
   });
 };
@@ -147,9 +142,7 @@ const submitAll = async (
   const outcomes: Outcome[] = [];
   for (const chunk of chunksOf(tasks, keyPrefix)) {
     try {
-      const { submitTasks } = await client.execute<{ submitTasks: { items: Item[] } }>(SUBMIT_MANY, {
-        tasks: chunk.items,
-      });
+      const { submitTasks } = await client.execute(SubmitTasks, { tasks: chunk.items });
       outcomes.push(...submitTasks.items.map((item, index) => ({ ...item, place: chunk.tasks[index]?.place ?? '' })));
       progress.update(outcomes.length);
     } catch (error) {
@@ -201,12 +194,13 @@ const MAX_INT = 2_147_483_647;
 
 export const addSubmit = (tasks: Command, terminal: Terminal): void => {
   serverOptions(
-    tasks
-      .command('submit')
-      .description('Submit one task and print its id.')
-      .argument('<capability>', 'what an agent must offer to take it', capabilityArgument)
-      .addOption(new Option('--input <json>', 'what the agent is given').argParser(parse.json).conflicts('inputFile'))
-      .option('--input-file <file>', 'the same from a file; - is stdin')
+    inputOptions(
+      tasks
+        .command('submit')
+        .description('Submit one task and print its id.')
+        .argument('<capability>', 'what an agent must offer to take it', capabilityArgument),
+      'what the agent is given',
+    )
       .option('--pool <name>', 'pool of agents')
       .option('--priority <n>', '1 critical … 5 background', parse.integer(1, 5))
       .addOption(new Option('--strategy <name>', 'how the agent is chosen').choices(STRATEGY_NAMES))

@@ -1,44 +1,40 @@
+import { BatonError, GetTaskTimeline, type TaskEventFragment, WatchTask } from 'baton-client';
 import type { Command } from 'commander';
 import { TASK_ENDING_EVENTS } from '../../domain/task/events.ts';
 import type { Client } from '../client.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
-import { Ended, EXIT, Failure } from '../failure.ts';
+import { Ended, EXIT } from '../failure.ts';
 import { type Follow, follow, type Subject } from '../follow.ts';
 import { oneLine } from '../format.ts';
 import { examples } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
-import { ENTRY, type Entry, readTask } from './tasks-read.ts';
+import { foundTask } from './tasks-read.ts';
 
-const subjectOf = (id: string): Subject => ({
+const subjectOf = (id: string): Subject<TaskEventFragment> => ({
+  document: WatchTask,
   id,
   ends: new Set<string>(TASK_ENDING_EVENTS),
-  document: `subscription ($id: ID!, $fromPosition: Position) {
-    change: taskChanged(taskId: $id, fromPosition: $fromPosition) { position entry { ${ENTRY} data } }
-  }`,
 });
 
-export const followTask = (client: Client, taskId: string, options: Follow<Entry>): Promise<Entry> =>
-  follow(client, subjectOf(taskId), options);
-
-type Known = { readonly entries: readonly Entry[]; readonly last: bigint };
-
-const known = async (client: Client, id: string): Promise<Known> => {
-  const { position, timeline } = await readTask<{ position: string; timeline: readonly Entry[] }>(
-    client,
-    id,
-    `position timeline { ${ENTRY} data }`,
-  );
-  return { entries: timeline, last: BigInt(position) };
-};
+export const followTask = (
+  client: Client,
+  taskId: string,
+  options: Follow<TaskEventFragment>,
+): Promise<TaskEventFragment> => follow(client, subjectOf(taskId), options);
 
 /** From its beginning: by the subscription, or where that is too far back for one, by the timeline. */
-const followFromStart = async (client: Client, id: string, show: (entry: Entry) => void): Promise<Entry> => {
-  const { entries, last } = await known(client, id);
+const followFromStart = async (
+  client: Client,
+  id: string,
+  show: (entry: TaskEventFragment) => void,
+): Promise<TaskEventFragment> => {
+  const { position, timeline: entries } = foundTask(id, await client.execute(GetTaskTimeline, { id }));
+  const last = BigInt(position);
   const first = BigInt(entries[0]?.position ?? 0);
   try {
     return await followTask(client, id, { from: first > 0n ? first - 1n : 0n, endsFrom: last, onEntry: show });
   } catch (error) {
-    if (!(error instanceof Failure) || error.code !== 'RESUME_EXPIRED') throw error;
+    if (!(error instanceof BatonError) || error.code !== 'RESUME_EXPIRED') throw error;
     for (const entry of entries) show(entry);
     const newest = entries.at(-1);
     if (newest !== undefined && subjectOf(id).ends.has(newest.type)) return newest;
@@ -47,7 +43,7 @@ const followFromStart = async (client: Client, id: string, show: (entry: Entry) 
 };
 
 const watch = async (terminal: Terminal, id: string, options: ServerOptions): Promise<void> => {
-  const show = (entry: Entry): void =>
+  const show = (entry: TaskEventFragment): void =>
     terminal.out(
       options.json === true
         ? `${JSON.stringify(entry)}\n`

@@ -1,6 +1,6 @@
+import { CancelTask } from 'baton-client';
 import type { Command } from 'commander';
-import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
-import { type Accepted, acceptedOf, payloadOf } from '../payload.ts';
+import { type KeyOptions, keyOption, perform } from '../perform.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
@@ -8,17 +8,11 @@ import { addTaskReads } from './tasks-read.ts';
 import { addSubmit } from './tasks-submit.ts';
 import { addWatch } from './tasks-watch.ts';
 
-const CANCEL = `mutation ($taskId: ID!, $reason: String, $key: String) {
-  cancelTask(taskId: $taskId, reason: $reason, idempotencyKey: $key) ${payloadOf('Task')} }`;
-
-type CancelOptions = ServerOptions & { readonly reason?: string; readonly idempotencyKey?: string };
+type CancelOptions = KeyOptions & { readonly reason?: string };
 
 const cancel = async (terminal: Terminal, taskId: string, options: CancelOptions): Promise<void> => {
-  const variables = { taskId, reason: options.reason, key: options.idempotencyKey };
-  const { cancelTask } = await withClient(terminal, options, (client) =>
-    client.execute<{ cancelTask: Accepted }>(CANCEL, variables),
-  );
-  const { id, position, repeated } = acceptedOf(cancelTask);
+  const { reason, idempotencyKey } = options;
+  const { id, position, repeated } = await perform(terminal, options, CancelTask, { taskId, reason, idempotencyKey });
   print(terminal, options.json, { taskId: id, position, repeated }, () => `${id} cancelled\n`);
 };
 
@@ -27,13 +21,12 @@ export const addTasks = (program: Command, terminal: Terminal): void => {
   addSubmit(tasks, terminal);
   addTaskReads(tasks, terminal);
   addWatch(tasks, terminal);
-  serverOptions(
+  keyOption(
     tasks
       .command('cancel')
       .description('End a task at once; the answer of an attempt that runs no longer counts.')
       .argument('<id>')
-      .option('--reason <text>', 'recorded with it')
-      .option('--idempotency-key <key>', 'the same key gives the same outcome'),
+      .option('--reason <text>', 'recorded with it'),
   )
     .addHelpText('after', examples("baton tasks cancel 0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11 --reason 'ordered twice'"))
     .action((id: string, options: CancelOptions) => cancel(terminal, id, options));

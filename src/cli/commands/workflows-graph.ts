@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { GetExecutionGraph, GetWorkflowDefinition } from 'baton-client';
 import { type Command, Option } from 'commander';
 import { ExecutionId } from '../../domain/ids.ts';
 import type { Workflow } from '../../domain/workflow/compile.ts';
@@ -9,7 +10,7 @@ import { examples } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
 import { drawDot } from '../workflows/draw-dot.ts';
 import { drawMermaid } from '../workflows/draw-mermaid.ts';
-import { readExecution } from '../workflows/execution.ts';
+import { foundExecution } from '../workflows/execution.ts';
 import { type GraphView, graphView } from '../workflows/graph-view.ts';
 import { readWorkflow, validDefinition } from '../workflows/workflow-file.ts';
 
@@ -17,20 +18,13 @@ const FORMATS = { mermaid: drawMermaid, dot: drawDot } as const;
 
 type Options = ServerOptions & Freshness & { readonly format: keyof typeof FORMATS; readonly version?: string };
 
-type Executed = {
-  readonly id: string;
-  readonly definition: { readonly definition: unknown } | null;
-  readonly steps: readonly { readonly id: string; readonly state: string; readonly undo: string | null }[];
-};
-
 const compiled = (name: string, definition: unknown): Workflow => validDefinition(name, definition).workflow;
 
 const ofExecution = async (terminal: Terminal, id: string, options: Options): Promise<GraphView> => {
   if (options.version !== undefined) throw usageFailure('--version goes with the name of a workflow');
-  const selection = 'id definition { definition } steps { id state undo }';
-  const execution = await withClient(terminal, options, (client) =>
-    readExecution<Executed>(client, id, selection, options.atLeast),
-  );
+  const { atLeast } = options;
+  const answer = await withClient(terminal, options, (client) => client.execute(GetExecutionGraph, { id, atLeast }));
+  const execution = foundExecution(id, answer);
   if (execution.definition === null)
     throw refused('NOT_FOUND', `the definition of execution ${id} is not in the read model yet`, 'try again');
   const workflow = compiled(id, execution.definition.definition);
@@ -48,10 +42,8 @@ const ofExecution = async (terminal: Terminal, id: string, options: Options): Pr
 
 const ofWorkflow = async (terminal: Terminal, name: string, options: Options): Promise<GraphView> => {
   const { version, atLeast } = options;
-  const document = `query ($name: String!, $version: String, $atLeast: Position) {
-    workflow(name: $name, version: $version, atLeast: $atLeast) { definition } }`;
   const { workflow } = await withClient(terminal, options, (client) =>
-    client.execute<{ workflow: { definition: unknown } | null }>(document, { name, version, atLeast }),
+    client.execute(GetWorkflowDefinition, { name, version, atLeast }),
   );
   if (workflow === null)
     throw refused(

@@ -1,29 +1,16 @@
+import { MigrateExecutions, type MigrateExecutionsMutation } from 'baton-client';
 import type { Command } from 'commander';
 import { serverOptions, withClient } from '../connection.ts';
 import { Ended, EXIT } from '../failure.ts';
 import { oneLine, table } from '../format.ts';
 import { type Freshness, freshness } from '../freshness.ts';
-import { given } from '../given.ts';
 import * as parse from '../parse.ts';
+import type { KeyOptions } from '../perform.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
-import type { KeyOptions } from './workflows-steer.ts';
 
-const MIGRATE = `mutation ($workflow: String!, $input: MigrateExecutionsInput!, $key: String, $atLeast: Position) {
-  migrateExecutions(workflow: $workflow, input: $input, idempotencyKey: $key, atLeast: $atLeast) {
-    dryRun moves cannotMove verdicts { executionId verdict reasons } } }`;
-
-type Migrated = {
-  readonly dryRun: boolean;
-  readonly moves: number;
-  readonly cannotMove: number;
-  readonly verdicts: readonly {
-    readonly executionId: string;
-    readonly verdict: string;
-    readonly reasons: readonly string[];
-  }[];
-};
+type Migrated = MigrateExecutionsMutation['migrateExecutions'];
 
 type Options = KeyOptions &
   Freshness & {
@@ -49,18 +36,18 @@ const migratedText = ({ dryRun, moves, cannotMove, verdicts }: Migrated): string
 
 const migrate = async (terminal: Terminal, workflow: string, options: Options): Promise<void> => {
   const mapping = options.map?.map(([old, next]) => [old, next === '' ? null : next] as const);
-  const input = given({
+  const input = {
     version: options.to,
     fromVersion: options.from,
     executionIds: options.execution,
     mapping: mapping && Object.fromEntries(mapping),
     dryRun: options.dryRun,
-  });
+  };
   const { migrateExecutions } = await withClient(terminal, options, (client) =>
-    client.execute<{ migrateExecutions: Migrated }>(MIGRATE, {
+    client.execute(MigrateExecutions, {
       workflow,
       input,
-      key: options.idempotencyKey,
+      idempotencyKey: options.idempotencyKey,
       atLeast: options.atLeast,
     }),
   );

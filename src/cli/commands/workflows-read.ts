@@ -1,63 +1,32 @@
+import {
+  type ExecutionDetailsFragment,
+  type ExecutionRowFragment,
+  ExplainExecution,
+  type ExplainExecutionQuery,
+  GetExecution,
+  ListExecutions,
+  PreviewCompensation,
+  type PreviewCompensationQuery,
+  type StepRowFragment,
+} from 'baton-client';
 import { type Command, Option } from 'commander';
-import { COMPENSATION_STRATEGIES } from '../../domain/workflow/definition.ts';
-import { STARTED_STATUSES } from '../../projections/executions/table.ts';
+import { COMPENSATION_STRATEGIES, type CompensationStrategy } from '../../domain/workflow/definition.ts';
+import { STARTED_STATUSES, type StartedStatus } from '../../projections/executions/table.ts';
 import type { Client } from '../client.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { type Column, duration, facts, oneLine, status, table } from '../format.ts';
 import { type Freshness, freshness } from '../freshness.ts';
-import { type ListOptions, listOptions, readList, remainder } from '../list.ts';
+import { type ListOptions, type ListView, listOptions, showList } from '../list.ts';
 import * as parse from '../parse.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
-import {
-  ERROR,
-  type ErrorFacts,
-  EXECUTION_ROW,
-  type ExecutionRow,
-  errorText,
-  noExecution,
-  readExecution,
-  STEP,
-  type StepRow,
-  tookText,
-} from '../workflows/execution.ts';
-
-type Debt = {
-  readonly unit: string;
-  readonly status: string;
-  readonly handedOverTo: string | null;
-  readonly error: ErrorFacts | null;
-};
-
-type Status = ExecutionRow & {
-  readonly digest: string;
-  readonly currentPhase: string | null;
-  readonly pausedAt: string | null;
-  readonly pauseReason: string | null;
-  readonly abortReason: string | null;
-  readonly cancelReason: string | null;
-  readonly deadlineAt: string | null;
-  readonly parent: { readonly id: string } | null;
-  readonly parentStep: string | null;
-  readonly forkedFrom: { readonly id: string } | null;
-  readonly forkedRevision: number | null;
-  readonly timeSpent: Readonly<Record<'durationMs' | 'agentMs' | 'waitMs' | 'overheadMs', number>>;
-  readonly input: unknown;
-  readonly output: unknown;
-  readonly steps: readonly StepRow[];
-  readonly compensationDebts: readonly Debt[];
-};
-
-const STATUS = `${EXECUTION_ROW} digest currentPhase pausedAt pauseReason abortReason cancelReason deadlineAt
-  parent { id } parentStep forkedFrom { id } forkedRevision position actor correlationId
-  timeSpent { durationMs agentMs waitMs overheadMs } input output steps { ${STEP} }
-  compensationDebts { unit status strategy handedOverTo note parkedAt closedAt reason taskId ${ERROR} }`;
+import { errorText, foundExecution, tookText } from '../workflows/execution.ts';
 
 const compact = (value: unknown): string | undefined =>
   value === null || value === undefined ? undefined : oneLine(JSON.stringify(value), 2_000);
 
-const countText = ({ stepsTotal, stepsCompleted, stepsFailed, stepsSkipped }: ExecutionRow): string =>
+const countText = ({ stepsTotal, stepsCompleted, stepsFailed, stepsSkipped }: ExecutionRowFragment): string =>
   [
     `${stepsCompleted} of ${stepsTotal} completed`,
     ...(stepsFailed > 0 ? [`${stepsFailed} failed`] : []),
@@ -74,7 +43,7 @@ const STEP_COLUMNS: readonly Column[] = [
   { title: 'NOTE' },
 ];
 
-const noteOf = ({ error, items, reused, childExecutionId, undo }: StepRow): string =>
+const noteOf = ({ error, items, reused, childExecutionId, undo }: StepRowFragment): string =>
   [
     ...(items === null ? [] : [`${items.completed} of ${items.total} items`]),
     ...(reused ? ['taken over'] : []),
@@ -83,7 +52,7 @@ const noteOf = ({ error, items, reused, childExecutionId, undo }: StepRow): stri
     ...(error === null ? [] : [errorText(error)]),
   ].join('; ');
 
-const stepRow = (step: StepRow, colour: boolean): string[] => [
+const stepRow = (step: StepRowFragment, colour: boolean): string[] => [
   step.id,
   status(step.state.toLowerCase(), colour),
   step.attempts === 0 ? '' : String(step.attempts),
@@ -93,10 +62,10 @@ const stepRow = (step: StepRow, colour: boolean): string[] => [
   noteOf(step),
 ];
 
-const timeText = ({ durationMs, agentMs, waitMs, overheadMs }: Status['timeSpent']): string =>
+const timeText = ({ durationMs, agentMs, waitMs, overheadMs }: ExecutionDetailsFragment['timeSpent']): string =>
   `${duration(durationMs)}: agents ${duration(agentMs)}, waiting ${duration(waitMs)}, the rest ${duration(overheadMs)}`;
 
-const statusText = (execution: Status, colour: boolean): string => {
+const statusText = (execution: ExecutionDetailsFragment, colour: boolean): string => {
   const { compensationDebts: debts, error } = execution;
   const paused =
     execution.pausedAt === null
@@ -157,7 +126,7 @@ export const printExecution = async (
   id: string,
   { json, atLeast }: { readonly json?: boolean | undefined; readonly atLeast?: string | undefined },
 ): Promise<void> => {
-  const execution = await readExecution<Status>(client, id, STATUS, atLeast);
+  const execution = foundExecution(id, await client.execute(GetExecution, { id, atLeast }));
   print(terminal, json, execution, () => statusText(execution, terminal.colour));
 };
 
@@ -165,7 +134,7 @@ type ListFilter = ServerOptions &
   ListOptions & {
     readonly workflow?: string;
     readonly version?: string;
-    readonly status?: readonly string[];
+    readonly status?: readonly StartedStatus[];
     readonly tag?: readonly string[];
     readonly parent?: string;
     readonly forkedFrom?: string;
@@ -174,34 +143,36 @@ type ListFilter = ServerOptions &
     readonly until?: string;
   };
 
-const COLUMNS: readonly Column[] = [
-  { title: 'ID' },
-  { title: 'WORKFLOW' },
-  { title: 'STATUS' },
-  { title: 'STEPS', align: 'right' },
-  { title: 'STARTED' },
-  { title: 'TOOK', align: 'right' },
-  { title: 'ERROR' },
-];
-
 const MAX_ERROR = 60;
 
-const rowOf = (row: ExecutionRow, colour: boolean): string[] => [
-  row.id,
-  `${row.workflow}@${row.version}`,
-  status(row.status.toLowerCase(), colour),
-  `${row.stepsCompleted}/${row.stepsTotal}`,
-  row.startedAt,
-  tookText(row.startedAt, row.endedAt),
-  row.error === null ? '' : oneLine(errorText(row.error), MAX_ERROR),
-];
+const EXECUTIONS: ListView<ExecutionRowFragment> = {
+  word: 'executions',
+  columns: [
+    { title: 'ID' },
+    { title: 'WORKFLOW' },
+    { title: 'STATUS' },
+    { title: 'STEPS', align: 'right' },
+    { title: 'STARTED' },
+    { title: 'TOOK', align: 'right' },
+    { title: 'ERROR' },
+  ],
+  rowOf: (row, colour) => [
+    row.id,
+    `${row.workflow}@${row.version}`,
+    status(row.status.toLowerCase(), colour),
+    `${row.stepsCompleted}/${row.stepsTotal}`,
+    row.startedAt,
+    tookText(row.startedAt, row.endedAt),
+    row.error === null ? '' : oneLine(errorText(row.error), MAX_ERROR),
+  ],
+};
 
-const list = async (terminal: Terminal, options: ListFilter): Promise<void> => {
+const list = (terminal: Terminal, options: ListFilter): Promise<void> => {
   const { workflow, version, text, forkedFrom } = options;
   const filter = {
     workflow,
     version,
-    statuses: options.status?.map((name) => name.toUpperCase()),
+    statuses: options.status?.map(parse.upperCase),
     tags: options.tag,
     parentExecutionId: options.parent,
     forkedFrom,
@@ -209,28 +180,12 @@ const list = async (terminal: Terminal, options: ListFilter): Promise<void> => {
     startedFrom: options.since,
     startedTo: options.until,
   };
-  const query = { field: 'executions', filterType: 'ExecutionFilter', selection: EXECUTION_ROW };
-  const found = await withClient(terminal, options, (client) => readList<ExecutionRow>(client, query, filter, options));
-  print(terminal, options.json, found, () => {
-    const rows = found.items.map((row) => rowOf(row, terminal.colour));
-    return `${rows.length === 0 ? '' : table(COLUMNS, rows)}${remainder(found, 'executions')}`;
-  });
+  return showList(terminal, options, ListExecutions, filter, EXECUTIONS);
 };
 
-type Why = {
-  readonly id: string;
-  readonly status: string;
-  readonly whyNotRunning: readonly {
-    readonly unit: string;
-    readonly reason: string;
-    readonly message: string;
-    readonly options: readonly string[];
-  }[];
-};
+type Explained = NonNullable<ExplainExecutionQuery['execution']>;
 
-const WHY = `id status whyNotRunning { unit reason message dependencies until name options childExecutionId taskId }`;
-
-const whyText = ({ status: state, whyNotRunning }: Why): string => {
+const whyText = ({ status: state, whyNotRunning }: Explained): string => {
   if (whyNotRunning.length === 0) return `nothing waits; the execution is ${state.toLowerCase()}\n`;
   return table(
     [{ title: 'STEP' }, { title: 'REASON' }, { title: 'WHY' }],
@@ -242,23 +197,13 @@ const whyText = ({ status: state, whyNotRunning }: Why): string => {
   );
 };
 
-const why = async (terminal: Terminal, id: string, options: ReadOptions): Promise<void> => {
-  const execution = await withClient(terminal, options, (client) =>
-    readExecution<Why>(client, id, WHY, options.atLeast),
-  );
+const why = async (terminal: Terminal, id: string, { atLeast, ...options }: ReadOptions): Promise<void> => {
+  const answer = await withClient(terminal, options, (client) => client.execute(ExplainExecution, { id, atLeast }));
+  const execution = foundExecution(id, answer);
   print(terminal, options.json, execution, () => whyText(execution));
 };
 
-type Preview = {
-  readonly strategy: string;
-  readonly message: string;
-  readonly mayBeOwed: readonly string[];
-  readonly undos: readonly { readonly unit: string; readonly after: readonly string[] }[];
-};
-
-const PREVIEW = `query ($id: ID!, $atLeast: Position, $strategy: CompensationStrategy) {
-  execution(id: $id, atLeast: $atLeast) {
-    previewCompensation(strategy: $strategy) { strategy message mayBeOwed undos { unit after } } } }`;
+type Preview = NonNullable<PreviewCompensationQuery['execution']>['previewCompensation'];
 
 const previewText = ({ strategy, message, undos }: Preview): string => {
   const head = facts([
@@ -270,19 +215,15 @@ const previewText = ({ strategy, message, undos }: Preview): string => {
   return `${head}\n${table([{ title: '', align: 'right' }, { title: 'UNDO OF' }, { title: 'AFTER' }], rows)}`;
 };
 
-type PreviewOptions = ReadOptions & { readonly strategy?: string };
+type PreviewOptions = ReadOptions & { readonly strategy?: CompensationStrategy };
 
-const preview = async (terminal: Terminal, id: string, options: PreviewOptions): Promise<void> => {
-  const strategy = options.strategy?.toUpperCase();
-  const { execution } = await withClient(terminal, options, (client) =>
-    client.execute<{ execution: { previewCompensation: Preview } | null }>(PREVIEW, {
-      id,
-      atLeast: options.atLeast,
-      strategy,
-    }),
+const preview = async (terminal: Terminal, id: string, { atLeast, ...options }: PreviewOptions): Promise<void> => {
+  const strategy = options.strategy && parse.upperCase(options.strategy);
+  const answer = await withClient(terminal, options, (client) =>
+    client.execute(PreviewCompensation, { id, atLeast, strategy }),
   );
-  if (execution === null) throw noExecution(id);
-  print(terminal, options.json, execution.previewCompensation, () => previewText(execution.previewCompensation));
+  const { previewCompensation: planned } = foundExecution(id, answer);
+  print(terminal, options.json, planned, () => previewText(planned));
 };
 
 export const addExecutionReads = (workflows: Command, terminal: Terminal): void => {
@@ -311,11 +252,7 @@ export const addExecutionReads = (workflows: Command, terminal: Terminal): void 
         .description('List executions, newest first.')
         .option('--workflow <name>', 'of this workflow')
         .option('--version <version>', 'under this version')
-        .addOption(
-          new Option('--status <status>', 'one of several (repeatable)')
-            .choices(STARTED_STATUSES)
-            .argParser(parse.collect(parse.oneOf(STARTED_STATUSES))),
-        )
+        .addOption(parse.choicesOption('--status <status>', 'one of several (repeatable)', STARTED_STATUSES))
         .option('--tag <text>', 'all of those given (repeatable)', parse.collect(String))
         .option('--parent <id>', 'sub-workflows of this execution')
         .option('--forked-from <id>', 'forks of this execution')

@@ -1,3 +1,4 @@
+import { GetExecutionStates } from 'baton-client';
 import type { Command } from 'commander';
 import { DEFAULT_TENANT, ExecutionId, executionStream } from '../../domain/ids.ts';
 import type { EventStore, StoredEvent } from '../../eventstore/event-store.ts';
@@ -9,7 +10,7 @@ import { print } from '../print.ts';
 import { examples } from '../program.ts';
 import { withEventStore } from '../stores.ts';
 import type { Terminal } from '../terminal.ts';
-import { noExecution, readExecution } from '../workflows/execution.ts';
+import { foundExecution, noExecution } from '../workflows/execution.ts';
 import { differences, type Replay, type ReplayedState, replay } from '../workflows/replay.ts';
 
 const MAX_REVISION = 2_147_483_647;
@@ -29,8 +30,8 @@ type Replayed = Replay & { readonly state: ReplayedState };
 
 /** Errors: `Failure`, also where its read models do not come to see the last event in time. */
 const ask = (terminal: Terminal, id: string, options: Options, { events }: Replayed): Promise<Told> =>
-  withClient(terminal, options, (client) =>
-    readExecution<Told>(client, id, 'status steps { id state }', events.at(-1)?.position),
+  withClient(terminal, options, async (client) =>
+    foundExecution(id, await client.execute(GetExecutionStates, { id, atLeast: events.at(-1)?.position })),
   );
 
 const readStream = async (store: EventStore, id: string, until: number | undefined): Promise<StoredEvent[]> => {

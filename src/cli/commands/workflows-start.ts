@@ -1,29 +1,25 @@
+import { accepted, StartExecution } from 'baton-client';
 import { type Command, Option } from 'commander';
 import type { Client } from '../client.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { Ended, EXIT } from '../failure.ts';
-import { given } from '../given.ts';
+import { type InputOptions, inputOf, inputOptions } from '../input-options.ts';
 import * as parse from '../parse.ts';
-import { type Accepted, acceptedOf, payloadOf } from '../payload.ts';
+import type { Accepted } from '../perform.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
-import { inputOf } from '../task-file.ts';
 import type { Terminal } from '../terminal.ts';
 import { followExecution, watchExecution } from '../workflows/follow-execution.ts';
 import { printExecution } from './workflows-read.ts';
 
-const START = `mutation ($input: StartExecutionInput!, $key: String) {
-  payload: startExecution(input: $input, idempotencyKey: $key) ${payloadOf('Execution')} }`;
-
-type StartOptions = ServerOptions & {
-  readonly version?: string;
-  readonly input?: unknown;
-  readonly inputFile?: string;
-  readonly tag?: readonly string[];
-  readonly idempotencyKey?: string;
-  readonly wait?: boolean;
-  readonly watch?: boolean;
-};
+type StartOptions = ServerOptions &
+  InputOptions & {
+    readonly version?: string;
+    readonly tag?: readonly string[];
+    readonly idempotencyKey?: string;
+    readonly wait?: boolean;
+    readonly watch?: boolean;
+  };
 
 const awaitEnd = async (
   terminal: Terminal,
@@ -38,17 +34,12 @@ const awaitEnd = async (
 };
 
 const start = async (terminal: Terminal, workflow: string, options: StartOptions): Promise<void> => {
-  const input = given({
-    workflow,
-    version: options.version,
-    input: await inputOf(terminal, options),
-    tags: options.tag,
-  });
+  const { version, tag: tags, idempotencyKey } = options;
+  const input = { workflow, version, input: await inputOf(terminal, options), tags };
   await withClient(terminal, options, async (client) => {
-    const { payload } = await client.execute<{ payload: Accepted }>(START, { input, key: options.idempotencyKey });
-    const accepted = acceptedOf(payload);
-    const { id, position, repeated } = accepted;
-    if (options.wait === true) return awaitEnd(terminal, client, accepted, options.json);
+    const started = accepted(await client.execute(StartExecution, { input, idempotencyKey }));
+    const { id, position, repeated } = started;
+    if (options.wait === true) return awaitEnd(terminal, client, started, options.json);
     if (options.watch === true) return watchExecution(terminal, client, id, options);
     print(
       terminal,
@@ -61,13 +52,14 @@ const start = async (terminal: Terminal, workflow: string, options: StartOptions
 
 export const addStart = (workflows: Command, terminal: Terminal): void => {
   serverOptions(
-    workflows
-      .command('start')
-      .description('Start an execution and print its id.')
-      .argument('<name>', 'of a workflow')
-      .option('--version <version>', 'default: the newest that is neither deprecated nor archived')
-      .addOption(new Option('--input <json>', 'what it is given').argParser(parse.json).conflicts('inputFile'))
-      .option('--input-file <file>', 'the same from a file; - is stdin')
+    inputOptions(
+      workflows
+        .command('start')
+        .description('Start an execution and print its id.')
+        .argument('<name>', 'of a workflow')
+        .option('--version <version>', 'default: the newest that is neither deprecated nor archived'),
+      'what it is given',
+    )
       .option('--tag <text>', 'for filters (repeatable)', parse.collect(String))
       .option('--idempotency-key <key>', 'the same key and input give the same execution')
       .addOption(new Option('--wait', 'wait for its end and print it').conflicts('watch'))

@@ -1,33 +1,35 @@
+import {
+  ArchiveWorkflow,
+  DeprecateWorkflow,
+  GetWorkflow,
+  type GetWorkflowQuery,
+  ListWorkflows,
+  PublishWorkflow,
+  type WorkflowRowFragment,
+} from 'baton-client';
 import { type Command, Option } from 'commander';
 import { PATTERNS } from '../../domain/workflow/definition.ts';
-import type { InputIssue } from '../../platform/errors.ts';
-import { WORKFLOW_STATUSES } from '../../projections/workflows/table.ts';
+import { WORKFLOW_STATUSES, type WorkflowStatus } from '../../projections/workflows/table.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { readDocument } from '../definition-file.ts';
 import { refused } from '../failure.ts';
-import { type Column, duration, facts, oneLine, status, table } from '../format.ts';
+import { duration, facts, oneLine, status, table } from '../format.ts';
 import { type Freshness, freshness } from '../freshness.ts';
-import { type ListOptions, listOptions, readList, remainder } from '../list.ts';
+import { type ListOptions, type ListView, listOptions, showList } from '../list.ts';
 import * as parse from '../parse.ts';
-import { type Accepted, acceptedOf, payloadOf } from '../payload.ts';
+import { type KeyOptions, keyOption, perform } from '../perform.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
 import { issueTable } from './workflows-local.ts';
 
-const PUBLISH = `mutation ($definition: JSON!, $key: String) {
-  payload: publishWorkflow(definition: $definition, idempotencyKey: $key)
-    ${payloadOf('Workflow', 'version warnings { pointer code message }')} }`;
-
-type Published = Accepted & { readonly version: string; readonly warnings: readonly InputIssue[] };
-type PublishOptions = ServerOptions & { readonly idempotencyKey?: string };
-
-const publish = async (terminal: Terminal, file: string, options: PublishOptions): Promise<void> => {
+const publish = async (terminal: Terminal, file: string, options: KeyOptions): Promise<void> => {
   const definition = await readDocument(terminal, file);
-  const { payload } = await withClient(terminal, options, (client) =>
-    client.execute<{ payload: Published }>(PUBLISH, { definition, key: options.idempotencyKey }),
-  );
-  const { id: name, version, position, repeated, warnings } = acceptedOf(payload);
+  const published = await perform(terminal, options, PublishWorkflow, {
+    definition,
+    idempotencyKey: options.idempotencyKey,
+  });
+  const { id: name, version, position, repeated, warnings } = published;
   if (warnings.length > 0 && options.json !== true)
     terminal.err(`${warnings.length} warnings\n${issueTable(warnings)}`);
   print(
@@ -38,84 +40,49 @@ const publish = async (terminal: Terminal, file: string, options: PublishOptions
   );
 };
 
-type Row = {
-  readonly name: string;
-  readonly version: string;
-  readonly status: string;
-  readonly pattern: string;
-  readonly taskCount: number;
-  readonly publishedAt: string;
-  readonly tags: readonly string[];
-  readonly description: string | null;
-};
-
-const ROW = 'name version status pattern taskCount publishedAt tags description digest position';
-const QUERY = { field: 'workflows', filterType: 'WorkflowFilter', selection: ROW };
-
-const COLUMNS: readonly Column[] = [
-  { title: 'NAME' },
-  { title: 'VERSION' },
-  { title: 'STATUS' },
-  { title: 'PATTERN' },
-  { title: 'TASKS', align: 'right' },
-  { title: 'PUBLISHED' },
-  { title: 'DESCRIPTION' },
-];
-
 const MAX_DESCRIPTION = 60;
 
-const rowOf = (row: Row, colour: boolean): string[] => [
-  row.name,
-  row.version,
-  status(row.status.toLowerCase(), colour),
-  row.pattern,
-  String(row.taskCount),
-  row.publishedAt,
-  oneLine(row.description ?? '', MAX_DESCRIPTION),
-];
+const WORKFLOWS: ListView<WorkflowRowFragment> = {
+  word: 'workflows',
+  columns: [
+    { title: 'NAME' },
+    { title: 'VERSION' },
+    { title: 'STATUS' },
+    { title: 'PATTERN' },
+    { title: 'TASKS', align: 'right' },
+    { title: 'PUBLISHED' },
+    { title: 'DESCRIPTION' },
+  ],
+  rowOf: (row, colour) => [
+    row.name,
+    row.version,
+    status(row.status.toLowerCase(), colour),
+    row.pattern,
+    String(row.taskCount),
+    row.publishedAt,
+    oneLine(row.description ?? '', MAX_DESCRIPTION),
+  ],
+};
 
 type ListFilter = ServerOptions &
   ListOptions & {
     readonly name?: string;
-    readonly status?: readonly string[];
+    readonly status?: readonly WorkflowStatus[];
     readonly pattern?: string;
     readonly tag?: readonly string[];
     readonly text?: string;
   };
 
-const list = async (terminal: Terminal, options: ListFilter): Promise<void> => {
+const list = (terminal: Terminal, options: ListFilter): Promise<void> => {
   const { name, pattern, tag, text } = options;
-  const filter = { name, pattern, tags: tag, text, statuses: options.status?.map((one) => one.toUpperCase()) };
-  const found = await withClient(terminal, options, (client) => readList<Row>(client, QUERY, filter, options));
-  print(terminal, options.json, found, () => {
-    const rows = found.items.map((row) => rowOf(row, terminal.colour));
-    return `${rows.length === 0 ? '' : table(COLUMNS, rows)}${remainder(found, 'workflows')}`;
-  });
+  const filter = { name, pattern, tags: tag, text, statuses: options.status?.map(parse.upperCase) };
+  return showList(terminal, options, ListWorkflows, filter, WORKFLOWS);
 };
 
-type Shown = Row & {
-  readonly digest: string;
-  readonly reason: string | null;
-  readonly retiredAt: string | null;
-  readonly actor: string;
-  readonly definition: unknown;
-  readonly plan: {
-    readonly levels: readonly (readonly string[])[];
-    readonly criticalPath: readonly string[];
-    readonly criticalPathMs: number;
-    readonly maxParallelism: number;
-    readonly averageParallelism: number;
-    readonly edges: number;
-    readonly warnings: readonly InputIssue[];
-  };
-  readonly versions: readonly { readonly version: string; readonly status: string }[];
-};
+type Shown = NonNullable<GetWorkflowQuery['workflow']>;
 
-const SHOW = `query ($name: String!, $version: String, $atLeast: Position) {
-  workflow(name: $name, version: $version, atLeast: $atLeast) { ${ROW} reason retiredAt actor definition
-    plan { levels criticalPath criticalPathMs totalWorkMs maxParallelism averageParallelism edges
-      warnings { pointer code message } }
-    versions { version status publishedAt } } }`;
+/** Steps by level, as the schema's scalar JSON holds them. */
+type Levels = readonly (readonly string[])[];
 
 const MAX_LEVEL_TEXT = 100;
 
@@ -143,7 +110,7 @@ const shownText = (workflow: Shown, colour: boolean): string => {
     '\n',
     table(
       [{ title: 'LEVEL', align: 'right' }, { title: 'TASKS' }],
-      plan.levels.map((ids, level) => [String(level + 1), oneLine(ids.join(', '), MAX_LEVEL_TEXT)]),
+      (plan.levels as Levels).map((ids, level) => [String(level + 1), oneLine(ids.join(', '), MAX_LEVEL_TEXT)]),
     ),
     plan.warnings.length === 0 ? '' : `\n${plan.warnings.length} warnings\n${issueTable(plan.warnings)}`,
   ].join('');
@@ -154,7 +121,7 @@ type ShowOptions = ServerOptions & Freshness & { readonly version?: string };
 const show = async (terminal: Terminal, name: string, options: ShowOptions): Promise<void> => {
   const { version, atLeast } = options;
   const { workflow } = await withClient(terminal, options, (client) =>
-    client.execute<{ workflow: Shown | null }>(SHOW, { name, version, atLeast }),
+    client.execute(GetWorkflow, { name, version, atLeast }),
   );
   if (workflow === null)
     throw refused(
@@ -164,47 +131,38 @@ const show = async (terminal: Terminal, name: string, options: ShowOptions): Pro
   print(terminal, options.json, workflow, () => shownText(workflow, terminal.colour));
 };
 
-type RetireOptions = ServerOptions & { readonly reason?: string; readonly idempotencyKey?: string };
+type RetireOptions = KeyOptions & { readonly reason?: string };
 
-const retireWith = (mutation: 'deprecateWorkflow' | 'archiveWorkflow', done: string) => {
-  const document = `mutation ($name: String!, $version: String!, $reason: String, $key: String) {
-    payload: ${mutation}(name: $name, version: $version, reason: $reason, idempotencyKey: $key) ${payloadOf('Workflow')} }`;
-  return async (terminal: Terminal, name: string, version: string, options: RetireOptions): Promise<void> => {
-    const { payload } = await withClient(terminal, options, (client) =>
-      client.execute<{ payload: Accepted }>(document, {
-        name,
-        version,
-        reason: options.reason,
-        key: options.idempotencyKey,
-      }),
-    );
-    const { position, repeated } = acceptedOf(payload);
+const retireWith =
+  (document: typeof DeprecateWorkflow | typeof ArchiveWorkflow, done: string) =>
+  async (terminal: Terminal, name: string, version: string, options: RetireOptions): Promise<void> => {
+    const { reason, idempotencyKey } = options;
+    const variables = { name, version, reason, idempotencyKey };
+    const { position, repeated } = await perform(terminal, options, document, variables);
     print(terminal, options.json, { name, version, position, repeated }, () => `${name}@${version} ${done}\n`);
   };
-};
 
 const addRetire = (workflows: Command, terminal: Terminal): void => {
   const commands = [
     {
       name: 'deprecate',
       description: 'New executions take this version only where they name it; those that run go on.',
-      action: retireWith('deprecateWorkflow', 'deprecated'),
+      action: retireWith(DeprecateWorkflow, 'deprecated'),
     },
     {
       name: 'archive',
       description: 'No new executions of this version; those that run go on.',
-      action: retireWith('archiveWorkflow', 'archived'),
+      action: retireWith(ArchiveWorkflow, 'archived'),
     },
   ];
   for (const { name, description, action } of commands)
-    serverOptions(
+    keyOption(
       workflows
         .command(name)
         .description(description)
         .argument('<name>')
         .argument('<version>')
-        .option('--reason <text>', 'recorded with it')
-        .option('--idempotency-key <key>', 'the same key gives the same outcome'),
+        .option('--reason <text>', 'recorded with it'),
     )
       .addHelpText('after', examples(`baton workflows ${name} order 1.0.0 --reason 'charges twice'`))
       .action((workflow: string, version: string, options: RetireOptions) =>
@@ -213,30 +171,25 @@ const addRetire = (workflows: Command, terminal: Terminal): void => {
 };
 
 export const addVersions = (workflows: Command, terminal: Terminal): void => {
-  serverOptions(
+  keyOption(
     workflows
       .command('publish')
       .description('Publish a version of a workflow. What was published is never changed.')
-      .argument('<file>', 'JSON or YAML; - is stdin')
-      .option('--idempotency-key <key>', 'the same key gives the same outcome'),
+      .argument('<file>', 'JSON or YAML; - is stdin'),
   )
     .addHelpText(
       'after',
       `${examples('baton workflows publish order.yaml', 'baton workflows publish - --json < order.json')}
 The same content again changes nothing; another content under the same version is refused. \`validate\` checks without a server.\n`,
     )
-    .action((file: string, options: PublishOptions) => publish(terminal, file, options));
+    .action((file: string, options: KeyOptions) => publish(terminal, file, options));
   serverOptions(
     listOptions(
       workflows
         .command('list')
         .description('List published versions, newest first.')
         .option('--name <name>', 'versions of this workflow')
-        .addOption(
-          new Option('--status <status>', 'one of several (repeatable)')
-            .choices(WORKFLOW_STATUSES)
-            .argParser(parse.collect(parse.oneOf(WORKFLOW_STATUSES))),
-        )
+        .addOption(parse.choicesOption('--status <status>', 'one of several (repeatable)', WORKFLOW_STATUSES))
         .addOption(new Option('--pattern <pattern>', 'shape that it names').choices(PATTERNS))
         .option('--tag <text>', 'all of those given (repeatable)', parse.collect(String))
         .option('--text <text>', 'part of the name, the description or a tag'),

@@ -1,16 +1,12 @@
+import { accepted, DeregisterAgent, RegisterAgent } from 'baton-client';
 import { allStarted } from '../../examples/agent/spawn-agent.ts';
 import { CARBON_AGENTS, type CarbonAgent, spawnCarbonAgent } from '../../examples/carbon/spawn-agent.ts';
 import type { Client } from '../client.ts';
-import { type Accepted, acceptedOf, payloadOf } from '../payload.ts';
 
 const HEARTBEAT_MS = 1_000;
 /** Time that a call takes besides its calculation, so that agents hold work when one of them is killed. */
 const WORK_MS = 10;
 const MAX_CONCURRENCY = 20;
-
-const REGISTER = `mutation ($input: RegisterAgentInput!) { payload: registerAgent(input: $input) ${payloadOf('Agent')} }`;
-const DEREGISTER = `mutation ($agentId: ID!) {
-  payload: deregisterAgent(agentId: $agentId, reason: "end of the demo") ${payloadOf('Agent')} }`;
 
 /** The agents of a run: three processes, registered in a pool of their own. */
 export class Crew {
@@ -50,8 +46,7 @@ export class Crew {
         heartbeatIntervalMs: HEARTBEAT_MS,
         labels: { example: 'carbon' },
       };
-      const { payload } = await this.#client.execute<{ payload: Accepted }>(REGISTER, { input });
-      position = acceptedOf(payload).position;
+      position = accepted(await this.#client.execute(RegisterAgent, { input })).position;
     }
     return position;
   }
@@ -64,7 +59,8 @@ export class Crew {
   }
 
   async deregister(): Promise<void> {
-    for (const { agentId } of this.agents) await this.#client.execute(DEREGISTER, { agentId });
+    for (const { agentId } of this.agents)
+      await this.#client.execute(DeregisterAgent, { agentId, reason: 'end of the demo' });
   }
 
   async stop(): Promise<void> {

@@ -9,7 +9,7 @@ import { systemClock } from '../../platform/clock.ts';
 import { Closing } from '../../platform/closing.ts';
 import { type Config, ROLES, readConfig } from '../../platform/config.ts';
 import { createLogger } from '../../platform/logger.ts';
-import { Client } from '../client.ts';
+import { type Client, connect } from '../client.ts';
 import { duration } from '../format.ts';
 import { progressBar } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
@@ -61,7 +61,7 @@ const prepare = async (terminal: Terminal, options: DemoOptions, closing: Closin
   const store = createEsdbEventStore(baton.urls.eventStoreUrl, { logger, clock: systemClock });
   closing.add('the event store', () => store.close());
   if (baton.url === undefined) throw new Error('bug: the demo runs without an API');
-  const client = new Client(baton.url, { connections: 64 });
+  const client = connect(baton.url, { connections: 64 });
   closing.add('the client', () => client.close());
   const crew = await Crew.start(client, runId);
   closing.add('the agents', () => crew.stop());

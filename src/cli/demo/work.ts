@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { accepted, BatonError, resume, SubmitTask, type SubmitTaskInput, WatchTasks } from 'baton-client';
 import type { Supplier } from '../../examples/carbon/suppliers.ts';
 import type { Client } from '../client.ts';
-import { EXIT, Failure, refused } from '../failure.ts';
-import { type Accepted, acceptedOf, payloadOf } from '../payload.ts';
+import { refused } from '../failure.ts';
 import type { Tracker } from './tracker.ts';
 
 /** Submissions under way at once. */
@@ -18,31 +18,19 @@ const SUBMIT_RETRY_MS = 200;
 
 const ENDS = ['TaskCompleted', 'TaskCancelled', 'TaskDeadLettered'];
 
-const SUBMIT = `mutation ($input: SubmitTaskInput!, $key: String!) {
-  payload: submitTask(input: $input, idempotencyKey: $key) ${payloadOf('Task')} }`;
-
-const CHANGES = `subscription ($types: [String!]!, $from: Position) {
-  tasksChanged(filter: { types: $types }, fromPosition: $from) { position changes { taskId } }
-}`;
-
-type Changes = {
-  readonly tasksChanged: { readonly position: string; readonly changes: readonly { taskId: string }[] };
-};
-
-/** Hears of tasks that ended, from `position` on, until `signal` aborts. A broken connection is taken up where it broke. */
+/** Hears of tasks that ended, from `position` on, until `signal` aborts. A broken connection is opened again where it broke. */
 const listen = async (client: Client, tracker: Tracker, position: string, signal: AbortSignal): Promise<void> => {
-  let from = position;
-  while (!signal.aborted) {
-    try {
-      for await (const { tasksChanged } of client.subscribe<Changes>(CHANGES, { types: ENDS, from }, signal)) {
-        const at = performance.now();
-        for (const { taskId } of tasksChanged.changes) tracker.heard(taskId, at);
-        from = tasksChanged.position;
-      }
-    } catch (error) {
-      if (!(error instanceof Failure) || error.exitCode !== EXIT.unreachable) throw error;
-      await sleep(SUBMIT_RETRY_MS);
-    }
+  const open = (fromPosition: string) => client.subscribe(WatchTasks, { types: ENDS, fromPosition }, { signal });
+  const changes = resume(open, {
+    from: position,
+    positionOf: ({ tasksChanged }) => tasksChanged.position,
+    tries: Number.POSITIVE_INFINITY,
+    delayMs: SUBMIT_RETRY_MS,
+    signal,
+  });
+  for await (const { tasksChanged } of changes) {
+    const at = performance.now();
+    for (const { taskId } of tasksChanged.changes) tracker.heard(taskId, at);
   }
 };
 
@@ -56,7 +44,7 @@ export type Run = {
   readonly onMiddle?: () => void;
 };
 
-const inputOf = (pool: string, supplier: Supplier) => ({
+const inputOf = (pool: string, supplier: Supplier): SubmitTaskInput => ({
   capability: 'footprint',
   pool,
   input: supplier,
@@ -67,15 +55,15 @@ const inputOf = (pool: string, supplier: Supplier) => ({
 
 /** The key makes a repeat harmless: an answer may be lost, not the task. */
 const submitOne = async ({ client, tracker, runId, pool, suppliers }: Run, index: number): Promise<void> => {
-  const variables = { input: inputOf(pool, suppliers[index] as Supplier), key: `demo/${runId}/${index}` };
+  const variables = { input: inputOf(pool, suppliers[index] as Supplier), idempotencyKey: `demo/${runId}/${index}` };
   const calledAt = performance.now();
   for (let tries = 1; ; tries += 1) {
     try {
-      const { payload } = await client.execute<{ payload: Accepted }>(SUBMIT, variables);
-      tracker.submitted(acceptedOf(payload).id, calledAt, performance.now());
+      const { id } = accepted(await client.execute(SubmitTask, variables));
+      tracker.submitted(id, calledAt, performance.now());
       return;
     } catch (error) {
-      if (!(error instanceof Failure) || error.exitCode !== EXIT.unreachable || tries >= SUBMIT_TRIES) throw error;
+      if (!(error instanceof BatonError && error.retryable) || tries >= SUBMIT_TRIES) throw error;
       await sleep(SUBMIT_RETRY_MS * tries);
     }
   }

@@ -1,23 +1,14 @@
+import { type ExecutionEventFragment, GetExecutionPositions, GetExecutionProgress, WatchExecution } from 'baton-client';
 import type { Client } from '../client.ts';
 import { Ended, EXIT } from '../failure.ts';
-import { type Follow, type FollowedEntry, follow, type Subject } from '../follow.ts';
+import { type Follow, follow, type Subject } from '../follow.ts';
 import { oneLine } from '../format.ts';
 import type { Terminal } from '../terminal.ts';
-import { readExecution } from './execution.ts';
+import { foundExecution } from './execution.ts';
 import { LiveView } from './live-view.ts';
-import { WATCHED, type Watched } from './watch-view.ts';
 
-export type Entry = {
-  readonly position: string;
-  readonly type: string;
-  readonly at: string;
-  readonly unit: string | null;
-  readonly summary: string;
-};
-
-const ENTRY = 'position type at unit taskId attempt agentId summary actor';
-
-const subjectOf = (id: string): Subject => ({
+const subjectOf = (id: string): Subject<ExecutionEventFragment> => ({
+  document: WatchExecution,
   id,
   ends: new Set([
     'ExecutionCompleted',
@@ -26,9 +17,6 @@ const subjectOf = (id: string): Subject => ({
     'ExecutionCompensated',
     'ExecutionCompensationFailed',
   ]),
-  document: `subscription ($id: ID!, $fromPosition: Position) {
-    change: executionChanged(executionId: $id, fromPosition: $fromPosition) { position entry { ${ENTRY} } }
-  }`,
 });
 
 /**
@@ -36,17 +24,20 @@ const subjectOf = (id: string): Subject => ({
  * subscription says whether there is one at all.
  */
 const newestPosition = async (client: Client, id: string): Promise<bigint> => {
-  const document = 'query ($id: ID!) { execution(id: $id) { timeline { position type } } }';
-  const { execution } = await client.execute<{ execution: { timeline: FollowedEntry[] } | null }>(document, { id });
+  const { execution } = await client.execute(GetExecutionPositions, { id });
   // An assignment stands in the log of the pool, and may come after the end that it was too late for.
   return BigInt(execution?.timeline.findLast(({ type }) => type !== 'TaskAssigned')?.position ?? 0);
 };
 
 /** Follows what happens from `from` on, until nothing more does by itself. */
-export const followExecution = (client: Client, id: string, options: Follow<Entry>): Promise<Entry> =>
-  follow(client, subjectOf(id), options);
+export const followExecution = (
+  client: Client,
+  id: string,
+  options: Follow<ExecutionEventFragment>,
+): Promise<ExecutionEventFragment> => follow(client, subjectOf(id), options);
 
-const entryLine = ({ at, type, summary }: Entry): string => `${at}  ${type.padEnd(27)}  ${oneLine(summary, 300)}\n`;
+const entryLine = ({ at, type, summary }: ExecutionEventFragment): string =>
+  `${at}  ${type.padEnd(27)}  ${oneLine(summary, 300)}\n`;
 
 /**
  * Shows an execution until nothing more happens by itself: a picture on a terminal, else a line per event.
@@ -61,8 +52,9 @@ export const watchExecution = async (
 ): Promise<void> => {
   const endsFrom = await newestPosition(client, id);
   const screen = json ? undefined : terminal.progress;
-  const view = screen && new LiveView(screen, terminal.colour, () => readExecution<Watched>(client, id, WATCHED));
-  const show = (entry: Entry): void => {
+  const read = async () => foundExecution(id, await client.execute(GetExecutionProgress, { id }));
+  const view = screen && new LiveView(screen, terminal.colour, read);
+  const show = (entry: ExecutionEventFragment): void => {
     if (view) view.changed();
     else terminal.out(json ? `${JSON.stringify(entry)}\n` : entryLine(entry));
   };

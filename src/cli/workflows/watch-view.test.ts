@@ -8,7 +8,7 @@ const at = (ms: number): string => new Date(Date.parse(STARTED) + ms).toISOStrin
 const canvas = { columns: 80, rows: 24, colour: false, nowMs: Date.parse(STARTED) + 3_000 };
 
 type Step = Watched['steps'][number];
-const step = (id: string, level: number, state: string, more: Partial<Step> = {}): Step => ({
+const step = (id: string, level: number, state: Step['state'], more: Partial<Step> = {}): Step => ({
   id,
   level,
   state,

@@ -1,21 +1,7 @@
+import type { GetExecutionProgressQuery } from 'baton-client';
 import { type Colour, duration, oneLine, paint } from '../format.ts';
-import type { StepRow } from './execution.ts';
 
-export type Watched = {
-  readonly id: string;
-  readonly workflow: string;
-  readonly version: string;
-  readonly status: string;
-  readonly startedAt: string;
-  readonly endedAt: string | null;
-  readonly steps: readonly Pick<
-    StepRow,
-    'id' | 'level' | 'state' | 'agentId' | 'items' | 'startedAt' | 'endedAt' | 'undo'
-  >[];
-};
-
-export const WATCHED = `id workflow version status startedAt endedAt
-  steps { id level state agentId items { total completed failed } startedAt endedAt undo }`;
+export type Watched = NonNullable<GetExecutionProgressQuery['execution']>;
 
 export type Canvas = {
   readonly columns: number;
