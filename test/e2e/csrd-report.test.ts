@@ -55,7 +55,7 @@ const expectedTonnes = (): number =>
   ) / 1e6;
 
 describe('the CSRD report', () => {
-  it('is published with the total of its suppliers, and the next one that fails is undone to the last file', async () => {
+  it('is published with the total of its suppliers; the next one, which fails, is compensated down to the last file', async () => {
     const good = await report('--json');
     expect(good.code, good.err).toBe(0);
     const { executionId, reportFile } = JSON.parse(good.out);
@@ -92,31 +92,31 @@ describe('the CSRD report', () => {
 
     const failing = await report('--json', '--fail-at', 'publish');
     expect(failing.code, failing.err).toBe(0);
-    const { executionId: undone } = JSON.parse(failing.out);
+    const { executionId: compensated } = JSON.parse(failing.out);
     expect(failing.out).toBe(
       `${JSON.stringify({
-        executionId: undone,
+        executionId: compensated,
         status: 'compensated',
         completed: ['collect', 'validate', 'calculate', 'generate'],
         compensated: ['generate', 'calculate', 'validate', 'collect'],
         auditVerified: true,
       })}\n`,
     );
-    // The ledger stays, with the booking and what takes it back; of the rest nothing.
+    // The ledger stays, with the booking and its reversal. Nothing else does.
     expect(await filesIn(out)).toEqual(files);
-    expect(existsSync(join(out, undone))).toBe(false);
-    const own = (await ledger()).filter(({ execution }) => execution === undone);
+    expect(existsSync(join(out, compensated))).toBe(false);
+    const own = (await ledger()).filter(({ execution }) => execution === compensated);
     expect(own.map(({ kind, tonnesCO2e }) => [kind, tonnesCO2e])).toEqual([
       ['booking', total],
       ['reversal', -total],
     ]);
   });
 
-  it('tells people what is wrong with what they typed', async () => {
+  it('reports what is wrong with the arguments', async () => {
     const wrong: [string[], RegExp][] = [
       [['--fail-at', 'proofread'], /--fail-at.*Allowed: collect, validate, calculate, generate, publish/],
       [['--suppliers', '0', '--json'], /--suppliers.*Allowed: a whole number from 1 to 100000/],
-      [['--out', MAIN], /--out.*is no folder/],
+      [['--out', MAIN], /--out.*is not a folder/],
     ];
     await Promise.all(
       wrong.map(async ([args, message]) => {
@@ -127,7 +127,7 @@ describe('the CSRD report', () => {
     );
   });
 
-  it('ends with its servers and agents when it is interrupted', async () => {
+  it('stops its servers and agents when it is interrupted', async () => {
     const child = start('--json', '--out', out);
     const ended = endOf(child);
     await new Promise<void>((resolve) => {
@@ -136,7 +136,7 @@ describe('the CSRD report', () => {
       });
     });
     child.kill('SIGINT');
-    // Its streams close only when no agent holds them any more.
+    // Its streams close only when no agent holds them any longer.
     expect(await ended).toMatchObject({ code: 130, out: '' });
   });
 });

@@ -18,7 +18,7 @@ import express from 'express';
 import { LRUCache } from 'lru-cache';
 import { Refusal, type Skill } from './skill.ts';
 
-/** What an agent is, wherever it runs. */
+/** What an agent can do, independent of where it runs. */
 export type Agent = {
   readonly name: string;
   readonly description: string;
@@ -29,13 +29,13 @@ export type AgentServerOptions = Agent & {
   readonly host: string;
   /** 0 asks the system for a free port. */
   readonly port: number;
-  /** A file that gets one JSON line per call: the agent's own witness of what it was asked. */
+  /** A file that gets one JSON line per call: the agent's own record of the calls that reached it. */
   readonly journal?: string | undefined;
-  /** Work once per effect key and repeat the answer: what makes an agent `effectively_once`. Remembered while the process lives. */
+  /** Does the work once per effect key and repeats the answer, which makes the agent `effectively_once`. Kept in memory only. */
   readonly dedupe: boolean;
-  /** Time that a call takes besides its calculation, in milliseconds. */
+  /** How long a call takes in addition to its calculation, in milliseconds. */
   readonly workMs: number;
-  /** Id of a skill that is refused for good, to see what follows from that. */
+  /** Id of a skill that fails permanently, to show what Baton does then. */
   readonly refuse?: string | undefined;
 };
 
@@ -45,7 +45,7 @@ export type AgentServer = {
   close(): Promise<void>;
 };
 
-/** Answers of this many tasks are remembered for repeats. */
+/** How many answers are kept for repeated calls. */
 const REMEMBERED = 100_000;
 const MAX_PORT = 65_535;
 
@@ -76,7 +76,7 @@ const cardOf = ({ name, description, skills }: AgentServerOptions, url: string):
   signatures: [],
 });
 
-/** One line per call, written before the answer and at once, so that it survives the process. */
+/** One line per call, written synchronously before the answer, so that it survives a crash of the process. */
 class Journal {
   readonly #file: number | undefined;
 
@@ -129,13 +129,13 @@ class SkillExecutor implements AgentExecutor {
     bus.finished();
   };
 
-  /** Calls are short: there is nothing to stop. */
+  /** Calls are short, so there is nothing to cancel. */
   readonly cancelTask = async (): Promise<void> => {};
 
   async #work(capability: string, input: unknown, effectKey: string | undefined): Promise<object> {
     const { skills, name, workMs, refuse } = this.#options;
     const skill = skills.find(({ id }) => id === capability);
-    if (!skill) throw new Refusal('UNKNOWN_SKILL', `${name} cannot do ${JSON.stringify(capability)}`);
+    if (!skill) throw new Refusal('UNKNOWN_SKILL', `${name} has no skill ${JSON.stringify(capability)}`);
     if (capability === refuse) throw new Refusal('TOLD_TO_REFUSE', `${name} was started with --refuse ${refuse}`);
     if (workMs > 0) await pause(workMs);
     return skill.run(input, { agent: name, effectKey }) as object;
@@ -160,7 +160,7 @@ const answerOf = ({ contextId }: RequestContext, value: object): Message => ({
   referenceTaskIds: [],
 });
 
-/** A failure is told by a task in state failed; Baton reads code and retryable from its status message. */
+/** Reports a failure as a task in state failed. Baton reads `code` and `retryable` from the metadata of its status message. */
 const refusedTask = ({ taskId, contextId }: RequestContext, { code, message }: Refusal): Task => ({
   id: taskId,
   contextId,
@@ -190,7 +190,7 @@ const listen = async (server: Server, { host, port }: AgentServerOptions): Promi
   return `http://${shown}:${(server.address() as AddressInfo).port}`;
 };
 
-/** An A2A 1.0 agent over JSON-RPC and REST, with its card at the well-known place. */
+/** Starts an A2A 1.0 agent over JSON-RPC and REST, with its card at the well-known path. */
 export const startAgentServer = async (options: AgentServerOptions): Promise<AgentServer> => {
   const app = express();
   app.disable('x-powered-by');
@@ -219,17 +219,17 @@ export const startAgentServer = async (options: AgentServerOptions): Promise<Age
   };
 };
 
-/** Tells Baton at each interval that this agent lives. One that cannot be told is told the next time. */
-const beat = (batonUrl: string, agentId: string, intervalMs: number): (() => void) => {
+/** Sends Baton a heartbeat at each interval. One that fails is not repeated: the next one follows. */
+const sendHeartbeats = (batonUrl: string, agentId: string, intervalMs: number): (() => void) => {
   const url = `${batonUrl.replace(/\/$/, '')}/agents/${encodeURIComponent(agentId)}/heartbeat`;
-  const tell = (): void => {
+  const send = (): void => {
     fetch(url, { method: 'POST', signal: AbortSignal.timeout(intervalMs) }).then(
       (response) => response.body?.cancel(),
-      () => {}, // Baton is away; its own monitor notices what matters
+      () => {}, // Baton is unreachable; its own monitoring reports that
     );
   };
-  tell();
-  const timer = setInterval(tell, intervalMs);
+  send();
+  const timer = setInterval(send, intervalMs);
   return () => clearInterval(timer);
 };
 
@@ -263,20 +263,20 @@ const readArguments = (args: readonly string[]) => {
 };
 
 /**
- * Runs an agent as a process of its own until SIGTERM or SIGINT. Once it can be called it prints one JSON line with its card's URL.
+ * Runs an agent as its own process until SIGTERM or SIGINT. Prints one JSON line with the URL of its card as soon as it accepts calls.
  *
  * Arguments: `--port`, `--host`, `--journal FILE`, `--heartbeat BATON_URL --agent-id ID [--heartbeat-interval MS]`, `--work-ms MS`, `--dedupe`,
- * `--refuse SKILL`, `--exit-with-parent` (also stop when standard input ends: with whoever started it, however that ended).
+ * `--refuse SKILL`, `--exit-with-parent` (also stop when standard input ends, and so when the parent process ends in any way).
  */
 export const runAgent = async (agent: Agent, args: readonly string[] = process.argv.slice(2)): Promise<void> => {
   const { host, port, journal, dedupe, refuse, workMs, heartbeat, heartbeatIntervalMs, ...others } =
     readArguments(args);
   const server = await startAgentServer({ ...agent, host, port, journal, dedupe, refuse, workMs });
   const agentId = others['agent-id'] ?? agent.name;
-  const stopBeating = heartbeat === undefined ? undefined : beat(heartbeat, agentId, heartbeatIntervalMs);
+  const stopHeartbeats = heartbeat === undefined ? undefined : sendHeartbeats(heartbeat, agentId, heartbeatIntervalMs);
   const stop = (): void => {
-    stopBeating?.();
-    process.stdin.destroy(); // an open one would keep the process
+    stopHeartbeats?.();
+    process.stdin.destroy(); // while it is open, the process would not end
     void server.close();
   };
   process.once('SIGTERM', stop);

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 
-/** The agent says no for good: the input is wrong, and would be wrong the next time. */
+/** A permanent failure: the input is wrong, and a retry would not help. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly code: string;
@@ -10,11 +10,11 @@ export class Refusal extends Error {
   }
 }
 
-/** What a skill is told besides its input. */
+/** What a skill receives in addition to its input. */
 export type Call = {
-  /** Name of the agent that is called. */
+  /** Name of the called agent. */
   readonly agent: string;
-  /** The same for every attempt of a task; undefined when the caller is not Baton. */
+  /** The same in every attempt of a task; undefined when the caller is not Baton. */
   readonly effectKey: string | undefined;
 };
 

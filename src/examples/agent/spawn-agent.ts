@@ -11,22 +11,23 @@ export type SpawnOptions = {
   readonly journal?: string;
   readonly dedupe?: boolean;
   readonly workMs?: number;
-  /** Id of a skill that it refuses for good. */
+  /** Id of a skill that fails permanently. */
   readonly refuse?: string | undefined;
   readonly heartbeat?: { readonly batonUrl: string; readonly intervalMs: number };
 };
 
-/** An agent that runs as a process of its own. */
+/** An agent that runs as its own process. */
 export type AgentProcess = {
   readonly agentId: string;
   readonly cardUrl: string;
   readonly url: string;
   readonly process: ChildProcess;
-  /** Ends it in order; SIGKILL when it takes longer than two seconds. */
+  /** Stops it in an orderly way; SIGKILL follows after two seconds. */
   stop(): Promise<void>;
 };
 
-const START_TIMEOUT_MS = 20_000;
+/** On a loaded machine with two cores, five agents that run from source take more than 20 s. */
+const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 2_000;
 
 const argumentsOf = (options: SpawnOptions): string[] => [
@@ -46,14 +47,18 @@ type ReadyLine = { readonly agentId: string; readonly cardUrl: string; readonly 
 const readyLine = async (child: ChildProcess, name: string): Promise<ReadyLine> => {
   const lines = createInterface({ input: child.stdout as Readable });
   const signal = AbortSignal.timeout(START_TIMEOUT_MS);
-  const exited = once(child, 'exit', { signal }).then(([code]) => {
+  const exited = once(child, 'exit').then(([code]) => {
     throw new Error(`the agent ${name} ended with code ${code} before it was ready`);
   });
   try {
     const [line] = (await Promise.race([once(lines, 'line', { signal }), exited])) as [string];
     return JSON.parse(line) as ReadyLine;
+  } catch (error) {
+    if (signal.aborted)
+      throw new Error(`the agent ${name} was not ready after ${START_TIMEOUT_MS} ms`, { cause: error });
+    throw error;
   } finally {
-    exited.catch(() => {}); // an exit later on is no failure to start
+    exited.catch(() => {}); // a later exit is not a failure to start
   }
 };
 
@@ -67,10 +72,10 @@ const stopChild = async (child: ChildProcess): Promise<void> => {
 };
 
 /**
- * Starts the script of an agent, which calls `runAgent`, as a process of its own and waits until it can be called. Sources are run with
- * tsx. `args` are its own arguments, before the common ones.
+ * Starts the script of an agent, which calls `runAgent`, as its own process and waits until it accepts calls. Sources run with tsx.
+ * `args` are the script's own arguments and come before the common ones.
  *
- * Errors: rejects when it ends, or is not ready, within twenty seconds.
+ * Errors: rejects when the process ends before it is ready, or is not ready after a minute.
  */
 export const spawnAgent = async (
   script: URL,
@@ -91,7 +96,7 @@ export const spawnAgent = async (
   }
 };
 
-/** All of them, or none: when one cannot be started the others are stopped again, and its failure is thrown. */
+/** Waits for all of them. When one fails to start, stops the others and throws its error. */
 export const allStarted = async <Started extends Pick<AgentProcess, 'stop'>>(
   starting: readonly Promise<Started>[],
 ): Promise<Started[]> => {

@@ -8,7 +8,7 @@ const Usage = z.object({ supplier: z.string().min(1).max(500), country: Country,
 
 const factorOf = (country: string): number => {
   const grams = emissionFactor(country);
-  if (grams === undefined) throw new Refusal('UNKNOWN_COUNTRY', `there is no emission factor for ${country}`);
+  if (grams === undefined) throw new Refusal('UNKNOWN_COUNTRY', `no emission factor for country ${country}`);
   return grams;
 };
 
@@ -20,7 +20,7 @@ const checksOf = ({ kWh, gCO2PerKWh, tonnesCO2e }: Figures) => [
   { check: 'tonnes follow from energy and factor', ok: tonnesCO2e === tonnesOf(kWh, gCO2PerKWh) },
 ];
 
-/** The yearly footprint of a supplier's electricity: factor, calculation and checks in one. */
+/** The footprint of a supplier's yearly electricity: looks up the factor, calculates and checks in one call. */
 export const footprint: Skill = {
   id: 'footprint',
   description: 'Footprint of a supplier from {supplier, country (ISO alpha-3), kWh}',

@@ -5,10 +5,10 @@ export const CARBON_AGENTS = ['emission-factors', 'calculator', 'validator'] as 
 export type CarbonAgentName = (typeof CARBON_AGENTS)[number];
 export type CarbonAgent = AgentProcess & { readonly name: CarbonAgentName };
 
-/** Sources start sources, dist starts dist. */
+/** Run from source, it starts sources; run from dist, it starts dist. */
 const EXTENSION = extname(import.meta.url);
 
-/** Starts one of the carbon agents. Errors: as `spawnAgent`. */
+/** Starts one of the carbon agents. Errors: those of `spawnAgent`. */
 export const spawnCarbonAgent = async (name: CarbonAgentName, options: SpawnOptions = {}): Promise<CarbonAgent> => {
   const script = new URL(`./agents/${name}${EXTENSION}`, import.meta.url);
   return { name, ...(await spawnAgent(script, options)) };

@@ -3,13 +3,13 @@ import { COUNTRIES, emissionFactor, tonnesOf } from './factors.ts';
 import { generateSuppliers } from './suppliers.ts';
 
 describe('generated suppliers', () => {
-  it('are the same for the same seed, and others for another', () => {
+  it('are the same for the same seed, and differ between seeds', () => {
     expect(generateSuppliers(42, 100)).toEqual(generateSuppliers(42, 100));
     expect(generateSuppliers(42, 100)).not.toEqual(generateSuppliers(43, 100));
     expect(generateSuppliers(42, 100).slice(0, 10)).toEqual(generateSuppliers(42, 10));
   });
 
-  it('have names of their own, countries with a factor, and plausible energy', () => {
+  it('have unique names, countries with a factor, and plausible energy', () => {
     const suppliers = generateSuppliers(1, 5_000);
     expect(new Set(suppliers.map(({ supplier }) => supplier)).size).toBe(5_000);
     for (const { country, kWh } of suppliers) {
@@ -22,7 +22,7 @@ describe('generated suppliers', () => {
 });
 
 describe('emission factors', () => {
-  it('are known by country code, and not by region or in other spellings', () => {
+  it('are found by country code, not by region or another spelling', () => {
     expect(emissionFactor('DEU')).toBeGreaterThan(100);
     for (const code of ['EU', 'WORLD', 'deu', 'XXX', 'CAF', '__proto__', 'constructor'])
       expect(emissionFactor(code)).toBeUndefined();

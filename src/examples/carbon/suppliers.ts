@@ -1,6 +1,6 @@
 import { COUNTRIES } from './factors.ts';
 
-/** Yearly use of electricity of one supplier: the input of a `footprint` task. */
+/** The yearly electricity use of one supplier: the input of a `footprint` task. */
 export type Supplier = { readonly supplier: string; readonly country: string; readonly kWh: number };
 
 const FIRST = ['Alpine', 'Baltic', 'Copper', 'Delta', 'Evergreen', 'Falcon', 'Granite', 'Harbour', 'Iron', 'Juniper'];
@@ -29,14 +29,14 @@ const randomOf = (seed: number): (() => number) => {
   };
 };
 
-/** `count` suppliers; the same seed gives the same ones, and more of them begin with those of a smaller count. */
+/** Generates `count` suppliers. The same seed gives the same suppliers, whatever the count: a larger count only adds to them. */
 export const generateSuppliers = (seed: number, count: number): Supplier[] => {
   const random = randomOf(seed);
   const pick = (from: readonly string[]): string => from[Math.floor(random() * from.length)] ?? '';
   return Array.from({ length: count }, (_, index) => ({
     supplier: `${pick(FIRST)} ${pick(SECOND)} ${pick(FORM)} ${index + 1}`,
     country: pick(COUNTRIES),
-    // Most are small and few are large, from 1 MWh to 10 GWh.
+    // From 1 MWh to 10 GWh; most are small and few are large.
     kWh: Math.round(1_000 * 10 ** (4 * random() ** 2)),
   }));
 };

@@ -2,16 +2,16 @@ import { join } from 'node:path';
 import type { Audit } from '../../cli/audit.ts';
 import { duration, facts, table } from '../../cli/format.ts';
 import { SOURCE } from '../carbon/factors.ts';
-import type { Happening, Work } from './history.ts';
+import type { Progress, Work } from './history.ts';
 import { tonnesText } from './report.ts';
 import type { Run } from './run.ts';
 import { STEPS, WORKERS } from './steps.ts';
 
-/** What a script gets of a run. */
+/** The result of a run for scripts (`--json`). */
 export type Summary = {
   readonly executionId: string;
   readonly status: string;
-  /** In the order in which the log has it, both. */
+  /** Both in the order of the log. */
   readonly completed: readonly string[];
   readonly compensated: readonly string[];
   readonly auditVerified: boolean;
@@ -28,13 +28,13 @@ export const summarise = ({ executionId, options, history, audit }: Run): Summar
     executionId,
     status: history.status,
     completed: history.done.map(({ step }) => step),
-    compensated: history.undone.map(({ step }) => step),
+    compensated: history.compensated.map(({ step }) => step),
     auditVerified: audit.defects.length === 0,
     ...(history.status === 'completed' && typeof file === 'string' ? { reportFile: join(options.out, file) } : {}),
   };
 };
 
-/** When the first step fails there is nothing to undo: the execution has failed, and that is all. */
+/** When the first step fails there is nothing to compensate, so the execution ends as failed. */
 const expectedOf = ({ failAt }: Run['options']): Pick<Summary, 'status' | 'completed' | 'compensated'> => {
   if (failAt === undefined) return { status: 'completed', completed: STEPS, compensated: [] };
   const completed = STEPS.slice(0, STEPS.indexOf(failAt));
@@ -43,8 +43,8 @@ const expectedOf = ({ failAt }: Run['options']): Pick<Summary, 'status' | 'compl
 
 const same = (one: readonly string[], other: readonly string[]): boolean => one.join() === other.join();
 
-/** Whether what happened is what was asked for. */
-export const isAsAsked = ({ options }: Run, summary: Summary): boolean => {
+/** Whether the run went as its options demand. */
+export const isAsExpected = ({ options }: Run, summary: Summary): boolean => {
   const expected = expectedOf(options);
   return (
     summary.auditVerified &&
@@ -57,21 +57,21 @@ export const isAsAsked = ({ options }: Run, summary: Summary): boolean => {
 const PAD = Math.max(...STEPS.map(({ length }) => length));
 
 /** A line of progress. */
-export const happeningText = (happening: Happening): string => {
-  switch (happening.kind) {
+export const progressText = (progress: Progress): string => {
+  switch (progress.kind) {
     case 'done':
-    case 'undone': {
-      const { step, agentId, durationMs } = happening.work;
-      return `  ${step.padEnd(PAD)}  ${happening.kind} by ${agentId} in ${duration(durationMs)}`;
+    case 'compensated': {
+      const { step, agentId, durationMs } = progress.work;
+      return `  ${step.padEnd(PAD)}  ${progress.kind} by ${agentId} in ${duration(durationMs)}`;
     }
     case 'tried':
-      return `  ${happening.step.padEnd(PAD)}  ${happening.error.code}${happening.again ? ', to be tried again' : ''}`;
+      return `  ${progress.step.padEnd(PAD)}  ${progress.error.code}${progress.again ? ', retrying' : ''}`;
     case 'failed':
-      return `  ${happening.step.padEnd(PAD)}  failed for good: ${happening.error?.message ?? 'no reason is known'}`;
+      return `  ${progress.step.padEnd(PAD)}  failed permanently: ${progress.error?.message ?? 'the reason is unknown'}`;
     case 'stuck':
-      return `  ${happening.step.padEnd(PAD)}  could not be undone: ${happening.error.message}`;
+      return `  ${progress.step.padEnd(PAD)}  could not be compensated: ${progress.error.message}`;
     case 'ended':
-      return `  ${happening.status}`;
+      return `  ${progress.status}`;
   }
 };
 
@@ -96,11 +96,11 @@ const totalText = ({ options, history }: Run): string | undefined => {
     : undefined;
 };
 
-/** The booking, and what became of it. */
+/** The booking, and whether it was reversed. */
 const ledgerText = ({ options, history }: Run): string | undefined => {
   const { booking } = resultOf(history.done, 'calculate');
   if (typeof booking !== 'string') return undefined;
-  const reversed = resultOf(history.undone, 'calculate')['reversed'] === booking;
+  const reversed = resultOf(history.compensated, 'calculate')['reversed'] === booking;
   return `${join(options.out, 'ledger.jsonl')}: booking ${booking}${reversed ? ', and its reversal' : ''}`;
 };
 
@@ -108,10 +108,10 @@ const failureText = ({ history }: Run): string | undefined => {
   const { failure } = history;
   if (failure === undefined) return undefined;
   const by = Object.entries(WORKERS).find(([step]) => step === failure.step)?.[1].agentId;
-  return `${failure.step}${by === undefined ? '' : ` by ${by}`}: ${failure.error?.message ?? 'no reason is known'}`;
+  return `${failure.step}${by === undefined ? '' : ` by ${by}`}: ${failure.error?.message ?? 'the reason is unknown'}`;
 };
 
-/** The whole run, for people. */
+/** The result of a run for people. */
 export const accountText = (run: Run, summary: Summary): string => {
   const { history, audit } = run;
   const figures = facts([
@@ -122,8 +122,9 @@ export const accountText = (run: Run, summary: Summary): string => {
     ['report', summary.reportFile],
     ['audit', auditText(audit)],
   ]);
-  const stuck = history.stuck.map((happening) => `${happeningText(happening).trim()}\n`).join('');
+  const stuck = history.stuck.map((progress) => `${progressText(progress).trim()}\n`).join('');
   const done = history.done.length === 0 ? '' : `\n${workTable(history.done)}`;
-  const undone = history.undone.length === 0 ? '' : `\nundone, in this order:\n${workTable(history.undone)}`;
-  return `${figures}${stuck}${done}${undone}`;
+  const compensated =
+    history.compensated.length === 0 ? '' : `\ncompensated, in this order:\n${workTable(history.compensated)}`;
+  return `${figures}${stuck}${done}${compensated}`;
 };

@@ -20,7 +20,7 @@ afterEach(() => rmSync(path, { recursive: true }));
 const agentOf = (step: Step): Agent => WORKERS[step].agent(new WorkFolder(path));
 
 /** A new agent each time, as after a restart. */
-const call = (step: Step, which: 'do' | 'undo', input: object, effectKey: string | undefined = 'key-1') => {
+const call = (step: Step, which: 'do' | 'compensate', input: object, effectKey: string | undefined = 'key-1') => {
   const skill = agentOf(step).skills[which === 'do' ? 0 : 1];
   return skill?.run(input, { agent: step, effectKey }) as Record<string, unknown>;
 };
@@ -38,18 +38,18 @@ const ledgerLines = (): Record<string, unknown>[] =>
     .map((line) => JSON.parse(line));
 
 describe('the definition', () => {
-  it('asks for what the agents of its steps can do, and has nothing to warn of', () => {
+  it('requires only capabilities that its agents have, and publishes without warnings', () => {
     expect(validateWorkflow(definition).workflow.warnings).toEqual([]);
-    const asked = definition.tasks.map(({ id, capability, compensation }) => [
+    const required = definition.tasks.map(({ id, capability, compensation }) => [
       id,
       [capability, compensation?.capability],
     ]);
-    expect(asked).toEqual(STEPS.map((step) => [step, agentOf(step).skills.map(({ id }) => id)]));
+    expect(required).toEqual(STEPS.map((step) => [step, agentOf(step).skills.map(({ id }) => id)]));
   });
 });
 
 describe('the accountant', () => {
-  it('books once per effect key, and gives a repeat the same answer', () => {
+  it('books once per effect key, and answers a repeated call the same', () => {
     const activity = collected();
     const first = calculate(activity, 'task-1');
     expect(calculate(activity, 'task-1')).toEqual(first);
@@ -57,7 +57,7 @@ describe('the accountant', () => {
     expect(ledgerLines()[0]).toMatchObject({ kind: 'booking', id: 'task-1', execution, tonnesCO2e: first['total'] });
   });
 
-  it('books nothing for a caller without an effect key', () => {
+  it('books nothing without an effect key', () => {
     const activity = collected();
     const skill = agentOf('calculate').skills[0];
     const withoutKey = () => skill?.run({ execution, activity }, { agent: 'calculate', effectKey: undefined });
@@ -65,12 +65,12 @@ describe('the accountant', () => {
     expect(existsSync(join(path, 'ledger.jsonl'))).toBe(false);
   });
 
-  it('reverses a booking once, and leaves those of others alone', () => {
+  it('reverses a booking once, and leaves those of other executions alone', () => {
     const activity = collected();
     const { total } = calculate(activity, 'task-1');
     call('calculate', 'do', { execution: other, activity }, 'task-2');
-    expect(call('calculate', 'undo', { execution }, 'undo-1')).toEqual({ reversed: 'task-1' });
-    expect(call('calculate', 'undo', { execution }, 'undo-1')).toEqual({ reversed: 'task-1' });
+    expect(call('calculate', 'compensate', { execution }, 'undo-1')).toEqual({ reversed: 'task-1' });
+    expect(call('calculate', 'compensate', { execution }, 'undo-1')).toEqual({ reversed: 'task-1' });
     expect(ledgerLines().map(({ kind, of, tonnesCO2e }) => [kind, of, tonnesCO2e])).toEqual([
       ['booking', undefined, total],
       ['booking', undefined, total],
@@ -80,14 +80,14 @@ describe('the accountant', () => {
     expect(readdirSync(join(path, other))).toEqual(['footprint.json']);
   });
 
-  it('refuses to book for an execution that was undone before its call came', () => {
+  it('refuses to book for an execution that was already compensated', () => {
     const activity = collected();
-    expect(call('calculate', 'undo', { execution }, 'undo-1')).toEqual({ reversed: null });
-    expect(() => calculate(activity, 'task-1')).toThrow('reversed already');
+    expect(call('calculate', 'compensate', { execution }, 'undo-1')).toEqual({ reversed: null });
+    expect(() => calculate(activity, 'task-1')).toThrow('already reversed');
     expect(ledgerLines()).toHaveLength(1);
   });
 
-  it('forgets a line that a crash cut off, and books on a line of its own', () => {
+  it('drops a line that a crash cut off, and books on a new line', () => {
     const activity = collected();
     calculate(activity, 'task-1');
     appendFileSync(join(path, 'ledger.jsonl'), '{"kind":"booking","id":"task-2"');
@@ -97,21 +97,21 @@ describe('the accountant', () => {
 });
 
 describe('the other agents', () => {
-  it('undo what was never done without complaint', () => {
+  it('compensate a step that never ran without an error', () => {
     for (const step of ['collect', 'validate', 'generate', 'publish'] as const)
-      expect(call(step, 'undo', { execution })).toEqual({ removed: false });
+      expect(call(step, 'compensate', { execution })).toEqual({ removed: false });
     expect(readdirSync(path)).toEqual([]);
   });
 
-  it('refuse a file that is not what was handed over, and paths of others', () => {
+  it('refuse a file that was changed, and paths outside the work folder', () => {
     const activity = collected();
     writeFileSync(join(path, activity.file), '{"suppliers":[]}');
-    expect(() => call('validate', 'do', { execution, activity })).toThrow('is not what it was');
+    expect(() => call('validate', 'do', { execution, activity })).toThrow('was changed since');
     const elsewhere = { ...activity, file: '../../etc/passwd' };
     expect(() => call('validate', 'do', { execution, activity: elsewhere })).toThrow('/activity/file');
   });
 
-  it('refuse data that are not plausible, and leave nothing', () => {
+  it('refuse implausible data, and leave nothing behind', () => {
     const suppliers = [
       { supplier: 'Acme', country: 'DEU', kWh: 1_000 },
       { supplier: 'Bolt', country: 'DEU', kWh: 2e9 },
@@ -121,16 +121,16 @@ describe('the other agents', () => {
     expect(readdirSync(join(path, execution))).toEqual(['activity.json']);
   });
 
-  it('write no report over a total that was not booked', () => {
+  it('write no report for a total that was not booked', () => {
     const activity = collected();
     const { file, sha256, total, booking } = calculate(activity);
     const facts = { execution, seed: 1, footprint: { file, sha256 }, booking, checks: 5, activitySha256: sha256 };
     const write = (sum: number) => call('generate', 'do', { ...facts, total: sum });
-    expect(() => write((total as number) + 1)).toThrow('booked are');
+    expect(() => write((total as number) + 1)).toThrow('the booked total is');
     expect(write(total as number)).toMatchObject({ file: `${execution}/report.md` });
   });
 
-  it('publish a report once however often they are asked, and take it back', () => {
+  it('publish a report once, however often they are called, and withdraw it', () => {
     const { file, sha256 } = new WorkFolder(path).write(execution, 'report.md', '# Report');
     const report = { file, sha256 };
     const publish = (of: string) => call('publish', 'do', { execution: of, report, total: 1 });
@@ -141,9 +141,9 @@ describe('the other agents', () => {
     const listed = (): string[] =>
       JSON.parse(readFileSync(join(shelf, 'index.json'), 'utf8')).map((entry: { file: string }) => entry.file);
     expect(listed()).toEqual([`${execution}.md`, `${other}.md`]);
-    expect(call('publish', 'undo', { execution })).toEqual({ removed: true });
+    expect(call('publish', 'compensate', { execution })).toEqual({ removed: true });
     expect(listed()).toEqual([`${other}.md`]);
-    expect(call('publish', 'undo', { execution: other })).toEqual({ removed: true });
+    expect(call('publish', 'compensate', { execution: other })).toEqual({ removed: true });
     expect(existsSync(shelf)).toBe(false);
   });
 });

@@ -8,15 +8,15 @@ import { type AgentProcess, allStarted, spawnAgent } from '../agent/spawn-agent.
 import { definition } from './definition.ts';
 import { STEPS, type Step, WORKERS } from './steps.ts';
 
-/** Sources start sources, dist starts dist. */
+/** Run from source, it starts sources; run from dist, it starts dist. */
 const SCRIPT = new URL(`./agent${extname(import.meta.url)}`, import.meta.url);
 
 export const caller = { tenant: DEFAULT_TENANT, actor: 'csrd-report' };
 
-/** The capability that a step asks for. */
+/** The capability that a step requires. */
 const capabilityOf = (step: Step): string | undefined => definition.tasks.find(({ id }) => id === step)?.capability;
 
-/** The agents of a run: five processes. */
+/** The five agents of a run, each its own process. */
 export class Crew {
   readonly #baton: Baton;
   readonly #agents: readonly AgentProcess[];
@@ -39,10 +39,11 @@ export class Crew {
     for (const [index, step] of STEPS.entries()) {
       const { agentId, delivery } = WORKERS[step];
       const cardUrl = this.#agents[index]?.cardUrl;
-      // The ids are the same in each run: what one that was killed left behind is replaced.
+      // The ids are the same in each run, so `replace` takes over what a killed run left behind.
       const input = { agentId, cardUrl, delivery, labels: { example: 'csrd-report' }, replace: true };
       const result = await registerAgent(this.#baton.commands, caller, input);
-      if (!result.ok) throw new AppError('REJECTED', `${agentId} is not taken: ${result.rejection.reason}`);
+      if (!result.ok)
+        throw new AppError('REJECTED', `registration of ${agentId} was rejected: ${result.rejection.reason}`);
     }
   }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Content of the files that the steps share. */
+/** The content of the files that the steps share. */
 
 export const Activity = z.object({
   suppliers: z.array(z.object({ supplier: z.string(), country: z.string(), kWh: z.number() })).min(1),
@@ -24,6 +24,6 @@ export const Footprint = z.object({
 });
 export type Footprint = z.output<typeof Footprint>;
 
-/** In whole grams, so that the sum does not depend on the order. */
+/** Adds whole grams, so that the sum does not depend on the order. */
 export const sumOfTonnes = (lines: readonly { readonly tonnesCO2e: number }[]): number =>
   lines.reduce((grams, { tonnesCO2e }) => grams + Math.round(tonnesCO2e * 1e6), 0) / 1e6;

@@ -4,7 +4,7 @@ import type { AttemptError } from '../../domain/task/events.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';
 import type { EventStore, StoredEvent } from '../../eventstore/event-store.ts';
 
-/** Something that an agent did for a step, or to undo it. */
+/** What an agent did for a step, or to compensate it. */
 export type Work = {
   readonly step: string;
   readonly agentId: string;
@@ -13,9 +13,9 @@ export type Work = {
   readonly result: Json;
 };
 
-/** What an event of an execution says, as far as it is told here. */
-export type Happening =
-  | { readonly kind: 'done' | 'undone'; readonly work: Work }
+/** What an event of an execution means for this example's output. */
+export type Progress =
+  | { readonly kind: 'done' | 'compensated'; readonly work: Work }
   | { readonly kind: 'tried'; readonly step: string; readonly error: AttemptError; readonly again: boolean }
   | { readonly kind: 'failed'; readonly step: string; readonly error: AttemptError | undefined }
   | { readonly kind: 'stuck'; readonly step: string; readonly error: AttemptError }
@@ -29,11 +29,11 @@ const ENDS: Readonly<Record<string, string>> = {
   ExecutionCompensationFailed: 'compensation_failed',
 };
 
-/** Understands the events of one execution's stream, taken in order. */
+/** Translates the events of one execution's stream, which it must get in order. */
 export class Reader {
   readonly #tasks = new Map<string, { readonly unit: string; readonly capability: string }>();
 
-  take(stored: StoredEvent): Happening | undefined {
+  take(stored: StoredEvent): Progress | undefined {
     const event = decodeEvent(stored);
     switch (event?.type) {
       case 'TaskSubmitted': {
@@ -45,7 +45,7 @@ export class Reader {
         const { taskId, agentId, durationMs, result } = event.data;
         const { unit, capability } = this.#task(taskId);
         const work = { step: compensatedBy(unit), agentId, capability, durationMs, result };
-        return { kind: isCompensation(unit) ? 'undone' : 'done', work };
+        return { kind: isCompensation(unit) ? 'compensated' : 'done', work };
       }
       case 'TaskAttemptFailed': {
         const { taskId, error, retryAt } = event.data;
@@ -64,37 +64,37 @@ export class Reader {
 
   #task(taskId: string): { readonly unit: string; readonly capability: string } {
     const task = this.#tasks.get(taskId);
-    if (task === undefined) throw new Error(`task ${taskId} ended without having been submitted`);
+    if (task === undefined) throw new Error(`the stream ends task ${taskId} before it was submitted`);
     return task;
   }
 }
 
 export type History = {
   readonly status: string;
-  /** In the order in which it happened, both. */
+  /** Both in the order of the log. */
   readonly done: readonly Work[];
-  readonly undone: readonly Work[];
-  readonly failure: Extract<Happening, { kind: 'failed' }> | undefined;
-  /** Undos that wait for a person. */
-  readonly stuck: readonly Extract<Happening, { kind: 'stuck' }>[];
+  readonly compensated: readonly Work[];
+  readonly failure: Extract<Progress, { kind: 'failed' }> | undefined;
+  /** Compensations that wait for a person. */
+  readonly stuck: readonly Extract<Progress, { kind: 'stuck' }>[];
 };
 
 const PAGE = 1_000;
 
-/** What became of an execution, from its stream alone. */
+/** Reads what happened in an execution from its stream. */
 export const readHistory = async (store: EventStore, stream: string): Promise<History> => {
   const reader = new Reader();
-  const happenings: Happening[] = [];
+  const entries: Progress[] = [];
   for (let from = 0n, more = true; more; from += BigInt(PAGE)) {
     const events = await store.readStream(stream, { from, limit: PAGE });
-    happenings.push(...events.flatMap((event) => reader.take(event) ?? []));
+    entries.push(...events.flatMap((event) => reader.take(event) ?? []));
     more = events.length === PAGE;
   }
   return {
-    status: happenings.findLast((happening) => happening.kind === 'ended')?.status ?? 'running',
-    done: happenings.flatMap((happening) => (happening.kind === 'done' ? [happening.work] : [])),
-    undone: happenings.flatMap((happening) => (happening.kind === 'undone' ? [happening.work] : [])),
-    failure: happenings.find((happening) => happening.kind === 'failed'),
-    stuck: happenings.filter((happening) => happening.kind === 'stuck'),
+    status: entries.findLast((entry) => entry.kind === 'ended')?.status ?? 'running',
+    done: entries.flatMap((entry) => (entry.kind === 'done' ? [entry.work] : [])),
+    compensated: entries.flatMap((entry) => (entry.kind === 'compensated' ? [entry.work] : [])),
+    failure: entries.find((entry) => entry.kind === 'failed'),
+    stuck: entries.filter((entry) => entry.kind === 'stuck'),
   };
 };

@@ -1,15 +1,15 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, truncateSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { ExecutionId, FileRef, readIfThere } from './work-folder.ts';
+import { ExecutionId, FileRef, readIfExists } from './work-folder.ts';
 
 const Booking = z.strictObject({
   kind: z.literal('booking'),
-  /** Effect key of the task that booked it. */
+  /** Effect key of the task that made the booking. */
   id: z.string(),
   execution: ExecutionId,
   tonnesCO2e: z.number(),
-  /** The figures that it rests on. */
+  /** The figures behind the booking. */
   footprint: FileRef,
   at: z.iso.datetime(),
 });
@@ -19,7 +19,7 @@ const Reversal = z.strictObject({
   kind: z.literal('reversal'),
   id: z.string(),
   execution: ExecutionId,
-  /** The booking that it takes back; null when the execution had booked nothing. */
+  /** The booking that it reverses; null when the execution had booked nothing. */
   of: z.string().nullable(),
   tonnesCO2e: z.number(),
   at: z.iso.datetime(),
@@ -29,8 +29,8 @@ const Entry = z.discriminatedUnion('kind', [Booking, Reversal]);
 export type Entry = z.output<typeof Entry>;
 
 /**
- * One JSON line per entry; nothing is ever changed or taken out, a booking is taken back by a reversal. An entry is its own memory: that
- * a booking was made, and for which effect key, is known from the line that makes it, so there is no moment between the two.
+ * One JSON line per entry. Entries are never changed or removed; a reversal cancels a booking. The line of a booking holds its effect
+ * key, so the booking and the record that it was made are one write.
  */
 export class Ledger {
   readonly #path: string;
@@ -46,13 +46,13 @@ export class Ledger {
       .map((line) => Entry.parse(JSON.parse(line)));
   }
 
-  /** On disk when it returns. */
+  /** When it returns, the entry is on disk. */
   append(entry: Entry): void {
     mkdirSync(dirname(this.#path), { recursive: true });
     const whole = this.#wholeLines();
     const file = openSync(this.#path, 'a');
     try {
-      // Whatever a crash left of an entry was never acknowledged.
+      // A partial entry that a crash left was never acknowledged.
       truncateSync(this.#path, Buffer.byteLength(whole));
       writeSync(file, `${JSON.stringify(entry)}\n`);
       fsyncSync(file);
@@ -62,7 +62,7 @@ export class Ledger {
   }
 
   #wholeLines(): string {
-    const text = readIfThere(this.#path) ?? '';
+    const text = readIfExists(this.#path) ?? '';
     return text.slice(0, text.lastIndexOf('\n') + 1);
   }
 }

@@ -23,7 +23,7 @@ type Options = {
 
 const terminal = systemTerminal();
 
-/** Not `recursive`: where the system takes no folders, as in /proc, Node tries for ever. */
+/** Not `recursive`: where no folder can be created, as in /proc, Node then tries for ever. */
 const makeFolder = (folder: string): void => {
   if (existsSync(folder)) return;
   makeFolder(dirname(folder));
@@ -39,14 +39,14 @@ const folderOf = (out: string): string => {
   } catch (error) {
     throw usageFailure(`option '--out <dir>': ${(error as Error).message}`);
   }
-  if (!statSync(folder).isDirectory()) throw usageFailure(`option '--out <dir>': ${folder} is no folder`);
+  if (!statSync(folder).isDirectory()) throw usageFailure(`option '--out <dir>': ${folder} is not a folder`);
   return folder;
 };
 
 const report = async ({ json, out, failAt, ...numbers }: Options): Promise<number> => {
   if (out === '') throw usageFailure("option '--out <dir>' needs the name of a folder");
   const chosen = out === undefined ? undefined : folderOf(out);
-  const [{ configOf, defaultOut, runReport }, { accountText, isAsAsked, summarise }] = await Promise.all([
+  const [{ configOf, defaultOut, runReport }, { accountText, isAsExpected, summarise }] = await Promise.all([
     import('./run.ts'),
     import('./account.ts'),
   ]);
@@ -58,10 +58,10 @@ const report = async ({ json, out, failAt, ...numbers }: Options): Promise<numbe
     const run = await runReport(config, options, { say, signal: stop.signal });
     const summary = summarise(run);
     print(terminal, json, summary, () => `\n${accountText(run, summary)}`);
-    return isAsAsked(run, summary) ? EXIT.ok : EXIT.failed;
+    return isAsExpected(run, summary) ? EXIT.ok : EXIT.failed;
   } catch (error) {
     if (!stop.requested) throw error;
-    say('interrupted; an execution that had begun goes on with the next run');
+    say('interrupted; a running execution continues with the next run');
     return EXIT.interrupted;
   }
 };
@@ -69,13 +69,15 @@ const report = async ({ json, out, failAt, ...numbers }: Options): Promise<numbe
 let exitCode: number = EXIT.ok;
 
 const program = new Command('npm run -s example:csrd --')
-  .description('A sustainability report as a saga of five steps, on embedded servers, with five A2A agents.')
-  .addOption(new Option('--fail-at <step>', `let this step fail for good: ${STEPS.join(', ')}`).argParser(oneOf(STEPS)))
-  .addOption(new Option('--suppliers <n>', 'how many').argParser(integer(1, MOST_SUPPLIERS)).default(100))
+  .description('Creates a sustainability report with a saga of five steps, five A2A agents and embedded servers.')
+  .addOption(
+    new Option('--fail-at <step>', `make this step fail permanently: ${STEPS.join(', ')}`).argParser(oneOf(STEPS)),
+  )
+  .addOption(new Option('--suppliers <n>', 'number of suppliers').argParser(integer(1, MOST_SUPPLIERS)).default(100))
   .addOption(
     new Option('--seed <n>', 'the same seed gives the same suppliers').argParser(integer(0, MAX_SEED)).default(42),
   )
-  .option('--out <dir>', 'where the files go (default: csrd-report-files in the data folder)')
+  .option('--out <dir>', 'folder for the files (default: csrd-report-files in the data folder)')
   .option('--json', 'print exactly one JSON object on stdout')
   .addHelpText(
     'after',
@@ -85,14 +87,14 @@ Examples:
   $ npm run -s example:csrd -- --fail-at publish
   $ npm run -s example:csrd -- --suppliers 500 --seed 7 --out report --json
 
-Starts all it needs, with data of its own in <BATON_DATA_DIR>/csrd-report; EVENTSTORE_URL, DATABASE_URL and REDIS_URL are not used.
-Exit code 1 unless what happened is what was asked for and the log verifies.
+Starts all the servers it needs, with data in <BATON_DATA_DIR>/csrd-report. It ignores EVENTSTORE_URL, DATABASE_URL and REDIS_URL.
+The exit code is 1 unless the saga went as asked and the log verifies.
 `,
   )
-  .configureOutput({ outputError: () => {} }) // every failure is told the same way, below
+  .configureOutput({ outputError: () => {} }) // all failures are reported below, in one format
   .exitOverride((error: CommanderError) => {
     if (error.exitCode === 0) throw error;
-    throw usageFailure(error.message.replace(/^error: /, ''), '(--help tells more)');
+    throw usageFailure(error.message.replace(/^error: /, ''), '(see --help)');
   })
   .action(async (options: Options) => {
     exitCode = await report(options);
@@ -102,7 +104,7 @@ const failureOf = (error: unknown): Failure => {
   if (error instanceof Failure) return error;
   if (error instanceof ConfigError) return new Failure(EXIT.usage, error.message, { code: 'BAD_CONFIGURATION' });
   if (error instanceof AppError) return new Failure(EXIT.failed, error.message, { code: error.code });
-  // A bug: the stack is what a report needs.
+  // A bug: a report needs the stack.
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return new Failure(EXIT.failed, text, { code: 'INTERNAL_ERROR' });
 };
@@ -117,6 +119,6 @@ try {
     exitCode = code;
   }
 }
-// What was written must be on its way before the process ends.
+// Wait until stdout is flushed.
 await new Promise((done) => process.stdout.write('', done));
 process.exit(exitCode);

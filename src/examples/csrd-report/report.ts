@@ -20,7 +20,7 @@ export const tonnesText = (tonnes: number): string => `${plain(tonnes, 3)} t CO2
 
 const megawattHours = (lines: readonly Line[]): number => lines.reduce((sum, { kWh }) => sum + kWh, 0) / 1_000;
 
-/** Names come from elsewhere and must not become Markdown. */
+/** Names are external data and must not be read as Markdown. */
 const cell = (text: string): string => text.replaceAll(/\s+/g, ' ').replaceAll(/[\\`*_[\]<>|#]/g, '\\$&');
 
 const table = (titles: readonly string[], rows: readonly (readonly string[])[]): string =>
@@ -42,7 +42,7 @@ const byCountry = (lines: readonly Line[]) => {
     .sort((a, b) => b.tonnes - a.tonnes || a.country.localeCompare(b.country));
 };
 
-/** The report, in Markdown. The same figures give the same text, so that a repeat changes nothing. */
+/** The report in Markdown. The same figures always give the same text, so a repeated call changes nothing. */
 export const reportText = ({ source, tonnesCO2e, suppliers }: Footprint, facts: ReportFacts): string => {
   const countries = byCountry(suppliers);
   const largest = suppliers.toSorted((a, b) => b.tonnesCO2e - a.tonnesCO2e).slice(0, LARGEST);
@@ -50,7 +50,7 @@ export const reportText = ({ source, tonnesCO2e, suppliers }: Footprint, facts: 
 
 **${tonnesText(tonnesCO2e)}** in a year, from ${plain(megawattHours(suppliers), 1)} MWh used by ${plain(suppliers.length, 0)} suppliers in ${countries.length} countries.
 
-An example: the activity data are generated (seed ${facts.seed}), the emission factors are real.
+This is an example: the activity data are generated (seed ${facts.seed}), the emission factors are real.
 
 ## By country
 
@@ -82,7 +82,7 @@ ${table(
 ## Method
 
 Location-based: yearly electricity in kWh, times the average intensity of the grid of the supplier's country in g CO2e per kWh, rounded to the
-gram for each supplier and then summed. ${facts.checks} checks of plausibility were passed by every supplier before.
+gram for each supplier and then summed. Every supplier passed ${facts.checks} plausibility checks first.
 
 ## Sources
 
@@ -90,9 +90,9 @@ gram for each supplier and then summed. ${facts.checks} checks of plausibility w
 - Activity data: SHA-256 \`${facts.activitySha256}\`
 - Figures by supplier: SHA-256 \`${facts.footprintSha256}\`
 
-## Where it comes from
+## Provenance
 
-- Execution \`${facts.execution}\`: its events in the log say which agent did what, and when.
+- Execution \`${facts.execution}\`: its events in the log record which agent did what, and when.
 - Booking \`${facts.booking}\` in the ledger.
 `;
 };

@@ -11,7 +11,7 @@ import { systemClock } from '../../platform/clock.ts';
 import { Closing } from '../../platform/closing.ts';
 import { type Config, readConfig } from '../../platform/config.ts';
 import { createLogger } from '../../platform/logger.ts';
-import { happeningText } from './account.ts';
+import { progressText } from './account.ts';
 import { Crew, caller } from './crew.ts';
 import { definition } from './definition.ts';
 import { type History, Reader, readHistory } from './history.ts';
@@ -20,9 +20,9 @@ import type { Step } from './steps.ts';
 export type RunOptions = {
   readonly suppliers: number;
   readonly seed: number;
-  /** The step that is to fail. */
+  /** The step that should fail. */
   readonly failAt: Step | undefined;
-  /** Where the files go, absolute. */
+  /** Absolute path of the folder for the files. */
   readonly out: string;
 };
 
@@ -34,10 +34,10 @@ export type Run = {
   readonly audit: Audit;
 };
 
-/** Servers of its own with data of its own, so that it meets no running Baton; a second run at the same time is refused. */
+/** Uses its own servers and data, so that it never meets a running Baton. A second run at the same time is refused. */
 export const configOf = (env: Terminal['env']): Config => {
   const { dataDir } = readConfig(env);
-  // The folder above may not exist yet. Started by root, Postgres runs as another user and must get through it.
+  // The parent folder may not exist yet. As root we run Postgres as another user, who must be able to pass through.
   mkdirSync(dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
   return readConfig({
     BATON_DATA_DIR: join(dataDir, 'csrd-report'),
@@ -47,7 +47,7 @@ export const configOf = (env: Terminal['env']): Config => {
   });
 };
 
-/** Where the files go when nobody says: beside the data of the servers. */
+/** The default folder for the files: beside the servers' data. */
 export const defaultOut = ({ dataDir }: Config): string => resolve(dataDir, '..', 'csrd-report-files');
 
 type Stage = { readonly baton: Baton; readonly store: EventStore; readonly crew: Crew };
@@ -65,43 +65,43 @@ const prepare = async (config: Config, { out, failAt }: RunOptions, closing: Clo
   return { baton, store, crew };
 };
 
-type Telling = { readonly say: (line: string) => void; readonly signal: AbortSignal };
+type Output = { readonly say: (line: string) => void; readonly signal: AbortSignal };
 
-/** Tells what happens to the execution until it has ended. */
-const follow = async ({ feed }: Baton, stream: string, after: bigint | undefined, { say, signal }: Telling) => {
+/** Reports the progress of the execution until it ends. */
+const follow = async ({ feed }: Baton, stream: string, after: bigint | undefined, { say, signal }: Output) => {
   const reader = new Reader();
   const from = after === undefined ? {} : { after };
   for await (const { events } of feed.read({ ...from, maxBatch: 100, signal }))
     for (const event of events.filter((candidate) => candidate.stream === stream)) {
-      const happening = reader.take(event);
-      if (happening?.kind === 'ended') return;
-      if (happening) say(happeningText(happening));
+      const step = reader.take(event);
+      if (step?.kind === 'ended') return;
+      if (step) say(progressText(step));
     }
 };
 
-const perform = async ({ baton, store }: Stage, options: RunOptions, telling: Telling): Promise<Run> => {
+const perform = async ({ baton, store }: Stage, options: RunOptions, output: Output): Promise<Run> => {
   const { name, version } = await baton.publish(definition);
   const after = baton.feed.status().position;
   const input = { suppliers: options.suppliers, seed: options.seed };
   const { executionId } = await baton.start({ workflow: name, version, input, tags: ['example'] }, caller);
-  telling.say(`${name}@${version}, execution ${executionId}`);
+  output.say(`${name}@${version}, execution ${executionId}`);
   const stream = executionStream(DEFAULT_TENANT, executionId);
-  await follow(baton, stream, after, telling);
-  telling.signal.throwIfAborted();
+  await follow(baton, stream, after, output);
+  output.signal.throwIfAborted();
   return { options, executionId, history: await readHistory(store, stream), audit: await auditLog(store) };
 };
 
-/** Runs the example from its servers' start to their end. `say` gets a line for whatever happens. */
-export const runReport = async (config: Config, options: RunOptions, telling: Telling): Promise<Run> => {
+/** Starts the servers, runs the example and stops the servers. `say` gets a line for each step. */
+export const runReport = async (config: Config, options: RunOptions, output: Output): Promise<Run> => {
   const closing = new Closing();
   const startedAt = performance.now();
   try {
-    telling.say('starting the servers and five agents …');
-    // Not cut short by an interruption: what is half started has to be waited for, to be stopped.
+    output.say('starting the servers and five agents …');
+    // Runs to its end even when interrupted: a server must be fully started before it can be stopped.
     const stage = await prepare(config, options, closing);
-    telling.signal.throwIfAborted();
-    telling.say(`ready after ${duration(performance.now() - startedAt)}`);
-    return await perform(stage, options, telling);
+    output.signal.throwIfAborted();
+    output.say(`ready after ${duration(performance.now() - startedAt)}`);
+    return await perform(stage, options, output);
   } finally {
     await closing.run(createLogger('error'));
   }

@@ -17,7 +17,7 @@ type Worker = {
   readonly agent: (folder: WorkFolder) => Agent;
 };
 
-/** Who does which step, and undoes it. Each agent's first skill is the step, its second one the undo. */
+/** Which agent does a step and compensates it. Each agent's first skill is the step, its second the compensation. */
 export const WORKERS: Readonly<Record<Step, Worker>> = {
   collect: { agentId: 'csrd-collector', delivery: 'at_least_once', agent: collector },
   validate: { agentId: 'csrd-validator', delivery: 'at_least_once', agent: validator },

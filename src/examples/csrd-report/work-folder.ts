@@ -5,12 +5,12 @@ import { z } from 'zod';
 import { Refusal } from '../agent/skill.ts';
 
 export const ExecutionId = z.uuid();
-/** What every undo gets. */
-export const UndoInput = z.object({ execution: ExecutionId });
+/** The input of every compensation. */
+export const CompensationInput = z.object({ execution: ExecutionId });
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** What goes from step to step instead of the data: where they are, below the work folder, and what must be in there. */
+/** Steps pass references to files, not data: the path of a file below the work folder, and the digest of its content. */
 export const FileRef = z.object({
   file: z.string().regex(/^[0-9a-f-]{36}\/[a-z]+\.[a-z]+$/, 'must be a file of an execution'),
   sha256: Sha256,
@@ -21,16 +21,16 @@ const digestOf = (text: string): string => createHash('sha256').update(text).dig
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
 
-/** Either the old content or the new one is there, whenever the machine stops. */
-export const writeWhole = (path: string, text: string): void => {
+/** After a crash the file has either its old or its new content. */
+export const writeAtomically = (path: string, text: string): void => {
   mkdirSync(dirname(path), { recursive: true });
   const draft = `${path}.${randomUUID()}.draft`;
   writeFileSync(draft, text);
   renameSync(draft, path);
 };
 
-/** The text of a file, undefined when there is none. */
-export const readIfThere = (path: string): string | undefined => {
+/** The text of a file; undefined when it does not exist. */
+export const readIfExists = (path: string): string | undefined => {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
@@ -39,9 +39,9 @@ export const readIfThere = (path: string): string | undefined => {
   }
 };
 
-/** Gives whether there was one. */
+/** Returns whether the file existed. */
 export const removeFile = (path: string): boolean => {
-  const found = readIfThere(path) !== undefined;
+  const found = readIfExists(path) !== undefined;
   rmSync(path, { force: true });
   return found;
 };
@@ -56,7 +56,7 @@ export const removeIfEmpty = (folder: string): void => {
   }
 };
 
-/** The files of the executions, one folder each. Calls of one agent do not interleave: everything here is synchronous. */
+/** The files of the executions, one folder each. Everything is synchronous, so the calls of one agent never interleave. */
 export class WorkFolder {
   readonly path: string;
 
@@ -66,20 +66,20 @@ export class WorkFolder {
 
   write(execution: string, name: string, text: string): FileRef {
     const file = `${execution}/${name}`;
-    writeWhole(join(this.path, file), text);
+    writeAtomically(join(this.path, file), text);
     return { file, sha256: digestOf(text) };
   }
 
-  /** Errors: throws `Refusal` when the file has gone, or is not the one that was meant. */
+  /** Errors: throws `Refusal` when the file is missing, or its content has changed. */
   read({ file, sha256 }: FileRef): string {
-    const text = readIfThere(join(this.path, file));
-    if (text === undefined) throw new Refusal('FILE_MISSING', `${file} is not there`);
+    const text = readIfExists(join(this.path, file));
+    if (text === undefined) throw new Refusal('FILE_MISSING', `${file} does not exist`);
     if (digestOf(text) !== sha256)
-      throw new Refusal('FILE_CHANGED', `${file} is not what it was when it was handed over`);
+      throw new Refusal('FILE_CHANGED', `${file} was changed since the step that wrote it`);
     return text;
   }
 
-  /** Gives whether there was one. The execution's folder goes with its last file. */
+  /** Returns whether the file existed. Removes the execution's folder together with its last file. */
   remove(execution: string, name: string): boolean {
     const folder = join(this.path, execution);
     const found = removeFile(join(folder, name));

@@ -3,6 +3,6 @@ import { carbonCalculate, footprint } from '../skills.ts';
 
 await runAgent({
   name: 'calculator',
-  description: 'Turns energy and a factor into tonnes of CO2e',
+  description: 'Converts energy and an emission factor into tonnes of CO2e',
   skills: [footprint, carbonCalculate],
 });

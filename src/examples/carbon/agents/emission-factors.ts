@@ -3,6 +3,6 @@ import { emissionFactorLookup, footprint } from '../skills.ts';
 
 await runAgent({
   name: 'emission-factors',
-  description: 'Knows the emission factor of each country’s grid',
+  description: 'Looks up the emission factor of a country’s grid',
   skills: [footprint, emissionFactorLookup],
 });

@@ -5,7 +5,7 @@ import { type Call, parseInput, Refusal, type Skill } from '../../agent/skill.ts
 import { emissionFactor, SOURCE, tonnesOf } from '../../carbon/factors.ts';
 import { Activity, type Footprint, sumOfTonnes } from '../data.ts';
 import { type Booking, Ledger } from '../ledger.ts';
-import { ExecutionId, FileRef, UndoInput, type WorkFolder } from '../work-folder.ts';
+import { CompensationInput, ExecutionId, FileRef, type WorkFolder } from '../work-folder.ts';
 
 const FILE = 'footprint.json';
 
@@ -15,7 +15,7 @@ const footprintOf = ({ suppliers }: Activity): Footprint => {
   const lines = suppliers.map(({ supplier, country, kWh }) => {
     const gCO2PerKWh = emissionFactor(country);
     if (gCO2PerKWh === undefined)
-      throw new Refusal('UNKNOWN_COUNTRY', `there is no emission factor for ${JSON.stringify(country)}`);
+      throw new Refusal('UNKNOWN_COUNTRY', `no emission factor for country ${JSON.stringify(country)}`);
     return { supplier, country, kWh, gCO2PerKWh, tonnesCO2e: tonnesOf(kWh, gCO2PerKWh) };
   });
   return { source: SOURCE, tonnesCO2e: sumOfTonnes(lines), suppliers: lines };
@@ -25,12 +25,12 @@ const answerOf = ({ id, footprint, tonnesCO2e }: Booking) => ({ ...footprint, to
 
 const keyOf = ({ effectKey }: Call): string => {
   if (effectKey !== undefined) return effectKey;
-  throw new Refusal('NO_EFFECT_KEY', 'the ledger books nothing without an effect key');
+  throw new Refusal('NO_EFFECT_KEY', 'a booking needs an effect key');
 };
 
 /**
- * The agent is registered as `effectively_once`, and this is where it keeps its word: one booking per effect key, whoever calls how often,
- * also after a restart.
+ * The agent is registered as `effectively_once`, and here it keeps that promise: one booking per effect key, however often it is called,
+ * even after a restart.
  */
 const book = (folder: WorkFolder, ledger: Ledger): Skill => ({
   id: 'footprint.book',
@@ -41,9 +41,9 @@ const book = (folder: WorkFolder, ledger: Ledger): Skill => ({
     const entries = ledger.entries();
     const known = entries.find((entry) => entry.kind === 'booking' && entry.id === id);
     if (known?.kind === 'booking') return answerOf(known);
-    // A call that was late: its execution has been undone since.
+    // A late call: its execution has been compensated since.
     if (entries.some((entry) => entry.kind === 'reversal' && entry.execution === execution))
-      throw new Refusal('REVERSED', `what ${execution} books was reversed already`);
+      throw new Refusal('REVERSED', `the booking of ${execution} was already reversed`);
     const figures = footprintOf(parseInput(Activity, JSON.parse(folder.read(activity))));
     const footprint = folder.write(execution, FILE, JSON.stringify(figures, null, 1));
     const at = new Date().toISOString();
@@ -55,9 +55,9 @@ const book = (folder: WorkFolder, ledger: Ledger): Skill => ({
 
 const reverse = (folder: WorkFolder, ledger: Ledger): Skill => ({
   id: 'footprint.reverse',
-  description: 'Reverses what {execution} has booked, and removes its figures',
+  description: 'Reverses the booking of {execution}, and removes its figures',
   run(input, call) {
-    const { execution } = parseInput(UndoInput, input);
+    const { execution } = parseInput(CompensationInput, input);
     const id = keyOf(call);
     const own = ledger.entries().filter((entry) => entry.execution === execution);
     const booking = own.find(({ kind }) => kind === 'booking');

@@ -3,7 +3,7 @@ import type { Agent } from '../../agent/agent-server.ts';
 import { parseInput, type Skill } from '../../agent/skill.ts';
 import { generateSuppliers } from '../../carbon/suppliers.ts';
 import type { Activity } from '../data.ts';
-import { ExecutionId, UndoInput, type WorkFolder } from '../work-folder.ts';
+import { CompensationInput, ExecutionId, type WorkFolder } from '../work-folder.ts';
 
 const FILE = 'activity.json';
 
@@ -13,7 +13,7 @@ const Input = z.object({
   seed: z.int().min(0).max(4_294_967_295),
 });
 
-/** A repeat writes the same file again: it needs no memory. */
+/** A repeated call writes the same file again, so it is harmless. */
 const collect = (folder: WorkFolder): Skill => ({
   id: 'activity-data.collect',
   description: 'Gathers the yearly electricity use of {suppliers} suppliers (generated from {seed}) for {execution}',
@@ -30,7 +30,7 @@ const discard = (folder: WorkFolder): Skill => ({
   id: 'activity-data.discard',
   description: 'Removes the activity data of {execution}',
   run(input) {
-    const { execution } = parseInput(UndoInput, input);
+    const { execution } = parseInput(CompensationInput, input);
     return { removed: folder.remove(execution, FILE) };
   },
 });

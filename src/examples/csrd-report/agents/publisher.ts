@@ -3,14 +3,14 @@ import { z } from 'zod';
 import type { Agent } from '../../agent/agent-server.ts';
 import { parseInput, type Skill } from '../../agent/skill.ts';
 import {
+  CompensationInput,
   ExecutionId,
   FileRef,
-  readIfThere,
+  readIfExists,
   removeFile,
   removeIfEmpty,
-  UndoInput,
   type WorkFolder,
-  writeWhole,
+  writeAtomically,
 } from '../work-folder.ts';
 
 const Input = z.object({ execution: ExecutionId, report: FileRef, total: z.number() });
@@ -26,7 +26,7 @@ const Index = z.array(
 );
 type Index = z.output<typeof Index>;
 
-/** What readers see: reports and the list of them. */
+/** What readers see: the reports and their index. */
 class Shelf {
   readonly #path: string;
   readonly #index: string;
@@ -36,13 +36,13 @@ class Shelf {
     this.#index = join(path, 'index.json');
   }
 
-  /** A report is there before it is listed. */
+  /** Writes the report before it lists it. */
   put(entry: Index[number], text: string): void {
-    writeWhole(join(this.#path, entry.file), text);
+    writeAtomically(join(this.#path, entry.file), text);
     this.#save([...this.#without(entry.execution), entry]);
   }
 
-  /** It is off the list before it goes. Gives whether there was one. */
+  /** Takes the report off the list before it removes it. Returns whether it existed. */
   take(execution: string, file: string): boolean {
     this.#save(this.#without(execution));
     const removed = removeFile(join(this.#path, file));
@@ -51,19 +51,19 @@ class Shelf {
   }
 
   #without(execution: string): Index {
-    const text = readIfThere(this.#index);
+    const text = readIfExists(this.#index);
     return text === undefined ? [] : Index.parse(JSON.parse(text)).filter((entry) => entry.execution !== execution);
   }
 
   #save(index: Index): void {
     if (index.length === 0) removeFile(this.#index);
-    else writeWhole(this.#index, `${JSON.stringify(index, null, 1)}\n`);
+    else writeAtomically(this.#index, `${JSON.stringify(index, null, 1)}\n`);
   }
 }
 
 const fileOf = (execution: string): string => `${execution}.md`;
 
-/** A repeat puts the same report on the same place: it needs no memory. */
+/** A repeated call writes the same report to the same place, so it is harmless. */
 const publish = (folder: WorkFolder, shelf: Shelf): Skill => ({
   id: 'report.publish',
   description: 'Publishes the {report} of {execution}',
@@ -78,9 +78,9 @@ const publish = (folder: WorkFolder, shelf: Shelf): Skill => ({
 
 const withdraw = (shelf: Shelf): Skill => ({
   id: 'report.withdraw',
-  description: 'Takes the report of {execution} back',
+  description: 'Withdraws the report of {execution}',
   run(input) {
-    const { execution } = parseInput(UndoInput, input);
+    const { execution } = parseInput(CompensationInput, input);
     return { removed: shelf.take(execution, fileOf(execution)) };
   },
 });

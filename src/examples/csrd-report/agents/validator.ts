@@ -3,13 +3,13 @@ import type { Agent } from '../../agent/agent-server.ts';
 import { parseInput, Refusal, type Skill } from '../../agent/skill.ts';
 import { emissionFactor, isPlausibleFactor } from '../../carbon/factors.ts';
 import { Activity } from '../data.ts';
-import { ExecutionId, FileRef, UndoInput, type WorkFolder } from '../work-folder.ts';
+import { CompensationInput, ExecutionId, FileRef, type WorkFolder } from '../work-folder.ts';
 
 const FILE = 'validation.json';
 
 const Input = z.object({ execution: ExecutionId, activity: FileRef });
 
-/** One terawatt hour a year is an aluminium smelter; more at one supplier is a wrong unit. */
+/** An aluminium smelter uses one terawatt hour a year; if a supplier uses more, the unit is wrong. */
 const MAX_PLAUSIBLE_KWH = 1e9;
 
 type Supplier = Activity['suppliers'][number];
@@ -25,7 +25,7 @@ const repeated = (suppliers: readonly Supplier[]): Supplier[] => {
 
 const CHECKS: readonly { readonly check: string; readonly fails: (suppliers: readonly Supplier[]) => Supplier[] }[] = [
   { check: 'each supplier is named', fails: (all) => all.filter(({ supplier }) => supplier.trim() === '') },
-  { check: 'no supplier is there twice', fails: repeated },
+  { check: 'no supplier is listed twice', fails: repeated },
   {
     check: 'the energy is plausible',
     fails: (all) => all.filter(({ kWh }) => !(kWh > 0 && kWh <= MAX_PLAUSIBLE_KWH)),
@@ -40,10 +40,10 @@ const CHECKS: readonly { readonly check: string; readonly fails: (suppliers: rea
   },
 ];
 
-/** What fails is refused before anything is written: a step that fails is not undone, so it must leave nothing. */
+/** Refuses bad data before it writes anything: a failed step is not compensated, so it must leave nothing behind. */
 const validate = (folder: WorkFolder): Skill => ({
   id: 'activity-data.validate',
-  description: 'Checks the {activity} data of {execution} and keeps a protocol',
+  description: 'Checks the {activity} data of {execution} and writes a record of the checks',
   run(input) {
     const { execution, activity } = parseInput(Input, input);
     const { suppliers } = parseInput(Activity, JSON.parse(folder.read(activity)));
@@ -52,7 +52,7 @@ const validate = (folder: WorkFolder): Skill => ({
       if (first !== undefined)
         throw new Refusal(
           'IMPLAUSIBLE_DATA',
-          `not so: ${check}; ${JSON.stringify(first)}${others.length > 0 ? ` and ${others.length} more` : ''}`,
+          `check failed: ${check}; ${JSON.stringify(first)}${others.length > 0 ? ` and ${others.length} more` : ''}`,
         );
     }
     const checks = CHECKS.map(({ check }) => ({ check, suppliers: suppliers.length, failed: 0 }));
@@ -61,11 +61,11 @@ const validate = (folder: WorkFolder): Skill => ({
   },
 });
 
-const voidProtocol = (folder: WorkFolder): Skill => ({
+const discardRecord = (folder: WorkFolder): Skill => ({
   id: 'validation.void',
-  description: 'Removes the protocol of {execution}',
+  description: 'Removes the record of the checks of {execution}',
   run(input) {
-    const { execution } = parseInput(UndoInput, input);
+    const { execution } = parseInput(CompensationInput, input);
     return { removed: folder.remove(execution, FILE) };
   },
 });
@@ -73,5 +73,5 @@ const voidProtocol = (folder: WorkFolder): Skill => ({
 export const validator = (folder: WorkFolder): Agent => ({
   name: 'validator',
   description: 'Checks whether activity data are plausible',
-  skills: [validate(folder), voidProtocol(folder)],
+  skills: [validate(folder), discardRecord(folder)],
 });

@@ -3,7 +3,7 @@ import type { Agent } from '../../agent/agent-server.ts';
 import { parseInput, Refusal, type Skill } from '../../agent/skill.ts';
 import { Footprint } from '../data.ts';
 import { reportText } from '../report.ts';
-import { ExecutionId, FileRef, UndoInput, type WorkFolder } from '../work-folder.ts';
+import { CompensationInput, ExecutionId, FileRef, type WorkFolder } from '../work-folder.ts';
 
 const FILE = 'report.md';
 
@@ -19,12 +19,15 @@ const Input = z.object({
 
 const write = (folder: WorkFolder): Skill => ({
   id: 'report.write',
-  description: 'Writes the report of {execution} from its {footprint}, whose sum must be the {total} that was booked',
+  description: 'Writes the report of {execution} from its {footprint}, whose sum must equal the booked {total}',
   run(input) {
     const facts = parseInput(Input, input);
     const footprint = parseInput(Footprint, JSON.parse(folder.read(facts.footprint)));
     if (footprint.tonnesCO2e !== facts.total)
-      throw new Refusal('TOTALS_DIFFER', `booked are ${facts.total} t, the figures say ${footprint.tonnesCO2e} t`);
+      throw new Refusal(
+        'TOTALS_DIFFER',
+        `the booked total is ${facts.total} t, but the figures add up to ${footprint.tonnesCO2e} t`,
+      );
     const text = reportText(footprint, { ...facts, footprintSha256: facts.footprint.sha256 });
     return folder.write(facts.execution, FILE, text);
   },
@@ -34,7 +37,7 @@ const discard = (folder: WorkFolder): Skill => ({
   id: 'report.discard',
   description: 'Removes the report of {execution}',
   run(input) {
-    const { execution } = parseInput(UndoInput, input);
+    const { execution } = parseInput(CompensationInput, input);
     return { removed: folder.remove(execution, FILE) };
   },
 });
