@@ -13,13 +13,12 @@ import {
   RevisionConflict,
   type StoredEvent,
 } from './event-store.ts';
+import { isSystemEvent, MemorySubscription } from './memory-subscription.ts';
 
 /** Positions are not dense, as in the real store: code that counts with them fails here too. */
 const POSITION_STEP = 16n;
 /** The default of EventStoreDB. */
 const MAX_APPEND_BYTES = 1_048_576;
-/** Events considered between two checkpoints. */
-const CHECKPOINT_EVERY = 32;
 
 const positionAt = (index: number): Position => BigInt(index + 1) * POSITION_STEP;
 const indexAfter = (position: Position): number => Number(position / POSITION_STEP);
@@ -60,86 +59,45 @@ const checkSize = (events: readonly Written[]): void => {
     );
 };
 
-const isSystemEvent = (event: StoredEvent): boolean => event.type.startsWith('$') || event.stream.startsWith('$');
+type ReadStreamOptions = NonNullable<Parameters<EventStore['readStream']>[1]>;
+type SubscribeOptions = Parameters<EventStore['subscribeAll']>[1];
 
-/** One subscriber's way through the log: reads on until the end, waits to be woken, goes on. */
-class Pump implements AllSubscription {
-  readonly done: Promise<void>;
-  readonly #log: readonly StoredEvent[];
-  readonly #subscriber: AllSubscriber;
-  #next: number;
-  #sinceCheckpoint = 0;
-  #caughtUp = false;
-  #stopped = false;
-  #wake: () => void = () => {};
+/** The events, by position and by stream, and who follows them. */
+class MemoryLog {
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #events: StoredEvent[] = [];
+  readonly #streams = new Map<string, StoredEvent[]>();
+  readonly #subscriptions = new Set<MemorySubscription>();
 
-  constructor(log: readonly StoredEvent[], subscriber: AllSubscriber, start: number) {
-    this.#log = log;
-    this.#subscriber = subscriber;
-    this.#next = start;
-    this.done = this.#run();
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock;
   }
 
-  stop(): void {
-    this.#stopped = true;
-    this.#wake();
-  }
-
-  wake(): void {
-    this.#wake();
-  }
-
-  async #run(): Promise<void> {
-    await Promise.resolve(); // like a server's, the first event comes after subscribing has returned
-    while (!this.#stopped) {
-      const event = this.#log[this.#next];
-      if (event === undefined) await this.#atEnd();
-      else {
-        this.#next += 1;
-        await this.#consider(event);
-      }
+  append(stream: string, events: readonly NewEvent[], expectedRevision: ExpectedRevision): AppendResult {
+    if (events.length === 0) throw new Error('bug: an append without events');
+    const history = this.#streams.get(stream) ?? [];
+    const start = expectedRevision === 'no_stream' ? 0 : Number(expectedRevision) + 1;
+    const repeated = events.every(({ id }, index) => history[start + index]?.id === id);
+    if (start !== history.length && !repeated) {
+      const actual: ExpectedRevision = history.at(-1)?.revision ?? 'no_stream';
+      throw new RevisionConflict(stream, expectedRevision, actual);
     }
-  }
-
-  async #consider(event: StoredEvent): Promise<void> {
-    if (!isSystemEvent(event)) await this.#subscriber.onEvent(event);
-    this.#sinceCheckpoint += 1;
-    if (this.#sinceCheckpoint >= CHECKPOINT_EVERY && !this.#stopped) {
-      this.#sinceCheckpoint = 0;
-      await this.#subscriber.onCheckpoint?.(event.position);
+    if (!repeated) {
+      const written = events.map(write);
+      checkSize(written);
+      this.#record(stream, history, written);
     }
+    const { revision, position } = history[start + events.length - 1] as StoredEvent;
+    return { revision, position };
   }
 
-  #atEnd(): Promise<void> {
-    if (!this.#caughtUp) {
-      this.#caughtUp = true;
-      this.#subscriber.onCaughtUp?.();
-    }
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-      if (this.#stopped || this.#next < this.#log.length) resolve();
-    });
-  }
-}
-
-/** The log in memory, with the same rules as the real store: for simulation and unit specs. Events are frozen. */
-export const createMemoryEventStore = ({ clock }: { readonly clock: Pick<Clock, 'now'> }): EventStore => {
-  const log: StoredEvent[] = [];
-  const streams = new Map<string, StoredEvent[]>();
-  const pumps = new Set<Pump>();
-  let closed = false;
-
-  const checkOpen = (): void => {
-    if (closed) throw unavailable('the event store is closed');
-  };
-
-  const record = (stream: string, history: StoredEvent[], events: readonly Written[]): void => {
-    const recordedAt = new Date(clock.now()).toISOString();
+  #record(stream: string, history: StoredEvent[], events: readonly Written[]): void {
+    const recordedAt = new Date(this.#clock.now()).toISOString();
     for (const { id, type, data, metadata } of events) {
       const event: StoredEvent = Object.freeze({
         stream,
         revision: BigInt(history.length),
-        position: positionAt(log.length),
+        position: positionAt(this.#events.length),
         id,
         type,
         data: read<Json>(data),
@@ -147,79 +105,77 @@ export const createMemoryEventStore = ({ clock }: { readonly clock: Pick<Clock, 
         recordedAt,
       });
       history.push(event);
-      log.push(event);
+      this.#events.push(event);
     }
-    streams.set(stream, history);
-    for (const pump of pumps) pump.wake();
+    this.#streams.set(stream, history);
+    for (const subscription of this.#subscriptions) subscription.wake();
+  }
+
+  readStream(
+    stream: string,
+    { from, direction = 'forwards', limit = Number.MAX_SAFE_INTEGER }: ReadStreamOptions,
+  ): StoredEvent[] {
+    const history = this.#streams.get(stream) ?? [];
+    if (direction === 'forwards') {
+      const start = Number(from ?? 0n);
+      return history.slice(start, Math.min(start + limit, history.length));
+    }
+    const end = from === undefined ? history.length : Math.min(Number(from) + 1, history.length);
+    return history.slice(Math.max(0, end - limit), end).reverse();
+  }
+
+  readAll(after: Position | undefined, limit: number): { events: StoredEvent[]; next: Position | undefined } {
+    const start = after === undefined ? 0 : indexAfter(after);
+    const considered = this.#events.slice(start, start + limit);
+    const more = start + limit < this.#events.length;
+    return {
+      events: considered.filter((event) => !isSystemEvent(event)),
+      next: more ? considered.at(-1)?.position : undefined,
+    };
+  }
+
+  head(): Position | undefined {
+    return this.#events.findLast((event) => !isSystemEvent(event))?.position;
+  }
+
+  subscribe(subscriber: AllSubscriber, { after, signal }: SubscribeOptions): AllSubscription {
+    const start = after === undefined ? 0 : after === 'end' ? this.#events.length : indexAfter(after);
+    const subscription = new MemorySubscription(this.#events, subscriber, start);
+    this.#subscriptions.add(subscription);
+    const stop = (): void => subscription.stop();
+    if (signal?.aborted) stop();
+    signal?.addEventListener('abort', stop, { once: true });
+    const forget = (): void => {
+      this.#subscriptions.delete(subscription);
+      signal?.removeEventListener('abort', stop);
+    };
+    subscription.done.then(forget, forget);
+    return subscription;
+  }
+
+  async endSubscriptions(): Promise<void> {
+    for (const subscription of this.#subscriptions) subscription.stop();
+    await Promise.allSettled([...this.#subscriptions].map(({ done }) => done));
+  }
+}
+
+/** The log in memory, with the same rules as the real store: for simulation and unit specs. Events are frozen. */
+export const createMemoryEventStore = ({ clock }: { readonly clock: Pick<Clock, 'now'> }): EventStore => {
+  const log = new MemoryLog(clock);
+  let closed = false;
+  const open = (): MemoryLog => {
+    if (closed) throw unavailable('the event store is closed');
+    return log;
   };
-
   return {
-    async append(stream, events, { expectedRevision }): Promise<AppendResult> {
-      checkOpen();
-      if (events.length === 0) throw new Error('bug: an append without events');
-      const history = streams.get(stream) ?? [];
-      const start = expectedRevision === 'no_stream' ? 0 : Number(expectedRevision) + 1;
-      const repeated = events.every(({ id }, index) => history[start + index]?.id === id);
-      if (start !== history.length && !repeated) {
-        const actual: ExpectedRevision = history.at(-1)?.revision ?? 'no_stream';
-        throw new RevisionConflict(stream, expectedRevision, actual);
-      }
-      if (!repeated) {
-        const written = events.map(write);
-        checkSize(written);
-        record(stream, history, written);
-      }
-      const { revision, position } = history[start + events.length - 1] as StoredEvent;
-      return { revision, position };
-    },
-
-    async readStream(stream, { from, direction = 'forwards', limit = Number.MAX_SAFE_INTEGER } = {}) {
-      checkOpen();
-      const history = streams.get(stream) ?? [];
-      if (direction === 'forwards') {
-        const start = Number(from ?? 0n);
-        return history.slice(start, Math.min(start + limit, history.length));
-      }
-      const end = from === undefined ? history.length : Math.min(Number(from) + 1, history.length);
-      return history.slice(Math.max(0, end - limit), end).reverse();
-    },
-
-    async readAll({ after, limit }) {
-      checkOpen();
-      const start = after === undefined ? 0 : indexAfter(after);
-      const considered = log.slice(start, start + limit);
-      const more = start + limit < log.length;
-      return {
-        events: considered.filter((event) => !isSystemEvent(event)),
-        next: more ? considered.at(-1)?.position : undefined,
-      };
-    },
-
-    async head() {
-      checkOpen();
-      return log.findLast((event) => !isSystemEvent(event))?.position;
-    },
-
-    subscribeAll(subscriber, { after, signal }) {
-      checkOpen();
-      const start = after === undefined ? 0 : after === 'end' ? log.length : indexAfter(after);
-      const pump = new Pump(log, subscriber, start);
-      pumps.add(pump);
-      const stop = (): void => pump.stop();
-      if (signal?.aborted) stop();
-      signal?.addEventListener('abort', stop, { once: true });
-      const forget = (): void => {
-        pumps.delete(pump);
-        signal?.removeEventListener('abort', stop);
-      };
-      pump.done.then(forget, forget);
-      return pump;
-    },
-
-    async close() {
+    append: async (stream, events, { expectedRevision }) => open().append(stream, events, expectedRevision),
+    readStream: async (stream, options = {}) => open().readStream(stream, options),
+    readAll: async ({ after, limit }) => open().readAll(after, limit),
+    head: async () => open().head(),
+    subscribeAll: (subscriber, options) => open().subscribe(subscriber, options),
+    close: async () => {
       closed = true;
-      for (const pump of pumps) pump.stop();
-      await Promise.allSettled([...pumps].map((pump) => pump.done));
+      await log.endSubscriptions();
     },
   };
 };
