@@ -1,25 +1,25 @@
 import type { Revision, StoredEvent } from '../eventstore/event-store.ts';
 import type { Violations } from './violations.ts';
 
-/** Where a command's events are, and under which body. */
+/** Where the events of a command are, and the fingerprint of its body. */
 export type CommandRecord = {
   readonly tenant: string;
   readonly stream: string;
   readonly first: Revision;
   last: Revision;
   readonly fingerprint: string | undefined;
-  /** Events it made of each type and subject: none makes two of the same. */
-  readonly made: Set<string>;
+  /** Type and subject of its events: a command emits no two of the same. */
+  readonly emitted: Set<string>;
 };
 
-/** What an event of a stream with several things in it is about. */
+/** What an event is about, in a stream that holds several things. */
 const subjectOf = ({ data }: StoredEvent): string => {
   const { taskId, stepId, unit } = (data ?? {}) as Readonly<Record<string, unknown>>;
   return String(taskId ?? stepId ?? unit ?? '');
 };
 
 /**
- * S9, S10, S17 and the log's half of S18: an event id once, a command in one append of one stream, under one body, in its own tenant.
+ * S9, S10, S17 and the log's half of S18: an event id is used once; a command is one append to one stream of its tenant, with one body.
  */
 export class AppendIdentity {
   readonly commands = new Map<string, CommandRecord>();
@@ -50,25 +50,25 @@ export class AppendIdentity {
       first: revision,
       last: revision,
       fingerprint: metadata.fingerprint,
-      made: new Set([`${event.type} ${subjectOf(event)}`]),
+      emitted: new Set([`${event.type} ${subjectOf(event)}`]),
     };
   }
 
   #continue(record: CommandRecord, event: StoredEvent): void {
     const { stream, revision, position, metadata, type } = event;
     const { commandId } = metadata;
-    const made = `${type} ${subjectOf(event)}`;
+    const emitted = `${type} ${subjectOf(event)}`;
     if (record.stream !== stream || revision !== record.last + 1n)
       this.#violations.add(
         'S9',
         `command ${commandId} was carried out twice: at ${record.stream} ${record.first} and at ${stream} ${revision}`,
         position,
       );
-    else if (record.made.has(made))
-      this.#violations.add('S9', `command ${commandId} made ${type} twice in ${stream}`, position);
+    else if (record.emitted.has(emitted))
+      this.#violations.add('S9', `command ${commandId} emitted ${type} twice in ${stream}`, position);
     if (record.fingerprint !== metadata.fingerprint)
-      this.#violations.add('S18', `command ${commandId} is recorded under two different bodies`, position);
-    record.made.add(made);
+      this.#violations.add('S18', `command ${commandId} is recorded with two different bodies`, position);
+    record.emitted.add(emitted);
     if (record.stream === stream) record.last = revision;
   }
 }

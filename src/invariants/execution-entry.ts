@@ -2,7 +2,7 @@ import type { CompensationStrategy } from '../domain/workflow/definition.ts';
 import type { Position } from '../eventstore/event-store.ts';
 import type { PinnedWorkflow } from './pinned-workflow.ts';
 
-/** `aborting`: from the abort until what is owed is settled. */
+/** `aborting`: from the abort until it is settled what must be compensated. */
 export type ExecutionEntryStatus =
   | 'executing'
   | 'aborting'
@@ -13,33 +13,33 @@ export type ExecutionEntryStatus =
   | 'cancelled'
   | 'compensated';
 
-/** What a step did without an agent. What its agents did stands in its units. */
+/** What a step did without an agent. What its agents did is in its units. */
 export type StepEntry = {
   own: 'none' | 'waiting' | 'completed' | 'failed' | 'skipped' | 'cancelled';
   waitKind: 'delay' | 'event' | 'decision' | 'workflow' | undefined;
   /** The event had come before the step waited for it. */
   cameBefore: boolean;
   childId: string | undefined;
-  /** How many items its list has, once that is known. */
+  /** Number of items in its list, once the list is known. */
   items: number | undefined;
-  /** Taken over from another execution, which has to undo it. */
+  /** Taken over from another execution, which has to compensate it. */
   reused: boolean;
   endedAt: Position;
 };
 
-/** A step, one of its items, or the undo of either, as the tasks that were made for it left it. */
+/** A step, one of its items, or the compensation of either, as its tasks left it. */
 export type UnitEntry = {
   taskId: string;
   phase: 'open' | 'completed' | 'failed' | 'indeterminate' | 'cancelled';
-  /** An attempt of any of its tasks may have had an effect that nobody knows of. */
+  /** An attempt of one of its tasks may have had an unknown effect. */
   uncertain: boolean;
   endedAt: Position;
 };
 
-export type UndoEntry = {
+export type CompensationEntry = {
   readonly unit: string;
   ended: 'no' | 'parked' | 'completed' | 'skipped';
-  /** It has failed for good at some time; a person may have had it tried again since. */
+  /** It has failed for good once; a person may have retried it since. */
   hasFailed: boolean;
 };
 
@@ -59,15 +59,15 @@ export type ExecutionEntry = {
   paused: boolean;
   readonly steps: Map<string, StepEntry>;
   units: Map<string, UnitEntry>;
-  /** Unit of each task, under its present name. */
+  /** Unit of each task, under its current name. */
   unitOf: Map<string, string>;
   readonly openTasks: Set<string>;
   abort: AbortEntry | undefined;
   /** The command that reopened it: it may start a step even while the execution is paused. */
   reopenedBy: string | undefined;
-  /** From the moment at which compensation starts. */
-  undos: Map<string, UndoEntry> | undefined;
-  /** Events that no step has taken, by name. */
+  /** Undefined until compensation starts. */
+  compensations: Map<string, CompensationEntry> | undefined;
+  /** Number of events that no step has consumed yet, by name. */
   readonly signals: Map<string, number>;
   output: unknown;
 };
@@ -82,14 +82,14 @@ export const newStep = (): StepEntry => ({
   endedAt: -1n,
 });
 
-/** `resize[3]` and `~resize[3]` are of the step `resize`. */
+/** `resize[3]` and `~resize[3]` belong to the step `resize`. */
 export const stepOfUnit = (unit: string): string => unit.replace(/^~/, '').replace(/\[\d+\]$/, '');
-export const isUndo = (unit: string): boolean => unit.startsWith('~');
+export const isCompensation = (unit: string): boolean => unit.startsWith('~');
 
 const toleratesFailure = ({ workflow }: ExecutionEntry, stepId: string): boolean =>
   (workflow.steps.get(stepId)?.onFailure ?? 'fail') !== 'fail';
 
-/** What depends on the step may start. */
+/** Whether the steps that depend on this one may start. */
 export const endedWell = (execution: ExecutionEntry, stepId: string): boolean => {
   const step = execution.steps.get(stepId);
   if (step === undefined) return false;
@@ -108,7 +108,7 @@ export const endedWell = (execution: ExecutionEntry, stepId: string): boolean =>
 const isUncertain = (execution: ExecutionEntry, stepId: string): boolean =>
   execution.units.get(stepId)?.uncertain === true;
 
-/** Once a pivot has taken effect there is no way back, nor while nobody knows whether it has. */
+/** Once a pivot has taken effect, or may have, there is no way back. */
 export const noWayBack = (execution: ExecutionEntry): boolean =>
   [...execution.workflow.steps.values()].some(({ id, pivot }) => {
     if (!pivot) return false;
@@ -116,24 +116,24 @@ export const noWayBack = (execution: ExecutionEntry): boolean =>
     return completed || isUncertain(execution, id);
   });
 
-/** S11: units that are owed an undo, and by which position they ended. */
-export const owedUnits = (execution: ExecutionEntry): ReadonlyMap<string, Position> => {
-  const owed = new Map<string, Position>();
+/** S11: units that must be compensated, with the position at which each ended. */
+export const unitsToCompensate = (execution: ExecutionEntry): ReadonlyMap<string, Position> => {
+  const due = new Map<string, Position>();
   const { abort, workflow, steps, units } = execution;
-  // Who cancels may choose not to undo; nobody else may.
-  if (abort === undefined || (abort.reason === 'cancelled' && !abort.compensate) || noWayBack(execution)) return owed;
+  // Whoever cancels may choose not to compensate; nobody else may.
+  if (abort === undefined || (abort.reason === 'cancelled' && !abort.compensate) || noWayBack(execution)) return due;
   const failed = abort.unit === undefined ? undefined : stepOfUnit(abort.unit);
-  for (const stepId of workflow.undoneBy(abort.strategy, failed)) {
+  for (const stepId of workflow.compensatedBy(abort.strategy, failed)) {
     const step = steps.get(stepId);
     if (step === undefined || step.reused) continue;
     const keys =
       step.items === undefined ? [stepId] : Array.from({ length: step.items }, (_, item) => `${stepId}[${item}]`);
     for (const key of keys) {
       const unit = units.get(key);
-      if (unit && (unit.phase === 'completed' || unit.uncertain)) owed.set(key, unit.endedAt);
-      // A sub-workflow: no task was made for it.
-      else if (unit === undefined && step.items === undefined && step.own === 'completed') owed.set(key, step.endedAt);
+      if (unit && (unit.phase === 'completed' || unit.uncertain)) due.set(key, unit.endedAt);
+      // A sub-workflow: it has no task.
+      else if (unit === undefined && step.items === undefined && step.own === 'completed') due.set(key, step.endedAt);
     }
   }
-  return owed;
+  return due;
 };

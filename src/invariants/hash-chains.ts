@@ -15,7 +15,7 @@ const hashOf = ({ stream, revision, id, type, data, metadata: { hash: _, ...meta
     .digest('hex');
 };
 
-/** Every stream's chain: each event at the next revision, built on the one before, with the hash of its own content. */
+/** The chain of every stream: each event has the next revision, the hash of the event before it, and the hash of its own content. */
 export class HashChains {
   readonly #violations: Violations;
   readonly #heads = new Map<string, Head>();
@@ -30,9 +30,9 @@ export class HashChains {
     const wrong = (what: string): void =>
       this.#violations.add('S22', `${type} at revision ${revision} of ${stream} ${what}`, position);
     const expected = head === undefined ? 0n : head.revision + 1n;
-    if (revision !== expected) wrong(`stands where revision ${expected} is expected`);
-    if (event.metadata.prevHash !== (head?.hash ?? GENESIS)) wrong('is not built on the event before it');
-    if (event.metadata.hash !== hashOf(event)) wrong('carries a hash that is not that of its content');
+    if (revision !== expected) wrong(`comes where revision ${expected} is expected`);
+    if (event.metadata.prevHash !== (head?.hash ?? GENESIS)) wrong('does not carry the hash of the event before it');
+    if (event.metadata.hash !== hashOf(event)) wrong('carries a hash that its content does not have');
     this.#heads.set(stream, { revision, hash: event.metadata.hash });
   }
 }

@@ -4,25 +4,28 @@ import type { StoredEvent } from '../eventstore/event-store.ts';
 import { type ClientCall, checkInvariants, type Evidence, type TaskView } from './invariants.ts';
 import { SOMETIMES, SometimesCounters } from './sometimes.ts';
 
-/** One agent, and a task that it completes: enough for a run to be no triviality. */
+/** One agent and a task that it completes: the least that proves something. */
 const log = (): LogBuilder =>
   new LogBuilder().registered('anna', 2).submitted('t0').assigned('t0→anna').completed('t0');
 
-type Told = [invariant: string, message: string];
-const told = (evidence: Evidence | LogBuilder, expectations: Parameters<typeof checkInvariants>[1] = {}): Told[] => {
+type Reported = [invariant: string, message: string];
+const reported = (
+  evidence: Evidence | LogBuilder,
+  expectations: Parameters<typeof checkInvariants>[1] = {},
+): Reported[] => {
   const { violations } = checkInvariants(
     evidence instanceof LogBuilder ? { log: evidence.events } : evidence,
     expectations,
   );
   return violations.map(({ invariant, message }) => [invariant, message]);
 };
-const invariantsOf = (...args: Parameters<typeof told>): string[] => [
-  ...new Set(told(...args).map(([invariant]) => invariant)),
+const invariantsOf = (...args: Parameters<typeof reported>): string[] => [
+  ...new Set(reported(...args).map(([invariant]) => invariant)),
 ];
-/** For logs that stop in the middle. */
+/** For logs that stop before everything has ended. */
 const UNSETTLED = { settled: false };
 
-/** Every way a task can go. */
+/** Every course that a task can take. */
 const everyWay = (): LogBuilder =>
   log()
     .put('cluster-acme.cluster', { type: 'ClusterCreated', data: { clusterId: 'c', createdAt: 'x' } })
@@ -76,7 +79,7 @@ const everyWay = (): LogBuilder =>
     .put('plan-acme.p', { type: 'PlanDrawn', data: {} });
 
 describe('a run without fault', () => {
-  it('has no violation, whatever ways its tasks went', () => {
+  it('has no violation, whatever course its tasks took', () => {
     const { violations, counts } = checkInvariants({ log: everyWay().events });
     expect(violations).toEqual([]);
     expect(counts).toEqual({
@@ -108,15 +111,15 @@ describe('a run without fault', () => {
     });
   });
 
-  it('has none at any earlier moment either', () => {
+  it('has none at any earlier moment', () => {
     const { events } = everyWay();
     for (let end = 4; end <= events.length; end += 1)
-      expect(told({ log: events.slice(0, end) }, UNSETTLED)).toEqual([]);
+      expect(reported({ log: events.slice(0, end) }, UNSETTLED)).toEqual([]);
   });
 });
 
 describe('a log that is not in order', () => {
-  it('is not judged', () => {
+  it('is refused', () => {
     const { events } = log();
     expect(() => checkInvariants({ log: [...events].reverse() })).toThrow('the log is not in order');
   });
@@ -131,19 +134,19 @@ const call = (facts: Partial<ClientCall>): ClientCall => ({
 
 describe('S1: what was accepted is in the log', () => {
   const { events } = log().submitted('t1', { commandId: 'c1' }).cancelled('t1');
-  const check = (...calls: ClientCall[]) => told({ log: events, calls });
+  const check = (...calls: ClientCall[]) => reported({ log: events, calls });
 
   it('is kept', () =>
     expect(
       check(call({ commandId: 'c1' }), call({ taskId: 't1' }), call({ taskId: 't9', outcome: 'unknown' })),
     ).toEqual([]));
 
-  it('is broken by an acknowledged command that is not there', () =>
+  it('is broken by an acknowledged command that the log does not have', () =>
     expect(check(call({ commandId: 'c9', idempotencyKey: 'k' }))).toEqual([
       ['S1', 'SubmitTask k was accepted, but the log does not have it'],
     ]));
 
-  it('is broken by an acknowledged task that is not there', () =>
+  it('is broken by an acknowledged task that the log does not have', () =>
     expect(check(call({ taskId: 't9' }))).toEqual([
       ['S1', 'SubmitTask t9 was accepted, but the log does not have it'],
     ]));
@@ -159,15 +162,18 @@ describe('S2: what was refused is not in the log', () => {
   const { events } = log().submitted('t1', { commandId: 'c1' }).cancelled('t1');
   const refused = call({ commandId: 'c1', outcome: 'fail' });
 
-  it('is kept', () => expect(told({ log: events, calls: [call({ commandId: 'c9', outcome: 'fail' })] })).toEqual([]));
+  it('is kept', () =>
+    expect(reported({ log: events, calls: [call({ commandId: 'c9', outcome: 'fail' })] })).toEqual([]));
 
   it('is kept when the refused call repeated one that was accepted, or whose answer was lost', () => {
     for (const outcome of ['ok', 'unknown'] as const)
-      expect(told({ log: events, calls: [call({ commandId: 'c1', outcome }), refused] })).toEqual([]);
+      expect(reported({ log: events, calls: [call({ commandId: 'c1', outcome }), refused] })).toEqual([]);
   });
 
   it('is broken by a refused command that is there', () => {
-    expect(told({ log: events, calls: [refused] })).toEqual([['S2', 'SubmitTask c1 was refused, but the log has it']]);
+    expect(reported({ log: events, calls: [refused] })).toEqual([
+      ['S2', 'SubmitTask c1 was refused, but the log has it'],
+    ]);
     expect(invariantsOf({ log: events, calls: [call({ taskId: 't1', outcome: 'fail' })] })).toEqual(['S2']);
   });
 });
@@ -222,7 +228,7 @@ describe('S5: attempts are assigned in order, each once', () => {
 
   it('is not broken by an assignment that is void', () => {
     const late = retried().assigned('t1#1→anna').cancelled('t1').assigned('t1#2→anna');
-    expect(told(late)).toEqual([]);
+    expect(reported(late)).toEqual([]);
   });
 });
 
@@ -249,7 +255,7 @@ describe('S6: only the current attempt, and the agent that has it, writes the ou
   });
 
   it('is kept by an agent that is called for what it was assigned, however often', () =>
-    expect(told({ log: log().events, journals: [journal(), journal()] })).toEqual([]));
+    expect(reported({ log: log().events, journals: [journal(), journal()] })).toEqual([]));
 
   it.each([{ attempt: 2 }, { agentId: 'bert' }, { taskId: 't9' }, { tenant: 'umbrella' }])(
     'is broken by a call that was never assigned: %o',
@@ -260,7 +266,7 @@ describe('S6: only the current attempt, and the agent that has it, writes the ou
 describe('S7: no agent holds more than its limit, at any position', () => {
   const pair = () => log().registered('bert', 1).submitted('t1').submitted('t2');
 
-  it('is broken for a moment only, and told with that moment', () => {
+  it('is broken for a moment only, and is reported with that moment', () => {
     const broken = pair().assigned('t1→bert', 't2→bert');
     const { position } = broken.last;
     broken.completed('t1', 1, 'bert').completed('t2', 1, 'bert');
@@ -277,7 +283,7 @@ describe('S7: no agent holds more than its limit, at any position', () => {
     ['a dead letter', (b) => b.parked('t1', 1, 'bert')],
     ['a deadline', (b) => b.deadLettered('t1', 'deadline_passed', 0)],
   ])('is kept when %s comes between', (_, release) =>
-    expect(told(release(pair().assigned('t1→bert')).assigned('t2→bert'), UNSETTLED)).toEqual([]),
+    expect(reported(release(pair().assigned('t1→bert')).assigned('t2→bert'), UNSETTLED)).toEqual([]),
   );
 
   it('counts an agent that registers again with what it holds', () => {
@@ -290,21 +296,21 @@ describe('S7: no agent holds more than its limit, at any position', () => {
   it('is broken by an assignment to an agent that never registered', () =>
     expect(invariantsOf(log().submitted('t1').assigned('t1→ghost'), UNSETTLED)).toEqual(['S7']));
 
-  it('takes a void assignment for no slot', () =>
-    expect(told(pair().cancelled('t1').assigned('t1→bert', 't2→bert'), UNSETTLED)).toEqual([]));
+  it('counts no slot for a void assignment', () =>
+    expect(reported(pair().cancelled('t1').assigned('t1→bert', 't2→bert'), UNSETTLED)).toEqual([]));
 
-  it('gives a decision made before the limit was lowered some time to arrive, and no more', () => {
+  it('allows a decision made before the limit was lowered some time to arrive, but no more', () => {
     const lowered = () =>
       log().registered('bert', 2).submitted('t1').submitted('t2').assigned('t1→bert').registered('bert', 1);
-    expect(told(lowered().assigned('t2→bert'), UNSETTLED)).toEqual([]);
+    expect(reported(lowered().assigned('t2→bert'), UNSETTLED)).toEqual([]);
     const later = lowered();
     later.nowMs += 60_000;
     expect(invariantsOf(later.assigned('t2→bert'), UNSETTLED)).toEqual(['S7']);
     expect(invariantsOf(lowered().assigned('t2→bert'), { ...UNSETTLED, limitGraceMs: 1 })).toEqual(['S7']);
   });
 
-  it('holds a raised limit at once', () =>
-    expect(told(pair().assigned('t1→bert').registered('bert', 2).assigned('t2→bert'), UNSETTLED)).toEqual([]));
+  it('applies a raised limit at once', () =>
+    expect(reported(pair().assigned('t1→bert').registered('bert', 2).assigned('t2→bert'), UNSETTLED)).toEqual([]));
 
   it('keeps tenants apart', () => {
     const other = pair().registered('bert', 5, {}, { tenant: 'umbrella' }).assigned('t1→bert', 't2→bert');
@@ -315,7 +321,7 @@ describe('S7: no agent holds more than its limit, at any position', () => {
 describe('S9: a command is carried out once', () => {
   const commandId = 'c1';
   it('is kept by several events of one append', () =>
-    expect(told(log().submitted('t1').assigned('t1→anna').parked('t1'))).toEqual([]));
+    expect(reported(log().submitted('t1').assigned('t1→anna').parked('t1'))).toEqual([]));
 
   it.each<[string, LogBuilder]>([
     [
@@ -332,7 +338,7 @@ describe('S9: a command is carried out once', () => {
 
 describe('S10: an event id is used once', () => {
   it('is broken by a second event with the same id, wherever it is', () =>
-    expect(told(log().submitted('t1', { id: 'e' }).submitted('t2', { id: 'e' }), UNSETTLED)).toEqual([
+    expect(reported(log().submitted('t1', { id: 'e' }).submitted('t2', { id: 'e' }), UNSETTLED)).toEqual([
       ['S10', 'event id e is used twice'],
     ]));
 });
@@ -375,7 +381,7 @@ describe('S14: a read model is the fold of the log up to its checkpoint', () => 
     rows: rowsOf(FINAL),
     ...facts,
   });
-  const check = (...views: TaskView[]): Told[] => told({ log: events, views });
+  const check = (...views: TaskView[]): Reported[] => reported({ log: events, views });
 
   it('is kept', () => expect(check(view())).toEqual([]));
 
@@ -401,7 +407,7 @@ describe('S14: a read model is the fold of the log up to its checkpoint', () => 
     ['a status that lags behind', { ...FINAL, parked: ['ready', 1, 1] }],
     ['a failure that was counted twice', { ...FINAL, retried: ['completed', 2, 2] }],
     ['an attempt that is not the last', { ...FINAL, redriven: ['completed', 1, 1] }],
-    ['a task that is not there', { ...FINAL, ghost: ['ready', 1, 0] }],
+    ['a task that does not exist', { ...FINAL, ghost: ['ready', 1, 0] }],
     ['a task that is missing', Object.fromEntries(Object.entries(FINAL).slice(1))],
   ])('is broken by %s', (_, rows) => {
     expect(check(view({ rows: rowsOf(rows) }))).toHaveLength(1);
@@ -454,7 +460,7 @@ describe('S18: one key, one body, one answer', () => {
     expect(check(answered({}), answered(facts))).toEqual(['S18']),
   );
 
-  it('is broken by one command recorded under two bodies', () => {
+  it('is broken by one command recorded with two bodies', () => {
     const commandId = 'c1';
     const twice = log()
       .submitted('t1', { commandId, fingerprint: 'f1' })
@@ -487,9 +493,9 @@ describe('S22: the hash chain of each stream', () => {
   it('is broken by an event that is missing', () => {
     const builder = log().submitted('t1').progressed('t1').cancelled('t1');
     builder.events.splice(5, 1);
-    expect(told(builder)).toEqual([
-      ['S22', 'TaskCancelled at revision 2 of task-acme.t1 stands where revision 1 is expected'],
-      ['S22', 'TaskCancelled at revision 2 of task-acme.t1 is not built on the event before it'],
+    expect(reported(builder)).toEqual([
+      ['S22', 'TaskCancelled at revision 2 of task-acme.t1 comes where revision 1 is expected'],
+      ['S22', 'TaskCancelled at revision 2 of task-acme.t1 does not carry the hash of the event before it'],
     ]);
   });
 });
@@ -541,27 +547,27 @@ describe('L1: every accepted task ends or is parked', () => {
       'task t1 did not end: attempt 2 waits',
     ],
   ])('is broken by a task that %s', (_, broken, message) => {
-    expect(told(broken)).toEqual([['L1', message]]);
-    expect(told(broken, UNSETTLED)).toEqual([]);
+    expect(reported(broken)).toEqual([['L1', message]]);
+    expect(reported(broken, UNSETTLED)).toEqual([]);
   });
 });
 
 describe('L4: a run proves something', () => {
   it('is broken by an empty log', () =>
-    expect(told({ log: [] })).toEqual([
+    expect(reported({ log: [] })).toEqual([
       ['L4', 'the log is empty'],
       ['L4', '0 tasks completed, at least 1 are expected'],
     ]));
 
   it('is broken by too few completed tasks', () => {
-    expect(told(log(), { minCompleted: 2 })).toEqual([['L4', '1 tasks completed, at least 2 are expected']]);
-    expect(told(new LogBuilder().submitted('t1').cancelled('t1'))).toHaveLength(1);
+    expect(reported(log(), { minCompleted: 2 })).toEqual([['L4', '1 tasks completed, at least 2 are expected']]);
+    expect(reported(new LogBuilder().submitted('t1').cancelled('t1'))).toHaveLength(1);
   });
 
   it('is broken by what never happened', () => {
     const sometimes = new SometimesCounters(['append conflict retried', 'duplicate callback'] as const);
     sometimes.hit('append conflict retried');
-    expect(told({ log: log().events, sometimes })).toEqual([['L4', 'never happened: duplicate callback']]);
+    expect(reported({ log: log().events, sometimes })).toEqual([['L4', 'never happened: duplicate callback']]);
   });
 
   it('counts what the log itself shows', () => {
@@ -571,8 +577,8 @@ describe('L4: a run proves something', () => {
       'outcome unknown settled by a late answer',
       'unknown event type skipped',
     ] as const;
-    expect(told({ log: everyWay().events, sometimes: new SometimesCounters(shown) })).toEqual([]);
-    expect(told({ log: log().events, sometimes: new SometimesCounters(shown) })).toHaveLength(4);
+    expect(reported({ log: everyWay().events, sometimes: new SometimesCounters(shown) })).toEqual([]);
+    expect(reported({ log: log().events, sometimes: new SometimesCounters(shown) })).toHaveLength(4);
   });
 });
 
@@ -585,12 +591,12 @@ describe('counters of what sometimes happens', () => {
     expect([one.count('duplicate callback'), one.missing.length]).toEqual([3, SOMETIMES.length - 1]);
   });
 
-  it('take no name that nobody waits for', () =>
+  it('refuse a name that was not declared', () =>
     expect(() => new SometimesCounters(['a']).hit('b' as 'a')).toThrow('no such counter: b'));
 });
 
 describe('a broken run', () => {
-  it('is told in part and counted in full', () => {
+  it('is reported in part and counted in full', () => {
     const broken = log();
     for (let n = 0; n < 80; n += 1) broken.progressed('t0');
     const { violations, counts } = checkInvariants({ log: broken.events });
@@ -599,7 +605,7 @@ describe('a broken run', () => {
 });
 
 describe('a long log', () => {
-  it('is judged in time that grows with its length alone', { timeout: 60_000 }, () => {
+  it('is checked in time proportional to its length', { timeout: 60_000 }, () => {
     const builder = new LogBuilder().registered('anna', 10_000);
     for (let n = 0; n < 5_000; n += 1)
       builder.submitted(`t${n}`).assigned(`t${n}→anna`).failed(`t${n}`).assigned(`t${n}#2→anna`).completed(`t${n}`, 2);

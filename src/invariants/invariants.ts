@@ -12,7 +12,7 @@ export type { ExecutionView, TaskView } from './views.ts';
 export type { InvariantId, Violation } from './violations.ts';
 export type { AgentCall, ClientCall } from './witnesses.ts';
 
-/** How long a decision that knew an agent's higher limit may take to reach the log after the limit was lowered. */
+/** A decision made under an agent's former, higher limit may reach the log this long after the limit was lowered. */
 const LIMIT_GRACE_MS = 5_000;
 
 export type Evidence = {
@@ -22,14 +22,14 @@ export type Evidence = {
   readonly journals?: readonly AgentCall[];
   /** Samples of the read models `tasks` and `executions`, in the order they were taken. */
   readonly views?: readonly View[];
-  /** What the run had to meet; what shows in the log is counted there too. */
+  /** Situations that the run had to get into; those that the log shows count as well. */
   readonly sometimes?: SometimesCounters<string>;
 };
 
 export type Expectations = {
-  /** The last fault is healed and everything had time to end (L1). Default true. */
+  /** The last fault has ended and everything had time to finish (L1). Default true. */
   readonly settled?: boolean;
-  /** Completed tasks without which the run proves nothing (L4). Default 1. */
+  /** With fewer completed tasks the run proves nothing (L4). Default 1. */
   readonly minCompleted?: number;
   /** Default `LIMIT_GRACE_MS`. */
   readonly limitGraceMs?: number;
@@ -38,7 +38,7 @@ export type Expectations = {
 export type Report = {
   /** At most 50 of each invariant; `counts.violations` has them all. */
   readonly violations: readonly Violation[];
-  /** Situations that the log itself proves. */
+  /** Situations that the log itself shows. */
   readonly seen: Partial<Readonly<Record<Sometimes, number>>>;
   readonly counts: BookCounts & {
     readonly executions: number;
@@ -48,10 +48,10 @@ export type Report = {
     readonly executionsCompensated: number;
     readonly compensationsFailed: number;
     readonly events: number;
-    /** Events of types that this checker does not know: skipped, not guessed at. */
+    /** Events of types that this checker does not know. */
     readonly skipped: number;
     readonly calls: number;
-    /** Calls that say too little to be looked up in the log. */
+    /** Calls with too few facts to look them up in the log. */
     readonly unjudgedCalls: number;
     readonly agentCalls: number;
     readonly views: number;
@@ -95,10 +95,10 @@ const checkNotTrivial = (
 };
 
 /**
- * Judges a run by its log and by what clients, agents and read models witnessed (reliability.md §3). One pass; S3 to S8 and S11 to S13 are
+ * Checks a run by its log and by what clients, agents and read models saw (reliability.md §3). One pass: S3 to S8 and S11 to S13 are
  * checked at every position, because a final state hides a moment over capacity.
  *
- * It reads events as they are stored and shares no code with what wrote them, so that one mistake is not made twice.
+ * It reads events as they are stored and shares no code with what wrote them, so that both do not make the same mistake.
  *
  * Errors: throws when the log is not in order of position.
  */
@@ -147,5 +147,5 @@ export const checkInvariants = (evidence: Evidence, expectations: Expectations =
     views: compared.compared,
     violations: violations.total,
   };
-  return { violations: violations.told, seen, counts };
+  return { violations: violations.reported, seen, counts };
 };

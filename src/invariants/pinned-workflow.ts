@@ -29,8 +29,8 @@ export class PinnedWorkflow {
         this.#dependants.set(dependency, [...(this.#dependants.get(dependency) ?? []), id]);
   }
 
-  /** An undo that failed for good does not keep the others waiting. */
-  get goesOnAfterFailedUndo(): boolean {
+  /** A compensation that failed for good does not hold up the others. */
+  get continuesAfterFailedCompensation(): boolean {
     return this.#saga.onCompensationFailure === 'continue';
   }
 
@@ -38,8 +38,8 @@ export class PinnedWorkflow {
     return reachable(this.#dependencies, step).has(other);
   }
 
-  /** Steps that a strategy undoes when they were done. */
-  undoneBy(strategy: CompensationStrategy, failed: string | undefined): readonly string[] {
+  /** Steps that a strategy compensates if they were done. */
+  compensatedBy(strategy: CompensationStrategy, failed: string | undefined): readonly string[] {
     const declared = [...this.steps.values()].filter(({ compensation }) => compensation !== undefined);
     const kept = declared.filter((step) => {
       if (strategy === 'selective') return this.#isSelected(step);
@@ -55,7 +55,7 @@ export class PinnedWorkflow {
     return compensate || select.tasks.includes(id) || tags.some((tag) => select.tags.includes(tag));
   }
 
-  /** The failed step, what it is built on, and whatever else is built on any of these. */
+  /** The failed step, what it depends on, and everything that depends on any of these. */
   #isAffected(step: string, failed: string): boolean {
     const roots = [failed, ...reachable(this.#dependencies, failed)];
     return roots.some((root) => root === step || reachable(this.#dependants, root).has(step));

@@ -22,7 +22,7 @@ import { type ClientCall, checkInvariants, type InvariantId } from './invariants
 import { SometimesCounters } from './sometimes.ts';
 
 type Decide = typeof taskDecider.decide;
-/** How a broken build differs. */
+/** How a broken build differs from the product. */
 type Mutant = {
   readonly decide?: Decide;
   readonly slots?: number;
@@ -45,12 +45,12 @@ const AGENTS = ['anna', 'bert', 'carl'];
 const STREAM = poolStream('acme', 'default');
 const TROUBLE = { code: 'E', message: 'm', source: 'agent' } as const;
 
-/** The fold of the log that one assigner holds, and where it stands in the ledger's stream. */
+/** The fold that one assigner keeps, and its place in the ledger's stream. */
 type Writer = { ledger: PoolLedger; read: Position | undefined; head: StreamHead };
 
 /**
  * The product's commands at two processes, its pool ledger and a store in memory, under clients, agents and faults that a seed chooses:
- * late and double answers, lost assigners, two of them at a time, agents that come and go.
+ * late and duplicate answers, lost assigners, two assigners at a time, agents that come and go.
  */
 class Campaign {
   readonly calls: ClientCall[] = [];
@@ -62,7 +62,7 @@ class Campaign {
   readonly #mutant: Mutant;
   readonly #ids = fakeIds(99);
   #writers: Writer[] = [{ ledger: new PoolLedger('default'), read: undefined, head: EMPTY_HEAD }];
-  /** Deliveries that an agent may still answer, also long after they stopped to count. */
+  /** Deliveries that an agent may still answer, even long after they stopped counting. */
   readonly #deliveries: Assignment[] = [];
   readonly #taskIds: string[] = [];
 
@@ -98,7 +98,7 @@ class Campaign {
     return this.#processes[this.#below(2)] as Commands;
   }
 
-  /** A broken build may run into errors of its own; what counts is what it leaves in the log. */
+  /** A broken build may throw; what counts is what it leaves in the log. */
   async #surviving(work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -183,7 +183,7 @@ class Campaign {
     try {
       const result = await send({ ...CLIENT, idempotencyKey: key });
       const answer = result.value ? { taskId: result.value.id, position: result.value.position } : {};
-      // Now and then the answer is lost on its way.
+      // Now and then the answer is lost.
       const outcome = this.#below(10) === 0 ? 'unknown' : result.ok ? 'ok' : 'fail';
       this.calls.push({ ...call, outcome, ...answer });
       return result.value?.id;
@@ -213,7 +213,7 @@ class Campaign {
     }
   }
 
-  /** One tick of an assigner. It may be fenced, die with the append under way, or see late what happened meanwhile. */
+  /** One tick of an assigner. It may be fenced, or decide on a fold that is behind the log. */
   async #tick(writer: Writer): Promise<void> {
     if (this.#below(4) > 0) await this.#catchUp(writer);
     const nowMs = this.#clock.now();
@@ -248,7 +248,7 @@ class Campaign {
     this.#deliveries.push(...assignments);
   }
 
-  /** The fence: whoever meets another writer's append starts over from the log, and takes the ledger over. */
+  /** The fence: an assigner that finds another writer's append starts over from the log and takes over the ledger. */
   #replaceWriters(head: StreamHead): void {
     this.sometimes.hit('assigner fenced by another');
     this.#writers = [{ ledger: new PoolLedger('default'), read: undefined, head }];
@@ -276,7 +276,7 @@ class Campaign {
     if (!result.ok && result.rejection.reason === 'StaleAttempt') this.sometimes.hit('stale completion refused');
   }
 
-  /** Faults end; everything that is open gets its time. */
+  /** The faults end, and everything that is open gets time to finish. */
   async #heal(): Promise<void> {
     for (const agentId of AGENTS) await this.#registerAgent(agentId);
     const tail = (await this.#store.readStream(STREAM, { direction: 'backwards', limit: 1 }))[0];
@@ -312,7 +312,7 @@ const judge = async (seed: number, mutant: Mutant = {}, steps = 250) => {
 };
 
 describe('the product under random faults', () => {
-  it('keeps every invariant, and gets into every situation that it should', { timeout: 60_000 }, async () => {
+  it('keeps every invariant and gets into every situation', { timeout: 60_000 }, async () => {
     const total = new SometimesCounters(MET);
     for (let seed = 1; seed <= 40; seed += 1) {
       const { campaign, report } = await judge(seed);
@@ -368,9 +368,9 @@ describe('a broken build', () => {
     ['cancels what has ended', { decide: cancelsAnything }, ['S3']],
     ['redrives the attempt that failed', { decide: redrivesTheSameAttempt }, ['S5']],
     ['forgets to dead-letter', { decide: failsForGoodWithoutDeadLetter }, ['S4', 'L1']],
-    ['takes an agent for larger than it is', { slots: 3 }, ['S7']],
+    ['takes an agent to have more slots than it has', { slots: 3 }, ['S7']],
     ['lets a fenced assigner append', { keepsLedger: true }, ['S5']],
-    ['does not hold on to idempotency keys', { forgetsKeys: true }, ['S1', 'S18']],
+    ['forgets idempotency keys', { forgetsKeys: true }, ['S1', 'S18']],
   ])('that %s is found within five seeds', { timeout: 60_000 }, async (_, mutant, expected) => {
     const found = new Set<InvariantId>();
     for (let seed = 1; seed <= 5; seed += 1)

@@ -1,78 +1,97 @@
 import type { ExecutionEvent } from '../domain/execution/events.ts';
 import type { Position } from '../eventstore/event-store.ts';
-import { type ExecutionEntry, noWayBack, owedUnits, stepOfUnit, type UndoEntry } from './execution-entry.ts';
-import type { Sometimes } from './sometimes.ts';
-import type { InvariantId } from './violations.ts';
+import {
+  type CompensationEntry,
+  type ExecutionEntry,
+  noWayBack,
+  stepOfUnit,
+  unitsToCompensate,
+} from './execution-entry.ts';
+import type { ExecutionFindings } from './execution-findings.ts';
 
-type Tell = (invariant: InvariantId, execution: ExecutionEntry, what: string) => void;
-
-const undoneUnit = (undo: string): string => undo.slice(1);
-const isClosed = ({ ended }: UndoEntry): boolean => ended === 'completed' || ended === 'skipped';
+const compensatedUnit = (compensation: string): string => compensation.slice(1);
+const isClosed = ({ ended }: CompensationEntry): boolean => ended === 'completed' || ended === 'skipped';
 
 /**
- * S11 to S13: what is owed is undone, exactly once and in the order of the strategy, or taken on by a person; nothing else is.
+ * S11 to S13: what must be compensated is compensated exactly once, in the order of the strategy, or taken on by a person; nothing else is.
  */
 export class SagaRules {
-  readonly #tell: Tell;
-  readonly #saw: (situation: Sometimes) => void;
-  readonly #owed = new WeakMap<ExecutionEntry, ReadonlyMap<string, Position>>();
+  readonly #findings: ExecutionFindings;
+  /** Units to compensate, by the position at which each ended. */
+  readonly #due = new WeakMap<ExecutionEntry, ReadonlyMap<string, Position>>();
 
-  constructor(tell: Tell, saw: (situation: Sometimes) => void) {
-    this.#tell = tell;
-    this.#saw = saw;
+  constructor(findings: ExecutionFindings) {
+    this.#findings = findings;
   }
 
   started(
     execution: ExecutionEntry,
     { plan, strategy }: Extract<ExecutionEvent, { type: 'CompensationStarted' }>['data'],
   ): void {
-    const owed = owedUnits(execution);
-    this.#owed.set(execution, owed);
+    const due = unitsToCompensate(execution);
+    this.#due.set(execution, due);
     const planned = new Set(plan.map(({ unit }) => unit));
-    if (planned.size !== plan.length) this.#tell('S11', execution, 'a unit is planned to be undone twice');
-    for (const unit of owed.keys())
-      if (!planned.has(unit)) this.#tell('S11', execution, `${unit} is owed an undo, and is not in the plan`);
+    if (planned.size !== plan.length) this.#findings.wrong('S11', execution, 'the plan compensates a unit twice');
+    for (const unit of due.keys())
+      if (!planned.has(unit))
+        this.#findings.wrong('S11', execution, `${unit} must be compensated, but is not in the plan`);
     for (const unit of planned)
-      if (!owed.has(unit)) this.#tell('S11', execution, `${unit} is to be undone, but is not owed it`);
+      if (!due.has(unit)) this.#findings.wrong('S11', execution, `${unit} is in the plan, but must not be compensated`);
     if (execution.abort?.strategy !== strategy)
-      this.#tell('S12', execution, `it undoes ${strategy}, but aborted to undo ${execution.abort?.strategy}`);
-    if (noWayBack(execution)) this.#tell('S13', execution, 'it goes back, but has passed its pivot');
-    for (const task of execution.openTasks) this.#tell('S13', execution, `it goes back, but task ${task} is open`);
-    execution.undos = new Map([...planned].map((unit) => [unit, { unit, ended: 'no' as const, hasFailed: false }]));
-    for (const unit of owed.keys())
+      this.#findings.wrong(
+        'S12',
+        execution,
+        `it compensates ${strategy}, but aborted to compensate ${execution.abort?.strategy}`,
+      );
+    if (noWayBack(execution)) this.#findings.wrong('S13', execution, 'it compensates, but has passed its pivot');
+    for (const task of execution.openTasks)
+      this.#findings.wrong('S13', execution, `it compensates, but task ${task} is open`);
+    execution.compensations = new Map(
+      [...planned].map((unit) => [unit, { unit, ended: 'no' as const, hasFailed: false }]),
+    );
+    for (const unit of due.keys())
       if (execution.units.get(unit)?.phase !== 'completed' && execution.units.get(unit)?.uncertain)
-        this.#saw('undo of an uncertain step');
+        this.#findings.saw('compensation of an uncertain step');
   }
 
-  /** It ends without undoing anything: then nothing may be owed. */
-  endedWithoutUndo(execution: ExecutionEntry): void {
-    for (const unit of owedUnits(execution).keys())
-      this.#tell('S11', execution, `${unit} is owed an undo, and it ended without one`);
+  /** It ends without compensation: then there must be nothing to compensate. */
+  endedWithoutCompensation(execution: ExecutionEntry): void {
+    for (const unit of unitsToCompensate(execution).keys())
+      this.#findings.wrong('S11', execution, `${unit} must be compensated, but it ended without that`);
   }
 
-  /** A task is made, or goes on, that undoes something. */
-  undoing(execution: ExecutionEntry, key: string): void {
-    const unit = undoneUnit(key);
-    const undo = execution.undos?.get(unit);
-    if (!undo) {
-      this.#tell('S11', execution, `${unit} is undone, but is not owed it`);
+  /** A task that compensates a unit is submitted, or redriven. */
+  compensating(execution: ExecutionEntry, key: string): void {
+    const unit = compensatedUnit(key);
+    const compensation = execution.compensations?.get(unit);
+    if (!compensation) {
+      this.#findings.wrong('S11', execution, `${unit} is compensated, but is not in the plan`);
       return;
     }
-    if (isClosed(undo)) this.#tell('S11', execution, `${unit} is undone, but that was ${undo.ended}`);
-    for (const other of execution.undos?.values() ?? [])
-      if (other !== undo && this.#comesBefore(execution, other.unit, unit) && !this.#isOutOfTheWay(execution, other))
-        this.#tell('S12', execution, `${unit} is undone before ${other.unit}`);
-    undo.ended = 'no';
+    if (isClosed(compensation))
+      this.#findings.wrong(
+        'S11',
+        execution,
+        `${unit} is compensated, but its compensation was ${compensation.ended} before`,
+      );
+    for (const other of execution.compensations?.values() ?? [])
+      if (
+        other !== compensation &&
+        this.#comesBefore(execution, other.unit, unit) &&
+        !this.#isOutOfTheWay(execution, other)
+      )
+        this.#findings.wrong('S12', execution, `${unit} is compensated before ${other.unit}`);
+    compensation.ended = 'no';
     if (execution.status === 'compensation_failed') execution.status = 'compensating';
   }
 
-  #isOutOfTheWay({ workflow }: ExecutionEntry, undo: UndoEntry): boolean {
-    return isClosed(undo) || (undo.hasFailed && workflow.goesOnAfterFailedUndo);
+  #isOutOfTheWay({ workflow }: ExecutionEntry, compensation: CompensationEntry): boolean {
+    return isClosed(compensation) || (compensation.hasFailed && workflow.continuesAfterFailedCompensation);
   }
 
   #comesBefore(execution: ExecutionEntry, first: string, second: string): boolean {
-    const owed = this.#owed.get(execution);
-    const [one, other] = [owed?.get(first) ?? -1n, owed?.get(second) ?? -1n];
+    const due = this.#due.get(execution);
+    const [one, other] = [due?.get(first) ?? -1n, due?.get(second) ?? -1n];
     switch (execution.abort?.strategy) {
       case 'backward':
       case 'selective':
@@ -86,14 +105,14 @@ export class SagaRules {
     }
   }
 
-  /** @param late an answer that nobody waited for any more: it is kept also where a person had said that the undo is not needed */
-  undone(execution: ExecutionEntry, key: string, late: boolean): void {
-    const undo = execution.undos?.get(undoneUnit(key));
-    if (!undo) return;
-    if (isClosed(undo) && !(late && undo.ended === 'skipped'))
-      this.#tell('S11', execution, `${undo.unit} is undone twice: it was ${undo.ended}`);
-    if (undo.hasFailed || late) this.#saw('undo completed after it was parked');
-    if (undo.ended !== 'skipped') undo.ended = 'completed';
+  /** @param late an answer that nobody waited for any more: it counts even where a person had skipped the compensation */
+  compensated(execution: ExecutionEntry, key: string, late: boolean): void {
+    const compensation = execution.compensations?.get(compensatedUnit(key));
+    if (!compensation) return;
+    if (isClosed(compensation) && !(late && compensation.ended === 'skipped'))
+      this.#findings.wrong('S11', execution, `${compensation.unit} is compensated twice: it was ${compensation.ended}`);
+    if (compensation.hasFailed || late) this.#findings.saw('compensation completed after it was parked');
+    if (compensation.ended !== 'skipped') compensation.ended = 'completed';
   }
 
   parked(execution: ExecutionEntry, unit: string): void {
@@ -107,26 +126,31 @@ export class SagaRules {
   #close(
     execution: ExecutionEntry,
     unit: string,
-    ended: UndoEntry['ended'],
-    from: readonly UndoEntry['ended'][],
+    ended: CompensationEntry['ended'],
+    from: readonly CompensationEntry['ended'][],
   ): void {
-    const undo = execution.undos?.get(unit);
-    if (!undo) this.#tell('S11', execution, `the undo of ${unit} is ${ended}, but it is not owed one`);
-    else if (!from.includes(undo.ended))
-      this.#tell('S11', execution, `the undo of ${unit} is ${ended}, but was ${undo.ended}`);
-    if (!undo) return;
-    undo.ended = ended;
-    undo.hasFailed ||= ended === 'parked';
+    const compensation = execution.compensations?.get(unit);
+    if (!compensation)
+      this.#findings.wrong('S11', execution, `the compensation of ${unit} is ${ended}, but is not in the plan`);
+    else if (!from.includes(compensation.ended))
+      this.#findings.wrong('S11', execution, `the compensation of ${unit} is ${ended}, but was ${compensation.ended}`);
+    if (!compensation) return;
+    compensation.ended = ended;
+    compensation.hasFailed ||= ended === 'parked';
   }
 
-  /** @param allUndone it says that nothing is owed any more; else that a person is needed */
-  ended(execution: ExecutionEntry, allUndone: boolean): void {
-    const undos = [...(execution.undos?.values() ?? [])];
-    if (allUndone)
-      for (const undo of undos)
-        if (!isClosed(undo))
-          this.#tell('S11', execution, `it says that all is undone, but ${undo.unit} is not (${undo.ended})`);
-    if (!allUndone && undos.every(({ ended }) => ended !== 'parked'))
-      this.#tell('S11', execution, 'it says that an undo failed, but none is parked');
+  /** @param isComplete it ended as compensated; otherwise as waiting for a person */
+  ended(execution: ExecutionEntry, isComplete: boolean): void {
+    const compensations = [...(execution.compensations?.values() ?? [])];
+    if (isComplete)
+      for (const compensation of compensations)
+        if (!isClosed(compensation))
+          this.#findings.wrong(
+            'S11',
+            execution,
+            `it ended as compensated, but ${compensation.unit} is not (${compensation.ended})`,
+          );
+    if (!isComplete && compensations.every(({ ended }) => ended !== 'parked'))
+      this.#findings.wrong('S11', execution, 'it ended as compensation_failed, but no compensation is parked');
   }
 }

@@ -5,33 +5,33 @@ import { checkInvariants } from './invariants.ts';
 import type { Sometimes } from './sometimes.ts';
 
 const CHAIN = workflow({
-  a: { undo: true },
-  b: { dependsOn: ['a'], undo: true },
-  c: { dependsOn: ['b'], undo: true },
+  a: { compensable: true },
+  b: { dependsOn: ['a'], compensable: true },
+  c: { dependsOn: ['b'], compensable: true },
   d: { dependsOn: ['c'] },
 });
 const IN_EXECUTION = { stream: 'execution-acme.e' };
 /** b and c depend on a, d on both. */
 const DIAMOND = {
-  a: { undo: true },
-  b: { dependsOn: ['a'], undo: true },
-  c: { dependsOn: ['a'], undo: true },
-  d: { dependsOn: ['b', 'c'], undo: true },
+  a: { compensable: true },
+  b: { dependsOn: ['a'], compensable: true },
+  c: { dependsOn: ['a'], compensable: true },
+  d: { dependsOn: ['b', 'c'], compensable: true },
 };
 
 const execution = (definition: WorkflowDefinition = CHAIN): LogBuilder =>
   new LogBuilder().registered('anna', 50).submitted('t0').assigned('t0→anna').completed('t0').begun(definition);
 
-/** The saga whose last step has failed: everything before it is owed. */
-const owing = (): LogBuilder => execution().did('a', 'b', 'c').broke('d').aborting({ unit: 'd' });
-const undoing = (): LogBuilder => owing().undoing('c', 'b', 'a');
+/** A saga whose last step has failed: all steps before it must be compensated. */
+const aborted = (): LogBuilder => execution().did('a', 'b', 'c').broke('d').aborting({ unit: 'd' });
+const compensating = (): LogBuilder => aborted().compensating('c', 'b', 'a');
 
-const told = (builder: LogBuilder, settled = false): string[] =>
+const reported = (builder: LogBuilder, settled = false): string[] =>
   checkInvariants({ log: builder.events }, { settled }).violations.map(
     ({ invariant, message }) => `${invariant} ${message.replace('execution e: ', '')}`,
   );
 const kinds = (builder: LogBuilder): string[] => [
-  ...new Set(told(builder).map((line) => line.split(' ')[0] as string)),
+  ...new Set(reported(builder).map((line) => line.split(' ')[0] as string)),
 ];
 const seen = (builder: LogBuilder): Partial<Record<Sometimes, number>> => checkInvariants({ log: builder.events }).seen;
 
@@ -67,9 +67,9 @@ describe('an execution without fault', () => {
       .stepDone('late')
       .resumed();
 
-  it('may wait, run for a list, skip, tolerate a failure, pause and go on', () => {
+  it('may wait, run for a list, skip, tolerate a failure, pause and resume', () => {
     const stuck = everyKind().stepBroke('sub').aborting({ unit: 'sub' }).ended('Failed');
-    expect(told(stuck)).toEqual([]);
+    expect(reported(stuck)).toEqual([]);
     expect(seen(stuck)).toMatchObject({
       'delay ended': 1,
       'event before its wait': 1,
@@ -80,20 +80,23 @@ describe('an execution without fault', () => {
     });
   });
 
-  it('undoes what it owes, backwards, and ends', () => {
-    const undone = undoing().did('~c', '~b', '~a').ended('Compensated');
-    expect(told(undone, true)).toEqual([]);
-    expect(checkInvariants({ log: undone.events }).counts).toMatchObject({ executions: 1, executionsCompensated: 1 });
+  it('compensates backwards, and ends', () => {
+    const compensated = compensating().did('~c', '~b', '~a').ended('Compensated');
+    expect(reported(compensated, true)).toEqual([]);
+    expect(checkInvariants({ log: compensated.events }).counts).toMatchObject({
+      executions: 1,
+      executionsCompensated: 1,
+    });
   });
 
-  it('waits at the desk until a person has tried again or taken an undo on', () => {
-    const parked = undoing().did('~c').broke('~b').undoParked('b').undoFailed('b');
-    expect(told(parked, true)).toEqual([]);
-    expect(told(parked.goesOn('~b').assigned('~b#2→anna').calledOff('~b').undoParked('b'))).toEqual([]);
-    expect(told(parked.undoSkipped('b').did('~a').ended('Compensated'))).toEqual([]);
+  it('waits until a person retries or skips a compensation', () => {
+    const parked = compensating().did('~c').broke('~b').compensationParked('b').compensationFailed('b');
+    expect(reported(parked, true)).toEqual([]);
+    expect(reported(parked.goesOn('~b').assigned('~b#2→anna').calledOff('~b').compensationParked('b'))).toEqual([]);
+    expect(reported(parked.compensationSkipped('b').did('~a').ended('Compensated'))).toEqual([]);
   });
 
-  it('is done again where it failed', () => {
+  it('runs again from where it failed', () => {
     const retried = execution(workflow({ a: {}, b: { dependsOn: ['a'] } }))
       .did('a')
       .broke('b')
@@ -104,23 +107,23 @@ describe('an execution without fault', () => {
       .assigned('b#2→anna')
       .done('b', 2)
       .ended('Completed');
-    expect(told(retried, true)).toEqual([]);
+    expect(reported(retried, true)).toEqual([]);
     expect(seen(retried)).toMatchObject({ 'execution reopened': 1, 'execution completed': 1 });
   });
 
-  it('goes on under another definition, its steps under other names', () => {
-    const next = workflow({ one: { undo: true }, b: { dependsOn: ['one'], undo: true } });
-    const migrated = execution(workflow({ a: { undo: true }, b: { dependsOn: ['a'], undo: true } }))
+  it('continues under another definition with other names of steps', () => {
+    const next = workflow({ one: { compensable: true }, b: { dependsOn: ['one'], compensable: true } });
+    const migrated = execution(workflow({ a: { compensable: true }, b: { dependsOn: ['a'], compensable: true } }))
       .did('a')
       .asked('b')
       .migrated(next, { a: 'one' })
       .assigned('b→anna')
       .gaveUp('b')
       .aborting({ unit: 'b' })
-      .undoing('one')
+      .compensating('one')
       .did('~one')
       .ended('Compensated');
-    expect(told(migrated, true)).toEqual([]);
+    expect(reported(migrated, true)).toEqual([]);
   });
 });
 
@@ -133,13 +136,13 @@ describe('S3 and S4: the lifecycle of an execution and of its tasks', () => {
     ['a second end', done().ended('Failed'), ['S3']],
     ['a pause after the end', done().paused(), ['S3']],
     ['a task after the end', done().asked('a', {}, 'again'), ['S3', 'S4']],
-    ['an undo after the end', done().undoParked('a'), ['S3']],
+    ['a compensation after the end', done().compensationParked('a'), ['S3']],
     ['a second start', execution().begun(CHAIN), ['S4']],
     ['an event of an execution that never started', new LogBuilder().paused(), ['S4', 'L4']],
-    ['a resumption of what was not paused', execution().resumed(), ['S4']],
+    ['a resumption without a pause', execution().resumed(), ['S4']],
     ['a second pause', execution().paused().paused(), ['S4']],
     ['a step that starts while it is paused', execution().paused().asked('a'), ['S4']],
-    ['undoing before it aborts', execution().did('a').undoing('a'), ['S4']],
+    ['compensation before it aborts', execution().did('a').compensating('a'), ['S4']],
     ['a retry of what has not failed', execution().reopened('a'), ['S4']],
     ['an end while an agent works', execution().asked('a').aborting().ended('Failed'), ['S4']],
     ['a step that is started twice', execution().asked('a').asked('a', {}, 'again'), ['S4']],
@@ -174,7 +177,7 @@ describe('S8: a step starts when what it depends on has ended well', () => {
     log.begun(workflow({ only: {} }), { executionId: 'kid', parent: { executionId: 'e', unit: 'sub' } });
 
   it('is kept after a failure that is tolerated', () =>
-    expect(told(execution(loose).broke('a').did('b').asked('c'))).toEqual([]));
+    expect(reported(execution(loose).broke('a').did('b').asked('c'))).toEqual([]));
 
   it.each<[string, LogBuilder]>([
     ['a step before the one it depends on', execution().did('a').asked('c')],
@@ -184,117 +187,120 @@ describe('S8: a step starts when what it depends on has ended well', () => {
     ['a delay before its list is done', execution(loose).expanded('each', [1]).waits('nap')],
     ['an item that is not in the list', execution(loose).expanded('each', [1]).asked('each[1]')],
     ['an item before there is a list', execution(loose).asked('each[0]')],
-    ['a skip by a condition that could not be judged yet', execution().stepSkipped('c')],
+    ['a skip by a condition that could not be evaluated yet', execution().stepSkipped('c')],
     ['a step that its definition does not have', execution().asked('x')],
     ['the end of a wait that never began', execution(loose).stepDone('sub')],
-    ['an event that nobody sent', execution(loose).waits('wait', { kind: 'event', name: 'ping' }).stepDone('wait')],
+    ['an event that was never sent', execution(loose).waits('wait', { kind: 'event', name: 'ping' }).stepDone('wait')],
     ['an end while a step is missing', execution().did('a', 'b', 'c').ended('Completed')],
-    ['a sub-workflow that nobody asked for', kid(execution(loose))],
+    ['a sub-workflow that no step requested', kid(execution(loose))],
     ['a sub-workflow that starts when nobody waits for it any more', kid(asking().aborting().stepBroke('sub'))],
     ['a sub-workflow joined before it ended', kid(asking()).stepDone('sub')],
     ['a sub-workflow joined that never started', asking().stepDone('sub')],
   ])('is broken by %s', (_, broken) => expect(kinds(broken)).toEqual(['S8']));
 
-  it('is broken by a step that gives something else than its sub-workflow', () => {
+  it('is broken by a step with another output than its sub-workflow', () => {
     const empty = workflow({});
     const joined = (output: number) =>
       asking()
         .begun(empty, { executionId: 'kid', parent: { executionId: 'e', unit: 'sub' } })
         .ended('Completed', { executionId: 'kid', output: 7 })
         .stepDone('sub', output);
-    expect(told(joined(7))).toEqual([]);
+    expect(reported(joined(7))).toEqual([]);
     expect(kinds(joined(8))).toEqual(['S8']);
   });
 });
 
-describe('S11: what is owed is undone once, and nothing else', () => {
+describe('S11: what must be compensated is compensated once, and nothing else', () => {
   const cutOff = { outcomeUnknown: true } as const;
   const pivot = workflow({
-    a: { undo: true },
+    a: { compensable: true },
     point: { dependsOn: ['a'], pivot: true },
-    b: { dependsOn: ['point'], undo: true },
+    b: { dependsOn: ['point'], compensable: true },
     c: { dependsOn: ['b'] },
   });
-  const apart = workflow({ a: { undo: true }, b: {} }, { strategy: 'cascade', scope: 'affected' });
+  const apart = workflow({ a: { compensable: true }, b: {} }, { strategy: 'cascade', scope: 'affected' });
   const atWork = (): LogBuilder => execution().asked('a').assigned('a→anna');
 
   it.each<[string, () => LogBuilder]>([
     ['a completed step', () => execution().did('a').broke('b').aborting({ unit: 'b' })],
     ['a step that may have had an effect', () => execution().broke('a', cutOff).aborting({ unit: 'a' })],
-    ['a step whose outcome nobody knows', () => atWork().lostIn('a').aborting({ unit: 'a' })],
+    ['a step with an unknown outcome', () => atWork().lostIn('a').aborting({ unit: 'a' })],
     ['a step that was interrupted', () => atWork().aborting().calledOff('a', true)],
     [
-      'a step that an agent held when it was called off, whatever is said of it',
+      'a step that an agent held when it was cancelled, whatever the event says',
       () => atWork().aborting().calledOff('a'),
     ],
     ['a step that completed while it aborted', () => atWork().aborting().done('a')],
-  ])('owes an undo to %s', (_, log) => {
-    expect(told(log().undoing('a'))).toEqual([]);
+  ])('requires the compensation of %s', (_, log) => {
+    expect(reported(log().compensating('a'))).toEqual([]);
     expect(kinds(log().ended('Failed'))).toEqual(['S11']);
   });
 
   it.each<[string, () => LogBuilder]>([
-    ['a step that failed for sure', () => execution().broke('a').aborting({ unit: 'a' })],
+    ['a step that certainly failed', () => execution().broke('a').aborting({ unit: 'a' })],
     ['a step that no agent got', () => execution().asked('a').aborting().calledOff('a')],
     ['steps before a pivot that completed', () => execution(pivot).did('a', 'point', 'b').broke('c').aborting()],
-    ['steps before a pivot that may have', () => execution(pivot).did('a').broke('point', cutOff).aborting()],
-    ['what who cancels wants to keep', () => execution().did('a').aborting({ reason: 'cancelled', compensate: false })],
+    ['steps before a pivot that may have completed', () => execution(pivot).did('a').broke('point', cutOff).aborting()],
+    [
+      'what the person who cancels keeps',
+      () => execution().did('a').aborting({ reason: 'cancelled', compensate: false }),
+    ],
     ['what is not selected', () => execution().did('a').broke('b').aborting({ unit: 'b', strategy: 'selective' })],
     [
-      'what the failure has nothing to do with',
+      'what the failure does not affect',
       () => execution(apart).did('a').broke('b').aborting({ unit: 'b', strategy: 'cascade' }),
     ],
-  ])('owes none to %s', (_, log) => {
-    expect(told(log().ended('Failed'))).toEqual([]);
-    expect(kinds(log().undoing('a'))).toContain('S11');
+  ])('forbids the compensation of %s', (_, log) => {
+    expect(reported(log().ended('Failed'))).toEqual([]);
+    expect(kinds(log().compensating('a'))).toContain('S11');
   });
 
   it.each<[string, LogBuilder]>([
-    ['a plan that leaves one out', owing().undoing('c', 'a')],
-    ['a plan with one too many', execution().did('a').broke('b').aborting().undoing('b', 'a')],
-    ['an undo that is in no plan', undoing().did('~c', '~b', '~a').asked('~d')],
-    ['an end before all is undone', undoing().did('~c', '~b').ended('Compensated')],
+    ['a plan that leaves one out', aborted().compensating('c', 'a')],
+    ['a plan with one too many', execution().did('a').broke('b').aborting().compensating('b', 'a')],
+    ['a compensation that is not in the plan', compensating().did('~c', '~b', '~a').asked('~d')],
+    ['an end before everything is compensated', compensating().did('~c', '~b').ended('Compensated')],
     [
-      'an undo that was parked and is forgotten',
-      undoing().did('~c', '~b').broke('~a').undoParked('a').ended('Compensated'),
+      'a parked compensation that is forgotten',
+      compensating().did('~c', '~b').broke('~a').compensationParked('a').ended('Compensated'),
     ],
-    ['an undo that is skipped without having failed', undoing().undoSkipped('c')],
-    ['a failure of compensation without a failed undo', undoing().undoFailed('c')],
-    ['an undo that is parked after it was done', undoing().did('~c').undoParked('c')],
-    ['an undo of what is not owed one that is parked', undoing().undoParked('d')],
+    ['a compensation that is skipped but has not failed', compensating().compensationSkipped('c')],
+    ['compensation_failed without a failed compensation', compensating().compensationFailed('c')],
+    ['a compensation that is parked after it completed', compensating().did('~c').compensationParked('c')],
+    ['a parked compensation that is not in the plan', compensating().compensationParked('d')],
   ])('is broken by %s', (_, broken) => expect(kinds(broken)).toEqual(['S11']));
 });
 
-describe('S12: the order of undoing', () => {
+describe('S12: the order of compensation', () => {
   const failed = (strategy: 'cascade' | 'forward' | 'parallel') =>
     execution(workflow({ ...DIAMOND, e: { dependsOn: ['d'] } }, { strategy }))
       .did('a', 'b', 'c', 'd')
       .broke('e')
       .aborting({ unit: 'e', strategy })
-      .undoingBy(strategy, 'a', 'b', 'c', 'd');
+      .compensatingBy(strategy, 'a', 'b', 'c', 'd');
 
   it.each<[string, LogBuilder]>([
-    ['backward, an older one before a newer one', undoing().asked('~b')],
-    ['backward, two at a time', undoing().asked('~c').asked('~b')],
-    ['backward, past one that is parked', undoing().broke('~c').undoParked('c').asked('~b')],
+    ['backward, an older one before a newer one', compensating().asked('~b')],
+    ['backward, two at a time', compensating().asked('~c').asked('~b')],
+    ['backward, past a parked one', compensating().broke('~c').compensationParked('c').asked('~b')],
     ['cascade, before what depends on it', failed('cascade').did('~d').asked('~a')],
     ['forward, a newer one before an older one', failed('forward').asked('~b')],
   ])('is broken by %s', (_, broken) => expect(kinds(broken)).toEqual(['S12']));
 
   it.each<[string, LogBuilder]>([
-    ['backward', undoing().did('~c', '~b', '~a')],
+    ['backward', compensating().did('~c', '~b', '~a')],
     ['cascade, independent ones side by side', failed('cascade').did('~d').asked('~b').asked('~c')],
     ['forward', failed('forward').did('~a', '~b', '~c', '~d')],
     ['parallel', failed('parallel').did('~b', '~a', '~d', '~c')],
-  ])('is kept %s', (_, kept) => expect(told(kept)).toEqual([]));
+  ])('is kept %s', (_, kept) => expect(reported(kept)).toEqual([]));
 
-  it('goes on past one that is parked where the definition says so', () => {
-    const goesOn = workflow(
-      { a: { undo: true }, b: { dependsOn: ['a'], undo: true } },
+  it('passes a parked one if the definition says so', () => {
+    const continues = workflow(
+      { a: { compensable: true }, b: { dependsOn: ['a'], compensable: true } },
       { onCompensationFailure: 'continue' },
     );
-    const log = execution(goesOn).did('a', 'b').aborting({ reason: 'cancelled' }).undoing('b', 'a');
-    expect(told(log.broke('~b').undoParked('b').did('~a').undoFailed('b'))).toEqual([]);
+    const log = execution(continues).did('a', 'b').aborting({ reason: 'cancelled' }).compensating('b', 'a');
+    expect(reported(log.broke('~b').compensationParked('b').did('~a').compensationFailed('b'))).toEqual([]);
   });
 });
 
@@ -316,12 +322,12 @@ describe('S13: no step forward once it aborts, no way back past a pivot', () => 
     ],
     ['a step that goes on', execution().broke('a').aborting({ unit: 'a' }).goesOn('a')],
     ['a step that is to be tried again', execution().asked('a').assigned('a→anna').aborting().tried('a')],
-    ['an undo while an agent works', execution().did('a').asked('b').aborting().undoing('a')],
+    ['a compensation while an agent works', execution().did('a').asked('b').aborting().compensating('a')],
   ])('is broken by %s', (_, broken) => expect(kinds(broken)).toEqual(['S13']));
 
   it('is kept once it was reopened', () =>
     expect(
-      told(
+      reported(
         execution(workflow({ a: {} }))
           .broke('a')
           .aborting()
@@ -332,14 +338,14 @@ describe('S13: no step forward once it aborts, no way back past a pivot', () => 
     ).toEqual([]));
 });
 
-describe('L1: every execution ends, or waits at the desk', () => {
+describe('L1: every execution ends, or waits for a person', () => {
   it.each<[string, LogBuilder, string]>([
     ['executes', execution(workflow({})), 'executing'],
     ['is paused', execution(workflow({})).paused(), 'paused'],
     ['aborts', execution(workflow({})).aborting(), 'aborting'],
-    ['undoes', owing().undoing('c', 'b', 'a'), 'compensating'],
+    ['compensates', aborted().compensating('c', 'b', 'a'), 'compensating'],
   ])('is broken by one that %s', (_, log, phase) =>
-    expect(told(log, true)).toEqual([
+    expect(reported(log, true)).toEqual([
       `L1 execution e did not end: it is ${phase}, open tasks: none, waiting steps: none`,
     ]),
   );
@@ -353,9 +359,9 @@ describe('S1 and S18: calls about executions', () => {
       { settled: false },
     ).violations.map(({ invariant }) => invariant);
 
-  it('are kept by an execution that is there, each time', () =>
+  it('are kept by an execution that the log has', () =>
     expect(check({ executionId: 'e' }, { executionId: 'e' })).toEqual([]));
-  it('are broken by one that is not there', () => expect(check({ executionId: 'x' })).toEqual(['S1']));
+  it('are broken by one that it does not have', () => expect(check({ executionId: 'x' })).toEqual(['S1']));
   it('are broken by two answers to one key', () =>
     expect(check({ executionId: 'e' }, { executionId: 'e', position: 1n })).toEqual(['S18']));
 });
@@ -385,15 +391,15 @@ describe('S14: the read model of executions is the fold of the log', () => {
     ['executing', execution(), 0],
     ['paused', execution().paused(), 0],
     ['executing', execution().aborting({ reason: 'cancelled', compensate: false }), 0],
-    ['compensating', owing(), 0],
-    ['compensating', undoing().did('~c'), 2],
-    ['compensation_failed', undoing().broke('~c').undoParked('c').undoFailed('c'), 3],
-    ['compensated', undoing().did('~c', '~b', '~a').ended('Compensated'), 0],
+    ['compensating', aborted(), 0],
+    ['compensating', compensating().did('~c'), 2],
+    ['compensation_failed', compensating().broke('~c').compensationParked('c').compensationFailed('c'), 3],
+    ['compensated', compensating().did('~c', '~b', '~a').ended('Compensated'), 0],
   ])('is kept while it is %s', (status, log, debts) => expect(check(log, [status, debts])).toEqual([]));
 
-  it('is broken by another status, another debt, a row too many, too few or twice', () => {
+  it('is broken by another status, another number of compensations, and a row too many, too few or twice', () => {
     expect(check(execution(), ['paused', 0])).toEqual(['S14']);
-    expect(check(undoing(), ['compensating', 2])).toEqual(['S14']);
+    expect(check(compensating(), ['compensating', 2])).toEqual(['S14']);
     expect(check(execution(), ['executing', 0], ['executing', 0, 'x'])).toEqual(['S14']);
     expect(check(execution())).toEqual(['S14']);
     expect(check(execution(), ['executing', 0], ['executing', 0])).toEqual(['S14']);

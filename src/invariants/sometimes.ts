@@ -1,6 +1,6 @@
 /**
- * What a campaign must have met at least once, or it proved nothing (reliability.md §4.5). A campaign names those that its faults can
- * bring about.
+ * Situations that a campaign must get into at least once, otherwise it proves nothing (reliability.md §4.5). Each campaign lists those that
+ * its faults can cause.
  */
 export const SOMETIMES = [
   'stale completion refused',
@@ -27,9 +27,9 @@ export const SOMETIMES = [
   'execution cancelled',
   'execution reopened',
   'paused and resumed',
-  'undo of an uncertain step',
-  'undo tried again',
-  'undo completed after it was parked',
+  'compensation of an uncertain step',
+  'compensation tried again',
+  'compensation completed after it was parked',
   'late result after the end refused',
   'sub-workflow joined',
   'sub-workflow failed its step',
@@ -48,7 +48,7 @@ export class SometimesCounters<Name extends string = Sometimes> {
     this.#counts = new Map(names.map((name) => [name, 0]));
   }
 
-  /** Errors: throws on a name that was not announced, which would be a counter that nobody waits for. */
+  /** Errors: throws on a name that was not declared: nobody would check that counter. */
   hit(name: Name, times = 1): void {
     const count = this.#counts.get(name);
     if (count === undefined) throw new Error(`no such counter: ${name}`);

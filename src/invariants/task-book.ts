@@ -9,12 +9,12 @@ import type { Violations } from './violations.ts';
 type LifecycleType = TaskEvent['type'];
 
 /**
- * `closing`: its last attempt has failed for good; the dead letter, or for a task of an execution its failure, stands in the same append.
- * `failed`: the end of a task of an execution, unless that is retried.
+ * `closing`: its last attempt has failed for good; its dead letter (or its failure, if an execution runs it) is in the same append.
+ * `failed`: the end of a task of an execution, unless the execution is retried.
  */
 export type TaskEntryStatus = 'open' | 'closing' | 'indeterminate' | 'parked' | 'failed' | 'completed' | 'cancelled';
 
-/** The transition table (S4), written from the requirements and not from the product's reducer. */
+/** The transition table (S4), written from the requirements and not from the product's code. */
 const NEXT: Readonly<Record<TaskEntryStatus | 'none', Partial<Record<LifecycleType, TaskEntryStatus>>>> = {
   none: { TaskSubmitted: 'open' },
   open: {
@@ -35,7 +35,7 @@ const NEXT: Readonly<Record<TaskEntryStatus | 'none', Partial<Record<LifecycleTy
 };
 
 const LIFECYCLE: ReadonlySet<string> = new Set(Object.values(NEXT).flatMap((row) => Object.keys(row)));
-/** Events of an attempt that an agent holds: they name the agent that ran it. */
+/** Events that end an attempt and name the agent that ran it. */
 const OUTCOMES: ReadonlySet<string> = new Set(['TaskCompleted', 'TaskAttemptFailed', 'TaskOutcomeUnknown']);
 const ENDED: ReadonlySet<TaskEntryStatus> = new Set(['completed', 'cancelled']);
 
@@ -43,18 +43,18 @@ export type TaskEntry = {
   readonly tenant: string;
   readonly taskId: string;
   readonly pool: string;
-  /** The execution it belongs to, in whose stream it is. */
+  /** The execution that runs it, in whose stream it is. */
   readonly executionId: string | undefined;
   status: TaskEntryStatus;
   /** An agent may have done the work of an attempt that did not complete. */
   uncertain: boolean;
-  /** The attempt that runs or may run; of a task that does not run, its last. */
+  /** The attempt that runs or may run; the last one if the task does not run. */
   attempt: number;
   failures: number;
   startedAttempt: number;
-  /** To whom the ledger gave the latest attempt that it gave away. */
+  /** The latest attempt that the ledger assigned, and its agent. */
   given: { readonly attempt: number; readonly agentId: string } | undefined;
-  /** Who holds a slot for it now. */
+  /** The agent that holds a slot for it now. */
   holder: AgentEntry | undefined;
 };
 
@@ -62,7 +62,7 @@ export type AgentEntry = {
   readonly agentId: string;
   delivery: Delivery;
   limit: number;
-  /** A limit that was lowered holds for a while: a decision made before may reach the log after. */
+  /** A former, higher limit still counts for a while: a decision made under it may reach the log later. */
   former: { readonly limit: number; readonly untilMs: number };
   open: number;
 };
@@ -85,13 +85,13 @@ export type BookCounts = {
 const keyOf = (tenant: string, id: string): string => `${tenant}/${id}`;
 
 /**
- * Tasks, agents and who holds what, at every position of the log: S3 to S7, checked event by event. Shares nothing with the product's
- * deciders and its pool ledger.
+ * Tasks, agents and who holds what, at every position of the log: S3 to S7, checked event by event. Shares no code with
+ * the product's deciders and its pool ledger.
  */
 export class TaskBook {
   readonly tasks = new Map<string, TaskEntry>();
   readonly agents = new Map<string, AgentEntry>();
-  /** Attempts that the ledger gave to an agent, void or not: `tenant/task/attempt/agent`. */
+  /** Every attempt that the ledger assigned, void or not: `tenant/task/attempt/agent`. */
   readonly given = new Set<string>();
   readonly counts: BookCounts = {
     tasks: 0,
@@ -119,7 +119,7 @@ export class TaskBook {
     return this.tasks.get(keyOf(tenant, taskId));
   }
 
-  /** The task that an event of a task's lifecycle is about. */
+  /** The task that an event of the task lifecycle is about. */
   taskOf({ type, data, metadata }: StoredEvent): TaskEntry | undefined {
     return LIFECYCLE.has(type) ? this.task(metadata.tenant, (data as { readonly taskId: string }).taskId) : undefined;
   }
@@ -128,7 +128,7 @@ export class TaskBook {
     return this.agents.get(keyOf(tenant, agentId));
   }
 
-  /** Answers whether the event is of a kind that this book knows. */
+  /** Returns whether this book knows events of this type. */
   take(stored: StoredEvent): boolean {
     const event = { type: stored.type, data: stored.data } as DomainEvent;
     if (LIFECYCLE.has(event.type)) {
@@ -172,14 +172,14 @@ export class TaskBook {
     this.#checkStream(stored, event, task);
     const to = NEXT[from][event.type];
     if (to === undefined) {
-      this.#violations.add('S4', `${event.type} of task ${taskId} is no step from ${from}`, position);
+      this.#violations.add('S4', `${event.type} of task ${taskId} is not allowed from ${from}`, position);
       return;
     }
     if (event.type === 'TaskSubmitted') this.#submit(tenant, event.data);
     else if (task) this.#step(task, event, to, position);
   }
 
-  /** S4: a task of an execution lives in that one's stream and fails there; another has a stream of its own and a dead letter. */
+  /** S4: a task of an execution is in the execution's stream and fails there; any other has its own stream and a dead letter. */
   #checkStream({ stream, position, metadata: { tenant } }: StoredEvent, event: TaskEvent, task?: TaskEntry): void {
     const { taskId } = event.data;
     const executionId = event.type === 'TaskSubmitted' ? event.data.executionId : task?.executionId;
@@ -188,7 +188,7 @@ export class TaskBook {
       this.#violations.add('S4', `${event.type} of task ${taskId} is in ${stream}, not in ${expected}`, position);
     const foreign = executionId === undefined ? 'TaskFailed' : 'TaskDeadLettered';
     if (event.type === foreign)
-      this.#violations.add('S4', `${event.type} is no end of a task in ${expected}`, position);
+      this.#violations.add('S4', `${event.type} does not end a task in ${expected}`, position);
   }
 
   #submit(tenant: string, { taskId, pool, executionId }: Extract<TaskEvent, { type: 'TaskSubmitted' }>['data']): void {
@@ -245,7 +245,7 @@ export class TaskBook {
         task.uncertain = true;
         break;
       case 'TaskCancelled':
-        // Whatever the event says of it: who holds it may have done it.
+        // Whatever the event says: the agent that holds it may have done it.
         task.uncertain ||= task.holder !== undefined || event.data.interrupted === true;
         break;
       default:
@@ -264,7 +264,7 @@ export class TaskBook {
     if (type === 'TaskRedriven') this.counts.redriven += 1;
   }
 
-  /** S6: only the current attempt writes, and its outcome is that of the agent which the ledger gave it to. */
+  /** S6: only the current attempt writes, and its outcome comes from the agent that the ledger assigned it to. */
   #checkAttempt(
     task: TaskEntry,
     type: LifecycleType,
@@ -275,7 +275,7 @@ export class TaskBook {
     if (data.attempt !== attempt)
       this.#violations.add(
         'S6',
-        `${type} of task ${taskId} is by attempt ${data.attempt}, the current one is ${attempt}`,
+        `${type} of task ${taskId} comes from attempt ${data.attempt}, the current one is ${attempt}`,
         position,
       );
     else if (
@@ -285,15 +285,15 @@ export class TaskBook {
     )
       this.#violations.add(
         'S6',
-        `${type} of task ${taskId} is by ${data.agentId}, but attempt ${attempt} was given to ${given?.attempt === attempt ? given.agentId : 'nobody'}`,
+        `${type} of task ${taskId} comes from ${data.agentId}, but attempt ${attempt} was assigned to ${given?.attempt === attempt ? given.agentId : 'nobody'}`,
         position,
       );
   }
 
-  /** S5: numbers go on after a redrive, and none is used by two budgets. */
+  /** S5: attempt numbers continue after a redrive; no two retry budgets share one. */
   #checkRedrive({ taskId, attempt }: TaskEntry, next: number, position: Position): void {
     if (next !== attempt + 1)
-      this.#violations.add('S5', `task ${taskId} goes on with attempt ${next} after attempt ${attempt}`, position);
+      this.#violations.add('S5', `task ${taskId} continues with attempt ${next} after attempt ${attempt}`, position);
   }
 
   /** S5 and S7. An assignment of an attempt that had closed by this position is void: it holds no slot. */

@@ -4,35 +4,35 @@ import type { ExecutionEntry } from './execution-entry.ts';
 import type { TaskBook, TaskEntry } from './task-book.ts';
 import type { Violations } from './violations.ts';
 
-/** A row of the read model `tasks`, as far as it is compared. */
+/** The compared columns of the read model `tasks`. */
 export type TaskViewRow = {
   readonly tenant: string;
   readonly taskId: string;
   readonly status: string;
-  /** The attempt that may run, or that ended the task. */
+  /** The attempt that may run now, or that ended the task. */
   readonly attempt: number;
   /** Attempts that failed. */
   readonly failures: number;
 };
 
-/** A row of the read model `executions`, as far as it is compared. */
+/** The compared columns of the read model `executions`. */
 export type ExecutionViewRow = {
   readonly tenant: string;
   readonly executionId: string;
   readonly status: string;
-  /** Undos that are neither done nor taken on by a person. */
+  /** Compensations that are neither completed nor skipped. */
   readonly debtsOpen: number;
 };
 
 /** A read model as it was at one moment: rows and checkpoint of one database snapshot. */
 type Sample = {
-  /** Which copy of the read model; samples of one copy are compared with each other. */
+  /** Identifies one copy of the read model: its samples are compared with each other. */
   readonly name: string;
-  /** Undefined: it has taken in nothing yet. */
+  /** Undefined before the first event. */
   readonly checkpoint: Position | undefined;
-  /** Hash of the event at the checkpoint, when the read model keeps it. */
+  /** Hash of the event at the checkpoint, if the read model keeps it. */
   readonly checkpointHash?: string;
-  /** It was started over since the sample before, so its checkpoint may be lower. */
+  /** It was rebuilt since the previous sample, so its checkpoint may be lower. */
   readonly rebuilt?: boolean;
 };
 export type TaskView = Sample & { readonly rows: Iterable<TaskViewRow> };
@@ -57,16 +57,16 @@ const statusOfExecution = ({ status, paused, abort }: ExecutionEntry): string =>
   return status;
 };
 
-const debtsOf = ({ undos }: ExecutionEntry): number =>
-  [...(undos?.values() ?? [])].filter(({ ended }) => ended === 'no' || ended === 'parked').length;
+const openCompensations = ({ compensations }: ExecutionEntry): number =>
+  [...(compensations?.values() ?? [])].filter(({ ended }) => ended === 'no' || ended === 'parked').length;
 
-/** While it runs and once it is done, a task's attempt is beyond doubt; of a parked or cancelled one it is a matter of taste. */
+/** Which attempt a parked or cancelled task shows is up to the read model. */
 const attemptCounts = ({ status }: TaskEntry): boolean =>
   status === 'open' || status === 'completed' || status === 'indeterminate';
 
 const keyOf = (tenant: string, id: string): string => `${tenant}/${id}`;
 
-/** S14 and S15. Views wait for the position of their checkpoint, so that all are compared in one pass over the log. */
+/** S14 and S15. Each view waits for the position of its checkpoint, so that one pass over the log compares all of them. */
 export class Views {
   readonly #violations: Violations;
   readonly #book: TaskBook;
@@ -84,13 +84,13 @@ export class Views {
     this.#waiting = [...views].sort((a, b) => Number((b.checkpoint ?? -1n) - (a.checkpoint ?? -1n)));
   }
 
-  /** Call before the event is taken into the book. */
+  /** To be called before the books take the event. */
   before(event: StoredEvent): void {
     this.#compareUntil((checkpoint) => checkpoint < event.position);
     this.#last = event;
   }
 
-  /** Call at the end of the log. */
+  /** To be called at the end of the log. */
   end(): void {
     const head = this.#last?.position;
     for (const { name, checkpoint } of this.#waiting)
@@ -126,7 +126,7 @@ export class Views {
       if (event?.metadata.hash !== checkpointHash)
         this.#violations.add(
           'S15',
-          `view ${name} is at ${checkpoint}, where the log has another event than the one it took in`,
+          `view ${name} is at ${checkpoint}, where the log has another event than the one it folded`,
         );
     }
     if ('rows' in view) this.#compareTasks(view.rows, wrong);
@@ -158,9 +158,10 @@ export class Views {
         wrong(`there is no execution ${executionId}`);
         continue;
       }
-      const [expected, debts] = [statusOfExecution(execution), debtsOf(execution)];
+      const [expected, open] = [statusOfExecution(execution), openCompensations(execution)];
       if (status !== expected) wrong(`execution ${executionId} is ${status}, the log says ${expected}`);
-      if (debtsOpen !== debts) wrong(`execution ${executionId} owes ${debtsOpen} undos, the log says ${debts}`);
+      if (debtsOpen !== open)
+        wrong(`execution ${executionId} has ${debtsOpen} open compensations, the log says ${open}`);
     }
     for (const { tenant, executionId } of this.#executions.executions.values())
       if (!seen.has(keyOf(tenant, executionId))) wrong(`execution ${executionId} has no row`);

@@ -27,22 +27,22 @@ export type InvariantId =
 export type Violation = {
   readonly invariant: InvariantId;
   readonly message: string;
-  /** Of the event that broke it, where one did. */
+  /** Of the event that broke it, if one did. */
   readonly position?: Position;
 };
 
-/** A broken invariant breaks at many places; so many of each are told, all are counted. */
-const TOLD_PER_INVARIANT = 50;
+/** One fault can break an invariant in many places: all are counted, this many of each are reported. */
+const REPORTED_PER_INVARIANT = 50;
 
 export class Violations {
-  readonly told: Violation[] = [];
+  readonly reported: Violation[] = [];
   readonly #counts = new Map<InvariantId, number>();
 
   add(invariant: InvariantId, message: string, position?: Position): void {
     const count = (this.#counts.get(invariant) ?? 0) + 1;
     this.#counts.set(invariant, count);
-    if (count <= TOLD_PER_INVARIANT)
-      this.told.push({ invariant, message, ...(position === undefined ? {} : { position }) });
+    if (count <= REPORTED_PER_INVARIANT)
+      this.reported.push({ invariant, message, ...(position === undefined ? {} : { position }) });
   }
 
   get total(): number {

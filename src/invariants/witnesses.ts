@@ -7,24 +7,24 @@ import type { Violations } from './violations.ts';
 /** One call as its client saw it. */
 export type ClientCall = {
   readonly tenant: string;
-  /** Command and target, as `SubmitTask` or `CancelTask/<id>`: what the key is unique within. */
+  /** Command and target, as `SubmitTask` or `CancelTask/<id>`: the idempotency key is unique within it. */
   readonly scope: string;
   readonly idempotencyKey?: string;
-  /** Under which the log records the command, when the client can know it. */
+  /** The id under which the log records the command, if the client can know it. */
   readonly commandId?: string;
   /** The task that the answer named, or that the call was about. */
   readonly taskId?: string;
-  /** The same of an execution. */
+  /** The execution that the answer named, or that the call was about. */
   readonly executionId?: string;
-  /** `fail`: refused for certain; `unknown`: no answer, or one that says that it is not known. */
+  /** `fail`: certainly refused; `unknown`: no answer, or an answer that says so. */
   readonly outcome: 'ok' | 'fail' | 'unknown';
   /** Of the answer. */
   readonly position?: Position;
-  /** What was sent, or its digest: tells a repeat from a reuse of the key. */
+  /** What was sent, or its digest: distinguishes a repeat from a reuse of the key. */
   readonly body?: string;
 };
 
-/** One call that reached an agent, as the agent noted it. */
+/** One call that reached an agent, as the agent recorded it. */
 export type AgentCall = {
   readonly tenant: string;
   readonly agentId: string;
@@ -32,18 +32,18 @@ export type AgentCall = {
   readonly attempt: number;
   /** ISO 8601, by the agent's clock. */
   readonly at: string;
-  /** The agent made its effect happen in this call (and not in an earlier one of the same effect key). */
+  /** The effect happened in this call, and not in an earlier one with the same effect key. */
   readonly applied?: boolean;
 };
 
-/** What calls are looked up in. */
+/** Where calls are looked up. */
 type Recorded = {
   readonly identity: AppendIdentity;
   readonly tasks: TaskBook;
   readonly executions: ExecutionBook;
 };
 
-/** Whether the log holds what the call was about; undefined when the call says too little to tell. */
+/** Whether the log holds what the call was about; undefined when the call has too few facts. */
 const isRecorded = (call: ClientCall, { identity, tasks, executions }: Recorded): boolean | undefined => {
   const { tenant, scope, commandId, taskId, executionId } = call;
   if (commandId !== undefined) return identity.commands.get(commandId)?.tenant === tenant;
@@ -59,7 +59,7 @@ const nameOf = ({ scope, idempotencyKey, commandId, taskId, executionId }: Clien
 const subjectOf = ({ tenant, commandId, taskId, executionId }: ClientCall): string =>
   `${tenant}/${commandId ?? (taskId === undefined ? `execution ${executionId}` : `task ${taskId}`)}`;
 
-/** S1 and S2. Answers how many calls could not be judged. */
+/** S1 and S2. Returns how many calls could not be checked. */
 export const checkAnswers = (calls: readonly ClientCall[], recordedIn: Recorded, violations: Violations): number => {
   // A refused call may repeat one that was accepted, or that was not answered.
   const mayBeRecorded = new Set(calls.filter(({ outcome }) => outcome !== 'fail').map(subjectOf));
@@ -94,7 +94,7 @@ export const checkIdempotency = (calls: readonly ClientCall[], violations: Viola
   }
 };
 
-/** S6 and S25, from what the agents saw: only assigned attempts are called, and none more often than the agent allows. */
+/** S6 and S25, from the journals of the agents: only assigned attempts are called, and none more often than the agent allows. */
 export const checkJournals = (journals: readonly AgentCall[], book: TaskBook, violations: Violations): void => {
   const calls = new Map<string, number>();
   const effects = new Map<string, number>();
@@ -112,8 +112,11 @@ export const checkJournals = (journals: readonly AgentCall[], book: TaskBook, vi
       );
     const delivery = book.agent(tenant, agentId)?.delivery;
     if (delivery === 'at_most_once' && countIn(calls, key) === 2)
-      violations.add('S25', `${agentId} must not be called twice, but was for attempt ${attempt} of task ${taskId}`);
+      violations.add(
+        'S25',
+        `${agentId} must not be called twice, but was called twice for attempt ${attempt} of task ${taskId}`,
+      );
     if (delivery === 'effectively_once' && applied && countIn(effects, `${tenant}/${taskId}/${agentId}`) === 2)
-      violations.add('S25', `${agentId} promises one effect per task, but applied that of task ${taskId} twice`);
+      violations.add('S25', `${agentId} promises one effect per task, but applied the one of task ${taskId} twice`);
   }
 };

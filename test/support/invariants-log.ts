@@ -13,7 +13,7 @@ const START = Date.parse('2026-03-01T12:00:00.000Z');
 const IN_EXECUTION = executionStream('acme', 'e');
 const TROUBLE: AttemptError = { code: 'E', message: 'm', source: 'agent', retryable: true };
 
-/** What a definition need not say. */
+/** The defaults of a step. */
 const STEP: Omit<TaskDefinition, 'id'> = {
   dependsOn: [],
   timeoutMs: 1_000,
@@ -23,11 +23,11 @@ const STEP: Omit<TaskDefinition, 'id'> = {
   tags: [],
   onFailure: 'fail',
 };
-const UNDO = { capability: 'translate', timeoutMs: 1_000 };
+const COMPENSATION = { capability: 'translate', timeoutMs: 1_000 };
 
-export type StepFacts = Partial<Omit<TaskDefinition, 'compensation'>> & { readonly undo?: boolean };
+export type StepFacts = Partial<Omit<TaskDefinition, 'compensation'>> & { readonly compensable?: boolean };
 
-/** A definition by its steps: `after: ['b']` is enough for one that calls an agent. */
+/** A definition by its steps; `{}` is a step that calls an agent. */
 export const workflow = (
   steps: Readonly<Record<string, StepFacts>>,
   saga: Partial<WorkflowDefinition['saga']> = {},
@@ -36,11 +36,11 @@ export const workflow = (
   version: '1.0.0',
   pattern: 'custom',
   agents: {},
-  tasks: Object.entries(steps).map(([id, { undo, ...facts }]) => ({
+  tasks: Object.entries(steps).map(([id, { compensable, ...facts }]) => ({
     ...STEP,
     id,
     ...facts,
-    ...(undo ? { compensation: UNDO } : {}),
+    ...(compensable ? { compensation: COMPENSATION } : {}),
   })),
   coordination: { type: 'graph_based', maxParallel: 100 },
   saga: {
@@ -67,7 +67,7 @@ type Options = {
   readonly tenant?: string;
 };
 
-/** Writes a log by hand, event by event, without asking any decider; sealed as the product seals it. */
+/** Writes a log by hand, event by event, without a decider; sealed as the product seals it. */
 export class LogBuilder {
   readonly events: StoredEvent[] = [];
   readonly #heads = new Map<string, StreamHead>();
@@ -82,7 +82,7 @@ export class LogBuilder {
     return this.events.at(-1) as StoredEvent;
   }
 
-  /** One event; each is a command of its own unless told otherwise. */
+  /** One event, by default under a command of its own. */
   put(
     stream: string,
     event: DomainEvent | { readonly type: string; readonly data: Json },
@@ -233,7 +233,7 @@ export class LogBuilder {
     return this.#task({ type: 'TaskRedriven', data });
   }
 
-  /** An execution named `e`; its tasks are called like their units. */
+  /** An execution named `e`; its tasks have the names of their units. */
   #own<Type extends ExecutionEvent['type']>(type: Type, data: object = {}, options: Options = {}): this {
     const event = { type, data: { executionId: 'e', ...data } } as unknown as ExecutionEvent;
     return this.put(options.stream ?? executionStream('acme', event.data.executionId), event, options);
@@ -369,20 +369,20 @@ export class LogBuilder {
     });
   }
 
-  undoing(...units: readonly string[]): this {
-    return this.undoingBy('backward', ...units);
+  compensating(...units: readonly string[]): this {
+    return this.compensatingBy('backward', ...units);
   }
 
-  undoingBy(strategy: WorkflowDefinition['saga']['strategy'], ...units: readonly string[]): this {
+  compensatingBy(strategy: WorkflowDefinition['saga']['strategy'], ...units: readonly string[]): this {
     const plan = units.map((unit) => ({ unit, after: [] }));
     return this.#own('CompensationStarted', { strategy, plan, startedAt: this.iso });
   }
 
-  undoParked(unit: string): this {
+  compensationParked(unit: string): this {
     return this.#own('CompensationParked', { unit, error: TROUBLE, parkedAt: this.iso });
   }
 
-  undoSkipped(unit: string): this {
+  compensationSkipped(unit: string): this {
     return this.#own('CompensationSkipped', { unit, reason: 'done by hand', skippedAt: this.iso });
   }
 
@@ -398,7 +398,7 @@ export class LogBuilder {
     return this.#own(`Execution${how}`, { ...SPENT, output: null, error: TROUBLE, ...facts });
   }
 
-  undoFailed(...parked: readonly string[]): this {
+  compensationFailed(...parked: readonly string[]): this {
     return this.#own('ExecutionCompensationFailed', { parked, failedAt: this.iso });
   }
 }

@@ -74,7 +74,7 @@ export const executionsTable = defineTable({
     overheadMs: nullable(double()),
     compensationStrategy: nullable(oneOf(COMPENSATION_STRATEGIES)),
     compensationPosition: nullable(bigint()),
-    /** Compensations that are neither completed nor handed over to a person. */
+    /** Compensations that are neither completed nor skipped. */
     debtsOpen: integer(),
     /** The part of `debtsOpen` that is parked. */
     debtsParked: integer(),
