@@ -1,6 +1,7 @@
 import { createMetrics, type Metrics } from './api/operations/metrics.ts';
 import type { Dispatcher } from './dispatch/dispatcher.ts';
 import { LocalAgents } from './dispatch/transports/local.ts';
+import type { FollowPorts } from './eventstore/follow-log.ts';
 import { Closing } from './platform/closing.ts';
 import type { Config, Role } from './platform/config.ts';
 import type { Logger } from './platform/logger.ts';
@@ -31,11 +32,13 @@ export type Running = {
 
 export type StartOptions = { readonly tenant: string; readonly config: Config; readonly logger: Logger };
 
+const followPorts = ({ feed, logger }: Core): FollowPorts => ({ feed, clock: ports.clock, logger });
+
 /** What every process runs, whatever its roles: who waits for an outcome here is told, and cached definitions stay true. */
 const followers = ({ core, outcomes, executions }: Pick<Running, 'core' | 'outcomes' | 'executions'>): Process[] => [
   { name: 'task outcomes', run: (signal) => outcomes.run(signal) },
   { name: 'execution outcomes', run: (signal) => executions.run(signal) },
-  { name: 'workflow cache', run: (signal) => keepWorkflowCache(core.feed, core.commands.workflows, signal) },
+  { name: 'workflow cache', run: (signal) => keepWorkflowCache(followPorts(core), core.commands.workflows, signal) },
 ];
 
 type Counted = { readonly assigners: readonly PoolAssigner[]; readonly dispatcher: Dispatcher | undefined };
@@ -56,12 +59,12 @@ const countersOf = ({ appends }: Core, { assigners, dispatcher }: Counted): Reco
 
 /** Last started, first stopped: requests end before the dispatcher, and the dispatcher before what follows the log. */
 const startRoles = async (core: Core, closing: Closing): Promise<Running> => {
-  const { config, commands, logger, feed, store } = core;
+  const { config, commands, logger, store } = core;
   const has = (role: Role): boolean => config.roles.includes(role);
   const localAgents = new LocalAgents();
   const handOver = createHandOver(core, localAgents);
-  const outcomes = new TaskOutcomes({ feed, store, tasks: commands.tasks });
-  const executions = new ExecutionOutcomes({ feed, executions: commands.executions });
+  const outcomes = new TaskOutcomes({ ...followPorts(core), store, tasks: commands.tasks });
+  const executions = new ExecutionOutcomes({ ...followPorts(core), executions: commands.executions });
   if (has('projector')) startProjector(core, closing);
   const assigners = has('assigner') ? createAssigners(core, handOver) : [];
   const processes = runProcesses(

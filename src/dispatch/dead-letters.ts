@@ -1,15 +1,15 @@
 import type { TaskEvent } from '../domain/task/events.ts';
 import { decodeEvent } from '../eventstore/codec.ts';
 import type { Position, StoredEvent } from '../eventstore/event-store.ts';
+import { type FollowOptions, followLog } from '../eventstore/follow-log.ts';
 import type { LogFeed } from '../eventstore/log-feed.ts';
 import { type Clock, sleep } from '../platform/clock.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { DeadLetter, DeadLetterQueue } from './dead-letter-queue.ts';
 import type { AttemptQueue } from './queue.ts';
 
-const FEED_BATCH = 1_000;
 const ADD_CHUNK = 500;
-const FEED_RETRY_MS = 1_000;
+const REFILL_PAUSE_MS = 1_000;
 
 export type { DeadLetter } from './dead-letter-queue.ts';
 
@@ -47,30 +47,11 @@ const apply = async (queue: DeadLetterQueue, event: StoredEvent): Promise<void> 
 };
 
 /** Keeps the queue's view of dead letters up to date until `signal` aborts, from `after` on or from the log's present end. */
-export const followDeadLetters = async (options: {
-  readonly queue: DeadLetterQueue;
-  readonly feed: LogFeed;
-  readonly after?: Position;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly signal: AbortSignal;
-}): Promise<void> => {
-  const { queue, feed, clock, logger, signal } = options;
-  let after = options.after ?? feed.status().position;
-  while (!signal.aborted) {
-    try {
-      const from = after === undefined ? {} : { after };
-      for await (const { events, position } of feed.read({ ...from, maxBatch: FEED_BATCH, signal })) {
-        for (const event of events) await apply(queue, event);
-        after = position;
-      }
-      return; // the signal, or the feed was stopped
-    } catch (error) {
-      logger.warn({ err: error }, 'the board of dead letters lags behind');
-      await sleep(clock, FEED_RETRY_MS, signal);
-    }
-  }
-};
+export const followDeadLetters = ({
+  queue,
+  ...options
+}: Omit<FollowOptions, 'name'> & { readonly queue: DeadLetterQueue }): Promise<void> =>
+  followLog({ ...options, name: 'the board of dead letters' }, (event) => apply(queue, event));
 
 /** Time between looks whether Redis was emptied. */
 const WATCH_MS = 5_000;
@@ -112,7 +93,7 @@ export const keepDeadLetters = async (options: DeadLetterBoardOptions, signal: A
       await following;
     } catch (error) {
       logger.warn({ err: error }, 'the board of dead letters could not be filled');
-      await sleep(clock, FEED_RETRY_MS, signal);
+      await sleep(clock, REFILL_PAUSE_MS, signal);
     }
   }
 };

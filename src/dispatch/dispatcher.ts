@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import type { Commands } from '../commands/context.ts';
 import { isIn } from '../domain/ids.ts';
-import type { Position, StoredEvent } from '../eventstore/event-store.ts';
+import type { StoredEvent } from '../eventstore/event-store.ts';
+import { followLog } from '../eventstore/follow-log.ts';
 import type { LogFeed } from '../eventstore/log-feed.ts';
 import { type Clock, sleep } from '../platform/clock.ts';
 import type { Config } from '../platform/config.ts';
@@ -16,8 +17,6 @@ import { type LocalAgents, LocalTransport } from './transports/local.ts';
 import type { AgentTransport } from './transports/transport.ts';
 import { type AttemptWorker, createAttemptWorker, DEFAULT_TUNING, type WorkerTuning } from './worker.ts';
 
-const FEED_BATCH = 1_000;
-const FEED_RETRY_MS = 500;
 /** For the queue to answer when it is left. */
 const QUEUE_ANSWER_MS = 1_000;
 /** Time for jobs that are given up to get back into their queue. */
@@ -146,22 +145,9 @@ class BullDispatcher implements Dispatcher {
   }
 
   /** From the log's present end: what was closed before is seen when an attempt's state is read. */
-  async #follow(signal: AbortSignal): Promise<void> {
+  #follow(signal: AbortSignal): Promise<void> {
     const { feed, clock, logger } = this.#options;
-    let after: Position | undefined = feed.status().position;
-    while (!signal.aborted) {
-      try {
-        const from = after === undefined ? {} : { after };
-        for await (const { events, position } of feed.read({ ...from, maxBatch: FEED_BATCH, signal })) {
-          for (const event of events) this.#observe(event);
-          after = position;
-        }
-        return; // the signal, or the feed was stopped
-      } catch (error) {
-        logger.warn({ err: error }, 'the dispatcher lost the feed and follows it again');
-        await sleep(clock, FEED_RETRY_MS, signal);
-      }
-    }
+    return followLog({ name: 'the dispatcher', feed, clock, logger, signal }, (event) => this.#observe(event));
   }
 
   #observe(event: StoredEvent): void {

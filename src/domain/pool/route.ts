@@ -1,3 +1,4 @@
+import { instantOf } from '../instant.ts';
 import { AVAILABILITY, PREFERENCE, type Sorted, sortOut } from '../routing/eligibility.ts';
 import { strategies } from '../routing/strategies.ts';
 import type { RoutingStrategy, Scored } from '../routing/strategy.ts';
@@ -48,7 +49,7 @@ export const route = (
     taskId: task.taskId,
     attempt: task.attempt,
     agentId: (ranked[0] as Scored).candidate.agentId,
-    expiresAt: new Date(nowMs + task.timeoutMs + DISPATCH_GRACE_MS).toISOString(),
+    expiresAt: instantOf(nowMs + task.timeoutMs + DISPATCH_GRACE_MS),
     reason: {
       strategy: strategy.name,
       strategyVersion: strategy.version,

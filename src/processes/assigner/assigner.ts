@@ -1,6 +1,7 @@
 import type { Caller, Commands } from '../../commands/context.ts';
 import type { AttemptOffers } from '../../dispatch/queue.ts';
 import { agentStream, executionStream, poolStream, taskStream } from '../../domain/ids.ts';
+import { instantOf } from '../../domain/instant.ts';
 import { PoolLedger, SNAPSHOT_VERSION } from '../../domain/pool/ledger.ts';
 import type { DueTimer } from '../../domain/pool/timers.ts';
 import type { EventStore, Position, StoredEvent } from '../../eventstore/event-store.ts';
@@ -128,7 +129,7 @@ class PoolTerm implements Term {
     for (const timer of this.#ledger.dueTimers(nowMs, TIMER_HOLD_MS)) void this.#carryOut(timer);
     const assignments = this.#ledger.assign(nowMs, MAX_PER_TICK);
     if (assignments.length === 0) return 'nothing';
-    const assignedAt = new Date(nowMs).toISOString();
+    const assignedAt = instantOf(nowMs);
     const { pool } = this.#deps;
     await this.#writer.append({ type: 'TasksAssigned', data: { pool, assignments, assignedAt } }, assignedAt);
     this.#counters.assigned += assignments.length;

@@ -1,4 +1,5 @@
 import { poolStream } from '../../domain/ids.ts';
+import { instantOf } from '../../domain/instant.ts';
 import type { PoolEvent } from '../../domain/pool/events.ts';
 import { encodeEvents, headAfter, type StreamHead } from '../../eventstore/codec.ts';
 import { type EventStore, type NewEvent, type Position, RevisionConflict } from '../../eventstore/event-store.ts';
@@ -66,7 +67,7 @@ export class LedgerWriter {
 
   #appendElection(): Promise<Position> {
     const { pool, clock } = this.#deps;
-    const electedAt = new Date(clock.now()).toISOString();
+    const electedAt = instantOf(clock.now());
     return this.append({ type: 'PoolWriterElected', data: { pool, writerId: this.writerId, electedAt } }, electedAt);
   }
 

@@ -6,8 +6,8 @@ import type { Json } from '../../domain/json.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';
 import type { StoredEvent } from '../../eventstore/event-store.ts';
-import type { LogFeed } from '../../eventstore/log-feed.ts';
-import { followFromNow, OutcomeBook } from './outcome-book.ts';
+import { type FollowPorts, followLog } from '../../eventstore/follow-log.ts';
+import { OutcomeBook } from './outcome-book.ts';
 
 /** How an execution stands once nothing more happens by itself; `failed` and `compensation_failed` wait for a person. */
 export type ExecutionOutcome = {
@@ -62,18 +62,18 @@ const standing = (execution: Running): ExecutionOutcome | undefined =>
 
 /** Lets code in this process wait for executions, from the shared feed. */
 export class ExecutionOutcomes {
-  readonly #feed: LogFeed;
+  readonly #ports: FollowPorts;
   readonly #executions: Pick<ExecutionHandler, 'load'>;
   readonly #book = new OutcomeBook<ExecutionOutcome>();
 
-  constructor(deps: { feed: LogFeed; executions: Pick<ExecutionHandler, 'load'> }) {
-    this.#feed = deps.feed;
+  constructor(deps: FollowPorts & { executions: Pick<ExecutionHandler, 'load'> }) {
+    this.#ports = deps;
     this.#executions = deps.executions;
   }
 
   /** Follows the log from its present end until `signal` aborts. */
   run(signal: AbortSignal): Promise<void> {
-    return followFromNow(this.#feed, signal, (event) => this.#apply(event));
+    return followLog({ ...this.#ports, name: 'the watch on executions', signal }, (event) => this.#apply(event));
   }
 
   /** Resolves when nothing more happens by itself, at once when that is so already. */

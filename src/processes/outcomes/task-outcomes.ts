@@ -4,8 +4,8 @@ import type { Json } from '../../domain/json.ts';
 import { type AttemptError, endsTask, type TaskEvent } from '../../domain/task/events.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';
 import type { EventStore, StoredEvent } from '../../eventstore/event-store.ts';
-import type { LogFeed } from '../../eventstore/log-feed.ts';
-import { followFromNow, OutcomeBook } from './outcome-book.ts';
+import { type FollowPorts, followLog } from '../../eventstore/follow-log.ts';
+import { OutcomeBook } from './outcome-book.ts';
 
 /** How a task ended; `deadLettered` may be followed by a redrive. */
 export type TaskOutcome =
@@ -33,20 +33,20 @@ const outcomeOf = (event: TaskEvent): TaskOutcome | undefined => {
 
 /** Lets code in this process wait for tasks, from the shared feed. */
 export class TaskOutcomes {
-  readonly #feed: LogFeed;
+  readonly #ports: FollowPorts;
   readonly #store: EventStore;
   readonly #tasks: TaskHandler;
   readonly #book = new OutcomeBook<TaskOutcome>();
 
-  constructor(deps: { feed: LogFeed; store: EventStore; tasks: TaskHandler }) {
-    this.#feed = deps.feed;
+  constructor(deps: FollowPorts & { store: EventStore; tasks: TaskHandler }) {
+    this.#ports = deps;
     this.#store = deps.store;
     this.#tasks = deps.tasks;
   }
 
   /** Follows the log from its present end until `signal` aborts. */
   run(signal: AbortSignal): Promise<void> {
-    return followFromNow(this.#feed, signal, (event) => this.#apply(event));
+    return followLog({ ...this.#ports, name: 'the watch on tasks', signal }, (event) => this.#apply(event));
   }
 
   /** Resolves when the task has ended, at once when it has already. */

@@ -1,0 +1,254 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { commandsOver, type FakeClock, fakeClock, fakeIds } from '../../../test/support/fake-ports.ts';
+import {
+  type CountedFeed,
+  countedFeed,
+  type MemorySnapshots,
+  memoryLease,
+  memorySnapshots,
+} from '../../../test/support/leading.ts';
+import { registerAgent } from '../../commands/agent/register-agent.ts';
+import type { Commands } from '../../commands/context.ts';
+import { completeAttempt } from '../../commands/task/close-attempt.ts';
+import { submitTask } from '../../commands/task/submit-task.ts';
+import type { AttemptJob, AttemptOffers } from '../../dispatch/queue.ts';
+import { poolStream, taskStream } from '../../domain/ids.ts';
+import { DISPATCH_GRACE_MS } from '../../domain/pool/route.ts';
+import type { EventStore } from '../../eventstore/event-store.ts';
+import { LogFeed } from '../../eventstore/log-feed.ts';
+import { createMemoryEventStore } from '../../eventstore/memory-event-store.ts';
+import { systemClock } from '../../platform/clock.ts';
+import { createLogger } from '../../platform/logger.ts';
+import { Assigner } from './assigner.ts';
+import { LedgerWriter } from './ledger-writer.ts';
+
+const TENANT = 'default';
+const POOL = 'default';
+const CALLER = { tenant: TENANT, actor: 'test' };
+const TIMEOUT_MS = 60_000;
+const logger = createLogger('silent');
+const within = { timeout: 10_000, interval: 1 };
+
+/** The queue as the assigner sees it. */
+class Offered implements AttemptOffers {
+  readonly offers: { readonly times: string; readonly tasks: string[] }[] = [];
+  sentinel: 'present' | 'recreated' = 'present';
+  unreachable = false;
+
+  async offer(jobs: readonly AttemptJob[], times: 'first' | 'again' = 'again'): Promise<void> {
+    if (this.unreachable) throw new Error('Redis is unreachable');
+    if (jobs.length > 0) this.offers.push({ times, tasks: jobs.map(({ taskId }) => taskId) });
+  }
+  async ensureSentinel(): Promise<'present' | 'recreated'> {
+    if (this.unreachable) throw new Error('Redis is unreachable');
+    const { sentinel } = this;
+    this.sentinel = 'present';
+    return sentinel;
+  }
+}
+
+let clock: FakeClock;
+let store: EventStore;
+let feed: LogFeed;
+let counted: CountedFeed;
+let snapshots: MemorySnapshots;
+let lease: ReturnType<typeof memoryLease>;
+let commands: Commands;
+let queue: Offered;
+const running = new Set<() => Promise<void>>();
+
+beforeEach(async () => {
+  clock = fakeClock();
+  store = createMemoryEventStore({ clock });
+  feed = await LogFeed.start({ store, clock: systemClock, logger });
+  counted = countedFeed(feed);
+  snapshots = memorySnapshots();
+  lease = memoryLease();
+  commands = commandsOver(store, { clock });
+  queue = new Offered();
+});
+
+afterEach(async () => {
+  await Promise.all([...running].map((stop) => stop()));
+  await feed.stop();
+});
+
+let processes = 100;
+const assigner = () => {
+  const stopping = new AbortController();
+  const started = new Assigner({
+    tenant: TENANT,
+    pool: POOL,
+    store,
+    feed: counted,
+    commands,
+    queue,
+    snapshots,
+    acquireLease: () => lease.acquire(),
+    clock,
+    ids: fakeIds(processes++),
+    logger,
+  });
+  const ended = started.run(stopping.signal);
+  const stop = async () => {
+    running.delete(stop);
+    stopping.abort();
+    await ended;
+  };
+  running.add(stop);
+  return { counters: started.counters, stop };
+};
+
+const register = (agentId: string, maxConcurrency = 10) =>
+  registerAgent(commands, CALLER, { agentId, capabilities: [{ name: 'work', version: '1.0.0' }], maxConcurrency });
+const submit = async (): Promise<string> => {
+  const submitted = await submitTask(commands, CALLER, {
+    capability: 'work',
+    timeoutMs: TIMEOUT_MS,
+    retry: { maxAttempts: 1 },
+  });
+  if (!submitted.ok) throw new Error(submitted.rejection.reason);
+  return submitted.value.id;
+};
+const pass = async (ms: number, stepMs: number): Promise<void> => {
+  for (let passed = 0; passed < ms; passed += stepMs) {
+    clock.advance(stepMs);
+    for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+  }
+};
+const ledgerTypes = async (): Promise<string[]> =>
+  (await store.readStream(poolStream(TENANT, POOL))).map(({ type }) => type);
+const eventually = (assertion: () => unknown): Promise<unknown> => vi.waitFor(assertion, within);
+
+describe('an assigner', () => {
+  it('is elected, assigns what is ready, and offers it', async () => {
+    await register('a');
+    const tasks = [await submit(), await submit()];
+    const { counters } = assigner();
+    await eventually(() => expect(queue.offers).toEqual([{ times: 'first', tasks }]));
+    expect(await ledgerTypes()).toEqual(['PoolWriterElected', 'TasksAssigned']);
+    expect(counters).toMatchObject({ assigned: 2, appends: 1, fenced: 0 });
+  });
+
+  it('assigns a slot that became free', async () => {
+    await register('a', 1);
+    const [first, second] = [await submit(), await submit()];
+    assigner();
+    await eventually(() => expect(queue.offers).toEqual([{ times: 'first', tasks: [first] }]));
+    await completeAttempt(commands, CALLER, { taskId: first, attempt: 1, agentId: 'a' }, { result: 1, durationMs: 1 });
+    await pass(12, 12);
+    await eventually(() => expect(queue.offers.at(-1)).toEqual({ times: 'first', tasks: [second] }));
+  });
+
+  it('gives an attempt up that does not close in time', async () => {
+    await register('a');
+    const taskId = await submit();
+    const { counters } = assigner();
+    await eventually(() => expect(counters.assigned).toBe(1));
+    await pass(TIMEOUT_MS + DISPATCH_GRACE_MS, 5_000);
+    await eventually(() => expect(counters.expired).toBe(1));
+    const types = (await store.readStream(taskStream(TENANT, taskId))).map(({ type }) => type);
+    expect(types).toEqual(['TaskSubmitted', 'TaskAttemptFailed', 'TaskDeadLettered']);
+  });
+
+  it('assigns while the queue is unreachable, and offers when it is back', async () => {
+    await register('a');
+    const taskId = await submit();
+    queue.unreachable = true;
+    const { counters } = assigner();
+    await eventually(() => expect(counters.assigned).toBe(1));
+    queue.unreachable = false;
+    await pass(1_000, 1_000);
+    await eventually(() => expect(queue.offers).toEqual([{ times: 'again', tasks: [taskId] }]));
+  });
+
+  it('offers every open assignment again when the queue was emptied', async () => {
+    await register('a');
+    const taskId = await submit();
+    const { counters } = assigner();
+    await eventually(() => expect(queue.offers).toHaveLength(1));
+    queue.sentinel = 'recreated';
+    await pass(1_000, 1_000);
+    await eventually(() => expect(queue.offers.at(-1)).toEqual({ times: 'again', tasks: [taskId] }));
+    expect(counters.reoffered).toBe(1);
+  });
+
+  it('offers every open assignment again from time to time', async () => {
+    await register('a');
+    await submit();
+    const { counters } = assigner();
+    await eventually(() => expect(queue.offers).toHaveLength(1));
+    await pass(16_000, 1_000);
+    expect(counters.reoffered).toBe(1);
+  });
+});
+
+describe('a change of assigner', () => {
+  it('reads from the snapshot on, offers what is open, and assigns only what is not', async () => {
+    await register('a');
+    const first = await submit();
+    const before = assigner();
+    await eventually(() => expect(queue.offers).toHaveLength(1));
+    await eventually(async () => expect(counted.events()).toBe(4));
+    await before.stop();
+    const left = await store.head();
+    const second = await submit();
+
+    const after = assigner();
+    await eventually(() =>
+      expect(queue.offers.slice(1)).toEqual([
+        { times: 'again', tasks: [first] },
+        { times: 'first', tasks: [second] },
+      ]),
+    );
+    expect(counted.readFrom).toEqual([undefined, left]);
+    expect(after.counters).toMatchObject({ assigned: 1, reoffered: 1 });
+  });
+
+  it('fences the one before, which starts over', async () => {
+    await register('a');
+    const { counters } = assigner();
+    await eventually(async () => expect(await ledgerTypes()).toEqual(['PoolWriterElected']));
+    await LedgerWriter.elect({ tenant: TENANT, pool: POOL, store, clock, ids: fakeIds(processes++) });
+    await eventually(() => expect(counters.fenced).toBe(1));
+    const taskId = await submit();
+    await pass(500, 500);
+    await eventually(() => expect(queue.offers).toEqual([{ times: 'first', tasks: [taskId] }]));
+    expect(await ledgerTypes()).toEqual([
+      'PoolWriterElected',
+      'PoolWriterElected',
+      'PoolWriterElected',
+      'TasksAssigned',
+    ]);
+  });
+});
+
+describe('the writer of a ledger', () => {
+  const deps = () => ({ tenant: TENANT, pool: POOL, store, clock, ids: fakeIds(processes++) });
+
+  it('cannot append once another was elected', async () => {
+    const first = await LedgerWriter.elect(deps());
+    await LedgerWriter.elect(deps());
+    const at = '2026-03-01T12:00:00.000Z';
+    const event = { type: 'PoolWriterElected', data: { pool: POOL, writerId: 'late', electedAt: at } } as const;
+    await expect(first.append(event, at)).rejects.toMatchObject({ name: 'Fenced' });
+  });
+
+  it('is elected although others are elected meanwhile, a few times', async () => {
+    let others = 3;
+    const contested = {
+      readStream: async (...args: Parameters<EventStore['readStream']>) => {
+        const events = await store.readStream(...args);
+        others -= 1;
+        if (others >= 0) await LedgerWriter.elect(deps());
+        return events;
+      },
+      append: store.append.bind(store),
+    };
+    const writer = await LedgerWriter.elect({ ...deps(), store: contested });
+    expect(writer.electedAt).toBe(await store.head());
+    others = 100;
+    await expect(LedgerWriter.elect({ ...deps(), store: contested })).rejects.toMatchObject({ name: 'Fenced' });
+  });
+});
