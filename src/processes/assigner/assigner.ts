@@ -27,7 +27,7 @@ import { Offers } from './offers.ts';
 const TICK_GAP_MS = 12;
 /** About 400 bytes each, well below the store's 1 MiB per append. */
 const MAX_PER_TICK = 500;
-/** A timer whose command did not lead to an event yet is tried again after this. */
+/** A timer whose command has not led to an event is tried again after this. */
 const TIMER_HOLD_MS = 5_000;
 
 export type AssignerDeps = LeaderDeps & {

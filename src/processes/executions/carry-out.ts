@@ -7,7 +7,7 @@ import { executionStream } from '../../domain/ids.ts';
 import { assertNever } from '../../domain/result.ts';
 import type { DueWork } from './wait-book.ts';
 
-/** Sub-workflows inside each other; a definition that starts itself would not end otherwise. */
+/** How deep sub-workflows may be nested; without a limit, a definition that starts itself would never end. */
 export const MAX_DEPTH = 10;
 
 type Child = Extract<DueWork, { kind: 'startChild' }>['child'];
@@ -27,7 +27,7 @@ const failChild = (
     outcome: { status: 'failed', error: { code, message, source: 'baton', retryable: false } },
   });
 
-/** Executions around one, itself included, as far as they count. */
+/** How deep an execution is nested, itself included; counted up to `MAX_DEPTH`. */
 const depthOf = async (commands: Commands, tenant: string, executionId: string): Promise<number> => {
   let depth = 1;
   for (let id = executionId; depth < MAX_DEPTH; depth += 1) {
@@ -38,7 +38,7 @@ const depthOf = async (commands: Commands, tenant: string, executionId: string):
   return depth;
 };
 
-/** Answers whether the sub-workflow is started, or never will be; else it is there already. */
+/** Returns true when the sub-workflow was started or can never be started, and false when it exists already. */
 const begin = async (
   commands: Commands,
   caller: Caller,
@@ -52,7 +52,7 @@ const begin = async (
     const start = { executionId, name, version, input, parent, ...facts };
     return (await startChildExecution(commands, starter, start)).ok;
   } catch (error) {
-    // A workflow that there is not will not be there the next time either.
+    // A workflow that does not exist will not exist the next time either.
     if (!isNoWorkflow(error)) throw error;
     await failChild(commands, caller, child, 'CHILD_NOT_STARTED', error.message.slice(0, 1_000));
     return true;
@@ -61,29 +61,29 @@ const begin = async (
 
 const startChild = async (commands: Commands, caller: Caller, child: Child): Promise<void> => {
   if ((await depthOf(commands, caller.tenant, child.parentId)) >= MAX_DEPTH)
-    await failChild(commands, caller, child, 'TOO_DEEP', `at most ${MAX_DEPTH} sub-workflows inside each other`);
+    await failChild(commands, caller, child, 'TOO_DEEP', `sub-workflows may be nested at most ${MAX_DEPTH} deep`);
   else await begin(commands, caller, child);
 };
 
 /**
- * What it did is undone where it can be. One that has not started is cancelled as it starts: only its own stream can keep another follower,
- * or a call of this one that is still under way, from starting it after its parent was told that there is none.
+ * Compensates what it did, where that is possible. A sub-workflow that has not started is cancelled as it starts: only an event in its own
+ * stream keeps another follower, or an unfinished call of this one, from starting it after its parent was told that it does not exist.
  */
 const cancelChild = async (commands: Commands, caller: Caller, child: Child): Promise<void> => {
   const { executionId, parentId } = child;
   const reason = `the execution ${parentId} that started it is aborting`;
   const state = await commands.executions.load(executionStream(caller.tenant, executionId), { fresh: true });
   if (state.status === 'none' && (await begin(commands, caller, child, { unwanted: reason }))) return;
-  const undone = await cancelExecution(commands, caller, executionId, { reason, compensate: true });
-  if (!undone.ok && undone.rejection.reason === 'PivotPassed')
+  const cancelled = await cancelExecution(commands, caller, executionId, { reason, compensate: true });
+  if (!cancelled.ok && cancelled.rejection.reason === 'PivotPassed')
     await cancelExecution(commands, caller, executionId, { reason, compensate: false });
 };
 
 /**
- * Does what is due for an execution. Again, or by two at once, is the same: each command is refused or changes nothing when it comes a second
- * time.
+ * Does the work that is due for an execution. It does no harm to do it again, or twice at once: each command is refused or changes nothing
+ * the second time.
  *
- * Errors: whatever keeps a command from being recorded; the work is then still due.
+ * Errors: whatever keeps a command from being recorded; the work then stays due.
  */
 export const carryOut = async (commands: Commands, tenant: string, work: DueWork): Promise<void> => {
   const caller = callerIn(tenant);

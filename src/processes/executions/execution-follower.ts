@@ -5,7 +5,7 @@ import { type FoldDefinition, Leader, type LeaderDeps } from '../leader.ts';
 import { carryOut } from './carry-out.ts';
 import { type DueWork, WAIT_BOOK_VERSION, WaitBook } from './wait-book.ts';
 
-/** Work that did not lead to an event yet is tried again after this. */
+/** Work that has not led to an event is tried again after this. */
 const HOLD_MS = 5_000;
 
 export type ExecutionFollowerDeps = LeaderDeps & { readonly commands: Commands };

@@ -9,7 +9,7 @@ type ChildOutcome =
 
 type Timer = { readonly executionId: string; readonly step: string | undefined; readonly dueMs: number };
 
-/** A sub-workflow, from the moment a step asks for it until the step knows how it ended. */
+/** A sub-workflow, from when a step asks for it until the step knows how it ended. */
 type Child = {
   readonly executionId: string;
   readonly parentId: string;
@@ -21,7 +21,7 @@ type Child = {
   readonly outcome: ChildOutcome | undefined;
 };
 
-/** What is to be done for an execution. Each is repeated until the log shows that it happened. */
+/** Work that is due for an execution. Each is repeated until the log shows that it was done. */
 export type DueWork =
   | { readonly kind: 'expire'; readonly executionId: string }
   | { readonly kind: 'wake'; readonly executionId: string; readonly step: string }
@@ -73,7 +73,7 @@ export class WaitBook {
     return this.#due.peek()?.key;
   }
 
-  /** What is due; each is put off by `holdMs`, for the case that it does not lead to an event. */
+  /** Work that is due; each is put off by `holdMs`, in case it does not lead to an event. */
   due(nowMs: number, holdMs: number): DueWork[] {
     const work: DueWork[] = [];
     for (let head = this.#due.peek(); head && head.key <= nowMs; head = this.#due.peek()) {
@@ -124,7 +124,7 @@ export class WaitBook {
         return;
       case 'ExecutionAborting':
         this.#dropTimers(executionId);
-        // A sub-workflow is waited for, and told that nobody wants it any more.
+        // The execution waits for its sub-workflows to end, and they are cancelled.
         for (const id of this.#childrenOf.get(executionId) ?? [])
           this.#changeChild(id, (child) => (child.state === 'ended' ? child : { ...child, state: 'unwanted' }));
         return;
@@ -223,7 +223,7 @@ export class WaitBook {
 
   #migrated(executionId: string, mapping: Readonly<Record<string, string | null>>): void {
     const timers = [...(this.#ofExecution.get(executionId) ?? [])].flatMap((key) => this.#timers.get(key) ?? []);
-    // All are taken out before any is put back: two steps may have exchanged their names.
+    // All are removed before any is set again: two steps may have swapped names.
     this.#dropTimers(executionId);
     for (const timer of timers) this.#setTimer({ ...timer, step: timer.step && (mapping[timer.step] ?? timer.step) });
     for (const id of this.#childrenOf.get(executionId) ?? [])

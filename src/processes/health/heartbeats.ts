@@ -1,14 +1,14 @@
 import type { Redis } from 'ioredis';
 
-/** The last sign of life of each agent, in Redis: never events, and lost without harm. */
+/** The last heartbeat of each agent, in Redis: never an event, and no harm is done when it is lost. */
 export type Heartbeats = {
   beat(tenant: string, agentId: string, nowMs: number): Promise<void>;
-  /** Agents and when they were last heard of, in milliseconds since the epoch. */
+  /** The time of each agent's last heartbeat, in milliseconds since the epoch. */
   last(tenant: string): Promise<ReadonlyMap<string, number>>;
   forget(tenant: string, agentId: string): Promise<void>;
 };
 
-/** @param prefix carries the cluster id, so that two clusters on one Redis do not meet */
+/** @param prefix contains the cluster id, so that two clusters can share one Redis */
 export const redisHeartbeats = (redis: Redis, prefix: string): Heartbeats => {
   const keyOf = (tenant: string): string => `${prefix}:heartbeats:${tenant}`;
   return {
@@ -16,7 +16,7 @@ export const redisHeartbeats = (redis: Redis, prefix: string): Heartbeats => {
       await redis.zadd(keyOf(tenant), nowMs, agentId);
     },
     async last(tenant) {
-      // Pairs or a flat list, depending on the protocol version that was negotiated.
+      // Pairs or a flat list, depending on the negotiated protocol version.
       const flat: unknown[] = [await redis.zrange(keyOf(tenant), 0, '-1', 'WITHSCORES')].flat(2);
       const beats = new Map<string, number>();
       for (let i = 0; i + 1 < flat.length; i += 2) beats.set(String(flat[i]), Number(flat[i + 1]));

@@ -19,7 +19,7 @@ export type HealthChange = { readonly agentId: string; readonly verdict: Verdict
 /** Raised with any change of what a snapshot holds or means. */
 export const WATCHED_AGENTS_VERSION = 1;
 
-/** The agents that send heartbeats, how often, and how well they are according to the log. */
+/** The agents that promised heartbeats, how often, and their health as recorded in the log. */
 export class WatchedAgents {
   readonly #agents = new Map<string, WatchedAgent>();
 
@@ -35,7 +35,7 @@ export class WatchedAgents {
     return [...this.#agents.keys()];
   }
 
-  /** Silence is noticed by checking, and nothing in the log says when. */
+  /** None: agents are checked at fixed intervals, because heartbeats are not in the log. */
   nextDueMs(): undefined {
     return undefined;
   }

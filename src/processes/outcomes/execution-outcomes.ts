@@ -9,7 +9,7 @@ import type { StoredEvent } from '../../eventstore/event-store.ts';
 import { type FollowPorts, followLog } from '../../eventstore/follow-log.ts';
 import { OutcomeBook } from './outcome-book.ts';
 
-/** How an execution stands once nothing more happens by itself; `failed` and `compensation_failed` wait for a person. */
+/** The state of an execution in which nothing more happens by itself; `failed` and `compensation_failed` wait for a person. */
 export type ExecutionOutcome = {
   readonly status: Extract<
     ExecutionStatus,
@@ -43,7 +43,7 @@ const ENDS: ReadonlySet<string> = new Set([
   'ExecutionCompensated',
   'ExecutionCompensationFailed',
 ]);
-/** Events after which an outcome that is remembered no longer holds. */
+/** Events after which a remembered outcome no longer holds. */
 const GOES_ON: ReadonlySet<string> = new Set([
   'ExecutionReopened',
   'ExecutionAborting',
@@ -76,7 +76,7 @@ export class ExecutionOutcomes {
     return followLog({ ...this.#ports, name: 'the watch on executions', signal }, (event) => this.#apply(event));
   }
 
-  /** Resolves when nothing more happens by itself, at once when that is so already. */
+  /** Resolves once nothing more happens by itself; at once when that is already so. */
   async wait(tenant: string, executionId: string): Promise<ExecutionOutcome> {
     const stream = executionStream(tenant, executionId);
     const recent = this.#book.recent(stream);

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 
-/** Outcomes kept for a caller that asks just after the fact; an older one is read from the stream. */
+/** Outcomes kept for callers that ask shortly after the end; an older one is read from the stream. */
 const REMEMBERED = 10_000;
 
 /** How things ended, by their stream, for code in this process that waits. */

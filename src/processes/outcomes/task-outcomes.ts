@@ -49,7 +49,7 @@ export class TaskOutcomes {
     return followLog({ ...this.#ports, name: 'the watch on tasks', signal }, (event) => this.#apply(event));
   }
 
-  /** Resolves when the task has ended, at once when it has already. */
+  /** Resolves when the task has ended; at once when it already has. */
   async wait(tenant: string, taskId: string): Promise<TaskOutcome> {
     const stream = taskStream(tenant, taskId);
     const recent = this.#book.recent(stream);
