@@ -13,7 +13,7 @@ import { TransportError } from './transports/transport.ts';
 
 const MAX_CARD_BYTES = 1024 * 1024;
 const CARD_TIMEOUT_MS = 10_000;
-/** What the dispatcher's transport speaks. */
+/** The bindings that the dispatcher's transport supports. */
 const BINDINGS = ['JSONRPC', 'HTTP+JSON'];
 
 const refuse = (code: 'AGENT_CARD_INVALID' | 'URL_NOT_ALLOWED', message: string): AppError =>
@@ -30,7 +30,7 @@ const allowedUrl = (text: string, policy: EgressPolicy, what: string): URL => {
   }
 };
 
-/** What must be right in a card for its agent to be called; the rest is kept as it is, as data of a third party. */
+/** What a card must contain for its agent to be called; the rest is kept unchanged, as data of a third party. */
 const Card = z.looseObject({
   name: z.string().trim().min(1).max(2_000),
   description: z.string().max(100_000).optional(),
@@ -44,7 +44,7 @@ const Card = z.looseObject({
     .max(100),
 });
 
-/** 0.3 cards are read in the form that 1.0 gives them. */
+/** Converts 0.3 cards to the 1.0 form. */
 const resolver = new DefaultAgentCardResolver({ legacyCompat: { enabled: true } });
 
 const normalized = (card: Json): unknown => {
@@ -61,11 +61,11 @@ const normalized = (card: Json): unknown => {
  * Errors: `AppError` `BAD_USER_INPUT` with `AGENT_CARD_INVALID` or `URL_NOT_ALLOWED`.
  */
 const readCard = (card: unknown, policy: EgressPolicy): AgentCardFacts => {
-  if (card === null || typeof card !== 'object' || Array.isArray(card)) throw invalid('it is no JSON object');
+  if (card === null || typeof card !== 'object' || Array.isArray(card)) throw invalid('it is not a JSON object');
   const issue = findJsonIssue(card);
   if (issue) throw invalid(`${issue.code} at ${issue.pointer.slice(0, 200) || '/'}: ${issue.message}`);
   const bytes = byteLengthOf(card);
-  if (bytes > MAX_PAYLOAD_BYTES) throw invalid(`it has ${bytes} bytes, at most ${MAX_PAYLOAD_BYTES} are kept`);
+  if (bytes > MAX_PAYLOAD_BYTES) throw invalid(`it has ${bytes} bytes, the limit is ${MAX_PAYLOAD_BYTES}`);
   const parsed = Card.safeParse(normalized(card as Json));
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0] ?? { path: [], message: 'unusable' };
@@ -78,7 +78,7 @@ const readCard = (card: unknown, policy: EgressPolicy): AgentCardFacts => {
   return { name, description: description || undefined, skills: skills.map(({ id }) => id), card: card as Json };
 };
 
-/** The places where a card may be: the URL itself when it names a file, else the well-known place under it, then itself. */
+/** Where the card may be: the URL itself when it names a file, else the well-known path below it, then the URL itself. */
 const placesOf = (url: URL): string[] => {
   if (url.pathname.endsWith('.json')) return [url.href];
   const base = url.href.replace(/[?#].*$/, '');
@@ -102,7 +102,7 @@ class HttpAgentCards implements AgentCardSource {
       const text = await this.#read(place, signal);
       if (text !== undefined) return readCard(parse(text), this.#policy);
     }
-    throw invalid('there is no card at this URL (HTTP 404)');
+    throw invalid('no card was found at this URL (HTTP 404)');
   }
 
   async close(): Promise<void> {
@@ -136,7 +136,7 @@ const parse = (text: string): unknown => {
 };
 
 const cardFailure = (error: unknown, signal: AbortSignal): unknown => {
-  if (signal.aborted) return invalid(`it did not come within ${CARD_TIMEOUT_MS} ms`);
+  if (signal.aborted) return invalid(`it did not arrive within ${CARD_TIMEOUT_MS} ms`);
   const failure = networkFailure(error);
   if (!(failure instanceof TransportError)) return error;
   if (failure.code === 'URL_NOT_ALLOWED') return refuse('URL_NOT_ALLOWED', failure.message);

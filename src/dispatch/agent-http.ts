@@ -43,7 +43,7 @@ const codeOf = (error: unknown): string | undefined => {
   return error instanceof Error ? (error as { code?: string }).code : undefined;
 };
 
-/** What a failed exchange means for the attempt; undefined when it is no failure of the exchange. */
+/** What a failed exchange means for the attempt; undefined when something else failed. */
 export const networkFailure = (error: unknown): TransportError | undefined => {
   if (error instanceof TransportError) return error;
   if (error instanceof EgressDenied)
@@ -56,7 +56,7 @@ export const networkFailure = (error: unknown): TransportError | undefined => {
   if (error instanceof errors.ResponseExceededMaxSizeError)
     return badResponse('AGENT_RESPONSE_TOO_LARGE', `the answer has more than ${MAX_STREAM_BYTES} bytes`, error);
   if (error instanceof errors.BodyTimeoutError)
-    return new TransportError('AGENT_TIMEOUT', `the answer stood still for ${BODY_IDLE_MS} ms`, {
+    return new TransportError('AGENT_TIMEOUT', `no byte of the answer came for ${BODY_IDLE_MS} ms`, {
       source: 'timeout',
       retryable: true,
       outcomeKnown: false,
@@ -74,8 +74,8 @@ export const networkFailure = (error: unknown): TransportError | undefined => {
 };
 
 /**
- * What a status alone says. Redirects are never followed: they would carry the task to wherever the agent points. Other refusals (4xx)
- * have a body that says more, which the SDK reads.
+ * What the status alone means. Redirects are never followed: they would take the task wherever the agent points. The body of other
+ * refusals (4xx) says more; the SDK reads it.
  */
 const statusFailure = (status: number): TransportError | undefined => {
   if (status >= 300 && status < 400)
@@ -87,7 +87,7 @@ const statusFailure = (status: number): TransportError | undefined => {
   if (status >= 500) return destination('AGENT_HTTP_ERROR', `HTTP ${status}`, false);
   if (status === 429 || status === 408 || status === 425) return destination('AGENT_BUSY', `HTTP ${status}`, true);
   if (status === 401 || status === 403 || status === 407)
-    return new TransportError('AGENT_UNAUTHORIZED', `HTTP ${status}: the agent wants credentials`, {
+    return new TransportError('AGENT_UNAUTHORIZED', `HTTP ${status}: the agent asks for credentials`, {
       source: 'agent',
       retryable: true,
       outcomeKnown: true,
@@ -98,7 +98,7 @@ const statusFailure = (status: number): TransportError | undefined => {
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
 const STREAM_TYPE = /^text\/event-stream\s*(?:;|$)/i;
 
-/** Reads a body as text; no more than `limit` bytes are ever held. */
+/** Reads a body as text; never keeps more than `limit` bytes in memory. */
 export const readBounded = async (body: AsyncIterable<Buffer>, limit: number): Promise<string> => {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -110,9 +110,9 @@ export const readBounded = async (body: AsyncIterable<Buffer>, limit: number): P
   return Buffer.concat(chunks).toString('utf8');
 };
 
-/** Lets go of a body that nobody wants; a short one is read, which keeps the connection. */
+/** Discards a body; a short one is read to its end, which keeps the connection. */
 export const discard = (body: Dispatcher.ResponseData['body']): void => {
-  body.dump({ limit: DISCARDED }).catch(() => {}); // how it ends is of no interest
+  body.dump({ limit: DISCARDED }).catch(() => {}); // an unwanted body may end in any way
 };
 
 const headerOf = (headers: Dispatcher.ResponseData['headers'], name: string): string => {
@@ -120,7 +120,7 @@ const headerOf = (headers: Dispatcher.ResponseData['headers'], name: string): st
   return (Array.isArray(value) ? value[0] : value) ?? '';
 };
 
-/** The agent's stream with its failures put into our words. */
+/** The agent's stream, with its failures translated. */
 const streamOf = (body: Readable): ReadableStream<Uint8Array> => {
   const passing = new Transform({ transform: (chunk, _, done) => done(null, chunk) });
   body.on('error', (error) => passing.destroy(networkFailure(error) ?? error));
@@ -129,7 +129,7 @@ const streamOf = (body: Readable): ReadableStream<Uint8Array> => {
   return Readable.toWeb(passing) as WebStream<Uint8Array> as ReadableStream<Uint8Array>;
 };
 
-/** The part of a `Response` that the SDK reads. A real one costs 0.1 ms more per call, for a stream that nobody wants here. */
+/** The part of a `Response` that the SDK reads. A real one costs 0.1 ms more per call, for a stream that is not used here. */
 class TextAnswer implements Pick<Response, 'ok' | 'status' | 'statusText' | 'headers' | 'text' | 'json'> {
   readonly ok: boolean;
   readonly status: number;
@@ -182,8 +182,8 @@ const headersOf = (headers: RequestInit['headers']): Record<string, string> =>
     : Object.fromEntries(new Headers(headers));
 
 /**
- * A `fetch` for the A2A client over a guarded pool of connections: follows no redirects, bounds what it reads, wants JSON or an event
- * stream, and fails with `TransportError` (or the reason of the signal).
+ * A `fetch` for the A2A client over a guarded pool of connections: follows no redirects, limits what it reads, accepts only JSON or an
+ * event stream, and fails with `TransportError` (or the reason of the signal).
  */
 export const createAgentFetch =
   (dispatcher: Agent): typeof fetch =>

@@ -3,7 +3,7 @@ import type { AttemptError } from '../domain/task/events.ts';
 import { badResponse } from './transports/transport.ts';
 
 /**
- * An agent's answer as the log may hold it. It is checked before the append, because afterwards it would be a poison event.
+ * An agent's answer in a form that the log can hold. It is checked before the append: afterwards it would be a poison event.
  *
  * Errors: `TransportError` `AGENT_RESPONSE_INVALID` or `AGENT_RESPONSE_TOO_LARGE`.
  */
@@ -19,7 +19,7 @@ export const acceptResult = (value: unknown): Json => {
   if (bytes > MAX_PAYLOAD_BYTES)
     throw badResponse(
       'AGENT_RESPONSE_TOO_LARGE',
-      `the result has ${bytes} bytes of JSON, at most ${MAX_PAYLOAD_BYTES} are kept`,
+      `the result has ${bytes} bytes of JSON, the limit is ${MAX_PAYLOAD_BYTES}`,
     );
   // What a function returns may hold dates and the like; its JSON is what counts.
   return JSON.parse(text) as Json;
@@ -28,7 +28,7 @@ export const acceptResult = (value: unknown): Json => {
 const MAX_MESSAGE = 2_000;
 const MAX_CODE = 100;
 
-/** Text of a third party, cut and cleaned of what the log refuses. */
+/** Text of a third party, shortened, without what the log refuses. */
 const safeText = (text: string, length: number): string =>
   text.slice(0, length).replaceAll('\u0000', '').toWellFormed();
 

@@ -1,10 +1,10 @@
-/** What a dispatcher did since it started; for metrics, and for tests that must prove they got somewhere. */
+/** What a dispatcher has done since it started; for metrics, and for tests that must prove that something happened. */
 export type DispatchCounters = {
   /** Deliveries. */
   jobs: number;
-  /** Those that came from an assigner of this process, past Redis. */
+  /** Deliveries that came from an assigner of this process, without Redis. */
   handedOver: number;
-  /** Deliveries whose attempt was closed or unknown by then; no call was made. */
+  /** Deliveries of an attempt that was closed already or is unknown; no call was made. */
   dropped: number;
   /** Deliveries of a job that had been delivered before. */
   redelivered: number;
@@ -14,7 +14,7 @@ export type DispatchCounters = {
   failed: number;
   /** Attempts closed with an unknown outcome. */
   indeterminate: number;
-  /** Outcomes that the log refused, because the attempt was closed by then. */
+  /** Outcomes that the log refused because the attempt was closed already. */
   staleCompletionsRefused: number;
   /** Calls ended at the attempt's time limit. */
   timeouts: number;

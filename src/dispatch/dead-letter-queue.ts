@@ -2,7 +2,7 @@ import type { Job, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { openQueue } from './open-queue.ts';
 
-/** What an operator sees on the board; input and message stay in the log. */
+/** What an operator sees on the board; the input and the error message stay in the log. */
 export type DeadLetter = {
   readonly tenant: string;
   readonly taskId: string;
@@ -19,7 +19,7 @@ const PAGE = 1_000;
 const jobIdOf = ({ tenant, taskId }: DeadLetterId): string => `${tenant}.${taskId}`;
 
 /**
- * A view of the dead-lettered tasks for the job board: nobody works on this queue. The facts are `TaskDeadLettered` and what follows it
+ * A view of the dead-lettered tasks for the job board: no worker reads this queue. The facts are `TaskDeadLettered` and the events after it
  * in the log; adding and removing are idempotent.
  */
 export class DeadLetterQueue {

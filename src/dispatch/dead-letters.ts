@@ -14,8 +14,8 @@ const REFILL_PAUSE_MS = 1_000;
 export type { DeadLetter } from './dead-letter-queue.ts';
 
 /**
- * Makes the queue show exactly these: for the start, and after Redis was emptied. What happens meanwhile is taken in by a follower that
- * reads from the position which `openOnes` reflects.
+ * Makes the queue show exactly these letters: at the start, and after Redis was emptied. A follower that reads from the position that
+ * `openOnes` reflects adds what happens meanwhile.
  */
 export const syncDeadLetters = async (
   queue: DeadLetterQueue,
@@ -53,29 +53,29 @@ export const followDeadLetters = ({
 }: Omit<FollowOptions, 'name'> & { readonly queue: DeadLetterQueue }): Promise<void> =>
   followLog({ ...options, name: 'the board of dead letters' }, (event) => apply(queue, event));
 
-/** Time between looks whether Redis was emptied. */
+/** Time between checks whether Redis was emptied. */
 const WATCH_MS = 5_000;
 
 export type DeadLetterBoardOptions = {
   readonly queue: DeadLetterQueue;
   readonly attempts: Pick<AttemptQueue, 'ensureSentinel'>;
   readonly feed: LogFeed;
-  /** The open ones, and the position of the log that they reflect. */
+  /** The open dead letters, and the position of the log that they reflect. */
   readonly openOnes: () => Promise<{ readonly letters: Iterable<DeadLetter>; readonly position: Position }>;
   readonly clock: Clock;
   readonly logger: Logger;
 };
 
-/** Resolves when Redis was emptied since the last look, or when `signal` aborts. */
+/** Resolves when Redis was emptied since the last check, or when `signal` aborts. */
 const untilEmptied = async ({ attempts, clock }: DeadLetterBoardOptions, signal: AbortSignal): Promise<void> => {
   while (!signal.aborted) {
     await sleep(clock, WATCH_MS, signal);
-    // Redis being away is no loss; it shows after its return.
+    // While Redis is unreachable nothing is known to be lost; a loss shows when it is back.
     if ((await attempts.ensureSentinel('dead letters').catch(() => 'present')) === 'recreated') return;
   }
 };
 
-/** Keeps the board equal to the log until `signal` aborts: from the read model at first and after each loss, then from the log. */
+/** Keeps the board equal to the log until `signal` aborts: from the read model at the start and after each loss, then from the log. */
 export const keepDeadLetters = async (options: DeadLetterBoardOptions, signal: AbortSignal): Promise<void> => {
   const { queue, attempts, openOnes, feed, clock, logger } = options;
   while (!signal.aborted) {
@@ -85,7 +85,7 @@ export const keepDeadLetters = async (options: DeadLetterBoardOptions, signal: A
       await attempts.ensureSentinel('dead letters');
       const { letters, position } = await openOnes();
       await syncDeadLetters(queue, letters);
-      // A read model that holds nothing yet stands before the first position.
+      // A read model that is still empty is before the first position.
       const after = position < 0n ? 0n : position;
       const following = followDeadLetters({ queue, feed, after, clock, logger, signal: ended });
       await untilEmptied(options, signal);

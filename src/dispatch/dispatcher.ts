@@ -17,9 +17,9 @@ import { type LocalAgents, LocalTransport } from './transports/local.ts';
 import type { AgentTransport } from './transports/transport.ts';
 import { type AttemptWorker, createAttemptWorker, DEFAULT_TUNING, type WorkerTuning } from './worker.ts';
 
-/** For the queue to answer when it is left. */
+/** How long a stopping dispatcher waits for the queue to answer. */
 const QUEUE_ANSWER_MS = 1_000;
-/** Time for jobs that are given up to get back into their queue. */
+/** How long it waits for abandoned jobs to get back into their queue. */
 const HAND_BACK_MS = 1_000;
 
 export type DispatcherOptions = {
@@ -27,7 +27,7 @@ export type DispatcherOptions = {
   readonly queueOptions: QueueOptions;
   readonly feed: LogFeed;
   readonly localAgents: LocalAgents;
-  /** Where an assigner of this process leaves attempts for them. */
+  /** Where an assigner of this process leaves attempts for them without Redis. */
   readonly handOver?: LocalHandOver;
   /** How agents over the network are called, see `createA2aTransport`. */
   readonly a2a: AgentTransport;
@@ -42,15 +42,15 @@ export type DispatcherOptions = {
 export type Dispatcher = {
   start(): void;
   /**
-   * Takes no more jobs, lets those in hand finish for up to `graceMs`, then ends their calls and hands the jobs back to their queues.
+   * Takes no more jobs, lets running ones finish for up to `graceMs`, then ends their calls and hands the jobs back to their queues.
    */
   stop(graceMs: number): Promise<void>;
   readonly counters: Readonly<DispatchCounters>;
 };
 
 /**
- * Calls agents for the attempts assigned to them and records what comes of it. Any number of processes may run one; what a killed one had
- * in hand is delivered to another after its locks have run out (`WorkerTuning`).
+ * Calls agents for the attempts assigned to them and records the outcome. Any number of processes may run a dispatcher; the jobs of a
+ * killed one are delivered to another after its locks have run out (`WorkerTuning`).
  */
 export const createDispatcher = (options: DispatcherOptions): Dispatcher => new BullDispatcher(options);
 
@@ -114,7 +114,7 @@ class BullDispatcher implements Dispatcher {
     this.#redis?.disconnect();
   }
 
-  /** What the queue is asked at the end is a courtesy: a Redis that does not answer must not keep the process. */
+  /** A clean end of the queue is optional: a Redis that does not answer must not keep the process alive. */
   async #within(answer: Promise<unknown>, limitMs: number): Promise<void> {
     const done = new AbortController();
     const answered = answer.then(() => done.abort());
@@ -144,7 +144,7 @@ class BullDispatcher implements Dispatcher {
     );
   }
 
-  /** From the log's present end: what was closed before is seen when an attempt's state is read. */
+  /** From the log's present end: attempts closed before that are noticed when their state is read. */
   #follow(signal: AbortSignal): Promise<void> {
     const { feed, clock, logger } = this.#options;
     return followLog({ name: 'the dispatcher', feed, clock, logger, signal }, (event) => this.#observe(event));

@@ -2,17 +2,17 @@ import { lookup as systemLookup } from 'node:dns';
 import { BlockList, isIP, isIPv4, type LookupFunction } from 'node:net';
 import { Agent, buildConnector } from 'undici';
 
-/** Which addresses an agent may have. Agents are third parties: their URLs must not lead into our own network (reliability 7.5). */
+/** The addresses that an agent may have. Agents are third parties: their URLs must not lead into our own network (reliability 7.5). */
 export type EgressPolicy = {
   /** 127.0.0.0/8 and ::1: the embedded default, where agents run on the same machine. */
   readonly allowLoopback: boolean;
   /** Private and carrier-grade NAT ranges, for agents in the operator's own network. */
   readonly allowPrivate: boolean;
-  /** Origins of our own, by which a call would come back to us. */
+  /** Our own origins: a call to one of them would come back to us. */
   readonly ownOrigins?: readonly string[];
 };
 
-/** The rule that refused an address. Which address a name led to is not told: that would map our network for whoever asks. */
+/** The rule that refused an address. The address behind a name is not reported: that would let anyone map our network. */
 export type EgressRule =
   | 'scheme'
   | 'userinfo'
@@ -123,8 +123,8 @@ const literalOf = (hostname: string): string | undefined => {
 };
 
 /**
- * Checks what a URL says by itself. A name is not looked up here: the answer could be another one when the connection is made, so that
- * is where it is checked.
+ * Checks the URL by itself. It does not look the name up: the answer may have changed by the time the connection is made, so it is checked
+ * then.
  *
  * Errors: throws `EgressDenied`.
  */

@@ -4,7 +4,7 @@ import type { AttemptJob } from './queue.ts';
 import { type AbortReason, CallAborted } from './transports/transport.ts';
 import type { Handled } from './worker.ts';
 
-/** One attempt being worked on in this process. */
+/** One attempt that this process is working on. */
 export class RunningAttempt {
   readonly attempt: number;
   readonly #controller = new AbortController();
@@ -18,7 +18,7 @@ export class RunningAttempt {
     return this.#controller.signal;
   }
 
-  /** Calls the agent's call off; without effect once it has ended, so that an outcome being recorded is not lost. */
+  /** Ends the call to the agent; without effect once the call has ended, so that an outcome being recorded is not lost. */
   abort(reason: AbortReason): void {
     if (!this.#callEnded) this.#controller.abort(new CallAborted(reason));
   }
@@ -28,9 +28,7 @@ export class RunningAttempt {
   }
 }
 
-/**
- * Whether an event of a task's stream makes the call of this attempt pointless. An unknown outcome does not: the late answer settles it.
- */
+/** Whether an event of a task makes the call of this attempt pointless. An unknown outcome does not: a late answer settles it. */
 const endsCall = (event: StoredEvent, attempt: number): boolean =>
   event.type === 'TaskAttemptFailed'
     ? ((event.data as { attempt?: number }).attempt ?? 0) >= attempt
@@ -47,8 +45,8 @@ export class InFlight {
   }
 
   /**
-   * Runs `work` for the job, unless the same attempt is being worked on here already (as happens when its job was lost and offered
-   * again): then that one's end is this one's end. Of two attempts of a task the older one is called off, or not begun.
+   * Runs `work` for the job. When this process already works on the same attempt (its job was lost and offered again), it joins that work
+   * instead. Of two attempts of a task, the older one is aborted, or not begun.
    */
   run(job: AttemptJob, work: (run: RunningAttempt) => Promise<Handled>): Promise<Handled> {
     const key = keyOf(job.tenant, job.taskId);
@@ -65,7 +63,7 @@ export class InFlight {
     return entry.done;
   }
 
-  /** Ends the call of an attempt that this event closed. Our own outcomes come by here too, but after their call. */
+  /** Aborts the call of an attempt that this event closed. Our own outcomes arrive here too, but after their call. */
   observe(event: StoredEvent): void {
     if (this.#running.size === 0) return;
     const { taskId } = event.data as { readonly taskId?: unknown };

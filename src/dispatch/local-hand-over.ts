@@ -5,9 +5,9 @@ import type { LocalAgentRef } from './transports/local.ts';
 import { type AttemptHandler, type Handled, redeliveryDelayMs } from './worker.ts';
 
 export type LocalHandOverOptions = {
-  /** Takes what cannot be handed over here. */
+  /** Gets what cannot be handed over here. */
   readonly queue: AttemptOffers;
-  /** Whether this process holds the agent's function. */
+  /** Whether this process has the agent's function. */
   readonly isHere: (agent: LocalAgentRef) => boolean;
   /** Calls at once, per agent. */
   readonly concurrency: number;
@@ -19,7 +19,7 @@ export type LocalHandOverOptions = {
  * A job this process holds, in one of three states:
  * - waiting for one of its agent's places (in `Lane.waiting`);
  * - running: it has a place, and its handler is under way;
- * - resting: its handler threw, and it waits anew after a pause (`endRest` ends the pause).
+ * - resting: its handler threw, and it waits again after a pause (`endRest` ends the pause).
  */
 type Held = { job: AttemptJob; deliveries: number; endRest?: () => void };
 
@@ -32,8 +32,8 @@ const keyOf = (job: AttemptJob): string => `${job.tenant}.${jobIdOf(job)}`;
  * Takes attempts that were assigned in this process to an agent whose function is in this process, and delivers them without Redis.
  * All others go through the queue (docs/adr/0011).
  *
- * Nothing held here outlives the process: an open assignment is in the log, and is offered again by whoever leads the pool next. Such
- * an attempt may be with another process by then, so only first offers are handed over; later ones go through the queue.
+ * Nothing here outlives the process: an open assignment is in the log, and the next leader of the pool offers it again. By then another
+ * process may work on it, so only first offers are handed over; later ones go through the queue.
  */
 export class LocalHandOver implements AttemptOffers {
   readonly #options: LocalHandOverOptions;
@@ -66,7 +66,7 @@ export class LocalHandOver implements AttemptOffers {
     return this.#options.queue.ensureSentinel(watcher);
   }
 
-  /** Begins no more deliveries: what has not begun goes to the queue. Deliveries under way go on. */
+  /** Starts no more deliveries: jobs that have not started go to the queue. Deliveries under way go on. */
   async pause(): Promise<void> {
     this.#handler = undefined;
     const resting = [...this.#held.values()].filter(({ endRest }) => endRest);
@@ -139,7 +139,7 @@ export class LocalHandOver implements AttemptOffers {
     held.endRest = cancel;
   }
 
-  /** At shutdown. What the queue does not take now is offered again by the assigner. */
+  /** At shutdown. The assigner offers again what the queue does not take now. */
   #giveBack(all: readonly Held[]): Promise<void> {
     for (const { job } of all) this.#held.delete(keyOf(job));
     if (all.length === 0) return Promise.resolve();

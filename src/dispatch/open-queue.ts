@@ -6,7 +6,7 @@ export const openQueue = <Data>(name: string, redis: Redis, prefix: string): Que
   const queue = new Queue<Data, void, string>(name, {
     connection: redis,
     prefix,
-    // Commands fail at once while Redis is away; the caller tries again.
+    // Commands fail at once while Redis is unreachable; the caller tries again.
     skipWaitingForReady: true,
     skipVersionCheck: true,
     skipMetasUpdate: true,

@@ -2,12 +2,12 @@ import { findJsonIssue } from '../domain/json.ts';
 import { ProgressInput } from '../domain/task/commands.ts';
 import type { Clock } from '../platform/clock.ts';
 
-/** Each report is an event for ever; agents that report each percent would fill the log. */
+/** Each report is an event that stays for ever; agents that report every percent would fill the log. */
 export const PROGRESS_INTERVAL_MS = 5_000;
 
 /**
- * Passes on what an agent reports of its progress, at most once per `PROGRESS_INTERVAL_MS`: the first report at once, then the latest
- * of each field. What no schema accepts is left out.
+ * Passes an agent's progress reports on, at most once per `PROGRESS_INTERVAL_MS`: the first at once, then the latest value of each field.
+ * Invalid reports are dropped.
  */
 export class ProgressReporter {
   readonly #clock: Clock;
@@ -32,7 +32,7 @@ export class ProgressReporter {
     else this.#cancelTimer = this.#clock.schedule(waitMs, () => this.#flush());
   }
 
-  /** The call has ended. After a failure a checkpoint that was held back is sent, so that the next attempt can go on from it. */
+  /** The call has ended. After a failure, a checkpoint that was held back is sent, so that the next attempt can continue from it. */
   async end(outcome: string): Promise<void> {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;

@@ -7,30 +7,30 @@ import { createRedis } from '../platform/redis.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
 import { openQueue } from './open-queue.ts';
 
-/** One assigned attempt, by ids only: what is to be done is in the log, so nothing secret or large is in Redis. */
+/** One assigned attempt, by ids only: the work itself is in the log, so nothing secret or large is in Redis. */
 export type AttemptJob = {
   readonly tenant: string;
   readonly pool: string;
   readonly taskId: string;
-  /** Of the execution that runs the task; absent for a task of its own. */
+  /** The execution that the task belongs to; absent for a stand-alone task. */
   readonly executionId?: string | undefined;
   readonly attempt: number;
   readonly agentId: string;
   readonly transport: 'a2a' | 'local';
-  /** The agent's own id of the work, noted by the dispatcher that called it. */
+  /** The agent's own id of the work, stored by the dispatcher that called it. */
   readonly remoteTaskId?: string;
 };
 
 export type QueueOptions = {
   readonly redisUrl: string;
-  /** Holds the cluster's id, so that two clusters on one Redis do not meet. */
+  /** Contains the cluster's id, so that two clusters can share one Redis. */
   readonly prefix: string;
   readonly logger: Logger;
 };
 
 /**
- * How often BullMQ delivers a job again whose handler could not reach the log. Practically without end: when it gives up, the job is
- * removed and the assigner offers it anew.
+ * How often BullMQ redelivers a job whose handler could not reach the log. Practically without limit: when it gives up, the job is removed
+ * and the assigner offers it again.
  */
 const DELIVERIES = 1_000;
 /** Served by the worker's `backoffStrategy`; BullMQ's own exponential one has no cap. */
@@ -39,7 +39,7 @@ const CAPPED_BACKOFF = 'capped';
 /** Calls to agents over the network: any dispatcher that serves the pool. */
 export const poolQueueName = (tenant: string, pool: string): string => `dispatch.${tenant}.${pool}`;
 
-/** Calls to a function: only processes that hold it. */
+/** Calls to a function: only processes that have it. */
 export const localQueueName = (tenant: string, agentId: string): string => `local.${tenant}.${agentId}`;
 
 const queueNameOf = (job: AttemptJob): string =>
@@ -48,14 +48,14 @@ const queueNameOf = (job: AttemptJob): string =>
 /** The same attempt is the same job: offering it again changes nothing while the job exists. BullMQ refuses `:` and all-digit ids. */
 export const jobIdOf = ({ taskId, attempt }: Pick<AttemptJob, 'taskId' | 'attempt'>): string => `${taskId}.${attempt}`;
 
-/** How the assigner gets its assignments to dispatchers. */
+/** How an assigner passes its assignments to dispatchers. */
 export type AttemptOffers = Pick<AttemptQueue, 'ensureSentinel'> & {
   /**
-   * Takes care that each attempt is delivered; one that waits or is worked on already stays as it is.
+   * Makes sure that each attempt is delivered; one that already waits or runs is left alone.
    *
    * Errors: `AppError` `UNAVAILABLE` when Redis cannot be reached; some of the attempts may have been taken.
    *
-   * @param times `first`: the attempt was assigned just now and never offered, so nobody can have it yet
+   * @param times `first`: the attempts were assigned just now and never offered, so no dispatcher can have them yet
    */
   offer(jobs: readonly AttemptJob[], times?: 'first' | 'again'): Promise<void>;
 };
@@ -79,7 +79,7 @@ export class AttemptQueue {
   }
 
   /**
-   * Makes a job of each attempt; one that exists already stays as it is. One round trip per queue concerned.
+   * Adds a job for each attempt; one that exists already is left alone. One round trip per queue.
    *
    * Errors: `AppError` `UNAVAILABLE` when Redis cannot be reached; some of the jobs may have been added.
    */
@@ -109,10 +109,11 @@ export class AttemptQueue {
   }
 
   /**
-   * Makes sure that a key exists which nobody ever deletes, and tells whether it is the one seen before. `recreated` means that jobs may
-   * have been lost since the last check (also on the first one): offer all open assignments again. One round trip when nothing changed.
+   * Makes sure that a key exists which nobody ever deletes, and reports whether it is the one seen before. `recreated` means that jobs may
+   * have been lost since the last check (or that this is the first one): offer all open assignments again. One round trip when nothing
+   * changed.
    *
-   * @param watcher who asks; each watcher of one process is told of each loss
+   * @param watcher who asks; each loss is reported once to each watcher of a process
    */
   async ensureSentinel(watcher = ''): Promise<'present' | 'recreated'> {
     const key = `${this.#prefix}:sentinel`;
@@ -161,7 +162,7 @@ export type Queues = {
   close(): Promise<void>;
 };
 
-/** The producing side of the queues, over one connection that fails fast while Redis is away. */
+/** The producing side of the queues, over one connection that fails fast while Redis is unreachable. */
 export const createQueues = ({ redisUrl, prefix, logger }: QueueOptions): Queues => {
   const redis = createRedis(redisUrl, logger, 'fail');
   const attempts = new AttemptQueue(redis, prefix);
@@ -171,7 +172,7 @@ export const createQueues = ({ redisUrl, prefix, logger }: QueueOptions): Queues
     deadLetters,
     async close() {
       await Promise.all([attempts.close(), deadLetters.close()]);
-      // BullMQ leaves connections that were handed in open.
+      // BullMQ does not close connections that it did not open.
       redis.disconnect();
     },
   };

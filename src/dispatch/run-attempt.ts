@@ -21,11 +21,11 @@ import type { AttemptHandler, Delivery, Handled } from './worker.ts';
 
 type OpenTask = Extract<Task, { status: 'open' }>;
 
-/** What came of a call, in the words of the log. */
+/** The outcome of a call, in the terms of the log. */
 type Outcome =
   | { readonly kind: 'completed'; readonly result: Json; readonly durationMs: number }
   | { readonly kind: 'failed'; readonly error: AttemptError; readonly durationMs?: number }
-  /** The agent must not be called twice, and nobody knows whether it was. */
+  /** The agent must not be called twice, and it is not known whether it was called. */
   | { readonly kind: 'unknown'; readonly error: AttemptError }
   /** The attempt was closed elsewhere while the agent worked. */
   | { readonly kind: 'closed' }
@@ -37,11 +37,11 @@ export type AttemptRunnerDeps = {
   readonly inFlight: InFlight;
   readonly counters: DispatchCounters;
   readonly logger: Logger;
-  /** Aborts when this process gives up what it holds. */
+  /** Aborts when this process gives up its jobs. */
   readonly abandon: AbortSignal;
 };
 
-/** For how long an answer is held while the log cannot be reached, before the job goes back to its queue and the agent is called again. */
+/** How long an answer is kept while the log cannot be reached, before the job goes back to its queue and the agent is called again. */
 const RECORD_PATIENCE_MS = 60_000;
 const BACKOFF: Backoff = { baseMs: 200, maxMs: 5_000 };
 
@@ -60,7 +60,7 @@ const NOT_REGISTERED: AttemptError = {
 
 const ALREADY_STARTED: AttemptError = {
   code: 'OUTCOME_UNKNOWN',
-  message: 'an earlier delivery of this attempt may have called the agent, which must not be called twice',
+  message: 'an earlier delivery of this attempt may have called the agent, and it must not be called twice',
   source: 'baton',
   retryable: false,
 };
@@ -75,15 +75,15 @@ const timeoutError = (timeoutMs: number): AttemptError => ({
 
 const bugError: AttemptError = {
   code: 'INTERNAL_ERROR',
-  message: 'the call failed for a reason that is in the log of the dispatcher',
+  message: 'the call failed unexpectedly; the log of the dispatcher has the reason',
   source: 'baton',
   retryable: true,
   outcomeUnknown: true,
 };
 
 /**
- * Works on delivered attempts. A delivery is a hint (reliability R8): whether the attempt may run is read from the log first, and its
- * outcome is refused by the log when it no longer counts.
+ * Works on delivered attempts. A delivery is only a hint (reliability R8): whether the attempt may run is read from the log first, and the
+ * log refuses an outcome that no longer counts.
  */
 export class AttemptRunner {
   readonly #deps: AttemptRunnerDeps;
@@ -146,7 +146,7 @@ export class AttemptRunner {
 
   /** Records the start of a call that must not be made twice. */
   async #start(job: AttemptJob, task: OpenTask): Promise<'go' | 'started_before' | 'drop'> {
-    // With the agent's own id of the work there is someone to ask.
+    // With the agent's own id of the work, the agent can be asked about it.
     if (task.started) return job.remoteTaskId === undefined ? 'started_before' : 'go';
     const started = await startAttempt(this.#deps.commands, callerOf(job), job);
     if (started.ok) return 'go';
@@ -225,7 +225,7 @@ export class AttemptRunner {
     try {
       await reportAttemptProgress(this.#deps.commands, callerOf(job), job, { ...progress, attempt: job.attempt });
     } catch (error) {
-      // Progress is a courtesy: losing a report must not fail the attempt.
+      // Progress is optional: losing a report must not fail the attempt.
       this.#deps.logger.debug({ err: error, taskId: job.taskId }, 'progress could not be recorded');
     }
   }
@@ -264,16 +264,16 @@ export class AttemptRunner {
       );
     } catch (error) {
       if (error instanceof AppError && error.retryable) throw error;
-      // The log cannot hold this result. Delivering the job again would call the agent again, without end.
+      // The log cannot hold this result. Delivering the job again would call the agent again, for ever.
       logger.error({ err: error, taskId: job.taskId, attempt: job.attempt }, 'a result could not be recorded');
       return this.#record(job, agent, { kind: 'failed', error: bugError });
     }
   }
 
   /**
-   * Appends an outcome, holding on to it while the log is away: giving it up means calling the agent again.
+   * Appends an outcome, and keeps it while the log is unreachable: without it the agent would be called again.
    *
-   * Errors: throws what the command threw when the log stays away, or is told something it cannot hold.
+   * Errors: throws what the command threw when the log stays unreachable, or cannot hold the outcome.
    */
   async #close(
     counter: 'completed' | 'failed' | 'indeterminate',
@@ -285,7 +285,7 @@ export class AttemptRunner {
     for (let tries = 1; ; tries += 1) {
       try {
         const result = await append();
-        // A repeat on the first try is another delivery's outcome; later it is our own, whose acknowledgement was lost.
+        // On the first try a repeat means that another delivery recorded the outcome; later it is our own, whose acknowledgement was lost.
         if (result.ok && (!result.value.repeated || tries > 1)) counters[counter] += 1;
         else counters.staleCompletionsRefused += 1;
         return 'done';

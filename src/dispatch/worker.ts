@@ -4,32 +4,32 @@ import { type Backoff, backoffMs } from '../domain/retry.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { AttemptJob } from './queue.ts';
 
-/** What a handler says of a job. `hand_back`: it was not done and shall be delivered again at once, elsewhere if possible. */
+/** What became of a job. `hand_back`: it was not done and must be delivered again at once, elsewhere if possible. */
 export type Handled = 'done' | 'hand_back';
 
 export type Delivery = {
   readonly job: AttemptJob;
   /** The job was delivered before. */
   readonly again: boolean;
-  /** Keeps the agent's own id of the work with the job, for a later delivery. */
+  /** Stores the agent's own id of the work with the job, for a later delivery. */
   noteRemoteTask(id: string): void;
 };
 
 /**
  * Handles one delivery.
  *
- * Errors: what it throws makes the job be delivered again after a back-off; only for trouble with our own stores.
+ * Errors: when it throws, the job is delivered again after a back-off; only for failures of our own stores.
  */
 export type AttemptHandler = (delivery: Delivery) => Promise<Handled>;
 
 export type WorkerTuning = {
-  /** A dispatcher that renewed no lock for this long is taken for dead and its jobs are delivered again, in milliseconds. */
+  /** A dispatcher that has renewed no lock for this long counts as dead, and its jobs are delivered again; in milliseconds. */
   readonly lockDurationMs: number;
-  /** Time between looks for such jobs, in milliseconds. */
+  /** Time between checks for such jobs, in milliseconds. */
   readonly stalledIntervalMs: number;
 };
 
-/** A killed dispatcher's jobs are with another one after 8 to 20 s. */
+/** Another dispatcher has the jobs of a killed one after 8 to 20 s. */
 export const DEFAULT_TUNING: WorkerTuning = { lockDurationMs: 15_000, stalledIntervalMs: 5_000 };
 
 export type AttemptWorkerOptions = {
@@ -43,30 +43,30 @@ export type AttemptWorkerOptions = {
 
 const REDELIVERY: Backoff = { baseMs: 500, maxMs: 10_000 };
 
-/** Pause before a job is delivered once more, after `deliveries` whose handler threw. */
+/** Pause before a job is delivered again, after `deliveries` whose handler threw. */
 export const redeliveryDelayMs = (deliveries: number): number => backoffMs(REDELIVERY, deliveries);
 
-/** A job that stalls is delivered again however often that happens: whether its task may go on is decided by the log. */
+/** A stalled job is delivered again however often it stalls: the log decides whether its task goes on. */
 const NO_STALL_LIMIT = Number.MAX_SAFE_INTEGER;
 
-/** After `FLUSHALL`, or when another worker took the job over, what BullMQ wants to finish is gone. The log has the outcome. */
+/** After `FLUSHALL`, or when another worker took the job over, the job that BullMQ wants to finish is gone. The outcome is in the log. */
 const isLostJob = (error: Error): boolean => /^Missing (key|lock) for job|could not renew lock/.test(error.message);
 
 export type AttemptWorker = {
-  /** Takes no new jobs; those in hand go on. */
+  /** Takes no new jobs; those it holds go on. */
   pause(): Promise<void>;
-  /** Closes at once when `abandon`; otherwise waits for the jobs in hand. */
+  /** Closes at once when `abandon`; otherwise waits for the jobs that it holds. */
   close(options: { readonly abandon: boolean }): Promise<void>;
 };
 
-/** Consumes one queue of attempts. The connection handed in must wait for Redis (`maxRetriesPerRequest: null`) and stays open. */
+/** Consumes one queue of attempts. The connection must wait for Redis (`maxRetriesPerRequest: null`) and is left open. */
 export const createAttemptWorker = (queue: string, options: AttemptWorkerOptions): AttemptWorker => {
   const { handler, logger, tuning } = options;
   const process = async (job: Job<AttemptJob>, token?: string): Promise<void> => {
     const noteRemoteTask = (remoteTaskId: string): void => {
       job
         .updateData({ ...job.data, remoteTaskId })
-        .catch((error: unknown) => logger.debug({ err: error, queue }, 'the id of a remote task could not be noted'));
+        .catch((error: unknown) => logger.debug({ err: error, queue }, 'the id of a remote task could not be stored'));
     };
     if ((await handler({ job: job.data, again: job.attemptsStarted > 1, noteRemoteTask })) === 'done') return;
     await job.moveToWait(token);
@@ -87,7 +87,7 @@ export const createAttemptWorker = (queue: string, options: AttemptWorkerOptions
   });
   worker.on('error', (error) => {
     if (isLostJob(error)) logger.debug({ err: error, queue }, 'a job was lost or taken over');
-    else logger.warn({ err: error, queue }, 'trouble with the job queue');
+    else logger.warn({ err: error, queue }, 'the job queue reported an error');
   });
   worker.on('failed', (job, error) =>
     logger.warn(

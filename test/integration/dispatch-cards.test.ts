@@ -88,8 +88,8 @@ describe('an agent card', () => {
 
   it.each<[string, (typeof pages)[string], RegExp]>([
     ['is not JSON', { body: '<html>' }, /not JSON/],
-    ['is a list', { body: '[]' }, /no JSON object/],
-    ['is null', { body: 'null' }, /no JSON object/],
+    ['is a list', { body: '[]' }, /not a JSON object/],
+    ['is null', { body: 'null' }, /not a JSON object/],
     ['has no name', { body: JSON.stringify({ ...good('http://127.0.0.1/'), name: '' }) }, /\/name/],
     ['has no interfaces', { body: JSON.stringify({ ...good(''), supportedInterfaces: [] }) }, /\/supportedInterfaces/],
     [
@@ -111,7 +111,7 @@ describe('an agent card', () => {
     [
       'has 300 KiB',
       { body: JSON.stringify({ ...good('http://127.0.0.1/'), extra: 'x'.repeat(300_000) }) },
-      /at most 262144/,
+      /the limit is 262144/,
     ],
     ['has 2 MiB', { body: () => 'x'.repeat(2 * 1024 * 1024) }, /bytes/],
     ['is elsewhere', { status: 302, headers: { location: '/card' }, body: '' }, /redirects are not followed/],

@@ -10,9 +10,9 @@ import { CallAborted, type Invocation, TransportError } from './transport.ts';
 
 const FIRST_POLL_MS = 50;
 const MAX_POLL_MS = 2_000;
-/** Polls that may fail one after the other: an agent that restarts keeps the tasks it has stored. */
+/** Polls that may fail in a row: an agent that restarts keeps the tasks it has stored. */
 const MAX_FAILED_POLLS = 5;
-/** A task that is done sooner costs no round trip to note its id. */
+/** A task that ends sooner costs no round trip to store its id. */
 const NOTE_TASK_AFTER_MS = 200;
 const CANCEL_TIMEOUT_MS = 5_000;
 
@@ -26,8 +26,8 @@ export type A2aCallOptions = {
 };
 
 /**
- * One attempt's exchange with an agent: sends the message, and when the answer is a task that goes on, watches it to its end, by its
- * stream or else by polling. With a task id from an earlier delivery nothing is sent: that task is watched.
+ * One attempt's exchange with an agent: sends the message, and when the answer is an unfinished task, watches it to its end, by its stream
+ * or else by polling. With a task id from an earlier delivery nothing is sent: that task is watched.
  */
 export class A2aCall {
   readonly #options: A2aCallOptions;
@@ -93,7 +93,7 @@ export class A2aCall {
     return (await this.#poll(id)) ?? task;
   }
 
-  /** The task as the agent has it now; undefined when the agent could not be asked and shall be asked again. */
+  /** The task as the agent has it now; undefined when the agent could not be asked and must be asked again. */
   async #poll(id: string): Promise<Task | undefined> {
     const { client, clock, invocation } = this.#options;
     invocation.signal.throwIfAborted();
@@ -112,7 +112,7 @@ export class A2aCall {
     }
   }
 
-  /** Reads a stream to its end, or to the end of the task. One that breaks off leaves the task as it was told so far. */
+  /** Reads a stream to its end, or to the end of the task. When the stream breaks off, the task stays as read so far. */
   async #consume(stream: AsyncIterable<StreamResponse>, start?: Task): Promise<Task | Message> {
     let task = start;
     try {
@@ -128,7 +128,7 @@ export class A2aCall {
       const brokenOff = failure.source === 'destination' || failure.source === 'timeout';
       if (!task || !brokenOff || this.#options.invocation.signal.aborted) throw error;
     }
-    if (!task) throw failureOfCall(new Error('the stream ended before it told anything'));
+    if (!task) throw failureOfCall(new Error('the stream ended without an event'));
     return task;
   }
 
@@ -139,7 +139,8 @@ export class A2aCall {
       const id = task.id;
       this.#taskId = id;
       this.#cancelNote = clock.schedule(NOTE_TASK_AFTER_MS, () => invocation.onRemoteTask(id));
-    } else if (task.id !== this.#taskId) throw failureOfCall(new Error('the answer is another task than asked for'));
+    } else if (task.id !== this.#taskId)
+      throw failureOfCall(new Error('the answer names another task than the one that was asked for'));
     if (!hasSettled(task)) this.#report(progressOf(task));
   }
 
@@ -150,7 +151,7 @@ export class A2aCall {
     this.#options.invocation.onProgress(progress);
   }
 
-  /** Asks the agent to stop. A request, not a fact: what it answers changes nothing. */
+  /** Asks the agent to stop. This is only a request: its answer changes nothing. */
   #cancelRemote(): void {
     const { client, invocation, logger } = this.#options;
     const id = this.#taskId;
@@ -160,12 +161,12 @@ export class A2aCall {
       { signal: AbortSignal.timeout(CANCEL_TIMEOUT_MS) },
     );
     asking.catch((error: unknown) =>
-      logger.debug({ err: error, taskId: invocation.taskId }, 'an agent did not take the request to cancel'),
+      logger.debug({ err: error, taskId: invocation.taskId }, 'an agent did not accept the request to cancel'),
     );
   }
 }
 
-/** Whether the agent need not go on. At shutdown it shall: another process takes the job over and asks for the same task. */
+/** Whether the agent can stop. At shutdown it must go on: another process takes the job over and asks for the same task. */
 const isPointless = (failure: unknown): boolean =>
   failure instanceof CallAborted
     ? failure.reason !== 'shutdown'

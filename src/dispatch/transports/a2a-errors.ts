@@ -12,7 +12,7 @@ const agentError = (code: string, error: Error, retryable: boolean, outcomeKnown
     cause: error,
   });
 
-/** By the reason that A2A gives it, which all its bindings share. */
+/** By A2A's own reason, which all its bindings share. */
 const protocolAnswer = (error: A2AError): TransportError => {
   switch (error.reason) {
     case 'VERSION_NOT_SUPPORTED':
@@ -30,8 +30,8 @@ const protocolAnswer = (error: A2AError): TransportError => {
 };
 
 /**
- * What an error of the A2A client means for the attempt. It throws plain errors for answers that break the protocol (garbage, a wrong
- * id, a missing result), so what is neither the network's nor the agent's own word is that.
+ * What an error of the A2A client means for the attempt. The client throws plain errors for answers that break the protocol (garbage, a
+ * wrong id, a missing result), so any error that comes neither from the network nor from the agent is of that kind.
  */
 export const failureOfCall = (error: unknown): TransportError => {
   if (error instanceof A2AError) return protocolAnswer(error);
@@ -43,7 +43,7 @@ export const failureOfCall = (error: unknown): TransportError => {
   return badResponse('AGENT_PROTOCOL_ERROR', message.slice(0, MAX_QUOTE), error);
 };
 
-/** A failure after the request was taken: whatever it says of itself, the agent may be at work. */
+/** A failure after the request was accepted: whatever the error says, the agent may be working. */
 export const afterSending = (error: TransportError): TransportError =>
   error.source === 'agent' || !error.outcomeKnown
     ? error

@@ -13,7 +13,7 @@ const partValue = ({ content, filename, mediaType }: Part): Json => {
     case 'raw':
       return { ...file, base64: content.value.toString('base64') };
     case 'url':
-      // Never fetched: it leads wherever the agent wants.
+      // Never fetched: it can point anywhere.
       return { ...file, url: content.value };
     default:
       return null;
@@ -21,9 +21,9 @@ const partValue = ({ content, filename, mediaType }: Part): Json => {
 };
 
 /**
- * What an agent's parts say, as one JSON value: none is null; one stands for itself (data as it is, text as a string, a file as
+ * An agent's parts as one JSON value: none is null; one stands for itself (data unchanged, text as a string, a file as
  * `{filename, mediaType, base64 | url}`); of several, a single data part is the result and the texts beside it are commentary; otherwise
- * they are an array in their order.
+ * they are an array, in their order.
  */
 export const resultOfParts = (parts: readonly Part[]): Json => {
   const [first, ...others] = parts;
@@ -41,7 +41,7 @@ const textOf = (message: Message | undefined): string =>
     .join('\n')
     .slice(0, 2_000);
 
-/** What an agent may say of its failure in the metadata of its status message: `{code, retryable}`. */
+/** What an agent may report about its failure in the metadata of its status message: `{code, retryable}`. */
 const failureHints = (message: Message | undefined): { readonly code?: string; readonly retryable?: boolean } => {
   const { code, retryable } = message?.metadata ?? {};
   return {
@@ -59,7 +59,7 @@ const agentSaid = (code: string, message: Message | undefined, retryable: boolea
   });
 };
 
-/** Whether a task is at its end, or waits for someone who is not there. */
+/** Whether a task has ended, or waits for input that nobody will give. */
 export const hasSettled = (task: Task): boolean => {
   const state = task.status?.state;
   return state !== TaskState.TASK_STATE_SUBMITTED && state !== TaskState.TASK_STATE_WORKING;
@@ -68,7 +68,7 @@ export const hasSettled = (task: Task): boolean => {
 /**
  * The result of a settled task: the parts of its artifacts, or of its status message when it has none.
  *
- * Errors: `TransportError` when it did not complete, or its state is none that A2A knows.
+ * Errors: `TransportError` when it did not complete, or its state is unknown to A2A.
  */
 export const resultOfTask = (task: Task): Json => {
   const { state, message } = task.status ?? {};
@@ -92,7 +92,7 @@ export const resultOfTask = (task: Task): Json => {
   }
 };
 
-/** What an agent says of its progress: the text of its status message, and `{percent, checkpoint}` in that message's metadata. */
+/** An agent's progress: the text of its status message, and `{percent, checkpoint}` in that message's metadata. */
 export const progressOf = ({ status }: Task): ProgressInput | undefined => {
   const { percent, checkpoint } = status?.message?.metadata ?? {};
   const message = textOf(status?.message).slice(0, 1_000);
@@ -115,7 +115,7 @@ const checkTaskId = (task: Task, id: string): void => {
   if (id !== task.id) throw badResponse('AGENT_PROTOCOL_ERROR', 'an update names another task');
 };
 
-/** A task as its stream has told it so far. The first event must be the task, or a message, which has no task. */
+/** A task as far as its stream has been read. The first event must be the task, or a message, which has no task. */
 export const applyUpdate = (task: Task | undefined, { payload }: StreamResponse): Task | Message => {
   switch (payload?.$case) {
     case 'message':

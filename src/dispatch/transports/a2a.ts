@@ -23,7 +23,7 @@ export type A2aTransportOptions = {
   readonly logger: Logger;
 };
 
-/** A string goes as text, everything else as data; A2A has no part without content, so no input is an empty object. */
+/** A string is sent as text, everything else as data; A2A has no part without content, so no input becomes an empty object. */
 const partOf = ({ input }: Invocation) => ({
   content:
     typeof input === 'string'
@@ -56,18 +56,18 @@ const requestOf = (invocation: Invocation): SendMessageRequest => ({
     acceptedOutputModes: OUTPUT_MODES,
     taskPushNotificationConfig: undefined,
     historyLength: 0,
-    // The agent's id of a long task must be known early: without it nobody could be asked after a crash of ours.
+    // The agent's id of a long task must be known early: without it the agent could not be asked after a crash of ours.
     returnImmediately: true,
   },
   metadata: undefined,
 });
 
-/** Calls agents over A2A 1.0, or 0.3 when their card says so, by JSON-RPC or REST in the order of the card. */
+/** Calls agents over A2A 1.0, or 0.3 when their card says so, by JSON-RPC or REST, in the card's order of preference. */
 export class A2aTransport implements AgentTransport {
   readonly #options: A2aTransportOptions;
   readonly #connections: Agent;
   readonly #factory: ClientFactory;
-  /** By the card object, which the agent's cached state holds: a new registration brings a new one. */
+  /** By the card object in the agent's cached state: a new registration brings a new object. */
   readonly #clients = new WeakMap<object, Promise<Client>>();
 
   constructor(options: A2aTransportOptions) {
@@ -90,7 +90,7 @@ export class A2aTransport implements AgentTransport {
     return call.run(requestOf(invocation));
   }
 
-  /** Ends the kept connections. */
+  /** Closes the kept-alive connections. */
   async close(): Promise<void> {
     await this.#connections.destroy();
   }
@@ -105,7 +105,7 @@ export class A2aTransport implements AgentTransport {
     try {
       return await client;
     } catch (error) {
-      throw noClient('its card names no interface that is spoken here', error);
+      throw noClient('its card names no supported interface', error);
     }
   }
 }

@@ -2,12 +2,12 @@ import type { Json } from '../../domain/json.ts';
 import type { ProgressInput } from '../../domain/task/commands.ts';
 import { type AgentTransport, type Invocation, TransportError } from './transport.ts';
 
-/** What a local agent's function is told besides its input. */
+/** What a local agent's function gets besides its input. */
 type LocalCall = {
   readonly taskId: string;
   readonly attempt: number;
   readonly capability: string;
-  /** Stable over attempts: use it to make an effect once. */
+  /** The same for every attempt: use it to apply an effect once. */
   readonly effectKey: string;
   /** Aborted when the answer no longer counts. */
   readonly signal: AbortSignal;
@@ -65,7 +65,7 @@ export class LocalAgents {
 const isPromise = <T>(value: T | Promise<T>): value is Promise<T> =>
   typeof (value as { readonly then?: unknown } | null)?.then === 'function';
 
-/** The answer, unless the signal aborts before it is there: then rejects with the signal's reason. */
+/** The answer; rejects with the signal's reason when the signal aborts first. */
 const orAborted = async <T>(answer: Promise<T>, signal: AbortSignal): Promise<T> => {
   let release = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
@@ -95,7 +95,7 @@ const failureOf = (error: unknown): TransportError => {
   );
 };
 
-/** Calls functions of this process. A function that ignores its signal goes on unheard. */
+/** Calls functions of this process. A function that ignores its signal keeps running, and its answer is dropped. */
 export class LocalTransport implements AgentTransport {
   readonly #agents: LocalAgents;
 

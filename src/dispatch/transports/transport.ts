@@ -21,9 +21,9 @@ export type Invocation = {
   readonly effectKey: string;
   /** Aborted with a `CallAborted`. */
   readonly signal: AbortSignal;
-  /** The agent's own id of the work, from an earlier delivery of this attempt: go on with that instead of asking anew. */
+  /** The agent's own id of the work, from an earlier delivery of this attempt: continue with it instead of asking again. */
   readonly remoteTaskId: string | undefined;
-  /** Notes the agent's own id of the work for a later delivery. */
+  /** Stores the agent's own id of the work for a later delivery. */
   onRemoteTask(id: string): void;
   onProgress(progress: ProgressInput): void;
 };
@@ -33,16 +33,16 @@ export interface AgentTransport {
   invoke(invocation: Invocation): Promise<Json>;
 }
 
-/** Why a call was ended before it had an answer. */
+/** Why a call was ended before the answer came. */
 export type AbortReason =
   /** The attempt's time is up. */
   | 'timeout'
-  /** The attempt was closed by someone else: cancelled, expired, answered by a late duplicate. */
+  /** The attempt was closed elsewhere: cancelled, expired, or answered by a late duplicate. */
   | 'closed'
-  /** This process stops; another one takes the job over. */
+  /** This process stops, and another one takes the job over. */
   | 'shutdown';
 
-/** The reason that a call's signal carries. */
+/** The abort reason of a call's signal. */
 export class CallAborted extends Error {
   override readonly name = 'CallAborted';
   readonly reason: AbortReason;
@@ -55,7 +55,7 @@ export class CallAborted extends Error {
 export type TransportErrorOptions = {
   readonly source: AttemptError['source'];
   readonly retryable: boolean;
-  /** False: the request went out and nobody knows whether it took effect. */
+  /** False: the request was sent, and it is not known whether it took effect. */
   readonly outcomeKnown: boolean;
   readonly cause?: unknown;
 };
@@ -76,6 +76,6 @@ export class TransportError extends Error {
   }
 }
 
-/** The agent answered, and the answer is of no use. Trying again may help: agents are not deterministic. It may have done its work. */
+/** The agent answered, but the answer is unusable. It may have done its work. Trying again may help: agents are not deterministic. */
 export const badResponse = (code: string, message: string, cause?: unknown): TransportError =>
   new TransportError(code, message, { source: 'agent', retryable: true, outcomeKnown: false, cause });

@@ -20,7 +20,7 @@ const Labels = z
   .record(text({ min: 1, max: 63 }), text({ max: 255 }))
   .refine((labels) => Object.keys(labels).length <= MAX_LABELS, `at most ${MAX_LABELS} labels`);
 
-/** What a caller may say when registering an agent; the transport's card is fetched by the command. */
+/** What a caller may set when registering an agent; the command fetches the transport's card. */
 export const RegisterAgentInput = z.strictObject({
   agentId: AgentId,
   pool: PoolId.default('default'),
@@ -42,7 +42,7 @@ export const RegisterAgentInput = z.strictObject({
   heartbeatIntervalMs: z.int().min(100).max(3_600_000).optional(),
   costPerCall: Money.optional(),
   labels: Labels.default({}),
-  /** Replace the profile when the agent is registered already; without it another profile is refused. */
+  /** Replaces the profile of an agent that is registered already; without it, a different profile is refused. */
   replace: z.boolean().default(false),
 });
 export type RegisterAgentInput = z.output<typeof RegisterAgentInput>;

@@ -44,8 +44,8 @@ const register = (command: RegisterAgent, agent: Agent): Decision => {
 };
 
 const update = ({ changes, now }: UpdateAgent, agent: Registered): Decision => {
-  const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
-  const profile = { ...agent.profile, ...given } as AgentProfile;
+  const present = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+  const profile = { ...agent.profile, ...present } as AgentProfile;
   if (sameProfile(agent.profile, profile)) return ok([]);
   return ok([{ type: 'AgentReconfigured', data: { ...profile, agentId: agent.agentId, reconfiguredAt: now } }]);
 };

@@ -42,7 +42,7 @@ export const AgentProfile = z.strictObject({
   /** Attempts it may hold at once. */
   maxConcurrency: z.int().min(1).max(10_000),
   delivery: Delivery,
-  /** Absent: the agent sends no heartbeats and is taken as alive. */
+  /** Absent: the agent sends no heartbeats and counts as alive. */
   heartbeatIntervalMs: z.int().min(100).max(3_600_000).optional(),
   /** Charged for each closed attempt. */
   costPerCall: Money.optional(),
@@ -71,7 +71,7 @@ export const agentEvents = {
       changedAt: Instant,
     }),
   },
-  /** No new work; what it holds may finish. */
+  /** No new work; the attempts that it holds may finish. */
   AgentDrainStarted: {
     schemaVersion: 1,
     schema: z.strictObject({

@@ -7,7 +7,7 @@ export const DEREGISTERED_AFTER = 10;
 
 export type Verdict = Health | 'gone';
 
-/** What a silence of `silentMs` says of an agent that promised a heartbeat every `intervalMs`. */
+/** What a silence of `silentMs` means for an agent that promised a heartbeat every `intervalMs`. */
 export const judgeSilence = (silentMs: number, intervalMs: number): Verdict => {
   const missed = silentMs / intervalMs;
   if (missed > DEREGISTERED_AFTER) return 'gone';

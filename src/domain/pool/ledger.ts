@@ -29,7 +29,7 @@ export type LedgerSnapshot = {
 };
 
 /** Raised with any change of what a snapshot holds or means; older ones are then ignored and the log is read instead. */
-export const SNAPSHOT_VERSION = 3;
+export const SNAPSHOT_VERSION = 4;
 
 /**
  * The one view of a pool: its agents, its open tasks and who holds what. A fold of the log (agents' streams, tasks' streams, the pool's
@@ -222,7 +222,7 @@ export class PoolLedger {
   #abort({ executionId, interrupt, reason }: Extract<ExecutionEvent, { type: 'ExecutionAborting' }>['data']): void {
     if (reason !== 'step_failed') this.#resume(executionId);
     for (const task of this.#tasksOf(executionId)) {
-      if (task.undoes || (task.agentId !== undefined && !interrupt)) continue;
+      if (task.compensates || (task.agentId !== undefined && !interrupt)) continue;
       task.releasing = true;
       this.#queue.delete(task);
       this.#timers.schedule(task);

@@ -18,7 +18,7 @@ export type TaskEntry = TaskState & {
   /** The execution that the task belongs to. */
   readonly executionId: string | undefined;
   /** A compensation: goes on while its execution aborts. */
-  readonly undoes: boolean;
+  readonly compensates: boolean;
   /** Its execution must be told whether an agent holds it; no agent gets it any more. */
   releasing: boolean;
   /** Order of arrival in the pool: decides between equal times, the same before and after a snapshot. */
@@ -47,7 +47,7 @@ export const openEntry = (facts: OpeningFacts, attempt: number, readyMs: number,
   expiresMs: 0,
   failedOn: [],
   executionId: facts.executionId,
-  undoes: facts.unit !== undefined && isCompensation(facts.unit),
+  compensates: facts.unit !== undefined && isCompensation(facts.unit),
   releasing: false,
   seq,
 });
