@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { securityFrom } from './access/security-flags.ts';
 import { type NodeOptions, startEventStoreNode } from './node.ts';
 
-const USAGE = `Usage: eventstore-node (--data DIR | --in-memory) [options]
+const USAGE = `Usage: baton-eventstore-node (--data DIR | --in-memory) [options]
 
   --data DIR           keep the events in this folder
   --in-memory          keep the events in memory only
@@ -79,7 +79,7 @@ function securityOptions({
   users,
 }: Arguments): Pick<NodeOptions, 'tls' | 'users'> {
   const { options, warnings } = securityFrom({ tlsCert, tlsKey, users }, process.env);
-  for (const warning of warnings) process.stderr.write(`eventstore-node: warning: ${warning}\n`);
+  for (const warning of warnings) process.stderr.write(`baton-eventstore-node: warning: ${warning}\n`);
   return options;
 }
 
@@ -109,7 +109,7 @@ function wholeNumber(option: string, text: string): number {
 }
 
 function fail(error: unknown): void {
-  process.stderr.write(`eventstore-node: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`baton-eventstore-node: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
 }
 

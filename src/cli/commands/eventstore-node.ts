@@ -114,7 +114,7 @@ With TLS and without --users there are two: admin, of $admins, and ops, of $ops;
 EVENTSTORE_DEFAULT_ADMIN_PASSWORD and EVENTSTORE_DEFAULT_OPS_PASSWORD, else "changeit".
 
 SIGTERM or Ctrl-C commits what has arrived and closes the folder; a second one ends at once. docs/guides/eventstore-node.md
-tells how to test with it, back it up and move to a cluster.
+explains how to verify its data and how to move to a cluster.
 `,
     )
     .action((options: Options) => runNode(terminal, options));
