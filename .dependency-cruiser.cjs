@@ -23,8 +23,10 @@ module.exports = {
     {
       name: 'no-circular',
       severity: 'error',
-      from: {},
-      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+      // One circle of types is left there.
+      from: { pathNot: '^packages/eventstore-node/src/persistent/' },
+      comment: 'type imports count: a circle of types is a circle of files to read',
+      to: { circular: true },
     },
     layer('domain-is-pure', '^src/domain', '^src/(?!domain)', 'domain imports nothing else of ours'),
     {
@@ -49,7 +51,13 @@ module.exports = {
     layer('projections-layer', '^src/projections', '^src/(?!projections|eventstore|platform|domain)'),
     layer('processes-layer', '^src/processes', '^src/(?!processes|commands|dispatch/queue|eventstore|platform|domain)'),
     layer('dispatch-layer', '^src/dispatch', '^src/(?!dispatch|commands|eventstore|platform|domain)'),
+    layer('wording-layer', '^src/wording', '^src/(?!wording|domain)', 'wording imports domain only'),
     layer('api-layer', '^src/api', '^src/(cli|embedded|main)'),
+    layer('api-protocols-apart', '^src/api/graphql', '^src/api/rest', 'protocols share wording, domain, live and edge'),
+    layer('rest-layer', '^src/api/rest', '^src/api/(?!rest|edge|errors)'),
+    layer('live-layer', '^src/api/live', '^src/api/(?!live|errors)'),
+    layer('ws-layer', '^src/api/ws', '^src/api/(?!ws|live|edge|errors)'),
+    layer('edge-layer', '^src/api/edge', '^src/api/(?!edge|errors)'),
     layer(
       'nobody-past-the-index-of-a-package',
       '^src',

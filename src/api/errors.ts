@@ -1,8 +1,6 @@
-import type { GraphQLErrorExtensions } from 'graphql';
 import { AppError, type ErrorCode, type InputIssue } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import { isTransientPostgresError } from '../platform/postgres.ts';
-import { GraphQLError } from './graphql/kit/graphql-js.ts';
 
 /** What the edge itself refuses, before a command or query is reached. Status and, where it helps, what to do. */
 const EDGE_STATUS = {
@@ -149,45 +147,3 @@ export const problemOf = (answer: ErrorAnswer, instance: string): Readonly<Recor
   ...(answer.issues ? { issues: answer.issues } : {}),
   ...(answer.details ? { details: answer.details } : {}),
 });
-
-/** `extensions` of a GraphQL error; `http` is taken off again by yoga before the answer is sent. */
-export const extensionsOf = (answer: ErrorAnswer): GraphQLErrorExtensions => ({
-  code: answer.code,
-  ...(answer.retryable ? { retryable: true } : {}),
-  ...(answer.issues ? { issues: answer.issues } : {}),
-  ...(answer.details ? { details: answer.details } : {}),
-  http: {
-    status: answer.status,
-    ...(answer.retryAfterSeconds === undefined ? {} : { headers: { 'retry-after': String(answer.retryAfterSeconds) } }),
-  },
-});
-
-/** What the GraphQL server itself refuses, in our words. */
-const codeOf = (error: GraphQLError): unknown => {
-  const { code, http } = error.extensions as { code?: unknown; http?: { status?: number } };
-  if (code === 'OPERATION_RESOLUTION_FAILURE') return 'OPERATION_NAME_REQUIRED' satisfies EdgeCode;
-  if (http?.status === 405) return 'METHOD_NOT_ALLOWED' satisfies EdgeCode;
-  return code ?? ('BAD_REQUEST' satisfies EdgeCode);
-};
-
-const deepestCause = (error: unknown): unknown =>
-  error instanceof GraphQLError && error.originalError ? deepestCause(error.originalError) : error;
-
-/** An error of a GraphQL operation as it is sent: the one mapping's answer, at the path where it happened. */
-export const toGraphQLError = (error: unknown, logger: Logger): GraphQLError => {
-  const cause = deepestCause(error);
-  if (cause instanceof GraphQLError) {
-    const code = codeOf(cause);
-    if (code === cause.extensions['code']) return cause;
-    return new GraphQLError(cause.message, {
-      nodes: cause.nodes ?? null,
-      source: cause.source ?? null,
-      positions: cause.positions ?? null,
-      path: cause.path ?? null,
-      extensions: { http: { status: 400 }, ...cause.extensions, code },
-    });
-  }
-  const at = error instanceof GraphQLError ? { nodes: error.nodes ?? null, path: error.path ?? null } : {};
-  const answer = answerOf(cause, logger);
-  return new GraphQLError(answer.message, { ...at, extensions: extensionsOf(answer) });
-};

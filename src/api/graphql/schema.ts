@@ -1,12 +1,14 @@
 import type { GraphQLSchema } from 'graphql';
 import { addAgentCommands } from './agents/agent-commands.ts';
 import { addAgentQueries, addAgentTypes } from './agents/agents.ts';
+import { addAgentSubscriptions } from './agents/subscriptions.ts';
 import { addCompensationDesk, addCompensationTypes } from './executions/compensation.ts';
 import { addExecutionCommands } from './executions/execution-commands.ts';
 import { addExecutionMigration } from './executions/execution-migration.ts';
 import { addExecutionTimelineType } from './executions/execution-timeline.ts';
 import { addStepTypes } from './executions/execution-types.ts';
 import { addExecutionQueries, addExecutionTypes } from './executions/executions.ts';
+import { addExecutionSubscriptions } from './executions/subscriptions.ts';
 import { createBuilder } from './kit/builder.ts';
 import { addConnections } from './kit/connection.ts';
 import { addEnums } from './kit/enums.ts';
@@ -14,11 +16,11 @@ import { addErrorTypes } from './kit/error-types.ts';
 import { addSharedTypes } from './kit/shared-types.ts';
 import { addAuditTrail } from './server/audit.ts';
 import { addProjections } from './server/projections.ts';
-import { addSubscriptions } from './server/subscriptions.ts';
 import { addAttemptType } from './tasks/attempts.ts';
 import { addDeadLetters } from './tasks/dead-letters.ts';
 import { addWhyType } from './tasks/routing.ts';
 import { addStats } from './tasks/stats.ts';
+import { addTaskSubscriptions } from './tasks/subscriptions.ts';
 import { addTaskCommands } from './tasks/task-commands.ts';
 import { addTaskQueries, addTaskTypes } from './tasks/tasks.ts';
 import { addTimelineType } from './tasks/timeline.ts';
@@ -61,6 +63,8 @@ export const createSchema = (): GraphQLSchema => {
   addExecutionCommands(builder, enums, executions);
   addExecutionMigration(builder);
 
-  addSubscriptions(builder, TimelineEntry, tasks, agents, { types: executions, ExecutionEntry });
+  addTaskSubscriptions(builder, tasks, TimelineEntry);
+  addAgentSubscriptions(builder, agents);
+  addExecutionSubscriptions(builder, executions, ExecutionEntry);
   return builder.toSchema();
 };

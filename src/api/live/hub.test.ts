@@ -12,13 +12,13 @@ import type { EventStore, Position } from '../../eventstore/event-store.ts';
 import { LogFeed } from '../../eventstore/log-feed.ts';
 import { createMemoryEventStore } from '../../eventstore/memory-event-store.ts';
 import { createLogger } from '../../platform/logger.ts';
-import type { TimelineEntry } from '../graphql/tasks/timeline.ts';
 import { Hub } from './hub.ts';
+import type { TaskChange } from './task-changes.ts';
 import type { Interest } from './topic.ts';
 
 const caller = { tenant: 'default', actor: 'test' };
 const logger = createLogger('silent');
-const everything: Interest<TimelineEntry> = { tenant: 'default', matches: () => true };
+const everything: Interest<TaskChange> = { tenant: 'default', matches: () => true };
 
 let store: EventStore;
 let feed: LogFeed;
@@ -47,11 +47,11 @@ const submit = async (): Promise<{ id: string; position: Position }> => {
   return result.value;
 };
 
-const follow = (interest: Interest<TimelineEntry>, after?: Position) =>
+const follow = (interest: Interest<TaskChange>, after?: Position) =>
   hub.follow(hub.tasks, { interest, after, limit: 1_000, most: 100, signal: gone.signal });
 
-const collect = async (changes: AsyncIterable<TimelineEntry[]>, count: number): Promise<TimelineEntry[]> => {
-  const all: TimelineEntry[] = [];
+const collect = async (changes: AsyncIterable<TaskChange[]>, count: number): Promise<TaskChange[]> => {
+  const all: TaskChange[] = [];
   for await (const some of changes) {
     all.push(...some);
     if (all.length >= count) break;

@@ -3,11 +3,11 @@ import type { LogFeed } from '../../eventstore/log-feed.ts';
 import { unavailable } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { EdgeError } from '../errors.ts';
-import type { TimelineEntry } from '../graphql/tasks/timeline.ts';
-import { type AgentChange, agentConcerns, taskConcerns } from './changes.ts';
+import { type AgentChange, agentConcerns } from './agent-changes.ts';
 import { type ExecutionChange, executionConcerns } from './execution-changes.ts';
 import { eventsFrom, revisionAfter } from './stream-history.ts';
 import { type Placed, Subscriber } from './subscriber.ts';
+import { type TaskChange, taskConcerns } from './task-changes.ts';
 import { type Interest, Topic } from './topic.ts';
 
 const BATCH = 500;
@@ -59,7 +59,7 @@ const afterAll = (changes: readonly InStream[], next: Revision): Revision => {
 /** Hands the events of the log to the subscriptions of this process: one reader of the feed for all of them. */
 export class Hub {
   /** Assignments stand in the ledgers of pools, and executions hold the lifecycles of their tasks. */
-  readonly tasks = new Topic<TimelineEntry>(taskConcerns, ['pool', 'execution']);
+  readonly tasks = new Topic<TaskChange>(taskConcerns, ['pool', 'execution']);
   readonly agents = new Topic<AgentChange>(agentConcerns);
   readonly executions = new Topic<ExecutionChange>(executionConcerns);
   readonly #topics = [this.tasks, this.agents, this.executions] as const;

@@ -1,7 +1,9 @@
 import { isIn, type StreamCategory } from '../../domain/ids.ts';
 import type { StoredEvent } from '../../eventstore/event-store.ts';
-import type { Concern } from './changes.ts';
 import type { Placed, Subscriber } from './subscriber.ts';
+
+/** Whom an event concerns: the stream of the subject, and what to tell about it. */
+export type Concern<Change> = { readonly subject: string; readonly change: Change };
 
 /** Whose changes a subscriber wants: one subject's, or all of a tenant that `matches`. */
 export type Interest<Change> =

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { DirectedGraph } from 'graphology';
 import { hasCycle, topologicalGenerations } from 'graphology-dag';
 import { describe, expect, it } from 'vitest';
-import { ancestorsOf, descendantsOf, type GraphIssue, type GraphNode, type Plan, planGraph } from './graph.ts';
+import { ancestorsOf, descendantsOf, type Plan, planGraph } from './graph.ts';
+import type { GraphIssue, GraphNode } from './read-graph.ts';
 
 const node = (id: string, dependsOn: readonly string[] = [], estimateMs?: number): GraphNode =>
   estimateMs === undefined ? { id, dependsOn } : { id, dependsOn, estimateMs };

@@ -3,23 +3,7 @@ import { neighboursOf, transpose } from './adjacency.ts';
 import { scheduleOf } from './critical-path.ts';
 import { shortestCycles } from './cycles.ts';
 import { levelsOf } from './levels.ts';
-import { MAX_ISSUES, readGraph } from './read-graph.ts';
-
-export type GraphNode = {
-  readonly id: string;
-  readonly dependsOn: readonly string[];
-  /** Expected duration, ms, finite and not negative; 0 when absent. */
-  readonly estimateMs?: number | undefined;
-};
-
-export type GraphIssue = {
-  readonly code: 'DUPLICATE_ID' | 'UNKNOWN_DEPENDENCY' | 'SELF_DEPENDENCY' | 'DUPLICATE_DEPENDENCY' | 'CYCLE';
-  /** JSON pointer relative to the list of nodes, e.g. `/3/dependsOn/0`. */
-  readonly pointer: string;
-  readonly message: string;
-  /** Of a cycle, all ids: each depends on the next, the last on the first. */
-  readonly cycle?: readonly string[];
-};
+import { type GraphIssue, type GraphNode, MAX_ISSUES, readGraph } from './read-graph.ts';
 
 /** A graph without cycles. Nodes are named by their index in the definition, here and in every list. */
 export type Plan = {

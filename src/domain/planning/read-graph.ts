@@ -1,5 +1,20 @@
 import type { Adjacency } from './adjacency.ts';
-import type { GraphIssue, GraphNode } from './graph.ts';
+
+export type GraphNode = {
+  readonly id: string;
+  readonly dependsOn: readonly string[];
+  /** Expected duration, ms, finite and not negative; 0 when absent. */
+  readonly estimateMs?: number | undefined;
+};
+
+export type GraphIssue = {
+  readonly code: 'DUPLICATE_ID' | 'UNKNOWN_DEPENDENCY' | 'SELF_DEPENDENCY' | 'DUPLICATE_DEPENDENCY' | 'CYCLE';
+  /** JSON pointer relative to the list of nodes, e.g. `/3/dependsOn/0`. */
+  readonly pointer: string;
+  readonly message: string;
+  /** Of a cycle, all ids: each depends on the next, the last on the first. */
+  readonly cycle?: readonly string[];
+};
 
 /** Enough to see what is wrong with a definition. Without a bound, one that a program wrote could have an issue for every edge. */
 export const MAX_ISSUES = 100;

@@ -3,8 +3,8 @@ import type { Audit } from '../../cli/audit.ts';
 import { duration, facts, table } from '../../cli/format.ts';
 import { SOURCE } from '../carbon/factors.ts';
 import type { Progress, Work } from './history.ts';
+import type { Run } from './record.ts';
 import { tonnesText } from './report.ts';
-import type { Run } from './run.ts';
 import { STEPS, WORKERS } from './steps.ts';
 
 /** The result of a run for scripts (`--json`). */

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Baton, startBaton } from '../../baton.ts';
-import { type Audit, auditLog } from '../../cli/audit.ts';
+import { auditLog } from '../../cli/audit.ts';
 import { duration } from '../../cli/format.ts';
 import type { Terminal } from '../../cli/terminal.ts';
 import { DEFAULT_TENANT, executionStream } from '../../domain/ids.ts';
@@ -14,25 +14,8 @@ import { createLogger } from '../../platform/logger.ts';
 import { progressText } from './account.ts';
 import { Crew, caller } from './crew.ts';
 import { definition } from './definition.ts';
-import { type History, Reader, readHistory } from './history.ts';
-import type { Step } from './steps.ts';
-
-export type RunOptions = {
-  readonly suppliers: number;
-  readonly seed: number;
-  /** The step that should fail. */
-  readonly failAt: Step | undefined;
-  /** Absolute path of the folder for the files. */
-  readonly out: string;
-};
-
-export type Run = {
-  readonly options: RunOptions;
-  readonly executionId: string;
-  readonly history: History;
-  /** Of the whole log. */
-  readonly audit: Audit;
-};
+import { Reader, readHistory } from './history.ts';
+import type { Run, RunOptions } from './record.ts';
 
 /** Uses its own servers and data, so that it never meets a running Baton. A second run at the same time is refused. */
 export const configOf = (env: Terminal['env']): Config => {

@@ -7,6 +7,7 @@ import type { Accepted } from '../../../commands/context.ts';
 import type { RegisterAgentInput, UpdateAgentInput } from '../../../domain/agent/commands.ts';
 import type { AgentRejection } from '../../../domain/agent/decider.ts';
 import type { Result } from '../../../domain/result.ts';
+import { AGENT_REASONS, messageIn, reasonsIn } from '../../../wording/rejections.ts';
 import type { Builder } from '../kit/builder.ts';
 import { callerFor, under, withoutNulls } from '../kit/command-field.ts';
 import type { Enums } from '../kit/enums.ts';
@@ -16,25 +17,11 @@ type AgentAccepted = { readonly kind: 'accepted' } & Accepted;
 type AgentRejected = { readonly kind: 'rejected'; readonly rejection: AgentRejection };
 type Payload = AgentAccepted | AgentRejected;
 
-type Reason = AgentRejection['reason'];
-
-/** Each reason and what it means for the caller. */
-const REASONS = {
-  AgentNotFound: () => 'there is no such agent',
-  AgentAlreadyRegistered: () =>
-    'an agent with this id is registered with another profile; pass `replace: true` to replace it',
-  AgentAlreadyDraining: () => 'the agent drains already',
-  AgentPoolIsFixed: ({ pool }) => `the agent belongs to pool ${pool}; deregister it to move it`,
-} as const satisfies { readonly [R in Reason]: (rejection: Extract<AgentRejection, { reason: R }>) => string };
-
-const messageOf = (rejection: AgentRejection): string =>
-  (REASONS[rejection.reason] as (rejection: AgentRejection) => string)(rejection);
-
 const payloadOf = (result: Result<Accepted, AgentRejection>): Payload =>
   result.ok ? { kind: 'accepted', ...result.value } : { kind: 'rejected', rejection: result.rejection };
 
 const addPayloads = (builder: Builder, { Agent, loadAgent }: AgentTypes) => {
-  const AgentRejectionReason = builder.enumType('AgentRejectionReason', { values: Object.keys(REASONS) as Reason[] });
+  const AgentRejectionReason = builder.enumType('AgentRejectionReason', { values: reasonsIn(AGENT_REASONS) });
   const AgentAccepted = builder.objectRef<AgentAccepted>('AgentAccepted').implement({
     description: 'The command was recorded, or there was nothing to change.',
     fields: (t) => ({
@@ -56,7 +43,7 @@ const addPayloads = (builder: Builder, { Agent, loadAgent }: AgentTypes) => {
     description: 'The command was refused; nothing was recorded.',
     fields: (t) => ({
       reason: t.field({ type: AgentRejectionReason, resolve: ({ rejection }) => rejection.reason }),
-      message: t.string({ resolve: ({ rejection }) => messageOf(rejection) }),
+      message: t.string({ resolve: ({ rejection }) => messageIn(AGENT_REASONS, rejection) }),
       pool: t.string({
         nullable: true,
         resolve: ({ rejection }) => (rejection.reason === 'AgentPoolIsFixed' ? rejection.pool : null),

@@ -29,16 +29,17 @@ import type {
 } from '../../../domain/execution/commands.ts';
 import type { ExecutionRejection } from '../../../domain/execution/decider.ts';
 import type { Result } from '../../../domain/result.ts';
+import {
+  EXECUTION_REASONS,
+  isAmong,
+  messageIn,
+  type OwnExecutionRejection,
+  reasonsIn,
+} from '../../../wording/rejections.ts';
 import type { Builder } from '../kit/builder.ts';
 import { callerFor, under, withoutNulls } from '../kit/command-field.ts';
 import type { ApiContext } from '../kit/context.ts';
 import type { Enums } from '../kit/enums.ts';
-import {
-  EXECUTION_REASONS,
-  isOwnRejection,
-  messageOfExecution,
-  type OwnExecutionRejection,
-} from './execution-rejections.ts';
 import { asExecutionId, type ExecutionTypes } from './executions.ts';
 
 type ExecutionAccepted = { readonly kind: 'accepted' } & Accepted;
@@ -48,7 +49,7 @@ type Payload = ExecutionAccepted | ExecutionRejected;
 const payloadOf = (result: Result<Accepted, ExecutionRejection>): Payload => {
   if (result.ok) return { kind: 'accepted', ...result.value };
   const { rejection } = result;
-  if (!isOwnRejection(rejection))
+  if (!isAmong(EXECUTION_REASONS, rejection))
     throw new Error(`bug: a command of an execution was refused as one of a task: ${rejection.reason}`);
   return { kind: 'rejected', rejection };
 };
@@ -58,7 +59,7 @@ const factOf = <Fact extends string>({ rejection }: ExecutionRejected, fact: Fac
 
 const addPayloads = (builder: Builder, { Execution, loadExecution }: ExecutionTypes) => {
   const ExecutionRejectionReason = builder.enumType('ExecutionRejectionReason', {
-    values: Object.keys(EXECUTION_REASONS) as OwnExecutionRejection['reason'][],
+    values: reasonsIn(EXECUTION_REASONS),
   });
   const ExecutionAccepted = builder.objectRef<ExecutionAccepted>('ExecutionAccepted').implement({
     description: 'The command was recorded.',
@@ -83,7 +84,7 @@ const addPayloads = (builder: Builder, { Execution, loadExecution }: ExecutionTy
     description: 'The command was refused; nothing was recorded.',
     fields: (t) => ({
       reason: t.field({ type: ExecutionRejectionReason, resolve: ({ rejection }) => rejection.reason }),
-      message: t.string({ resolve: ({ rejection }) => messageOfExecution(rejection) }),
+      message: t.string({ resolve: ({ rejection }) => messageIn(EXECUTION_REASONS, rejection) }),
       status: t.string({
         nullable: true,
         description: 'State of the execution, the step or the undo that stood in the way.',

@@ -2,8 +2,8 @@ import type { Json } from '../../../domain/json.ts';
 import type { Position, StoredEvent } from '../../../eventstore/event-store.ts';
 import type { AssignmentRow } from '../../../projections/assignments/table.ts';
 import { changeOfExecution, type ExecutionChange } from '../../live/execution-changes.ts';
+import { changeOfAssignment } from '../../live/task-changes.ts';
 import type { Builder } from '../kit/builder.ts';
-import { entryOfAssignment } from '../tasks/timeline.ts';
 
 /** One thing that happened to an execution. */
 export type ExecutionEntry = {
@@ -68,7 +68,7 @@ export const executionTimeline = (
   const from = entries[0]?.position ?? 0n;
   const assigned = assignments
     .filter(({ position }) => position >= from)
-    .map((row): ExecutionEntry => ({ ...entryOfAssignment(row, row.position), unit: unitOf(row.taskId) ?? null }));
+    .map((row): ExecutionEntry => ({ ...changeOfAssignment(row, row), unit: unitOf(row.taskId) ?? null }));
   return [...entries, ...assigned].sort((a, b) => (a.position < b.position ? -1 : a.position > b.position ? 1 : 0));
 };
 

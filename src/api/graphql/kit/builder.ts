@@ -58,5 +58,6 @@ export const createBuilder = (): Builder => {
   addScalars(builder);
   builder.queryType({});
   builder.mutationType({});
+  builder.subscriptionType({});
   return builder;
 };

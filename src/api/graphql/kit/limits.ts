@@ -10,8 +10,9 @@ import type {
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { MAX_PAGE } from '../../../projections/page.ts';
-import { answerOfEdge, type EdgeCode, EdgeError, extensionsOf, isEdgeCode } from '../../errors.ts';
+import { answerOfEdge, type EdgeCode, EdgeError, isEdgeCode } from '../../errors.ts';
 import { isIntrospection, operationCost } from './cost.ts';
+import { extensionsOf } from './errors.ts';
 import { GraphQLError, Kind, Lexer, Source, TokenKind } from './graphql-js.ts';
 
 /** What one operation may ask for. A query of the console with 100 tasks and their timelines stays far below. */

@@ -11,9 +11,10 @@ import type { WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../../../platform/clock.ts';
 import type { Logger } from '../../../platform/logger.ts';
 import { scanJson } from '../../edge/json-scanner.ts';
-import { EdgeError, toGraphQLError } from '../../errors.ts';
+import { EdgeError } from '../../errors.ts';
 import { CLOSE, closeAll, createSocketServer, guarded, sent } from '../../ws/guards.ts';
 import type { SocketEndpoint, Upgrade } from '../../ws/upgrades.ts';
+import { toGraphQLError } from './errors.ts';
 import { graphqlParams } from './request.ts';
 import { GRAPHQL_PATH, type GraphQLServer } from './yoga.ts';
 

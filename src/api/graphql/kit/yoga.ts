@@ -2,9 +2,9 @@ import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { Logger } from '../../../platform/logger.ts';
-import { toGraphQLError } from '../../errors.ts';
 import { useAnswers } from './answers.ts';
 import type { OperationContext } from './context.ts';
+import { toGraphQLError } from './errors.ts';
 import { useLimits } from './limits.ts';
 import { useCheckedRequests } from './request.ts';
 

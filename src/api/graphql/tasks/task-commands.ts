@@ -10,6 +10,7 @@ import type { TaskRejection } from '../../../domain/task/decider.ts';
 import type { Position } from '../../../eventstore/event-store.ts';
 import { AppError } from '../../../platform/errors.ts';
 import type { TaskRow } from '../../../projections/tasks/table.ts';
+import { messageIn, reasonsIn, TASK_REASONS, type TaskRefusal } from '../../../wording/rejections.ts';
 import type { Builder } from '../kit/builder.ts';
 import { callerFor, under, withoutNulls } from '../kit/command-field.ts';
 import type { ApiContext } from '../kit/context.ts';
@@ -18,39 +19,10 @@ import type { ErrorTypes } from '../kit/error-types.ts';
 import { asTaskId, type TaskTypes } from './tasks.ts';
 
 type TaskAccepted = { readonly kind: 'accepted' } & Accepted;
-type TaskRejected = { readonly kind: 'rejected'; readonly rejection: Rejection };
+type TaskRejected = { readonly kind: 'rejected'; readonly rejection: TaskRefusal };
 type Payload = TaskAccepted | TaskRejected;
 
-/** What becomes of a task that an execution runs is the execution's business. */
-type TaskOfExecution = {
-  readonly reason: 'TaskOfExecution';
-  readonly executionId: string;
-  readonly unit: string | null;
-  /** Mutations of the execution that do what was wanted. */
-  readonly instead: string;
-};
-type Rejection = TaskRejection | TaskOfExecution;
-type Reason = Rejection['reason'];
-
-/** Each reason and what it means for the caller. */
-const REASONS = {
-  TaskAlreadyExists: () => 'a task with this id exists',
-  TaskNotFound: () => 'there is no such task',
-  TaskNotCancellable: ({ status }) => `a task that is ${status} cannot be cancelled`,
-  TaskNotRedrivable: ({ status }) =>
-    `a task that is ${status} cannot be redriven; only dead-lettered and indeterminate ones can`,
-  TaskNotRunning: ({ status }) => `the task is ${status}: none of its attempts runs`,
-  StaleAttempt: ({ attempt, current }) => `attempt ${attempt} is not the current one, which is ${current}`,
-  AttemptAlreadyStarted: ({ attempt }) => `attempt ${attempt} was started before`,
-  DeadlinePassed: ({ deadlineAt }) => `the deadline ${deadlineAt} has passed`,
-  TaskOfExecution: ({ executionId, unit, instead }) =>
-    `the task is ${unit ?? 'a step'} of execution ${executionId}: use ${instead}`,
-} as const satisfies { readonly [R in Reason]: (rejection: Extract<Rejection, { reason: R }>) => string };
-
-const messageOf = (rejection: Rejection): string =>
-  (REASONS[rejection.reason] as (rejection: Rejection) => string)(rejection);
-
-const payloadOf = (result: Result<Accepted, Rejection>): Payload =>
+const payloadOf = (result: Result<Accepted, TaskRefusal>): Payload =>
   result.ok ? { kind: 'accepted', ...result.value } : { kind: 'rejected', rejection: result.rejection };
 
 const factOf = <Fact extends string>({ rejection }: TaskRejected, fact: Fact) =>
@@ -81,7 +53,7 @@ const ofOwnStream = async (
 };
 
 const addPayloads = (builder: Builder, { Task, loadTask }: TaskTypes) => {
-  const TaskRejectionReason = builder.enumType('TaskRejectionReason', { values: Object.keys(REASONS) as Reason[] });
+  const TaskRejectionReason = builder.enumType('TaskRejectionReason', { values: reasonsIn(TASK_REASONS) });
   const TaskAccepted = builder.objectRef<TaskAccepted>('TaskAccepted').implement({
     description: 'The command was recorded.',
     fields: (t) => ({
@@ -105,7 +77,7 @@ const addPayloads = (builder: Builder, { Task, loadTask }: TaskTypes) => {
     description: 'The command was refused; nothing was recorded.',
     fields: (t) => ({
       reason: t.field({ type: TaskRejectionReason, resolve: ({ rejection }) => rejection.reason }),
-      message: t.string({ resolve: ({ rejection }) => messageOf(rejection) }),
+      message: t.string({ resolve: ({ rejection }) => messageIn(TASK_REASONS, rejection) }),
       status: t.string({
         nullable: true,
         description: 'State of the task that stood in the way.',

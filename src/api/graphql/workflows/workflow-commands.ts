@@ -5,7 +5,7 @@ import type { Result } from '../../../domain/result.ts';
 import type { DefinitionIssue } from '../../../domain/workflow/compile.ts';
 import type { WorkflowRejection } from '../../../domain/workflow/decider.ts';
 import type { Position } from '../../../eventstore/event-store.ts';
-import { messageOfWorkflow } from '../executions/execution-rejections.ts';
+import { messageIn, reasonsIn, WORKFLOW_REASONS, type WorkflowRefusal } from '../../../wording/rejections.ts';
 import type { Builder } from '../kit/builder.ts';
 import { callerFor, under, withoutNulls } from '../kit/command-field.ts';
 import type { ErrorTypes } from '../kit/error-types.ts';
@@ -19,9 +19,7 @@ type WorkflowAccepted = {
   readonly repeated: boolean;
   readonly warnings: readonly DefinitionIssue[];
 };
-/** Of a workflow that there is: one that there is not is not found. */
-type OfVersion = Exclude<WorkflowRejection, { reason: 'WorkflowNotFound' }>;
-type WorkflowRejected = { readonly kind: 'rejected'; readonly rejection: OfVersion };
+type WorkflowRejected = { readonly kind: 'rejected'; readonly rejection: WorkflowRefusal };
 type Payload = WorkflowAccepted | WorkflowRejected;
 
 const refused = (rejection: WorkflowRejection): WorkflowRejected => {
@@ -39,7 +37,7 @@ const retired = (result: Result<Accepted, WorkflowRejection>, version: string): 
 
 const addPayloads = (builder: Builder, { Workflow, loadWorkflow }: WorkflowTypes, { InputIssue }: ErrorTypes) => {
   const WorkflowRejectionReason = builder.enumType('WorkflowRejectionReason', {
-    values: ['VersionNotFound', 'VersionTaken', 'VersionArchived'] satisfies OfVersion['reason'][],
+    values: reasonsIn(WORKFLOW_REASONS),
   });
   const WorkflowAccepted = builder.objectRef<WorkflowAccepted>('WorkflowAccepted').implement({
     description: 'The command was recorded, or there was nothing to change.',
@@ -68,7 +66,7 @@ const addPayloads = (builder: Builder, { Workflow, loadWorkflow }: WorkflowTypes
     description: 'The command was refused; nothing was recorded.',
     fields: (t) => ({
       reason: t.field({ type: WorkflowRejectionReason, resolve: ({ rejection }) => rejection.reason }),
-      message: t.string({ resolve: ({ rejection }) => messageOfWorkflow(rejection) }),
+      message: t.string({ resolve: ({ rejection }) => messageIn(WORKFLOW_REASONS, rejection) }),
       version: t.string({ resolve: ({ rejection }) => rejection.version }),
       digest: t.string({
         nullable: true,

@@ -2,8 +2,8 @@ import { createClient } from 'graphql-sse';
 import { type Client, createClient as createSocketClient } from 'graphql-ws';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
-import { SUBMIT, startApi, type TestApi } from '../../../../test/support/api-harness.ts';
-import { reportProgress } from '../../../commands/task/report-progress.ts';
+import { SUBMIT, startApi, type TestApi } from '../../../test/support/api-harness.ts';
+import { reportProgress } from '../../commands/task/report-progress.ts';
 
 let api: TestApi;
 let sockets: Client;

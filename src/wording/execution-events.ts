@@ -1,0 +1,48 @@
+import type { ExecutionEvent } from '../domain/execution/events.ts';
+import type { ExecutionStreamEvent } from '../domain/execution/evolve.ts';
+import { because, milliseconds, words } from './sentences.ts';
+import { summaryOfTaskEvent } from './task-events.ts';
+
+type Data<Type extends ExecutionEvent['type']> = Extract<ExecutionEvent, { type: Type }>['data'];
+
+const SKIPS = {
+  condition: 'its condition is false',
+  dependencies: 'all it depends on was skipped',
+  person: 'a person said so',
+} as const satisfies Record<Data<'StepSkipped'>['reason'], string>;
+
+/** One sentence per event of an execution, for people. */
+const SUMMARIES: { readonly [Type in ExecutionEvent['type']]: (data: Data<Type>) => string } = {
+  ExecutionStarted: ({ workflow, definition }) =>
+    `started ${workflow.name}@${workflow.version}, ${definition.tasks.length} steps`,
+  ExecutionPaused: ({ reason }) => `paused${because(reason)}`,
+  ExecutionResumed: () => 'resumed',
+  StepExpanded: ({ stepId, items }) => `${stepId} runs for ${items.length} items`,
+  StepWaiting: ({ stepId, kind, name, dueAt }) =>
+    `${stepId} waits for ${kind === 'event' ? 'an' : 'a'} ${kind}${name === undefined ? '' : ` ${name}`}${dueAt === undefined ? '' : `, until ${dueAt}`}`,
+  StepCompleted: ({ stepId }) => `${stepId} completed`,
+  StepFailed: ({ stepId, error }) => `${stepId} failed: ${error.code}`,
+  StepSkipped: ({ stepId, reason, comment }) => `${stepId} skipped, ${SKIPS[reason]}${because(comment)}`,
+  ExecutionSignalled: ({ name }) => `event ${name} came from outside`,
+  ExecutionAborting: ({ reason, unit, error }) =>
+    `aborting, ${words(reason)}${unit === undefined ? '' : ` in ${unit}`}${because(error?.code)}`,
+  CompensationStarted: ({ strategy, plan }) => `undoing ${plan.length} steps, ${strategy}`,
+  CompensationParked: ({ unit, error }) => `${unit} could not be undone: ${error.code}`,
+  CompensationSkipped: ({ unit, reason }) => `${unit} need not be undone: ${reason}`,
+  CompensationHandedOver: ({ unit, to }) => `${to} sees to undoing ${unit}`,
+  ExecutionReopened: ({ steps }) => `goes on with ${steps.slice(0, 10).join(', ')}${steps.length > 10 ? ', …' : ''}`,
+  ExecutionMigrated: ({ from, workflow }) => `moved from ${from.name}@${from.version} to @${workflow.version}`,
+  ExecutionCompleted: ({ durationMs }) => `completed after ${milliseconds(durationMs)}`,
+  ExecutionFailed: ({ unit, error }) => `failed${unit === undefined ? '' : ` in ${unit}`}: ${error.code}`,
+  ExecutionCancelled: ({ reason }) => `cancelled${because(reason)}`,
+  ExecutionCompensated: ({ compensated, skipped }) => `undone: ${compensated} steps, ${skipped} taken on by people`,
+  ExecutionCompensationFailed: ({ parked }) => `${parked.length} steps could not be undone`,
+};
+
+const isExecutionEvent = (event: ExecutionStreamEvent): event is ExecutionEvent => Object.hasOwn(SUMMARIES, event.type);
+
+/** Of an event of an execution's stream: its own, or one of the lifecycle of a task that it runs. */
+export const summaryOfExecutionEvent = (event: ExecutionStreamEvent): string =>
+  isExecutionEvent(event)
+    ? (SUMMARIES[event.type] as (data: ExecutionEvent['data']) => string)(event.data)
+    : summaryOfTaskEvent(event);

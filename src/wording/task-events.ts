@@ -1,0 +1,46 @@
+import type { Assignment } from '../domain/pool/events.ts';
+import type { TaskEvent } from '../domain/task/events.ts';
+import { because, milliseconds, words } from './sentences.ts';
+
+type Data<Type extends TaskEvent['type']> = Extract<TaskEvent, { type: Type }>['data'];
+
+/** One sentence per event of a task, for people. */
+const SUMMARIES: { readonly [Type in TaskEvent['type']]: (data: Data<Type>) => string } = {
+  TaskSubmitted: ({ capability, pool, priority }) =>
+    `submitted for ${capability} to pool ${pool}, priority ${priority}`,
+  TaskAttemptStarted: ({ attempt, agentId }) => `attempt ${attempt} started on ${agentId}`,
+  TaskProgressReported: ({ percent, message, checkpoint }) =>
+    [
+      percent === undefined ? 'progress' : `${percent} %`,
+      message,
+      checkpoint === undefined ? undefined : 'checkpoint taken',
+    ]
+      .filter((part) => part !== undefined)
+      .join(', '),
+  TaskAttemptFailed: ({ attempt, error, retryAt }) =>
+    `attempt ${attempt} failed: ${error.code}, ${retryAt === undefined ? 'no further attempt' : `next attempt at ${retryAt}`}`,
+  TaskOutcomeUnknown: ({ attempt, agentId, error }) =>
+    `nobody knows whether attempt ${attempt} on ${agentId} took effect: ${error.code}`,
+  TaskCompleted: ({ attempt, agentId, durationMs }) =>
+    `completed by ${agentId} in attempt ${attempt} after ${milliseconds(durationMs)}`,
+  TaskCancelled: ({ reason }) => `cancelled${because(reason)}`,
+  TaskFailed: ({ reason, attempts, error }) =>
+    `failed for good after ${attempts} attempts, ${words(reason)}: ${error.code}`,
+  TaskDeadLettered: ({ reason, attempts, error }) =>
+    `given up after ${attempts} attempts, ${words(reason)}: ${error.code}`,
+  TaskRedriven: ({ nextAttempt }) => `sent back to work as attempt ${nextAttempt}`,
+};
+
+export const isTaskEvent = (event: { readonly type: string }): event is TaskEvent =>
+  Object.hasOwn(SUMMARIES, event.type);
+
+export const summaryOfTaskEvent = (event: TaskEvent): string =>
+  (SUMMARIES[event.type] as (data: TaskEvent['data']) => string)(event.data);
+
+/** An assignment stands in the pool's ledger; to people it is an event of the task. */
+export const summaryOfAssignment = ({
+  attempt,
+  agentId,
+  reason,
+}: Pick<Assignment, 'attempt' | 'agentId' | 'reason'>): string =>
+  `attempt ${attempt} assigned to ${agentId} by ${reason.strategy} among ${reason.eligible}, after ${milliseconds(reason.waitedMs)}`;
