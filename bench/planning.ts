@@ -1,7 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { type GraphNode, planGraph } from '#baton/domain/planning/graph.js';
+import { planGraph } from '#baton/domain/planning/graph.js';
+import type { GraphNode } from '#baton/domain/planning/read-graph.js';
 import { type Bench, Figures, median, round } from './harness.ts';
 
 const SEED = 20_260_301;

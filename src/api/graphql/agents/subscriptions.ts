@@ -4,7 +4,7 @@ import type { AgentChange } from '../../live/agent-changes.ts';
 import type { Builder } from '../kit/builder.ts';
 import type { ApiContext } from '../kit/context.ts';
 import { FROM_POSITION, oneByOne } from '../kit/subscriptions.ts';
-import type { AgentTypes } from './agents.ts';
+import type { AgentTypes } from './types.ts';
 
 /** The agent's stream. Errors: `AppError` `NOT_FOUND`. */
 const streamOf = async ({ commands, caller }: ApiContext, agentId: string): Promise<string> => {

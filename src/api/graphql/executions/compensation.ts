@@ -1,60 +1,16 @@
-import { type PlannedCompensation, pivotInDoubt, planCompensation } from '../../../domain/compensation/plan.ts';
-import type { Running } from '../../../domain/execution/state.ts';
-import { unitKeyOf } from '../../../domain/execution/unit.ts';
-import type { CompensationStrategy } from '../../../domain/workflow/definition.ts';
+import type { PlannedCompensation } from '../../../domain/compensation/plan.ts';
+import type { CompensationPreview } from '../../../domain/execution/compensation-preview.ts';
 import { countDebts, type DebtFilter, listDebts } from '../../../projections/executions/debts.ts';
 import { DEBT_STATUSES, DESK_STATUSES, type DebtRow } from '../../../projections/executions/table.ts';
+import { previewText } from '../../../wording/executions.ts';
 import type { Builder } from '../kit/builder.ts';
-import { withoutNulls } from '../kit/command-field.ts';
-import { type AddConnection, AFTER, AT_LEAST, FIRST, readConnection } from '../kit/connection.ts';
+import type { AddConnection } from '../kit/connection.ts';
 import { type Enums, enumValues } from '../kit/enums.ts';
+import { addList } from '../kit/list.ts';
 import type { SharedTypes } from '../kit/shared-types.ts';
-import type { TaskTypes } from '../tasks/tasks.ts';
-import { named, stepsOf } from './execution-steps.ts';
+import type { TaskTypes } from '../tasks/types.ts';
 
-/** What would be undone if the execution were aborted now. */
-export type CompensationPreview = {
-  readonly strategy: CompensationStrategy;
-  readonly undos: readonly PlannedCompensation[];
-  readonly mayBeOwed: readonly string[];
-  readonly message: string;
-};
-
-/** Units that agents or sub-workflows work on: whether they are owed an undo is known when they end. */
-const undecided = (execution: Running): string[] =>
-  stepsOf(execution).flatMap(({ step, state }) => {
-    if (step.compensation === undefined || state.reused) return [];
-    if (state.items === undefined) return state.phase === 'open' || state.waiting?.kind === 'workflow' ? [step.id] : [];
-    return [...state.items.units].flatMap(({ phase }, item) =>
-      phase === 'open' ? [unitKeyOf({ stepId: step.id, item, compensates: false })] : [],
-    );
-  });
-
-const messageOf = (execution: Running, undos: readonly PlannedCompensation[], open: readonly string[]): string => {
-  if (execution.compensation) return 'compensation has begun: see compensationDebts for what it comes to';
-  if (execution.pivotPassed) return 'nothing: a pivot has completed, there is no way back';
-  if (pivotInDoubt(execution)) return 'nothing: nobody knows whether the pivot took effect, so there is no way back';
-  const undone = undos.length === 0 ? 'nothing is owed so far' : `${undos.length} to be undone`;
-  return open.length === 0 ? undone : `${undone}; ${named(open)} may be owed too, which is known once they end`;
-};
-
-/** Exactly what the decider would plan on this state. */
-export const previewCompensation = (
-  execution: Running,
-  strategy: CompensationStrategy = execution.compiled.definition.saga.strategy,
-): CompensationPreview => {
-  const undos = planCompensation(execution, strategy, execution.abort?.unit);
-  const isPossible = !execution.pivotPassed && !pivotInDoubt(execution);
-  const mayBeOwed = isPossible ? undecided(execution) : [];
-  return { strategy, undos, mayBeOwed, message: messageOf(execution, undos, mayBeOwed) };
-};
-
-export const addCompensationTypes = (
-  builder: Builder,
-  enums: Enums,
-  { AttemptError }: SharedTypes,
-  { Task, loadTask }: TaskTypes,
-) => {
+const addDebtTypes = (builder: Builder, { AttemptError }: SharedTypes, { Task, loadTask }: TaskTypes) => {
   const DebtStatus = builder.enumType('CompensationDebtStatus', {
     description:
       'PARKED failed for good and waits for a person; HANDED_OVER: somebody sees to it, it is still owed; SKIPPED: a person has taken it on.',
@@ -84,6 +40,10 @@ export const addCompensationTypes = (
       }),
     }),
   });
+  return { CompensationDebt, DebtStatus };
+};
+
+const addPreviewType = (builder: Builder, enums: Enums) => {
   const PlannedUndoType = builder.objectRef<PlannedCompensation>('PlannedUndo').implement({
     fields: (t) => ({
       unit: t.exposeString('unit'),
@@ -93,7 +53,7 @@ export const addCompensationTypes = (
       }),
     }),
   });
-  const Preview = builder.objectRef<CompensationPreview>('CompensationPreview').implement({
+  return builder.objectRef<CompensationPreview>('CompensationPreview').implement({
     description: 'What would be undone if the execution were aborted now, and in which order.',
     fields: (t) => ({
       strategy: t.expose('strategy', { type: enums.CompensationStrategy }),
@@ -102,15 +62,19 @@ export const addCompensationTypes = (
         description: 'Units under way that have a compensation: whether they are owed one is known when they end.',
         resolve: ({ mayBeOwed }) => [...mayBeOwed],
       }),
-      message: t.exposeString('message'),
+      message: t.string({ resolve: previewText }),
     }),
   });
-  return { CompensationDebt, DebtStatus, Preview };
 };
+
+export const addCompensationTypes = (builder: Builder, enums: Enums, shared: SharedTypes, tasks: TaskTypes) => ({
+  ...addDebtTypes(builder, shared, tasks),
+  Preview: addPreviewType(builder, enums),
+});
 
 export type CompensationTypes = ReturnType<typeof addCompensationTypes>;
 
-export const addCompensationDesk = (
+export const addCompensationQueries = (
   builder: Builder,
   { CompensationDebt, DebtStatus }: CompensationTypes,
   addConnection: AddConnection,
@@ -124,27 +88,14 @@ export const addCompensationDesk = (
       errorCode: t.string(),
     }),
   });
-  const DebtConnection = addConnection('CompensationDebt', CompensationDebt);
-  builder.queryFields((t) => ({
-    compensationDebts: t.field({
-      type: DebtConnection,
-      description: 'The desk: undos of all executions that only a person can close. Newest compensation first.',
-      args: {
-        filter: t.arg({ type: DebtFilterInput }),
-        first: t.arg.int(FIRST),
-        after: t.arg.string(AFTER),
-        atLeast: t.arg(AT_LEAST),
-      },
-      resolve: (_, args, context) => {
-        const { pool, tenant } = context.reads;
-        const filter = { statuses: DESK_STATUSES, ...withoutNulls(args.filter ?? {}) } satisfies DebtFilter;
-        return readConnection(
-          context,
-          args,
-          (page) => listDebts(pool, tenant, filter, page),
-          () => countDebts(pool, tenant, filter),
-        );
-      },
-    }),
-  }));
+  addList(builder, addConnection, {
+    name: 'compensationDebts',
+    description: 'The desk: undos of all executions that only a person can close. Newest compensation first.',
+    of: 'CompensationDebt',
+    node: CompensationDebt,
+    filter: DebtFilterInput,
+    filterOf: (input) => ({ statuses: DESK_STATUSES, ...input }) satisfies DebtFilter,
+    list: listDebts,
+    count: countDebts,
+  });
 };

@@ -5,8 +5,9 @@ import type { ExecutionChange } from '../../live/execution-changes.ts';
 import type { Builder } from '../kit/builder.ts';
 import type { ApiContext } from '../kit/context.ts';
 import { endable, FRAME_CHANGES, FROM_POSITION, SUBJECT_BACKLOG } from '../kit/subscriptions.ts';
-import { type ExecutionTimelineType, entryOfChange } from './execution-timeline.ts';
-import { asExecutionId, type ExecutionTypes } from './executions.ts';
+import { asExecutionId, loadExecution } from './load.ts';
+import { type ExecutionTimelineType, entryOfChange } from './timeline.ts';
+import type { ExecutionTypes } from './types.ts';
 
 /** The events of one execution's stream, one after the other, however far back they go. */
 const eventsOf = (context: ApiContext, stream: string, after: Position) =>
@@ -28,11 +29,7 @@ const streamOf = async ({ commands, caller }: ApiContext, id: string): Promise<s
   return stream;
 };
 
-const addChangeType = (
-  builder: Builder,
-  { Execution, loadExecution }: ExecutionTypes,
-  ExecutionEntry: ExecutionTimelineType,
-) =>
+const addChangeType = (builder: Builder, { Execution }: ExecutionTypes, ExecutionEntry: ExecutionTimelineType) =>
   builder.objectRef<ExecutionChange>('ExecutionChange').implement({
     fields: (t) => ({
       position: t.expose('position', {

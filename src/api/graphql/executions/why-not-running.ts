@@ -1,36 +1,21 @@
+import type { Running } from '../../../domain/execution/state.ts';
 import {
-  hasEnded,
-  isSatisfied,
-  type Running,
-  type StepState,
-  statusOf,
-  type UnitCompensation,
-} from '../../../domain/execution/state.ts';
-import { compensationOf } from '../../../domain/execution/unit.ts';
-import type { Waiting as TaskWaiting } from '../../../domain/routing/why-waiting.ts';
+  byRank,
+  NOT_RUNNING_REASONS,
+  type NotRunning,
+  type NotRunningReason,
+  whyNotRunning,
+} from '../../../domain/execution/why-not-running.ts';
+import type { Waiting } from '../../../domain/routing/why-waiting.ts';
 import type { TaskRow } from '../../../projections/tasks/table.ts';
-import { named, type StepView, stepsOf, unitsOf } from './execution-steps.ts';
+import { NO_AGENT_WHILE_PAUSED, notRunningText } from '../../../wording/executions.ts';
+import type { Builder } from '../kit/builder.ts';
+import type { ApiContext } from '../kit/context.ts';
+import { enumValues } from '../kit/enums.ts';
+import { waitingOf } from '../tasks/why.ts';
 
-export const NOT_RUNNING_REASONS = [
-  'ended',
-  'aborting',
-  'dependency',
-  'paused',
-  'window',
-  'delay',
-  'event',
-  'decision',
-  'workflow',
-  'retry',
-  'agent',
-  'undo_order',
-  'parked',
-] as const;
-export type NotRunningReason = (typeof NOT_RUNNING_REASONS)[number];
-
-/** Why a step, or the undo of a unit, is neither done nor in an agent's hands. */
-export type NotRunning = {
-  /** `calculate`; of an undo `~calculate`. */
+/** Why a step, or the compensation of a unit, is neither done nor in an agent's hands. */
+export type NotRunningEntry = {
   readonly unit: string;
   readonly reason: NotRunningReason;
   readonly message: string;
@@ -45,195 +30,106 @@ export type NotRunning = {
   readonly taskId: string | null;
 };
 
-/** An entry, and the open tasks to be asked about: only the pool's ledger knows who holds one. */
-type Finding = NotRunning & { readonly ask: readonly string[] };
-
-const NO_FACTS = {
-  dependencies: [],
-  until: null,
-  name: null,
-  options: [],
-  childExecutionId: null,
-  taskId: null,
-  ask: [],
-} as const;
-
-const instantOf = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString());
-const untilText = (until: string | null, what = 'until'): string => (until === null ? '' : `, ${what} ${until}`);
-
-const unmetDependencies = ({ execution, step }: StepView): string[] =>
-  step.definition.dependsOn.filter((id) => {
-    const index = execution.compiled.indexOf.get(id);
-    const dependency = index === undefined ? undefined : execution.compiled.steps[index];
-    return dependency && !isSatisfied(execution.steps.get(dependency.index), dependency.definition.onFailure);
-  });
-
-const WAITS = {
-  delay: ({ until }: { until: string | null }) => `waits${untilText(until)}`,
-  event: ({ until, name }: { until: string | null; name: string | null }) =>
-    `waits for the event ${name} from outside${untilText(until, 'given up at')}`,
-  decision: ({ until, name }: { until: string | null; name: string | null }) =>
-    `waits for the decision ${name} of a person${untilText(until, 'given up at')}`,
-} as const;
-
-const ofWaiting = (unit: string, waiting: NonNullable<StepState['waiting']>): Finding => {
-  const until = instantOf(waiting.dueMs);
-  const name = waiting.name ?? null;
-  if (waiting.kind === 'workflow')
-    return {
-      ...NO_FACTS,
-      unit,
-      reason: 'workflow',
-      message: `waits for its sub-workflow, execution ${waiting.childId}`,
-      childExecutionId: waiting.childId ?? null,
-    };
-  const options =
-    waiting.kind === 'decision' && waiting.options === undefined ? ['approved', 'rejected'] : (waiting.options ?? []);
-  return {
-    ...NO_FACTS,
-    unit,
-    reason: waiting.kind,
-    message: WAITS[waiting.kind]({ until, name }),
-    until,
-    name,
-    options,
-  };
-};
-
-const ofPending = (view: StepView): Finding => {
-  const { execution, step } = view;
-  const finding = { ...NO_FACTS, unit: step.id };
-  const dependencies = unmetDependencies(view);
-  if (hasEnded(execution))
-    return { ...finding, reason: 'ended', message: `the execution is ${statusOf(execution)}`, dependencies };
-  if (execution.abort)
-    return {
-      ...finding,
-      reason: 'aborting',
-      message: `no step starts any more: ${execution.abort.reason.replaceAll('_', ' ')}${execution.abort.unit === undefined ? '' : ` in ${execution.abort.unit}`}`,
-      dependencies,
-    };
-  if (dependencies.length > 0)
-    return { ...finding, reason: 'dependency', message: `waits for ${named(dependencies)}`, dependencies };
-  if (execution.paused) return { ...finding, reason: 'paused', message: 'the execution is paused' };
-  const { maxParallel } = execution.compiled.definition.coordination;
-  return {
-    ...finding,
-    reason: 'window',
-    message: `${execution.openTasks} tasks are open, and coordination.maxParallel is ${maxParallel}`,
-  };
-};
-
-const openTasksOf = (view: StepView): string[] =>
-  unitsOf(view).flatMap(({ phase, task }) => (phase === 'open' && task ? [task.submitted.taskId] : []));
-
-const ofDebt = (execution: Running, debt: UnitCompensation): Finding | undefined => {
-  const finding = { ...NO_FACTS, unit: compensationOf(debt.unit) };
-  const taskId = debt.state.task?.submitted.taskId;
-  switch (debt.status) {
-    case 'pending': {
-      const dependencies = debt.after.filter((key) => {
-        const before = execution.compensation?.units.get(key);
-        return before !== undefined && before.status !== 'completed' && before.status !== 'skipped';
-      });
-      if (dependencies.length > 0)
-        return {
-          ...finding,
-          reason: 'undo_order',
-          message: `comes after the undo of ${named(dependencies)}`,
-          dependencies: dependencies.map(compensationOf),
-        };
-      if (execution.paused) return { ...finding, reason: 'paused', message: 'the execution is paused' };
-      return { ...finding, reason: 'window', message: `${execution.openTasks} tasks are open` };
-    }
-    case 'parked': {
-      const message =
-        debt.handedOverTo === undefined
-          ? `waits at the desk: ${debt.state.error?.code ?? 'it could not be undone'}`
-          : `${debt.handedOverTo} sees to it`;
-      return { ...finding, reason: 'parked', message, taskId: taskId ?? null };
-    }
-    case 'open':
-      return taskId === undefined ? undefined : { ...finding, reason: 'agent', message: '', taskId, ask: [taskId] };
-    default:
-      return undefined;
-  }
-};
-
-const ofStep = (view: StepView): Finding | undefined => {
-  const { step, state } = view;
-  if (state.waiting) return ofWaiting(step.id, state.waiting);
-  if (state.phase === 'pending') return ofPending(view);
-  if (state.phase !== 'open') return undefined;
-  const ask = openTasksOf(view);
-  const [taskId] = ask;
-  if (taskId === undefined) return { ...ofPending(view), dependencies: [] };
-  return { ...NO_FACTS, unit: step.id, reason: 'agent', message: '', taskId, ask };
-};
-
-export type Holders = {
-  /** Open tasks with what the read model knows of them; a task that it does not know is absent. */
+/** What only the read models know of tasks. */
+export type TaskLookUp = {
+  /** The rows of these tasks, in their order; null for one that the read model does not know yet. */
   readonly tasks: (taskIds: readonly string[]) => Promise<readonly (TaskRow | null)[]>;
   /** Why a task that is ready has no agent. */
-  readonly waiting: (task: TaskRow) => Promise<TaskWaiting | null>;
+  readonly waiting: (task: TaskRow) => Promise<Waiting | null>;
 };
 
-/** Entries of one answer; whoever has more steps that do not run looks at the graph. */
+/** Entries of one answer. A caller with more steps that do not run reads the graph. */
 const MAX_ENTRIES = 1_000;
 
+const entryOf = (finding: NotRunning): NotRunningEntry => ({
+  unit: finding.unit,
+  reason: finding.reason,
+  message: notRunningText(finding),
+  dependencies: 'dependencies' in finding ? finding.dependencies : [],
+  until: 'dueMs' in finding && finding.dueMs !== undefined ? new Date(finding.dueMs).toISOString() : null,
+  name: ('name' in finding && finding.name) || null,
+  options: 'options' in finding ? finding.options : [],
+  childExecutionId: ('childId' in finding && finding.childId) || null,
+  taskId: finding.reason === 'agent' ? finding.tasks[0] : ('taskId' in finding && finding.taskId) || null,
+});
+
+type Offered = Extract<NotRunning, { readonly reason: 'agent' }>;
+
+const waitingText = (
+  { able, draining, unhealthy, busy, free, message }: Waiting,
+  { pool, capability }: TaskRow,
+): string =>
+  `${message}; ${able} agents of pool ${pool} offer ${capability}: ${draining} drain, ${unhealthy} are unhealthy, ${busy} busy, ${free} free`;
+
 /** Undefined when an agent holds one of the tasks: then it runs. */
-const ofTasks = async (
-  finding: NotRunning,
+const entryOfTasks = async (
+  finding: Offered,
   execution: Running,
-  tasks: readonly (TaskRow | null)[],
-  { waiting }: Holders,
-): Promise<NotRunning | undefined> => {
-  if (tasks.some((task) => task?.status === 'assigned')) return undefined;
-  const task = tasks.find((row) => row?.status === 'ready');
-  if (!task) return { ...finding, message: 'offered to its pool a moment ago: the read model has not seen it yet' };
-  if (execution.paused)
-    return { ...finding, reason: 'paused', message: 'the execution is paused: no agent is given the task' };
+  rows: readonly (TaskRow | null)[],
+  { waiting }: TaskLookUp,
+): Promise<NotRunningEntry | undefined> => {
+  if (rows.some((row) => row?.status === 'assigned')) return undefined;
+  const entry = entryOf(finding);
+  const task = rows.find((row) => row?.status === 'ready');
+  if (!task) return entry;
+  if (execution.paused) return { ...entry, reason: 'paused', message: NO_AGENT_WHILE_PAUSED };
   const why = await waiting(task);
   if (why === null) return undefined;
-  const found = { ...finding, taskId: task.taskId };
-  if (why.reason === 'retry_delay') return { ...found, reason: 'retry', message: why.message, until: task.retryAt };
-  const counts = `${why.able} agents of pool ${task.pool} offer ${task.capability}: ${why.draining} drain, ${why.unhealthy} are unhealthy, ${why.busy} busy, ${why.free} free`;
-  return { ...found, message: `${why.message}; ${counts}` };
+  const { taskId, retryAt } = task;
+  if (why.reason === 'retry_delay') return { ...entry, taskId, reason: 'retry', message: why.message, until: retryAt };
+  return { ...entry, taskId, message: waitingText(why, task) };
 };
 
-/** The waits that somebody could end come first. */
-const RANK: ReadonlyMap<NotRunningReason, number> = new Map(
-  (['parked', 'decision', 'event', 'agent', 'retry', 'paused', 'workflow', 'delay', 'window'] as const).map(
-    (reason, index) => [reason, index],
-  ),
-);
-const rankOf = ({ reason }: Pick<NotRunning, 'reason'>): number => RANK.get(reason) ?? RANK.size;
-const byRank = (a: Pick<NotRunning, 'reason'>, b: Pick<NotRunning, 'reason'>): number => rankOf(a) - rankOf(b);
-
-const findingsOf = (execution: Running): Finding[] => [
-  ...stepsOf(execution).flatMap((view) => ofStep(view) ?? []),
-  ...[...(execution.compensation?.units.values() ?? [])].flatMap((debt) => ofDebt(execution, debt) ?? []),
-];
-
-/** Why each step and each undo that is neither done nor in an agent's hands does not run. Those that somebody could end come first. */
-export const whyNotRunning = async (execution: Running, holders: Holders): Promise<NotRunning[]> => {
-  const all = findingsOf(execution);
+/** Why each step and each compensation that is neither done nor in an agent's hands does not run; what somebody could end comes first. */
+export const explainNotRunning = async (execution: Running, lookUp: TaskLookUp): Promise<NotRunningEntry[]> => {
+  const all = whyNotRunning(execution);
   const findings = all.length > MAX_ENTRIES ? all.sort(byRank).slice(0, MAX_ENTRIES) : all;
-  const asked = findings.flatMap(({ ask }) => ask);
-  const rows = await holders.tasks(asked);
-  const rowOf = new Map(asked.map((taskId, index) => [taskId, rows[index] ?? null]));
+  const taskIds = findings.flatMap((finding) => (finding.reason === 'agent' ? finding.tasks : []));
+  const rows = await lookUp.tasks(taskIds);
+  const rowOf = new Map(taskIds.map((taskId, index) => [taskId, rows[index] ?? null]));
   const entries = await Promise.all(
-    findings.map(({ ask, ...finding }) =>
-      ask.length === 0
-        ? finding
-        : ofTasks(
+    findings.map((finding) =>
+      finding.reason === 'agent'
+        ? entryOfTasks(
             finding,
             execution,
-            ask.map((taskId) => rowOf.get(taskId) ?? null),
-            holders,
-          ),
+            finding.tasks.map((taskId) => rowOf.get(taskId) ?? null),
+            lookUp,
+          )
+        : entryOf(finding),
     ),
   );
-  // What the read models told has changed some of the reasons.
+  // The read models have changed some of the reasons.
   return entries.filter((entry) => entry !== undefined).sort(byRank);
 };
+
+/** The same with the read models of one operation. */
+export const notRunningIn = (execution: Running, context: ApiContext): Promise<NotRunningEntry[]> =>
+  explainNotRunning(execution, {
+    tasks: (ids) => Promise.all(ids.map((id) => context.reads.tasks.load(id))),
+    waiting: (task) => waitingOf({ task }, context),
+  });
+
+export const addNotRunningType = (builder: Builder) => {
+  const NotRunningReason = builder.enumType('NotRunningReason', {
+    description:
+      'DEPENDENCY: others must end first. WINDOW: as many tasks are open as the workflow allows. DELAY, EVENT, DECISION, WORKFLOW: what the step waits for. RETRY: the next attempt is due later. AGENT: no agent has taken it yet. UNDO_ORDER: other undos come first. PARKED: a person must see to the undo.',
+    values: enumValues(NOT_RUNNING_REASONS),
+  });
+  return builder.objectRef<NotRunningEntry>('NotRunning').implement({
+    description: 'Why a step, or the undo of one, is neither done nor in the hands of an agent.',
+    fields: (t) => ({
+      unit: t.exposeString('unit', { description: 'A step; of an undo `~` and what is undone.' }),
+      reason: t.expose('reason', { type: NotRunningReason }),
+      message: t.exposeString('message'),
+      dependencies: t.stringList({ resolve: ({ dependencies }) => [...dependencies] }),
+      until: t.expose('until', { type: 'DateTime', nullable: true }),
+      name: t.exposeString('name', { nullable: true, description: 'Of the event or the decision.' }),
+      options: t.stringList({ description: 'Of the decision.', resolve: ({ options }) => [...options] }),
+      childExecutionId: t.exposeID('childExecutionId', { nullable: true }),
+      taskId: t.exposeID('taskId', { nullable: true, description: 'Its `why` tells about each agent.' }),
+    }),
+  });
+};
+
+export type NotRunningType = ReturnType<typeof addNotRunningType>;

@@ -25,6 +25,8 @@ type SchemaShape = {
 
 export type SchemaTypes = PothosSchemaTypes.ExtendDefaultTypes<SchemaShape>;
 export type Builder = PothosSchemaTypes.SchemaBuilder<SchemaTypes>;
+/** What declares the fields of a type over such rows; for types whose fields are declared in groups. */
+export type FieldsOf<Row> = PothosSchemaTypes.ObjectFieldBuilder<SchemaTypes, Row>;
 
 const addScalars = (builder: Builder): void => {
   builder.scalarType('JSON', {

@@ -30,14 +30,17 @@ export const withoutNulls = <T>(value: T): WithoutNulls<T> => {
   return Object.fromEntries(entries) as WithoutNulls<T>;
 };
 
+/** The argument of every command. */
+export const KEY = { description: 'The same key and input give the same outcome.' } as const;
+
 /**
  * Who calls this field, and under which key. The argument wins over the request's `Idempotency-Key`; that one names the whole request,
  * so fields under an alias have a key of their own.
  */
 export const callerFor = (
   context: ApiContext,
-  idempotencyKey: string | null | undefined,
-  info: GraphQLResolveInfo,
+  { idempotencyKey }: { readonly idempotencyKey?: string | null | undefined },
+  info: Pick<GraphQLResolveInfo, 'fieldName' | 'path'>,
 ): Caller => {
   if (typeof idempotencyKey === 'string') return { ...context.caller, idempotencyKey };
   const alias = String(info.path.key);

@@ -1,11 +1,11 @@
 import { type AuditFilter, countAuditLog, listAuditLog } from '../../../projections/audit-log/queries.ts';
 import type { AuditRow } from '../../../projections/audit-log/table.ts';
 import type { Builder } from '../kit/builder.ts';
-import { withoutNulls } from '../kit/command-field.ts';
-import { type AddConnection, AFTER, AT_LEAST, FIRST, readConnection } from '../kit/connection.ts';
+import type { AddConnection } from '../kit/connection.ts';
+import { addList } from '../kit/list.ts';
 
-export const addAuditTrail = (builder: Builder, addConnection: AddConnection): void => {
-  const AuditEntry = builder.objectRef<AuditRow>('AuditEntry').implement({
+const addEntryType = (builder: Builder) =>
+  builder.objectRef<AuditRow>('AuditEntry').implement({
     description: 'One event of the log: who did what, when and why.',
     fields: (t) => ({
       position: t.expose('position', { type: 'Position' }),
@@ -29,6 +29,8 @@ export const addAuditTrail = (builder: Builder, addConnection: AddConnection): v
       }),
     }),
   });
+
+export const addAuditTrail = (builder: Builder, addConnection: AddConnection): void => {
   const AuditFilterInput = builder.inputType('AuditFilter', {
     fields: (t) => ({
       stream: t.string(),
@@ -42,27 +44,14 @@ export const addAuditTrail = (builder: Builder, addConnection: AddConnection): v
       to: t.field({ type: 'DateTime', description: 'Exclusive.' }),
     }),
   });
-  const AuditConnection = addConnection('Audit', AuditEntry);
-  builder.queryFields((t) => ({
-    auditTrail: t.field({
-      type: AuditConnection,
-      description: 'Newest event first.',
-      args: {
-        filter: t.arg({ type: AuditFilterInput }),
-        first: t.arg.int(FIRST),
-        after: t.arg.string(AFTER),
-        atLeast: t.arg(AT_LEAST),
-      },
-      resolve: (_, args, context) => {
-        const { pool, tenant } = context.reads;
-        const filter = withoutNulls(args.filter ?? {}) satisfies AuditFilter;
-        return readConnection(
-          context,
-          args,
-          (page) => listAuditLog(pool, tenant, filter, page),
-          () => countAuditLog(pool, tenant, filter),
-        );
-      },
-    }),
-  }));
+  addList(builder, addConnection, {
+    name: 'auditTrail',
+    description: 'Newest event first.',
+    of: 'Audit',
+    node: addEntryType(builder),
+    filter: AuditFilterInput,
+    filterOf: (input) => input satisfies AuditFilter,
+    list: listAuditLog,
+    count: countAuditLog,
+  });
 };

@@ -1,5 +1,5 @@
 import { ATTEMPT_OUTCOMES, type TaskAttemptRow } from '../../../projections/task-attempts/table.ts';
-import type { AgentTypes } from '../agents/agents.ts';
+import type { AgentTypes } from '../agents/types.ts';
 import type { Builder } from '../kit/builder.ts';
 import { enumValues } from '../kit/enums.ts';
 import type { SharedTypes } from '../kit/shared-types.ts';

@@ -1,18 +1,13 @@
 import { countDeadLetters, type DeadLetterFilter, listDeadLetters } from '../../../projections/dead-letters/queries.ts';
 import { DEAD_LETTER_STATUSES, type DeadLetterRow } from '../../../projections/dead-letters/table.ts';
 import type { Builder } from '../kit/builder.ts';
-import { withoutNulls } from '../kit/command-field.ts';
-import { type AddConnection, AFTER, AT_LEAST, FIRST, readConnection } from '../kit/connection.ts';
+import type { AddConnection } from '../kit/connection.ts';
 import { enumValues } from '../kit/enums.ts';
+import { addList } from '../kit/list.ts';
 import type { SharedTypes } from '../kit/shared-types.ts';
-import type { TaskTypes } from './tasks.ts';
+import type { TaskTypes } from './types.ts';
 
-export const addDeadLetters = (
-  builder: Builder,
-  { AttemptError }: SharedTypes,
-  { Task, loadTask }: TaskTypes,
-  addConnection: AddConnection,
-): void => {
+const addDeadLetterTypes = (builder: Builder, { AttemptError }: SharedTypes, { Task, loadTask }: TaskTypes) => {
   const DeadLetterStatus = builder.enumType('DeadLetterStatus', {
     description: 'OPEN waits for someone; the others were dealt with since.',
     values: enumValues(DEAD_LETTER_STATUSES),
@@ -38,6 +33,16 @@ export const addDeadLetters = (
       position: t.expose('position', { type: 'Position' }),
     }),
   });
+  return { DeadLetter, DeadLetterStatus };
+};
+
+export const addDeadLetters = (
+  builder: Builder,
+  shared: SharedTypes,
+  tasks: TaskTypes,
+  addConnection: AddConnection,
+): void => {
+  const { DeadLetter, DeadLetterStatus } = addDeadLetterTypes(builder, shared, tasks);
   const DeadLetterFilterInput = builder.inputType('DeadLetterFilter', {
     fields: (t) => ({
       statuses: t.field({ type: [DeadLetterStatus], description: 'OPEN when absent.' }),
@@ -49,27 +54,14 @@ export const addDeadLetters = (
       text: t.string({ description: "Part of the error's message; case does not matter." }),
     }),
   });
-  const DeadLetterConnection = addConnection('DeadLetter', DeadLetter);
-  builder.queryFields((t) => ({
-    deadLetters: t.field({
-      type: DeadLetterConnection,
-      description: 'Newest first.',
-      args: {
-        filter: t.arg({ type: DeadLetterFilterInput }),
-        first: t.arg.int(FIRST),
-        after: t.arg.string(AFTER),
-        atLeast: t.arg(AT_LEAST),
-      },
-      resolve: (_, args, context) => {
-        const { pool, tenant } = context.reads;
-        const filter = { statuses: ['open'], ...withoutNulls(args.filter ?? {}) } satisfies DeadLetterFilter;
-        return readConnection(
-          context,
-          args,
-          (page) => listDeadLetters(pool, tenant, filter, page),
-          () => countDeadLetters(pool, tenant, filter),
-        );
-      },
-    }),
-  }));
+  addList(builder, addConnection, {
+    name: 'deadLetters',
+    description: 'Newest first.',
+    of: 'DeadLetter',
+    node: DeadLetter,
+    filter: DeadLetterFilterInput,
+    filterOf: (input) => ({ statuses: ['open'], ...input }) satisfies DeadLetterFilter,
+    list: listDeadLetters,
+    count: countDeadLetters,
+  });
 };

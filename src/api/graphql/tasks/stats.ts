@@ -9,7 +9,7 @@ import { countTasksByStatus } from '../../../projections/tasks/queries.ts';
 import type { TaskStatus } from '../../../projections/tasks/table.ts';
 import type { Builder } from '../kit/builder.ts';
 import { AT_LEAST } from '../kit/connection.ts';
-import type { TaskTypes } from './tasks.ts';
+import type { TaskTypes } from './types.ts';
 
 type Point = TaskStatsSeries['series'][number];
 type Stats = TaskStatsSeries & { readonly from: string; readonly to: string; readonly asOf: Position };

@@ -6,8 +6,8 @@ import type { TaskChange } from '../../live/task-changes.ts';
 import type { Builder } from '../kit/builder.ts';
 import type { ApiContext } from '../kit/context.ts';
 import { batches, endable, FRAME_CHANGES, FROM_POSITION, oneByOne, type Wanted } from '../kit/subscriptions.ts';
-import { asTaskId, type TaskTypes } from './tasks.ts';
 import type { TimelineType } from './timeline.ts';
+import { asTaskId, type TaskTypes } from './types.ts';
 
 /** Changes of all tasks that may wait for a slow reader. */
 const EVERYTHING_BACKLOG = 10_000;

@@ -1,9 +1,13 @@
 import type { Json } from '../../../domain/json.ts';
 import type { Position, StoredEvent } from '../../../eventstore/event-store.ts';
 import type { AssignmentRow } from '../../../projections/assignments/table.ts';
+import type { ExecutionRow } from '../../../projections/executions/table.ts';
 import { changeOfExecution, type ExecutionChange } from '../../live/execution-changes.ts';
 import { changeOfAssignment } from '../../live/task-changes.ts';
 import type { Builder } from '../kit/builder.ts';
+import type { ApiContext } from '../kit/context.ts';
+import { EXECUTION_TIMELINE_EVENTS } from '../kit/reads.ts';
+import { stateOf } from './load.ts';
 
 /** One thing that happened to an execution. */
 export type ExecutionEntry = {
@@ -51,16 +55,16 @@ export const entryOfChange = (change: ExecutionChange, unitOf: UnitOf = () => un
   };
 };
 
-/** The tasks that the events tell of. */
-export const tasksIn = (entries: readonly ExecutionEntry[]): string[] => [
+/** The tasks that the events name. */
+const tasksIn = (entries: readonly ExecutionEntry[]): string[] => [
   ...new Set(entries.flatMap(({ taskId }) => taskId ?? [])),
 ];
 
-export const entriesOf = (events: readonly StoredEvent[], unitOf: UnitOf): ExecutionEntry[] =>
+const entriesOf = (events: readonly StoredEvent[], unitOf: UnitOf): ExecutionEntry[] =>
   events.map((event) => entryOfChange(changeOfExecution(event), unitOf));
 
 /** Both sources in the order of the log, from the first of the events on. */
-export const executionTimeline = (
+const merged = (
   entries: readonly ExecutionEntry[],
   assignments: readonly AssignmentRow[],
   unitOf: UnitOf,
@@ -70,6 +74,19 @@ export const executionTimeline = (
     .filter(({ position }) => position >= from)
     .map((row): ExecutionEntry => ({ ...changeOfAssignment(row, row), unit: unitOf(row.taskId) ?? null }));
   return [...entries, ...assigned].sort((a, b) => (a.position < b.position ? -1 : a.position > b.position ? 1 : 0));
+};
+
+/** The newest events of an execution, and the assignments of the tasks that they name. */
+export const timelineOf = async (row: ExecutionRow, context: ApiContext): Promise<ExecutionEntry[]> => {
+  const { reads } = context;
+  const [{ unitOf: units }, events] = await Promise.all([
+    stateOf(context, row),
+    reads.executionEvents(row.executionId),
+  ]);
+  const unitOf = (taskId: string): string | undefined => units.get(taskId);
+  const entries = entriesOf(events, unitOf);
+  const assignments = await Promise.all(tasksIn(entries).map((taskId) => reads.assignments.load(taskId)));
+  return merged(entries, assignments.flat(), unitOf).slice(-EXECUTION_TIMELINE_EVENTS);
 };
 
 export const addExecutionTimelineType = (builder: Builder) =>

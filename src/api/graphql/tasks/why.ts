@@ -45,7 +45,7 @@ export const waitingOf = async ({ task }: TaskWhy, context: ApiContext): Promise
 const excludedOf = ({ reason }: AssignmentRow): ExcludedAgents[] =>
   Object.entries(reason.excluded).map(([name, agents]) => ({ reason: name as Exclusion, agents }));
 
-export const addWhyType = (builder: Builder) => {
+const addDecisionType = (builder: Builder) => {
   const RoutingCandidate = builder.objectRef<RoutingCandidate>('RoutingCandidate').implement({
     fields: (t) => ({
       agentId: t.exposeID('agentId'),
@@ -57,7 +57,7 @@ export const addWhyType = (builder: Builder) => {
   const ExcludedAgents = builder.objectRef<ExcludedAgents>('ExcludedAgents').implement({
     fields: (t) => ({ reason: t.expose('reason', { type: ExclusionReason }), agents: t.exposeInt('agents') }),
   });
-  const RoutingDecision = builder.objectRef<AssignmentRow>('RoutingDecision').implement({
+  return builder.objectRef<AssignmentRow>('RoutingDecision').implement({
     description: 'A decision to assign an attempt, with everything it rested on, as recorded with it.',
     fields: (t) => ({
       attempt: t.exposeInt('attempt'),
@@ -80,8 +80,11 @@ export const addWhyType = (builder: Builder) => {
       position: t.expose('position', { type: 'Position' }),
     }),
   });
+};
+
+const addWaitingType = (builder: Builder) => {
   const WaitingReason = builder.enumType('WaitingReason', { values: enumValues(WAITING_REASONS) });
-  const TaskWaiting = builder.objectRef<Waiting>('TaskWaiting').implement({
+  return builder.objectRef<Waiting>('TaskWaiting').implement({
     description: 'Why no agent has the task now. Counts are of agents of its pool that offer its capability.',
     fields: (t) => ({
       reason: t.expose('reason', { type: WaitingReason }),
@@ -94,6 +97,11 @@ export const addWhyType = (builder: Builder) => {
       free: t.exposeInt('free'),
     }),
   });
+};
+
+export const addWhyType = (builder: Builder) => {
+  const RoutingDecision = addDecisionType(builder);
+  const TaskWaiting = addWaitingType(builder);
   return builder.objectRef<TaskWhy>('TaskWhy').implement({
     description: 'Why the task is where it is.',
     fields: (t) => ({

@@ -1,10 +1,7 @@
 import type { Capability } from '../../../domain/agent/events.ts';
 import type { Position } from '../../../eventstore/event-store.ts';
-import { type AgentFilter, countAgents, listAgents } from '../../../projections/agents/queries.ts';
 import type { AgentRow, AgentStatus } from '../../../projections/agents/table.ts';
 import type { Builder } from '../kit/builder.ts';
-import { withoutNulls } from '../kit/command-field.ts';
-import { type AddConnection, AFTER, AT_LEAST, FIRST, readConnection } from '../kit/connection.ts';
 import type { ApiContext } from '../kit/context.ts';
 import { type Enums, enumValues } from '../kit/enums.ts';
 import type { SharedTypes } from '../kit/shared-types.ts';
@@ -63,50 +60,3 @@ export const addAgentTypes = (builder: Builder, enums: Enums, { Money }: SharedT
 };
 
 export type AgentTypes = ReturnType<typeof addAgentTypes>;
-
-export const addAgentQueries = (
-  builder: Builder,
-  enums: Enums,
-  { Agent, AgentStatus }: AgentTypes,
-  addConnection: AddConnection,
-): void => {
-  const AgentFilterInput = builder.inputType('AgentFilter', {
-    fields: (t) => ({
-      statuses: t.field({ type: [AgentStatus] }),
-      healths: t.field({ type: [enums.Health] }),
-      pool: t.string(),
-      capability: t.string({ description: 'Name of a capability it has.' }),
-      labels: t.field({ type: 'JSON', description: 'Name to value; all of them.' }),
-      text: t.string({ description: 'Part of its id, name or description; case does not matter.' }),
-    }),
-  });
-  const AgentConnection = addConnection('Agent', Agent);
-  builder.queryFields((t) => ({
-    agent: t.field({
-      type: Agent,
-      nullable: true,
-      args: { id: t.arg.id({ required: true }), atLeast: t.arg(AT_LEAST) },
-      resolve: (_, { id, atLeast }, context) => loadAgent(context, id, atLeast),
-    }),
-    agents: t.field({
-      type: AgentConnection,
-      description: 'Newest registration first.',
-      args: {
-        filter: t.arg({ type: AgentFilterInput }),
-        first: t.arg.int(FIRST),
-        after: t.arg.string(AFTER),
-        atLeast: t.arg(AT_LEAST),
-      },
-      resolve: (_, args, context) => {
-        const { pool, tenant } = context.reads;
-        const filter = withoutNulls(args.filter ?? {}) as AgentFilter;
-        return readConnection(
-          context,
-          args,
-          (page) => listAgents(pool, tenant, filter, page),
-          () => countAgents(pool, tenant, filter),
-        );
-      },
-    }),
-  }));
-};

@@ -6,7 +6,7 @@ import {
 } from '../../../commands/execution/migrate-executions.ts';
 import { liveExecutionIds } from '../../../projections/executions/queries.ts';
 import type { Builder } from '../kit/builder.ts';
-import { callerFor, under, withoutNulls } from '../kit/command-field.ts';
+import { callerFor, KEY, under, withoutNulls } from '../kit/command-field.ts';
 import { AT_LEAST } from '../kit/connection.ts';
 import type { ApiContext } from '../kit/context.ts';
 import { enumValues } from '../kit/enums.ts';
@@ -89,12 +89,12 @@ export const addExecutionMigration = (builder: Builder): void => {
         workflow: t.arg.string({ required: true }),
         input: t.arg({ type: MigrateExecutionsInput, required: true }),
         atLeast: t.arg(AT_LEAST),
-        idempotencyKey: t.arg.string({ description: 'The same key and input give the same outcome.' }),
+        idempotencyKey: t.arg.string(KEY),
       },
       resolve: async (_, { workflow, input, atLeast, idempotencyKey }, context, info) => {
         await context.reads.atLeast(atLeast);
         const ids = await idsFor(context, workflow, input);
-        const caller = callerFor(context, idempotencyKey, info);
+        const caller = callerFor(context, { idempotencyKey }, info);
         const verdicts = await under('/input', () =>
           migrateExecutions(context.commands, caller, workflow, bodyOf(input, ids)),
         );

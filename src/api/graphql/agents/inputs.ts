@@ -1,0 +1,72 @@
+import type { z } from 'zod';
+import type { RegisterAgentInput, UpdateAgentInput } from '../../../domain/agent/commands.ts';
+import type { Builder } from '../kit/builder.ts';
+import { withoutNulls } from '../kit/command-field.ts';
+import type { Enums } from '../kit/enums.ts';
+
+export const addAgentInputs = (builder: Builder, enums: Enums) => {
+  const MoneyInput = builder.inputType('MoneyInput', {
+    fields: (t) => ({
+      currency: t.string({ required: true, description: 'ISO 4217.' }),
+      micros: t.field({ type: 'SafeInt', required: true, description: "Millionths of the currency's unit." }),
+    }),
+  });
+  const CapabilityInput = builder.inputType('CapabilityInput', {
+    fields: (t) => ({
+      name: t.string({ required: true }),
+      version: t.string({ description: 'Semver; 1.0.0 when absent.' }),
+    }),
+  });
+  const RegisterAgentInput = builder.inputType('RegisterAgentInput', {
+    fields: (t) => ({
+      agentId: t.string({ required: true, description: 'Yours to choose.' }),
+      pool: t.string({ description: '`default` when absent. Fixed while the agent is registered.' }),
+      name: t.string(),
+      description: t.string(),
+      capabilities: t.field({
+        type: [CapabilityInput],
+        description: "When absent: the skills of the agent's card, version 1.0.0.",
+      }),
+      cardUrl: t.string({
+        description:
+          'Address of the agent card, or of the server that has it at /.well-known/agent-card.json. Without one the agent is local: a function in a dispatcher.',
+      }),
+      maxConcurrency: t.int({ description: 'Attempts it may hold at once; 10 when absent.' }),
+      delivery: t.field({ type: enums.Delivery, description: 'AT_LEAST_ONCE when absent.' }),
+      heartbeatIntervalMs: t.int({
+        description: 'Set it when the agent sends heartbeats; it is then unhealthy when they stay away.',
+      }),
+      costPerCall: t.field({ type: MoneyInput }),
+      labels: t.field({ type: 'JSON', description: 'Name to text.' }),
+      replace: t.boolean({ description: 'Replace the profile when the agent is registered already.' }),
+    }),
+  });
+  const UpdateAgentInput = builder.inputType('UpdateAgentInput', {
+    description: 'Fields that are absent stay as they are.',
+    fields: (t) => ({
+      name: t.string(),
+      description: t.string(),
+      capabilities: t.field({ type: [CapabilityInput] }),
+      maxConcurrency: t.int(),
+      heartbeatIntervalMs: t.int(),
+      costPerCall: t.field({ type: MoneyInput }),
+      labels: t.field({ type: 'JSON' }),
+    }),
+  });
+  return { RegisterAgentInput, UpdateAgentInput };
+};
+
+type Inputs = ReturnType<typeof addAgentInputs>;
+
+/** Labels are any JSON to GraphQL; the command's schema checks that they are texts. */
+type Labelled<Input extends { labels?: unknown }> = Omit<Input, 'labels'> & { labels?: never };
+
+export const registerBody = (input: Inputs['RegisterAgentInput']['$inferInput']) =>
+  withoutNulls(input) as Labelled<ReturnType<typeof withoutNulls<typeof input>>> satisfies z.input<
+    typeof RegisterAgentInput
+  >;
+
+export const updateBody = (input: Inputs['UpdateAgentInput']['$inferInput']) =>
+  withoutNulls(input) as Labelled<ReturnType<typeof withoutNulls<typeof input>>> satisfies z.input<
+    typeof UpdateAgentInput
+  >;

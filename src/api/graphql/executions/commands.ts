@@ -1,0 +1,52 @@
+import { forkExecution } from '../../../commands/execution/fork-execution.ts';
+import { startExecution } from '../../../commands/execution/start-execution.ts';
+import type { Builder } from '../kit/builder.ts';
+import { callerFor, KEY, under } from '../kit/command-field.ts';
+import type { Enums } from '../kit/enums.ts';
+import { addCompensationCommands } from './compensation-commands.ts';
+import { addControlCommands } from './control-commands.ts';
+import { addExecutionInputs, forkBody, startBody } from './inputs.ts';
+import { addExecutionOutcome, type ExecutionOutcomes, subjectArguments } from './outcome.ts';
+import { addStepCommands } from './step-commands.ts';
+import type { ExecutionTypes } from './types.ts';
+
+const addStartCommands = (builder: Builder, { payload, outcomeOf, run }: ExecutionOutcomes): void => {
+  const inputs = addExecutionInputs(builder);
+  builder.mutationFields((t) => ({
+    startExecution: t.field({
+      type: payload('StartExecutionPayload'),
+      args: { input: t.arg({ type: inputs.StartExecutionInput, required: true }), idempotencyKey: t.arg.string(KEY) },
+      resolve: async (_, { input, ...args }, context, info) =>
+        outcomeOf(
+          await under('/input', () =>
+            startExecution(context.commands, callerFor(context, args, info), startBody(input)),
+          ),
+        ),
+    }),
+    forkExecution: t.field({
+      type: payload('ForkExecutionPayload'),
+      description:
+        'Starts a new execution from any past moment of another: what had ended well by then is taken over, the rest is done anew. The first one is not changed.',
+      args: { ...subjectArguments(t), input: t.arg({ type: inputs.ForkExecutionInput }) },
+      resolve: (_, { input, ...args }, context, info) =>
+        under('/input', () =>
+          run(
+            (commands, caller, executionId, body) =>
+              forkExecution(commands, context.reads.store, caller, executionId, body),
+            args,
+            forkBody(input ?? {}),
+            context,
+            info,
+          ),
+        ),
+    }),
+  }));
+};
+
+export const addExecutionCommands = (builder: Builder, enums: Enums, types: ExecutionTypes): void => {
+  const outcomes = addExecutionOutcome(builder, types);
+  addStartCommands(builder, outcomes);
+  addControlCommands(builder, enums, outcomes);
+  addStepCommands(builder, outcomes);
+  addCompensationCommands(builder, outcomes);
+};

@@ -1,0 +1,72 @@
+import type { GraphQLResolveInfo } from 'graphql';
+import type { Accepted, Caller } from '../../../commands/context.ts';
+import type { ExecutionRejection } from '../../../domain/execution/decider.ts';
+import type { Result } from '../../../domain/result.ts';
+import { EXECUTION_REASONS, type OwnExecutionRejection } from '../../../wording/rejections.ts';
+import type { Builder, SchemaTypes } from '../kit/builder.ts';
+import { callerFor, KEY } from '../kit/command-field.ts';
+import type { ApiContext } from '../kit/context.ts';
+import { addOutcome, type Outcome } from '../kit/outcome.ts';
+import { asExecutionId, loadExecution } from './load.ts';
+import type { ExecutionTypes } from './types.ts';
+
+type ExecutionOutcome = Outcome<Accepted, OwnExecutionRejection>;
+
+type Command<Body> = (
+  commands: ApiContext['commands'],
+  caller: Caller,
+  executionId: string,
+  body: Body,
+) => Promise<Result<Accepted, ExecutionRejection>>;
+
+type Subject = { readonly executionId: string; readonly idempotencyKey?: string | null | undefined };
+
+/** What commands of an execution answer, and how they are run. */
+export const addExecutionOutcome = (builder: Builder, { Execution }: ExecutionTypes) => {
+  const { payload, outcomeOf } = addOutcome<Accepted, OwnExecutionRejection>(builder, {
+    subject: 'Execution',
+    recorded: 'always',
+    accepted: (t) => ({
+      executionId: t.id({ resolve: ({ id }) => id }),
+      execution: t.field({
+        type: Execution,
+        nullable: true,
+        description: 'The execution with the effect of this command; waits for it.',
+        resolve: ({ id, position }, _, context) => loadExecution(context, id, position),
+      }),
+    }),
+    reasons: EXECUTION_REASONS,
+    facts: {
+      status: {
+        from: 'status',
+        type: 'String',
+        description: 'State of the execution, the step or the undo that stood in the way.',
+      },
+      step: { from: 'step', type: 'String' },
+      unit: { from: 'unit', type: 'String' },
+      options: { from: 'options', type: ['String'], description: 'What the step can be answered with.' },
+    },
+  });
+  /** Runs a command of the execution that the arguments name. */
+  const run = async <Body>(
+    command: Command<Body>,
+    subject: Subject,
+    body: Body,
+    context: ApiContext,
+    info: GraphQLResolveInfo,
+  ): Promise<ExecutionOutcome> =>
+    outcomeOf(
+      await command(context.commands, callerFor(context, subject, info), asExecutionId(subject.executionId), body),
+    );
+  return { payload, outcomeOf, run };
+};
+
+export type ExecutionOutcomes = ReturnType<typeof addExecutionOutcome>;
+
+type MutationFields = PothosSchemaTypes.MutationFieldBuilder<SchemaTypes, SchemaTypes['Root']>;
+
+/** Arguments of every command of an execution that exists. */
+export const subjectArguments = (t: MutationFields) => ({
+  executionId: t.arg.id({ required: true }),
+  idempotencyKey: t.arg.string(KEY),
+});

@@ -1,0 +1,77 @@
+import { MAX_TASKS_PER_CALL, type SubmittedItem, submitTasks } from '../../../commands/task/submit-task.ts';
+import type { Position } from '../../../eventstore/event-store.ts';
+import type { Builder } from '../kit/builder.ts';
+import { callerFor } from '../kit/command-field.ts';
+import type { ErrorTypes } from '../kit/error-types.ts';
+import { submitBody, type TaskInputs } from './inputs.ts';
+import type { TaskOutcome } from './outcome.ts';
+
+const highest = (items: readonly SubmittedItem[]): Position | null =>
+  items.reduce<Position | null>(
+    (max, item) => (item.ok && (max === null || item.accepted.position > max) ? item.accepted.position : max),
+    null,
+  );
+
+const addBulkPayload = (builder: Builder, { Accepted }: TaskOutcome, { InputIssue }: ErrorTypes) => {
+  type Failed = Extract<SubmittedItem, { ok: false }>;
+  const SubmitTasksItemError = builder.objectRef<Failed>('SubmitTasksItemError').implement({
+    fields: (t) => ({
+      code: t.exposeString('code', { description: 'As in `extensions.code`, or the reason of a rejection.' }),
+      message: t.exposeString('message'),
+      issues: t.field({ type: [InputIssue], resolve: (failed) => failed.issues }),
+    }),
+  });
+  const SubmitTasksItem = builder.objectRef<SubmittedItem>('SubmitTasksItem').implement({
+    description: 'Outcome of one task of the list: exactly one of `accepted` and `error` is set.',
+    fields: (t) => ({
+      index: t.exposeInt('index'),
+      accepted: t.field({
+        type: Accepted,
+        nullable: true,
+        resolve: (item) => (item.ok ? { kind: 'accepted' as const, ...item.accepted } : null),
+      }),
+      error: t.field({ type: SubmitTasksItemError, nullable: true, resolve: (item) => (item.ok ? null : item) }),
+    }),
+  });
+  return builder.objectRef<readonly SubmittedItem[]>('SubmitTasksPayload').implement({
+    fields: (t) => ({
+      items: t.field({ type: [SubmitTasksItem], resolve: (items) => items }),
+      acceptedCount: t.int({ resolve: (items) => items.filter((item) => item.ok).length }),
+      position: t.field({
+        type: 'Position',
+        nullable: true,
+        description: 'Of the last accepted task; null when none was accepted.',
+        resolve: highest,
+      }),
+    }),
+  });
+};
+
+/** Many tasks in one mutation. */
+export const addBulkSubmission = (
+  builder: Builder,
+  outcome: TaskOutcome,
+  inputs: TaskInputs,
+  errors: ErrorTypes,
+): void => {
+  const SubmitTasksPayload = addBulkPayload(builder, outcome, errors);
+  builder.mutationField('submitTasks', (t) =>
+    t.field({
+      type: SubmitTasksPayload,
+      description: `Submits up to ${MAX_TASKS_PER_CALL} tasks; each succeeds or fails on its own.`,
+      args: {
+        tasks: t.arg({ type: [inputs.SubmitTasksItemInput], required: true }),
+        idempotencyKey: t.arg.string({ description: 'For items without a key of their own, with their index.' }),
+      },
+      resolve: (_, { tasks, idempotencyKey }, context, info) => {
+        const caller = callerFor(context, { idempotencyKey }, info);
+        const keyOf = (own: string | null | undefined, index: number): { idempotencyKey?: string } => {
+          const key = own ?? (caller.idempotencyKey === undefined ? undefined : `${caller.idempotencyKey}/${index}`);
+          return key === undefined ? {} : { idempotencyKey: key };
+        };
+        const items = tasks.map((item, index) => ({ ...submitBody(item.task), ...keyOf(item.idempotencyKey, index) }));
+        return submitTasks(context.commands, caller, { tasks: items });
+      },
+    }),
+  );
+};

@@ -1,0 +1,109 @@
+import type { Accepted } from '../../../commands/context.ts';
+import { cancelTask } from '../../../commands/task/cancel-task.ts';
+import { redriveTask } from '../../../commands/task/redrive-task.ts';
+import { reportProgress } from '../../../commands/task/report-progress.ts';
+import { submitTask } from '../../../commands/task/submit-task.ts';
+import { type Result, rejected } from '../../../domain/result.ts';
+import type { TaskRejection } from '../../../domain/task/decider.ts';
+import { AppError } from '../../../platform/errors.ts';
+import type { TaskRow } from '../../../projections/tasks/table.ts';
+import type { TaskRefusal } from '../../../wording/rejections.ts';
+import type { Builder } from '../kit/builder.ts';
+import { callerFor, under, withoutNulls } from '../kit/command-field.ts';
+import type { ApiContext } from '../kit/context.ts';
+import { submitBody, type TaskInputs } from './inputs.ts';
+import type { TaskOutcome } from './outcome.ts';
+import { asTaskId } from './types.ts';
+
+/** The task as the read model knows it. While that is unreachable it is no help, and the first error stands. */
+const rowOf = (context: ApiContext, taskId: string, found: unknown): Promise<TaskRow | null> =>
+  context.reads.tasks.load(taskId).catch(() => {
+    throw found;
+  });
+
+/** Runs a command of a task with a stream of its own. Where there is none the task may be an execution's, which the refusal then names. */
+const ofOwnStream = async (
+  context: ApiContext,
+  taskId: string,
+  instead: string,
+  command: () => Promise<Result<Accepted, TaskRejection>>,
+): Promise<Result<Accepted, TaskRefusal>> => {
+  try {
+    return await command();
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'NOT_FOUND') throw error;
+    const row = await rowOf(context, taskId, error);
+    if (row?.executionId == null) throw error;
+    const { executionId, unit } = row;
+    return rejected({ reason: 'TaskOfExecution', executionId, unit, instead });
+  }
+};
+
+const addRecoveryCommands = (builder: Builder, { payload, outcomeOf }: TaskOutcome): void =>
+  builder.mutationFields((t) => ({
+    cancelTask: t.field({
+      type: payload('CancelTaskPayload'),
+      description: 'Ends a task at once; the answer of an attempt that runs no longer counts.',
+      args: { taskId: t.arg.id({ required: true }), reason: t.arg.string(), idempotencyKey: t.arg.string() },
+      resolve: async (_, { reason, ...args }, context, info) => {
+        const taskId = asTaskId(args.taskId);
+        const run = () =>
+          cancelTask(context.commands, callerFor(context, args, info), taskId, withoutNulls({ reason }));
+        return outcomeOf(await ofOwnStream(context, taskId, 'cancelExecution or skipStep', run));
+      },
+    }),
+    redriveTask: t.field({
+      type: payload('RedriveTaskPayload'),
+      description: 'Sends a dead-lettered or indeterminate task back to work: same id, fresh retry budget.',
+      args: {
+        taskId: t.arg.id({ required: true }),
+        deadlineAt: t.arg({ type: 'DateTime', description: 'The old deadline no longer holds.' }),
+        idempotencyKey: t.arg.string(),
+      },
+      resolve: async (_, { deadlineAt, ...args }, context, info) => {
+        const taskId = asTaskId(args.taskId);
+        const run = () =>
+          redriveTask(context.commands, callerFor(context, args, info), taskId, withoutNulls({ deadlineAt }));
+        return outcomeOf(await ofOwnStream(context, taskId, 'retryExecution or retryCompensation', run));
+      },
+    }),
+  }));
+
+export const addTaskCommands = (builder: Builder, inputs: TaskInputs, outcome: TaskOutcome): void => {
+  const { payload, outcomeOf } = outcome;
+  addRecoveryCommands(builder, outcome);
+  builder.mutationFields((t) => ({
+    submitTask: t.field({
+      type: payload('SubmitTaskPayload'),
+      args: {
+        input: t.arg({ type: inputs.SubmitTaskInput, required: true }),
+        idempotencyKey: t.arg.string({ description: 'The same key and input give the same task.' }),
+      },
+      resolve: async (_, { input, ...args }, context, info) =>
+        outcomeOf(
+          await under('/input', () => submitTask(context.commands, callerFor(context, args, info), submitBody(input))),
+        ),
+    }),
+    reportProgress: t.field({
+      type: payload('ReportProgressPayload'),
+      description: 'Records how far an attempt is. A checkpoint is handed to the next attempt.',
+      args: {
+        taskId: t.arg.id({ required: true }),
+        attempt: t.arg.int({ required: true }),
+        percent: t.arg.float({ description: '0 to 100.' }),
+        message: t.arg.string(),
+        checkpoint: t.arg({ type: 'JSON' }),
+        idempotencyKey: t.arg.string(),
+      },
+      resolve: async (_, { taskId, idempotencyKey, ...progress }, context, info) =>
+        outcomeOf(
+          await reportProgress(
+            context.commands,
+            callerFor(context, { idempotencyKey }, info),
+            asTaskId(taskId),
+            withoutNulls(progress),
+          ),
+        ),
+    }),
+  }));
+};

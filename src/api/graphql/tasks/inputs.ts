@@ -1,0 +1,47 @@
+import type { z } from 'zod';
+import type { SubmitTaskInput } from '../../../domain/task/commands.ts';
+import type { Builder } from '../kit/builder.ts';
+import { withoutNulls } from '../kit/command-field.ts';
+import type { Enums } from '../kit/enums.ts';
+
+export const addTaskInputs = (builder: Builder, enums: Enums) => {
+  const RetryPolicyInput = builder.inputType('RetryPolicyInput', {
+    description:
+      'When a failed attempt is tried again. Delays in milliseconds; the n-th delay is capped at `maxDelayMs`.',
+    fields: (t) => ({
+      kind: t.field({ type: enums.RetryKind }),
+      maxAttempts: t.int({ description: '1 to 100; 3 when absent.' }),
+      baseMs: t.int(),
+      factor: t.float({ description: '1 to 10, for EXPONENTIAL.' }),
+      maxDelayMs: t.int(),
+      jitter: t.float({ description: '0 to 1: the share of the delay that is random.' }),
+    }),
+  });
+  const SubmitTaskInput = builder.inputType('SubmitTaskInput', {
+    fields: (t) => ({
+      capability: t.string({ required: true, description: 'What an agent must offer to take the task.' }),
+      versionRange: t.string({ description: "Semver range for the capability's version; any when absent." }),
+      input: t.field({ type: 'JSON', description: 'What the agent is given: at most 256 KiB and 64 levels.' }),
+      pool: t.string({ description: 'Pool of agents; `default` when absent.' }),
+      priority: t.int({ description: '1 critical, 2 high, 3 normal (when absent), 4 low, 5 background.' }),
+      strategy: t.field({ type: enums.RoutingStrategy }),
+      retry: t.field({ type: RetryPolicyInput }),
+      timeoutMs: t.int({ description: 'Limit of one attempt from its assignment; 300000 when absent.' }),
+      deadlineAt: t.field({ type: 'DateTime', description: 'The task is given up when it has not completed by then.' }),
+      tags: t.stringList({ description: 'At most 20.' }),
+    }),
+  });
+  const SubmitTasksItemInput = builder.inputType('SubmitTasksItemInput', {
+    fields: (t) => ({
+      idempotencyKey: t.string(),
+      task: t.field({ type: SubmitTaskInput, required: true }),
+    }),
+  });
+  return { SubmitTaskInput, SubmitTasksItemInput };
+};
+
+export type TaskInputs = ReturnType<typeof addTaskInputs>;
+type SubmitTaskArgument = TaskInputs['SubmitTaskInput']['$inferInput'];
+
+/** Checks at compile time that the API's input and the command's schema describe the same thing. */
+export const submitBody = (input: SubmitTaskArgument) => withoutNulls(input) satisfies z.input<typeof SubmitTaskInput>;
