@@ -10,7 +10,7 @@ import type { LogFeed } from '../eventstore/log-feed.ts';
 import type { Config } from '../platform/config.ts';
 import type { Logger } from '../platform/logger.ts';
 import { AgentDirectory } from './edge/agent-directory.ts';
-import { callersOf } from './edge/caller.ts';
+import { type CallerOf, callersOf } from './edge/caller.ts';
 import { type HeartbeatSink, heartbeat } from './edge/heartbeat.ts';
 import { onlyOwnHosts, ownHosts } from './edge/host-guard.ts';
 import { noSuchPath, problems } from './edge/http-errors.ts';
@@ -18,7 +18,7 @@ import { requestLog } from './edge/request-log.ts';
 import type { OperationContext } from './graphql/kit/context.ts';
 import { type Freshness, Reads } from './graphql/kit/reads.ts';
 import { GraphQLSockets } from './graphql/kit/websocket.ts';
-import { createGraphQL, GRAPHQL_PATH } from './graphql/kit/yoga.ts';
+import { createGraphQL, GRAPHQL_PATH, type GraphQLServer } from './graphql/kit/yoga.ts';
 import { createSchema } from './graphql/schema.ts';
 import { Hub } from './live/hub.ts';
 import { healthz, type Readiness, readyz } from './operations/health.ts';
@@ -103,16 +103,12 @@ const notToBeGuessed: RequestHandler = (_request, response, next) => {
   next();
 };
 
-/** The HTTP side of Baton: GraphQL, REST, sockets, heartbeats, health, metrics, the board of the queues. */
-export const createApi = (deps: ApiDependencies): Api => {
-  const { config, logger, commands, metrics } = deps;
-  const { clock } = commands;
-  const callerOf = callersOf(deps.tenant);
-  const directory = new AgentDirectory(commands.agents);
+/** One reader of the log for everything here that follows it. */
+const startHub = ({ feed, store, logger, commands, metrics }: ApiDependencies, directory: AgentDirectory): Hub => {
   const count = countEvents(metrics);
   const hub = new Hub({
-    feed: deps.feed,
-    store: deps.store,
+    feed,
+    store,
     logger,
     onEvent: (event) => {
       count(event);
@@ -120,7 +116,18 @@ export const createApi = (deps: ApiDependencies): Api => {
       if (isIn('execution', event.stream)) commands.executions.observe(event);
     },
   });
-  const projectionSource = { ...deps, clock, head: () => deps.feed.head };
+  metrics.addMeasurement({
+    name: 'baton_subscriptions',
+    help: 'Subscriptions and sockets of executions that are open',
+    labelNames: [],
+    read: async () => [{ labels: {}, value: hub.subscriptions }],
+  });
+  return hub;
+};
+
+const startGraphQL = (deps: ApiDependencies, hub: Hub, callerOf: CallerOf) => {
+  const { config, logger, commands, metrics, feed } = deps;
+  const projectionSource = { ...deps, clock: commands.clock, head: () => feed.head };
   const projections = sharedOverview(projectionSource);
   measureProjections(metrics, projectionSource);
   measureDesk(metrics, deps);
@@ -128,23 +135,21 @@ export const createApi = (deps: ApiDependencies): Api => {
     const caller = callerOf({ header: (name) => request.headers.get(name) ?? undefined });
     return { caller, commands, hub, projections, reads: new Reads(deps, caller.tenant), onCutOff: () => undefined };
   };
-  const isOwnHost = ownHosts(config);
-  const graphql = createGraphQL({ schema: createSchema(), explorable: config.graphiql, logger, contextOf });
-  const upgrades = new Upgrades({
-    endpoints: [
-      new GraphQLSockets({ graphql, clock, logger }),
-      new ExecutionSockets({ ...deps, callerOf, hub, clock }),
-    ],
-    isOwnHost,
-    logger,
-  });
-  metrics.addMeasurement({
-    name: 'baton_subscriptions',
-    help: 'Subscriptions and sockets of executions that are open',
-    labelNames: [],
-    read: async () => [{ labels: {}, value: hub.subscriptions }],
-  });
+  return createGraphQL({ schema: createSchema(), explorable: config.graphiql, logger, contextOf });
+};
 
+type Parts = {
+  readonly directory: AgentDirectory;
+  readonly hub: Hub;
+  readonly graphql: GraphQLServer;
+  readonly callerOf: CallerOf;
+  readonly isOwnHost: ReturnType<typeof ownHosts>;
+};
+
+/** The order of these lines is the order in which a request meets them. */
+const routes = (deps: ApiDependencies, { directory, hub, graphql, callerOf, isOwnHost }: Parts): Express => {
+  const { config, logger, commands, metrics } = deps;
+  const { clock } = commands;
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -159,12 +164,8 @@ export const createApi = (deps: ApiDependencies): Api => {
   app.get('/healthz', healthz);
   app.use(requestLog(commands, logger));
   app.use(GRAPHQL_PATH, metrics.timed('graphql'), getting(helmet(PAGE_HEADERS)), notToBeGuessed, graphql);
-  app.use(
-    BOARD_PATH,
-    metrics.timed('queues'),
-    helmet(PAGE_HEADERS),
-    queueBoard({ queues: deps.queues, writable: config.queuesWritable }),
-  );
+  const board = queueBoard({ queues: deps.queues, writable: config.queuesWritable });
+  app.use(BOARD_PATH, metrics.timed('queues'), helmet(PAGE_HEADERS), board);
   app.use(DOCS_PATH, helmet(PAGE_HEADERS), docsPage());
   app.use(helmet(HEADERS));
   app.use(REST_PATH, metrics.timed('rest'), restRouter({ callerOf, commands, seen: () => hub.position }));
@@ -174,9 +175,28 @@ export const createApi = (deps: ApiDependencies): Api => {
   app.get('/metrics', metricsPage(metrics));
   app.use(noSuchPath);
   app.use(problems(logger));
+  return app;
+};
 
+/** The HTTP side of Baton: GraphQL, REST, sockets, heartbeats, health, metrics, the board of the queues. */
+export const createApi = (deps: ApiDependencies): Api => {
+  const { config, logger, commands } = deps;
+  const { clock } = commands;
+  const directory = new AgentDirectory(commands.agents);
+  const hub = startHub(deps, directory);
+  const callerOf = callersOf(deps.tenant);
+  const graphql = startGraphQL(deps, hub, callerOf);
+  const isOwnHost = ownHosts(config);
+  const upgrades = new Upgrades({
+    endpoints: [
+      new GraphQLSockets({ graphql, clock, logger }),
+      new ExecutionSockets({ ...deps, callerOf, hub, clock }),
+    ],
+    isOwnHost,
+    logger,
+  });
   return {
-    app,
+    app: routes(deps, { directory, hub, graphql, callerOf, isOwnHost }),
     attachWebSockets: (server) => upgrades.attach(server),
     async close() {
       upgrades.close();

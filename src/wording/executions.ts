@@ -2,6 +2,8 @@ import type { CompensationPreview } from '../domain/execution/compensation-previ
 import type { Progress } from '../domain/execution/steps.ts';
 import { compensatedBy } from '../domain/execution/unit.ts';
 import type { NotRunning } from '../domain/execution/why-not-running.ts';
+import { instantOf } from '../domain/instant.ts';
+import type { Waiting } from '../domain/routing/why-waiting.ts';
 import { named, words } from './sentences.ts';
 
 /** `2 of 5: calculate`. */
@@ -10,7 +12,6 @@ export const progressText = (progress: Progress): string =>
     ? `${progress.level} of ${progress.levels}: ${named(progress.steps)}`
     : `undoing: ${progress.closed} of ${progress.total} done`;
 
-const instantOf = (ms: number): string => new Date(ms).toISOString();
 const deadline = (what: string, dueMs: number | undefined): string =>
   dueMs === undefined ? '' : `, ${what} ${instantOf(dueMs)}`;
 
@@ -60,3 +61,10 @@ export const previewText = ({ verdict, undos, mayBeOwed }: CompensationPreview):
 
 /** A task that waits for an agent while its execution is paused. */
 export const NO_AGENT_WHILE_PAUSED = 'the execution is paused: no agent is given the task';
+
+/** A task that waits for an agent, with the number of agents that each obstacle keeps from it. */
+export const waitingForAgentText = (
+  { message, able, draining, unhealthy, busy, free }: Waiting,
+  { pool, capability }: { readonly pool: string; readonly capability: string },
+): string =>
+  `${message}; ${able} agents of pool ${pool} offer ${capability}: ${draining} drain, ${unhealthy} are unhealthy, ${busy} busy, ${free} free`;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { COMPENSATION_STATES, compensationStateOf } from '../../domain/execution/compensation-state.ts';
 import { TimeSpent, WAIT_KINDS, WorkflowRef } from '../../domain/execution/events.ts';
 import {
   COMPENSATION_STATUSES,
@@ -9,14 +10,14 @@ import {
   type StepState,
   statusOf,
   type UnitCompensation,
-  type UnitState,
 } from '../../domain/execution/state.ts';
+import { itemCountsOf, type StepView, stepsOf, taskIdOf } from '../../domain/execution/steps.ts';
 import { timeSpent } from '../../domain/execution/time-spent.ts';
 import { AgentId, ExecutionId } from '../../domain/ids.ts';
+import { instantOf } from '../../domain/instant.ts';
 import { JsonPayload } from '../../domain/json.ts';
 import { attemptsMade } from '../../domain/task/decider.ts';
 import { AttemptError } from '../../domain/task/events.ts';
-import type { Step } from '../../domain/workflow/compile.ts';
 import { COMPENSATION_STRATEGIES } from '../../domain/workflow/definition.ts';
 
 const Instant = z.iso.datetime();
@@ -52,13 +53,19 @@ const StepStatus = z.strictObject({
 
 const DebtStatus = z.strictObject({
   unit: z.string().meta({ description: 'What is undone: a step, or an item of one.' }),
-  status: z.enum(COMPENSATION_STATUSES),
+  state: z
+    .enum(COMPENSATION_STATES)
+    .meta({ description: 'What becomes of its compensation; the same words as in GraphQL.' }),
+  status: z.enum(COMPENSATION_STATUSES).meta({
+    deprecated: true,
+    description: 'Use `state`. `pending` is `owed`, `open` is `running`; `parked` does not tell `handed_over` apart.',
+  }),
   after: z.array(z.string()),
   handedOverTo: z.string().optional(),
   error: AttemptError.optional(),
 });
 
-/** An execution as its stream tells it. */
+/** An execution, read from its stream. */
 export const ExecutionStatusView = z.strictObject({
   executionId: ExecutionId,
   status: z.enum(EXECUTION_STATUSES),
@@ -92,48 +99,54 @@ export const ExecutionStatusView = z.strictObject({
 });
 export type ExecutionStatusView = z.output<typeof ExecutionStatusView>;
 
-const instant = (ms: number): string => new Date(ms).toISOString();
+const instant = (ms: number | undefined): string | undefined => (ms === undefined ? undefined : instantOf(ms));
 /** A member of this name, unless there is no value. */
 const some = <Name extends string, Value>(name: Name, value: Value | undefined): { [Key in Name]?: Value } =>
   value === undefined ? {} : ({ [name]: value } as { [Key in Name]: Value });
-
-const endsBadly = ({ phase }: UnitState): boolean =>
-  phase === 'failed' || phase === 'cancelled' || phase === 'indeterminate';
 
 const waitingOf = ({ waiting }: StepState): z.output<typeof StepStatus>['waiting'] =>
   waiting && {
     kind: waiting.kind,
     ...some('name', waiting.name),
     ...some('options', waiting.options && [...waiting.options]),
-    ...some('dueAt', waiting.dueMs === undefined ? undefined : instant(waiting.dueMs)),
+    ...some('dueAt', instant(waiting.dueMs)),
     ...some('childId', waiting.childId),
-    since: instant(waiting.sinceMs),
+    since: instantOf(waiting.sinceMs),
   };
 
-const itemsOf = ({ items }: StepState): z.output<typeof StepStatus>['items'] =>
-  items && { total: items.list.length, ended: items.ended, failed: [...items.units].filter(endsBadly).length };
+const itemsOf = ({ state }: StepView): z.output<typeof StepStatus>['items'] => {
+  const counts = itemCountsOf(state);
+  return counts && { total: counts.total, ended: counts.ended, failed: counts.failed };
+};
 
-const stepStatus = ({ id, kind }: Step, state: StepState): z.output<typeof StepStatus> => ({
-  id,
-  kind,
-  status: state.phase,
-  ...some('attempt', state.unit.task && attemptsMade(state.unit.task)),
-  ...some('agentId', state.unit.agentId),
-  ...some('taskId', state.unit.task?.submitted.taskId),
-  ...some('error', state.unit.error),
-  ...some('items', itemsOf(state)),
-  ...some('waiting', waitingOf(state)),
-  reused: state.reused,
-  ...some('endedAt', state.endedMs === undefined ? undefined : instant(state.endedMs)),
-});
+const stepStatus = (view: StepView): z.output<typeof StepStatus> => {
+  const { step, state } = view;
+  return {
+    id: step.id,
+    kind: step.kind,
+    status: state.phase,
+    ...some('attempt', state.unit.task && attemptsMade(state.unit.task)),
+    ...some('agentId', state.unit.agentId),
+    ...some('taskId', taskIdOf(view)),
+    ...some('error', state.unit.error),
+    ...some('items', itemsOf(view)),
+    ...some('waiting', waitingOf(state)),
+    reused: state.reused,
+    ...some('endedAt', instant(state.endedMs)),
+  };
+};
 
-const debtStatus = ({ unit, status, after, handedOverTo, state }: UnitCompensation): z.output<typeof DebtStatus> => ({
-  unit,
-  status,
-  after: [...after],
-  ...some('handedOverTo', handedOverTo),
-  ...some('error', state.error),
-});
+const debtStatus = (compensation: UnitCompensation): z.output<typeof DebtStatus> => {
+  const { unit, status, after, handedOverTo, state } = compensation;
+  return {
+    unit,
+    state: compensationStateOf(compensation),
+    status,
+    after: [...after],
+    ...some('handedOverTo', handedOverTo),
+    ...some('error', state.error),
+  };
+};
 
 const UNENDED: ReadonlySet<StepPhase> = new Set(['pending', 'open', 'waiting']);
 
@@ -146,16 +159,16 @@ const progressOf = (steps: readonly { readonly status: StepPhase }[]): Execution
 
 export const executionStatusOf = (execution: Running, nowMs: number): ExecutionStatusView => {
   const { executionId, workflow, tags, startedMs, endedMs, deadlineMs, compensation } = execution;
-  const steps = execution.compiled.steps.map((step) => stepStatus(step, execution.steps.get(step.index)));
+  const steps = stepsOf(execution).map(stepStatus);
   return {
     executionId,
     status: statusOf(execution),
     phase: execution.status,
     workflow,
     tags: [...tags],
-    startedAt: instant(startedMs),
-    ...some('endedAt', endedMs === undefined ? undefined : instant(endedMs)),
-    ...some('deadlineAt', deadlineMs === undefined ? undefined : instant(deadlineMs)),
+    startedAt: instantOf(startedMs),
+    ...some('endedAt', instant(endedMs)),
+    ...some('deadlineAt', instant(deadlineMs)),
     ...some('parent', execution.parent),
     ...some('forkedFrom', execution.forkedFrom),
     progress: progressOf(steps),

@@ -103,6 +103,9 @@ const executionAccepted = ({ id, position, repeated }: Accepted): z.output<typeo
 
 const statusPath = (executionId: string): string => `${REST_PATH}/workflows/${executionId}/status`;
 
+/** What a command of an execution can be refused with. */
+const COMMAND_REFUSALS = [400, 403, 404, 409, 413, 415, 422, 503] as const;
+
 const publish: Operation = {
   method: 'post',
   path: '/workflows',
@@ -139,7 +142,7 @@ const execute: Operation = {
   target: WorkflowName,
   body: { schema: ExecuteWorkflowInput, required: false },
   success: { status: 202, description: 'Started; `Location` is its status', schema: ExecutionAccepted },
-  refusals: [400, 403, 404, 409, 413, 415, 422, 503],
+  refusals: COMMAND_REFUSALS,
   async run({ commands }, { caller, target, body }) {
     const input = { ...parseInput(ExecuteWorkflowInput, body), workflow: target };
     const started = acceptedByExecution(await startExecution(commands, caller, input));
@@ -168,52 +171,61 @@ const status: Operation = {
   },
 };
 
-const pause: Operation = {
+type ControlOptions = Pick<Operation, 'id' | 'summary' | 'description' | 'success'> & {
+  readonly verb: 'pause' | 'resume' | 'cancel';
+  readonly schema: z.ZodType;
+  /** The command only begins something: `Location` is where its end can be seen. */
+  readonly begins?: boolean;
+  readonly command: typeof pauseExecution | typeof cancelExecution;
+};
+
+/** A command about the course of one execution. */
+const control = ({ verb, schema, begins = false, command, ...documented }: ControlOptions): Operation => ({
+  ...documented,
   method: 'post',
-  path: '/workflows/{id}/pause',
+  path: `/workflows/{id}/${verb}`,
+  target: ExecutionId,
+  body: { schema, required: false },
+  refusals: COMMAND_REFUSALS,
+  run: async ({ commands }, { caller, target, body }) => ({
+    body: executionAccepted(acceptedByExecution(await command(commands, caller, target, body))),
+    ...(begins ? { location: statusPath(target) } : {}),
+  }),
+});
+
+const pause = control({
+  verb: 'pause',
   id: 'pauseExecution',
   summary: 'Pause an execution',
   description: 'Nothing new starts; what agents hold goes on.',
-  target: ExecutionId,
-  body: { schema: PauseExecutionInput, required: false },
+  schema: PauseExecutionInput,
   success: { status: 200, description: 'Paused', schema: ExecutionAccepted },
-  refusals: [400, 403, 404, 409, 413, 415, 422, 503],
-  run: async ({ commands }, { caller, target, body }) => ({
-    body: executionAccepted(acceptedByExecution(await pauseExecution(commands, caller, target, body))),
-  }),
-};
+  command: pauseExecution,
+});
 
-const resume: Operation = {
-  method: 'post',
-  path: '/workflows/{id}/resume',
+const resume = control({
+  verb: 'resume',
   id: 'resumeExecution',
   summary: 'Go on with a paused execution',
-  target: ExecutionId,
-  body: { schema: ResumeExecutionInput, required: false },
+  schema: ResumeExecutionInput,
   success: { status: 200, description: 'Resumed', schema: ExecutionAccepted },
-  refusals: [400, 403, 404, 409, 413, 415, 422, 503],
-  async run({ commands }, { caller, target, body }) {
+  command: async (commands, caller, target, body) => {
     parseInput(ResumeExecutionInput, body);
-    return { body: executionAccepted(acceptedByExecution(await resumeExecution(commands, caller, target))) };
+    return resumeExecution(commands, caller, target);
   },
-};
+});
 
-const cancel: Operation = {
-  method: 'post',
-  path: '/workflows/{id}/cancel',
+const cancel = control({
+  verb: 'cancel',
   id: 'cancelExecution',
   summary: 'End an execution',
   description:
     'Agents are told to stop. With `compensate`, what was done is undone; that is refused once a pivot has completed.',
-  target: ExecutionId,
-  body: { schema: CancelExecutionInput, required: false },
+  schema: CancelExecutionInput,
   success: { status: 202, description: 'Being cancelled; see its status', schema: ExecutionAccepted },
-  refusals: [400, 403, 404, 409, 413, 415, 422, 503],
-  run: async ({ commands }, { caller, target, body }) => ({
-    body: executionAccepted(acceptedByExecution(await cancelExecution(commands, caller, target, body))),
-    location: statusPath(target),
-  }),
-};
+  begins: true,
+  command: cancelExecution,
+});
 
 const registerPattern: Operation = {
   method: 'post',

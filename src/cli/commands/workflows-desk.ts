@@ -6,7 +6,7 @@ import {
   SkipCompensation,
 } from 'baton-client';
 import type { Command } from 'commander';
-import { DEBT_STATUSES, type DebtStatus } from '../../projections/executions/table.ts';
+import { COMPENSATION_STATES, type CompensationState } from '../../domain/execution/compensation-state.ts';
 import { type ServerOptions, serverOptions } from '../connection.ts';
 import { oneLine, status } from '../format.ts';
 import { type InputOptions, inputOf, inputOptions } from '../input-options.ts';
@@ -44,7 +44,7 @@ const DEBTS: ListView<DebtRowFragment> = {
 
 type ListFilter = ServerOptions &
   ListOptions & {
-    readonly status?: readonly DebtStatus[];
+    readonly status?: readonly CompensationState[];
     readonly workflow?: string;
     readonly execution?: string;
     readonly with?: string;
@@ -121,7 +121,7 @@ export const addDesk = (workflows: Command, terminal: Terminal): void => {
           parse.choicesOption(
             '--status <status>',
             'one of several; default: parked and handed over (repeatable)',
-            DEBT_STATUSES,
+            COMPENSATION_STATES,
           ),
         )
         .option('--workflow <name>', 'of this workflow')

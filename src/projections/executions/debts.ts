@@ -1,11 +1,12 @@
 import { type SqlBool, sql } from 'kysely';
+import type { CompensationState } from '../../domain/execution/compensation-state.ts';
 import { db, fixed, onlyUuids, type Queryable } from '../database.ts';
 import { type List, type Page, type PageRequest, readCount, readPage } from '../page.ts';
 import { type Reading, snapshot } from '../snapshot.ts';
-import { compensationDebtsTable, type DebtRow, type DebtStatus } from './table.ts';
+import { compensationDebtsTable, type DebtRow } from './table.ts';
 
 export type DebtFilter = {
-  readonly statuses?: readonly DebtStatus[] | undefined;
+  readonly statuses?: readonly CompensationState[] | undefined;
   readonly workflow?: string | undefined;
   readonly executionId?: string | undefined;
   readonly handedOverTo?: string | undefined;

@@ -1,3 +1,4 @@
+import { COMPENSATION_STATES, type CompensationState } from '../../domain/execution/compensation-state.ts';
 import { type Abort, EXECUTION_STATUSES, type ExecutionStatus } from '../../domain/execution/state.ts';
 import type { Json } from '../../domain/json.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
@@ -119,12 +120,8 @@ export const executionPayloadsTable = defineTable({
 
 export type ExecutionPayloadRow = RowOf<typeof executionPayloadsTable>;
 
-/** `parked` has failed for good and waits for a person; `handed_over`: a person has taken it on, it is still owed. */
-export const DEBT_STATUSES = ['owed', 'running', 'parked', 'handed_over', 'completed', 'skipped'] as const;
-export type DebtStatus = (typeof DEBT_STATUSES)[number];
-
 /** Statuses from which only a person can close a compensation. */
-export const DESK_STATUSES = ['parked', 'handed_over'] as const satisfies readonly DebtStatus[];
+export const DESK_STATUSES = ['parked', 'handed_over'] as const satisfies readonly CompensationState[];
 
 /** Compensations of executions, from the moment the execution began to compensate. */
 export const compensationDebtsTable = defineTable({
@@ -136,7 +133,7 @@ export const compensationDebtsTable = defineTable({
     unit: text(),
     workflow: text(),
     strategy: text(),
-    status: oneOf(DEBT_STATUSES),
+    status: oneOf(COMPENSATION_STATES),
     /** The task that compensates it. */
     taskId: nullable(uuid()),
     /** The person who took it on; null again once the compensation completed. */

@@ -1,7 +1,8 @@
 import type { PlannedCompensation } from '../../../domain/compensation/plan.ts';
 import type { CompensationPreview } from '../../../domain/execution/compensation-preview.ts';
+import { COMPENSATION_STATES } from '../../../domain/execution/compensation-state.ts';
 import { countDebts, type DebtFilter, listDebts } from '../../../projections/executions/debts.ts';
-import { DEBT_STATUSES, DESK_STATUSES, type DebtRow } from '../../../projections/executions/table.ts';
+import { DESK_STATUSES, type DebtRow } from '../../../projections/executions/table.ts';
 import { previewText } from '../../../wording/executions.ts';
 import type { Builder } from '../kit/builder.ts';
 import type { AddConnection } from '../kit/connection.ts';
@@ -14,7 +15,7 @@ const addDebtTypes = (builder: Builder, { AttemptError }: SharedTypes, { Task, l
   const DebtStatus = builder.enumType('CompensationDebtStatus', {
     description:
       'PARKED failed for good and waits for a person; HANDED_OVER: somebody sees to it, it is still owed; SKIPPED: a person has taken it on.',
-    values: enumValues(DEBT_STATUSES),
+    values: enumValues(COMPENSATION_STATES),
   });
   const CompensationDebt = builder.objectRef<DebtRow>('CompensationDebt').implement({
     description: 'An undo that an execution owes, or owed.',

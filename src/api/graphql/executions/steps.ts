@@ -10,6 +10,7 @@ import {
   stepsOf,
   taskIdOf,
 } from '../../../domain/execution/steps.ts';
+import { instantOf } from '../../../domain/instant.ts';
 import type { Builder, FieldsOf, SchemaTypes } from '../kit/builder.ts';
 import { enumValues } from '../kit/enums.ts';
 import type { SharedTypes } from '../kit/shared-types.ts';
@@ -22,7 +23,7 @@ type Edge = { readonly from: string; readonly to: string };
 const edgesOf = (execution: Running): Edge[] =>
   execution.compiled.steps.flatMap(({ id, definition }) => definition.dependsOn.map((from) => ({ from, to: id })));
 
-const instantOrNull = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString());
+const instantOrNull = (ms: number | undefined): string | null => (ms === undefined ? null : instantOf(ms));
 
 const addOwnTypes = (builder: Builder) => {
   const StepState = builder.enumType('StepState', {

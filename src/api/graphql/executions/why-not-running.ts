@@ -6,9 +6,10 @@ import {
   type NotRunningReason,
   whyNotRunning,
 } from '../../../domain/execution/why-not-running.ts';
+import { instantOf } from '../../../domain/instant.ts';
 import type { Waiting } from '../../../domain/routing/why-waiting.ts';
 import type { TaskRow } from '../../../projections/tasks/table.ts';
-import { NO_AGENT_WHILE_PAUSED, notRunningText } from '../../../wording/executions.ts';
+import { NO_AGENT_WHILE_PAUSED, notRunningText, waitingForAgentText } from '../../../wording/executions.ts';
 import type { Builder } from '../kit/builder.ts';
 import type { ApiContext } from '../kit/context.ts';
 import { enumValues } from '../kit/enums.ts';
@@ -46,7 +47,7 @@ const entryOf = (finding: NotRunning): NotRunningEntry => ({
   reason: finding.reason,
   message: notRunningText(finding),
   dependencies: 'dependencies' in finding ? finding.dependencies : [],
-  until: 'dueMs' in finding && finding.dueMs !== undefined ? new Date(finding.dueMs).toISOString() : null,
+  until: 'dueMs' in finding && finding.dueMs !== undefined ? instantOf(finding.dueMs) : null,
   name: ('name' in finding && finding.name) || null,
   options: 'options' in finding ? finding.options : [],
   childExecutionId: ('childId' in finding && finding.childId) || null,
@@ -54,12 +55,6 @@ const entryOf = (finding: NotRunning): NotRunningEntry => ({
 });
 
 type Offered = Extract<NotRunning, { readonly reason: 'agent' }>;
-
-const waitingText = (
-  { able, draining, unhealthy, busy, free, message }: Waiting,
-  { pool, capability }: TaskRow,
-): string =>
-  `${message}; ${able} agents of pool ${pool} offer ${capability}: ${draining} drain, ${unhealthy} are unhealthy, ${busy} busy, ${free} free`;
 
 /** Undefined when an agent holds one of the tasks: then it runs. */
 const entryOfTasks = async (
@@ -77,7 +72,7 @@ const entryOfTasks = async (
   if (why === null) return undefined;
   const { taskId, retryAt } = task;
   if (why.reason === 'retry_delay') return { ...entry, taskId, reason: 'retry', message: why.message, until: retryAt };
-  return { ...entry, taskId, message: waitingText(why, task) };
+  return { ...entry, taskId, message: waitingForAgentText(why, task) };
 };
 
 /** Why each step and each compensation that is neither done nor in an agent's hands does not run; what somebody could end comes first. */

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { Story, step, undoable } from '../../../test/support/story.ts';
+import { ExecutionStatusView, executionStatusOf } from './execution-status.ts';
+import { openApiDocument } from './openapi.ts';
+
+const failing = () => {
+  const story = Story.of([undoable('a'), undoable('b', ['a']), step('c', ['b'])], { saga: { strategy: 'backward' } });
+  story.complete('a');
+  story.complete('b');
+  story.refuse('c');
+  return story;
+};
+const viewOf = (story: Story) => executionStatusOf(story.state, Date.parse(story.now()));
+const debtsOf = (story: Story) =>
+  viewOf(story).compensation?.debts.map(({ unit, state, status }) => `${unit} ${state} (${status})`);
+
+describe('the debts of an execution', () => {
+  it('have the states of GraphQL, and the statuses they always had', () => {
+    const story = failing();
+    expect(debtsOf(story)).toEqual(['b running (open)', 'a owed (pending)']);
+    story.refuse('~b');
+    expect(debtsOf(story)).toEqual(['b parked (parked)', 'a owed (pending)']);
+    story.when({ type: 'HandOverCompensation', unit: 'b', to: 'ops' });
+    expect(debtsOf(story)).toEqual(['b handed_over (parked)', 'a owed (pending)']);
+    story.when({ type: 'SkipCompensation', unit: 'b', reason: 'done by hand' });
+    expect(debtsOf(story)).toEqual(['b skipped (skipped)', 'a running (open)']);
+    story.complete('~a');
+    expect(debtsOf(story)).toEqual(['b skipped (skipped)', 'a completed (completed)']);
+  });
+
+  it('fit the documented schema', () => expect(ExecutionStatusView.safeParse(viewOf(failing())).error).toBeUndefined());
+
+  it('have a status that the document marks as deprecated', () => {
+    expect(openApiDocument('1').components?.schemas?.['ExecutionStatus']).toMatchObject({
+      properties: {
+        compensation: {
+          properties: {
+            debts: {
+              items: {
+                required: expect.arrayContaining(['state', 'status']),
+                properties: {
+                  state: { enum: ['owed', 'running', 'parked', 'handed_over', 'completed', 'skipped'] },
+                  status: { deprecated: true, enum: ['pending', 'open', 'completed', 'parked', 'skipped'] },
+                },
+              },
+            },
+          },
+        },
+      },
+    });
+  });
+});
+
+describe('the items of a step', () => {
+  it('are counted', () => {
+    const story = Story.of(
+      [step('a', [], { forEach: { items: 'input' }, onFailure: 'continue' })],
+      {},
+      { input: [1, 2, 3] },
+    );
+    story.complete('a[0]');
+    story.refuse('a[1]');
+    expect(viewOf(story).steps[0]?.items).toEqual({ total: 3, ended: 2, failed: 1 });
+  });
+});
