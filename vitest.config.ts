@@ -24,7 +24,7 @@ export default defineConfig({
           ...shared,
           name: 'unit',
           sequence: { groupOrder: 0 },
-          include: ['{src,packages/*/src}/**/*.test.ts', 'test/{golden,support}/**/*.test.ts'],
+          include: ['{src,packages/*/src,tools}/**/*.test.ts', 'test/{golden,support}/**/*.test.ts'],
           exclude: [...SEEDS, ...MOCKED],
           // Unit tests change no global state, so the files share one set of loaded modules: half the CPU time.
           isolate: false,
