@@ -3,8 +3,10 @@ import { fakeClock, fakeIds, fakeRandom } from '../../test/support/fake-ports.ts
 import { commandIdOf, taskStream } from '../domain/ids.ts';
 import { DEFAULT_RETRY } from '../domain/retry.ts';
 import type { SubmitTask, TaskCommand } from '../domain/task/commands.ts';
-import { type Task, type TaskRejection, taskDecider } from '../domain/task/decider.ts';
+import { taskDecider } from '../domain/task/decider.ts';
+import type { TaskRejection } from '../domain/task/decision.ts';
 import type { TaskEvent } from '../domain/task/events.ts';
+import type { Task } from '../domain/task/state.ts';
 import { encodeEvents } from '../eventstore/codec.ts';
 import { type EventStore, type NewEvent, RevisionConflict, type StoredEvent } from '../eventstore/event-store.ts';
 import { createMemoryEventStore } from '../eventstore/memory-event-store.ts';

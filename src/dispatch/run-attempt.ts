@@ -1,13 +1,13 @@
 import type { Accepted, Caller, Commands } from '../commands/context.ts';
 import { completeAttempt, failAttempt, markOutcomeUnknown, startAttempt } from '../commands/task/close-attempt.ts';
 import { reportAttemptProgress } from '../commands/task/report-progress.ts';
-import { taskOf } from '../domain/execution/decider.ts';
+import { taskOf } from '../domain/execution/find.ts';
 import { agentStream, executionStream, messageIdOf, taskStream } from '../domain/ids.ts';
 import type { Json } from '../domain/json.ts';
 import type { Result } from '../domain/result.ts';
 import { type Backoff, backoffMs } from '../domain/retry.ts';
-import type { Task } from '../domain/task/decider.ts';
 import type { AttemptError } from '../domain/task/events.ts';
+import type { Task } from '../domain/task/state.ts';
 import { sleep } from '../platform/clock.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';

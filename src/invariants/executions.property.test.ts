@@ -3,7 +3,7 @@ import { ExecutionCampaign, MET, type Mutant } from '../../test/support/executio
 import { closeChild } from '../commands/execution/follow-execution.ts';
 import type { ExecutionCommand } from '../domain/execution/commands.ts';
 import { executionDecider } from '../domain/execution/decider.ts';
-import type { ExecutionStreamEvent } from '../domain/execution/evolve.ts';
+import type { ExecutionStreamEvent } from '../domain/execution/events.ts';
 import type { Execution } from '../domain/execution/state.ts';
 import { ok } from '../domain/result.ts';
 import { carryOut } from '../processes/executions/carry-out.ts';

@@ -1,5 +1,4 @@
-import type { ExecutionEvent } from '../domain/execution/events.ts';
-import type { ExecutionStreamEvent } from '../domain/execution/evolve.ts';
+import type { ExecutionEvent, ExecutionStreamEvent } from '../domain/execution/events.ts';
 import { because, milliseconds, words } from './sentences.ts';
 import { summaryOfTaskEvent } from './task-events.ts';
 

@@ -1,6 +1,6 @@
 import type { AgentRejection } from '../domain/agent/decider.ts';
-import type { ExecutionRejection } from '../domain/execution/decider.ts';
-import type { TaskRejection } from '../domain/task/decider.ts';
+import type { ExecutionRejection } from '../domain/execution/decision.ts';
+import type { TaskRejection } from '../domain/task/decision.ts';
 import type { WorkflowRejection } from '../domain/workflow/decider.ts';
 
 type Refused = { readonly reason: string };

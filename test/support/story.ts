@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { ExecutionCommand, StartExecution } from '../../src/domain/execution/commands.ts';
 import { executionDecider } from '../../src/domain/execution/decider.ts';
-import type { ExecutionStreamEvent } from '../../src/domain/execution/evolve.ts';
+import type { ExecutionStreamEvent } from '../../src/domain/execution/events.ts';
 import { type Execution, type Running, type StepPhase, statusOf } from '../../src/domain/execution/state.ts';
 import type { Json } from '../../src/domain/json.ts';
 import type { AttemptError } from '../../src/domain/task/events.ts';

@@ -1,4 +1,4 @@
-import type { ExecutionStreamEvent } from '../../domain/execution/evolve.ts';
+import type { ExecutionStreamEvent } from '../../domain/execution/events.ts';
 import { idIn, isIn } from '../../domain/ids.ts';
 import type { Json } from '../../domain/json.ts';
 import { decodeEvent, UnknownSchemaVersion } from '../../eventstore/codec.ts';

@@ -16,8 +16,8 @@ import { timeSpent } from '../../domain/execution/time-spent.ts';
 import { AgentId, ExecutionId } from '../../domain/ids.ts';
 import { instantOf } from '../../domain/instant.ts';
 import { JsonPayload } from '../../domain/json.ts';
-import { attemptsMade } from '../../domain/task/decider.ts';
 import { AttemptError } from '../../domain/task/events.ts';
+import { attemptsMade } from '../../domain/task/state.ts';
 import { COMPENSATION_STRATEGIES } from '../../domain/workflow/definition.ts';
 
 const Instant = z.iso.datetime();

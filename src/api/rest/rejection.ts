@@ -1,4 +1,4 @@
-import type { ExecutionRejection } from '../../domain/execution/decider.ts';
+import type { ExecutionRejection } from '../../domain/execution/decision.ts';
 import type { Result } from '../../domain/result.ts';
 import type { WorkflowRejection } from '../../domain/workflow/decider.ts';
 import { AppError } from '../../platform/errors.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { executionDecider } from '../../domain/execution/decider.ts';
-import type { ExecutionStreamEvent } from '../../domain/execution/evolve.ts';
+import type { ExecutionStreamEvent } from '../../domain/execution/events.ts';
 import type { Execution } from '../../domain/execution/state.ts';
 import { WorkflowDefinition } from '../../domain/workflow/definition.ts';
 import { encodeEvents } from '../../eventstore/codec.ts';

@@ -1,5 +1,6 @@
 import { changeOfExecution } from '../../api/live/execution-changes.ts';
-import { type ExecutionStreamEvent, evolveExecution } from '../../domain/execution/evolve.ts';
+import type { ExecutionStreamEvent } from '../../domain/execution/events.ts';
+import { evolveExecution } from '../../domain/execution/evolve.ts';
 import { type Execution, initialExecution, type Running, statusOf } from '../../domain/execution/state.ts';
 import { timeSpent } from '../../domain/execution/time-spent.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';

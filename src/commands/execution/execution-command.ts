@@ -1,5 +1,5 @@
 import type { ExecutionCommand, RunTask, StartExecution } from '../../domain/execution/commands.ts';
-import type { ExecutionRejection } from '../../domain/execution/decider.ts';
+import type { ExecutionRejection } from '../../domain/execution/decision.ts';
 import { ExecutionId, executionStream } from '../../domain/ids.ts';
 import { ok, type Result } from '../../domain/result.ts';
 import { notFound } from '../../platform/errors.ts';

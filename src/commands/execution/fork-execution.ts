@@ -1,6 +1,7 @@
 import { ForkExecutionInput } from '../../domain/execution/commands.ts';
-import { type ExecutionRejection, executionDecider } from '../../domain/execution/decider.ts';
-import type { ExecutionStreamEvent } from '../../domain/execution/evolve.ts';
+import { executionDecider } from '../../domain/execution/decider.ts';
+import type { ExecutionRejection } from '../../domain/execution/decision.ts';
+import type { ExecutionStreamEvent } from '../../domain/execution/events.ts';
 import { reusedSteps } from '../../domain/execution/fork.ts';
 import type { Running } from '../../domain/execution/state.ts';
 import { ExecutionId, executionIdOf, executionStream } from '../../domain/ids.ts';

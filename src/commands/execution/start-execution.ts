@@ -1,5 +1,5 @@
 import { type StartExecution, StartExecutionInput } from '../../domain/execution/commands.ts';
-import type { ExecutionRejection } from '../../domain/execution/decider.ts';
+import type { ExecutionRejection } from '../../domain/execution/decision.ts';
 import { executionIdOf, executionStream } from '../../domain/ids.ts';
 import { byteLengthOf, MAX_PAYLOAD_BYTES } from '../../domain/json.ts';
 import { ok, type Result } from '../../domain/result.ts';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { taskIdOf, taskStream } from '../../domain/ids.ts';
 import { ok, type Result } from '../../domain/result.ts';
 import { SubmitTaskInput } from '../../domain/task/commands.ts';
-import type { TaskRejection } from '../../domain/task/decider.ts';
+import type { TaskRejection } from '../../domain/task/decision.ts';
 import { AppError, type ErrorCode, type InputIssue } from '../../platform/errors.ts';
 import { type Accepted, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
 

@@ -1,9 +1,9 @@
 import type { RunTask } from '../../domain/execution/commands.ts';
-import type { ExecutionRejection } from '../../domain/execution/decider.ts';
+import type { ExecutionRejection } from '../../domain/execution/decision.ts';
 import { ExecutionId, executionStream, TaskId, taskStream } from '../../domain/ids.ts';
 import { ok, type Result } from '../../domain/result.ts';
 import type { TaskCommand } from '../../domain/task/commands.ts';
-import type { TaskRejection } from '../../domain/task/decider.ts';
+import type { TaskRejection } from '../../domain/task/decision.ts';
 import { notFound } from '../../platform/errors.ts';
 import type { Outcome } from '../aggregate-handler.ts';
 import { type Accepted, type Caller, type Commands, contextOf } from '../context.ts';

@@ -174,3 +174,5 @@ export type ExecutionCommand =
       readonly mapping: Extract<ExecutionEvent, { type: 'ExecutionMigrated' }>['data']['mapping'];
       readonly now: string;
     };
+
+export type CommandOf<Type extends ExecutionCommand['type']> = Extract<ExecutionCommand, { type: Type }>;

@@ -1,5 +1,6 @@
-import { type PlannedCompensation, pivotInDoubt, planCompensation } from '../compensation/plan.ts';
+import type { PlannedCompensation } from '../compensation/plan.ts';
 import type { CompensationStrategy } from '../workflow/definition.ts';
+import { pivotInDoubt, planCompensation } from './plan-compensation.ts';
 import type { Running } from './state.ts';
 import { stepsOf } from './steps.ts';
 import { unitKeyOf } from './unit.ts';

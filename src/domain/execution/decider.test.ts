@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { definitionWith, EXECUTION, Story, step } from '../../../test/support/story.ts';
 import { byteLengthOf, MAX_PAYLOAD_BYTES } from '../json.ts';
-import { MAX_SIGNALS } from './decider.ts';
+import { MAX_SIGNALS } from './decide/waits.ts';
 import { timeSpent } from './time-spent.ts';
 
 const typesOf = (story: Story): string[] => story.last.map(({ type }) => type);

@@ -3,7 +3,7 @@ import type { EventOf } from '../event-definition.ts';
 import { AgentId, ExecutionId, WorkflowName } from '../ids.ts';
 import { Instant } from '../instant.ts';
 import { JsonPayload } from '../json.ts';
-import { AttemptError } from '../task/events.ts';
+import { AttemptError, type TaskEvent } from '../task/events.ts';
 import { CompensationStrategy, type WorkflowDefinition } from '../workflow/definition.ts';
 
 const StepId = z.string().min(1).max(128);
@@ -257,3 +257,7 @@ export const executionEvents = {
 } as const;
 
 export type ExecutionEvent = EventOf<typeof executionEvents>;
+export type DataOf<Type extends ExecutionEvent['type']> = Extract<ExecutionEvent, { type: Type }>['data'];
+
+/** What the stream of an execution holds: its own events and those of its tasks. */
+export type ExecutionStreamEvent = ExecutionEvent | TaskEvent;

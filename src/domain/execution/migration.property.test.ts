@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Dice } from '../../../test/support/saga/dice.ts';
 import { type Build, SagaWorld } from '../../../test/support/saga/world.ts';
-import { planCompensation } from '../compensation/plan.ts';
 import { compileWorkflow, workflowOf } from '../workflow/compile.ts';
 import { type TaskDefinition, WorkflowDefinition } from '../workflow/definition.ts';
 import { executionDecider } from './decider.ts';
 import { evolveExecution } from './evolve.ts';
 import { migrationProblems } from './migration.ts';
+import { planCompensation } from './plan-compensation.ts';
 import { hasEnded, initialExecution, statusOf } from './state.ts';
 
 const RUNS = 1_000;

@@ -1,6 +1,7 @@
 import { PersistentVector } from '../structures/persistent-vector.ts';
 import { type Step, type Workflow, workflowOf } from '../workflow/compile.ts';
 import type { ExecutionEvent } from './events.ts';
+import { isExpanding } from './evolve/steps.ts';
 import { hasEnded, isSatisfied, newStep, type Running, type StepState, statusOf } from './state.ts';
 import { parseUnit, unitKeyOf } from './unit.ts';
 
@@ -133,10 +134,7 @@ export const migrated = (
     steps,
     unitOf,
     ready: all.filter((index) => steps.get(index).phase === 'pending' && steps.get(index).missing === 0),
-    expanding: all.filter((index) => {
-      const { items, phase } = steps.get(index);
-      return phase === 'open' && items !== undefined && items.next < items.list.length;
-    }),
+    expanding: all.filter((index) => isExpanding(steps.get(index))),
     unfinished: satisfied.filter((done) => !done).length,
     pivotPassed:
       execution.pivotPassed ||

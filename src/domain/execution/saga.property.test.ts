@@ -3,10 +3,11 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { BrokenBuilds, type Change } from '../../../test/support/saga/broken-build.ts';
 import { SagaChecker } from '../../../test/support/saga/checker.ts';
 import { type Build, SagaWorld } from '../../../test/support/saga/world.ts';
-import { planCompensation } from '../compensation/plan.ts';
 import { domainEvents } from '../events.ts';
 import { executionDecider } from './decider.ts';
-import { type ExecutionStreamEvent, evolveExecution } from './evolve.ts';
+import type { ExecutionStreamEvent } from './events.ts';
+import { evolveExecution } from './evolve.ts';
+import { planCompensation } from './plan-compensation.ts';
 import { initialExecution, type Running } from './state.ts';
 
 const RUNS = 5_000;
@@ -110,8 +111,12 @@ describe(`any of ${RUNS.toLocaleString('en')} random sagas`, () => {
 });
 
 const PLAN = 'compensation/plan.ts';
+const COMPENSABLE = 'execution/plan-compensation.ts';
 const ADVANCE = 'execution/advance.ts';
-const EVOLVE = 'execution/evolve.ts';
+const COMPENSATE = 'execution/compensate.ts';
+const EVOLVE_STEPS = 'execution/evolve/steps.ts';
+const EVOLVE_TASKS = 'execution/evolve/tasks.ts';
+const EVOLVE_UNITS = 'execution/evolve/units.ts';
 const START = 'execution/start-steps.ts';
 
 /** `from`: the first seed that finds it when all are tried; where that is far, the search begins there. */
@@ -119,22 +124,24 @@ type Mistake = { readonly from?: number; readonly changes: readonly Change[] };
 
 const MISTAKES: Readonly<Record<string, Mistake>> = {
   'undoes in the order of completion': {
-    changes: [{ file: PLAN, from: 'inSequence(owed.reverse())', to: 'inSequence(owed)' }],
+    changes: [{ file: PLAN, from: 'inSequence(units.toReversed())', to: 'inSequence(units)' }],
   },
   'does not undo what is in doubt': {
-    changes: [{ file: PLAN, from: " || (uncertain && phase !== 'open')", to: '' }],
+    changes: [{ file: COMPENSABLE, from: " || (uncertain && phase !== 'open')", to: '' }],
   },
   'takes an interrupted agent for one that did nothing': {
-    changes: [{ file: EVOLVE, from: 'unit.uncertain || event.data.interrupted === true', to: 'unit.uncertain' }],
+    changes: [{ file: EVOLVE_UNITS, from: 'unit.uncertain || event.data.interrupted === true', to: 'unit.uncertain' }],
   },
   'undoes although the pivot has completed': {
     changes: [
-      { file: PLAN, from: 'execution.pivotPassed || pivotInDoubt(execution)', to: 'pivotInDoubt(execution)' },
-      { file: ADVANCE, from: '!pivotPassed && compiled', to: 'compiled' },
+      { file: COMPENSABLE, from: 'execution.pivotPassed || pivotInDoubt(execution)', to: 'pivotInDoubt(execution)' },
+      { file: 'execution/abort.ts', from: '!pivotPassed && compiled', to: 'compiled' },
     ],
   },
   'undoes although the pivot may have taken effect': {
-    changes: [{ file: PLAN, from: 'execution.pivotPassed || pivotInDoubt(execution)', to: 'execution.pivotPassed' }],
+    changes: [
+      { file: COMPENSABLE, from: 'execution.pivotPassed || pivotInDoubt(execution)', to: 'execution.pivotPassed' },
+    ],
   },
   'starts steps while it aborts': {
     changes: [
@@ -149,7 +156,7 @@ const MISTAKES: Readonly<Record<string, Mistake>> = {
   'starts an item twice': {
     changes: [
       {
-        file: EVOLVE,
+        file: EVOLVE_TASKS,
         from: "next: after.phase === 'open' ? Math.max(before.items.next, item + 1) : before.items.next",
         to: 'next: 0',
       },
@@ -157,7 +164,7 @@ const MISTAKES: Readonly<Record<string, Mistake>> = {
     ],
   },
   'starts a step when the first of its dependencies has ended': {
-    changes: [{ file: EVOLVE, from: 'waiting.missing === 1', to: 'waiting.missing >= 1' }],
+    changes: [{ file: EVOLVE_STEPS, from: 'waiting.missing === 1', to: 'waiting.missing >= 1' }],
   },
   'runs what is cut off': { changes: [{ file: START, from: 'return dependencies.length > 0;', to: 'return false;' }] },
   'undoes while agents still work': {
@@ -176,16 +183,16 @@ const MISTAKES: Readonly<Record<string, Mistake>> = {
     ],
   },
   'goes on undoing past a failure that should stop it': {
-    changes: [{ file: ADVANCE, from: "(goesOn && before.status === 'parked')", to: "before.status === 'parked'" }],
+    changes: [{ file: COMPENSATE, from: "(goesOn && before.status === 'parked')", to: "before.status === 'parked'" }],
   },
   'lets a late answer move a step behind what was built on it': {
     from: 244,
-    changes: [{ file: EVOLVE, from: 'isLost(unit) ? unit.seq : seq', to: 'seq' }],
+    changes: [{ file: EVOLVE_UNITS, from: 'isLost(unit) ? unit.seq : seq', to: 'seq' }],
   },
   'does not let a late answer complete a list': {
     from: 3_734,
     changes: [
-      { file: EVOLVE, from: "step.phase === 'open' || step.phase === 'failed';", to: "step.phase === 'open';" },
+      { file: EVOLVE_TASKS, from: "step.phase === 'open' || step.phase === 'failed';", to: "step.phase === 'open';" },
     ],
   },
   'lets others go on while items are worked on': {
@@ -201,7 +208,7 @@ const MISTAKES: Readonly<Record<string, Mistake>> = {
   'takes the answer of an attempt that is over': {
     changes: [
       {
-        file: 'task/decider.ts',
+        file: 'task/decide-attempt.ts',
         from: 'attempt === task.attempt ? undefined',
         to: 'attempt <= task.attempt ? undefined',
       },
@@ -211,7 +218,7 @@ const MISTAKES: Readonly<Record<string, Mistake>> = {
     from: 1_779,
     changes: [
       {
-        file: EVOLVE,
+        file: EVOLVE_STEPS,
         from: "phase === 'open' && items !== undefined && items.next",
         to: 'items !== undefined && items.next',
       },

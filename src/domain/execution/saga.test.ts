@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Story, step, type TaskInput, undoable } from '../../../test/support/story.ts';
-import { planCompensation } from '../compensation/plan.ts';
 import type { CompensationStrategy } from '../workflow/definition.ts';
+import { planCompensation } from './plan-compensation.ts';
 
 const saga = (
   strategy: CompensationStrategy,

@@ -1,7 +1,7 @@
 import type { Json } from '../json.ts';
 import { PersistentVector } from '../structures/persistent-vector.ts';
-import type { Task } from '../task/decider.ts';
 import type { AttemptError } from '../task/events.ts';
+import type { Task } from '../task/state.ts';
 import type { Workflow } from '../workflow/compile.ts';
 import type { CompensationStrategy } from '../workflow/definition.ts';
 import type { WorkflowRef } from './events.ts';

@@ -1,4 +1,4 @@
-import { attemptsMade } from '../task/decider.ts';
+import { attemptsMade } from '../task/state.ts';
 import type { AgentNeed, Step } from '../workflow/compile.ts';
 import { hasEnded, isSatisfied, type Running, type StepState, type UnitState } from './state.ts';
 

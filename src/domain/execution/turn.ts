@@ -1,4 +1,5 @@
-import { type ExecutionStreamEvent, evolveExecution } from './evolve.ts';
+import type { ExecutionStreamEvent } from './events.ts';
+import { evolveExecution } from './evolve.ts';
 import type { Running } from './state.ts';
 
 /** One decision in the making: each event is taken in at once, so that what follows from it is decided on the state after it. */

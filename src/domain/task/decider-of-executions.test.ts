@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { specOf } from '../../../test/support/given-when-then.ts';
 import { DEFAULT_RETRY } from '../retry.ts';
-import { attemptsMade, taskDecider } from './decider.ts';
+import { taskDecider } from './decider.ts';
 import { type AttemptError, type TaskEvent, taskEvents } from './events.ts';
+import { attemptsMade } from './state.ts';
 
 const task = specOf(taskDecider);
 const TASK = '11111111-1111-5111-8111-111111111111';

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { Json } from '../json.ts';
 import { RetryPolicy } from '../retry.ts';
 import type { SubmitTask, TaskCommand } from './commands.ts';
-import { type Task, taskDecider } from './decider.ts';
+import { taskDecider } from './decider.ts';
 import { type AttemptError, type TaskEvent, taskEvents } from './events.ts';
+import type { Task } from './state.ts';
 
 const TASK = '11111111-1111-5111-8111-111111111111';
 const START = Date.parse('2026-03-01T12:00:00.000Z');

@@ -1,7 +1,7 @@
 import type { Caller, Commands } from '../../commands/context.ts';
 import { expireTask, failAttempt, markOutcomeUnknown } from '../../commands/task/close-attempt.ts';
 import { releaseTask } from '../../commands/task/release-task.ts';
-import { taskOf } from '../../domain/execution/decider.ts';
+import { taskOf } from '../../domain/execution/find.ts';
 import { executionStream, taskStream } from '../../domain/ids.ts';
 import type { DueTimer } from '../../domain/pool/timers.ts';
 import type { AttemptError } from '../../domain/task/events.ts';

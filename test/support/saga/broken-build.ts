@@ -59,7 +59,7 @@ export class BrokenBuilds {
     }
     const load = (file: string) => import(pathToFileURL(join(folder, file)).href);
     const { executionDecider } = await load('execution/decider.js');
-    const { planCompensation } = await load('compensation/plan.js');
+    const { planCompensation } = await load('execution/plan-compensation.js');
     return { decider: executionDecider, preview: planCompensation } as Build;
   }
 

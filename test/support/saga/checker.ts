@@ -1,5 +1,4 @@
-import type { TimeSpent } from '../../../src/domain/execution/events.ts';
-import type { ExecutionStreamEvent } from '../../../src/domain/execution/evolve.ts';
+import type { ExecutionStreamEvent, TimeSpent } from '../../../src/domain/execution/events.ts';
 import type { WorkflowDefinition } from '../../../src/domain/workflow/definition.ts';
 
 type DataOf<Type extends ExecutionStreamEvent['type']> = Extract<ExecutionStreamEvent, { type: Type }>['data'];

@@ -1,4 +1,4 @@
-import type { ExecutionStreamEvent } from '../../../src/domain/execution/evolve.ts';
+import type { ExecutionStreamEvent } from '../../../src/domain/execution/events.ts';
 
 export type PooledTask = {
   readonly taskId: string;

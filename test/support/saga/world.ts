@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { planCompensation } from '../../../src/domain/compensation/plan.ts';
 import type { ExecutionCommand } from '../../../src/domain/execution/commands.ts';
 import type { executionDecider } from '../../../src/domain/execution/decider.ts';
-import type { ExecutionStreamEvent } from '../../../src/domain/execution/evolve.ts';
+import type { ExecutionStreamEvent } from '../../../src/domain/execution/events.ts';
+import type { planCompensation } from '../../../src/domain/execution/plan-compensation.ts';
 import type { Execution, Running } from '../../../src/domain/execution/state.ts';
 import type { AttemptError } from '../../../src/domain/task/events.ts';
 import { COMPENSATION_STRATEGIES } from '../../../src/domain/workflow/definition.ts';

@@ -1,6 +1,6 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Accepted, Caller } from '../../../commands/context.ts';
-import type { ExecutionRejection } from '../../../domain/execution/decider.ts';
+import type { ExecutionRejection } from '../../../domain/execution/decision.ts';
 import type { Result } from '../../../domain/result.ts';
 import { EXECUTION_REASONS, type OwnExecutionRejection } from '../../../wording/rejections.ts';
 import type { Builder, SchemaTypes } from '../kit/builder.ts';

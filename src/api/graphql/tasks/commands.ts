@@ -4,7 +4,7 @@ import { redriveTask } from '../../../commands/task/redrive-task.ts';
 import { reportProgress } from '../../../commands/task/report-progress.ts';
 import { submitTask } from '../../../commands/task/submit-task.ts';
 import { type Result, rejected } from '../../../domain/result.ts';
-import type { TaskRejection } from '../../../domain/task/decider.ts';
+import type { TaskRejection } from '../../../domain/task/decision.ts';
 import { AppError } from '../../../platform/errors.ts';
 import type { TaskRow } from '../../../projections/tasks/table.ts';
 import type { TaskRefusal } from '../../../wording/rejections.ts';

@@ -1,4 +1,4 @@
-import type { ExecutionStreamEvent } from '../../../domain/execution/evolve.ts';
+import type { ExecutionStreamEvent } from '../../../domain/execution/events.ts';
 
 /** Something in the stream that contradicts the graph. */
 export type Violation = { readonly task: string; readonly problem: string };

@@ -1,4 +1,4 @@
-import type { ExecutionStreamEvent } from '../../../domain/execution/evolve.ts';
+import type { ExecutionStreamEvent } from '../../../domain/execution/events.ts';
 import { planGraph } from '../../../domain/planning/graph.ts';
 import type { Workflow } from '../../../domain/workflow/compile.ts';
 import type { Recording } from '../../../domain/workflow/import-wfformat.ts';

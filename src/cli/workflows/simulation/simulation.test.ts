@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ExecutionStreamEvent } from '../../../domain/execution/evolve.ts';
+import type { ExecutionStreamEvent } from '../../../domain/execution/events.ts';
 import { compileWorkflow, type Workflow } from '../../../domain/workflow/compile.ts';
 import { WorkflowDefinition } from '../../../domain/workflow/definition.ts';
 import { checkOrder } from './check-order.ts';

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Baton } from '../../../baton.ts';
-import type { ExecutionStreamEvent } from '../../../domain/execution/evolve.ts';
+import type { ExecutionStreamEvent } from '../../../domain/execution/events.ts';
 import { DEFAULT_TENANT, executionStream } from '../../../domain/ids.ts';
 import type { Json } from '../../../domain/json.ts';
 import { decodeEvent } from '../../../eventstore/codec.ts';

@@ -1,0 +1,118 @@
+import type { Json } from '../json.ts';
+import { ok } from '../result.ts';
+import type { AttemptError } from '../task/events.ts';
+import { errorOf } from './errors.ts';
+import { fits, render } from './inputs.ts';
+import { taskRedriven, taskSubmitted, type Work } from './new-task.ts';
+import { Room } from './room.ts';
+import type { Running, UnitCompensation } from './state.ts';
+import { timeSpent } from './time-spent.ts';
+import type { Turn } from './turn.ts';
+import { compensationOf, parseUnit } from './unit.ts';
+
+/**
+ * Starts the compensation of a unit; returns the error when not even its input could be made.
+ *
+ * @param chosen an input of a person's choice
+ */
+export const startCompensation = (turn: Turn, room: Room, key: string, chosen?: Json): AttemptError | undefined => {
+  const unit = parseUnit(key);
+  const index = unit && turn.state.compiled.indexOf.get(unit.stepId);
+  const step = index === undefined ? undefined : turn.state.compiled.steps[index];
+  const present = turn.state.compensation?.units.get(key);
+  if (unit === undefined || step?.compensation === undefined || present === undefined)
+    return errorOf('NO_COMPENSATION', `${key} has no compensation`);
+  const again = chosen === undefined ? taskRedriven(present.state, turn.now) : undefined;
+  if (again) {
+    room.take(null);
+    turn.emit(again);
+    return undefined;
+  }
+  const { compensation } = step;
+  const state = turn.state.steps.get(step.index);
+  const compensated = unit.item === undefined ? state.unit : state.items?.units.get(unit.item);
+  const self = { input: compensated?.task?.submitted.input ?? null, output: compensated?.output ?? null };
+  const input =
+    chosen !== undefined
+      ? ok(chosen)
+      : compensation.input === undefined
+        ? fits(self)
+        : render(turn.state, compensation.input, {
+            self,
+            item: unit.item === undefined ? null : (state.items?.list[unit.item] ?? null),
+            index: unit.item ?? null,
+          });
+  if (!input.ok) return input.rejection;
+  room.take(input.value);
+  const work: Work = {
+    key: compensationOf(key),
+    agent: compensation.agent,
+    input: input.value,
+    timeoutMs: compensation.timeoutMs,
+    retry: compensation.retry,
+    priority: step.definition.priority,
+    tags: step.definition.tags,
+  };
+  turn.emit(taskSubmitted(turn.state, work, present.state.generation + 1, turn.now));
+  return undefined;
+};
+
+const isClosed = ({ status }: UnitCompensation): boolean => status === 'completed' || status === 'skipped';
+
+/** Whether everything that must be undone before has been, or must not be waited for. */
+const isDue = (execution: Running, { status, after }: UnitCompensation): boolean => {
+  if (status !== 'pending') return false;
+  const goesOn = execution.compiled.definition.saga.onCompensationFailure === 'continue';
+  return after.every((key) => {
+    const before = execution.compensation?.units.get(key);
+    return before === undefined || isClosed(before) || (goesOn && before.status === 'parked');
+  });
+};
+
+export const park = (turn: Turn, unit: string, error: AttemptError): void =>
+  turn.emit({
+    type: 'CompensationParked',
+    data: { executionId: turn.state.executionId, unit, error, parkedAt: turn.now },
+  });
+
+/** Starts the compensations that are due. One that cannot even be started is parked, which may free others: then all are checked again. */
+export const compensateDue = (turn: Turn) => {
+  const room = new Room(turn.state);
+  for (let again = true; again; ) {
+    again = false;
+    for (const { unit } of turn.state.compensation?.units.values() ?? []) {
+      if (!room.has(turn.state)) return;
+      const compensation = turn.state.compensation?.units.get(unit);
+      if (compensation === undefined || !isDue(turn.state, compensation)) continue;
+      const error = startCompensation(turn, room, unit);
+      if (error) park(turn, unit, error);
+      again ||= error !== undefined;
+    }
+  }
+};
+
+export const endCompensation = (turn: Turn) => {
+  const { compensation, executionId, openTasks, status } = turn.state;
+  if (compensation === undefined || openTasks > 0) return;
+  const units = [...compensation.units.values()];
+  if (units.every(isClosed))
+    return turn.emit({
+      type: 'ExecutionCompensated',
+      data: {
+        executionId,
+        compensated: units.filter((unit) => unit.status === 'completed').length,
+        skipped: units.filter((unit) => unit.status === 'skipped').length,
+        ...timeSpent(turn.state, Date.parse(turn.now)),
+        compensatedAt: turn.now,
+      },
+    });
+  if (status === 'compensation_failed' || units.some((unit) => isDue(turn.state, unit))) return;
+  turn.emit({
+    type: 'ExecutionCompensationFailed',
+    data: {
+      executionId,
+      parked: units.filter((unit) => unit.status === 'parked').map(({ unit }) => unit),
+      failedAt: turn.now,
+    },
+  });
+};

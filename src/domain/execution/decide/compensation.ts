@@ -1,0 +1,58 @@
+import { ok, type Result, rejected } from '../../result.ts';
+import { advance } from '../advance.ts';
+import type { CommandOf } from '../commands.ts';
+import { park, startCompensation } from '../compensate.ts';
+import type { Decision, ExecutionRejection } from '../decision.ts';
+import { Room } from '../room.ts';
+import type { Running, UnitCompensation } from '../state.ts';
+import { Turn } from '../turn.ts';
+
+const parkedCompensation = (execution: Running, unit: string): Result<UnitCompensation, ExecutionRejection> => {
+  const compensation = execution.compensation?.units.get(unit);
+  if (compensation === undefined) return rejected({ reason: 'CompensationNotFound', unit });
+  const { status } = compensation;
+  return status === 'parked' ? ok(compensation) : rejected({ reason: 'CompensationNotParked', unit, status });
+};
+
+export const retryCompensation = (
+  { unit, input, now }: CommandOf<'RetryCompensation'>,
+  execution: Running,
+): Decision => {
+  const parked = parkedCompensation(execution, unit);
+  if (!parked.ok) return parked;
+  const turn = new Turn(execution, now);
+  const error = startCompensation(turn, new Room(turn.state), unit, input);
+  if (error) park(turn, unit, error);
+  advance(turn);
+  return ok(turn);
+};
+
+export const skipCompensation = (
+  { unit, reason, now }: CommandOf<'SkipCompensation'>,
+  execution: Running,
+): Decision => {
+  const parked = parkedCompensation(execution, unit);
+  if (!parked.ok) return parked;
+  const turn = new Turn(execution, now);
+  turn.emit({
+    type: 'CompensationSkipped',
+    data: { executionId: execution.executionId, unit, reason, skippedAt: now },
+  });
+  advance(turn);
+  return ok(turn);
+};
+
+export const handOverCompensation = (
+  { unit, to, note, now }: CommandOf<'HandOverCompensation'>,
+  execution: Running,
+): Decision => {
+  const parked = parkedCompensation(execution, unit);
+  if (!parked.ok) return parked;
+  const { executionId } = execution;
+  const turn = new Turn(execution, now);
+  turn.emit({
+    type: 'CompensationHandedOver',
+    data: { executionId, unit, to, ...(note === undefined ? {} : { note }), handedOverAt: now },
+  });
+  return ok(turn);
+};

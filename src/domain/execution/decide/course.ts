@@ -1,0 +1,99 @@
+import { instantOf } from '../../instant.ts';
+import { ok, rejected } from '../../result.ts';
+import { workflowOf } from '../../workflow/compile.ts';
+import { abort, canCompensate } from '../abort.ts';
+import { advance } from '../advance.ts';
+import type { CommandOf } from '../commands.ts';
+import type { Decision } from '../decision.ts';
+import { errorOf } from '../errors.ts';
+import { migrationProblems } from '../migration.ts';
+import { pivotInDoubt } from '../plan-compensation.ts';
+import { type Abort, hasEnded, type Running, statusOf } from '../state.ts';
+import { Turn } from '../turn.ts';
+
+export const pause = ({ reason, now }: CommandOf<'PauseExecution'>, execution: Running): Decision => {
+  const status = statusOf(execution);
+  if (status !== 'executing' && status !== 'compensating') return rejected({ reason: 'ExecutionNotPausable', status });
+  const { executionId } = execution;
+  const turn = new Turn(execution, now);
+  turn.emit({
+    type: 'ExecutionPaused',
+    data: { executionId, ...(reason === undefined ? {} : { reason }), pausedAt: now },
+  });
+  return ok(turn);
+};
+
+export const resume = ({ now }: CommandOf<'ResumeExecution'>, execution: Running): Decision => {
+  const status = statusOf(execution);
+  if (status !== 'paused') return rejected({ reason: 'ExecutionNotPaused', status });
+  const turn = new Turn(execution, now);
+  turn.emit({ type: 'ExecutionResumed', data: { executionId: execution.executionId, resumedAt: now } });
+  advance(turn);
+  return ok(turn);
+};
+
+/** An execution that is about to end anyway does not wait for agents any longer; the rest stays as it was decided. */
+const callOff = (execution: Running, cause: Abort, now: string): Decision => {
+  if (execution.compensation !== undefined || cause.interrupt)
+    return rejected({ reason: 'ExecutionNotCancellable', status: statusOf(execution) });
+  const turn = new Turn(execution, now);
+  abort(turn, { ...cause, interrupt: true });
+  advance(turn);
+  return ok(turn);
+};
+
+export const cancel = (command: CommandOf<'CancelExecution'>, execution: Running): Decision => {
+  const { reason, compensate, strategy, now } = command;
+  const status = statusOf(execution);
+  const failed = status === 'failed';
+  if (!failed && execution.abort !== undefined) return callOff(execution, execution.abort, now);
+  if (!failed && execution.status !== 'executing') return rejected({ reason: 'ExecutionNotCancellable', status });
+  if (compensate && (execution.pivotPassed || pivotInDoubt(execution))) return rejected({ reason: 'PivotPassed' });
+  const turn = new Turn(execution, now);
+  abort(turn, {
+    reason: 'cancelled',
+    comment: reason,
+    compensate,
+    strategy: strategy ?? execution.compiled.definition.saga.strategy,
+    interrupt: true,
+  });
+  advance(turn);
+  return ok(turn);
+};
+
+export const expire = ({ now }: CommandOf<'ExpireExecution'>, execution: Running): Decision => {
+  const { deadlineMs } = execution;
+  if (deadlineMs === undefined || deadlineMs > Date.parse(now)) return ok({ events: [], state: execution });
+  if (hasEnded(execution) || execution.abort !== undefined) return ok({ events: [], state: execution });
+  const turn = new Turn(execution, now);
+  abort(turn, {
+    reason: 'deadline_passed',
+    error: errorOf('DEADLINE_PASSED', `the execution did not end by ${instantOf(deadlineMs)}`),
+    compensate: canCompensate(execution),
+    strategy: execution.compiled.definition.saga.strategy,
+    interrupt: true,
+  });
+  advance(turn);
+  return ok(turn);
+};
+
+export const migrate = (command: CommandOf<'MigrateExecution'>, execution: Running): Decision => {
+  const { workflow, definition, mapping, now } = command;
+  const status = statusOf(execution);
+  const problems = migrationProblems(execution, workflowOf(workflow.digest, definition), mapping);
+  if (problems.length > 0) return rejected({ reason: 'ExecutionNotMigratable', status, problems });
+  const turn = new Turn(execution, now);
+  turn.emit({
+    type: 'ExecutionMigrated',
+    data: {
+      executionId: execution.executionId,
+      from: execution.workflow,
+      workflow,
+      definition,
+      mapping,
+      migratedAt: now,
+    },
+  });
+  advance(turn);
+  return ok(turn);
+};

@@ -1,0 +1,88 @@
+import { ok, rejected } from '../../result.ts';
+import type { Step } from '../../workflow/compile.ts';
+import { judgeStep } from '../abort.ts';
+import { advance } from '../advance.ts';
+import type { CommandOf } from '../commands.ts';
+import type { Decision } from '../decision.ts';
+import { errorOf } from '../errors.ts';
+import { stepNamed } from '../find.ts';
+import { completeStep } from '../start-steps.ts';
+import { hasEnded, type Running, statusOf } from '../state.ts';
+import { Turn } from '../turn.ts';
+
+/** Events from outside that an execution keeps until a step waits for them. */
+export const MAX_SIGNALS = 1_000;
+
+const DEFAULT_OPTIONS = ['approved', 'rejected'] as const;
+
+export const signal = ({ name, payload, now }: CommandOf<'SignalExecution'>, execution: Running): Decision => {
+  const status = statusOf(execution);
+  if (hasEnded(execution)) return rejected({ reason: 'ExecutionEnded', status });
+  if (execution.signals.length >= MAX_SIGNALS) return rejected({ reason: 'TooManySignals', limit: MAX_SIGNALS });
+  const turn = new Turn(execution, now);
+  const { executionId } = execution;
+  turn.emit({ type: 'ExecutionSignalled', data: { executionId, name, payload, signalledAt: now } });
+  const waits = execution.compiled.steps.find((step) => {
+    const { waiting, phase } = execution.steps.get(step.index);
+    return phase === 'waiting' && waiting?.kind === 'event' && waiting.name === name;
+  });
+  if (waits) completeStep(turn, waits.id, payload);
+  advance(turn);
+  return ok(turn);
+};
+
+export const decideStep = (command: CommandOf<'DecideStep'>, execution: Running): Decision => {
+  const { step: id, option, comment, by, now } = command;
+  const step = stepNamed(execution, id);
+  if (step === undefined) return rejected({ reason: 'StepNotFound', step: id });
+  const { phase, waiting } = execution.steps.get(step.index);
+  if (phase !== 'waiting' || waiting?.kind !== 'decision')
+    return rejected({ reason: 'StepNotWaiting', step: id, status: phase });
+  const options = waiting.options ?? DEFAULT_OPTIONS;
+  if (!options.includes(option)) return rejected({ reason: 'UnknownOption', step: id, options });
+  const turn = new Turn(execution, now);
+  completeStep(turn, id, { option, by, ...(comment === undefined ? {} : { comment }) });
+  advance(turn);
+  return ok(turn);
+};
+
+const failWait = (turn: Turn, step: Step, error: ReturnType<typeof errorOf>): void => {
+  turn.emit({
+    type: 'StepFailed',
+    data: { executionId: turn.state.executionId, stepId: step.id, error, failedAt: turn.now },
+  });
+  judgeStep(turn, step, step.id);
+};
+
+const isDue = (execution: Running, { index }: Step, nowMs: number): boolean => {
+  const { phase, waiting } = execution.steps.get(index);
+  return phase === 'waiting' && waiting?.dueMs !== undefined && waiting.dueMs <= nowMs;
+};
+
+export const wake = ({ step: id, now }: CommandOf<'WakeStep'>, execution: Running): Decision => {
+  const nowMs = Date.parse(now);
+  const named = stepNamed(execution, id);
+  // A timer may have the name from before a migration: whatever is due may be woken.
+  const step =
+    named && isDue(execution, named, nowMs)
+      ? named
+      : execution.compiled.steps.find((other) => isDue(execution, other, nowMs));
+  if (step === undefined) return ok({ events: [], state: execution });
+  const { waiting } = execution.steps.get(step.index);
+  const turn = new Turn(execution, now);
+  if (waiting?.kind === 'delay') completeStep(turn, step.id, null);
+  else failWait(turn, step, errorOf('WAIT_TIMED_OUT', `${waiting?.name ?? step.id} did not come in time`));
+  advance(turn);
+  return ok(turn);
+};
+
+export const closeChild = ({ childId, outcome, now }: CommandOf<'CloseChild'>, execution: Running): Decision => {
+  // By the child, not by the step's name, which a migration may have changed since the child was started.
+  const step = execution.compiled.steps.find(({ index }) => execution.steps.get(index).waiting?.childId === childId);
+  if (step === undefined) return ok({ events: [], state: execution });
+  const turn = new Turn(execution, now);
+  if (outcome.status === 'completed') completeStep(turn, step.id, outcome.output);
+  else failWait(turn, step, outcome.error);
+  advance(turn);
+  return ok(turn);
+};

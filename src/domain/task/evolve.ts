@@ -1,0 +1,58 @@
+import { assertNever } from '../result.ts';
+import type { TaskEvent } from './events.ts';
+import type { Task } from './state.ts';
+
+export const evolveTask = (task: Task, event: TaskEvent): Task => {
+  if (event.type === 'TaskSubmitted')
+    return {
+      status: 'open',
+      submitted: event.data,
+      attempt: 1,
+      offered: true,
+      budgetFrom: 0,
+      deadlineAt: event.data.deadlineAt,
+      checkpoint: undefined,
+      started: false,
+    };
+  if (task.status === 'none') return task;
+  switch (event.type) {
+    case 'TaskAttemptStarted':
+      return { ...task, status: 'open', started: true };
+    case 'TaskProgressReported':
+      return event.data.checkpoint === undefined ? task : { ...task, checkpoint: event.data.checkpoint };
+    case 'TaskAttemptFailed':
+      return {
+        ...task,
+        status: 'open',
+        attempt: event.data.attempt + 1,
+        offered: event.data.retryAt !== undefined,
+        started: false,
+      };
+    case 'TaskOutcomeUnknown':
+      return { ...task, status: 'indeterminate' };
+    case 'TaskCompleted':
+      return { ...task, status: 'completed' };
+    case 'TaskCancelled':
+      return { ...task, status: 'cancelled' };
+    case 'TaskFailed':
+    case 'TaskDeadLettered':
+      // The number of an attempt that was cut off without being closed is not used again: its answer must find itself stale.
+      return {
+        ...task,
+        status: event.type === 'TaskFailed' ? 'failed' : 'deadLettered',
+        attempt: task.offered ? task.attempt + 1 : task.attempt,
+      };
+    case 'TaskRedriven':
+      return {
+        ...task,
+        status: 'open',
+        started: false,
+        attempt: event.data.nextAttempt,
+        offered: true,
+        budgetFrom: event.data.nextAttempt - 1,
+        deadlineAt: event.data.deadlineAt,
+      };
+    default:
+      return assertNever(event);
+  }
+};
