@@ -7,7 +7,7 @@ import type { Projector } from './projector.ts';
 import type { Decode } from './runner/fold.ts';
 import type { Feed } from './runner/lane.ts';
 
-/** What the operations on projections (list, rebuild, verify, retry) work with. */
+/** What the operations on projections (list, rebuild, verify, retry) need. */
 export type ProjectionContext = {
   readonly pool: pg.Pool;
   readonly store: Pick<EventStore, 'head' | 'readStream' | 'readAll'>;

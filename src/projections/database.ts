@@ -26,7 +26,7 @@ export const db = new Kysely<RowsByTable<ReadModelTable>>({
 
 export type Compilable = { compile(): Pick<CompiledQuery, 'sql' | 'parameters'> };
 
-/** A query whose text never changes, so that it need not be built for each call; in the database's names. */
+/** A query with a constant text, in the database's names: it is not built for each call. */
 export const fixed = (text: string, ...parameters: unknown[]): Compilable => ({
   compile: () => ({ sql: text, parameters }),
 });
@@ -36,7 +36,7 @@ export const containing = (text: string): string => `%${text.replace(/[\\%_]/g, 
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** What is no UUID is the id of nothing, and would make Postgres refuse the query. */
+/** A text that is not a UUID is the id of nothing, and Postgres would refuse the query because of it. */
 export const onlyUuids = (ids: readonly string[]): string[] => ids.filter((id) => UUID.test(id));
 
 const INT8 = 20;
@@ -53,7 +53,7 @@ const parsers = new Map<number, Parse>([
   [TIMESTAMPTZ, (text) => dateOf(text).toISOString()],
 ]);
 
-/** Columns come back in the form that rows have them in (see `Table`). */
+/** Returns columns in the form that rows have (see `define-table.ts`). */
 export const rowTypes: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text') =>
     parsers.get(oid) ?? pg.types.getTypeParser(oid, format ?? 'text')) as typeof pg.types.getTypeParser,

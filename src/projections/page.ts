@@ -12,25 +12,25 @@ export const MAX_PAGE = 200;
 export type PageRequest = {
   /** How many, 1 to 200. */
   readonly first: number;
-  /** Cursor of the last row already had, from the same list with the same filter. */
+  /** Cursor of the last row of the previous page, from the same list with the same filter. */
   readonly after?: string | undefined;
 };
 
 export type Page<Row> = {
   readonly edges: readonly { readonly cursor: string; readonly node: Row }[];
   readonly hasNextPage: boolean;
-  /** Of the log, that the page reflects. */
+  /** The position of the log that the page reflects. */
   readonly position: Position;
 };
 
-/** Where a page starts: the row before it. */
+/** The row before a page. */
 type SortKey = { readonly position: bigint; readonly id: string };
 
-/** A list, newest first: by position, then by an id where several rows share one position. */
+/** A list, newest first: by position, then by id where several rows share a position. */
 export type List<Row extends { position: bigint }> = {
   readonly projection: ProjectionName;
   readonly table: Table<Row>;
-  /** Column of the id. */
+  /** The column that holds the id. */
   readonly id: keyof Row & string;
 };
 
@@ -46,11 +46,11 @@ const checkPageSize = (first: number): void => {
     );
 };
 
-/** Says which list a cursor belongs to, so that one of another list or filter is refused instead of giving some rows. */
+/** Identifies the list and filter of a cursor, so that a cursor of another one is refused instead of returning arbitrary rows. */
 const fingerprintOf = (list: string, tenant: string, filter: object): string => {
-  const given = Object.entries(filter).filter(([, value]) => value !== undefined);
+  const conditions = Object.entries(filter).filter(([, value]) => value !== undefined);
   return createHash('sha256')
-    .update(JSON.stringify([list, tenant, given.sort(([a], [b]) => (a < b ? -1 : 1))]))
+    .update(JSON.stringify([list, tenant, conditions.sort(([a], [b]) => (a < b ? -1 : 1))]))
     .digest('base64url')
     .slice(0, 8);
 };
@@ -65,7 +65,7 @@ const parseCursor = (cursor: string): unknown => {
   try {
     return JSON.parse(Buffer.from(cursor, 'base64url').toString());
   } catch {
-    return undefined; // not JSON: not one of ours
+    return undefined; // not JSON, so not one of our cursors
   }
 };
 
@@ -85,7 +85,7 @@ const everything = sql<SqlBool>`true`;
 type PageQuery = (startsAfter: RawBuilder<SqlBool>, limit: number) => Compilable;
 
 /**
- * A page of a list, newest first. New rows come before the first page, so that going on from a cursor neither skips nor repeats one.
+ * A page of a list, newest first. New rows come before the first page, so continuing from a cursor neither skips nor repeats a row.
  *
  * Errors: `AppError` BAD_USER_INPUT with issue code BAD_CURSOR or PAGE_SIZE_OUT_OF_RANGE; those of `snapshot`.
  */
@@ -118,7 +118,7 @@ export const readPage = async <Row extends { position: bigint }>(
   };
 };
 
-/** How many rows a query finds; it selects `count`. */
+/** How many rows a query finds. The query must select `count`. */
 export const readCount = async (
   pool: Queryable,
   projection: ProjectionName,

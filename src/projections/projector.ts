@@ -2,7 +2,7 @@ import type { DomainEvent, DomainEventType } from '../domain/events.ts';
 import type { Position, StoredEvent } from '../eventstore/event-store.ts';
 import type { AnyTable, SumTable, Table } from './define-table.ts';
 
-/** What may be written without reading first. */
+/** Writes that need no read first. */
 export interface Emit {
   /** Writes a whole row, whatever was there before. */
   put<Row extends object, Key extends keyof Row>(table: Table<Row, Key>, row: Row): void;
@@ -12,8 +12,8 @@ export interface Emit {
 
 export interface Fold extends Emit {
   /**
-   * Replaces one row by what `next` makes of it; undefined leaves it as it is. `next` sees this row and nothing else, and must not
-   * change it in place; what it emits belongs to the same change.
+   * Replaces one row by the result of `next`; undefined leaves the row unchanged. `next` sees only this row and must not mutate it.
+   * What it emits belongs to the same change.
    */
   change<Row extends object, Key extends keyof Row>(
     table: Table<Row, Key>,
@@ -34,12 +34,12 @@ export type Handler<Event extends DomainEvent> = (event: Handled<Event>, fold: F
 
 /**
  * A table from event type to rows. Handlers are pure and see one event; each change sees one row. So rows depend only on the order
- * of the events that touch them, not on how the log fell into batches, and a rebuild gives the same rows.
+ * of the events that touch them, not on how the log was split into batches, and a rebuild gives the same rows.
  */
 export type Projector<Name extends string = string> = {
   /** The name of the projection. Its tables are in the schema `rm_<name>_v<version>`. */
   readonly name: Name;
-  /** Raised with any change of tables or handlers: the rows are then built again. */
+  /** Raise it with every change of tables or handlers: the rows are then rebuilt. */
   readonly version: number;
   /** Created from their declarations, all in one schema under one checkpoint. */
   readonly tables: readonly AnyTable[];

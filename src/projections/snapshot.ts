@@ -6,7 +6,7 @@ import type { AnyTable } from './define-table.ts';
 import { snake } from './names.ts';
 import { type ProjectionName, projectors } from './registry.ts';
 
-/** An answer and the position of the log that it reflects: the fold of everything up to there, and of nothing later. */
+/** An answer and the position of the log that it reflects: it is the fold of everything up to there, and of nothing later. */
 export type Reading<Value> = { readonly value: Value; readonly position: Position };
 
 type Checkpoint = {
@@ -66,12 +66,12 @@ const translated = async (pool: Queryable, projection: ProjectionName, error: un
 export type SnapshotOptions = {
   /** Prepares the statement under this name; for queries whose text never changes. */
   readonly name?: string;
-  /** Columns of the result by which the rows come, descending. */
+  /** Columns of the result that order the rows, descending. */
   readonly orderBy?: readonly string[];
 };
 
 /**
- * Runs a query together with the read of its projection's checkpoint, in one statement: rows and position are of one snapshot.
+ * Runs a query and reads the checkpoint of its projection in one statement, so that rows and position belong to one snapshot.
  *
  * Shape:  `columns` are those of the result, in camelCase.
  * Errors: `AppError` UNAVAILABLE (retryable) while the read model is being rebuilt or halted (partial rows are never shown), or

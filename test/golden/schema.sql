@@ -6,15 +6,6 @@ CREATE TABLE public.schema_migrations (
   CONSTRAINT schema_migrations_pkey PRIMARY KEY (id)
 );
 
-CREATE TABLE baton.assigner_snapshots (
-  tenant text NOT NULL,
-  pool text NOT NULL,
-  version integer NOT NULL,
-  "position" bigint NOT NULL,
-  state jsonb NOT NULL,
-  taken_at timestamp with time zone NOT NULL DEFAULT now(),
-  CONSTRAINT assigner_snapshots_pkey PRIMARY KEY (tenant, pool)
-);
 CREATE TABLE baton.checkpoints (
   name text NOT NULL,
   version integer NOT NULL,
@@ -41,6 +32,15 @@ CREATE TABLE baton.cluster_identity (
   cluster_id uuid NOT NULL,
   CONSTRAINT cluster_identity_only_row_check CHECK (only_row),
   CONSTRAINT cluster_identity_pkey PRIMARY KEY (only_row)
+);
+CREATE TABLE baton.fold_snapshots (
+  tenant text NOT NULL,
+  fold text NOT NULL,
+  version integer NOT NULL,
+  "position" bigint NOT NULL,
+  state jsonb NOT NULL,
+  taken_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT fold_snapshots_pkey PRIMARY KEY (tenant, fold)
 );
 CREATE TABLE baton.leases (
   name text NOT NULL,

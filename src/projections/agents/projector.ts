@@ -47,7 +47,7 @@ const changeAgent = (
     (agent) => agent && { ...change(agent), updatedPosition: position },
   );
 
-/** Agents as their events tell; how busy one is follows from the tasks assigned to it. */
+/** Agents, from their own events. How busy an agent is follows from the tasks assigned to it. */
 export const agentsProjector = {
   name: 'agents',
   version: 1,

@@ -9,9 +9,9 @@ export type AgentFilter = {
   readonly statuses?: readonly AgentStatus[] | undefined;
   readonly healths?: readonly Health[] | undefined;
   readonly pool?: string | undefined;
-  /** Name of a capability it has. */
+  /** Name of one of its capabilities. */
   readonly capability?: string | undefined;
-  /** All of them, with these values. */
+  /** The agent must have all of these labels, with these values. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** Part of its id, name or description; case does not matter. */
   readonly text?: string | undefined;
@@ -42,7 +42,7 @@ export const getAgent = async (
   return { value: value[0], position };
 };
 
-/** Those of the agents that exist, in any order; for loading many at once. */
+/** The agents that exist, in any order; for loading many at once. */
 export const getAgents = (pool: Queryable, tenant: string, agentIds: readonly string[]): Promise<Reading<AgentRow[]>> =>
   snapshot<AgentRow>(
     pool,
@@ -76,7 +76,7 @@ export const countAgents = (pool: Queryable, tenant: string, filter: AgentFilter
     conditions(tenant, filter).select(({ fn }) => fn.countAll<bigint>().as('count')),
   );
 
-/** How many tasks each of the agents holds; an agent that holds none is absent. Reflects the read model of tasks. */
+/** How many tasks each of the agents holds; agents without tasks are absent. Reflects the read model of tasks. */
 export const countOpenTasks = async (
   pool: Queryable,
   tenant: string,

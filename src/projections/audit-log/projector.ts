@@ -8,7 +8,7 @@ const textAt = (data: Json, name: string): string | null => {
   return typeof value === 'string' ? value : null;
 };
 
-/** Reads events as stored, whatever their type and schema version: a log of everything has no gaps. */
+/** Reads events as stored, whatever their type and schema version, so that no event is missing. */
 export const auditLogProjector = {
   name: 'audit_log',
   version: 1,

@@ -1,7 +1,7 @@
 import type { TaskRow } from '../tasks/table.ts';
 import type { DeadLetterRow } from './table.ts';
 
-/** The dead letter of a task that is dead-lettered; undefined when the task carries none. */
+/** The dead letter of a task; undefined when it has none. */
 export const deadLetterOf = (
   task: TaskRow,
   change: Pick<DeadLetterRow, 'status' | 'closedAt' | 'updatedPosition'>,

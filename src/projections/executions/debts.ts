@@ -26,7 +26,7 @@ const conditions = (tenant: string, { statuses, workflow, executionId, handedOve
   return query;
 };
 
-/** Debts of some executions; for loading many at once. */
+/** Compensations of some executions; for loading many at once. */
 export const getDebts = (
   pool: Queryable,
   tenant: string,
@@ -68,7 +68,7 @@ export const countDebts = (pool: Queryable, tenant: string, filter: DebtFilter =
     conditions(tenant, filter).select(({ fn }) => fn.countAll<bigint>().as('count')),
   );
 
-/** Undos of all tenants that wait for a person. */
+/** Number of compensations, over all tenants, that wait for a person. */
 export const countAtDesk = async (pool: Queryable): Promise<number> => {
   const query = fixed(
     "SELECT count(*)::int AS count FROM baton.compensation_debts WHERE status IN ('parked', 'handed_over')",

@@ -34,10 +34,10 @@ const changeExecution = (
     return next;
   });
 
-/** The execution whose stream an event of a task stands in; undefined for a task of its own. */
+/** The execution whose stream holds an event of a task; undefined for a stand-alone task. */
 const executionOf = ({ tenant, stored }: Handled): string | undefined => idIn('execution', tenant, stored.stream);
 
-/** What belongs to an end, and is gone when the execution goes on. */
+/** Columns of an end: an execution that continues loses them. */
 const NOT_ENDED = {
   endedAt: null,
   durationMs: null,
@@ -110,7 +110,7 @@ const aborting: Handler<Of<'ExecutionAborting'>> = (event, fold) => {
   changeExecution(fold, event, executionId, ({ pausedAt, pauseReason }) => ({
     ...NOT_ENDED,
     phase: compensate ? 'compensating' : 'executing',
-    // Who cancels does not want it to stand still on the way.
+    // A cancelled execution must not stay paused on its way to the end.
     ...(reason === 'step_failed' ? { pausedAt, pauseReason } : { pausedAt: null, pauseReason: null }),
     abortReason: reason,
     cancelReason: comment ?? null,
@@ -168,14 +168,17 @@ const changeDebt = (
     (debt) => debt && { ...debt, ...change(debt), updatedPosition: position },
   );
 
-/** An execution's undos with one fewer that waits, and without the tasks that were made for it before. */
+/** The compensations under way without those of a unit: neither parked nor running under an earlier task. */
 const withoutUnit = ({ running, parked }: Undos, unit: string): Undos => ({
   running: Object.fromEntries(Object.entries(running).filter(([, of]) => of !== unit)),
   parked: parked.filter((other) => other !== unit),
 });
 
-/** An undo is tried, for the first time or again from the desk. Its task's end names only the task: which undo it was is noted. */
-const undoStarted = (fold: Fold, event: Handled<TaskOf<'TaskSubmitted'> | TaskOf<'TaskRedriven'>>): void => {
+/** A compensation starts, or is retried by a person. The end of its task names only the task, so the row notes the unit. */
+const unitCompensationStarted = (
+  fold: Fold,
+  event: Handled<TaskOf<'TaskSubmitted'> | TaskOf<'TaskRedriven'>>,
+): void => {
   const { tenant, position, data } = event;
   const { taskId, executionId, unit: key } = data;
   if (key === undefined || executionId === undefined || !isCompensation(key)) return;
@@ -203,7 +206,7 @@ const taskCompleted: Handler<TaskOf<'TaskCompleted'>> = (event, fold) => {
     const { undos, stepsCompleted, debtsOpen } = execution;
     if (undos === null) return { stepsCompleted: stepsCompleted + 1 };
     const unit = undos.running[data.taskId];
-    // A step whose agent answers after all was settled: the answer is kept, nothing follows from it.
+    // A late answer of a step after compensation has started: it changes no count.
     if (unit === undefined) return undefined;
     const closed = {
       status: 'completed',
@@ -249,8 +252,8 @@ const compensationSkipped: Handler<Of<'CompensationSkipped'>> = (event, fold) =>
 };
 
 /**
- * Executions of workflows, from their own streams. Steps are counted in the execution's row, so that a batch writes one row per
- * execution however many of its steps end in it; debts have rows of their own, which only an execution that compensates has.
+ * Executions of workflows, from their own streams. The execution's row counts its steps, so that a batch writes one row per execution
+ * however many of its steps end in the batch. Compensations have rows of their own.
  */
 export const executionsProjector = {
   name: 'executions',
@@ -274,8 +277,8 @@ export const executionsProjector = {
       changeExecution(fold, event, event.data.executionId, ({ stepsFailed }) => ({ stepsFailed: stepsFailed + 1 })),
     StepSkipped: (event, fold) =>
       changeExecution(fold, event, event.data.executionId, ({ stepsSkipped }) => ({ stepsSkipped: stepsSkipped + 1 })),
-    TaskSubmitted: (event, fold) => undoStarted(fold, event),
-    TaskRedriven: (event, fold) => undoStarted(fold, event),
+    TaskSubmitted: (event, fold) => unitCompensationStarted(fold, event),
+    TaskRedriven: (event, fold) => unitCompensationStarted(fold, event),
     TaskCompleted: taskCompleted,
     TaskFailed: taskFailed,
     ExecutionAborting: aborting,

@@ -41,7 +41,7 @@ const conditions = (tenant: string, filter: ExecutionFilter) => {
   if (statuses) query = query.where(sql<SqlBool>`status = ANY(${statuses}::text[])`);
   if (workflow !== undefined) query = query.where('workflow', '=', workflow);
   if (version !== undefined) query = query.where('version', '=', version);
-  // The second condition lets the partial index be used.
+  // With the second condition Postgres can use the partial index.
   if (tags && tags.length > 0) query = query.where(sql<SqlBool>`tags @> ${tags}::text[] AND tags <> '{}'`);
   if (parentExecutionId !== undefined) query = query.where(hasId('parentExecutionId', parentExecutionId));
   if (forkedFrom !== undefined) query = query.where(hasId('forkedFrom', forkedFrom));
@@ -55,7 +55,7 @@ const conditions = (tenant: string, filter: ExecutionFilter) => {
   return query;
 };
 
-/** Those of the executions that exist, in any order; for loading many at once. */
+/** The executions that exist, in any order; for loading many at once. */
 export const getExecutions = (
   pool: Queryable,
   tenant: string,
@@ -148,7 +148,7 @@ export const countExecutions = (
     conditions(tenant, filter).select(({ fn }) => fn.countAll<bigint>().as('count')),
   );
 
-/** Ids of the executions of a workflow that go on by themselves, or would if they were not paused; oldest first, at most `limit`. */
+/** Ids of the executions of a workflow that are executing or paused; oldest first, at most `limit`. */
 export const liveExecutionIds = async (
   pool: Queryable,
   tenant: string,

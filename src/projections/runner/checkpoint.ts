@@ -6,10 +6,10 @@ import { type Projector, schemaOf } from '../projector.ts';
 import { createSchemaSql } from './ddl.ts';
 import { inTransaction } from './transaction.ts';
 
-/** `building`: from the beginning up to `target`, not to be shown yet. `halted`: stands until someone decides. */
+/** `building`: on its way to `target`, and not shown yet. `halted`: stopped until a person decides. */
 export type ProjectionStatus = 'building' | 'live' | 'halted';
 
-/** `log`: the log is not the one that the rows come from; `parked`: too many events could not be folded. */
+/** `log`: the rows come from another log; `parked`: too many events could not be folded. */
 export type HaltedBy = 'log' | 'parked';
 
 export type Checkpoint = {
@@ -47,13 +47,13 @@ export const readCheckpoints = async (
   return (await client.query<Checkpoint>({ text, values: [names], types: rowTypes })).rows;
 };
 
-/** Waits for a statement that moves it, and holds back the next one until the transaction ends. */
+/** Waits for a statement that moves the checkpoint, and blocks the next one until the transaction ends. */
 export const lockCheckpoint = async (client: pg.ClientBase, name: string): Promise<Checkpoint | undefined> => {
   const text = `SELECT ${COLUMNS} FROM baton.checkpoints WHERE name = $1 FOR UPDATE`;
   return (await client.query<Checkpoint>({ text, values: [name], types: rowTypes })).rows[0];
 };
 
-/** Back to before the first event, with other rows than the runner knows. Live at once when the log is empty. */
+/** Moves a checkpoint to before the first event. A new generation makes runners discard the rows they know. Live at once if the log is empty. */
 export const resetCheckpoint = async (
   client: pg.ClientBase,
   name: string,
@@ -101,14 +101,14 @@ const createReadModel = async (client: pg.ClientBase, projector: Projector, old:
 };
 
 /**
- * Keeps all runners from writing until the transaction ends. To be taken before anything else: a runner's statement locks the
- * checkpoints first and then the tables, and whoever does it in another order waits for a runner that waits for them.
+ * Keeps all runners from writing until the transaction ends. Must be the first lock of a transaction: a runner's statement locks the
+ * checkpoints before the tables, so another order would deadlock with a runner.
  */
-export const holdRunners = async (client: pg.ClientBase): Promise<void> => {
+export const blockRunners = async (client: pg.ClientBase): Promise<void> => {
   await client.query('LOCK TABLE baton.checkpoints IN SHARE ROW EXCLUSIVE MODE');
 };
 
-/** Creates tables, views and checkpoints of the projections that have no checkpoint. Answers their names. */
+/** Creates tables, views and checkpoints of the projections that have no checkpoint. Returns their names. */
 export const createMissingReadModels = async (pool: pg.Pool, projectors: readonly Projector[]): Promise<string[]> => {
   const missingOf = async (client: Pick<pg.ClientBase, 'query'>): Promise<Projector[]> => {
     const names = projectors.map(({ name }) => name);
@@ -117,7 +117,7 @@ export const createMissingReadModels = async (pool: pg.Pool, projectors: readonl
   };
   if ((await missingOf(pool)).length === 0) return [];
   return inTransaction(pool, 'BEGIN', async (tx) => {
-    await holdRunners(tx);
+    await blockRunners(tx);
     const missing = await missingOf(tx);
     const reached = await furthestPosition(tx);
     for (const projector of missing) {
@@ -128,19 +128,19 @@ export const createMissingReadModels = async (pool: pg.Pool, projectors: readonl
   });
 };
 
-/** How far the projections have come. A new one is not shown before it has come as far. */
+/** The furthest position of all projections. A new one is not shown before it has reached it. */
 const furthestPosition = async (client: pg.ClientBase): Promise<Position | undefined> => {
   const text = `SELECT max(position) AS position FROM baton.checkpoints WHERE position > ${NOTHING_YET}`;
   const { rows } = await client.query<{ position: Position | null }>({ text, types: rowTypes });
   return rows[0]?.position ?? undefined;
 };
 
-/** What a projection is found to be before it is run. */
+/** The state of a projection before it is run. */
 export type Found = { readonly checkpoint: Checkpoint; readonly created: boolean } | { readonly newerVersion: number };
 
 /**
- * Makes sure that a projection has tables, views and a checkpoint of the version that this build knows. Tables that somebody dropped
- * and those of an older version are made anew and are empty, to be built from the log's beginning.
+ * Makes sure that a projection has tables, views and a checkpoint of this build's version. Tables that somebody dropped and tables of an
+ * older version are created again, empty, to be built from the beginning of the log.
  */
 export const ensureReadModel = async (
   pool: pg.Pool,
@@ -149,7 +149,7 @@ export const ensureReadModel = async (
 ): Promise<Found> =>
   (await existingReadModel(pool, projector, head)) ??
   inTransaction(pool, 'BEGIN', async (tx) => {
-    await holdRunners(tx);
+    await blockRunners(tx);
     const meanwhile = await existingReadModel(tx, projector, head);
     if (meanwhile) return meanwhile;
     const [old] = await readCheckpoints(tx, [projector.name]);
@@ -157,11 +157,11 @@ export const ensureReadModel = async (
     await resetCheckpoint(tx, projector.name, projector.version, head);
     const [checkpoint] = await readCheckpoints(tx, [projector.name]);
     if (checkpoint === undefined)
-      throw new Error(`bug: projection ${projector.name} has no checkpoint after it was made`);
+      throw new Error(`bug: projection ${projector.name} has no checkpoint after it was created`);
     return { checkpoint, created: true };
   });
 
-/** Undefined when it must be made. */
+/** Undefined when the read model must be created. */
 const existingReadModel = async (
   client: Pick<pg.ClientBase, 'query'>,
   projector: Projector,
@@ -173,7 +173,7 @@ const existingReadModel = async (
   if (checkpoint?.version !== version || !(await tablesExist(client, projector))) return undefined;
   if (checkpoint.position !== NOTHING_YET || checkpoint.status !== 'live' || head === undefined)
     return { checkpoint, created: false };
-  // Of a log that already has events nothing has been folded yet.
+  // The log has events already, and none of them has been folded.
   await client.query(
     `UPDATE baton.checkpoints SET status = 'building', target = $2
      WHERE name = $1 AND position = ${NOTHING_YET} AND status = 'live'`,
@@ -183,8 +183,8 @@ const existingReadModel = async (
 };
 
 /**
- * Why the rows of a checkpoint cannot come from this log; undefined when they can: the event it last handled must still be there,
- * with the same hash.
+ * Why the rows of a checkpoint cannot come from this log; undefined when they can. The last handled event must be in the log, with the
+ * same hash.
  */
 export const logMismatch = async (
   store: Pick<EventStore, 'readStream'>,
@@ -203,7 +203,7 @@ export const logMismatch = async (
   return undefined;
 };
 
-/** Stops a projection for all processes, unless it has moved or changed since. */
+/** Stops a projection in all processes, unless it has moved or changed meanwhile. */
 export const haltProjection = async (
   client: Pick<pg.ClientBase, 'query'>,
   { name, generation, position }: Pick<Checkpoint, 'name' | 'generation' | 'position'>,

@@ -13,7 +13,7 @@ import {
   text,
 } from '../define-table.ts';
 import type { Fold, Projector } from '../projector.ts';
-import { carryOut, FoldError, idOf, neededKeys, type Operation, operationsOf, type Row } from './fold.ts';
+import { applyOperations, FoldError, idOf, neededKeys, type Operation, operationsOf, type Row } from './fold.ts';
 
 const accounts = defineTable({
   name: 'accounts',
@@ -32,7 +32,7 @@ type Sums = RowOf<typeof sums>;
 const key = (id: string) => ({ tenant: 't', id });
 const event = { type: 'Anything', position: 7n, metadata: { tenant: 't' } } as StoredEvent;
 
-/** The operations of a projector that does this with every event. */
+/** The operations of a projector that handles every event like this. */
 const operations = (handle: (fold: Fold) => void): Operation[] => {
   const projector: Projector = {
     name: 'p',
@@ -46,7 +46,7 @@ const operations = (handle: (fold: Fold) => void): Operation[] => {
 
 const rowsAfter = (handle: (fold: Fold) => void, stored: readonly Account[] = []): Record<string, Row[]> => {
   const found = (id: string): Row | undefined => stored.find((row) => idOf(accounts, row) === id);
-  const rows = carryOut(operations(handle), (table, id) => (table === accounts ? found(id) : undefined));
+  const rows = applyOperations(operations(handle), (table, id) => (table === accounts ? found(id) : undefined));
   return Object.fromEntries([...rows].map(([{ name }, ofTable]) => [name, [...ofTable.values()]]));
 };
 

@@ -5,7 +5,7 @@ import type { Emit, Fold, Handled, Projector } from '../projector.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 
-/** One write that a handler asked for. Each concerns one row of one table. */
+/** One write that a handler requested, to one row of one table. */
 export type Operation = Write | Change;
 type Target = { readonly event: StoredEvent; readonly table: AnyTable; readonly id: string };
 type Write = Target & { readonly kind: 'put' | 'add'; readonly row: Row };
@@ -15,7 +15,7 @@ type Change = Target & {
   readonly next: (row: Row | undefined, emit: Emit) => Row | undefined;
 };
 
-/** A handler threw: the event is at fault, or the handler; trying again would end the same way. */
+/** A handler threw: the event or the handler is at fault, and a retry would throw again. */
 export class FoldError extends Error {
   override readonly name = 'FoldError';
   constructor(event: StoredEvent, cause: unknown) {
@@ -30,7 +30,7 @@ export type Rows = Map<AnyTable, Map<string, Row>>;
 
 const keyOf = (table: AnyTable, row: Row): Row => Object.fromEntries(table.key.map((column) => [column, row[column]]));
 
-/** The same for equal keys only: no text that is part of a key holds U+001F. */
+/** Equal only for equal keys: no text in a key contains U+001F. */
 export const idOf = (table: AnyTable, row: Row): string => {
   let id = '';
   for (const column of table.key) id += `\u001f${row[column]}`;
@@ -82,7 +82,7 @@ const handle = (projector: Projector, stored: StoredEvent, decode: Decode, fold:
 };
 
 /**
- * What a projector wants to write because of one event; nothing is read or changed yet.
+ * What a projector wants to write for one event; nothing is read or changed yet.
  *
  * Errors: throws `FoldError`.
  */
@@ -96,7 +96,7 @@ export const operationsOf = (projector: Projector, stored: StoredEvent, decode: 
   return collector.operations;
 };
 
-/** Keys of the rows that must be read before the operations can be carried out, by table. */
+/** Keys of the rows that must be read before the operations can be applied, by table. */
 export const neededKeys = (
   operations: readonly Operation[],
   isKnown: (table: AnyTable, id: string) => boolean,
@@ -127,7 +127,7 @@ const addElements = (sum: number[], more: readonly number[]): void => {
 
 type Sum = Record<string, unknown>;
 
-/** Adds to a sum that is ours alone. */
+/** Adds to a sum that nobody else refers to. */
 const addTo = (sum: Sum, merges: Merges, more: Row): void => {
   for (const [column, merge] of merges) {
     const value = more[column];
@@ -165,8 +165,8 @@ const addRow = (table: AnyTable, sums: Map<string, Row>, id: string, row: Row): 
   addTo(sum as Sum, mergesOf(table), row);
 };
 
-/** Carries out operations in order, in memory. The rows it returns are to be written; those of sum tables are what to add. */
-export const carryOut = (
+/** Applies operations in order, in memory. Returns the rows to write; a row of a sum table is what to add. */
+export const applyOperations = (
   operations: readonly Operation[],
   stored: (table: AnyTable, id: string) => Row | undefined,
 ): Rows => {

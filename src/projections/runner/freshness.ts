@@ -7,7 +7,7 @@ import { type ProjectionName, projectors } from '../registry.ts';
 import { NOTHING_YET, readCheckpoints } from './checkpoint.ts';
 
 const CHANNEL = 'baton_projection';
-/** Notifications can be lost with a connection; whoever waits is then this late. */
+/** A notification can be lost with its connection; those who wait for it then learn of it this much later. */
 const POLL_MS = 250;
 const RECONNECT_MS = 500;
 
@@ -15,17 +15,17 @@ export type FreshnessOptions = { readonly pool: pg.Pool; readonly clock: Clock; 
 
 export type WaitOptions = {
   readonly timeoutMs: number;
-  /** The projections that must have come so far; default: all. */
+  /** The projections that must have reached the position; default: all. */
   readonly projections?: readonly ProjectionName[] | undefined;
 };
 
 type Waiter = { readonly isMet: () => boolean; readonly resolve: () => void };
 
-const ALL = projectors.map(({ name }) => name as ProjectionName);
+const ALL = projectors.map(({ name }) => name);
 
 /**
- * How far the projections have come, for readers who want to see what they wrote. From the first wait on, one connection of this
- * process listens for all of them; while somebody waits the checkpoints are also polled.
+ * The positions of the projections, for readers who want to see what they wrote. From the first wait on, one connection of this process
+ * listens for all projections; while somebody waits, the checkpoints are also polled.
  */
 export class Freshness {
   readonly #options: FreshnessOptions;
@@ -39,7 +39,7 @@ export class Freshness {
     this.#options = options;
   }
 
-  /** Ends all waits as if their time were up. */
+  /** Ends all waits as if they had timed out. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     for (const waiter of this.#waiters) waiter.resolve();
@@ -57,13 +57,13 @@ export class Freshness {
     await this.#wait(isMet, timeoutMs);
     if (isMet()) return;
     const current = this.#lowest(projections);
-    throw new AppError('STALE_READ', `read models are at position ${current}, ${position} was asked for`, {
+    throw new AppError('STALE_READ', `read models are at position ${current}, ${position} was requested`, {
       retryable: true,
       details: { position: current.toString(), atLeast: position.toString(), projections },
     });
   }
 
-  /** Up to where all of the projections have handled the log; -1 before the first event. */
+  /** The position up to which all of the projections have handled the log; -1 before the first event. */
   async currentPosition(projections: readonly ProjectionName[] = ALL): Promise<Position> {
     await this.#poll();
     return this.#lowest(projections);
@@ -88,17 +88,17 @@ export class Freshness {
       const cancel = this.#options.clock.schedule(timeoutMs, waiter.resolve);
       this.#waiters.add(waiter);
       this.#listening ??= this.#listen();
-      this.#polling ??= this.#pollWhileWaitedFor();
+      this.#polling ??= this.#pollWhileWaiting();
     });
   }
 
-  /** A rebuild also moves a projection back. */
+  /** The position may also be lower: a rebuild starts again. */
   #moved(name: string, position: Position): void {
     this.#positions.set(name, position);
     for (const waiter of this.#waiters) if (waiter.isMet()) waiter.resolve();
   }
 
-  async #pollWhileWaitedFor(): Promise<void> {
+  async #pollWhileWaiting(): Promise<void> {
     const { clock, logger } = this.#options;
     let failures = 0;
     while (this.#waiters.size > 0 && !this.#stopping.signal.aborted) {
@@ -126,7 +126,7 @@ export class Freshness {
         try {
           await this.#listenOn(client, signal);
         } finally {
-          client.release(true); // a connection that listens is of no use to others
+          client.release(true); // the pool must not reuse a connection that listens
         }
       } catch (error) {
         logger.warn({ err: error }, 'not listening for projections; readers poll meanwhile');
@@ -142,7 +142,7 @@ export class Freshness {
       client.once('error', reject);
       client.once('end', () => reject(new Error('the listening connection was closed')));
     });
-    // It may be lost before anyone waits for it; closing our own connection is no failure either.
+    // The connection may be lost before anyone awaits this; and closing it ourselves is not a failure.
     ended.catch(() => {});
     signal.addEventListener('abort', close, { once: true });
     try {
@@ -150,7 +150,7 @@ export class Freshness {
         if (channel === CHANNEL && payload !== undefined) this.#notified(payload);
       });
       await client.query(`LISTEN ${CHANNEL}`);
-      await this.#poll(); // what was missed before
+      await this.#poll(); // moves from before the connection listened
       if (!signal.aborted) await ended;
     } finally {
       signal.removeEventListener('abort', close);
@@ -159,7 +159,7 @@ export class Freshness {
 
   /** `<name>,<name>:<position>`, see `writer.ts`. */
   #notified(payload: string): void {
-    // The name may hold a colon itself (`tasks:verify`). Anybody may notify: what is not of this form is nothing to us.
+    // The name may contain a colon (`tasks:verify`). Anybody may send notifications: other forms are ignored.
     const [, names = '', position] = /^(.+):(-?\d+)$/.exec(payload) ?? [];
     if (position === undefined) return;
     for (const name of names.split(',')) this.#moved(name, BigInt(position));

@@ -25,14 +25,14 @@ export type LaneOptions = Pick<PoisonOptions, 'decode' | 'maxParked'> & {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly maxBatch: number;
-  /** Shortest time from one commit to the next at the log's end, where batches are small: a transaction costs more than an event in it. */
+  /** Shortest time between commits at the end of the log, where batches are small: a transaction costs more than an event in it. */
   readonly lingerMs: number;
 };
 
-/** One projection of several cannot go on for a reason that is not the event's; the others have gone on. */
-export class MemberTrouble extends Error {
-  override readonly name = 'MemberTrouble';
-  readonly #member: Member; // not for the log
+/** One projection of several cannot continue, and no event is to blame; the others have continued. */
+export class MemberFailure extends Error {
+  override readonly name = 'MemberFailure';
+  readonly #member: Member; // private, so that it is not logged
   constructor(member: Member, cause: unknown) {
     super(`projection ${member.name}: ${(cause as Error).message}`, { cause });
     this.#member = member;
@@ -43,16 +43,16 @@ export class MemberTrouble extends Error {
   }
 }
 
-/** At the log's end a lane writes at most a third of the time. */
+/** At the end of the log a lane writes for at most a third of the time. */
 const REST_PER_WORK = 2;
-/** Readers who wait for their own write pay for it. */
+/** Readers who wait for their own write wait this much longer. */
 const MAX_LINGER_MS = 60;
 
 type Folded = { readonly rows: Rows; readonly parked: readonly ParkedEvent[] };
 
 const isKnownType = (type: string): boolean => Object.hasOwn(domainEvents, type);
 
-/** Projections that are at the same position and go on together: one read of the log, one statement per batch for all of them. */
+/** Projections at the same position that advance together: one read of the log, and one statement per batch for all of them. */
 export class Lane {
   readonly members: readonly Member[];
   readonly #writer: Writer;
@@ -69,7 +69,7 @@ export class Lane {
   /**
    * Follows the log until `signal` aborts, or `until` is reached exactly.
    *
-   * Errors: `isFenced` when another writer was faster; `MemberTrouble`, `TooManyParked`; any trouble of database or log.
+   * Errors: one that `isFenced` recognises when another writer was faster; `MemberFailure`, `TooManyParked`; errors of database or log.
    */
   async run(
     signal: AbortSignal,
@@ -91,7 +91,7 @@ export class Lane {
     }
   }
 
-  /** The more there is to write, the larger batches become, and the more often several changes of a row are written as one. */
+  /** Under load the pause makes batches larger, so that several changes of a row are more often written as one. */
   async #linger(workedMs: number, signal: AbortSignal): Promise<void> {
     const { clock, lingerMs } = this.#options;
     const restMs = Math.min(Math.max(lingerMs - workedMs, REST_PER_WORK * workedMs), MAX_LINGER_MS);
@@ -102,7 +102,7 @@ export class Lane {
     return this.members[0]?.position ?? 0n;
   }
 
-  /** All at once; where that fails each on its own, to tell whose trouble it is; and where an event is at fault, by halves. */
+  /** All projections at once; if that fails, each on its own to find the one that fails; if an event is at fault, by halves to find it. */
   async #apply(members: readonly Member[], events: readonly StoredEvent[], to: Position): Promise<void> {
     const [first] = members;
     if (first === undefined) return;
@@ -110,24 +110,24 @@ export class Lane {
       await this.#commit(members, events, to);
     } catch (error) {
       if (isFenced(error) || isTransientPostgresError(error)) throw error;
-      if (members.length > 1) await this.#applyApart(members, events, to);
+      if (members.length > 1) await this.#applyEach(members, events, to);
       else if (!isPoison(error)) throw error;
       else if (events.length > 1) await this.#applyHalves(first, events, to);
       else await this.#park(first, events, to);
     }
   }
 
-  async #applyApart(members: readonly Member[], events: readonly StoredEvent[], to: Position): Promise<void> {
-    let trouble: MemberTrouble | undefined;
+  async #applyEach(members: readonly Member[], events: readonly StoredEvent[], to: Position): Promise<void> {
+    let failure: MemberFailure | undefined;
     for (const member of members) {
       try {
         await this.#apply([member], events, to);
       } catch (error) {
         if (isFenced(error) || isTransientPostgresError(error) || error instanceof TooManyParked) throw error;
-        trouble ??= new MemberTrouble(member, error);
+        failure ??= new MemberFailure(member, error);
       }
     }
-    if (trouble) throw trouble;
+    if (failure) throw failure;
   }
 
   async #applyHalves(member: Member, events: readonly StoredEvent[], to: Position): Promise<void> {
@@ -180,7 +180,7 @@ export class Lane {
     return { rows: await foldOperations(this.#writer, member, operations), parked };
   }
 
-  /** Sets aside what one event does to the rows that refuse it, and writes the rest. */
+  /** Parks one event for the rows that refuse it, and writes the others. */
   async #park(member: Member, events: readonly StoredEvent[], to: Position): Promise<void> {
     const [event] = events;
     if (event === undefined) throw new Error('bug: no event to park');
@@ -194,7 +194,7 @@ export class Lane {
   }
 }
 
-/** The part of a batch up to a position; beyond the last event before it there is nothing that the part could miss. */
+/** The part of a batch up to a position. */
 const upTo = (batch: Batch, until: Position): Pick<Batch, 'events' | 'position'> =>
   batch.position < until
     ? batch

@@ -14,31 +14,31 @@ import {
 import { blocksOf, readParked } from './parked.ts';
 import { RowCache } from './row-cache.ts';
 
-/** A projection as a lane runs it: its checkpoint in memory, and what it knows of its rows. */
+/** A projection that a lane runs: its checkpoint in memory, and what is known of its rows. */
 export type Member = {
-  /** Of the checkpoint. */
+  /** The name of the checkpoint. */
   readonly name: string;
   readonly projector: Projector;
   readonly schema: string;
   readonly generation: bigint;
   position: Position;
   readonly cache: RowCache;
-  /** Tables of which rows are read before they are changed. */
+  /** Tables whose rows are read before they are changed. */
   readonly readTables: Set<AnyTable>;
-  /** Rows and streams that take no further events, see `parked.ts`. */
+  /** Blocked rows and streams, see `parked.ts`. */
   readonly blocks: Set<string>;
   parked: number;
 };
 
-type Ground = {
+type Surroundings = {
   readonly pool: pg.Pool;
   readonly store: Pick<EventStore, 'head' | 'readStream'>;
   readonly logger: Logger;
 };
 
-/** Stops a projection until someone decides, with an alarm. */
+/** Stops a projection until a person decides, and logs an error. */
 export const halt = async (
-  { pool, logger }: Pick<Ground, 'pool' | 'logger'>,
+  { pool, logger }: Pick<Surroundings, 'pool' | 'logger'>,
   member: Pick<Checkpoint, 'name' | 'generation' | 'position'>,
   haltedBy: HaltedBy,
   reason: string,
@@ -49,24 +49,24 @@ export const halt = async (
 };
 
 /**
- * Makes a projection ready to run: its tables are there, its checkpoint fits the log. Undefined when it cannot be run; why is in its
- * checkpoint, or logged.
+ * Makes a projection ready to run: its tables exist and its checkpoint fits the log. Undefined when it cannot be run; the reason is in
+ * its checkpoint or in the log output.
  */
-export const prepareMember = async (ground: Ground, projector: Projector): Promise<Member | undefined> => {
-  const { pool, store, logger } = ground;
+export const prepareMember = async (surroundings: Surroundings, projector: Projector): Promise<Member | undefined> => {
+  const { pool, store, logger } = surroundings;
   const { name } = projector;
   const head = await store.head();
   const found = await ensureReadModel(pool, projector, head);
   if ('newerVersion' in found) {
     const versions = { projection: name, version: found.newerVersion, known: projector.version };
-    logger.error(versions, 'a newer build made this read model; this build leaves it alone');
+    logger.error(versions, 'a newer build created this read model; this build does not touch it');
     return undefined;
   }
   const { checkpoint, created } = found;
   if (created) logger.warn({ projection: name }, 'read model created; building it from the beginning of the log');
   const mismatch = await logMismatch(store, checkpoint, head);
   if (mismatch !== undefined) {
-    if (checkpoint.haltedBy !== 'log') await halt(ground, checkpoint, 'log', mismatch);
+    if (checkpoint.haltedBy !== 'log') await halt(surroundings, checkpoint, 'log', mismatch);
     return undefined;
   }
   if (checkpoint.haltedBy === 'parked') return undefined;

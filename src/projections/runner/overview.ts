@@ -2,7 +2,7 @@ import type { Position, StoredEvent } from '../../eventstore/event-store.ts';
 import type { ProjectionContext } from '../context.ts';
 import { type Checkpoint, NOTHING_YET, type ProjectionStatus, readCheckpoints } from './checkpoint.ts';
 
-/** Counting further would read the whole log. */
+/** Counting more would read the whole log. */
 const MAX_COUNTED = 10_000;
 const PAGE = 1_000;
 
@@ -18,7 +18,7 @@ export type ProjectionOverview = {
   readonly target: Position | undefined;
   /** Events after `position`; counted up to 10,000. */
   readonly lagEvents: number;
-  /** Time of the log's last event minus that of the last one handled; by the clock when it is too far behind to tell. */
+  /** Time of the log's last event minus time of the last handled event. */
   readonly lagMs: number;
   readonly parked: number;
   readonly unknownEvents: bigint;
@@ -27,7 +27,7 @@ export type ProjectionOverview = {
 
 type Lag = { readonly events: number; readonly ms: number };
 
-const rest = async (
+const eventsAfter = async (
   store: ProjectionContext['store'],
   after: Position,
 ): Promise<{ count: number; last?: StoredEvent }> => {
@@ -44,14 +44,14 @@ const rest = async (
 };
 
 const lagOf = async ({ store, clock }: ProjectionContext, checkpoint: Checkpoint): Promise<Lag> => {
-  const { count, last } = await rest(store, checkpoint.position);
+  const { count, last } = await eventsAfter(store, checkpoint.position);
   if (count === 0) return { events: 0, ms: 0 };
   const until = last ? Date.parse(last.recordedAt) : clock.now();
   const handled = checkpoint.eventAt === null ? until : Date.parse(checkpoint.eventAt);
   return { events: count, ms: Math.max(0, until - handled) };
 };
 
-/** How each projection stands: its place in the log, what it is behind, and what it could not fold. */
+/** The state of each projection: its position, its lag, and the events that it could not fold. */
 export const listProjections = async (context: ProjectionContext): Promise<ProjectionOverview[]> => {
   const { pool, projectors } = context;
   const names = projectors.map(({ name }) => name);

@@ -28,7 +28,7 @@ export type ParkedEvent = RowOf<typeof parkedEventsTable>;
 
 export const WAITS = 'waits for an earlier event of the same row that is parked';
 
-/** Postgres takes no NUL, and a cause need not be longer than a screen. */
+/** Postgres stores no NUL, and a cause need not be longer than a screen. */
 export const storable = (text: string): string => text.replaceAll('\u0000', '\uFFFD').toWellFormed().slice(0, 2_000);
 
 const rowKeyOf = ({ table, ...operation }: Operation): string => {
@@ -37,7 +37,7 @@ const rowKeyOf = ({ table, ...operation }: Operation): string => {
   return JSON.stringify(Object.fromEntries(key), (_, value) => (typeof value === 'bigint' ? value.toString() : value));
 };
 
-/** `operation` absent: the whole event. */
+/** Without `operation` the whole event is parked. */
 export const parkedEvent = (
   projection: string,
   event: StoredEvent,
@@ -57,7 +57,7 @@ export const parkedEvent = (
   parkedAt,
 });
 
-/** What takes no further events: one row, or one stream. */
+/** A block: one row, or one stream, that gets no further events. */
 export const blockOfOperation = ({ table, id }: Operation): string => `${table.name}${id}`;
 export const blockOfStream = (stream: string): string => `stream\u001f${stream}`;
 

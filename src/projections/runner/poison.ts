@@ -4,12 +4,14 @@ import type { Member } from './member.ts';
 import { blockOfOperation, blockOfStream, type ParkedEvent, parkedEvent, WAITS } from './parked.ts';
 import { causeOf, foldOperations, isPoison, type Writer, writesOf } from './writer.ts';
 
-/** So many events of a projection are parked that it must stop. */
+/** Too many events of a projection are parked: it must stop. */
 export class TooManyParked extends Error {
   override readonly name = 'TooManyParked';
-  readonly #member: Member; // not for the log
+  readonly #member: Member; // private, so that it is not logged
   constructor(member: Member) {
-    super(`${member.parked} events are parked and another one could not be folded; retry them after a fix, or rebuild`);
+    super(
+      `${member.parked} events are parked and another one could not be folded; fix the cause, then retry them or rebuild`,
+    );
     this.#member = member;
   }
 
@@ -18,18 +20,18 @@ export class TooManyParked extends Error {
   }
 }
 
-/** What a projection is to carry out, and what it must set aside. */
+/** What a projection applies, and what it parks. */
 export type Collected = { readonly operations: readonly Operation[]; readonly parked: readonly ParkedEvent[] };
 
 export type PoisonOptions = {
   readonly decode: Decode;
   /** A projection with more parked events than this is broken as a whole, and halts. */
   readonly maxParked: number;
-  /** Now, for what is parked; ISO 8601 UTC. */
+  /** The time of parking; ISO 8601 UTC. */
   readonly now: () => string;
 };
 
-/** Rows do not depend on each other: what an event does to one can be set aside without the rest. */
+/** Rows do not depend on each other: an event can be parked for one row and applied to the others. */
 const byRow = (operations: readonly Operation[]): Map<string, Operation[]> => {
   const rows = new Map<string, Operation[]>();
   for (const operation of operations) {
@@ -46,7 +48,7 @@ const checked = (member: Member, collected: Collected, { maxParked }: PoisonOpti
 };
 
 /**
- * The operations of a batch of events, without those on rows and streams that wait behind a parked event.
+ * The operations of a batch of events. Those on blocked rows and streams are parked.
  *
  * Errors: throws `FoldError`, `TooManyParked`.
  */
@@ -84,10 +86,10 @@ const refusal = async (
 };
 
 /**
- * Finds out which rows refuse what one event does to them; those are parked and blocked, the rest can be carried out. An event that
- * cannot be read at all is parked whole, and blocks its stream.
+ * Finds out which rows refuse the changes of one event; those are parked and blocked, the others can be applied. An event that cannot be
+ * read at all is parked as a whole and blocks its stream.
  *
- * Errors: throws `TooManyParked`, and the database's trouble.
+ * Errors: throws `TooManyParked`, and errors of the database.
  */
 export const sortOut = async (
   writer: Writer,

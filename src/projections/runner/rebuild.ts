@@ -4,7 +4,7 @@ import { AppError } from '../../platform/errors.ts';
 import { type ProjectionContext, projectorNamed } from '../context.ts';
 import { qualified } from '../names.ts';
 import { type Projector, schemaOf } from '../projector.ts';
-import { type Checkpoint, ensureReadModel, holdRunners, readCheckpoints, resetCheckpoint } from './checkpoint.ts';
+import { blockRunners, type Checkpoint, ensureReadModel, readCheckpoints, resetCheckpoint } from './checkpoint.ts';
 import { ProjectionRunner } from './runner.ts';
 import { inTransaction } from './transaction.ts';
 
@@ -12,7 +12,7 @@ export type RebuildProgress = {
   readonly position: Position;
   /** The head of the log when the rebuild began. */
   readonly target: Position;
-  /** Done, from 0 to 1. */
+  /** The part that is done, from 0 to 1. */
   readonly share: number;
   readonly events: bigint;
 };
@@ -36,7 +36,7 @@ const empty = async ({ pool }: ProjectionContext, projector: Projector, head: Po
   const found = await ensureReadModel(pool, projector, head);
   if ('newerVersion' in found) throw newerBuild(projector, found.newerVersion);
   await inTransaction(pool, 'BEGIN', async (tx) => {
-    await holdRunners(tx);
+    await blockRunners(tx);
     const tables = projector.tables.map((table) => qualified(schemaOf(projector), table));
     await tx.query(`TRUNCATE ${tables.join(', ')}`);
     await resetCheckpoint(tx, projector.name, projector.version, head);
@@ -51,10 +51,10 @@ const progressOf = ({ position, events }: Checkpoint, target: Position): Rebuild
 });
 
 /**
- * Builds a read model anew from the log, in place: until it has reached the present end of the log, queries on it answer UNAVAILABLE.
- * The process that runs the projections does the work; this one if there is none.
+ * Rebuilds a read model from the log, in place: until it has reached the current end of the log, queries on it answer UNAVAILABLE.
+ * The process that runs the projections does the work; this one does if there is no such process.
  *
- * Errors: `AppError` NOT_FOUND; CONFLICT when a newer build made the read model; UNAVAILABLE when the projection halts on the way.
+ * Errors: `AppError` NOT_FOUND; CONFLICT when a newer build created the read model; UNAVAILABLE when the projection halts during the rebuild.
  */
 export const rebuildProjection = async (
   context: ProjectionContext,

@@ -23,7 +23,7 @@ export type RetryResult = { readonly retried: number; readonly remaining: number
 
 type Fetched = { readonly parked: ParkedEvent; readonly event: StoredEvent | undefined };
 
-/** Read before the checkpoint is locked: the projection must not stand still meanwhile. */
+/** Called before the checkpoint is locked, so that the projection does not stop meanwhile. */
 const fetchAll = async ({ pool, store }: ProjectionContext, name: string): Promise<Fetched[]> => {
   const fetched: Fetched[] = [];
   for (const parked of await readParked(pool, name)) {
@@ -46,7 +46,7 @@ const explain = (client: pg.ClientBase, { projection, position, tableName, rowKe
     [projection, position, tableName, rowKey, storable(cause)],
   );
 
-/** One transaction's retries, in log order; what is refused again blocks what comes after it on the same row or stream. */
+/** The retries of one transaction, in log order. An event that is refused again blocks later ones of the same row or stream. */
 class Retry {
   readonly #writer: Writer;
   readonly #projector: Projector;
@@ -59,14 +59,14 @@ class Retry {
     this.#context = context;
   }
 
-  /** True when the event is folded now. */
+  /** Returns whether the event was folded. */
   async retry({ parked, event }: Fetched): Promise<boolean> {
     const block = blockOf(this.#projector.tables, parked);
     if (event === undefined || this.#blocked.has(block)) return false;
     const { client } = this.#writer;
     await client.query('SAVEPOINT retry');
     try {
-      await deleteParked(client, parked); // first: its row-wise rest may come back under the same key
+      await deleteParked(client, parked); // first: what is left of it may be parked again under the same key
       await this.#fold(parked, event, block);
       await client.query('RELEASE SAVEPOINT retry');
       return true;
@@ -98,11 +98,12 @@ class Retry {
 }
 
 /**
- * Folds parked events again, after a fix. Those that are refused again stay, with those that wait behind them; a projection that had
- * halted because of them goes on when none is left.
+ * Folds parked events again, after a fix. Those that are refused again stay parked, with those that wait behind them. A projection that
+ * halted because of them resumes when none is left.
  *
- * Rows come out as if the events had been folded in their place: each row's events were held back since. Only an event that could not
- * be read at all held back its stream alone; if events of other streams touched its rows since, `verify` shows it and a rebuild mends it.
+ * Rows come out as if the events had been folded in order, because later events of the same row were held back. The exception is an
+ * event that could not be read at all: it holds back only its stream. If events of other streams have changed its rows since, `verify`
+ * shows the difference and a rebuild repairs it.
  *
  * Errors: `AppError` NOT_FOUND.
  */

@@ -1,12 +1,12 @@
 import type { AnyTable } from '../define-table.ts';
 import type { Row } from './fold.ts';
 
-/** Rows of one table kept. A task's row is about a kilobyte, and needed again until the task ends. */
+/** Rows kept per table. A task's row is about a kilobyte and is needed again until the task ends. */
 const MAX_ROWS = 20_000;
 
 /**
- * The rows that the runner wrote or read last, so that it need not read them again before it changes them. Right only as long as
- * nobody else writes: after anything unexpected it is thrown away.
+ * The rows that the runner wrote or read last, so that it can change them without reading them again. Valid only while nobody else
+ * writes: after anything unexpected the cache is discarded.
  */
 export class RowCache {
   readonly #tables = new Map<AnyTable, Map<string, Row>>();
@@ -19,7 +19,7 @@ export class RowCache {
     return this.#tables.get(table)?.get(id);
   }
 
-  /** Only tables with a row that had to be read are kept: the others are only ever written. */
+  /** To be called only for tables whose rows are read: the others are only ever written. */
   keep(table: AnyTable, rows: Iterable<readonly [string, Row]>): void {
     const cached = this.#tables.get(table) ?? new Map<string, Row>();
     this.#tables.set(table, cached);

@@ -10,7 +10,7 @@ import { isTransientPostgresError } from '../../platform/postgres.ts';
 import type { Projector } from '../projector.ts';
 import { type Checkpoint, logMismatch, readCheckpoints } from './checkpoint.ts';
 import type { Decode } from './fold.ts';
-import { type Feed, Lane, type LaneOptions, MemberTrouble } from './lane.ts';
+import { type Feed, Lane, type LaneOptions, MemberFailure } from './lane.ts';
 import { halt, type Member, prepareMember } from './member.ts';
 import { TooManyParked } from './poison.ts';
 import { isFenced, Writer } from './writer.ts';
@@ -23,14 +23,14 @@ export type RunnerOptions = {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random?: Random;
-  /** This process, for people to read. */
+  /** Names this process, for people. */
   readonly holder: string;
   readonly leaseMs: number;
   readonly decode?: Decode;
   readonly maxBatch?: number;
   readonly lingerMs?: number;
   readonly maxParked?: number;
-  /** A statement for several projections that takes longer is given up; then each goes on alone, however long it takes. */
+  /** A statement for several projections is cancelled after this time; then each runs on its own, without a limit. */
   readonly patienceMs?: number;
 };
 
@@ -44,19 +44,19 @@ const MAX_BATCH = 1_000;
 const LINGER_MS = 15;
 const MAX_PARKED = 1_000;
 const BACKOFF: Backoff = { baseMs: 100, maxMs: 5_000 };
-/** How soon a rebuild or a retry that another process asked for is noticed when no event comes. */
+/** How soon a rebuild or retry that another process requested is noticed when no event arrives. */
 const WATCH_MS = 500;
 const PATIENCE_MS = 10_000;
-const LOOK_AGAIN_MS = 30_000;
-/** A projection that had to go on alone may join the others again after this. */
-const ALONE_MS = 300_000;
+const PREPARE_AGAIN_MS = 30_000;
+/** A projection that was isolated may join the others again after this time. */
+const ISOLATION_MS = 300_000;
 
-/** The name of the lease of all projections: they share transactions, so one process runs them all. */
+/** The lease of all projections: they share transactions, so one process runs them all. */
 export const PROJECTIONS_LEASE = 'projections';
 
 /**
- * Keeps read models up to date: one of several processes leads, the others stand by. Projections at the same position share a lane;
- * one that has to catch up, or has trouble of its own, gets another until it has caught up.
+ * Keeps read models up to date. One of several processes leads, the others stand by. Projections at the same position share a lane; one
+ * that is behind, or fails on its own, gets another lane until it has caught up.
  *
  * A second leader does no harm: its first write finds that the checkpoint has moved, and it stands by.
  */
@@ -68,9 +68,9 @@ export class ProjectionRunner {
   #state: RunnerStatus['state'] = 'stopped';
   #lanes: readonly Lane[] = [];
   /** Projections that must not hold up others, and until when. */
-  readonly #alone = new Map<string, number>();
-  /** On the monotonic clock: when a projection that could not be prepared is tried again. */
-  #lookAgainAt = Number.POSITIVE_INFINITY;
+  readonly #isolated = new Map<string, number>();
+  /** When a projection that could not be prepared is tried again, on the monotonic clock. */
+  #prepareAgainAt = Number.POSITIVE_INFINITY;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -90,7 +90,7 @@ export class ProjectionRunner {
     this.#serving = this.#serve();
   }
 
-  /** What was being written is finished first; the lease is free afterwards. */
+  /** Finishes the current write, then releases the lease. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#serving;
@@ -149,16 +149,16 @@ export class ProjectionRunner {
     }
   }
 
-  /** From a fresh look at the checkpoints until something happens that asks for another one. */
+  /** Reads the checkpoints and runs lanes, until something requires the checkpoints to be read again. */
   async #round(signal: AbortSignal): Promise<void> {
-    this.#lookAgainAt = Number.POSITIVE_INFINITY;
+    this.#prepareAgainAt = Number.POSITIVE_INFINITY;
     const members = await this.#prepareAll(this.#options.projectors);
     const round = new AbortController();
     const ended = AbortSignal.any([signal, round.signal]);
     const groups = this.#groups(members);
     const caughtUp = new Set<readonly Member[]>();
     const canMerge = (): boolean => {
-      const together = groups.filter((group) => !this.#isAlone(group));
+      const together = groups.filter((group) => !this.#isIsolated(group));
       return together.length > 1 && together.every((group) => caughtUp.has(group));
     };
     const runs = groups.map((group) =>
@@ -167,7 +167,7 @@ export class ProjectionRunner {
         if (canMerge()) round.abort();
       }),
     );
-    // What ends one ends the others, after what they are writing.
+    // When one ends, the others end after their current write.
     const ends = [...runs, this.#watch(members, ended)].map((run) => run.finally(() => round.abort()));
     const failure = (await Promise.allSettled(ends)).find((end) => end.status === 'rejected');
     this.#lanes = [];
@@ -175,9 +175,9 @@ export class ProjectionRunner {
     if (canMerge() && !signal.aborted) await this.#level(groups, signal);
   }
 
-  /** One that is alone because of its troubles keeps them to itself. */
+  /** An isolated projection retries on its own. */
   async #runGroup(group: readonly Member[], signal: AbortSignal, onCaughtUp: () => void): Promise<void> {
-    if (!this.#isAlone(group)) return this.#runLane(group, signal, onCaughtUp);
+    if (!this.#isIsolated(group)) return this.#runLane(group, signal, onCaughtUp);
     let members: readonly Member[] = group;
     for (let failures = 1; !signal.aborted && members.length > 0; failures += 1) {
       try {
@@ -190,7 +190,7 @@ export class ProjectionRunner {
     }
   }
 
-  /** Those that can be run. */
+  /** Prepares projections and returns those that can be run. */
   async #prepareAll(projectors: readonly Projector[]): Promise<Member[]> {
     const members: Member[] = [];
     for (const projector of projectors) {
@@ -201,7 +201,7 @@ export class ProjectionRunner {
         if (isOutage(error)) throw error;
         const where = { err: error, projection: projector.name };
         this.#options.logger.error(where, 'a projection cannot be prepared; the others go on without it');
-        this.#lookAgainAt = Math.min(this.#lookAgainAt, this.#options.clock.monotonic() + LOOK_AGAIN_MS);
+        this.#prepareAgainAt = Math.min(this.#prepareAgainAt, this.#options.clock.monotonic() + PREPARE_AGAIN_MS);
       }
     }
     return members;
@@ -215,9 +215,9 @@ export class ProjectionRunner {
         await lane.run(signal, { onCaughtUp });
       } catch (error) {
         if (error instanceof TooManyParked) await halt(this.#options, error.member, 'parked', error.message);
-        else if (error instanceof MemberTrouble) this.#leaveAlone(error.member);
+        else if (error instanceof MemberFailure) this.#isolate(error.member);
         else if (!isOutage(error) && !isFenced(error) && group.length === 1)
-          for (const member of group) this.#leaveAlone(member);
+          for (const member of group) this.#isolate(member);
         throw error;
       } finally {
         this.#lanes = this.#lanes.filter((other) => other !== lane);
@@ -225,9 +225,9 @@ export class ProjectionRunner {
     });
   }
 
-  /** Brings lanes that have caught up to one position, so that the next round runs them as one. */
+  /** Brings lanes that have caught up to the same position, so that the next round runs them as one. */
   async #level(groups: readonly (readonly Member[])[], signal: AbortSignal): Promise<void> {
-    const together = groups.filter((group) => !this.#isAlone(group));
+    const together = groups.filter((group) => !this.#isIsolated(group));
     const positions = together.map(([member]) => member?.position ?? 0n);
     const front = positions.sort((a, b) => (a < b ? -1 : 1)).at(-1) ?? 0n;
     for (const group of together) {
@@ -241,40 +241,40 @@ export class ProjectionRunner {
   #groups(members: readonly Member[]): (readonly Member[])[] {
     const groups = new Map<string, Member[]>();
     for (const member of members) {
-      const key = this.#isAlone([member]) ? member.name : member.position.toString();
+      const key = this.#isIsolated([member]) ? member.name : member.position.toString();
       groups.set(key, [...(groups.get(key) ?? []), member]);
     }
     return [...groups.values()];
   }
 
-  #isAlone([member]: readonly Member[]): boolean {
-    return member !== undefined && (this.#alone.get(member.name) ?? 0) > this.#options.clock.now();
+  #isIsolated([member]: readonly Member[]): boolean {
+    return member !== undefined && (this.#isolated.get(member.name) ?? 0) > this.#options.clock.now();
   }
 
-  #leaveAlone(member: Member): void {
-    this.#alone.set(member.name, this.#options.clock.now() + ALONE_MS);
+  #isolate(member: Member): void {
+    this.#isolated.set(member.name, this.#options.clock.now() + ISOLATION_MS);
   }
 
-  /** Ends when a checkpoint asks for a fresh look: rebuilt, retried or let go on by someone, or the log is the right one again. */
+  /** Ends when a checkpoint must be read again: somebody rebuilt, retried or resumed it, or the log is the right one again. */
   async #watch(members: readonly Member[], signal: AbortSignal): Promise<void> {
     const { pool, projectors, clock } = this.#options;
     const names = projectors.map(({ name }) => name);
     const run = new Map(members.map(({ name, generation }) => [name, generation]));
     const idleBefore = new Map<string, string>();
-    while (!signal.aborted && clock.monotonic() < this.#lookAgainAt) {
+    while (!signal.aborted && clock.monotonic() < this.#prepareAgainAt) {
       const checkpoints = await readCheckpoints(pool, names);
       if (checkpoints.filter(({ name }) => run.has(name)).length < run.size) return;
       for (const checkpoint of checkpoints) {
         const { name, generation, status } = checkpoint;
         if (run.has(name) && (run.get(name) !== generation || status === 'halted')) return;
-        if (!run.has(name) && (await this.#isWorthALook(checkpoint, idleBefore))) return;
+        if (!run.has(name) && (await this.#hasChanged(checkpoint, idleBefore))) return;
       }
       await sleep(clock, WATCH_MS, signal);
     }
   }
 
-  /** About a projection that is not run: is it in another state than when first seen, or may it run now? */
-  async #isWorthALook(checkpoint: Checkpoint, before: Map<string, string>): Promise<boolean> {
+  /** For a projection that is not run: whether its state has changed since it was first seen, or it may run now. */
+  async #hasChanged(checkpoint: Checkpoint, before: Map<string, string>): Promise<boolean> {
     const { name, version, generation, status, haltedBy } = checkpoint;
     const state = [version, generation, status].join();
     if (!before.has(name)) before.set(name, state);
@@ -283,7 +283,7 @@ export class ProjectionRunner {
     return haltedBy === 'log' && (await logMismatch(store, checkpoint, await store.head())) === undefined;
   }
 
-  /** 0 is for ever: one on its own holds up nobody. */
+  /** 0 means no limit: a projection on its own holds up nobody. */
   #patienceMs(group: readonly Member[]): number {
     return group.length > 1 ? (this.#options.patienceMs ?? PATIENCE_MS) : 0;
   }
@@ -297,7 +297,7 @@ export class ProjectionRunner {
       await client.query('RESET statement_timeout');
       failed = false;
     } finally {
-      client.release(failed); // a connection that failed may be in any state
+      client.release(failed); // after a failure the connection may be in any state
     }
   }
 
@@ -309,6 +309,6 @@ export class ProjectionRunner {
   }
 }
 
-/** Log or database cannot be reached: no projection can go on, and none of them is to blame. */
+/** The log or the database is unreachable: no projection can continue, and none is to blame. */
 const isOutage = (error: unknown): boolean =>
   isTransientPostgresError(error) || (error instanceof AppError && error.retryable);

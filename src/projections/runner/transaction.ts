@@ -1,6 +1,6 @@
 import type pg from 'pg';
 
-/** Runs work in a transaction on a connection of its own. */
+/** Runs work in a transaction, on its own connection. */
 export const inTransaction = async <Result>(
   pool: pg.Pool,
   begin: 'BEGIN' | 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',

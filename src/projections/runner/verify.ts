@@ -16,7 +16,7 @@ import { Writer } from './writer.ts';
 
 export type TableVerification = {
   readonly name: string;
-  /** Of the live table. */
+  /** Number of rows of the live table. */
   readonly rows: bigint;
   readonly liveDigest: string;
   readonly rebuiltDigest: string;
@@ -29,7 +29,7 @@ type Digest = { readonly rows: bigint; readonly digest: string };
 
 const MAX_BATCH = 1_000;
 
-/** The rows in the order of their key, so that equal tables have equal digests whatever their history. */
+/** Takes the rows in the order of their key, so that equal tables have equal digests whatever their history. */
 const digestOf = async (client: pg.ClientBase, schema: string, table: AnyTable): Promise<Digest> => {
   const key = table.key.map(snake).join(', ');
   const { rows } = await client.query<Digest>(
@@ -47,7 +47,7 @@ const digestsOf = async (client: pg.ClientBase, schema: string, projector: Proje
   return digests;
 };
 
-/** Position and digests of one snapshot. */
+/** Position and digests, from one snapshot of the database. */
 const liveDigests = ({ pool }: ProjectionContext, projector: Projector) =>
   inTransaction(pool, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', async (tx) => {
     const [checkpoint] = await readCheckpoints(tx, [projector.name]);
@@ -59,8 +59,8 @@ const liveDigests = ({ pool }: ProjectionContext, projector: Projector) =>
     return { position: checkpoint.position, digests: await digestsOf(tx, schemaOf(projector), projector) };
   });
 
-/** A read model beside the live one, with a checkpoint of its own. */
-class Beside {
+/** A second copy of a read model, with its own checkpoint. */
+class Copy {
   readonly #context: ProjectionContext;
   readonly #projector: Projector;
   readonly #name: string;
@@ -73,7 +73,7 @@ class Beside {
     this.#schema = `${schemaOf(projector)}_verify`;
   }
 
-  /** Also clears what an interrupted one left. */
+  /** Also removes what an interrupted verification left. */
   create(): Promise<void> {
     return inTransaction(this.#context.pool, 'BEGIN', async (tx) => {
       await dropSchema(tx, this.#schema);
@@ -112,10 +112,10 @@ class Beside {
 }
 
 /**
- * Folds the log anew beside the live read model, up to the live checkpoint, and compares the tables. The live one goes on meanwhile.
- * Events that the fold refuses are left out of both.
+ * Folds the log again into a copy of the read model, up to the live checkpoint, and compares the tables. The live one continues meanwhile.
+ * Events that the fold refuses are in neither.
  *
- * Errors: `AppError` NOT_FOUND; CONFLICT while another verification of it runs; UNAVAILABLE when it is of another version, or
+ * Errors: `AppError` NOT_FOUND; CONFLICT while another verification of it runs; UNAVAILABLE when it has another version, or
  *         was reset meanwhile.
  */
 export const verifyProjection = async (
@@ -127,12 +127,12 @@ export const verifyProjection = async (
   const { pool, leaseMs, holder, clock, logger } = context;
   const lease = await acquireLease(pool, { name: `verify/${name}`, holder, ttlMs: leaseMs, clock, logger });
   if (lease === undefined) throw new AppError('CONFLICT', `another verification of ${name} is running`);
-  const beside = new Beside(context, projector);
+  const copy = new Copy(context, projector);
   try {
-    await beside.create();
-    return await compare(context, projector, beside, AbortSignal.any([signal, lease.signal]));
+    await copy.create();
+    return await compare(context, projector, copy, AbortSignal.any([signal, lease.signal]));
   } finally {
-    await beside.drop();
+    await copy.drop();
     await lease.release();
   }
 };
@@ -140,12 +140,12 @@ export const verifyProjection = async (
 const compare = async (
   context: ProjectionContext,
   projector: Projector,
-  beside: Beside,
+  copy: Copy,
   signal: AbortSignal,
 ): Promise<Verification> => {
   const client = await context.pool.connect();
   try {
-    const member = await beside.member();
+    const member = await copy.member();
     const lane = new Lane(new Writer(client), [member], {
       feed: context.feed,
       clock: context.clock,
@@ -156,19 +156,19 @@ const compare = async (
       maxParked: Number.POSITIVE_INFINITY,
     });
     const [checkpoint] = await readCheckpoints(context.pool, [projector.name]);
-    // Most of the way first, so that the snapshot of the live tables need not be held for long.
+    // Most of the work first, so that the snapshot of the live tables is held only briefly.
     await lane.run(signal, { until: checkpoint?.position ?? NOTHING_YET });
     const { position, digests } = await liveDigests(context, projector);
     await lane.run(signal, { until: position });
     if (member.position !== position)
       throw new AppError('UNAVAILABLE', `the verification of ${projector.name} was interrupted`, { retryable: true });
-    const rebuilt = await beside.digests(client);
+    const rebuilt = await copy.digests(client);
     return {
       position,
       tables: projector.tables.map((table, index) => comparison(table, digests[index], rebuilt[index])),
     };
   } finally {
-    client.release(true); // it has prepared statements on tables that are about to go
+    client.release(true); // it has prepared statements on tables that are about to be dropped
   }
 };
 

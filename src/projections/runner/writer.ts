@@ -2,41 +2,41 @@ import type pg from 'pg';
 import type { Position, StoredEvent } from '../../eventstore/event-store.ts';
 import { isTransientPostgresError } from '../../platform/postgres.ts';
 import type { AnyTable } from '../define-table.ts';
-import { carryOut, FoldError, idOf, neededKeys, type Operation, type Row, type Rows } from './fold.ts';
+import { applyOperations, FoldError, idOf, neededKeys, type Operation, type Row, type Rows } from './fold.ts';
 import type { RowCache } from './row-cache.ts';
 import { jsonRows, loadRows, statementName, upsertSql } from './statements.ts';
 
-/** Rows for one table, wherever it is. */
+/** Rows for one table in some schema. */
 export type TableWrite = { readonly schema: string; readonly table: AnyTable; readonly rows: Iterable<Row> };
 
 export const writesOf = (schema: string, rows: Rows): TableWrite[] =>
   [...rows].map(([table, ofTable]) => ({ schema, table, rows: ofTable.values() }));
 
-/** Checkpoints that move together, and what they move over. */
+/** Checkpoints that move together, and the events that they move past. */
 export type Move = {
   readonly checkpoints: readonly { readonly name: string; readonly generation: bigint }[];
   readonly from: Position;
   readonly to: Position;
   readonly events: number;
   readonly unknownEvents: number;
-  /** Absent when the move is over no event. */
+  /** Absent when there are no events between `from` and `to`. */
   readonly last: StoredEvent | undefined;
 };
 
-/** Another writer moved a checkpoint, or someone changed its rows: nothing was written. */
+/** Another writer moved a checkpoint, or somebody changed its rows: nothing was written. */
 const FENCED = 'BT001';
 
 export const isFenced = (error: unknown): boolean => (error as { code?: string }).code === FENCED;
 
-/** Rows that cannot even be written down as JSON (too deep, too long). */
+/** Rows that cannot be serialised as JSON (too deep, too long). */
 class UnwritableRows extends Error {
   override readonly name = 'UnwritableRows';
 }
 
-/** Data exceptions, violated constraints, program limits such as the size of an index entry: they come again with the same rows. */
+/** Data exceptions, violated constraints, program limits such as the size of an index entry: the same rows would cause them again. */
 const POISON_CLASSES = new Set(['22', '23', '54']);
 
-/** Would the same event fail again, and only it? All else is the database's trouble, and no reason to set an event aside. */
+/** Whether the same event would fail again, and only it. Any other error is the database's and no reason to park an event. */
 export const isPoison = (error: unknown): boolean => {
   if (error instanceof FoldError || error instanceof UnwritableRows) return true;
   const { code } = error as { code?: unknown };
@@ -48,7 +48,7 @@ export const isPoison = (error: unknown): boolean => {
   );
 };
 
-/** Why an event was refused, for people. */
+/** Why an event was refused, as text for people. */
 export const causeOf = (error: unknown): string => {
   const { message, detail } = error as { message?: string; detail?: string };
   return detail === undefined ? String(message) : `${message}: ${detail}`;
@@ -75,7 +75,7 @@ const MOVE = `
   RETURNING c.name`;
 const MOVE_PARAMETERS = 11;
 
-/** One statement is one transaction: rows, checkpoints and the notification of those who wait for them, or nothing. */
+/** One statement is one transaction: it writes rows, moves checkpoints and notifies those who wait for them, or does nothing. */
 const moveStatement = (writes: readonly TableWrite[]): string => {
   const upserts = writes.map(
     ({ schema, table }, index) => `w${index} AS (${upsertSql(schema, table, `$${MOVE_PARAMETERS + 1 + index}`)})`,
@@ -88,7 +88,7 @@ const moveStatement = (writes: readonly TableWrite[]): string => {
 const sorted = (writes: readonly TableWrite[]): TableWrite[] =>
   [...writes].sort((a, b) => (`${a.schema}.${a.table.name}` < `${b.schema}.${b.table.name}` ? -1 : 1));
 
-/** A connection of the runner and what it does with it. */
+/** Reads and writes rows on one connection of the runner. */
 export class Writer {
   readonly client: pg.ClientBase;
 
@@ -103,10 +103,10 @@ export class Writer {
   /**
    * Writes rows and moves checkpoints, all or nothing.
    *
-   * Errors: `isFenced`, `isPoison`, or the database's trouble.
+   * Errors: those that `isFenced` and `isPoison` recognise, and any other error of the database.
    */
   async move(move: Move, unsorted: readonly TableWrite[]): Promise<void> {
-    const writes = sorted(unsorted); // few different texts
+    const writes = sorted(unsorted); // so that there are few different texts
     const { checkpoints, from, to, events, unknownEvents, last } = move;
     const members = checkpoints.map(({ name, generation }) => ({ name, generation: generation.toString() }));
     const text = moveStatement(writes);
@@ -138,7 +138,7 @@ export class Writer {
     }
   }
 
-  /** Tries whether rows can be written; nothing stays. Rejects with what stood against it. */
+  /** Tries to write rows and rolls back. Rejects with the error of the attempt. */
   async tryOut(writes: readonly TableWrite[]): Promise<void> {
     await this.client.query('BEGIN');
     try {
@@ -149,7 +149,7 @@ export class Writer {
   }
 }
 
-/** Carries out operations, after reading the rows that they need and `cache` does not have. */
+/** Applies operations, after reading the rows that they need and that `cache` does not have. */
 export const foldOperations = async (
   writer: Writer,
   { schema, cache }: { readonly schema: string; readonly cache: RowCache },
@@ -160,5 +160,5 @@ export const foldOperations = async (
     const found = await writer.load(schema, table, keys.values());
     read.set(table, new Map(found.map((row) => [idOf(table, row), row])));
   }
-  return carryOut(operations, (table, id) => cache.get(table, id) ?? read.get(table)?.get(id));
+  return applyOperations(operations, (table, id) => cache.get(table, id) ?? read.get(table)?.get(id));
 };

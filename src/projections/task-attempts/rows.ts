@@ -1,7 +1,7 @@
 import type { TaskRow } from '../tasks/table.ts';
 import type { TaskAttemptRow } from './table.ts';
 
-/** The present attempt of a task that was just assigned. */
+/** The current attempt of a task that was just assigned. */
 export const openAttempt = (task: TaskRow): TaskAttemptRow => ({
   tenant: task.tenant,
   taskId: task.taskId,
@@ -21,7 +21,7 @@ export const openAttempt = (task: TaskRow): TaskAttemptRow => ({
   updatedPosition: task.updatedPosition,
 });
 
-/** The present attempt of a task as it ended. `task` is the task before the event that ended it. */
+/** The current attempt of a task as it ended. `task` is the task before the event that ended the attempt. */
 export const endedAttempt = (
   task: TaskRow,
   end: Pick<TaskAttemptRow, 'outcome' | 'endedAt' | 'updatedPosition'> &

@@ -1,7 +1,10 @@
 import { AppError } from '../../platform/errors.ts';
 import { fixed, type Queryable } from '../database.ts';
+import type { Merge } from '../define-table.ts';
+import { snake } from '../names.ts';
 import { type Reading, snapshot } from '../snapshot.ts';
 import { quantile } from './histogram.ts';
+import { type TaskStatsRow, taskStatsTable } from './table.ts';
 
 /** Durations in milliseconds. p50 and p99 are estimates, off by at most 9 %: they are read from a histogram. */
 export type DurationStats = {
@@ -44,21 +47,21 @@ export type TaskStatsSeries = {
 
 const MAX_POINTS = 1_500;
 
-const SUMS = `
-  coalesce(sum(submitted), 0)::float8 AS submitted,
-  coalesce(sum(completed), 0)::float8 AS completed,
-  coalesce(sum(failed_attempts), 0)::float8 AS failed_attempts,
-  coalesce(sum(dead_lettered), 0)::float8 AS dead_lettered,
-  coalesce(sum(failed), 0)::float8 AS failed,
-  coalesce(sum(cancelled), 0)::float8 AS cancelled,
-  coalesce(sum(duration_sum_us), 0)::float8 AS duration_sum_us,
-  min(duration_min_us)::float8 AS duration_min_us,
-  max(duration_max_us)::float8 AS duration_max_us,
-  baton.sum_arrays(duration_histogram) AS duration_histogram,
-  coalesce(sum(end_to_end_sum_us), 0)::float8 AS end_to_end_sum_us,
-  min(end_to_end_min_us)::float8 AS end_to_end_min_us,
-  max(end_to_end_max_us)::float8 AS end_to_end_max_us,
-  baton.sum_arrays(end_to_end_histogram) AS end_to_end_histogram`;
+type SumColumn = Exclude<keyof TaskStatsRow, 'tenant' | 'minute' | 'capability'>;
+type SumRow = Pick<TaskStatsRow, SumColumn> & { readonly at: string | null };
+
+const TOTAL_OF: Readonly<Record<Merge, (column: string) => string>> = {
+  sum: (column) => `coalesce(sum(${column}), 0)::float8`,
+  min: (column) => `min(${column})::float8`,
+  max: (column) => `max(${column})::float8`,
+  elements: (column) => `baton.sum_arrays(${column})`,
+};
+
+const TOTALS = Object.entries(taskStatsTable.columns).flatMap(([name, { merge }]) =>
+  merge ? [{ name, sql: `${TOTAL_OF[merge](snake(name))} AS ${snake(name)}` }] : [],
+);
+const COLUMNS = ['at', ...TOTALS.map(({ name }) => name)];
+const SUMS = TOTALS.map(({ sql }) => sql).join(', ');
 
 /** The empty grouping set is the row of totals. */
 const SERIES = `
@@ -68,42 +71,6 @@ const SERIES = `
     AND ($5::text IS NULL OR capability = $5)
   GROUP BY GROUPING SETS ((1), ())
   ORDER BY 1 NULLS LAST`;
-
-const COLUMNS = [
-  'at',
-  'submitted',
-  'completed',
-  'failedAttempts',
-  'deadLettered',
-  'failed',
-  'cancelled',
-  'durationSumUs',
-  'durationMinUs',
-  'durationMaxUs',
-  'durationHistogram',
-  'endToEndSumUs',
-  'endToEndMinUs',
-  'endToEndMaxUs',
-  'endToEndHistogram',
-] as const;
-
-type SumRow = {
-  readonly at: string | null;
-  readonly submitted: number;
-  readonly completed: number;
-  readonly failedAttempts: number;
-  readonly deadLettered: number;
-  readonly failed: number;
-  readonly cancelled: number;
-  readonly durationSumUs: number;
-  readonly durationMinUs: number | null;
-  readonly durationMaxUs: number | null;
-  readonly durationHistogram: readonly number[];
-  readonly endToEndSumUs: number;
-  readonly endToEndMinUs: number | null;
-  readonly endToEndMaxUs: number | null;
-  readonly endToEndHistogram: readonly number[];
-};
 
 const durations = (
   count: number,
@@ -156,14 +123,14 @@ const checkRequest = ({ from, to, stepMinutes }: TaskStatsRequest): void => {
           ? {
               pointer: '/stepMinutes',
               code: 'TOO_MANY_POINTS',
-              message: `at most ${MAX_POINTS} points: take longer steps`,
+              message: `at most ${MAX_POINTS} points: choose longer steps`,
             }
           : undefined;
   if (bad) throw new AppError('BAD_USER_INPUT', bad.message, { details: { code: bad.code }, issues: [bad] });
 };
 
 /**
- * What happened to the tasks of a tenant, over time and in sum.
+ * What happened to the tasks of a tenant, over time and in total.
  *
  * Errors: `AppError` BAD_USER_INPUT for a bad or too long range; those of `snapshot`.
  */

@@ -24,7 +24,7 @@ const nothing = ({ tenant, capability }: Subject, at: string): TaskStatsRow => (
   endToEndHistogram: [],
 });
 
-/** One event's share in the sums of its minute. */
+/** What one event adds to the sums of its minute. */
 export const counted = (
   subject: Subject,
   at: string,

@@ -25,7 +25,7 @@ const changeTask = (
     return next && { ...next, updatedPosition: position };
   });
 
-/** What belongs to one attempt and is gone with it. */
+/** Columns of one attempt: they are cleared with it. */
 const NO_ATTEMPT = {
   agentId: null,
   assignedAt: null,
@@ -85,7 +85,7 @@ const submitted: Handler<Of<'TaskSubmitted'>> = ({ tenant, position, data, store
   fold.add(taskStatsTable, counted({ tenant, capability }, submittedAt, 'submitted'));
 };
 
-/** Void unless the task still waits for this very attempt: the task may have ended between decision and append. */
+/** An assignment is void unless the task waits for this attempt: the task may have ended between decision and append. */
 const assigned = (fold: Fold, event: Handled, assignedAt: string, assignment: Assignment): void =>
   changeTask(fold, event, assignment.taskId, (task, emit) => {
     if (task.status !== 'ready' || task.attempt !== assignment.attempt) return undefined;
@@ -146,7 +146,7 @@ const attemptFailed: Handler<Of<'TaskAttemptFailed'>> = ({ position, data, tenan
     );
     emit.add(taskStatsTable, counted(task, failedAt, 'failedAttempts'));
     const failed = { ...task, failures: task.failures + 1, error, cost: withCost(task.cost, cost) };
-    // Without a next attempt its end follows in the same append; the task keeps the attempt and the agent that it ended with.
+    // Without a next attempt the end of the task follows in the same append; the task keeps its last attempt and agent.
     if (data.retryAt !== undefined)
       return { ...failed, ...NO_ATTEMPT, status: 'ready', attempt: data.attempt + 1, retryAt: instant(data.retryAt) };
     const status = task.executionId === null ? 'dead_lettered' : 'failed';
@@ -282,8 +282,8 @@ const redriven: Handler<Of<'TaskRedriven'>> = ({ tenant, position, data }, fold)
   });
 
 /**
- * All that follows from the lifecycle of a task. Its row is the state; attempts, dead letters and statistics are written from that
- * row as it changes, so that none of them has to find out again which assignment held or what the capability was.
+ * Everything that follows from the lifecycle of a task. The task's row is the state; attempts, dead letters and statistics are written
+ * from that row as it changes, so that none of them needs to look up the assignment or the capability.
  */
 export const tasksProjector = {
   name: 'tasks',

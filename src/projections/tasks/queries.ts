@@ -17,7 +17,7 @@ export type TaskFilter = {
   readonly capability?: string | undefined;
   readonly pool?: string | undefined;
   readonly agentId?: string | undefined;
-  /** All of them. */
+  /** The task must have all of these tags. */
   readonly tags?: readonly string[] | undefined;
   readonly priorities?: readonly number[] | undefined;
   readonly correlationId?: string | undefined;
@@ -40,7 +40,7 @@ const conditions = (tenant: string, filter: TaskFilter) => {
   if (capability !== undefined) query = query.where('capability', '=', capability);
   if (pool !== undefined) query = query.where('pool', '=', pool);
   if (agentId !== undefined) query = query.where('agentId', '=', agentId);
-  // The second condition lets the partial index be used.
+  // With the second condition Postgres can use the partial index.
   if (tags && tags.length > 0) query = query.where(sql<SqlBool>`tags @> ${tags}::text[] AND tags <> '{}'`);
   if (priorities) query = query.where(sql<SqlBool>`priority = ANY(${priorities}::int[])`);
   if (correlationId !== undefined) query = query.where('correlationId', '=', correlationId);
@@ -65,7 +65,7 @@ export const getTask = async (
   return { value: value[0], position };
 };
 
-/** Those of the tasks that exist, in any order; for loading many at once. */
+/** The tasks that exist, in any order; for loading many at once. */
 export const getTasks = (pool: Queryable, tenant: string, taskIds: readonly string[]): Promise<Reading<TaskRow[]>> =>
   snapshot<TaskRow>(
     pool,
