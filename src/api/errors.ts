@@ -2,7 +2,7 @@ import { AppError, type ErrorCode, type InputIssue } from '../platform/errors.ts
 import type { Logger } from '../platform/logger.ts';
 import { isTransientPostgresError } from '../platform/postgres.ts';
 
-/** What the edge itself refuses, before a command or query is reached. Status and, where it helps, what to do. */
+/** What the edge itself refuses before a command or query is reached, with its HTTP status. */
 const EDGE_STATUS = {
   MALFORMED_JSON: 400,
   MALFORMED_YAML: 400,
@@ -41,7 +41,7 @@ export type EdgeCode = keyof typeof EDGE_STATUS;
 export const isEdgeCode = (code: unknown): code is EdgeCode =>
   typeof code === 'string' && Object.hasOwn(EDGE_STATUS, code);
 
-/** Refused by the API itself. Its message is shown as it is. */
+/** Refused by the API itself. The client sees its message. */
 export class EdgeError extends Error {
   override readonly name = 'EdgeError';
   readonly code: EdgeCode;
@@ -64,10 +64,10 @@ const APP_STATUS: Readonly<Record<ErrorCode, number>> = {
   TIMEOUT: 504,
 };
 
-/** After this long a transient failure is worth another try. */
+/** How long a client should wait before it retries after a transient failure. */
 const RETRY_AFTER_SECONDS = 1;
 
-/** An error as every protocol tells it. */
+/** An error, independent of the protocol that reports it. */
 export type ErrorAnswer = {
   readonly code: string;
   readonly status: number;
@@ -81,12 +81,12 @@ export type ErrorAnswer = {
 const INTERNAL: ErrorAnswer = {
   code: 'INTERNAL',
   status: 500,
-  message: 'something went wrong here; it was logged',
+  message: 'internal error; the server has logged its cause',
   retryable: false,
 };
 
-/** The cause of an outage may name hosts; the fact is enough. */
-const STORE_AWAY: ErrorAnswer = {
+/** Without the cause, which may name hosts. */
+const STORE_UNREACHABLE: ErrorAnswer = {
   code: 'UNAVAILABLE',
   status: APP_STATUS.UNAVAILABLE,
   message: 'a store that this request needs cannot be reached',
@@ -94,7 +94,7 @@ const STORE_AWAY: ErrorAnswer = {
   retryAfterSeconds: RETRY_AFTER_SECONDS,
 };
 
-/** Bad input that has a code of its own in every protocol, by the code that the read side gives it. */
+/** Codes of the read side for bad input that have a code of their own in the API. */
 const PAGE_CODES: Readonly<Record<string, EdgeCode>> = {
   BAD_CURSOR: 'BAD_CURSOR',
   PAGE_SIZE_OUT_OF_RANGE: 'BAD_PAGE_SIZE',
@@ -118,15 +118,15 @@ export const answerOfEdge = ({ code, message, details }: EdgeError): ErrorAnswer
   ...(Object.keys(details).length === 0 ? {} : { details }),
 });
 
-/** The answer to an error that was made to be shown, or whose cause is known to pass; undefined for everything else. */
+/** The answer to an error that is meant for clients, or whose cause is transient; undefined for everything else. */
 const known = (error: unknown): ErrorAnswer | undefined => {
   if (error instanceof AppError) return ofAppError(error);
   if (error instanceof EdgeError) return answerOfEdge(error);
-  return isTransientPostgresError(error) ? STORE_AWAY : undefined;
+  return isTransientPostgresError(error) ? STORE_UNREACHABLE : undefined;
 };
 
 /**
- * The one mapping from errors to answers. What it does not know is masked and logged, once, with its cause.
+ * The one mapping from errors to answers. An error that it does not know is masked, and logged once with its cause.
  */
 export const answerOf = (error: unknown, logger: Logger): ErrorAnswer => {
   const answer = known(error);

@@ -38,7 +38,7 @@ const beat = (agentId: string, body?: string, type = 'application/json') =>
   });
 
 describe('health', () => {
-  it('is alive whatever happens to the stores', async () => {
+  it('is alive whatever the state of the stores', async () => {
     logIsAway = true;
     expect(await get('/healthz')).toMatchObject({ status: 200, body: { status: 'alive' } });
   });
@@ -63,7 +63,7 @@ describe('health', () => {
 describe('a heartbeat', () => {
   beforeEach(() => api.post(REGISTER, { input: { agentId: 'a1', capabilities: [{ name: 'echo' }] } }));
 
-  it('is taken from a registered agent, with or without signs', async () => {
+  it('is accepted from a registered agent, with or without figures', async () => {
     expect((await beat('a1')).status).toBe(204);
     expect((await beat('a1', '{"load":0.5,"errorRate":0}')).status).toBe(204);
     expect(api.beats).toEqual([
@@ -72,7 +72,7 @@ describe('a heartbeat', () => {
     ]);
   });
 
-  it('is refused as a problem document from anyone else', async () => {
+  it('is refused with a problem document for anyone else', async () => {
     const { status, headers, body } = await beat('nobody');
     expect(status).toBe(404);
     expect(headers.get('content-type')).toMatch(/^application\/problem\+json/);
@@ -103,14 +103,14 @@ describe('a heartbeat', () => {
     ['[]', 400, 'BAD_USER_INPUT'],
     ['{', 400, 'MALFORMED_JSON'],
     [`{"load":${' '.repeat(5_000)}1}`, 413, 'BODY_TOO_LARGE'],
-  ])('is refused with signs that are none: %.20s', async (body, status, code) => {
+  ])('is refused with invalid figures: %.20s', async (body, status, code) => {
     expect(await beat('a1', body)).toMatchObject({ status, body: { code } });
     expect(api.beats).toEqual([]);
   });
 
   it('must be JSON', async () => expect(await beat('a1', 'x', 'text/plain')).toMatchObject({ status: 415 }));
 
-  it('is for the agent to repeat when it cannot be written down', async () => {
+  it('answers that the agent should retry when it cannot be stored', async () => {
     const broken = await startApi({
       commands: api.commands,
       heartbeats: {
@@ -127,7 +127,7 @@ describe('a heartbeat', () => {
 });
 
 describe('every answer', () => {
-  it('carries the id of its request, the one that was given or a new one', async () => {
+  it('carries the id of its request, the one that was sent or a new one', async () => {
     const given = await get('/', { headers: { 'x-request-id': 'req-7' } });
     expect(given.headers.get('x-request-id')).toBe('req-7');
     const long = await get('/', { headers: { 'x-request-id': 'x'.repeat(500) } });
@@ -135,7 +135,7 @@ describe('every answer', () => {
     expect((await get('/nope')).headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}\.[0-9a-z]+$/);
   });
 
-  it('keeps browsers from guessing and framing, and says nothing of what serves it', async () => {
+  it('forbids sniffing and framing, and does not name the server software', async () => {
     for (const path of ['/', '/graphql', '/queues', '/nope']) {
       const { headers } = await get(path);
       expect(headers.get('x-content-type-options')).toBe('nosniff');
@@ -144,12 +144,12 @@ describe('every answer', () => {
     }
   });
 
-  it('is a problem document where there is nothing', async () => {
+  it('is a problem document for an unknown path', async () => {
     expect(await get('/v1/tasks')).toMatchObject({ status: 404, body: { code: 'NOT_FOUND', instance: '/v1/tasks' } });
   });
 });
 
-describe('a request under a name that is not this server’s', () => {
+describe('a request with a foreign host name', () => {
   const asHost = (url: string, host: string): Promise<number> =>
     new Promise((resolve, reject) => {
       const call = request(`${url}/healthz`, { headers: { host } }, (response) => {
@@ -159,7 +159,7 @@ describe('a request under a name that is not this server’s', () => {
       call.once('error', reject).end();
     });
 
-  it('is refused while it listens on loopback only, since a page of another site may have sent it', async () => {
+  it('is refused while the server listens only on loopback: a page of another site may have sent it', async () => {
     for (const host of [
       'evil.example',
       'evil.example:4000',
@@ -172,7 +172,7 @@ describe('a request under a name that is not this server’s', () => {
       expect(await asHost(api.url, host), host).toBe(200);
   });
 
-  it('is taken when it is the public address, or when everyone may come', async () => {
+  it('is accepted for the public address, and when the server listens for everyone', async () => {
     const proxied = await startApi({ config: { ...CONFIG, publicUrl: 'https://baton.example' } });
     expect([await asHost(proxied.url, 'baton.example'), await asHost(proxied.url, 'evil.example')]).toEqual([200, 403]);
     await proxied.stop();
@@ -183,11 +183,11 @@ describe('a request under a name that is not this server’s', () => {
 });
 
 describe('pages', () => {
-  it('tell where everything is', async () => {
+  it('list every endpoint', async () => {
     expect((await get('/')).body).toMatchObject({ name: 'baton', graphql: '/graphql', metrics: '/metrics' });
   });
 
-  it('let the schema be explored without asking another server', async () => {
+  it('let clients explore the schema without another server', async () => {
     const { status, text } = await get('/graphql', { headers: { accept: 'text/html' } });
     expect(status).toBe(200);
     expect(text).toContain('<title>Baton</title>');
@@ -210,7 +210,7 @@ describe('pages', () => {
 });
 
 describe('the board of the queues', () => {
-  it('only shows, unless it may do more', async () => {
+  it('is read-only unless configured otherwise', async () => {
     const pause = (url: string) => fetch(`${url}/queues/api/queues/none/pause`, { method: 'PUT' });
     expect((await pause(api.url)).status).toBe(403);
     const writable = await startApi({ config: { ...CONFIG, graphiql: true, queuesWritable: true } });

@@ -31,18 +31,18 @@ import { restRouter } from './rest/router.ts';
 import { ExecutionSockets } from './ws/execution-sockets.ts';
 import { Upgrades } from './ws/upgrades.ts';
 
-/** What the API is made of. It opens nothing and closes nothing of it. */
+/** What the API works with. It neither opens nor closes any of it. */
 export type ApiDependencies = {
   readonly tenant: string;
   readonly config: Pick<Config, 'graphiql' | 'queuesWritable' | 'host' | 'publicUrl'>;
   readonly logger: Logger;
-  /** Also brings clock and ids. */
+  /** Also provides clock and ids. */
   readonly commands: Commands;
   readonly store: Pick<EventStore, 'head' | 'readStream' | 'readAll'>;
   readonly feed: Pick<LogFeed, 'read' | 'head'>;
   readonly pool: Pool;
   readonly freshness: Freshness;
-  /** Queues for the board; asked anew for each look. */
+  /** Queues for the board, read for each request. */
   readonly queues: () => readonly Queue[];
   readonly heartbeats: HeartbeatSink;
   readonly readiness: Readiness;
@@ -51,15 +51,15 @@ export type ApiDependencies = {
 
 export type Api = {
   readonly app: Express;
-  /** Takes WebSocket upgrades from this server. */
+  /** Handles WebSocket upgrades of this server. */
   attachWebSockets(server: Server): void;
-  /** Ends subscriptions and refuses new ones. Closing the server itself is the caller's part. */
+  /** Ends subscriptions and refuses new ones. The caller closes the server itself. */
   close(): Promise<void>;
 };
 
-/** Whether the address is served over TLS is known to the proxy that does it. */
+/** Only the proxy in front of the server knows whether clients use TLS. */
 const HEADERS = { strictTransportSecurity: false } as const;
-/** Pages whose scripts stand in the page itself; everything they need comes from here. */
+/** For pages with inline scripts; everything they load comes from this server. */
 const PAGE_HEADERS = {
   ...HEADERS,
   contentSecurityPolicy: {
@@ -92,13 +92,13 @@ const landing: RequestHandler = (_request, response) => {
   response.json(LANDING);
 };
 
-/** Only what a browser may show as a page needs a page's headers, and they are many. */
+/** The many headers of a page are only for answers that a browser may show as one. */
 const getting =
   (handler: RequestHandler): RequestHandler =>
   (request, response, next) =>
     request.method === 'GET' ? handler(request, response, next) : next();
 
-const notToBeGuessed: RequestHandler = (_request, response, next) => {
+const noSniff: RequestHandler = (_request, response, next) => {
   response.setHeader('x-content-type-options', 'nosniff');
   next();
 };
@@ -155,7 +155,7 @@ const routes = (deps: ApiDependencies, { directory, hub, graphql, callerOf, isOw
   app.disable('etag');
   app.set('query parser', 'simple');
   app.use(onlyOwnHosts(isOwnHost));
-  // Without the headers of pages: there is one call per agent and interval.
+  // Before the headers of pages: every agent calls this once per interval.
   app.post(
     '/agents/:id/heartbeat',
     metrics.timed('heartbeat'),
@@ -163,7 +163,7 @@ const routes = (deps: ApiDependencies, { directory, hub, graphql, callerOf, isOw
   );
   app.get('/healthz', healthz);
   app.use(requestLog(commands, logger));
-  app.use(GRAPHQL_PATH, metrics.timed('graphql'), getting(helmet(PAGE_HEADERS)), notToBeGuessed, graphql);
+  app.use(GRAPHQL_PATH, metrics.timed('graphql'), getting(helmet(PAGE_HEADERS)), noSniff, graphql);
   const board = queueBoard({ queues: deps.queues, writable: config.queuesWritable });
   app.use(BOARD_PATH, metrics.timed('queues'), helmet(PAGE_HEADERS), board);
   app.use(DOCS_PATH, helmet(PAGE_HEADERS), docsPage());

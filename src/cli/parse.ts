@@ -50,7 +50,7 @@ export const json = (text: string): Json => {
     return parseJson(text) as Json;
   } catch (error) {
     const { message } = error as Error;
-    throw new InvalidArgumentError(`Allowed: JSON (${message.replace('the body is no JSON: ', '')}).`);
+    throw new InvalidArgumentError(`Allowed: JSON (${message.replace('the body is not JSON: ', '')}).`);
   }
 };
 

@@ -56,7 +56,7 @@ describe('a file of tasks', () => {
   it.each([
     ['{"capability":"a"}\n{"capability":}', ':2:15: is no JSON'],
     ['[{"capability":"a"},\n {"capability":"b",}]', ':2:20: is no JSON'],
-    ['{"capability":"a","input":{"a":1,"a":2}}', 'the key "a" stands twice'],
+    ['{"capability":"a","input":{"a":1,"a":2}}', 'the key "a" appears twice'],
     ['{"capability":"a","priority":9}', ':1: /priority: '],
     ['[{"capability":"a"},{"capability":"a","timeoutSecond":9}]', ': task 2: '],
     ['"a"', ':1: '],

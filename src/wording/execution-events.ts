@@ -6,8 +6,8 @@ type Data<Type extends ExecutionEvent['type']> = Extract<ExecutionEvent, { type:
 
 const SKIPS = {
   condition: 'its condition is false',
-  dependencies: 'all it depends on was skipped',
-  person: 'a person said so',
+  dependencies: 'everything it depends on was skipped',
+  person: 'a person skipped it',
 } as const satisfies Record<Data<'StepSkipped'>['reason'], string>;
 
 /** One sentence per event of an execution, for people. */
@@ -22,20 +22,21 @@ const SUMMARIES: { readonly [Type in ExecutionEvent['type']]: (data: Data<Type>)
   StepCompleted: ({ stepId }) => `${stepId} completed`,
   StepFailed: ({ stepId, error }) => `${stepId} failed: ${error.code}`,
   StepSkipped: ({ stepId, reason, comment }) => `${stepId} skipped, ${SKIPS[reason]}${because(comment)}`,
-  ExecutionSignalled: ({ name }) => `event ${name} came from outside`,
+  ExecutionSignalled: ({ name }) => `event ${name} received from outside`,
   ExecutionAborting: ({ reason, unit, error }) =>
     `aborting, ${words(reason)}${unit === undefined ? '' : ` in ${unit}`}${because(error?.code)}`,
-  CompensationStarted: ({ strategy, plan }) => `undoing ${plan.length} steps, ${strategy}`,
-  CompensationParked: ({ unit, error }) => `${unit} could not be undone: ${error.code}`,
-  CompensationSkipped: ({ unit, reason }) => `${unit} need not be undone: ${reason}`,
-  CompensationHandedOver: ({ unit, to }) => `${to} sees to undoing ${unit}`,
-  ExecutionReopened: ({ steps }) => `goes on with ${steps.slice(0, 10).join(', ')}${steps.length > 10 ? ', …' : ''}`,
+  CompensationStarted: ({ strategy, plan }) => `compensating ${plan.length} steps, ${strategy}`,
+  CompensationParked: ({ unit, error }) => `${unit} could not be compensated: ${error.code}`,
+  CompensationSkipped: ({ unit, reason }) => `compensation of ${unit} skipped: ${reason}`,
+  CompensationHandedOver: ({ unit, to }) => `compensation of ${unit} handed over to ${to}`,
+  ExecutionReopened: ({ steps }) =>
+    `reopened to retry ${steps.slice(0, 10).join(', ')}${steps.length > 10 ? ', …' : ''}`,
   ExecutionMigrated: ({ from, workflow }) => `moved from ${from.name}@${from.version} to @${workflow.version}`,
   ExecutionCompleted: ({ durationMs }) => `completed after ${milliseconds(durationMs)}`,
   ExecutionFailed: ({ unit, error }) => `failed${unit === undefined ? '' : ` in ${unit}`}: ${error.code}`,
   ExecutionCancelled: ({ reason }) => `cancelled${because(reason)}`,
-  ExecutionCompensated: ({ compensated, skipped }) => `undone: ${compensated} steps, ${skipped} taken on by people`,
-  ExecutionCompensationFailed: ({ parked }) => `${parked.length} steps could not be undone`,
+  ExecutionCompensated: ({ compensated, skipped }) => `compensated: ${compensated} steps, ${skipped} skipped by people`,
+  ExecutionCompensationFailed: ({ parked }) => `${parked.length} steps could not be compensated`,
 };
 
 const isExecutionEvent = (event: ExecutionStreamEvent): event is ExecutionEvent => Object.hasOwn(SUMMARIES, event.type);

@@ -10,7 +10,7 @@ import { named, words } from './sentences.ts';
 export const progressText = (progress: Progress): string =>
   progress.kind === 'level'
     ? `${progress.level} of ${progress.levels}: ${named(progress.steps)}`
-    : `undoing: ${progress.closed} of ${progress.total} done`;
+    : `compensating: ${progress.closed} of ${progress.total} done`;
 
 const deadline = (what: string, dueMs: number | undefined): string =>
   dueMs === undefined ? '' : `, ${what} ${instantOf(dueMs)}`;
@@ -20,24 +20,24 @@ type Of<Reason extends NotRunning['reason']> = Extract<NotRunning, { readonly re
 const NOT_RUNNING: { readonly [Reason in NotRunning['reason']]: (entry: Of<Reason>) => string } = {
   ended: ({ status }) => `the execution is ${status}`,
   aborting: ({ abort }) =>
-    `no step starts any more: ${words(abort.reason)}${abort.unit === undefined ? '' : ` in ${abort.unit}`}`,
+    `no more steps start: ${words(abort.reason)}${abort.unit === undefined ? '' : ` in ${abort.unit}`}`,
   dependency: ({ dependencies }) => `waits for ${named(dependencies)}`,
   paused: () => 'the execution is paused',
   window: ({ openTasks, maxParallel }) =>
     `${openTasks} tasks are open${maxParallel === undefined ? '' : `, and coordination.maxParallel is ${maxParallel}`}`,
   delay: ({ dueMs }) => `waits${deadline('until', dueMs)}`,
   event: ({ name, dueMs }) => `waits for the event ${name} from outside${deadline('given up at', dueMs)}`,
-  decision: ({ name, dueMs }) => `waits for the decision ${name} of a person${deadline('given up at', dueMs)}`,
+  decision: ({ name, dueMs }) => `waits for a person's decision ${name}${deadline('given up at', dueMs)}`,
   workflow: ({ childId }) => `waits for its sub-workflow, execution ${childId}`,
-  agent: () => 'offered to its pool a moment ago: the read model has not seen it yet',
-  undo_order: ({ dependencies }) => `comes after the undo of ${named(dependencies.map(compensatedBy))}`,
+  agent: () => 'offered to its pool a moment ago; the read model does not show it yet',
+  undo_order: ({ dependencies }) => `waits for the compensation of ${named(dependencies.map(compensatedBy))}`,
   parked: ({ handedOverTo, errorCode }) =>
     handedOverTo === undefined
-      ? `waits at the desk: ${errorCode ?? 'it could not be undone'}`
-      : `${handedOverTo} sees to it`,
+      ? `parked: ${errorCode ?? 'it could not be compensated'}`
+      : `handed over to ${handedOverTo}`,
 };
 
-/** Why a step or a compensation does not run, as far as its execution knows. */
+/** Why a step or a compensation does not run, as far as its execution's stream shows. */
 export const notRunningText = (entry: NotRunning): string =>
   (NOT_RUNNING[entry.reason] as (entry: NotRunning) => string)(entry);
 
@@ -45,22 +45,22 @@ export const notRunningText = (entry: NotRunning): string =>
 export const previewText = ({ verdict, undos, mayBeOwed }: CompensationPreview): string => {
   switch (verdict) {
     case 'begun':
-      return 'compensation has begun: see compensationDebts for what it comes to';
+      return 'compensation has begun: see compensationDebts';
     case 'pivot_passed':
       return 'nothing: a pivot has completed, there is no way back';
     case 'pivot_in_doubt':
       return 'nothing: nobody knows whether the pivot took effect, so there is no way back';
     case 'possible': {
-      const undone = undos.length === 0 ? 'nothing is owed so far' : `${undos.length} to be undone`;
+      const undone = undos.length === 0 ? 'nothing is owed so far' : `${undos.length} to be compensated`;
       return mayBeOwed.length === 0
         ? undone
-        : `${undone}; ${named(mayBeOwed)} may be owed too, which is known once they end`;
+        : `${undone}; ${named(mayBeOwed)} may be owed too: that is known once they end`;
     }
   }
 };
 
 /** A task that waits for an agent while its execution is paused. */
-export const NO_AGENT_WHILE_PAUSED = 'the execution is paused: no agent is given the task';
+export const NO_AGENT_WHILE_PAUSED = 'the execution is paused: its tasks are not assigned';
 
 /** A task that waits for an agent, with the number of agents that each obstacle keeps from it. */
 export const waitingForAgentText = (

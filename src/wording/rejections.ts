@@ -14,7 +14,7 @@ export type Reasons<Rejection extends Refused> = {
 export const messageIn = <Rejection extends Refused>(reasons: Reasons<Rejection>, rejection: Rejection): string =>
   (reasons[rejection.reason as Rejection['reason']] as (rejection: Rejection) => string)(rejection);
 
-/** Whether the reason is one of these: a decider may know reasons that its callers over the API never meet. */
+/** Whether the reason is one of these. A decider may have reasons that callers of the API never see. */
 export const isAmong = <Rejection extends Refused>(
   reasons: Reasons<Rejection>,
   rejection: Refused,
@@ -41,9 +41,9 @@ export const TASK_REASONS: Reasons<TaskRefusal> = {
   TaskNotCancellable: ({ status }) => `a task that is ${status} cannot be cancelled`,
   TaskNotRedrivable: ({ status }) =>
     `a task that is ${status} cannot be redriven; only dead-lettered and indeterminate ones can`,
-  TaskNotRunning: ({ status }) => `the task is ${status}: none of its attempts runs`,
+  TaskNotRunning: ({ status }) => `the task is ${status}: it has no running attempt`,
   StaleAttempt: ({ attempt, current }) => `attempt ${attempt} is not the current one, which is ${current}`,
-  AttemptAlreadyStarted: ({ attempt }) => `attempt ${attempt} was started before`,
+  AttemptAlreadyStarted: ({ attempt }) => `attempt ${attempt} has already started`,
   DeadlinePassed: ({ deadlineAt }) => `the deadline ${deadlineAt} has passed`,
   TaskOfExecution: ({ executionId, unit, instead }) =>
     `the task is ${unit ?? 'a step'} of execution ${executionId}: use ${instead}`,
@@ -53,11 +53,11 @@ export const AGENT_REASONS: Reasons<AgentRejection> = {
   AgentNotFound: () => 'there is no such agent',
   AgentAlreadyRegistered: () =>
     'an agent with this id is registered with another profile; pass `replace: true` to replace it',
-  AgentAlreadyDraining: () => 'the agent drains already',
+  AgentAlreadyDraining: () => 'the agent is already draining',
   AgentPoolIsFixed: ({ pool }) => `the agent belongs to pool ${pool}; deregister it to move it`,
 };
 
-/** Why a command of an execution is refused. What concerns an attempt of one of its tasks is said to agents, not here. */
+/** Why a command of an execution is refused. Rejections of an attempt of one of its tasks go to agents only. */
 export type OwnExecutionRejection = Exclude<ExecutionRejection, TaskRejection>;
 
 export const EXECUTION_REASONS: Reasons<OwnExecutionRejection> = {
@@ -70,17 +70,17 @@ export const EXECUTION_REASONS: Reasons<OwnExecutionRejection> = {
   ExecutionNotRetryable: ({ status }) => `an execution that is ${status} cannot be retried; only failed ones can`,
   ExecutionNotMigratable: ({ status, problems }) =>
     `an execution that is ${status} cannot be moved: ${problems.slice(0, 3).join('; ')}`,
-  PivotPassed: () => 'a pivot has completed: nothing can be undone any more',
+  PivotPassed: () => 'a pivot has completed: nothing can be compensated any more',
   StepNotFound: ({ step }) => `there is no step ${step}`,
   StepNotWaiting: ({ step, status }) => `step ${step} does not wait for a decision: it is ${status}`,
-  StepNotRetryable: ({ step, status }) => `step ${step} does not stand in the way: it is ${status}`,
+  StepNotRetryable: ({ step, status }) => `step ${step} cannot be retried: it is ${status}`,
   StepNotSkippable: ({ step, status }) => `step ${step} cannot be skipped: it is ${status}`,
   StepTakesNoInput: ({ step }) =>
-    step === '' ? 'name the step that the input is for' : `step ${step} takes no input of a person's choice`,
-  UnknownOption: ({ step, options }) => `step ${step} has no such option; there are ${options.join(', ')}`,
-  TooManySignals: ({ limit }) => `${limit} events from outside wait already for a step to take them`,
-  CompensationNotFound: ({ unit }) => `the execution owes no undo of ${unit}`,
-  CompensationNotParked: ({ unit, status }) => `the undo of ${unit} does not wait at the desk: it is ${status}`,
+    step === '' ? 'name the step that the input is for' : `step ${step} does not accept an input`,
+  UnknownOption: ({ step, options }) => `step ${step} has no such option; its options are ${options.join(', ')}`,
+  TooManySignals: ({ limit }) => `${limit} events from outside already wait for a step`,
+  CompensationNotFound: ({ unit }) => `the execution owes no compensation of ${unit}`,
+  CompensationNotParked: ({ unit, status }) => `the compensation of ${unit} is not parked: it is ${status}`,
 };
 
 /** Why a command of a workflow is refused. A workflow that does not exist is a `NOT_FOUND` error instead. */
@@ -89,6 +89,6 @@ export type WorkflowRefusal = Exclude<WorkflowRejection, { reason: 'WorkflowNotF
 export const WORKFLOW_REASONS: Reasons<WorkflowRefusal> = {
   VersionNotFound: ({ version }) => `there is no version ${version}`,
   VersionTaken: ({ version }) =>
-    `version ${version} was published with another content, and what was published is never changed: publish another version`,
+    `version ${version} was published with other content, and published versions never change: publish another version`,
   VersionArchived: ({ version }) => `version ${version} is archived`,
 };

@@ -37,7 +37,7 @@ export const isTaskEvent = (event: { readonly type: string }): event is TaskEven
 export const summaryOfTaskEvent = (event: TaskEvent): string =>
   (SUMMARIES[event.type] as (data: TaskEvent['data']) => string)(event.data);
 
-/** An assignment stands in the pool's ledger; to people it is an event of the task. */
+/** An assignment is recorded in the pool's ledger; to people it is an event of the task. */
 export const summaryOfAssignment = ({
   attempt,
   agentId,

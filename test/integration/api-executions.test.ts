@@ -263,7 +263,7 @@ describe('an execution', () => {
     expect(await why()).toMatchObject({ rare: { reason: 'PAUSED' } });
     expect(await ask(id, 'status pauseReason')).toEqual({ status: 'PAUSED', pauseReason: 'audit' });
     await run(`cancelExecution(executionId: "${id}")`);
-    expect(await why()).toMatchObject({ later: { reason: 'ABORTING', message: 'no step starts any more: cancelled' } });
+    expect(await why()).toMatchObject({ later: { reason: 'ABORTING', message: 'no more steps start: cancelled' } });
   });
 
   it('leads to those that belong to it', async () => {
@@ -288,7 +288,7 @@ describe('an execution', () => {
       strategy: 'BACKWARD',
       undos: [{ unit: 'flight', after: [] }],
       mayBeOwed: ['hotel'],
-      message: '1 to be undone; hotel may be owed too, which is known once they end',
+      message: '1 to be compensated; hotel may be owed too: that is known once they end',
     });
     await work.complete(id, 'hotel');
     const foreseen = (await ask(id, preview)).previewCompensation.undos;
@@ -318,14 +318,14 @@ describe('an execution', () => {
       error: { code: 'BOOM' },
       debtsOpen: 2,
       debtsParked: 1,
-      currentPhase: 'undoing: 0 of 2 done',
+      currentPhase: 'compensating: 0 of 2 done',
       compensationDebts: expect.arrayContaining([
         { unit: 'hotel', status: 'PARKED', error: { code: 'BOOM' }, task: { unit: '~hotel', failures: 1 } },
         { unit: 'flight', status: 'OWED', error: null, task: null },
       ]),
       whyNotRunning: [
-        { unit: '~hotel', reason: 'PARKED', message: 'waits at the desk: BOOM' },
-        { unit: '~flight', reason: 'UNDO_ORDER', message: 'comes after the undo of hotel' },
+        { unit: '~hotel', reason: 'PARKED', message: 'parked: BOOM' },
+        { unit: '~flight', reason: 'UNDO_ORDER', message: 'waits for the compensation of hotel' },
       ],
       steps: [
         { id: 'flight', undo: 'OWED' },

@@ -10,19 +10,19 @@ export class AgentDirectory {
   readonly #agents: Pick<AgentHandler, 'load'>;
   /** Streams of agents known to be registered; as many as there are agents. */
   readonly #registered = new Set<string>();
-  /** Questions under way, so that many at once about one agent read its stream once. */
+  /** Reads under way, so that many simultaneous requests about one agent read its stream once. */
   readonly #asking = new Map<string, Promise<boolean>>();
 
   constructor(agents: Pick<AgentHandler, 'load'>) {
     this.#agents = agents;
   }
 
-  /** Is to be shown every event of the log. */
+  /** Must be called with every event of the log. */
   observe(event: StoredEvent): void {
     if (event.type === GONE) this.#registered.delete(event.stream);
   }
 
-  /** An answer at once for agents that were asked for before. */
+  /** Answers without waiting for agents that were asked about before. */
   has(tenant: string, agentId: string): boolean | Promise<boolean> {
     const stream = agentStream(tenant, agentId);
     if (this.#registered.has(stream)) return true;

@@ -1,6 +1,6 @@
 import type { Caller } from '../../commands/context.ts';
 
-/** What of a request says who calls, whatever the protocol. */
+/** The parts of a request that identify the caller, for every protocol. */
 export type RequestFacts = { header(name: string): string | undefined };
 
 /** Who calls, by the headers of the request. */

@@ -11,7 +11,7 @@ afterAll(() => api.stop());
 
 const withInput = (input: string): string => `{"query":${JSON.stringify(SUBMIT)},"variables":{"input":${input}}}`;
 
-describe('a body that is no operation', () => {
+describe('a body that is not an operation', () => {
   it.each([
     ['', 'MALFORMED_JSON'],
     ['null', 'MALFORMED_JSON'],
@@ -34,7 +34,7 @@ describe('a body that is no operation', () => {
     expect(answer).toMatchObject({ status: 400, code });
   });
 
-  it('tells where the text stops being JSON', async () => {
+  it('reports where the text stops being JSON', async () => {
     const { body } = await api.raw('{"query": nope}');
     expect(body.errors[0].extensions).toEqual({ code: 'MALFORMED_JSON', details: { offset: 10 } });
   });
@@ -54,7 +54,7 @@ describe('a body that would poison a reader of the log', () => {
     expect(body.errors[0].extensions).toEqual({ code, details: { pointer } });
   });
 
-  it('is refused when it is too deep for the reader or only for the payload', async () => {
+  it('is refused when it is too deep for the scanner, or only for a payload', async () => {
     const deep = (levels: number) => withInput(`{"capability":"a","input":${'['.repeat(levels)}${']'.repeat(levels)}}`);
     expect(await api.raw(deep(100_000))).toMatchObject({ status: 400, code: 'TOO_DEEP' });
     const { body } = await api.raw(deep(65));
@@ -100,13 +100,13 @@ describe('a body that is too large', () => {
     expect(await api.raw(chunked)).toMatchObject({ status: 413, code: 'BODY_TOO_LARGE' });
   });
 
-  it('is read up to the limit, where only the payload is too large', async () => {
+  it('is read up to the limit when only the payload is too large', async () => {
     const { status, body } = await api.raw(padded(MAX_BODY_BYTES));
     expect(status).toBe(400);
     expect(body.errors[0].extensions.issues).toMatchObject([{ pointer: '/input/input', code: 'TOO_LARGE' }]);
   });
 
-  it('is not unpacked', async () => {
+  it('is not decompressed', async () => {
     const bomb = gzipSync(Buffer.alloc(8 * 1024 * 1024));
     const answer = await api.raw(new Uint8Array(bomb), { 'content-encoding': 'gzip' });
     expect(answer).toMatchObject({ status: 415, code: 'UNSUPPORTED_MEDIA_TYPE' });
@@ -130,7 +130,7 @@ describe('a request that a foreign page could make', () => {
     expect(await answer.json()).toMatchObject({ errors: [{ extensions: { code: 'METHOD_NOT_ALLOWED' } }] });
   });
 
-  it('is not told that its origin is welcome', async () => {
+  it('gets no CORS headers', async () => {
     const preflight = await fetch(`${api.url}/graphql`, {
       method: 'OPTIONS',
       headers: { origin: 'http://evil.example', 'access-control-request-method': 'POST' },
@@ -139,7 +139,7 @@ describe('a request that a foreign page could make', () => {
     expect(preflight.status).toBe(405);
   });
 
-  it('cannot name a parameter twice', async () => {
+  it('cannot repeat a parameter', async () => {
     const answer = await fetch(`${api.url}/graphql?query=%7B__typename%7D&query=%7B__typename%7D`);
     expect(answer.status).toBe(400);
   });
@@ -161,13 +161,13 @@ describe('an operation that asks for too much', () => {
     [`{ __typename ${'@skip(if: false) '.repeat(60)} }`, 'TOO_MANY_DIRECTIVES'],
     ['{ __typename @nope }', 'GRAPHQL_VALIDATION_FAILED'],
     ['{ ...F } fragment F on Query { ...F }', 'GRAPHQL_VALIDATION_FAILED'],
-  ])('is refused, and soon: %.60s', async (query, code) => {
+  ])('is refused quickly: %.60s', async (query, code) => {
     const start = performance.now();
     expect(await api.post(query)).toMatchObject({ status: 400, code });
     expect(performance.now() - start).toBeLessThan(500);
   });
 
-  it('takes the page size from a variable', async () => {
+  it('may take the page size from a variable', async () => {
     const query = 'query ($n: Int!) { tasks(first: $n) { nodes { id } } }';
     expect(await api.post(query, { n: 201 })).toMatchObject({ status: 400, code: 'BAD_PAGE_SIZE' });
     expect(await api.post(query, { n: 1.5 })).toMatchObject({ status: 400, code: 'BAD_PAGE_SIZE' });
@@ -175,7 +175,7 @@ describe('an operation that asks for too much', () => {
 });
 
 describe('variables that do not fit', () => {
-  it('are named, each with its place', async () => {
+  it('are reported, each with its place', async () => {
     const { status, body } = await api.post(SUBMIT, {
       input: { priority: 'high', deadlineAt: '2026-02-30T00:00:00Z', timeoutSecond: 1, strategy: 'NOPE' },
     });
@@ -195,15 +195,15 @@ describe('variables that do not fit', () => {
     );
   });
 
-  it('are named when a required one is missing, and ignored when nobody asked for them', async () => {
+  it('are reported when a required one is missing, and ignored when the operation does not declare them', async () => {
     const { body } = await api.post(REGISTER);
     expect(body.errors[0].extensions.issues).toMatchObject([{ pointer: '/variables/input', code: 'REQUIRED' }]);
     expect(await api.post('{ __typename }', { nobody: 'asked' })).toMatchObject({ status: 200 });
   });
 });
 
-describe('a server that is not to be explored', () => {
-  it('tells neither its schema nor names that would have been right', async () => {
+describe('a server without exploration', () => {
+  it('reveals neither its schema nor suggestions for names', async () => {
     const closed = await startApi({ config: { ...CONFIG, graphiql: false, queuesWritable: false } });
     try {
       expect(await closed.post('{ __schema { types { name } } }')).toMatchObject({

@@ -17,7 +17,7 @@ export type Heartbeat = z.output<typeof Heartbeat>;
 
 const MAX_HEARTBEAT_BYTES = 4_096;
 
-/** Where heartbeats go. Errors: rejects when the store is away. */
+/** Where heartbeats are stored. Errors: rejects when the store cannot be reached. */
 export type HeartbeatSink = {
   beat(tenant: string, agentId: string, nowMs: number, signs?: Heartbeat): Promise<void>;
 };
@@ -35,7 +35,7 @@ type HeartbeatOptions = {
   readonly clock: Clock;
 };
 
-/** A sign of life of an agent: 204, or 404 for an agent that is not registered. */
+/** Takes a heartbeat: 204, or 404 for an agent that is not registered. */
 export const heartbeat =
   ({ callerOf, directory, sink, clock }: HeartbeatOptions): RequestHandler =>
   async (request, response) => {
@@ -47,7 +47,7 @@ export const heartbeat =
     try {
       await sink.beat(tenant, agentId, clock.now(), signs);
     } catch (error) {
-      throw unavailable('heartbeats cannot be taken now', error);
+      throw unavailable('heartbeats cannot be stored at the moment', error);
     }
     response.writeHead(204).end();
   };

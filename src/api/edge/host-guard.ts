@@ -7,8 +7,8 @@ const LOOPBACK = /^(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?:
 const LOOPBACK_ADDRESS = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i;
 
 /**
- * Tells whether a request names this server. One that listens on loopback only is meant for this machine, but a page in its browser can
- * reach it too, under a name of its own that resolves to loopback (DNS rebinding), and would then be of the same origin.
+ * Whether a request names this server. A server that listens only on loopback is meant for this machine, but a page in a browser can
+ * reach it too, under a host name that resolves to loopback (DNS rebinding), and would then count as same-origin.
  */
 export const ownHosts = ({ host, publicUrl }: Pick<Config, 'host' | 'publicUrl'>) => {
   if (!LOOPBACK_ADDRESS.test(host)) return () => true;
@@ -23,11 +23,11 @@ export const onlyOwnHosts =
     if (isOwn(request)) return next();
     throw new EdgeError(
       'FORBIDDEN',
-      'this server listens on loopback and is not known under this name; set BATON_PUBLIC_URL to the address of a proxy before it',
+      'this server listens on loopback and does not serve this host name; behind a proxy, set BATON_PUBLIC_URL to the address of the proxy',
     );
   };
 
-/** A page of another site may send us requests and open sockets, but not without saying so. */
+/** A page of another site may send requests and open sockets, but the browser marks them. */
 export const isForeign = ({ headers }: IncomingMessage): boolean => {
   const { origin, host } = headers;
   if (origin === undefined) return false;

@@ -3,7 +3,7 @@ import { notFound } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { answerOf, EdgeError, problemOf } from '../errors.ts';
 
-/** Errors that express and its parsers make carry a status below 500 when the request is to blame. */
+/** Errors of express and its parsers have a status below 500 when the request is at fault. */
 const asEdgeError = (error: unknown): unknown => {
   const { status } = (error ?? {}) as { status?: unknown };
   if (!(error instanceof Error) || typeof status !== 'number' || status < 400 || status >= 500) return error;

@@ -11,7 +11,7 @@ const tooLarge = (limit: number): EdgeError =>
 
 const JSON_TYPE = /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i;
 
-/** What a body must be. */
+/** What is expected of a body. */
 export type BodyKind = {
   readonly type: RegExp;
   /** The type as a caller would send it. */
@@ -20,20 +20,20 @@ export type BodyKind = {
   readonly limit: number;
 };
 
-/** One type, not compressed: another type is refused also because a web page may send it across sites without asking. */
+/** One type, not compressed. Other types are refused also because a page of another site may send them without a preflight request. */
 const checkHeaders = ({ headers }: IncomingMessage, { type, name, limit }: BodyKind): void => {
   if (!type.test(headers['content-type'] ?? ''))
     throw new EdgeError('UNSUPPORTED_MEDIA_TYPE', `send the body as ${name}`);
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
-    throw new EdgeError('UNSUPPORTED_MEDIA_TYPE', 'compressed bodies are not taken');
+    throw new EdgeError('UNSUPPORTED_MEDIA_TYPE', 'compressed bodies are not accepted');
   if (Number(headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
 };
 
-/** Bytes beyond the limit that are read and dropped: a client that is cut off while it sends does not get to read why. */
+/** Bytes beyond the limit that are read and dropped: a client that is cut off while it sends cannot read the reason. */
 const DISCARDED_BYTES = 8 * 1024 * 1024;
 
-/** By events: an async iterator over the request costs twice as much as the rest of reading a small body. */
+/** With events: an async iterator over the request costs twice as much as everything else about a small body. */
 const readBytes = (request: IncomingMessage, limit: number): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -49,7 +49,7 @@ const readBytes = (request: IncomingMessage, limit: number): Promise<Buffer> =>
     );
   });
 
-/** A text in UTF-16 has a NUL among its first two bytes, which is valid UTF-8. */
+/** UTF-16 text has a NUL among its first two bytes, which alone is valid UTF-8. */
 const decode = (bytes: Buffer): string => {
   if (!isUtf8(bytes) || bytes[0] === 0 || bytes[1] === 0)
     throw new EdgeError('INVALID_ENCODING', 'the body is not UTF-8');
@@ -62,7 +62,7 @@ export const parseJson = (text: string): unknown => {
   return JSON.parse(text);
 };
 
-/** Whether the request brings a body. */
+/** Whether the request has a body. */
 export const hasBody = ({ headers }: IncomingMessage): boolean => {
   const length = headers['content-length'];
   return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');

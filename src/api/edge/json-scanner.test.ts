@@ -15,13 +15,13 @@ const refusalOf = (text: string): { code: string } & Record<string, unknown> => 
 
 const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
 
-describe('a JSON text that any reader of the log can hold', () => {
+describe('a JSON text that any reader of the log can handle', () => {
   it.each(['null', 'true', '0', '-1.5e3', '""', '"é😀"', '"\\ud83d\\ude00"', '[]', '{}', ' { "a" : [ 1 , {} ] } '])(
     'passes: %s',
     (text) => expect(refusalOf(text)).toEqual({ code: 'taken' }),
   );
 
-  it('is whatever JSON.stringify makes of plain values', () => {
+  it('may be anything that JSON.stringify makes of plain values', () => {
     const value = fc.jsonValue({ maxDepth: 6, noUnicodeString: false });
     fc.assert(
       fc.property(value, (json) => {
@@ -34,7 +34,7 @@ describe('a JSON text that any reader of the log can hold', () => {
   });
 });
 
-describe('a text that is no JSON', () => {
+describe('a text that is not JSON', () => {
   it.each([
     ['', 0],
     ['\ufeff{}', 0],
@@ -116,12 +116,12 @@ describe('JSON that would poison a reader', () => {
     ['[1e20]', 'UNSAFE_INTEGER', '/0'],
   ])('is refused with its pointer: %s', (text, code, pointer) => expect(refusalOf(text)).toEqual({ code, pointer }));
 
-  it('may be as deep as a payload and what stands around it, and no deeper', () => {
+  it('may be as deep as a payload with what surrounds it, and no deeper', () => {
     expect(refusalOf(nested(MAX_BODY_DEPTH)).code).toBe('taken');
     expect(refusalOf(nested(MAX_BODY_DEPTH + 1)).code).toBe('TOO_DEEP');
   });
 
-  it('is refused without overflowing the stack, and soon', () => {
+  it('is refused quickly, without overflowing the stack', () => {
     expect(refusalOf(nested(200_000)).code).toBe('TOO_DEEP');
     expect(refusalOf('{"a":'.repeat(200_000)).code).toBe('TOO_DEEP');
   });

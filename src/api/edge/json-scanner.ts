@@ -1,7 +1,7 @@
 import { pointerOf } from '../../domain/json-pointer.ts';
 import { EdgeError } from '../errors.ts';
 
-/** A payload may be 64 levels deep (domain/json.ts); around it stand at most: body, variables, input, tasks, item. */
+/** A payload may be 64 levels deep (domain/json.ts); at most these are around it: body, variables, input, tasks, item. */
 export const MAX_BODY_DEPTH = 64 + 6;
 
 const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
@@ -11,7 +11,7 @@ const EXACT_NUMBER_LENGTH = 16;
 const WHITESPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const LITERAL = /true|false|null/y;
-/** What makes a string worth a closer look: escapes, control characters, surrogates. */
+/** A string with one of these needs a closer look: escapes, control characters, surrogates. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is its purpose
 const REMARKABLE = /[\\\u0000-\u001f\ud800-\udfff]/;
 
@@ -83,7 +83,7 @@ class Scanner {
     const key = this.#string('key');
     frame.member = key;
     if (FORBIDDEN_KEYS.has(key)) throw this.#refused('FORBIDDEN_KEY', `the key ${JSON.stringify(key)} is not allowed`);
-    if (frame.keys.has(key)) throw this.#refused('DUPLICATE_KEY', `the key ${JSON.stringify(key)} stands twice`);
+    if (frame.keys.has(key)) throw this.#refused('DUPLICATE_KEY', `the key ${JSON.stringify(key)} appears twice`);
     frame.keys.add(key);
     this.#match(WHITESPACE);
     if (this.#text[this.#at] !== ':') throw this.#malformed();
@@ -142,11 +142,11 @@ class Scanner {
     try {
       value = JSON.parse(this.#text.slice(start, end)) as string;
     } catch {
-      throw this.#malformed(start); // a bad escape or a raw control character; the token's place is what helps
+      throw this.#malformed(start); // a bad escape or a raw control character; report the place of the token
     }
     const where = use === 'key' ? 'a key' : 'the string';
-    if (value.includes('\u0000')) throw this.#refused('INVALID_CHARACTER', `${where} holds U+0000`);
-    if (!value.isWellFormed()) throw this.#refused('INVALID_UNICODE', `${where} holds a lone surrogate`);
+    if (value.includes('\u0000')) throw this.#refused('INVALID_CHARACTER', `${where} contains U+0000`);
+    if (!value.isWellFormed()) throw this.#refused('INVALID_UNICODE', `${where} contains a lone surrogate`);
     return value;
   }
 
@@ -155,7 +155,7 @@ class Scanner {
     if (token.length < EXACT_NUMBER_LENGTH && !/[eE]/.test(token)) return;
     const value = Number(token);
     const shown = token.length > 40 ? `${token.slice(0, 37)}…` : token;
-    if (!Number.isFinite(value)) throw this.#refused('NUMBER_OUT_OF_RANGE', `${shown} is no finite double`);
+    if (!Number.isFinite(value)) throw this.#refused('NUMBER_OUT_OF_RANGE', `${shown} is not a finite double`);
     if (Number.isInteger(value) && !Number.isSafeInteger(value))
       throw this.#refused(
         'UNSAFE_INTEGER',
@@ -181,7 +181,7 @@ class Scanner {
   }
 
   #malformed(offset = this.#at): EdgeError {
-    return new EdgeError('MALFORMED_JSON', `the body is no JSON: unexpected input at offset ${offset}`, { offset });
+    return new EdgeError('MALFORMED_JSON', `the body is not JSON: unexpected input at offset ${offset}`, { offset });
   }
 
   #refused(code: ConstructorParameters<typeof EdgeError>[0], fact: string): EdgeError {

@@ -28,7 +28,7 @@ const cancel = (taskId: string) =>
   );
 
 describe('submitting a task', () => {
-  it('records it with who, when and why, and answers with its place in the log', async () => {
+  it('records it with who, when and why, and returns its position in the log', async () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     const { body } = await api.post(
       SUBMIT,
@@ -48,7 +48,7 @@ describe('submitting a task', () => {
     });
   });
 
-  it('takes null for left out', async () => {
+  it('treats null as absent', async () => {
     await submit({ versionRange: null, retry: { kind: null, maxAttempts: 5 }, input: null });
     const [event] = await api.events();
     expect(event?.data).toMatchObject({ input: null, retry: { kind: 'exponential', maxAttempts: 5 } });
@@ -63,7 +63,7 @@ describe('submitting a task', () => {
     expect(await types()).toEqual([]);
   });
 
-  it('names every bad field with its limit and what was seen', async () => {
+  it('reports every bad field with its limit and the value', async () => {
     const { status, body } = await api.post(SUBMIT, {
       input: { capability: 'a b', priority: 6, retry: { maxAttempts: 0 }, versionRange: '>1 ||' },
     });
@@ -82,8 +82,8 @@ describe('submitting a task', () => {
   });
 });
 
-describe('a key for an intent', () => {
-  it('gives the same task to the same body, and refuses another', async () => {
+describe('an idempotency key', () => {
+  it('returns the same task for the same body, and refuses another body', async () => {
     const first = await api.post(SUBMIT, { input: { capability: 'echo' }, key: 'k' });
     const again = await api.post(SUBMIT, { input: { capability: 'echo', priority: 3 }, key: 'k' });
     expect(again.body.data.submitTask).toEqual({ ...first.body.data.submitTask, repeated: true });
@@ -92,7 +92,7 @@ describe('a key for an intent', () => {
     expect(await types()).toEqual(['TaskSubmitted']);
   });
 
-  it('may come as a header, bare or quoted, and then names the whole request', async () => {
+  it('may come as a header, bare or quoted, and then holds for the whole request', async () => {
     const twice = `mutation {
       submitTask(input: { capability: "a" }) { ... on TaskAccepted { taskId } }
       second: submitTask(input: { capability: "b" }) { ... on TaskAccepted { taskId } }
@@ -103,7 +103,7 @@ describe('a key for an intent', () => {
     expect(await types()).toEqual(['TaskSubmitted', 'TaskSubmitted']);
   });
 
-  it.each(['x'.repeat(256), 'é', 'a\u0001'])('is refused when it is no key: %.20s', async (key) => {
+  it.each(['x'.repeat(256), 'é', 'a\u0001'])('is refused when it is invalid: %.20s', async (key) => {
     const { status, body } = await api.post(SUBMIT, { input: { capability: 'echo' }, key });
     expect(status).toBe(400);
     expect(body.errors[0].extensions.issues).toMatchObject([
@@ -121,7 +121,7 @@ describe('submitting many tasks', () => {
   }`;
   const good = { task: { capability: 'echo' } };
 
-  it('tells of each by itself', async () => {
+  it('reports each task separately', async () => {
     const tasks = [
       good,
       { task: { capability: '' } },
@@ -151,7 +151,7 @@ describe('submitting many tasks', () => {
     expect(await submit({}, 'own')).toBe(ids(first)[1]);
   });
 
-  it('takes a thousand and not one more', async () => {
+  it('accepts a thousand and no more', async () => {
     const list = (length: number) => Array.from({ length }, () => good);
     expect((await api.post(MANY, { tasks: list(1_000) })).body.data.submitTasks.acceptedCount).toBe(1_000);
     expect(await api.post(MANY, { tasks: list(1_001) })).toMatchObject({ status: 400, code: 'BAD_USER_INPUT' });
@@ -161,7 +161,7 @@ describe('submitting many tasks', () => {
 });
 
 describe('commands of a task', () => {
-  it('end in a rejection with its facts when the task is in another state', async () => {
+  it('are rejected, with the facts, when the task is in another state', async () => {
     const taskId = await submit();
     expect((await cancel(taskId)).body.data.cancelTask).toEqual({ taskId });
     expect((await cancel(taskId)).body.data.cancelTask).toMatchObject({
@@ -180,7 +180,7 @@ describe('commands of a task', () => {
     expect(await types()).toEqual(['TaskSubmitted', 'TaskCancelled']);
   });
 
-  it('name the current attempt to one that is stale', async () => {
+  it('report the current attempt to a stale one', async () => {
     const taskId = await submit();
     const { body } = await api.post(
       `mutation ($id: ID!) { reportProgress(taskId: $id, attempt: 2, percent: 1) { ${REJECTION} } }`,
@@ -234,7 +234,7 @@ describe('commands of an agent', () => {
     expect((await api.events()).at(-1)?.data).toMatchObject({ name: 'a1', labels: { zone: 'us' } });
   });
 
-  it('need an address with a card, or capabilities', async () => {
+  it('need the address of a card, or capabilities', async () => {
     const none = await api.post(REGISTER, { input: { agentId: 'a2' } });
     expect(none.body.errors[0].extensions.issues).toMatchObject([{ pointer: '/input/capabilities', code: 'REQUIRED' }]);
     const card = await api.post(REGISTER, { input: { agentId: 'a2', cardUrl: 'ftp://example.org' } });
@@ -248,7 +248,7 @@ describe('a log that fails', () => {
     return startApi({ commands: broken });
   };
 
-  it('is told as such, with when to try again', async () => {
+  it('is reported as such, with when to retry', async () => {
     const away = await over(async () => {
       throw unavailable('the event store cannot be reached', new Error('connect ECONNREFUSED 10.0.0.1:2113'));
     });
@@ -269,7 +269,7 @@ describe('a log that fails', () => {
     expect(answer).toMatchObject({ status: 409, code: 'CONFLICT' });
   });
 
-  it('is masked when nobody foresaw the failure, and logged once with its cause', async () => {
+  it('is masked when the error is unknown, and logged once with its cause', async () => {
     const lines: { err?: Error }[] = [];
     const logger = {
       error: (line: object) => lines.push(line),
@@ -294,7 +294,7 @@ describe('a log that fails', () => {
     expect(lines).toEqual([{ err: secret }]);
   });
 
-  it('leaves an answer a success when only a part of it failed', async () => {
+  it('leaves an answer a success when only part of it failed', async () => {
     const { status, body } = await api.post('{ __typename a: task(id: "x") { id } }');
     expect(status).toBe(200);
     expect(body.data).toEqual({ __typename: 'Query', a: null });

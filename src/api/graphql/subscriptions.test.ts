@@ -61,7 +61,7 @@ const TASKS = `subscription ($from: Position, $filter: TaskChangeFilter) {
 }`;
 
 describe.each(['sse', 'ws'] as const)('a subscription over %s', (transport) => {
-  it('goes on after the position it names, then follows', async () => {
+  it('resumes after the given position, then follows live', async () => {
     const { taskId, position } = await submit();
     await api.post('mutation ($id: ID!) { reportProgress(taskId: $id, attempt: 1, percent: 5) { __typename } }', {
       id: taskId,
@@ -75,7 +75,7 @@ describe.each(['sse', 'ws'] as const)('a subscription over %s', (transport) => {
     await frames.return?.();
   });
 
-  it('is given up when its client leaves, though nothing happens', async () => {
+  it('ends when its client leaves, even if nothing happens', async () => {
     const { taskId } = await submit();
     const frames = subscribe(transport, TASK, { id: taskId, from: '0' });
     await take(frames, 1);
@@ -84,13 +84,13 @@ describe.each(['sse', 'ws'] as const)('a subscription over %s', (transport) => {
     await expect.poll(openSubscriptions).toBe(0);
   });
 
-  it('is an error for a task that is not there', async () => {
+  it('is an error for a task that does not exist', async () => {
     const frames = subscribe(transport, TASK, { id: 'nope' });
     const frame = await take(frames, 1).catch((error: unknown) => [error]);
     expect(JSON.stringify(frame)).toContain('NOT_FOUND');
   });
 
-  it('brings all tasks in frames, in log order, without gap or repetition', async () => {
+  it('sends all tasks in frames, in log order, without gap or repetition', async () => {
     const { position } = await submit();
     await submitMany(150);
     const frames = subscribe(transport, TASKS, { from: position });
@@ -111,7 +111,7 @@ describe.each(['sse', 'ws'] as const)('a subscription over %s', (transport) => {
     expect(seen).toEqual(after.map(String));
   });
 
-  it('brings only what its filter names', async () => {
+  it('sends only what matches its filter', async () => {
     const { taskId } = await submit();
     const frames = subscribe(transport, TASKS, { from: '0', filter: { types: ['TaskCancelled'] } });
     const frame = take(frames, 1);
@@ -133,7 +133,7 @@ describe.each(['sse', 'ws'] as const)('a subscription over %s', (transport) => {
 });
 
 describe('a reader of events that does not keep up', () => {
-  it('is told from where to go on, and misses nothing when it does', async () => {
+  it('gets the position to resume from, and then misses nothing', async () => {
     const { taskId } = await submit();
     const progress = (count: number, checkpoint: string) =>
       Promise.all(
@@ -180,8 +180,8 @@ describe('a reader of events that does not keep up', () => {
   });
 });
 
-describe('a part of a frame that cannot be had', () => {
-  it.each(['sse', 'ws'] as const)('is an error of that part, as in any answer, over %s', async (transport) => {
+describe('a part of a frame that fails', () => {
+  it.each(['sse', 'ws'] as const)('is an error of that part only, over %s', async (transport) => {
     const { taskId } = await submit();
     const frames = subscribe(
       transport,
@@ -201,7 +201,7 @@ describe('a part of a frame that cannot be had', () => {
 });
 
 describe('changes of agents', () => {
-  it('are told of one or of all', async () => {
+  it('are sent for one agent or for all', async () => {
     const register = (id: string) =>
       api.post(
         'mutation ($id: String!) { registerAgent(input: { agentId: $id, capabilities: [{ name: "echo" }] }) { __typename } }',
@@ -237,7 +237,7 @@ describe('a WebSocket', () => {
       socket.on('error', (error) => resolve(error.message));
     });
 
-  it('is not opened for a page of another site, nor elsewhere', async () => {
+  it('is not opened for a page of another site, nor on another path', async () => {
     expect(await closeOf(open({ origin: 'http://evil.example' }), () => undefined)).toMatch(/403/);
     expect(await closeOf(open({ origin: 'null' }), () => undefined)).toMatch(/403/);
     const rebound = { origin: 'http://evil.example', headers: { host: 'evil.example' } };
@@ -298,7 +298,7 @@ describe('a WebSocket', () => {
     expect(refused).toHaveLength(1);
   });
 
-  it('is closed, to come again, when its reader does not read', async () => {
+  it('is closed when its client does not read; the client may come back', async () => {
     const { taskId } = await submit();
     const socket = open();
     await new Promise((resolve) => socket.on('open', resolve));

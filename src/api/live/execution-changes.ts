@@ -20,7 +20,7 @@ export type ExecutionChange = {
   readonly data: Json;
 };
 
-/** An event of a newer build is shown as it was recorded: to leave it out would be a gap. */
+/** An event of a newer build is shown as it was recorded; leaving it out would be a gap. */
 const readable = (stored: StoredEvent): ExecutionStreamEvent | undefined => {
   try {
     return decodeEvent(stored) as ExecutionStreamEvent | undefined;

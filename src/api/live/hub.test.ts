@@ -65,7 +65,7 @@ const logPositions = async (after: Position): Promise<Position[]> =>
   positionsOf((await store.readAll({ limit: 10_000 })).events).filter((position) => position > after);
 
 describe('following one task', () => {
-  it('gives its own events and no others', async () => {
+  it('sends its events and no others', async () => {
     const one = await submit();
     const changes = collect(follow({ subject: taskStream('default', one.id) }, 0n), 3);
     await submit();
@@ -74,7 +74,7 @@ describe('following one task', () => {
     expect((await changes).map(({ type }) => type)).toEqual(['TaskSubmitted', 'TaskProgressReported', 'TaskCancelled']);
   });
 
-  it('starts with what comes next when no position is named', async () => {
+  it('starts with the next event when no position is given', async () => {
     const one = await submit();
     await expect.poll(() => feed.head).toBe(one.position);
     await new Promise((resolve) => setImmediate(resolve));
@@ -83,7 +83,7 @@ describe('following one task', () => {
     expect((await changes).map(({ type }) => type)).toEqual(['TaskCancelled']);
   });
 
-  it('ends when its reader is gone, though nothing happens', async () => {
+  it('ends when its reader is gone, even if nothing happens', async () => {
     const one = await submit();
     const changes = follow({ subject: taskStream('default', one.id) }, one.position);
     const next = changes.next();
@@ -102,7 +102,7 @@ describe('following one execution', () => {
       signal: gone.signal,
     });
 
-  it('gives every event of its stream, however far back', async () => {
+  it('sends every event of its stream, however far back', async () => {
     const executionId = await startGate({ commands });
     await pauseAndResume({ commands }, executionId, 300);
     const seen: bigint[] = [];
@@ -113,7 +113,7 @@ describe('following one execution', () => {
     expect(seen).toEqual((await eventsOf({ store }, executionId)).map(({ revision }) => revision));
   });
 
-  it('ends rather than leave out what a node that is behind does not have', async () => {
+  it('ends instead of skipping events that a lagging node does not have', async () => {
     const executionId = await startGate({ commands });
     const behind: Pick<EventStore, 'readStream'> = {
       readStream: async (...args) => (await store.readStream(...args)).filter(({ revision }) => revision < 1n),
@@ -128,7 +128,7 @@ describe('following one execution', () => {
     await stale.stop();
   });
 
-  it('tells of the tasks it runs among all tasks', async () => {
+  it('includes the tasks it runs among all tasks', async () => {
     const changes = collect(follow(everything, 0n), 1);
     await publishWorkflow(commands, caller, { name: 'w', version: '1.0.0', tasks: [{ id: 'a', capability: 'echo' }] });
     await startExecution(commands, caller, { workflow: 'w' });

@@ -11,20 +11,20 @@ import { type TaskChange, taskConcerns } from './task-changes.ts';
 import { type Interest, Topic } from './topic.ts';
 
 const BATCH = 500;
-/** Events that a resumed subscription reads again before it is sent to the queries instead: about three seconds of work. */
+/** The most events that a resumed subscription reads again, about three seconds of work. Beyond that it must query instead. */
 const MAX_RESUMED_EVENTS = 100_000;
 export const MAX_SUBSCRIPTIONS = 5_000;
 
 export type Follow<Change> = {
   readonly interest: Interest<Change>;
-  /** What the reader has had; absent: from now on. */
+  /** Position that the reader has received; absent: from now on. */
   readonly after?: Position | undefined;
-  /** Changes kept for a reader that is slow. */
+  /** Changes kept for a slow reader. */
   readonly limit: number;
-  /** About as many changes come in one batch. */
+  /** Approximate number of changes in one batch. */
   readonly most: number;
   readonly onCutOff?: (error: EdgeError) => void;
-  /** The reader is gone. */
+  /** Aborted when the reader is gone. */
   readonly signal: AbortSignal;
 };
 
@@ -35,7 +35,7 @@ export type HubOptions = {
   readonly feed: Pick<LogFeed, 'read' | 'head'>;
   readonly store: Pick<EventStore, 'readStream'>;
   readonly logger: Logger;
-  /** Sees every event from the start on. */
+  /** Called with every event from the start on. */
   readonly onEvent?: (event: StoredEvent) => void;
 };
 
@@ -46,8 +46,8 @@ const endOf = (events: readonly StoredEvent[]): { readonly had: Position; readon
 };
 
 /**
- * The revision after these changes, which are to start at `next`. A read may have been answered by a node that is behind the live changes:
- * then it is better to begin anew than to skip.
+ * The revision after these changes, which must start at `next`. A read may have been answered by a node that is behind the live changes:
+ * then the reader must start again, because changes would be missing.
  */
 const afterAll = (changes: readonly InStream[], next: Revision): Revision => {
   changes.forEach(({ revision }, index) => {
@@ -58,7 +58,7 @@ const afterAll = (changes: readonly InStream[], next: Revision): Revision => {
 
 /** Hands the events of the log to the subscriptions of this process: one reader of the feed for all of them. */
 export class Hub {
-  /** Assignments stand in the ledgers of pools, and executions hold the lifecycles of their tasks. */
+  /** Assignments are in the ledgers of pools, and the lifecycles of an execution's tasks in the execution's stream. */
   readonly tasks = new Topic<TaskChange>(taskConcerns, ['pool', 'execution']);
   readonly agents = new Topic<AgentChange>(agentConcerns);
   readonly executions = new Topic<ExecutionChange>(executionConcerns);
@@ -78,7 +78,7 @@ export class Hub {
     return this.#topics.reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** Everything up to here was handed out. */
+  /** Everything up to here was published. */
   get position(): Position {
     return this.#position;
   }
@@ -90,8 +90,8 @@ export class Hub {
   }
 
   /**
-   * Changes in log order, without gap or repetition from `after` on: history is read from the feed, and live changes are joined where it
-   * ends. Never empty.
+   * Changes in log order, without gap or repetition from `after` on: history is read from the feed, and live changes follow where it
+   * ends. Batches are never empty.
    *
    * Errors: `EdgeError` `RESUME_EXPIRED` when `after` is too far back, `SLOW_CONSUMER`, `LIMIT_SUBSCRIPTIONS`.
    */
@@ -100,7 +100,7 @@ export class Hub {
     const { interest, most } = follow;
     const signal = AbortSignal.any([follow.signal, this.#stopping.signal]);
     let had = follow.after ?? this.#position;
-    // Nothing is awaited between this check and joining: what the hub hands out after it is not missed.
+    // Nothing is awaited between this check and joining, so that nothing published after it is missed.
     while (had < this.#position && !signal.aborted) had = yield* this.#history(topic, interest, had, signal);
     if (signal.aborted) return;
     const { subscriber, leave } = this.#join(topic, follow, had);
@@ -114,7 +114,7 @@ export class Hub {
   /**
    * As `follow`, for a subject whose changes are the events of its own stream: history is read there, however far back it goes.
    *
-   * Errors: `EdgeError` `SLOW_CONSUMER`, `LIMIT_SUBSCRIPTIONS`; `AppError` `UNAVAILABLE`, also when a change was not to be had.
+   * Errors: `EdgeError` `SLOW_CONSUMER`, `LIMIT_SUBSCRIPTIONS`; `AppError` `UNAVAILABLE`, also when a change was missed.
    */
   async *followStream<Change extends InStream>(
     topic: Topic<Change>,
@@ -135,7 +135,7 @@ export class Hub {
     }
     const { subscriber, leave } = this.#join(topic, { ...follow, interest }, had);
     try {
-      // What was appended between the last read and joining. Live changes wait meanwhile.
+      // Events appended between the last read and joining. Live changes wait meanwhile.
       for await (const events of eventsFrom(store, stream, next)) {
         ({ had, next } = endOf(events));
         subscriber.skipTo(had);
@@ -150,7 +150,7 @@ export class Hub {
     }
   }
 
-  /** From here on the subscriber gets what the hub hands out, until it leaves, its reader is gone or the hub stops. */
+  /** From here on the subscriber gets what the hub publishes, until it leaves, its reader is gone or the hub stops. */
   #join<Change extends Placed>(
     topic: Topic<Change>,
     { interest, limit, onCutOff, signal: gone }: Follow<Change>,
@@ -177,7 +177,7 @@ export class Hub {
       throw new EdgeError('LIMIT_SUBSCRIPTIONS', `this process serves at most ${MAX_SUBSCRIPTIONS} subscriptions`);
   }
 
-  /** Reads the log until it has caught up with the hub; returns how far that is. */
+  /** Reads the log until it has caught up with the hub; returns the position reached. */
   async *#history<Change extends Placed>(
     topic: Topic<Change>,
     interest: Interest<Change>,
@@ -191,7 +191,7 @@ export class Hub {
       if (considered > MAX_RESUMED_EVENTS)
         throw new EdgeError(
           'RESUME_EXPIRED',
-          `position ${after} is more than ${MAX_RESUMED_EVENTS} events back: query the present state and subscribe from its position`,
+          `position ${after} is more than ${MAX_RESUMED_EVENTS} events back: query the current state and subscribe from its position`,
         );
       const changes = batch.events.flatMap((event) => topic.select(event, interest));
       if (batch.position > position) position = batch.position;
@@ -213,7 +213,7 @@ export class Hub {
         if (batch.position > this.#position) this.#position = batch.position;
       }
     } catch (error) {
-      // The feed tries again by itself; what it throws does not pass.
+      // The feed retries by itself: an error that it throws is permanent.
       logger.error({ err: error }, 'live changes have stopped');
     }
     this.#endAll();

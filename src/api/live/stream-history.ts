@@ -1,6 +1,6 @@
 import type { EventStore, Position, Revision, StoredEvent } from '../../eventstore/event-store.ts';
 
-/** Events of one read: an execution's may be large. */
+/** Events per read: those of an execution may be large. */
 const PAGE_EVENTS = 200;
 
 type Reader = Pick<EventStore, 'readStream'>;
@@ -12,8 +12,8 @@ const positionAt = async (store: Reader, stream: string, revision: Revision): Pr
 };
 
 /**
- * The first revision of a stream whose position is after `position`; that of the next event to come when there is none. Positions grow
- * with revisions, so that it is found in a number of reads that grows with the logarithm of the stream's length.
+ * The first revision of a stream whose position is after `position`, or the revision of the next event if there is none. Positions grow
+ * with revisions, so a binary search finds it.
  */
 export const revisionAfter = async (store: Reader, stream: string, position: Position): Promise<Revision> => {
   if (position === 0n) return 0n;
@@ -30,7 +30,7 @@ export const revisionAfter = async (store: Reader, stream: string, position: Pos
   return low;
 };
 
-/** Pages of a stream's events from a revision on, none of them empty, up to its present end. */
+/** Pages of a stream's events from a revision on up to its current end; never empty. */
 export async function* eventsFrom(store: Reader, stream: string, start: Revision): AsyncGenerator<StoredEvent[], void> {
   for (let from = start; ; ) {
     const events = await store.readStream(stream, { from, limit: PAGE_EVENTS });

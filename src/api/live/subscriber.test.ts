@@ -10,7 +10,7 @@ const filled = (limit: number, after: number, changes: readonly Placed[]): Subsc
 };
 
 describe('a reader that keeps up', () => {
-  it('gets what comes after what it had', async () =>
+  it('gets what comes after its position', async () =>
     expect(await filled(10, 5, at(4, 5, 6, 7)).take(10)).toEqual(at(6, 7)));
 
   it('waits for the next change', async () => {
@@ -26,7 +26,7 @@ describe('a reader that keeps up', () => {
     expect(await subscriber.take(2)).toEqual(at(3));
   });
 
-  it('gets what is there, then the end', async () => {
+  it('gets the waiting changes, then the end', async () => {
     const subscriber = filled(10, 0, at(1));
     subscriber.end();
     subscriber.push({ position: 2n });
@@ -36,7 +36,7 @@ describe('a reader that keeps up', () => {
 });
 
 describe('a reader that does not keep up', () => {
-  it('is cut off once more waits than it may leave, and told from where to go on', async () => {
+  it('is cut off once too many changes wait, with the position to resume from', async () => {
     const told: string[] = [];
     const subscriber = new Subscriber<Placed>(0n, 3, ({ code }) => told.push(code));
     for (const change of at(1, 2)) subscriber.push(change);

@@ -1,12 +1,12 @@
 import type { Position } from '../../eventstore/event-store.ts';
 import { EdgeError } from '../errors.ts';
 
-/** Something that happened, at its place in the log. Several may share one position (one event, many subjects). */
+/** A change with its position in the log. Several may share one position (one event, many subjects). */
 export type Placed = { readonly position: Position };
 
 /**
- * One reader of changes. What it has not taken yet is kept, up to `limit`; one that falls further behind is cut off, and told from
- * where to go on.
+ * One reader of changes. Up to `limit` changes wait for it. A reader that falls further behind is cut off, with the position to resume
+ * from.
  */
 export class Subscriber<Change extends Placed> {
   readonly #limit: number;
@@ -16,14 +16,14 @@ export class Subscriber<Change extends Placed> {
   #end: { readonly error?: EdgeError } | undefined;
   #wake: (() => void) | undefined;
 
-  /** @param after what the reader has had already */
+  /** @param after position that the reader has received already */
   constructor(after: Position, limit: number, onCutOff: (error: EdgeError) => void = () => undefined) {
     this.#last = after;
     this.#limit = limit;
     this.#onCutOff = onCutOff;
   }
 
-  /** Changes come in log order; those that the reader has had are left out. */
+  /** Changes come in log order; those that the reader has received are left out. */
   push(change: Change): void {
     if (this.#end !== undefined || change.position <= this.#last) return;
     if (this.#pending.length < this.#limit) {
@@ -32,7 +32,7 @@ export class Subscriber<Change extends Placed> {
     } else this.#cutOff();
   }
 
-  /** The reader has had everything up to `position` from elsewhere. */
+  /** The reader has received everything up to `position` from elsewhere. */
   skipTo(position: Position): void {
     if (position <= this.#last) return;
     this.#last = position;
@@ -45,8 +45,8 @@ export class Subscriber<Change extends Placed> {
   }
 
   /**
-   * The changes that are there, at least one and about `most`: all changes of one position come together, so that a reader can go on after
-   * it. Undefined at the end.
+   * Waits for changes; returns at least one and about `most`. All changes of one position come together, so that a reader can resume
+   * after it. Undefined at the end.
    *
    * Errors: `EdgeError` `SLOW_CONSUMER` once the reader was cut off.
    */

@@ -6,7 +6,7 @@ import type { Position, StoredEvent } from '../../eventstore/event-store.ts';
 import { isTaskEvent, summaryOfAssignment, summaryOfTaskEvent } from '../../wording/task-events.ts';
 import type { Concern } from './topic.ts';
 
-/** One event of a task. Assignments stand in the pool's ledger and appear here as events of the task. */
+/** One event of a task. Assignments are recorded in the pool's ledger and appear here as events of the task. */
 export type TaskChange = {
   readonly position: Position;
   /** Event type, or `TaskAssigned`. */

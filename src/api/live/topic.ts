@@ -2,7 +2,7 @@ import { isIn, type StreamCategory } from '../../domain/ids.ts';
 import type { StoredEvent } from '../../eventstore/event-store.ts';
 import type { Placed, Subscriber } from './subscriber.ts';
 
-/** Whom an event concerns: the stream of the subject, and what to tell about it. */
+/** A subject that an event is about, by its stream, and the change to show for it. */
 export type Concern<Change> = { readonly subject: string; readonly change: Change };
 
 /** Whose changes a subscriber wants: one subject's, or all of a tenant that `matches`. */
@@ -17,8 +17,8 @@ type Everything<Change extends Placed> = {
 };
 
 /**
- * Subscribers of one kind of change. Finding those of an event costs the same however many there are that want something else; without
- * any, an event is not even looked at.
+ * Subscribers to one kind of change. Finding those of an event costs the same however many others there are; without subscribers an
+ * event is not even decoded.
  */
 export class Topic<Change extends Placed> {
   readonly #concernsOf: (event: StoredEvent) => Concern<Change>[];
@@ -26,7 +26,7 @@ export class Topic<Change extends Placed> {
   readonly #bySubject = new Map<string, Set<Subscriber<Change>>>();
   readonly #everything = new Set<Everything<Change>>();
 
-  /** @param sharedCategories streams whose events may concern other subjects than the stream itself */
+  /** @param sharedCategories streams whose events may be about other subjects than the stream itself */
   constructor(concernsOf: (event: StoredEvent) => Concern<Change>[], sharedCategories: readonly StreamCategory[] = []) {
     this.#concernsOf = concernsOf;
     this.#sharedCategories = sharedCategories;
@@ -38,7 +38,7 @@ export class Topic<Change extends Placed> {
     return size;
   }
 
-  /** What `interest` wants of an event; for reading history. */
+  /** The changes of an event that match `interest`; for reading history. */
   select(event: StoredEvent, interest: Interest<Change>): Change[] {
     if ('matches' in interest && event.metadata.tenant !== interest.tenant) return [];
     return this.#concernsOf(event)
@@ -58,7 +58,7 @@ export class Topic<Change extends Placed> {
     }
   }
 
-  /** Returns how to leave. */
+  /** Returns a function that leaves the topic. */
   join(interest: Interest<Change>, subscriber: Subscriber<Change>): () => void {
     if ('matches' in interest) {
       const entry = { ...interest, subscriber };

@@ -2,16 +2,16 @@ import type { RequestHandler } from 'express';
 import { type Clock, sleep } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/logger.ts';
 
-/** A part that this process cannot take traffic without. `check` resolves when it works. */
+/** A part without which this process cannot take traffic. `check` resolves when it works. */
 export type ReadinessPart = { readonly name: string; readonly check: () => Promise<unknown> };
 
 export type Readiness = {
   readonly parts: readonly ReadinessPart[];
-  /** True from SIGTERM on: balancers are to look elsewhere. */
+  /** True from SIGTERM on: balancers should use another process. */
   readonly draining: () => boolean;
 };
 
-/** A part that does not answer within this time is down as far as a balancer is concerned. */
+/** A part that does not answer within this time counts as down. */
 const CHECK_TIMEOUT_MS = 2_000;
 
 export type PartStatus = { readonly name: string; readonly ok: boolean };
@@ -22,7 +22,7 @@ const checkPart = async ({ name, check }: ReadinessPart, clock: Clock, logger: L
     const late = sleep(clock, CHECK_TIMEOUT_MS, cancel.signal).then(() => {
       throw new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`);
     });
-    late.catch(() => undefined); // when the check was first, nobody waits for this one
+    late.catch(() => undefined); // when the check finished first, nobody waits for this one
     await Promise.race([check(), late]);
     return { name, ok: true };
   } catch (error) {
@@ -33,12 +33,12 @@ const checkPart = async ({ name, check }: ReadinessPart, clock: Clock, logger: L
   }
 };
 
-/** The process is alive. Asks nothing of anybody. */
+/** The process is alive. Checks nothing else. */
 export const healthz: RequestHandler = (_request, response) => {
   response.json({ status: 'alive' });
 };
 
-/** May this process take traffic. 503 while a part is down, or while it drains. */
+/** Whether this process can take traffic: 503 while a part is down, or while it drains. */
 export const readyz =
   ({ parts, draining }: Readiness, clock: Clock, logger: Logger): RequestHandler =>
   async (_request, response) => {

@@ -3,7 +3,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Clock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/logger.ts';
 
-/** Figures of a part of this process, read when somebody looks: name to value, as the part counts them. */
+/** Counters and gauges of a part of this process, by name; read at each scrape. */
 export type CounterSource = {
   /** Becomes `baton_<part>_<name>_total`. */
   readonly part: string;
@@ -14,7 +14,7 @@ export type CounterSource = {
   readonly gauges?: readonly string[];
 };
 
-/** A figure that has to be asked for, such as a projection's lag. A failing one is left out of the answer and logged. */
+/** A figure that needs a query, such as a projection's lag. One that fails is left out of the answer and logged. */
 export type Measurement = {
   readonly name: string;
   readonly help: string;
@@ -26,7 +26,7 @@ export type Measurement = {
 
 export type Metrics = {
   readonly registry: Registry;
-  /** Times the requests of an endpoint. */
+  /** Measures the duration of an endpoint's requests. */
   timed(endpoint: string): RequestHandler;
   addCounters(source: CounterSource): void;
   addMeasurement(measurement: Measurement): void;
@@ -60,7 +60,7 @@ const addSources = (registry: Registry) => {
   };
 };
 
-/** The registry of this process. Nothing is counted twice: each process tells of what itself did. */
+/** The registry of this process. Each process reports only what it did itself, so that nothing is counted twice. */
 export const createMetrics = ({ clock, logger }: { readonly clock: Clock; readonly logger: Logger }): Metrics => {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -103,12 +103,12 @@ export const createMetrics = ({ clock, logger }: { readonly clock: Clock; readon
   };
 };
 
-/** Counts the events of the log by type, whoever wrote them: the same figures in every process, each from its own start on. */
+/** Counts the events of the log by type, whichever process wrote them: every process has the same figures, from its own start on. */
 export const countEvents = ({ registry }: Metrics): ((event: { readonly type: string }) => void) => {
   const counts = new Map<string, number>();
   new Counter({
     name: 'baton_log_events_total',
-    help: 'Events seen in the log since this process started, by type; do not add up over processes',
+    help: 'Events seen in the log since this process started, by type; do not sum over processes',
     labelNames: ['type'],
     registers: [registry],
     collect() {

@@ -11,9 +11,9 @@ export type ProjectionSource = Pick<Context, 'pool' | 'store' | 'feed' | 'logger
   readonly head: () => bigint | undefined;
 };
 
-/** Counting what a projection is behind reads the log: those who ask at the same time share one answer. */
+/** Counting how far a projection is behind reads the log, so simultaneous requests share one answer. */
 export const sharedOverview = ({ pool, store, feed, logger, clock }: ProjectionSource) => {
-  // Holder and lease are for operations that change a projection.
+  // Holder and lease are only for operations that change a projection.
   const context: Context = { pool, store, feed, logger, clock, projectors, holder: 'api', leaseMs: 0 };
   let asked: Promise<ProjectionOverview[]> | undefined;
   return (): Promise<ProjectionOverview[]> => {
@@ -53,7 +53,7 @@ export const measureProjections = (metrics: Metrics, { pool, clock, head }: Proj
   });
 };
 
-/** Undos that only a person can close: what somebody should be told about. */
+/** Compensations that only a person can close; worth an alert. */
 export const measureDesk = (metrics: Metrics, { pool }: Pick<ProjectionSource, 'pool'>): void =>
   metrics.addMeasurement({
     name: 'baton_compensations_parked',

@@ -8,15 +8,15 @@ import { EdgeError } from '../errors.ts';
 export const BOARD_PATH = '/queues';
 
 export type BoardOptions = {
-  /** Those that exist now; pools come and go. */
+  /** The queues that exist now; pools come and go. */
   readonly queues: () => readonly Queue[];
-  /** Without it the board only shows. */
+  /** Without it the board is read-only. */
   readonly writable: boolean;
 };
 
 const onlyReading: RequestHandler = (request, _response, next) => {
   if (request.method === 'GET' || request.method === 'HEAD') return next();
-  throw new EdgeError('FORBIDDEN', 'the board only shows: set BATON_QUEUES_WRITABLE=true to work with jobs here');
+  throw new EdgeError('FORBIDDEN', 'the board is read-only; set BATON_QUEUES_WRITABLE=true to change jobs here');
 };
 
 /** The board of the job queues. */

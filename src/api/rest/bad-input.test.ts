@@ -146,7 +146,7 @@ const endpoints = [
 describe.each(endpoints)('POST $path', ({ path, good, types }) => {
   const place = () => path.replace('{id}', executionId);
 
-  it('refuses what is no such body, and records nothing of it', () =>
+  it('refuses a body of the wrong shape, and records nothing', () =>
     fc.assert(
       fc.asyncProperty(anything(types), async (sent) => {
         await send(place(), sent);
@@ -154,7 +154,7 @@ describe.each(endpoints)('POST $path', ({ path, good, types }) => {
       { numRuns: RUNS },
     ));
 
-  it('refuses a good body with something bad in it, and records nothing of it', () =>
+  it('refuses a good body with one bad value in it, and records nothing', () =>
     fc.assert(
       fc.asyncProperty(mutated(good), async (sent) => {
         await send(place(), sent);
@@ -162,7 +162,7 @@ describe.each(endpoints)('POST $path', ({ path, good, types }) => {
       { numRuns: RUNS },
     ));
 
-  it('refuses any path that names nothing', () =>
+  it('refuses any path that does not exist', () =>
     fc.assert(
       fc.asyncProperty(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }), async (id) => {
         fc.pre(id !== GATE.name && id !== '.' && id !== '..' && id.isWellFormed());
@@ -174,5 +174,5 @@ describe.each(endpoints)('POST $path', ({ path, good, types }) => {
     ));
 });
 
-it('takes the good definition that the others are made from', async () =>
+it('accepts the good definition from which the others are made', async () =>
   expect(await send('/workflows', { body: JSON.stringify(WORKFLOW), type: 'application/json' })).toBe(201));

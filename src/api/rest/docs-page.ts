@@ -6,7 +6,7 @@ import { openApiDocument } from './openapi.ts';
 export const DOCUMENT_PATH = '/openapi.json';
 export const DOCS_PATH = '/docs';
 
-/** Of the API, not of the program: raised with what callers have to know of. */
+/** Version of the API, not of the program: raised when callers have to know. */
 const API_VERSION = '1.0.0';
 
 const FILES: ReadonlySet<string> = new Set(['/swagger-ui.css', '/swagger-ui-bundle.js', '/favicon-32x32.png']);
@@ -27,10 +27,10 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-/** No validator: it would send the address of the document to another server. */
+/** Without the validator, which would send the address of the document to another server. */
 const START = `SwaggerUIBundle({ url: '${DOCUMENT_PATH}', dom_id: '#docs', validatorUrl: null, deepLinking: true });\n`;
 
-/** Made when it is first asked for. */
+/** Built on the first request. */
 export const apiDocument = (): RequestHandler => {
   let document: string | undefined;
   return (_request, response) => {
@@ -39,7 +39,7 @@ export const apiDocument = (): RequestHandler => {
   };
 };
 
-/** The document as a page that one can try it from, without a file from elsewhere. */
+/** A page to read the document and try it out; loads no file from another server. */
 export const docsPage = (): Router => {
   const require = createRequire(import.meta.url);
   const folder = dirname(require.resolve('swagger-ui-dist/package.json'));

@@ -45,17 +45,15 @@ const StepStatus = z.strictObject({
       since: Instant,
     })
     .optional(),
-  reused: z
-    .boolean()
-    .meta({ description: 'Its outcome was taken over from the execution that this one was forked from.' }),
+  reused: z.boolean().meta({ description: 'Its outcome was copied from the execution that this one was forked from.' }),
   endedAt: Instant.optional(),
 });
 
 const DebtStatus = z.strictObject({
-  unit: z.string().meta({ description: 'What is undone: a step, or an item of one.' }),
+  unit: z.string().meta({ description: 'What is compensated: a step, or an item of one.' }),
   state: z
     .enum(COMPENSATION_STATES)
-    .meta({ description: 'What becomes of its compensation; the same words as in GraphQL.' }),
+    .meta({ description: 'State of the compensation, in the same words as in GraphQL.' }),
   status: z.enum(COMPENSATION_STATUSES).meta({
     deprecated: true,
     description: 'Use `state`. `pending` is `owed`, `open` is `running`; `parked` does not tell `handed_over` apart.',
@@ -72,7 +70,7 @@ export const ExecutionStatusView = z.strictObject({
   phase: z
     .enum(EXECUTION_STATUSES)
     .exclude(['planning', 'paused'])
-    .meta({ description: 'The status without `paused`: what it comes back to.' }),
+    .meta({ description: 'The status without `paused`: what it returns to when resumed.' }),
   workflow: WorkflowRef,
   tags: z.array(z.string()),
   startedAt: Instant,

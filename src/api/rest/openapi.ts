@@ -16,7 +16,7 @@ import {
 type Route = Parameters<OpenAPIRegistry['registerPath']>[0];
 type Responses = Route['responses'];
 
-/** Schemas that have a name in the document. They are the very ones that validate: nothing is written twice. */
+/** Schemas that have a name in the document: the same ones that validate requests. */
 const NAMED = {
   CancelExecution: CancelExecutionInput,
   ExecuteWorkflow: ExecuteWorkflowInput,
@@ -30,21 +30,21 @@ const NAMED = {
 } as const satisfies Record<string, z.ZodType>;
 
 const REFUSALS: Readonly<Record<number, string>> = {
-  400: 'Bad input; `issues` names each place',
+  400: 'Bad input; `issues` lists each problem with its place',
   403: 'From a page of another site',
-  404: 'There is no such thing',
+  404: 'Not found',
   409: 'Rejected: see `details.reason`; or too many writers (CONFLICT, retryable)',
   413: 'The body is too large',
   415: 'Another content type, or a compressed body',
   422: 'The idempotency key was used with another body',
-  503: 'A store is away; try again after `Retry-After`',
+  503: 'A store cannot be reached; retry after `Retry-After`',
 };
 
-const DESCRIPTION = `Workflows over REST. Errors are problem documents (RFC 9457) with the codes that GraphQL gives too.
+const DESCRIPTION = `Workflows over REST. Errors are problem documents (RFC 9457) with the same codes as in GraphQL.
 
 Events of one execution, live and from any position on: \`WS /ws/workflows/{executionId}?from=<position>\`. The first frame is
-\`{type: "hello", executionId, position}\`, every other one \`{position, revision, type, at, data, summary}\`; go on after the last
-\`position\` you had. The socket stays open when the execution ends. A reader that is too slow is closed with 1013.`;
+\`{type: "hello", executionId, position}\`, every other one \`{position, revision, type, at, data, summary}\`; to resume, pass
+the last \`position\` you received. The socket stays open when the execution ends. A reader that is too slow is closed with 1013.`;
 
 const IdempotencyKey = z.object({
   'Idempotency-Key': z
@@ -52,7 +52,7 @@ const IdempotencyKey = z.object({
     .min(1)
     .max(255)
     .optional()
-    .meta({ description: 'The same key and body again give the same answer, and nothing more is recorded.' }),
+    .meta({ description: 'Sending the same key and body again returns the same answer and records nothing more.' }),
 });
 
 const contentOf = (schema: z.ZodType, types: readonly string[] = ['application/json']) =>

@@ -21,14 +21,14 @@ export const REST_PATH = '/api/v1';
 export type RestContext = {
   readonly callerOf: CallerOf;
   readonly commands: Commands;
-  /** How far this process has seen the log: what it has cached of an execution is at least as new. */
+  /** Position up to which this process has seen the log: its cached executions are at least as new. */
   readonly seen: () => Position;
 };
 
-/** A request, as far as it is checked before the operation: `body` is checked JSON, no more. */
-type Given = {
+/** A request as an operation gets it: `body` is JSON that passed the scanner, but no schema yet. */
+type Requested = {
   readonly caller: Caller;
-  /** What the path names. */
+  /** The path's parameter. */
   readonly target: string;
   readonly query: Readonly<Record<string, string>>;
   readonly body: unknown;
@@ -36,7 +36,7 @@ type Given = {
 
 type Answer = { readonly body: unknown; readonly location?: string };
 
-/** One endpoint: what is routed, what is documented, what is done. */
+/** One endpoint: its route, its documentation and what it does. */
 export type Operation = {
   readonly method: 'get' | 'post';
   /** With at most one parameter. */
@@ -51,7 +51,7 @@ export type Operation = {
   readonly success: { readonly status: number; readonly description: string; readonly schema?: z.ZodType };
   /** Statuses of refusals. */
   readonly refusals: readonly number[];
-  readonly run: (context: RestContext, given: Given) => Promise<Answer>;
+  readonly run: (context: RestContext, request: Requested) => Promise<Answer>;
 };
 
 /** The workflow is named by the path. */
@@ -69,8 +69,8 @@ export const PublishedWorkflow = z.strictObject({
   version: z.string(),
   digest: z.string().meta({ description: 'SHA-256 of the canonical form of the definition, in hex.' }),
   position: PositionText,
-  repeated: z.boolean().meta({ description: 'This content was there before; nothing was recorded.' }),
-  warnings: z.array(Issue).meta({ description: 'What is allowed, and probably not meant.' }),
+  repeated: z.boolean().meta({ description: 'This content was published before; nothing was recorded.' }),
+  warnings: z.array(Issue).meta({ description: 'What is allowed, but probably not intended.' }),
 });
 
 export const ExecutionAccepted = z.strictObject({
@@ -92,7 +92,7 @@ export const Problem = z.strictObject({
   details: z
     .record(z.string(), z.unknown())
     .optional()
-    .meta({ description: 'With `reason` where the code is REJECTED.' }),
+    .meta({ description: 'Includes `reason` when the code is REJECTED.' }),
 });
 
 const executionAccepted = ({ id, position, repeated }: Accepted): z.output<typeof ExecutionAccepted> => ({
@@ -112,7 +112,7 @@ const publish: Operation = {
   id: 'publishWorkflow',
   summary: 'Publish a version of a workflow',
   description:
-    'The same content again changes nothing. Another content under a version that is there is refused with VersionTaken.',
+    'Publishing the same content again changes nothing. Other content under an existing version is refused with VersionTaken.',
   body: { schema: WorkflowDefinition, required: true, yaml: true },
   success: { status: 201, description: 'Published', schema: PublishedWorkflow },
   refusals: [400, 409, 413, 415, 422, 503],
@@ -138,7 +138,7 @@ const execute: Operation = {
   path: '/workflows/{name}/execute',
   id: 'executeWorkflow',
   summary: 'Start an execution of a workflow',
-  description: 'Without a version, of the newest release that is neither deprecated nor archived.',
+  description: 'Without `version`, the newest release that is neither deprecated nor archived.',
   target: WorkflowName,
   body: { schema: ExecuteWorkflowInput, required: false },
   success: { status: 202, description: 'Started; `Location` is its status', schema: ExecutionAccepted },
@@ -154,11 +154,13 @@ const status: Operation = {
   method: 'get',
   path: '/workflows/{id}/status',
   id: 'executionStatus',
-  summary: 'How far an execution is',
+  summary: 'Status of an execution',
   description: 'Read from the execution’s own stream, not from a read model.',
   target: ExecutionId,
   query: z.strictObject({
-    atLeast: PositionText.optional().meta({ description: 'Position of a command whose effect the answer is to hold.' }),
+    atLeast: PositionText.optional().meta({
+      description: 'Position of a command whose effect the answer must include.',
+    }),
   }),
   success: { status: 200, description: 'The execution', schema: ExecutionStatusView },
   refusals: [400, 404, 503],
@@ -197,7 +199,7 @@ const pause = control({
   verb: 'pause',
   id: 'pauseExecution',
   summary: 'Pause an execution',
-  description: 'Nothing new starts; what agents hold goes on.',
+  description: 'Nothing new starts; agents finish the tasks they hold.',
   schema: PauseExecutionInput,
   success: { status: 200, description: 'Paused', schema: ExecutionAccepted },
   command: pauseExecution,
@@ -206,7 +208,7 @@ const pause = control({
 const resume = control({
   verb: 'resume',
   id: 'resumeExecution',
-  summary: 'Go on with a paused execution',
+  summary: 'Resume a paused execution',
   schema: ResumeExecutionInput,
   success: { status: 200, description: 'Resumed', schema: ExecutionAccepted },
   command: async (commands, caller, target, body) => {
@@ -220,9 +222,9 @@ const cancel = control({
   id: 'cancelExecution',
   summary: 'End an execution',
   description:
-    'Agents are told to stop. With `compensate`, what was done is undone; that is refused once a pivot has completed.',
+    'Agents are told to stop. With `compensate`, completed steps are compensated; that is refused once a pivot has completed.',
   schema: CancelExecutionInput,
-  success: { status: 202, description: 'Being cancelled; see its status', schema: ExecutionAccepted },
+  success: { status: 202, description: 'Being cancelled; `Location` is its status', schema: ExecutionAccepted },
   begins: true,
   command: cancelExecution,
 });
@@ -233,7 +235,7 @@ const registerPattern: Operation = {
   id: 'registerPattern',
   summary: 'Register a coordination pattern (not built yet)',
   description:
-    'Always answers 501 NOT_IMPLEMENTED and reads nothing of the request. A definition names one of the built-in patterns.',
+    'Always answers 501 NOT_IMPLEMENTED without reading the request. A definition names one of the built-in patterns.',
   success: { status: 501, description: 'Not built yet' },
   refusals: [],
   async run() {

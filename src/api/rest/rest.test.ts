@@ -50,7 +50,7 @@ const recordsNothing = async <T>(run: () => Promise<T>): Promise<T> => {
 };
 
 describe('publishing a workflow', () => {
-  it('answers with what identifies it, and again with the same', async () => {
+  it('returns what identifies the version, and the same again for a repeat', async () => {
     const first = await post(WORKFLOWS, definition('publish'));
     expect(first.status).toBe(201);
     expect(PublishedWorkflow.parse(first.body)).toMatchObject({ name: 'publish', version: '1.0.0', repeated: false });
@@ -58,14 +58,14 @@ describe('publishing a workflow', () => {
     expect(again).toMatchObject({ status: 201, body: { digest: first.body.digest, repeated: true } });
   });
 
-  it('takes YAML for the same content', async () => {
+  it('accepts YAML with the same content', async () => {
     const yaml = 'name: yaml\nversion: "1.0.0"\ntasks:\n  - id: wait\n    waitFor: {kind: event, name: go}\n';
     for (const type of ['application/yaml', 'text/yaml; charset=utf-8', 'application/x-yaml'])
       expect((await call('POST', WORKFLOWS, yaml, { 'content-type': type })).status).toBe(201);
     expect((await post(WORKFLOWS, definition('yaml'))).body).toMatchObject({ repeated: true });
   });
 
-  it('refuses another content under the same version', async () => {
+  it('refuses other content under the same version', async () => {
     await post(WORKFLOWS, definition('taken'));
     const other = { ...definition('taken'), description: 'other' };
     const { status, body } = await recordsNothing(() => post(WORKFLOWS, other));
@@ -76,7 +76,7 @@ describe('publishing a workflow', () => {
     expect(Problem.parse(body).detail).toContain('publish another version');
   });
 
-  it('names every mistake by its place', async () => {
+  it('reports every mistake with its place', async () => {
     const { status, headers, body } = await recordsNothing(() =>
       post(WORKFLOWS, { ...definition('bad'), nmae: 'x', tasks: [{ id: 'a', dependsOn: ['b'], delayMs: -1 }, {}] }),
     );
@@ -94,7 +94,7 @@ describe('publishing a workflow', () => {
     });
   });
 
-  it('refuses a graph that has no end', async () => {
+  it('refuses a graph with a cycle', async () => {
     const tasks = ['a', 'b'].map((id, index) => ({ id, delayMs: 1, dependsOn: [index === 0 ? 'b' : 'a'] }));
     const { status, body } = await recordsNothing(() => post(WORKFLOWS, { ...definition('cycle'), tasks }));
     expect({ status, body }).toMatchObject({ status: 400, body: { issues: [{ code: 'CYCLE' }] } });
@@ -102,7 +102,7 @@ describe('publishing a workflow', () => {
 });
 
 describe('executing a workflow', () => {
-  it('is accepted, and says where its status is', async () => {
+  it('is accepted, and `Location` is its status', async () => {
     await post(WORKFLOWS, definition('run'));
     const { status, headers, body } = await post(`${WORKFLOWS}/run/execute`, { input: { n: 1 }, tags: ['t'] });
     expect(status).toBe(202);
@@ -116,7 +116,7 @@ describe('executing a workflow', () => {
     expect((await call('POST', `${WORKFLOWS}/plain/execute`)).status).toBe(202);
   });
 
-  it('gives the same execution for the same key, and refuses the key for another body', async () => {
+  it('returns the same execution for the same key, and refuses the key for another body', async () => {
     await post(WORKFLOWS, definition('keyed'));
     const key = { 'idempotency-key': '"one"' };
     const first = await post(`${WORKFLOWS}/keyed/execute`, { input: 1 }, key);
@@ -144,7 +144,7 @@ describe('executing a workflow', () => {
 });
 
 describe('the status of an execution', () => {
-  it('tells how far each step is', async () => {
+  it('shows the state of each step', async () => {
     await post(WORKFLOWS, {
       name: 'steps',
       version: '1.0.0',
@@ -171,7 +171,7 @@ describe('the status of an execution', () => {
     });
   });
 
-  it('holds what another process did, when its position is named', async () => {
+  it('includes what another process did, when `atLeast` is its position', async () => {
     const id = await startOf('elsewhere');
     await call('GET', `${WORKFLOWS}/${id}/status`);
     const elsewhere = commandsOver(api.store, { clock: systemClock });
@@ -189,7 +189,7 @@ describe('the status of an execution', () => {
     ['00000000-0000-4000-8000-000000000000', 404],
     ['%00', 404],
     ['%', 400],
-  ])('is not there for %s', async (id, status) =>
+  ])('does not exist for %s', async (id, status) =>
     expect(await call('GET', `${WORKFLOWS}/${id}/status`)).toMatchObject({ status }),
   );
 
@@ -204,7 +204,7 @@ describe('the status of an execution', () => {
 });
 
 describe('pausing, resuming and cancelling', () => {
-  it('change the status, and are refused where there is nothing to change', async () => {
+  it('change the status, and are refused when there is nothing to change', async () => {
     const id = await startOf('lifecycle');
     const statusOf = async () => (await call('GET', `${WORKFLOWS}/${id}/status`)).body.status;
     const paused = await post(`${WORKFLOWS}/${id}/pause`, { reason: 'lunch' });
@@ -235,7 +235,7 @@ describe('pausing, resuming and cancelling', () => {
     expect(again.body).toEqual({ ...first.body, repeated: true });
   });
 
-  it.each(['pause', 'resume', 'cancel'])('%s is not there for an execution that is not there', async (verb) => {
+  it.each(['pause', 'resume', 'cancel'])('%s answers 404 for an execution that does not exist', async (verb) => {
     for (const id of ['nope', '00000000-0000-4000-8000-000000000000', '%00', 'x'.repeat(5_000)])
       expect(await recordsNothing(() => post(`${WORKFLOWS}/${id}/${verb}`, {}))).toMatchObject({
         status: 404,
@@ -245,7 +245,7 @@ describe('pausing, resuming and cancelling', () => {
 });
 
 describe('registering a pattern', () => {
-  it('is not built yet, and says so', async () => {
+  it('answers that it is not built yet', async () => {
     for (const body of ['{}', '{', 'x'.repeat(100_000)])
       expect(await recordsNothing(() => call('POST', `${REST_PATH}/patterns`, body))).toMatchObject({
         status: 501,
@@ -254,7 +254,7 @@ describe('registering a pattern', () => {
   });
 });
 
-describe('a request that is none of these', () => {
+describe('any other request', () => {
   it.each([
     ['GET', '/workflows', 'POST'],
     ['PUT', '/workflows', 'POST'],
@@ -262,7 +262,7 @@ describe('a request that is none of these', () => {
     ['POST', '/workflows/x/status', 'GET, HEAD'],
     ['OPTIONS', '/workflows/x/pause', 'POST'],
     ['GET', '/patterns', 'POST'],
-  ])('by %s to %s is told by what it may be made', async (method, path, allow) => {
+  ])('by %s to %s is answered with the allowed methods', async (method, path, allow) => {
     const { status, headers, body } = await recordsNothing(() => call(method, `${REST_PATH}${path}`));
     expect({ status, code: body.code, allow: headers.get('allow') }).toEqual({
       status: 405,
@@ -277,7 +277,7 @@ describe('a request that is none of these', () => {
   );
 });
 
-describe('a body that is not taken', () => {
+describe('a body that is refused', () => {
   const good = JSON.stringify(definition('never'));
 
   it.each([
@@ -300,7 +300,7 @@ describe('a body that is not taken', () => {
     expect(answer.body.code).toMatch(/^[A-Z_]+$/);
   });
 
-  it('is compressed, or is no UTF-8', async () => {
+  it('is compressed, or is not UTF-8', async () => {
     const packed = new Uint8Array(gzipSync(good));
     for (const type of ['application/json', 'application/yaml']) {
       const headers = { 'content-type': type, 'content-encoding': 'gzip' };
@@ -313,12 +313,12 @@ describe('a body that is not taken', () => {
     }
   });
 
-  it.each(['x'.repeat(256), '', 'caf\u00e9'])('comes with a key that is none: %.20s', async (key) => {
+  it.each(['x'.repeat(256), '', 'caf\u00e9'])('comes with an invalid key: %.20s', async (key) => {
     const answer = await recordsNothing(() => post(WORKFLOWS, definition('never'), { 'idempotency-key': key }));
     expect(answer).toMatchObject({ status: 400, body: { issues: [{ code: 'BAD_IDEMPOTENCY_KEY' }] } });
   });
 
-  it('is missing in a request that a page of another site could make', async () => {
+  it('is missing in a request that a page of another site could send', async () => {
     const id = await startOf('foreign');
     for (const origin of ['http://evil.example', 'null'])
       for (const path of [`/${id}/pause`, `/${id}/cancel`, '/foreign/execute'])
@@ -338,7 +338,7 @@ describe('the document', () => {
       Object.keys(item as object).map((method) => `${method} ${path}`),
     );
 
-  it('holds every route of the router, and no other', () => {
+  it('lists exactly the routes of the router', () => {
     const { stack } = restRouter({
       callerOf: callersOf('default'),
       commands: api.commands,
@@ -353,7 +353,7 @@ describe('the document', () => {
     expect(documented().sort()).toEqual(routed.sort());
   });
 
-  it('is OpenAPI 3.1, made of the schemas that validate, and names nothing that is not in it', async () => {
+  it('is OpenAPI 3.1, made of the schemas that validate, and has no dangling reference', async () => {
     const { status, body, text } = await call('GET', '/openapi.json');
     expect({ status, openapi: body.openapi }).toEqual({ status: 200, openapi: '3.1.0' });
     const refs = [...text.matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name);
@@ -376,7 +376,7 @@ describe('the document', () => {
     expect(Object.keys(answers ?? {})).toEqual(['200', '400', '403', '404', '409', '413', '415', '422', '503']);
   });
 
-  it('is shown as a page that asks no other server', async () => {
+  it('is shown as a page that loads nothing from another server', async () => {
     const page = await call('GET', '/docs');
     expect(page.status).toBe(200);
     expect(page.headers.get('content-security-policy')).toContain("default-src 'self'");

@@ -10,13 +10,13 @@ import { isYaml, readYamlBody } from './yaml-body.ts';
 const NoQuery = z.strictObject({});
 
 /**
- * A body of JSON or YAML cannot be sent by a page of another site, which may only send simple types without asking. A request without a
- * body could.
+ * A page of another site cannot send a body of JSON or YAML without a preflight request, only simple types. It can send a request
+ * without a body, which is refused here.
  */
 const bodyOf = async (request: Request, { required, yaml }: NonNullable<Operation['body']>): Promise<unknown> => {
   if (yaml && isYaml(request)) return readYamlBody(request);
   if (required || hasBody(request)) return readJsonBody(request);
-  if (isForeign(request)) throw new EdgeError('FORBIDDEN', 'this request comes from a page of another site');
+  if (isForeign(request)) throw new EdgeError('FORBIDDEN', 'requests from pages of other sites are refused');
   return {};
 };
 
@@ -44,11 +44,11 @@ const onlyBy = ({ method }: Operation): RequestHandler => {
   const allowed = method === 'get' ? 'GET, HEAD' : method.toUpperCase();
   return (request, response) => {
     response.set('allow', allowed);
-    throw new EdgeError('METHOD_NOT_ALLOWED', `${request.method} is not answered here; use ${allowed}`);
+    throw new EdgeError('METHOD_NOT_ALLOWED', `${request.method} is not allowed here; use ${allowed}`);
   };
 };
 
-/** The way that express writes a path. */
+/** The path as express writes it. */
 export const routeOf = ({ path }: Operation): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
 
 /** The endpoints under `/api/v1`. Every path has one operation. */

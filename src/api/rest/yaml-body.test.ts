@@ -16,7 +16,7 @@ const refusalOf = (text: string): { code: string; details: Readonly<Record<strin
 };
 
 describe('YAML', () => {
-  it('says what the same JSON says', () =>
+  it('means the same as the corresponding JSON', () =>
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
         // JSON has no negative zero, and what no reader of the log could hold is refused in both.
@@ -68,7 +68,7 @@ describe('YAML that is refused', () => {
     ['an end before a beginning', 'a: ]', 'MALFORMED_YAML'],
   ])('%s', (_, text, code) => expect(refusalOf(text).code).toBe(code));
 
-  it('is named by line and column', () =>
+  it('is reported with line and column', () =>
     expect(refusalOf('a: 1\nb: *nope').details).toEqual({ offset: 8, line: 2, column: 4 }));
 
   it.each(
@@ -83,7 +83,7 @@ describe('YAML that is refused', () => {
     expect(performance.now() - start).toBeLessThan(3_000);
   });
 
-  it('never throws anything else, whatever it is made of', () => {
+  it('never throws anything else, whatever the text', () => {
     const parts = [
       '[',
       ']',

@@ -6,12 +6,12 @@ import { MAX_BODY_BYTES, readTextBody } from '../edge/json-body.ts';
 import { MAX_BODY_DEPTH } from '../edge/json-scanner.ts';
 import { EdgeError, isEdgeCode } from '../errors.ts';
 
-/** Reading YAML takes 2.5 ms per KiB of short keys (measured), in which nothing else happens. What is larger is to be sent as JSON. */
+/** Parsing YAML blocks the process for 2.5 ms per KiB of short keys (measured). Larger bodies must be sent as JSON. */
 export const MAX_YAML_BYTES = 64 * 1024;
 const MAX_ALIASES = 100;
 /**
- * Block structure to the right of this is refused. Each level stands further right, and the composer recurses: at some ten thousand levels
- * yaml 2.9.1 does not throw but takes the process down (`- ` 100,000 times: RegExpCompiler allocation failed).
+ * Block structure to the right of this column is refused. Each level is indented further, and the composer recurses: at some ten
+ * thousand levels yaml 2.9.1 does not throw but crashes the process (`- ` 100,000 times: RegExpCompiler allocation failed).
  */
 const MAX_COLUMN = 256;
 const YAML_TYPE = /^(?:application|text)\/(?:x-)?yaml\s*(?:;|$)/i;
@@ -27,14 +27,14 @@ const malformed = (text: string, offset: number, fact: string): EdgeError => {
   const details = { offset, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
   return new EdgeError(
     'MALFORMED_YAML',
-    `the body is no YAML that is taken here: ${fact} (line ${details.line}, column ${details.column})`,
+    `the body is not YAML that Baton accepts: ${fact} (line ${details.line}, column ${details.column})`,
     details,
   );
 };
 
 const tooDeep = (): EdgeError => new EdgeError('TOO_DEEP', `more than ${MAX_BODY_DEPTH} levels`);
 
-/** Bounds the depth of what is about to be composed, from its tokens. */
+/** Limits the depth of a document by its tokens, before it is composed. */
 class DepthGuard {
   readonly #text: string;
   #offset = 0;
@@ -64,7 +64,7 @@ class DepthGuard {
     if (token === '[' || token === '{') this.#flow += 1;
     else if (token === ']' || token === '}') this.#flow -= 1;
     else if (token === '-' || token === '?' || token === ':') this.#inLine += 1;
-    if (this.#flow < 0) throw malformed(this.#text, this.#offset, `${token} closes nothing`);
+    if (this.#flow < 0) throw malformed(this.#text, this.#offset, `${token} has no opening bracket`);
     if (this.#flow > MAX_BODY_DEPTH || (this.#inLine > MAX_BODY_DEPTH && this.#flow === 0)) throw tooDeep();
   }
 
@@ -89,10 +89,10 @@ function* tokensOf(text: string) {
   yield* parser.end();
 }
 
-/** The one document of the text, without any mistake. */
+/** The only document of the text; throws at the first mistake. */
 const compose = (text: string): Document => {
   const composer = new Composer({ schema: 'core', uniqueKeys: false, resolveKnownTags: false });
-  // The first mistake ends it: a text of nothing else would make an error for each character. The composer wraps what is thrown here.
+  // Stop at the first mistake: a text full of them would make an error for each character. The composer wraps what is thrown here.
   let mistake: EdgeError | undefined;
   const onError = (at: number | { offset: number }, _code: string, message: string): void => {
     mistake ??= malformed(text, typeof at === 'number' ? at : (at.offset ?? 0), message);
@@ -111,13 +111,13 @@ const compose = (text: string): Document => {
     throw mistake ?? error;
   }
   const [document] = documents;
-  if (document === undefined || documents.length > 1) throw malformed(text, 0, 'one document is expected');
+  if (document === undefined || documents.length > 1) throw malformed(text, 0, 'expected exactly one document');
   const [first] = [...document.errors, ...document.warnings];
   if (first) throw malformed(text, first.pos[0], first.message);
   return document;
 };
 
-/** Makes a JSON value of a document. What aliases repeat counts each time. */
+/** Turns a document into a JSON value. What aliases repeat counts each time. */
 class Conversion {
   readonly #text: string;
   readonly #anchors = new Map<string, Node>();
@@ -142,19 +142,19 @@ class Conversion {
       this.#remember(node);
       return node.items.map((item, index) => this.#member(index, item));
     }
-    if (!isMap(node)) throw this.#refused(node, 'only JSON types are taken');
+    if (!isMap(node)) throw this.#refused(node, 'only JSON types are accepted');
     this.#remember(node);
     return this.#object(node.items.map(({ key, value }) => [this.#key(key), value]));
   }
 
   #object(entries: readonly (readonly [string, unknown])[]): Json {
     const seen = new Set<string>();
-    // Entries define own properties, so that a key called __proto__ stays a key, to be refused.
+    // Entries define own properties: a key called __proto__ stays a key, which the scanner then refuses.
     return Object.fromEntries(
       entries.map(([key, value]) => {
         const pointer = pointerOf([...this.#path, key]);
         if (seen.has(key))
-          throw new EdgeError('DUPLICATE_KEY', `the key ${JSON.stringify(key)} stands twice (at ${pointer})`, {
+          throw new EdgeError('DUPLICATE_KEY', `the key ${JSON.stringify(key)} appears twice (at ${pointer})`, {
             pointer,
           });
         seen.add(key);
@@ -164,7 +164,8 @@ class Conversion {
   }
 
   #key(node: unknown): string {
-    if (!isScalar(node) || typeof node.value !== 'string') throw this.#refused(node, 'keys are strings: quote them');
+    if (!isScalar(node) || typeof node.value !== 'string')
+      throw this.#refused(node, 'keys must be strings: quote them');
     this.#spend(node.value.length);
     return node.value;
   }
@@ -180,12 +181,12 @@ class Conversion {
     if (typeof value === 'string') this.#spend(value.length);
     if (value === null || value === undefined) return null;
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
-    throw this.#refused(node, 'only JSON types are taken');
+    throw this.#refused(node, 'only JSON types are accepted');
   }
 
   #remember(node: Node & { anchor?: string | undefined }): void {
     if (node.anchor === undefined || this.#anchors.get(node.anchor) === node) return;
-    if (this.#anchors.has(node.anchor)) throw this.#refused(node, `the anchor ${node.anchor} stands twice`);
+    if (this.#anchors.has(node.anchor)) throw this.#refused(node, `the anchor ${node.anchor} appears twice`);
     this.#anchors.set(node.anchor, node);
   }
 
@@ -193,7 +194,7 @@ class Conversion {
     this.#aliases += 1;
     if (this.#aliases > MAX_ALIASES) throw this.#refused(alias, `more than ${MAX_ALIASES} aliases`);
     const node = this.#anchors.get(alias.source);
-    if (node === undefined) throw this.#refused(alias, `there is no anchor ${alias.source} before it`);
+    if (node === undefined) throw this.#refused(alias, `no anchor ${alias.source} comes before it`);
     return node;
   }
 
@@ -212,7 +213,7 @@ class Conversion {
 }
 
 /**
- * Parses a text of YAML 1.2 (core schema) that says nothing which JSON could not, under the checks that hold for JSON.
+ * Parses YAML 1.2 (core schema) that JSON could express too, with the same checks as for JSON.
  *
  * Errors: `EdgeError` `MALFORMED_YAML` with the place; otherwise as of `scanJson`.
  */

@@ -72,7 +72,7 @@ const heard = (received: readonly Frame[]) =>
   received.map(({ position, revision, type }) => [position, revision, type]);
 
 describe('a socket of an execution', () => {
-  it('greets, tells what happened from the beginning, and then what happens', async () => {
+  it('greets, sends the events from the beginning, and then live ones', async () => {
     const socket = follow();
     const received = frames(socket, 5);
     await pauseAndResume(api, executionId, 1);
@@ -103,7 +103,7 @@ describe('a socket of an execution', () => {
     expect(again.readyState).toBe(WebSocket.OPEN);
   });
 
-  it('tells nothing of another execution', async () => {
+  it('sends nothing of another execution', async () => {
     const other = await startGate(api);
     const socket = follow();
     const received = frames(socket, 4);
@@ -117,7 +117,7 @@ describe('a socket of an execution', () => {
     ]);
   });
 
-  it('is told goodbye when the server closes', async () => {
+  it('is closed with 1001 when the server closes', async () => {
     const socket = follow();
     await frames(socket, 3);
     const end = closed(socket);
@@ -137,7 +137,7 @@ describe('a socket of an execution', () => {
 });
 
 describe('a client that comes back', () => {
-  it('gets every event once and in order, however often it goes, while the execution goes on', async () => {
+  it('gets every event once and in order, however often it disconnects while the execution runs', async () => {
     const random = fakeRandom(24);
     const received: Frame[] = [];
     let writing = true;
@@ -179,7 +179,7 @@ describe('a client that comes back', () => {
     expect(heard(received)).toEqual(told(events));
   });
 
-  it('goes on after any position of a long history, also of another stream', async () => {
+  it('resumes after any position of a long history, also one of another stream', async () => {
     await pauseAndResume(api, executionId, 350);
     const other = await startGate(api);
     await pauseAndResume(api, executionId, 10);
@@ -200,7 +200,7 @@ describe('a client that comes back', () => {
 });
 
 describe('a client that does not read', () => {
-  it('is cut off, told from where to go on, and misses nothing when it does', async () => {
+  it('is cut off with the position to resume from, and then misses nothing', async () => {
     const socket = follow();
     await frames(socket, 3);
     const received: Frame[] = [];
@@ -215,7 +215,7 @@ describe('a client that does not read', () => {
     socket.resume();
     const { code, reason } = await end;
     expect(code).toBe(1013);
-    const from = /^SLOW_CONSUMER: go on with \?from=(\d+)$/.exec(reason)?.[1] as string;
+    const from = /^SLOW_CONSUMER: resume with \?from=(\d+)$/.exec(reason)?.[1] as string;
     expect(from).toBe(received.at(-1)?.position);
     const events = (await eventsOf(api, executionId)).slice(2);
     const [, ...rest] = await frames(follow(from), 1 + events.length - received.length);
@@ -236,7 +236,7 @@ describe('a socket is not opened', () => {
   });
 
   it.each(['00000000-0000-4000-8000-000000000000', 'nope', '%00', '..%2f..%2fx', '%', 'x'.repeat(5_000), '__proto__'])(
-    'for an execution that is not there: %.40s',
+    'for an execution that does not exist: %.40s',
     async (id) => {
       const { status, body } = await refusal(open(`/ws/workflows/${id}`));
       expect(status).toBe(404);
@@ -245,7 +245,7 @@ describe('a socket is not opened', () => {
   );
 
   it.each(['/ws/workflows', '/ws/workflows/', '/ws/workflows/a/b', '/ws', '/', '/api/v1/workflows'])(
-    'elsewhere: %s',
+    'on another path: %s',
     async (path) => expect(await refusal(open(path))).toMatchObject({ status: 404 }),
   );
 
@@ -269,7 +269,7 @@ describe('a socket is not opened', () => {
     expect(body).toMatchObject({ code: 'BAD_USER_INPUT', issues: [{ pointer: expect.stringMatching(/^\/\w+$/) }] });
   });
 
-  it('while the log is away', async () => {
+  it('while the log cannot be reached', async () => {
     const away = await startApi({ commands: api.commands });
     const socket = new WebSocket(`${away.url.replace('http', 'ws')}/ws/workflows/${executionId}`);
     sockets.add(socket);

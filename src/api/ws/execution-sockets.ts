@@ -20,7 +20,7 @@ const BACKLOG = 1_000;
 const BATCH_CHANGES = 200;
 
 export const ExecutionSocketQuery = z.strictObject({
-  /** What the client has had; absent: nothing. */
+  /** Position of the last change that the client has received; absent: none. */
   from: PositionText.optional(),
 });
 
@@ -34,7 +34,7 @@ export type ExecutionSocketOptions = {
 
 type Following = { readonly executionId: string; readonly stream: string; readonly from: Position };
 
-/** The first frame. Every frame's `position` is one to go on after. */
+/** The first frame. A client can resume after the `position` of any frame. */
 const helloOf = ({ executionId, from }: Following): string =>
   JSON.stringify({ type: 'hello', executionId, position: String(from) });
 
@@ -42,8 +42,8 @@ const frameOf = ({ position, revision, type, at, data, summary }: ExecutionChang
   JSON.stringify({ position: String(position), revision: Number(revision), type, at, data, summary });
 
 /**
- * The events of one execution as frames of JSON, from a position on and then live. A socket stays open when the execution ends: a failed
- * one may go on, and the client knows best when it has seen enough.
+ * The events of one execution as JSON frames, from a position on and then live. A socket stays open when the execution ends: a failed
+ * execution may go on, and the client knows best when it has seen enough.
  */
 export class ExecutionSockets implements SocketEndpoint {
   readonly #options: ExecutionSocketOptions;
@@ -74,15 +74,17 @@ export class ExecutionSockets implements SocketEndpoint {
   async #following(tenant: string, url: URL): Promise<Following> {
     const { store } = this.#options;
     const executionId = PATH.exec(url.pathname)?.[1] ?? '';
-    const { from: given = '0' } = parseQuery(ExecutionSocketQuery, url.searchParams);
+    const { from: position = '0' } = parseQuery(ExecutionSocketQuery, url.searchParams);
     if (!ExecutionId.safeParse(executionId).success) throw notFound('execution', JSON.stringify(executionId));
     const stream = executionStream(tenant, executionId);
     const [last] = await store.readStream(stream, { direction: 'backwards', limit: 1 });
     if (last === undefined) throw notFound('execution', executionId);
-    const from = BigInt(given);
-    // From a place that the log has not reached, everything up to it would silently be left out.
+    const from = BigInt(position);
+    // From a position that the log has not reached, everything up to it would silently be left out.
     if (from > last.position && from > ((await store.head()) ?? 0n))
-      throw badInput([{ pointer: '/from', code: 'BAD_POSITION', message: `the log has not reached ${given}` }]);
+      throw badInput([
+        { pointer: '/from', code: 'BAD_POSITION', message: `the log has not reached position ${position}` },
+      ]);
     return { executionId, stream, from };
   }
 
@@ -91,8 +93,8 @@ export class ExecutionSockets implements SocketEndpoint {
     const { gone } = guarded(socket, this.#options);
     let last = following.from;
     const sendAway = (code: number, reason: string): void =>
-      socket.close(code, `${reason}: go on with ?from=${String(last)}`);
-    socket.on('message', () => socket.close(CLOSE.unsupportedData, 'nothing is expected here'));
+      socket.close(code, `${reason}: resume with ?from=${String(last)}`);
+    socket.on('message', () => socket.close(CLOSE.unsupportedData, 'this socket takes no messages'));
     try {
       await sent(socket, helloOf(following));
       const changes = hub.followStream(hub.executions, following.stream, {
@@ -104,7 +106,7 @@ export class ExecutionSockets implements SocketEndpoint {
       });
       for await (const batch of changes)
         for (const change of batch) {
-          // What is sent to a socket that closes does not arrive.
+          // Frames sent to a closing socket do not arrive.
           if (socket.readyState !== socket.OPEN) return;
           last = change.position;
           await sent(socket, frameOf(change));

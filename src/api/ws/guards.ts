@@ -7,7 +7,7 @@ import { type ErrorAnswer, problemOf } from '../errors.ts';
 
 const MAX_MESSAGE_BYTES = 64 * 1024;
 export const MAX_SOCKETS = 2_000;
-/** Messages a client may send: this many at once, and as many per second in the long run. */
+/** How many messages a client may send at once, and per second in the long run. */
 const MESSAGE_BURST = 200;
 const MESSAGES_PER_SECOND = 100;
 const PING_INTERVAL_MS = 15_000;
@@ -25,7 +25,7 @@ export const CLOSE = {
 export const createSocketServer = (options: ConstructorParameters<typeof WebSocketServer>[0] = {}): WebSocketServer =>
   new WebSocketServer({ ...options, noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
 
-/** Answers an upgrade that is refused, as a problem document. */
+/** Refuses an upgrade with a problem document. */
 export const refuse = (socket: Duplex, answer: ErrorAnswer, instance: string): void => {
   const body = JSON.stringify(problemOf(answer, instance));
   const head = [
@@ -39,7 +39,7 @@ export const refuse = (socket: Duplex, answer: ErrorAnswer, instance: string): v
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 };
 
-/** Takes from a bucket that fills with time; false when it is empty. */
+/** A token bucket: returns false when it is empty. */
 const messageBudget = (clock: Clock): (() => boolean) => {
   let left = MESSAGE_BURST;
   let last = clock.monotonic();
@@ -52,7 +52,7 @@ const messageBudget = (clock: Clock): (() => boolean) => {
   };
 };
 
-/** A peer that is gone without a word is found out, and what it followed is given up. */
+/** Detects a peer that has gone without closing, and ends its socket. */
 const keepAlive = async (socket: WebSocket, clock: Clock, gone: AbortSignal): Promise<void> => {
   let alive = true;
   socket.on('pong', () => {
@@ -70,37 +70,37 @@ const keepAlive = async (socket: WebSocket, clock: Clock, gone: AbortSignal): Pr
 export type Guarded = {
   /** Aborted once the socket is closed. */
   readonly gone: AbortSignal;
-  /** Counts a message; closes the socket and answers false when there were too many. */
-  readonly mayGoOn: () => boolean;
+  /** Counts a message; closes the socket and returns false when there were too many. */
+  readonly mayContinue: () => boolean;
 };
 
-/** What every socket is held to: signs of life, and not more messages than a client has use for. */
+/** Checks of every socket: its peer is alive, and does not send more messages than a client needs to. */
 export const guarded = (
   socket: WebSocket,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
 ): Guarded => {
   const gone = new AbortController();
   const hasBudget = messageBudget(clock);
-  const mayGoOn = (): boolean => {
+  const mayContinue = (): boolean => {
     if (hasBudget()) return true;
     socket.close(CLOSE.policyViolation, 'too many messages');
     return false;
   };
-  socket.on('ping', mayGoOn);
+  socket.on('ping', mayContinue);
   socket.on('error', (error) => logger.debug({ err: error }, 'a WebSocket failed'));
   socket.once('close', () => gone.abort());
   void keepAlive(socket, clock, gone.signal);
-  return { gone: gone.signal, mayGoOn };
+  return { gone: gone.signal, mayContinue };
 };
 
-/** Resolves when the bytes have left: a reader that does not read holds the sender back. */
+/** Resolves when the bytes are sent: a reader that does not read slows the sender down. */
 export const sent = (socket: WebSocket, data: string): Promise<void> =>
   new Promise((resolve) => {
     if (socket.readyState === socket.OPEN) socket.send(data, () => resolve());
     else resolve();
   });
 
-/** Says goodbye to every client. */
+/** Closes every client's socket, then the server. */
 export const closeAll = (server: WebSocketServer): void => {
   for (const socket of server.clients) socket.close(CLOSE.goingAway, 'going away');
   server.close();

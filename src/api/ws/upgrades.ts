@@ -6,7 +6,7 @@ import { isForeign } from '../edge/host-guard.ts';
 import { answerOf, EdgeError } from '../errors.ts';
 import { MAX_SOCKETS, refuse } from './guards.ts';
 
-/** An upgrade that was asked for. */
+/** A request to upgrade to a WebSocket. */
 export type Upgrade = {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
@@ -16,13 +16,13 @@ export type Upgrade = {
 
 /** Sockets of one kind. */
 export type SocketEndpoint = {
-  /** Whether the path is one of its own. */
+  /** Whether this endpoint handles the path. */
   serves(path: string): boolean;
   readonly size: number;
   /**
    * Takes the upgrade.
    *
-   * Errors: whatever is thrown before the socket is open is the answer to the request.
+   * Errors: an error thrown before the socket is open becomes the answer to the request.
    */
   open(upgrade: Upgrade): Promise<void> | void;
   /** Ends its sockets. */
@@ -37,11 +37,11 @@ export type UpgradeOptions = {
 
 const BASE = 'http://upgrade';
 
-/** Hands WebSocket upgrades to whom they are for, after the checks that hold for all. */
+/** Hands WebSocket upgrades to their endpoint, after the checks that all of them must pass. */
 export class Upgrades {
   readonly #options: UpgradeOptions;
   #closed = false;
-  /** Not open yet, and not refused. */
+  /** Neither open nor refused yet. */
   #opening = 0;
 
   constructor(options: UpgradeOptions) {
@@ -59,7 +59,7 @@ export class Upgrades {
 
   async #take(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const path = request.url?.split('?', 1)[0] ?? '/';
-    // Until ws takes over, nobody else listens: a connection that breaks meanwhile must not be an uncaught error.
+    // Until ws takes over there is no other listener: a connection that breaks meanwhile must not be an uncaught error.
     const ignore = (): void => {
       socket.destroy();
     };
@@ -81,9 +81,9 @@ export class Upgrades {
     const endpoint = endpoints.find((one) => one.serves(path));
     if (endpoint === undefined || !URL.canParse(request.url ?? '/', BASE)) throw notFound('path', path);
     if (isForeign(request) || !isOwnHost(request))
-      throw new EdgeError('FORBIDDEN', 'sockets are opened from our own pages or by programs');
+      throw new EdgeError('FORBIDDEN', 'only our own pages and programs may open sockets');
     const sockets = endpoints.reduce((sum, { size }) => sum + size, this.#opening);
-    if (this.#closed || sockets > MAX_SOCKETS) throw unavailable('no more sockets are opened here now');
+    if (this.#closed || sockets > MAX_SOCKETS) throw unavailable('this server opens no more sockets at the moment');
     return endpoint;
   }
 }

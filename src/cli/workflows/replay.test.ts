@@ -64,7 +64,7 @@ describe('the replay of an execution', () => {
       'StepWaiting approve: approve waits for a decision approval',
       'StepCompleted approve: approve completed',
       'StepWaiting paid: paid waits for an event payment',
-      'ExecutionSignalled null: event payment came from outside',
+      'ExecutionSignalled null: event payment received from outside',
       'StepCompleted paid: paid completed',
       'ExecutionCompleted null: completed after 5000 ms',
     ]);

@@ -6,7 +6,7 @@ import type { Accepted } from '../../../commands/context.ts';
 import type { AgentRejection } from '../../../domain/agent/decider.ts';
 import { AGENT_REASONS } from '../../../wording/rejections.ts';
 import type { Builder } from '../kit/builder.ts';
-import { callerFor, KEY, under, withoutNulls } from '../kit/command-field.ts';
+import { atPointer, callerFor, KEY, withoutNulls } from '../kit/command-field.ts';
 import type { Enums } from '../kit/enums.ts';
 import { addOutcome } from '../kit/outcome.ts';
 import { addAgentInputs, registerBody, updateBody } from './inputs.ts';
@@ -42,7 +42,7 @@ export const addAgentCommands = (builder: Builder, enums: Enums, types: AgentTyp
         args: { input: t.arg({ type: inputs.RegisterAgentInput, required: true }), idempotencyKey },
         resolve: async (_, { input, ...args }, context, info) =>
           outcomeOf(
-            await under('/input', () =>
+            await atPointer('/input', () =>
               registerAgent(context.commands, callerFor(context, args, info), registerBody(input)),
             ),
           ),
@@ -52,7 +52,7 @@ export const addAgentCommands = (builder: Builder, enums: Enums, types: AgentTyp
         args: { agentId, input: t.arg({ type: inputs.UpdateAgentInput, required: true }), idempotencyKey },
         resolve: async (_, { input, ...args }, context, info) =>
           outcomeOf(
-            await under('/input', () =>
+            await atPointer('/input', () =>
               updateAgent(context.commands, callerFor(context, args, info), args.agentId, updateBody(input)),
             ),
           ),

@@ -1,7 +1,7 @@
 import { forkExecution } from '../../../commands/execution/fork-execution.ts';
 import { startExecution } from '../../../commands/execution/start-execution.ts';
 import type { Builder } from '../kit/builder.ts';
-import { callerFor, KEY, under } from '../kit/command-field.ts';
+import { atPointer, callerFor, KEY } from '../kit/command-field.ts';
 import type { Enums } from '../kit/enums.ts';
 import { addCompensationCommands } from './compensation-commands.ts';
 import { addControlCommands } from './control-commands.ts';
@@ -18,7 +18,7 @@ const addStartCommands = (builder: Builder, { payload, outcomeOf, run }: Executi
       args: { input: t.arg({ type: inputs.StartExecutionInput, required: true }), idempotencyKey: t.arg.string(KEY) },
       resolve: async (_, { input, ...args }, context, info) =>
         outcomeOf(
-          await under('/input', () =>
+          await atPointer('/input', () =>
             startExecution(context.commands, callerFor(context, args, info), startBody(input)),
           ),
         ),
@@ -29,7 +29,7 @@ const addStartCommands = (builder: Builder, { payload, outcomeOf, run }: Executi
         'Starts a new execution from any past moment of another: what had ended well by then is taken over, the rest is done anew. The first one is not changed.',
       args: { ...subjectArguments(t), input: t.arg({ type: inputs.ForkExecutionInput }) },
       resolve: (_, { input, ...args }, context, info) =>
-        under('/input', () =>
+        atPointer('/input', () =>
           run(
             (commands, caller, executionId, body) =>
               forkExecution(commands, context.reads.store, caller, executionId, body),

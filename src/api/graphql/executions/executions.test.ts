@@ -80,7 +80,7 @@ describe('publishing a workflow', () => {
     });
   });
 
-  it('again changes nothing; other content under the same version is refused with what there is', async () => {
+  it('again changes nothing; other content under the same version is refused with the digest of what is published', async () => {
     const first = await publish(TRIP);
     const again = await publish(TRIP);
     expect(again.body.data.publishWorkflow).toEqual({ ...first.body.data.publishWorkflow, repeated: true });
@@ -106,7 +106,7 @@ describe('publishing a workflow', () => {
     expect(await types()).toEqual(['WorkflowPublished']);
   });
 
-  it('warns of what is probably not meant', async () => {
+  it('warns of what is probably not intended', async () => {
     const { body } = await publish(TRIP);
     expect(body.data.publishWorkflow.warnings).toEqual([{ pointer: '/tasks/2', code: 'NO_COMPENSATION' }]);
   });
@@ -126,7 +126,7 @@ describe('publishing a workflow', () => {
     [{ ...TRIP, tasks: [{ id: 'a' }] }, '/definition/tasks/0', 'ONE_THING_ONLY'],
     [{ ...TRIP, tasks: [{ id: 'a', role: 'nobody' }] }, '/definition/tasks/0/role', 'UNKNOWN_ROLE'],
     [{ ...TRIP, tasks: [{ id: 'a', capability: 'c', when: '((' }] }, '/definition/tasks/0/when', 'BAD_EXPRESSION'],
-  ])('that is not valid names the place: %j', async (definition, pointer, code) => {
+  ])('with an invalid definition reports the place: %j', async (definition, pointer, code) => {
     const { status, body } = await publish(definition);
     expect(status).toBe(400);
     const { issues } = body.errors[0].extensions;
@@ -154,7 +154,7 @@ describe('retiring a version', () => {
     api.post(`mutation { answer: ${mutation}(name: "${name}", version: "${version}", reason: "old") {
       ... on WorkflowAccepted { name version repeated } ... on WorkflowRejected { reason message version } } }`);
 
-  it('keeps new executions from it', async () => {
+  it('keeps new executions from using it', async () => {
     await publish(TRIP);
     expect((await retire('deprecateWorkflow')).body.data.answer).toEqual({
       name: 'trip',
@@ -173,7 +173,7 @@ describe('retiring a version', () => {
     expect(await types()).toEqual(['WorkflowPublished', 'WorkflowDeprecated', 'WorkflowArchived']);
   });
 
-  it('that there is not is refused', async () => {
+  it('is refused for a version that does not exist', async () => {
     await publish(TRIP);
     expect((await retire('archiveWorkflow', '9.9.9')).body.data.answer).toMatchObject({
       reason: 'VersionNotFound',
@@ -224,7 +224,7 @@ describe('starting an execution', () => {
     expect(await types()).toEqual(['WorkflowPublished']);
   });
 
-  it('of a workflow that there is not is not found', async () => {
+  it('of a workflow that does not exist answers NOT_FOUND', async () => {
     expect(await api.post(START, { input: { workflow: 'nope' } })).toMatchObject({ status: 404, code: 'NOT_FOUND' });
   });
 });
@@ -249,7 +249,7 @@ describe('commands of an execution', () => {
     expect((await types()).slice(-2)).toEqual(['ExecutionPaused', 'ExecutionResumed']);
   });
 
-  it('take decisions, and only those that there are', async () => {
+  it('accept only decisions that the step offers', async () => {
     await publish(PLAIN);
     const id = await start();
     expect((await run('decideStep', id, 'step: "ok", option: "yes"')).answer).toMatchObject({
@@ -276,7 +276,7 @@ describe('commands of an execution', () => {
     });
   });
 
-  it('hand in events from outside, whatever they hold', async () => {
+  it('deliver events from outside, whatever their payload', async () => {
     await publish({ ...PLAIN, tasks: [{ id: 'wait', waitFor: { kind: 'event', name: 'paid' } }] });
     const id = await start();
     expect((await run('signalExecution', id, 'name: "not here"')).issues).toMatchObject([
@@ -333,7 +333,7 @@ describe('commands of an execution', () => {
     expect((await run('forkExecution', id)).answer.executionId).not.toBe(id);
   });
 
-  it('cancel it and undo what was done, and close what could not be undone', async () => {
+  it('cancel it with compensation, and close what could not be compensated', async () => {
     await publish(SAGA);
     const id = await start();
     await work.complete(id, 'flight');
@@ -386,7 +386,7 @@ describe('moving executions to another version', () => {
       { input },
     );
 
-  it('says what becomes of each', async () => {
+  it('reports the outcome for each', async () => {
     await publish(PLAIN);
     const id = await start();
     await publish({
@@ -434,7 +434,7 @@ describe('following an execution', () => {
   const follow = (variables: Record<string, unknown>) =>
     createClient({ url: `${api.url}/graphql`, retryAttempts: 0 }).iterate({ query: FOLLOW, variables });
 
-  it('gives every event once, from the position on and then live', async () => {
+  it('sends every event once, from the position on and then live', async () => {
     await publish(PLAIN);
     const id = await start();
     const frames = follow({ id, from: '0' });
@@ -454,7 +454,7 @@ describe('following an execution', () => {
     await resumed.return?.();
   });
 
-  it('finds none that there is not', async () => {
+  it('is refused for an execution that does not exist', async () => {
     const frames = follow({ id: '00000000-0000-4000-8000-000000000000' });
     expect((await frames.next()).value).toMatchObject({ errors: [{ extensions: { code: 'NOT_FOUND' } }] });
   });

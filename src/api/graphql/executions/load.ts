@@ -18,7 +18,7 @@ export const loadExecution = async (
   return reads.executions.load(asExecutionId(id));
 };
 
-/** The execution folded from its stream: as fresh as the log, whatever the read models have seen. */
+/** The execution, folded from its stream: as fresh as the log, whatever the read models hold. */
 export const stateOf = ({ reads, commands, caller }: ApiContext, { executionId }: ExecutionRow): Promise<Running> =>
   reads.once(`state of ${executionId}`, async () => {
     const state = await commands.executions.load(executionStream(caller.tenant, executionId), { fresh: true });

@@ -6,7 +6,7 @@ import {
 } from '../../../commands/execution/migrate-executions.ts';
 import { liveExecutionIds } from '../../../projections/executions/queries.ts';
 import type { Builder } from '../kit/builder.ts';
-import { callerFor, KEY, under, withoutNulls } from '../kit/command-field.ts';
+import { atPointer, callerFor, KEY, withoutNulls } from '../kit/command-field.ts';
 import { AT_LEAST } from '../kit/connection.ts';
 import type { ApiContext } from '../kit/context.ts';
 import { enumValues } from '../kit/enums.ts';
@@ -17,7 +17,7 @@ const VERDICTS = [
   'cannot_move',
   'not_found',
 ] as const satisfies readonly MigrationVerdict['verdict'][];
-/** As many as one call of the command takes. */
+/** The most executions that one call of the command takes. */
 const MAX_EXECUTIONS = 10_000;
 
 type Moved = { readonly dryRun: boolean; readonly verdicts: readonly MigrationVerdict[] };
@@ -41,7 +41,7 @@ const addInput = (builder: Builder) =>
 
 type Input = ReturnType<typeof addInput>['$inferInput'];
 
-/** The mapping is any JSON to GraphQL; what it may hold is for the command's schema to say. */
+/** To GraphQL the mapping is any JSON; the command's schema checks it. */
 const bodyOf = ({ fromVersion: _, ...input }: Input, executionIds: readonly string[]) => {
   const { mapping, ...body } = withoutNulls(input);
   return {
@@ -95,7 +95,7 @@ export const addExecutionMigration = (builder: Builder): void => {
         await context.reads.atLeast(atLeast);
         const ids = await idsFor(context, workflow, input);
         const caller = callerFor(context, { idempotencyKey }, info);
-        const verdicts = await under('/input', () =>
+        const verdicts = await atPointer('/input', () =>
           migrateExecutions(context.commands, caller, workflow, bodyOf(input, ids)),
         );
         return { dryRun: input.dryRun ?? false, verdicts };

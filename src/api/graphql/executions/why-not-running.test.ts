@@ -68,7 +68,7 @@ describe('a step that was offered to agents', () => {
     story.complete('a');
     expect(await reasons(story.state)).toEqual([
       { unit: 'b', reason: 'paused', message: 'the execution is paused' },
-      { unit: 'c', reason: 'paused', message: 'the execution is paused: no agent is given the task' },
+      { unit: 'c', reason: 'paused', message: 'the execution is paused: its tasks are not assigned' },
       { unit: 'd', reason: 'dependency', message: 'waits for b' },
     ]);
   });

@@ -17,14 +17,14 @@ const withHttp = (error: GraphQLError, http: Http | undefined, message = error.m
   });
 };
 
-/** Yoga answers 200 to some refusals when the client accepts plain JSON; a refusal is a refusal whatever it is written in. */
+/** Yoga answers some refusals with 200 when the client accepts plain JSON. Here a refusal has its own status for every media type. */
 const refusal = (error: GraphQLError, hideNames: boolean): GraphQLError => {
   const { status = 400, headers } = (error.extensions['http'] ?? {}) as Http;
   const message = hideNames ? error.message.replace(/ Did you mean .*$/s, '') : error.message;
   return withHttp(error, { status, ...(headers ? { headers } : {}) }, message);
 };
 
-/** Clients of an event stream read the frames of a 200 only: what a subscription's own resolver refuses is told in one. */
+/** Clients of an event stream read frames only from a 200 answer, so a refusal by the subscription's own resolver is sent as a frame. */
 const isForStream = (request: Request, { errors }: ExecutionResult): boolean =>
   (request.headers.get('accept') ?? '').includes('text/event-stream') &&
   (errors ?? []).some((error) => error.path !== undefined);
@@ -33,8 +33,8 @@ const hasData = ({ data }: ExecutionResult): boolean =>
   data !== undefined && data !== null && Object.values(data).some((value) => value !== null);
 
 /**
- * Gives answers their last form: bad variables are named with their place, what was refused has the status of its error, and an answer
- * that holds data is a success for HTTP even when a part of it failed. `extensions.asOf` is the log position that a read answer reflects.
+ * Gives answers their final form: bad variables are reported with their place, a refusal has the HTTP status of its error, and an answer
+ * with data is a success for HTTP even if part of it failed. `extensions.asOf` is the log position that the answer reflects.
  */
 export const useAnswers = (options: { readonly hideNames: boolean }): Plugin => ({
   onExecute({ args }) {

@@ -43,7 +43,7 @@ const addScalars = (builder: Builder): void => {
   builder.scalarType('Position', {
     description:
       'A place in the log, as a string of digits. Later events have higher positions; nothing else can be said of the number.',
-    // A read model that has seen no event is at the beginning.
+    // A read model that has seen no event yet is at position 0.
     serialize: (position) => String((position as Position) < 0n ? 0n : position),
     parseValue: parsePosition,
   });

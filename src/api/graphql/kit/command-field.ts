@@ -20,7 +20,7 @@ const OPAQUE: ReadonlySet<string> = new Set([
   'checkpoint',
 ]);
 
-/** An optional field that is null is one that was left out: many clients send null for a variable that is not set. */
+/** Treats null as absent: many clients send null for a variable that is not set. */
 export const withoutNulls = <T>(value: T): WithoutNulls<T> => {
   if (Array.isArray(value)) return value.map(withoutNulls) as WithoutNulls<T>;
   if (value === null || typeof value !== 'object') return value as WithoutNulls<T>;
@@ -34,8 +34,8 @@ export const withoutNulls = <T>(value: T): WithoutNulls<T> => {
 export const KEY = { description: 'The same key and input give the same outcome.' } as const;
 
 /**
- * Who calls this field, and under which key. The argument wins over the request's `Idempotency-Key`; that one names the whole request,
- * so fields under an alias have a key of their own.
+ * The caller of this field, with its idempotency key. The argument wins over the request's `Idempotency-Key` header. The header is for
+ * the whole request, so a field under an alias gets a key of its own.
  */
 export const callerFor = (
   context: ApiContext,
@@ -51,8 +51,8 @@ export const callerFor = (
 
 const KEY_POINTER = '/idempotencyKey';
 
-/** Runs a command whose body is one argument of the field: what is wrong with the body is told from the field's arguments on. */
-export const under = async <T>(pointer: string, run: () => Promise<T>): Promise<T> => {
+/** Runs a command whose body is one argument of the field: pointers to what is wrong with the body start at the arguments. */
+export const atPointer = async <T>(pointer: string, run: () => Promise<T>): Promise<T> => {
   try {
     return await run();
   } catch (error) {

@@ -8,7 +8,7 @@ import { DEFAULT_PAGE_SIZE } from './cost.ts';
 
 type Edge<Row> = Page<Row>['edges'][number];
 
-/** A page of a list, and how to count the whole list, should someone ask. */
+/** A page of a list, and how to count the whole list if the client asks for it. */
 export type Connection<Row> = {
   readonly page: Page<Row>;
   readonly isFirst: boolean;
@@ -68,7 +68,7 @@ export const addConnections = (builder: Builder) => {
 
 export type AddConnection = ReturnType<typeof addConnections>;
 
-/** Arguments that every list takes. */
+/** The arguments of every list. */
 export type PageArguments = {
   readonly first: number;
   readonly after?: string | null | undefined;
@@ -88,7 +88,7 @@ export const AT_LEAST = {
   description: 'Wait until the answer holds everything up to this position, as a mutation gave it.',
 } as const;
 
-/** Reads one page, not before the read models are as fresh as asked. */
+/** Reads one page, after the read models have reached `atLeast`. */
 export const readConnection = async <Row>(
   { reads }: ApiContext,
   { first, after, atLeast }: PageArguments,

@@ -5,7 +5,7 @@ import type { EdgeError } from '../../errors.ts';
 import type { Hub } from '../../live/hub.ts';
 import type { Reads } from './reads.ts';
 
-/** What resolvers work with. Made anew for each operation. */
+/** What resolvers work with. Each operation has its own. */
 export type OperationContext = {
   readonly caller: Caller;
   readonly commands: Commands;

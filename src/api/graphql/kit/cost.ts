@@ -17,7 +17,7 @@ export const DEFAULT_PAGE_SIZE = 20;
 
 export const checkPageSize = (first: number): number => {
   if (Number.isInteger(first) && first >= 1 && first <= MAX_PAGE) return first;
-  throw new EdgeError('BAD_PAGE_SIZE', `first: 1 to ${MAX_PAGE}, got ${first}`, { min: 1, max: MAX_PAGE });
+  throw new EdgeError('BAD_PAGE_SIZE', `first must be 1 to ${MAX_PAGE}, got ${first}`, { min: 1, max: MAX_PAGE });
 };
 
 export const isIntrospection = (field: FieldNode): boolean =>
@@ -30,12 +30,12 @@ type CostFacts = {
   readonly known: Map<string, number>;
 };
 
-/** The page size that a field of a connection asks for. Anything but a number is for execution to refuse. */
+/** The page size that a field of a connection asks for. Execution refuses anything but a number. */
 const pageSizeOf = (field: FieldNode, facts: CostFacts): number => {
   const value = field.arguments?.find((argument) => argument.name.value === 'first')?.value;
   if (value?.kind === Kind.INT) return checkPageSize(Number(value.value));
-  const given = value?.kind === Kind.VARIABLE ? facts.variables[value.name.value] : undefined;
-  return typeof given === 'number' ? checkPageSize(given) : DEFAULT_PAGE_SIZE;
+  const size = value?.kind === Kind.VARIABLE ? facts.variables[value.name.value] : undefined;
+  return typeof size === 'number' ? checkPageSize(size) : DEFAULT_PAGE_SIZE;
 };
 
 const costOfField = (
@@ -54,7 +54,7 @@ const costOfField = (
   return 1 + costOf(field.selectionSet, type, isPage ? pageSizeOf(field, facts) : undefined, facts);
 };
 
-/** Fields that an answer may hold at most: a field counts one, what is in a list as often as the list is long. */
+/** The most fields that an answer may have: each counts one, and fields inside a list count once per item. */
 const costOf = (
   set: SelectionSetNode,
   parent: GraphQLNamedType,

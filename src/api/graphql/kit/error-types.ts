@@ -1,7 +1,7 @@
 import type { InputIssue } from '../../../platform/errors.ts';
 import type { Builder } from './builder.ts';
 
-/** What is wrong with one item of a list, where the rest of the list goes through. */
+/** What is wrong with one item of a list while the other items are accepted. */
 export const addErrorTypes = (builder: Builder) => ({
   InputIssue: builder.objectRef<InputIssue>('InputIssue').implement({
     fields: (t) => ({

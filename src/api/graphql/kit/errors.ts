@@ -3,7 +3,7 @@ import type { Logger } from '../../../platform/logger.ts';
 import { answerOf, type EdgeCode, type ErrorAnswer } from '../../errors.ts';
 import { GraphQLError } from './graphql-js.ts';
 
-/** `extensions` of a GraphQL error; `http` is taken off again by yoga before the answer is sent. */
+/** `extensions` of a GraphQL error. Yoga removes `http` before it sends the answer. */
 export const extensionsOf = (answer: ErrorAnswer): GraphQLErrorExtensions => ({
   code: answer.code,
   ...(answer.retryable ? { retryable: true } : {}),
@@ -15,7 +15,7 @@ export const extensionsOf = (answer: ErrorAnswer): GraphQLErrorExtensions => ({
   },
 });
 
-/** What the GraphQL server itself refuses, in our words. */
+/** The code for what the GraphQL server itself refuses. */
 const codeOf = (error: GraphQLError): unknown => {
   const { code, http } = error.extensions as { code?: unknown; http?: { status?: number } };
   if (code === 'OPERATION_RESOLUTION_FAILURE') return 'OPERATION_NAME_REQUIRED' satisfies EdgeCode;
@@ -26,7 +26,7 @@ const codeOf = (error: GraphQLError): unknown => {
 const deepestCause = (error: unknown): unknown =>
   error instanceof GraphQLError && error.originalError ? deepestCause(error.originalError) : error;
 
-/** An error of a GraphQL operation as it is sent: the one mapping's answer, at the path where it happened. */
+/** An error of a GraphQL operation as it is sent: the answer of the one mapping, with the path where it happened. */
 export const toGraphQLError = (error: unknown, logger: Logger): GraphQLError => {
   const cause = deepestCause(error);
   if (cause instanceof GraphQLError) {

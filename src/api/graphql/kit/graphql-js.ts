@@ -1,6 +1,6 @@
 /**
- * What we use of graphql-js at run time, from the file that Node and the libraries take too. Vite, under the tests, would take the
- * package's other build for our own imports, and graphql-js refuses to work with two copies of itself.
+ * What we use of graphql-js at run time, from the same file that Node and the libraries load. In tests Vite would load the package's
+ * other build for our own imports, and graphql-js does not work with two copies of itself.
  */
 export {
   coerceInputValue,

@@ -52,7 +52,7 @@ describe('the shape of a query', () => {
     expect(codesOf(`{a{a{a{a{... on Task {a{a{a{a{a}}}}}}}}}}`)).toEqual(['QUERY_TOO_DEEP']);
   });
 
-  it('ends for fragments that spread each other, also many times over', () => {
+  it('terminates for fragments that spread each other, even many times', () => {
     expect(codesOf('{...A} fragment A on Query {a{...B}} fragment B on Query {a{...A}}')).toEqual([]);
     const doubling = Array.from({ length: 40 }, (_, i) => `fragment F${i} on Query {a{...F${i + 1} ...F${i + 1}}}`);
     expect(codesOf(`{...F0} ${doubling.join(' ')} fragment F40 on Query {a}`)).toEqual(['QUERY_TOO_DEEP']);
@@ -65,21 +65,21 @@ describe('the shape of a query', () => {
     expect(codesOf(`{ __typename ${'@skip(if: false) '.repeat(60)} }`)).toEqual(['TOO_MANY_DIRECTIVES']);
   });
 
-  it('may ask for the schema only where that is allowed; its depth does not count', () => {
+  it('may query the schema only where that is allowed; its depth does not count', () => {
     expect(codesOf(INTROSPECTION)).toEqual([]);
     expect(codesOf(INTROSPECTION, false)).toEqual(['INTROSPECTION_OFF']);
     expect(codesOf('{ __type(name: "Task") { name } }', false)).toEqual(['INTROSPECTION_OFF']);
     expect(codesOf('{ __typename }', false)).toEqual([]);
   });
 
-  it('has no string that the log cannot hold', () => {
+  it('has no string that the log cannot store', () => {
     expect(codesOf('{ task(id: "\\u0000") { id } }')).toEqual(['INVALID_CHARACTER']);
     expect(codesOf('{ tasks(filter: { tags: ["a", "\\u0000"] }) { totalCount } }')).toEqual(['INVALID_CHARACTER']);
   });
 });
 
 describe('the cost of a query', () => {
-  it('counts a field as often as the answer may hold it', () => {
+  it('counts a field as often as the answer may contain it', () => {
     expect(costOf('{ __typename }')).toBe(1);
     expect(costOf('{ task(id: "x") { id status } }')).toBe(3);
     expect(costOf('{ tasks(first: 100) { nodes { id status } } }')).toBe(1 + 1 + 100 * 2);
@@ -93,12 +93,14 @@ describe('the cost of a query', () => {
     expect(costOf('{ tasks { nodes { id } } }')).toBe(22);
   });
 
-  it('is found at once for fragments that spread each other many times over', () => {
+  it('is computed quickly for fragments that spread each other many times', () => {
     const doubling = Array.from({ length: 60 }, (_, i) => `fragment F${i} on Query {...F${i + 1} ...F${i + 1}}`);
     expect(costOf(`{...F0} ${doubling.join(' ')} fragment F60 on Query {__typename}`)).toBe(2 ** 60);
   });
 
   it.each([0, -1, 201, 100_000_000, 1.5])('refuses a page of %d', (n) => {
-    expect(() => costOf('query ($n: Int!) { tasks(first: $n) { nodes { id } } }', { n })).toThrow(/first: 1 to 200/);
+    expect(() => costOf('query ($n: Int!) { tasks(first: $n) { nodes { id } } }', { n })).toThrow(
+      /first must be 1 to 200/,
+    );
   });
 });

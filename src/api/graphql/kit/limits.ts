@@ -15,7 +15,7 @@ import { isIntrospection, operationCost } from './cost.ts';
 import { extensionsOf } from './errors.ts';
 import { GraphQLError, Kind, Lexer, Source, TokenKind } from './graphql-js.ts';
 
-/** What one operation may ask for. A query of the console with 100 tasks and their timelines stays far below. */
+/** Limits of one operation. A query of the console for 100 tasks with their timelines stays far below. */
 export const LIMITS = {
   tokens: 1_000,
   depth: 8,
@@ -27,12 +27,12 @@ export const LIMITS = {
 /** Rows of one page. */
 export const MAX_PAGE_SIZE = MAX_PAGE;
 
-/** Beyond this depth of braces the text is refused before it is parsed; introspection, which is not counted, needs 13. */
+/** Text with deeper braces is refused before it is parsed. Introspection, which has no depth limit, needs 13. */
 const MAX_BRACES = 32;
 const refused = (code: EdgeCode, what: string, limit: number, seen: number | string): EdgeError =>
   new EdgeError(code, `${what}: at most ${limit}, got ${seen}`, { limit, seen });
 
-/** Counts tokens and braces of selection sets, so that a flood is refused without building a tree of it. */
+/** Counts tokens and braces of selection sets, so that a huge text is refused before a tree is built of it. */
 export const checkText = (text: string): void => {
   const lexer = new Lexer(new Source(text));
   let braces = 0;
@@ -53,7 +53,7 @@ export const checkText = (text: string): void => {
 const asGraphQLError = (error: EdgeError): GraphQLError =>
   new GraphQLError(error.message, { extensions: extensionsOf(answerOfEdge(error)) });
 
-/** Levels of fields below a selection set, fragments followed; introspection counts as nothing. */
+/** Levels of fields below a selection set, with its fragments; introspection does not count. */
 const depthOf = (
   set: SelectionSetNode | undefined,
   fragmentOf: (name: string) => FragmentDefinitionNode | null | undefined,
@@ -69,7 +69,7 @@ const depthOf = (
     } else {
       const name = selection.name.value;
       if (!known.has(name)) {
-        known.set(name, 0); // a cycle is refused by a rule of GraphQL itself; here it only has to end
+        known.set(name, 0); // a rule of GraphQL itself refuses cycles; here the recursion only has to end
         known.set(name, depthOf(fragmentOf(name)?.selectionSet, fragmentOf, known));
       }
       deepest = Math.max(deepest, known.get(name) as number);
@@ -93,13 +93,13 @@ export const shapeRule =
       Field(field) {
         if (field.alias) aliases += 1;
         if (!options.introspection && isIntrospection(field))
-          report(new EdgeError('INTROSPECTION_OFF', 'introspection is switched off here'));
+          report(new EdgeError('INTROSPECTION_OFF', 'introspection is switched off on this server'));
       },
       StringValue(node) {
         if (node.value.includes('\u0000'))
-          report(new EdgeError('INVALID_CHARACTER', 'a string in the query holds U+0000'));
+          report(new EdgeError('INVALID_CHARACTER', 'a string in the query contains U+0000'));
         if (!node.value.isWellFormed())
-          report(new EdgeError('INVALID_UNICODE', 'a string in the query holds a lone surrogate'));
+          report(new EdgeError('INVALID_UNICODE', 'a string in the query contains a lone surrogate'));
       },
       OperationDefinition(operation) {
         const depth = depthOf(operation.selectionSet, (name) => context.getFragment(name), known);
@@ -144,7 +144,7 @@ const checkExecution = ({ schema, document, operationName, variableValues }: Exe
   if (cost > LIMITS.cost) throw refused('QUERY_TOO_COSTLY', 'cost of the query', LIMITS.cost, cost);
 };
 
-/** Refuses what would cost too much to parse, to validate or to execute, the same for HTTP and WebSocket. */
+/** Refuses what would cost too much to parse, validate or execute; the same for HTTP and WebSocket. */
 export const useLimits = (options: { readonly introspection: boolean }): Plugin => {
   const rule = shapeRule(options);
   return {
@@ -153,7 +153,7 @@ export const useLimits = (options: { readonly introspection: boolean }): Plugin 
     },
     onValidate({ addValidationRule }) {
       addValidationRule(rule);
-      // What is refused for its shape is not corrected as well.
+      // Errors about limits are reported alone: corrections of names would only add noise.
       return ({ result, setResult }) => {
         const limits = (result as readonly GraphQLError[]).filter(({ extensions }) => isEdgeCode(extensions['code']));
         if (limits.length > 0) setResult(limits);

@@ -22,7 +22,7 @@ type Fact<Rejection> = {
   readonly always?: boolean;
 };
 
-/** What it means that a command was accepted: something was recorded for sure, or there may have been nothing to change. */
+/** What acceptance means: the command was recorded for certain, or there may have been nothing to change. */
 const RECORDED = {
   always: {
     accepted: 'The command was recorded.',

@@ -19,7 +19,7 @@ import type { PayloadKind, TaskRow } from '../../../projections/tasks/table.ts';
 import { getWorkflowVersions } from '../../../projections/workflows/queries.ts';
 import type { WorkflowVersionRow } from '../../../projections/workflows/table.ts';
 
-/** Waits for the read models. Errors: `AppError` `STALE_READ` (retryable) when they do not get there in time. */
+/** Waits for the read models. Errors: `AppError` `STALE_READ` (retryable) when they do not reach the position in time. */
 export type Freshness = {
   waitFor(position: Position, options: { readonly timeoutMs: number }): Promise<void>;
 };
@@ -32,11 +32,11 @@ export type ReadSide = {
 
 /** How long a query waits for the read models to reach its `atLeast`. */
 const FRESHNESS_TIMEOUT_MS = 5_000;
-/** The newest events of a task that its timeline shows; only progress reports can make more. */
+/** How many of a task's newest events its timeline shows. Only progress reports can make more. */
 const TIMELINE_EVENTS = 500;
-/** The newest events of an execution that its timeline shows. */
+/** How many of an execution's newest events its timeline shows. */
 export const EXECUTION_TIMELINE_EVENTS = 1_000;
-/** Streams that one operation reads at a time: a list of tasks must not take the log from everyone else. */
+/** Streams that one operation reads at a time, so that a list of tasks does not keep others from the log. */
 const STREAMS_AT_ONCE = 16;
 
 const grouped = <Row>(keys: readonly string[], rows: readonly Row[], keyOf: (row: Row) => string): Row[][] => {
@@ -51,8 +51,8 @@ const ordered = <Row>(keys: readonly string[], rows: readonly Row[], keyOf: (row
 };
 
 /**
- * The read side as one operation sees it: what it asks for row by row is read in one query per kind, and the lowest log position among
- * its answers is kept.
+ * The read side of one operation. Rows that resolvers ask for one by one are read with one query per kind. It keeps the lowest log
+ * position among its answers.
  */
 export class Reads {
   readonly tenant: string;
@@ -126,7 +126,7 @@ export class Reads {
   }
 
   /**
-   * Waits until the read models hold the log up to `position`; what another field read before that is asked anew.
+   * Waits until the read models hold the log up to `position`. What other fields read before is forgotten, and read again when needed.
    * Errors: `AppError` `STALE_READ`.
    */
   async atLeast(position: Position | null | undefined): Promise<void> {
@@ -135,14 +135,14 @@ export class Reads {
     this.#forget();
   }
 
-  /** The value of a reading, whose position counts for this operation. */
+  /** The value of a reading. Its position counts for this operation. */
   async of<Value>(reading: Promise<Reading<Value>>): Promise<Value> {
     const { value, position } = await reading;
     this.reflected(position);
     return value;
   }
 
-  /** Begins anew, as for another operation. */
+  /** Starts again, as for a new operation. */
   clear(): void {
     this.#asOf = undefined;
     this.#forget();
@@ -196,7 +196,7 @@ export class Reads {
     return loader.load(executionId);
   }
 
-  /** What was asked before in this operation is not asked again. */
+  /** Asks each question once per operation. */
   once<Value>(question: string, ask: () => Promise<Value>): Promise<Value> {
     const asked = this.#asked.get(question) ?? ask();
     this.#asked.set(question, asked);

@@ -13,14 +13,14 @@ const asObject = (value: unknown, what: string): Record<string, unknown> => {
 const optional = (value: unknown, what: string): Record<string, unknown> | undefined =>
   value === undefined || value === null ? undefined : asObject(value, what);
 
-/** The parameters of one operation. Names that GraphQL over HTTP does not know are refused: they are typing errors. */
+/** The parameters of one operation. Names that GraphQL over HTTP does not know are refused, because they are typing errors. */
 export const graphqlParams = (value: unknown): GraphQLParams => {
   const { query, variables, operationName, extensions, ...unknown } = asObject(value, 'the body');
-  const [stranger] = Object.keys(unknown);
-  if (stranger !== undefined)
+  const [member] = Object.keys(unknown);
+  if (member !== undefined)
     throw new EdgeError(
       'BAD_REQUEST',
-      `unknown member ${JSON.stringify(stranger)}; known are query, variables, operationName, extensions`,
+      `unknown member ${JSON.stringify(member)}; allowed are query, variables, operationName, extensions`,
     );
   if (typeof query !== 'string') throw new EdgeError('BAD_REQUEST', 'query must be a string');
   if (operationName !== undefined && operationName !== null && typeof operationName !== 'string')
@@ -38,22 +38,23 @@ const paramsOfUrl = (url: string): GraphQLParams => {
   const value: Record<string, unknown> = {};
   for (const name of new Set(search.keys())) {
     const all = search.getAll(name);
-    if (all.length > 1) throw new EdgeError('BAD_REQUEST', `${JSON.stringify(name)} is given ${all.length} times`);
+    if (all.length > 1)
+      throw new EdgeError('BAD_REQUEST', `${JSON.stringify(name)} appears ${all.length} times; send it once`);
     value[name] = name === 'variables' || name === 'extensions' ? parseJson(all[0] as string) : all[0];
   }
   return graphqlParams(value);
 };
 
-/** What Node's side of the server hands on. */
+/** What the HTTP server hands to yoga. */
 export type NodeContext = { readonly req: IncomingMessage };
 
-/** Reads requests with our own checks, in place of yoga's parsers. */
+/** Reads requests with our own checks instead of yoga's parsers. */
 export const useCheckedRequests = (): Plugin<object, NodeContext> => ({
   onRequestParse({ setRequestParser, serverContext }) {
     setRequestParser(async (request) => {
       if (request.method === 'POST') return graphqlParams(await readJsonBody(serverContext.req));
       if (request.method === 'GET') return paramsOfUrl(request.url);
-      throw new EdgeError('METHOD_NOT_ALLOWED', `${request.method} is not answered here; use POST`);
+      throw new EdgeError('METHOD_NOT_ALLOWED', `${request.method} is not allowed here; use POST`);
     });
   },
 });

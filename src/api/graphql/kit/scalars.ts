@@ -11,8 +11,8 @@ const shown = (value: unknown): string => {
 };
 
 /**
- * RFC 3339 with a zone. JavaScript's own parser takes 30 February for 2 March, hour 24 for the next day, and refuses leap seconds
- * without saying so.
+ * RFC 3339 with a zone. JavaScript's own parser reads 30 February as 2 March and hour 24 as the next day, and refuses leap seconds
+ * without a message.
  */
 const TIMESTAMP =
   /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
@@ -42,11 +42,11 @@ const isTimestamp = (text: string): boolean => {
   );
 };
 
-/** Gives the instant in UTC with milliseconds, so that equal instants are equal strings. */
+/** The instant in UTC with milliseconds, so that equal instants are equal strings. */
 export const parseDateTime = (value: unknown): string => {
   if (typeof value !== 'string' || !isTimestamp(value))
     throw badValue(
-      `${shown(value)} is no RFC 3339 timestamp with a zone, such as 2026-11-21T09:30:00Z`,
+      `${shown(value)} is not an RFC 3339 timestamp with a zone, such as 2026-11-21T09:30:00Z`,
       'BAD_TIMESTAMP',
     );
   return new Date(value.toUpperCase()).toISOString();
@@ -60,21 +60,21 @@ const MAX_POSITION = 2n ** 63n - 1n;
 /** A position is a string of digits: as a number it would lose digits above 2^53. */
 export const parsePosition = (value: unknown): bigint => {
   if (typeof value !== 'string' || !/^(?:0|[1-9]\d{0,18})$/.test(value) || BigInt(value) > MAX_POSITION)
-    throw badValue(`${shown(value)} is no position: take one that Baton gave, as a string`, 'BAD_POSITION');
+    throw badValue(`${shown(value)} is not a position; pass one that Baton returned, as a string`, 'BAD_POSITION');
   return BigInt(value);
 };
 
 /** A whole number up to ±(2^53-1): money and counts outgrow Int. */
 export const parseSafeInt = (value: unknown): number => {
   if (typeof value !== 'number' || !Number.isSafeInteger(value))
-    throw badValue(`${shown(value)} is no whole number up to ±${Number.MAX_SAFE_INTEGER}`);
+    throw badValue(`${shown(value)} is not a whole number up to ±${Number.MAX_SAFE_INTEGER}`);
   return value;
 };
 
 export const serializeSafeInt = (value: unknown): number =>
   parseSafeInt(typeof value === 'bigint' ? Number(value) : value);
 
-/** A JSON value written in the query's own text. What it may hold is checked by the command's schema. */
+/** A JSON value written in the text of the query. The command's schema checks what it may contain. */
 export const jsonOfLiteral = (node: ValueNode, variables: Readonly<Record<string, unknown>> = {}): Json => {
   switch (node.kind) {
     case Kind.STRING:
@@ -89,7 +89,7 @@ export const jsonOfLiteral = (node: ValueNode, variables: Readonly<Record<string
     case Kind.LIST:
       return node.values.map((item) => jsonOfLiteral(item, variables));
     case Kind.OBJECT:
-      // Entries define own properties, so that a field called __proto__ stays a field, for the schema to refuse.
+      // Entries define own properties: a field called __proto__ stays a field, which the schema then refuses.
       return Object.fromEntries(node.fields.map(({ name, value }) => [name.value, jsonOfLiteral(value, variables)]));
     case Kind.VARIABLE:
       return (variables[node.name.value] ?? null) as Json;

@@ -3,7 +3,7 @@ import { pointerOf } from '../../../domain/json-pointer.ts';
 import type { InputIssue } from '../../../platform/errors.ts';
 import { coerceInputValue, getOperationAST, isInputType, isNonNullType, typeFromAST } from './graphql-js.ts';
 
-/** GraphQL's own checks give their errors no code, only these words. */
+/** Errors of GraphQL's own checks have no code, only these words. */
 const MEMBER = /^Field "(?<name>\w+)" (?<what>of required type|is not defined by type)/;
 
 const issueOf = (path: readonly (string | number)[], error: GraphQLError): InputIssue => {
@@ -36,7 +36,7 @@ const issuesOf = (
     return issues;
   });
 
-/** What is wrong with the variables of an operation, each with its place. Only worth its time after execution refused them. */
+/** What is wrong with the variables of an operation, each with its place. Called only after execution has refused them. */
 export const variableIssues = (
   schema: GraphQLSchema,
   document: DocumentNode,

@@ -46,7 +46,7 @@ const formatted = (errors: readonly GraphQLError[], { data, extensions }: Result
 
 const requestOf = ({ url = GRAPHQL_PATH, headers }: IncomingMessage): Request => {
   const entries = Object.entries(headers).map(([name, value]): [string, string] => [name, String(value)]);
-  // As by POST: mutations are welcome, the socket was opened from our own pages or by a program.
+  // As for POST, mutations are allowed: the socket was opened by our own pages or by a program.
   return new Request(new URL(url, 'http://websocket'), { method: 'POST', headers: entries });
 };
 
@@ -91,7 +91,7 @@ export class GraphQLSockets implements SocketEndpoint {
 
   #opened({ socket, request }: Extra): void {
     const { logger } = this.#options;
-    const { mayGoOn } = guarded(socket, this.#options);
+    const { mayContinue } = guarded(socket, this.#options);
     const closed = this.#protocol.opened(
       {
         protocol: socket.protocol,
@@ -99,8 +99,8 @@ export class GraphQLSockets implements SocketEndpoint {
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) =>
           socket.on('message', (data, isBinary) => {
-            if (!mayGoOn()) return;
-            if (isBinary) return socket.close(CLOSE.unsupportedData, 'text is expected');
+            if (!mayContinue()) return;
+            if (isBinary) return socket.close(CLOSE.unsupportedData, 'send text frames');
             this.#receive(socket, String(data), handle).catch((error: unknown) => {
               logger.error({ err: error }, 'a WebSocket message failed');
               socket.close(CloseCode.InternalServerError, 'internal error');
@@ -136,11 +136,11 @@ export class GraphQLSockets implements SocketEndpoint {
   ): Promise<Operation | readonly GraphQLError[]> {
     const limit = MAX_SUBSCRIPTIONS_PER_SOCKET;
     if (Object.keys(subscriptions).length > limit)
-      throw new EdgeError('LIMIT_SUBSCRIPTIONS', `at most ${limit} operations at a time on one socket`, { limit });
+      throw new EdgeError('LIMIT_SUBSCRIPTIONS', `one socket carries at most ${limit} operations at a time`, { limit });
     const params = graphqlParams(payload);
     const request = requestOf(extra.request);
     const cutOff = (): void =>
-      extra.socket.close(CLOSE.tryAgainLater, 'slow reader: go on from the last position you had');
+      extra.socket.close(CLOSE.tryAgainLater, 'slow reader: resume from the last position you received');
     const { schema, parse, validate, contextFactory, execute, subscribe } = this.#options.graphql.getEnveloped({
       request,
       params,
@@ -160,7 +160,7 @@ export class GraphQLSockets implements SocketEndpoint {
     };
   }
 
-  /** What is refused only when the operation is run is an answer too. */
+  /** Turns what an operation throws when it runs into an answer. */
   async #answered<Result>(run: () => Result): Promise<Awaited<Result> | { errors: GraphQLError[] }> {
     try {
       return await run();

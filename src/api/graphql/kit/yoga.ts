@@ -10,7 +10,7 @@ import { useCheckedRequests } from './request.ts';
 
 export const GRAPHQL_PATH = '/graphql';
 
-const WELCOME = `# Baton. Submit a task, then look at it:
+const WELCOME = `# Baton. Submit a task, then list the agents:
 #
 # mutation { submitTask(input: { capability: "echo", input: { hello: "world" } }) {
 #   ... on TaskAccepted { taskId position }
@@ -37,7 +37,7 @@ export const createGraphQL = ({ schema, explorable, logger, contextOf }: GraphQL
     multipart: false,
     batching: false,
     landingPage: false,
-    maxRequestBodySize: false, // our own reader has the limit
+    maxRequestBodySize: false, // our own reader enforces the limit
     graphiql: explorable && { title: 'Baton', defaultQuery: WELCOME, subscriptionsProtocol: 'WS' },
     renderGraphiQL,
     maskedErrors: { maskError: (error) => toGraphQLError(error, logger) },

@@ -9,13 +9,13 @@ import { AppError } from '../../../platform/errors.ts';
 import type { TaskRow } from '../../../projections/tasks/table.ts';
 import type { TaskRefusal } from '../../../wording/rejections.ts';
 import type { Builder } from '../kit/builder.ts';
-import { callerFor, under, withoutNulls } from '../kit/command-field.ts';
+import { atPointer, callerFor, withoutNulls } from '../kit/command-field.ts';
 import type { ApiContext } from '../kit/context.ts';
 import { submitBody, type TaskInputs } from './inputs.ts';
 import type { TaskOutcome } from './outcome.ts';
 import { asTaskId } from './types.ts';
 
-/** The task as the read model knows it. While that is unreachable it is no help, and the first error stands. */
+/** The task's row in the read model. If that cannot be read, the first error stands. */
 const rowOf = (context: ApiContext, taskId: string, found: unknown): Promise<TaskRow | null> =>
   context.reads.tasks.load(taskId).catch(() => {
     throw found;
@@ -81,7 +81,9 @@ export const addTaskCommands = (builder: Builder, inputs: TaskInputs, outcome: T
       },
       resolve: async (_, { input, ...args }, context, info) =>
         outcomeOf(
-          await under('/input', () => submitTask(context.commands, callerFor(context, args, info), submitBody(input))),
+          await atPointer('/input', () =>
+            submitTask(context.commands, callerFor(context, args, info), submitBody(input)),
+          ),
         ),
     }),
     reportProgress: t.field({

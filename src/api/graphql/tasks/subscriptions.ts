@@ -11,7 +11,7 @@ import { asTaskId, type TaskTypes } from './types.ts';
 
 /** Changes of all tasks that may wait for a slow reader. */
 const EVERYTHING_BACKLOG = 10_000;
-/** Unless a frame is full, the next one waits a little: fewer frames cost less. */
+/** After a frame that is not full the next one waits a little: fewer frames cost less. */
 const FRAME_INTERVAL_MS = 50;
 
 type TaskChanges = { readonly position: Position; readonly changes: readonly TaskChange[] };

@@ -7,7 +7,7 @@ import type { WorkflowRejection } from '../../../domain/workflow/decider.ts';
 import type { Position } from '../../../eventstore/event-store.ts';
 import { WORKFLOW_REASONS, type WorkflowRefusal } from '../../../wording/rejections.ts';
 import type { Builder } from '../kit/builder.ts';
-import { callerFor, KEY, under, withoutNulls } from '../kit/command-field.ts';
+import { atPointer, callerFor, KEY, withoutNulls } from '../kit/command-field.ts';
 import type { ErrorTypes } from '../kit/error-types.ts';
 import { addOutcome } from '../kit/outcome.ts';
 import type { WorkflowTypes } from './types.ts';
@@ -118,7 +118,7 @@ export const addWorkflowCommands = (builder: Builder, types: WorkflowTypes, erro
       },
       resolve: async (_, { definition, ...args }, context, info) =>
         outcome.outcomeOf(
-          await under('/definition', () =>
+          await atPointer('/definition', () =>
             publishWorkflow(context.commands, callerFor(context, args, info), definition),
           ),
         ),

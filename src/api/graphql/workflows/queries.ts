@@ -8,14 +8,14 @@ import {
   type WorkflowFilter,
 } from '../../../projections/workflows/queries.ts';
 import type { Builder } from '../kit/builder.ts';
-import { under } from '../kit/command-field.ts';
+import { atPointer } from '../kit/command-field.ts';
 import { type AddConnection, AT_LEAST } from '../kit/connection.ts';
 import { addList } from '../kit/list.ts';
 import type { WorkflowTypes } from './types.ts';
 
 let definitionSchema: Json | undefined;
 
-/** What a definition may hold, for editors; what a valid one must also be (a graph without cycles, …) only publishing checks. */
+/** The shape of a definition, for editors. Only publishing checks the rest, such as a graph without cycles. */
 const schemaOfDefinition = (): Json => {
   definitionSchema ??= z.toJSONSchema(WorkflowDefinition, { io: 'input', unrepresentable: 'any' }) as Json;
   return definitionSchema;
@@ -71,7 +71,7 @@ export const addWorkflowQueries = (builder: Builder, types: WorkflowTypes, addCo
       description:
         'Checks and plans a definition without publishing it; BAD_USER_INPUT names everything that is wrong.',
       args: { definition: t.arg({ type: 'JSON', required: true }) },
-      resolve: (_, { definition }) => under('/definition', async () => validateWorkflow(definition).workflow),
+      resolve: (_, { definition }) => atPointer('/definition', async () => validateWorkflow(definition).workflow),
     }),
   }));
 };

@@ -11,7 +11,7 @@ import { addPlanTypes } from './plan.ts';
 
 const compiledOf = ({ digest, definition }: WorkflowVersionRow): Compiled => workflowOf(digest, definition);
 
-/** Without a version: what a new execution takes, or the newest publication where there is none that it may. */
+/** Without a version: the one that a new execution would run, or the newest if there is none. */
 const loadWorkflow = async (
   { reads }: ApiContext,
   name: string,
