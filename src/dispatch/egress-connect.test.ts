@@ -43,7 +43,7 @@ const reach = async (policy: EgressPolicy, host: string, lookup?: LookupFunction
 };
 
 describe('a connection to an agent', () => {
-  it('is made to what a name leads to, when that is allowed', async () => {
+  it('is made to the address that a name resolves to, when that is allowed', async () => {
     await expect(reach(open, 'agent.example', answering(['127.0.0.1']))).resolves.toBe('reached');
     await expect(reach(open, '127.0.0.1')).resolves.toBe('reached');
     await expect(reach(open, 'localhost')).resolves.toBe('reached');
@@ -72,7 +72,7 @@ describe('a connection to an agent', () => {
     expect(connections).toBe(before);
   });
 
-  it('is judged by the answer that is connected to, so that rebinding gains nothing', async () => {
+  it('is checked by the address it connects to, so that DNS rebinding gains nothing', async () => {
     const rebinding = answering(['93.184.216.34'], ['127.0.0.1']);
     rebinding('agent.example', { all: true }, () => {}); // the first, harmless answer
     await expect(reach(strict, 'agent.example', rebinding)).resolves.toBe('loopback');

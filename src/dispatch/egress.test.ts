@@ -15,7 +15,7 @@ const ruleOf = (url: string, policy: EgressPolicy = strict): string => {
   }
 };
 
-describe('a URL given by an agent', () => {
+describe('the URL of an agent', () => {
   it.each([
     ['http://2130706433/', 'loopback'],
     ['http://0x7f.1/', 'loopback'],
@@ -90,8 +90,8 @@ describe('a URL given by an agent', () => {
   });
 });
 
-describe('an address that a name led to', () => {
-  it('is judged whatever its spelling', () => {
+describe('an address that a name resolved to', () => {
+  it('is checked in every spelling', () => {
     expect(refusedAddress('fe80::1%eth0', strict)).toBe('reserved');
     expect(refusedAddress('::FFFF:10.0.0.1', strict)).toBe('private');
     expect(refusedAddress('0:0:0:0:0:0:0:1', strict)).toBe('loopback');

@@ -47,7 +47,7 @@ beforeEach(() => {
   handOver = new LocalHandOver({
     queue: {
       async offer(jobs) {
-        if (queueFails) throw new Error('Redis is away');
+        if (queueFails) throw new Error('Redis is unreachable');
         queued.push(...jobs.map(jobIdOf));
       },
       ensureSentinel: async () => 'present',
@@ -60,7 +60,7 @@ beforeEach(() => {
 });
 
 describe('an attempt offered for the first time', () => {
-  it('goes to the handler when its agent is here, and past Redis', async () => {
+  it('goes to the handler, without Redis, when its agent is here', async () => {
     handOver.serve(handler);
     await handOver.offer([jobFor('a')], 'first');
     expect(calls).toMatchObject([{ delivery: { job: jobFor('a'), again: false } }]);
@@ -79,10 +79,12 @@ describe('an attempt offered for the first time', () => {
     expect(queued).toEqual(['a.1']);
   });
 
-  it('tells its caller when the queue fails, and still hands over what is here', async () => {
+  it('fails when the queue fails, but still hands over attempts of agents that are here', async () => {
     handOver.serve(handler);
     queueFails = true;
-    await expect(handOver.offer([jobFor('a', 'elsewhere'), jobFor('b')], 'first')).rejects.toThrow('Redis is away');
+    await expect(handOver.offer([jobFor('a', 'elsewhere'), jobFor('b')], 'first')).rejects.toThrow(
+      'Redis is unreachable',
+    );
     expect(called()).toEqual(['b']);
   });
 });
@@ -96,11 +98,11 @@ describe('an attempt offered again', () => {
     expect(calls).toEqual([]);
   });
 
-  it('changes nothing while it is worked on, waits, or rests here', async () => {
+  it('changes nothing while the job runs, waits, or rests here', async () => {
     handOver.serve(handler);
     const jobs = ['a', 'b', 'waiting'].map((taskId) => jobFor(taskId));
     await handOver.offer(jobs, 'first');
-    call(0).reject(new Error('the log is away'));
+    call(0).reject(new Error('the log is unreachable'));
     await settle();
     expect(called()).toEqual(['a', 'b', 'waiting']);
     await handOver.offer([...jobs, jobFor('new')], 'again');
@@ -109,7 +111,7 @@ describe('an attempt offered again', () => {
     expect(calls).toHaveLength(3);
   });
 
-  it('is a new job once it has left here', async () => {
+  it('is a new job once the earlier one has left this process', async () => {
     handOver.serve(handler);
     await handOver.offer([jobFor('a')], 'first');
     call(0).resolve('done');
@@ -120,7 +122,7 @@ describe('an attempt offered again', () => {
 });
 
 describe('concurrency', () => {
-  it('bounds the calls per agent; what waits follows in order', async () => {
+  it('limits the calls per agent; waiting jobs follow in order', async () => {
     handOver.serve(handler);
     await handOver.offer(
       ['a', 'b', 'c', 'd'].map((taskId) => jobFor(taskId)),
@@ -138,12 +140,12 @@ describe('concurrency', () => {
 });
 
 describe('a handler that throws', () => {
-  it('gets the job again after a pause that grows to 10 s, with the remote id it noted', async () => {
+  it('gets the job again after a pause that grows to 10 s, with the remote id that it stored', async () => {
     handOver.serve(handler);
     await handOver.offer([jobFor('a')], 'first');
     call(0).delivery.noteRemoteTask('remote-1');
     for (const [deliveries, pauseMs] of [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000].entries()) {
-      call(deliveries).reject(new Error('the log is away'));
+      call(deliveries).reject(new Error('the log is unreachable'));
       await settle();
       clock.advance(pauseMs - 1);
       expect(calls).toHaveLength(deliveries + 1);
@@ -168,7 +170,7 @@ describe('a handler that throws', () => {
       ['a', 'b', 'c'].map((taskId) => jobFor(taskId)),
       'first',
     );
-    call(0).reject(new Error('the log is away'));
+    call(0).reject(new Error('the log is unreachable'));
     await settle();
     expect(called()).toEqual(['a', 'b', 'c']);
   });
@@ -184,7 +186,7 @@ describe('a job that is handed back', () => {
     expect(calls).toHaveLength(1);
   });
 
-  it('is no longer held here: offered again it goes to the queue again', async () => {
+  it('leaves this process: offered again, it goes to the queue again', async () => {
     handOver.serve(handler);
     await handOver.offer([jobFor('a')], 'first');
     call(0).resolve('hand_back');
@@ -195,11 +197,11 @@ describe('a job that is handed back', () => {
 });
 
 describe('pausing', () => {
-  it('gives what waits or rests to the queue, and begins nothing more', async () => {
+  it('gives waiting and resting jobs to the queue, and starts nothing more', async () => {
     handOver.serve(handler);
     const jobs = ['resting', 'a', 'b', 'waiting'].map((taskId) => jobFor(taskId));
     await handOver.offer(jobs, 'first');
-    call(0).reject(new Error('the log is away'));
+    call(0).reject(new Error('the log is unreachable'));
     await settle();
     await handOver.pause();
     expect(queued.sort()).toEqual(['resting.1', 'waiting.1']);
@@ -209,10 +211,10 @@ describe('pausing', () => {
     expect(called()).toEqual(['resting', 'a', 'b']);
   });
 
-  it('leaves a job alone that is worked on after a rest', async () => {
+  it('leaves a job alone that runs after a rest', async () => {
     handOver.serve(handler);
     await handOver.offer([jobFor('a')], 'first');
-    call(0).reject(new Error('the log is away'));
+    call(0).reject(new Error('the log is unreachable'));
     await settle();
     clock.advance(500);
     expect(calls).toHaveLength(2);
@@ -220,7 +222,7 @@ describe('pausing', () => {
     expect(queued).toEqual([]);
   });
 
-  it('sends later offers through the queue, but not what is still in hand', async () => {
+  it('sends later offers through the queue, except for jobs that still run here', async () => {
     handOver.serve(handler);
     await handOver.offer([jobFor('a')], 'first');
     await handOver.pause();
@@ -229,17 +231,17 @@ describe('pausing', () => {
     expect(queued).toEqual(['b.1']);
   });
 
-  it('gives a job whose handler throws then to the queue', async () => {
+  it('gives a job to the queue when its handler throws after the pause', async () => {
     handOver.serve(handler);
     await handOver.offer([jobFor('a')], 'first');
     await handOver.pause();
-    call(0).reject(new Error('the log is away'));
+    call(0).reject(new Error('the log is unreachable'));
     await handOver.empty();
     expect(queued).toEqual(['a.1']);
     expect(clock.scheduled).toBe(0);
   });
 
-  it('drops what the queue does not take: the assigner offers it again', async () => {
+  it('drops jobs that the queue does not take: the assigner offers them again', async () => {
     handOver.serve(handler);
     await handOver.offer(
       ['a', 'b', 'waiting'].map((taskId) => jobFor(taskId)),
@@ -252,7 +254,7 @@ describe('pausing', () => {
 });
 
 describe('being empty', () => {
-  it('is waited for until the last job in hand is done or back in the queue', async () => {
+  it('resolves when the last job is done or back in the queue', async () => {
     handOver.serve(handler);
     await handOver.offer([jobFor('a'), jobFor('b')], 'first');
     await handOver.pause();
@@ -269,6 +271,6 @@ describe('being empty', () => {
   });
 });
 
-it('the sentinel is the queue’s', async () => {
+it('uses the sentinel of the queue', async () => {
   await expect(handOver.ensureSentinel('pool')).resolves.toBe('present');
 });

@@ -47,7 +47,7 @@ export interface Term {
   admits?(event: StoredEvent): boolean;
   /** Runs once, before the first act. */
   takeOver?(): Promise<void>;
-  /** Decides, when an event came in or a timer of the fold is due. Errors: whatever makes the fold unusable; the leader starts over. */
+  /** Decides, when an event came in or a timer of the fold is due. Errors: throws when the fold is no longer usable; the leader starts over. */
   act?(nowMs: number): Acted | Promise<Acted>;
 }
 

@@ -185,7 +185,7 @@ describe('an A2A agent that answers badly', () => {
     expect(dispatcher.counters).toMatchObject({ failed: 1, inFlight: 0 });
   });
 
-  it('with bytes without end is cut off at 2 MiB', async () => {
+  it('with an endless answer is cut off at 2 MiB', async () => {
     let sent = 0;
     await start((_, { response }) => {
       response.writeHead(200, json);
@@ -202,7 +202,7 @@ describe('an A2A agent that answers badly', () => {
     expect(sent).toBeLessThan(12 * 1024 * 1024);
   });
 
-  it('is not reached when nobody listens', async () => {
+  it('is unreachable when nothing listens', async () => {
     const { agent } = await start(() => {});
     await agent.close();
     const { event } = await run();
@@ -259,7 +259,7 @@ describe('an A2A agent with a long task', () => {
     expect(errorOf(event)).toEqual({ code, message: 'because', source: 'agent', retryable });
   });
 
-  it('may name its failure and say that trying again is useless', async () => {
+  it('may give its failure a code and say that a retry is useless', async () => {
     await start((_, reply) =>
       reply.task('t', 'FAILED', {
         message: 'no such country',
@@ -286,7 +286,7 @@ describe('an A2A agent with a long task', () => {
     expect(errorOf(event)).toMatchObject({ code: 'AGENT_PROTOCOL_ERROR' });
   });
 
-  it('is asked again when a poll fails on the way', async () => {
+  it('is asked again when a poll fails', async () => {
     let polls = 0;
     await start((call, reply) => {
       if (call.method === 'SendMessage') return reply.task('t', 'WORKING');
@@ -317,7 +317,7 @@ describe('an A2A agent with a long task', () => {
     expect(agent.calls.map(({ method }) => method)).not.toContain('CancelTask');
   });
 
-  it('is told to stop when the task is cancelled or its time is up', async () => {
+  it('is asked to stop when the task is cancelled or times out', async () => {
     const { agent, dispatcher } = await start((call, reply) =>
       reply.task(`r-${call.method === 'SendMessage' ? call.input : (call.params['id'] as string).slice(2)}`, 'WORKING'),
     );
@@ -439,7 +439,7 @@ describe('an A2A agent that must not be called twice', () => {
     expect(event).toMatchObject({ type: 'TaskOutcomeUnknown', data: { error: { code } } });
   });
 
-  it('just fails when it says so, or was never reached', async () => {
+  it('simply fails when it says so, or was never reached', async () => {
     const { agent } = await start((_, reply) => reply.task('t', 'FAILED'), { delivery: 'at_most_once' });
     expect((await run()).event.type).toBe('TaskAttemptFailed');
     await agent.close();

@@ -61,7 +61,7 @@ const register = (options: object = {}) =>
   test.registerRemote('factors', agent.cardUrl, { capabilities: undefined, ...options });
 
 describe('a carbon agent in a process of its own', () => {
-  it('brings its skills with its card and answers with the figures', async () => {
+  it('declares its skills in its card and answers with the figures', async () => {
     await register();
     await test.dispatcher();
     const state = await test.commands.agents.load('agent-default.factors');
@@ -122,7 +122,7 @@ describe('a carbon agent in a process of its own', () => {
     });
   });
 
-  it('applies its effect once however often it is asked', async () => {
+  it('applies its effect once, however often it is called', async () => {
     await register({ delivery: 'effectively_once' });
     const taskId = await submit('footprint', { supplier: 'S', country: 'FRA', kWh: 5 });
     // Two processes that each believe to hold the attempt, as after a stall.
@@ -154,7 +154,7 @@ describe('a carbon agent in a process of its own', () => {
     expect(calls.map(({ applied }) => applied)).toEqual([true, false]);
   });
 
-  it('tells Baton that it lives', async () => {
+  it('sends heartbeats to Baton', async () => {
     await expect.poll(() => beats.length).toBeGreaterThan(2);
     expect(new Set(beats)).toEqual(new Set(['POST /agents/factors/heartbeat']));
   });

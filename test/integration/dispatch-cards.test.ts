@@ -63,7 +63,7 @@ describe('an agent card', () => {
     await expect(cards.fetch(`${base}/card`)).resolves.toMatchObject({ name: 'A' });
   });
 
-  it('is kept as it came, with fields that nobody knows', async () => {
+  it('is kept unchanged, with unknown fields', async () => {
     const card = { ...good(base), futureField: [1, 2, 3] };
     pages['/kept.json'] = { body: JSON.stringify(card) };
     await expect(cards.fetch(`${base}/kept.json`)).resolves.toMatchObject({ card });
@@ -126,7 +126,7 @@ describe('an agent card', () => {
     });
   });
 
-  it('that is not there is refused', async () => {
+  it('that does not exist is refused', async () => {
     expect(await issueOf(`${base}/nowhere`)).toMatchObject({
       code: 'AGENT_CARD_INVALID',
       message: expect.stringMatching(/404/),
@@ -134,7 +134,7 @@ describe('an agent card', () => {
     expect(await issueOf('http://127.0.0.1:9999/')).toMatchObject({ message: expect.stringMatching(/ECONNREFUSED/) });
   });
 
-  it('is not fetched from where agents must not be', async () => {
+  it('is not fetched from a forbidden address', async () => {
     const refused = { pointer: '/cardUrl', code: 'URL_NOT_ALLOWED' };
     expect(await issueOf(agent.cardUrl, strict)).toMatchObject({
       ...refused,
@@ -149,7 +149,7 @@ describe('an agent card', () => {
     expect(agent.calls).toEqual([]);
   });
 
-  it('may not point to where agents must not be', async () => {
+  it('may not point to a forbidden address', async () => {
     pages['/poisoned.json'] = { body: JSON.stringify(good('http://169.254.169.254/latest')) };
     expect(await issueOf(`${base}/poisoned.json`)).toMatchObject({
       code: 'URL_NOT_ALLOWED',

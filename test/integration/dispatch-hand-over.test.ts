@@ -58,7 +58,7 @@ describe('an attempt handed over', () => {
     expect(calls).toBe(1);
   });
 
-  it('is with another dispatcher after a shutdown, whether it was being worked on or waiting', async () => {
+  it('moves to another dispatcher at shutdown, whether it ran or waited', async () => {
     let calls = 0;
     test.localAgents.register(localAgent('moved'), async (input) => {
       calls += 1;
@@ -89,7 +89,7 @@ describe('an attempt handed over', () => {
     let failures = 1;
     test.commands.tasks.load = async (...args) => {
       failures -= 1;
-      if (failures >= 0) throw new Error('the log is away');
+      if (failures >= 0) throw new Error('the log is unreachable');
       return load(...args);
     };
     const handOver = handOverOf(test);

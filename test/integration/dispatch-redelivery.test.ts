@@ -52,7 +52,7 @@ describe('a dispatcher that is killed', () => {
 
 describe('Redis killed and started empty', () => {
   // Seen once to find no worker within 30 s, on a machine busy with other suites; never alone. Repeated until the cause is known.
-  it('costs time and no task: open attempts offered anew are worked on', { retry: 2 }, async () => {
+  it('costs time but no task: open attempts that are offered again are worked on', { retry: 2 }, async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'baton-dispatch-redis-'));
     const logger = createLogger('silent');
     const options = { dataDir, logger, allowInstall: false, durable: false };
@@ -119,7 +119,7 @@ describe('the board of dead letters', () => {
     return taskId;
   };
 
-  it('follows the log: dead letters come, redriven and cancelled ones go', async () => {
+  it('follows the log: dead letters appear, redriven and cancelled ones disappear', async () => {
     const feed = await LogFeed.start({ store: test.store, clock: systemClock, logger: test.logger });
     const stop = new AbortController();
     const following = followDeadLetters({
@@ -142,7 +142,7 @@ describe('the board of dead letters', () => {
     await feed.stop();
   });
 
-  it('is made anew from the open ones', async () => {
+  it('is rebuilt from the open dead letters', async () => {
     const letter = (taskId: string): DeadLetter => ({
       tenant: 'default',
       taskId,

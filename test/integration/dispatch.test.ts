@@ -71,7 +71,7 @@ describe('a local agent', () => {
     expect(event).toMatchObject({ type: 'TaskAttemptFailed', data: { error: { code } } });
   });
 
-  it('that never answers is given up at the time limit, and told', async () => {
+  it('that never answers is given up at the time limit, and notified', async () => {
     const aborted = deferred<string>();
     test.localAgents.register(localAgent('sleeper'), (_, { signal }) => {
       signal.addEventListener('abort', () => aborted.resolve((signal.reason as { reason: string }).reason));
@@ -85,7 +85,7 @@ describe('a local agent', () => {
     expect(dispatcher.counters).toMatchObject({ timeouts: 1, failed: 1 });
   });
 
-  it('reports progress: the first at once, the rest held back, the last checkpoint kept for the next attempt', async () => {
+  it('reports progress: the first at once, later ones throttled, the last checkpoint kept for the next attempt', async () => {
     const checkpoints: unknown[] = [];
     test.localAgents.register(localAgent('worker'), (_, call) => {
       checkpoints.push(call.checkpoint);
@@ -104,7 +104,7 @@ describe('a local agent', () => {
     expect(checkpoints).toEqual([undefined, { done: 100 }]);
   });
 
-  it('that was deregistered is not called and the attempt fails on our account', async () => {
+  it('that was deregistered is not called, and the failure counts as our own', async () => {
     test.localAgents.register(localAgent('gone'), () => 1);
     await test.registerLocal('gone');
     await test.dispatcher();
@@ -152,7 +152,7 @@ describe('delivery', () => {
     expect(await test.redis.keys(`${test.queueOptions.prefix}:local.default.idle:${taskId}*`)).toEqual([]);
   });
 
-  it('is refused by the log when the attempt was closed meanwhile, and counted', async () => {
+  it('of an attempt that closed meanwhile is refused by the log, and counted', async () => {
     const release = deferred<void>();
     test.localAgents.register(localAgent('zombie'), async () => {
       await release.promise;
@@ -176,7 +176,7 @@ describe('delivery', () => {
     expect(completions).toMatchObject([{ data: { result: 'first' } }]);
   });
 
-  it('goes on after FLUSHALL: the call in hand completes, and a job offered anew does not repeat it', async () => {
+  it('continues after FLUSHALL: the running call completes, and a job offered again does not repeat it', async () => {
     const release = deferred<void>();
     let calls = 0;
     test.localAgents.register(localAgent('flushed'), async () => {
@@ -208,7 +208,7 @@ describe('delivery', () => {
     expect(after.event.type).toBe('TaskCompleted');
   });
 
-  it('of a cancelled task is called off, and nothing more is recorded', async () => {
+  it('of a cancelled task is aborted, and nothing more is recorded', async () => {
     const aborted = deferred<string>();
     test.localAgents.register(localAgent('cancelled'), (_, { signal }) => {
       signal.addEventListener('abort', () => aborted.resolve((signal.reason as { reason: string }).reason));
@@ -243,7 +243,7 @@ describe('delivery', () => {
     expect(second.counters.redelivered).toBe(1);
   });
 
-  it('waits at shutdown for what finishes within the grace', async () => {
+  it('waits at shutdown for jobs that finish within the grace period', async () => {
     const release = deferred<void>();
     test.localAgents.register(localAgent('finishing'), async () => {
       await release.promise;
@@ -317,8 +317,8 @@ describe('an agent that must not be called twice', () => {
   });
 });
 
-describe('while the log is away', () => {
-  it('a result is held and recorded when it is back, without a second call', async () => {
+describe('while the log is unreachable', () => {
+  it('a result is kept and recorded later, without a second call', async () => {
     let calls = 0;
     test.localAgents.register(localAgent('steady'), () => {
       calls += 1;
@@ -331,7 +331,7 @@ describe('while the log is away', () => {
     test.store.append = async (...args) => {
       if (failures > 0) {
         failures -= 1;
-        throw unavailable('the log is away');
+        throw unavailable('the log is unreachable');
       }
       return append(...args);
     };
@@ -350,7 +350,7 @@ describe('while the log is away', () => {
       ...test.store,
       async readStream(...args) {
         failures -= 1;
-        if (failures >= 0) throw unavailable('the log is away');
+        if (failures >= 0) throw unavailable('the log is unreachable');
         return test.store.readStream(...args);
       },
     };

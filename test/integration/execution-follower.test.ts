@@ -150,7 +150,7 @@ describe('a delay', () => {
     expect(await violations()).toEqual([]);
   });
 
-  it('that was over before anyone followed ends at once', async () => {
+  it('that was over before a follower started ends at once', async () => {
     await publish('nap', [{ id: 'nap', delayMs: 0 }]);
     const id = await start('nap');
     follow();
@@ -161,7 +161,7 @@ describe('a delay', () => {
 describe('a wait with a time limit', () => {
   beforeEach(() => publish('wait', [{ id: 'wait', waitFor: { kind: 'event', name: 'ping', timeoutMs: 300 } }]));
 
-  it('fails its step when nothing came', async () => {
+  it('fails its step when no signal arrives', async () => {
     follow();
     const id = await start('wait');
     await has(id, 'ExecutionFailed');
@@ -169,7 +169,7 @@ describe('a wait with a time limit', () => {
     expect(await violations()).toEqual([]);
   });
 
-  it('ends with what came in time', async () => {
+  it('ends with the signal that arrives in time', async () => {
     follow();
     const id = await start('wait');
     await signalExecution(commands, CALLER, id, { name: 'ping', payload: 7 });
@@ -192,7 +192,7 @@ describe('the time limit of an execution', () => {
     expect(await violations()).toEqual([]);
   });
 
-  it('is nothing to one that has ended in time', async () => {
+  it('does nothing to one that ended in time', async () => {
     await publish('quick', [{ id: 'nap', delayMs: 10 }], { timeoutMs: 400 });
     follow();
     const id = await start('quick');
@@ -221,7 +221,7 @@ describe('a sub-workflow', () => {
     ]);
   });
 
-  it('is started with the input of its step, and gives it what it gave', async () => {
+  it('starts with the input of its step, and its output becomes that of the step', async () => {
     follow();
     const id = await start('parent', { b: 1, a: 2 });
     const child = await childOf(id);
@@ -270,8 +270,8 @@ describe('a sub-workflow', () => {
   });
 
   it.each<[string, object]>([
-    ['a workflow that there is not', { name: 'ghost' }],
-    ['a version that there is not', { name: 'work', version: '9.9.9' }],
+    ['a workflow that does not exist', { name: 'ghost' }],
+    ['a version that does not exist', { name: 'work', version: '9.9.9' }],
   ])('of %s fails its step', async (_, workflow) => {
     await publish('hopeful', [{ id: 'sub', workflow }]);
     follow();
@@ -281,7 +281,7 @@ describe('a sub-workflow', () => {
     expect(await violations()).toEqual([]);
   });
 
-  it('inside itself goes only so deep', async () => {
+  it('inside itself is nested only so deep', async () => {
     await publish('loop', [{ id: 'again', workflow: { name: 'loop' } }]);
     follow();
     const id = await start('loop');
@@ -292,7 +292,7 @@ describe('a sub-workflow', () => {
     expect(await violations()).toEqual([]);
   });
 
-  it('whose parent gave up before it started never does anything, however late someone starts it', async () => {
+  it('whose parent was cancelled before it started never does anything, however late it is started', async () => {
     const id = await start('parent');
     await cancelExecution(commands, CALLER, id);
     const { child } = (await dataOf(id, 'StepWaiting')) as { child: { executionId: string; name: string } };
@@ -364,7 +364,7 @@ describe('followers that come and go', () => {
     await doneOnce([id]);
   });
 
-  it('leave what they know in Postgres', async () => {
+  it('leave their snapshot in Postgres', async () => {
     await publish('nap', [{ id: 'nap', delayMs: 60_000 }]);
     await start('nap');
     await until('a snapshot', 15_000, async () => {
@@ -378,7 +378,7 @@ describe('followers that come and go', () => {
     expect(snapshot?.state.timers).toHaveLength(1);
   });
 
-  it('do no harm when two are at it at once', async () => {
+  it('do no harm when two of them lead at once', async () => {
     await journey();
     follow({ acquireLease: noLease, snapshots: fromZero() });
     follow({ acquireLease: noLease, snapshots: fromZero() });

@@ -145,9 +145,9 @@ export class A2aCall {
   }
 
   #report(progress: ProgressInput | undefined): void {
-    const told = JSON.stringify(progress) ?? '';
-    if (progress === undefined || told === this.#lastReported) return;
-    this.#lastReported = told;
+    const text = JSON.stringify(progress) ?? '';
+    if (progress === undefined || text === this.#lastReported) return;
+    this.#lastReported = text;
     this.#options.invocation.onProgress(progress);
   }
 

@@ -71,20 +71,20 @@ describe('the result of parts', () => {
 });
 
 describe('a task', () => {
-  it('goes on while it is submitted or working, and no longer', () => {
+  it('continues while it is submitted or working, and no longer', () => {
     const goesOn = [TaskState.TASK_STATE_SUBMITTED, TaskState.TASK_STATE_WORKING];
     for (const state of Object.values(TaskState).filter((value) => typeof value === 'number'))
       expect(hasSettled(task(state))).toBe(!goesOn.includes(state));
   });
 
-  it('that completed is its artifacts, or else its last message', () => {
+  it('that completed results in its artifacts, or else in its last message', () => {
     const { TASK_STATE_COMPLETED: completed } = TaskState;
     expect(resultOfTask(task(completed, { parts: [data(1)], message: [text('done')] }))).toBe(1);
     expect(resultOfTask(task(completed, { message: [text('done')] }))).toBe('done');
     expect(resultOfTask(task(completed))).toBeNull();
   });
 
-  it('that failed says why, and may name it', () => {
+  it('that failed says why, and may give a code', () => {
     const { TASK_STATE_FAILED: failed } = TaskState;
     expect(failure(() => resultOfTask(task(failed)))).toMatchObject({ code: 'AGENT_FAILED', retryable: true });
     const named = task(failed, { message: [text('no')], metadata: { code: 'NO_FACTOR', retryable: false } });
@@ -93,7 +93,7 @@ describe('a task', () => {
     expect(failure(() => resultOfTask(odd))).toMatchObject({ code: 'AGENT_FAILED', retryable: true });
   });
 
-  it('in a state that nobody knows breaks the protocol', () => {
+  it('in an unknown state breaks the protocol', () => {
     expect(failure(() => resultOfTask(task(TaskState.UNRECOGNIZED)))).toMatchObject({ code: 'AGENT_PROTOCOL_ERROR' });
     expect(failure(() => resultOfTask({ ...task(0), status: undefined }))).toMatchObject({
       code: 'AGENT_PROTOCOL_ERROR',
@@ -101,7 +101,7 @@ describe('a task', () => {
     });
   });
 
-  it('tells its progress in its status message', () => {
+  it('reports progress in its status message', () => {
     const working = task(TaskState.TASK_STATE_WORKING, {
       message: [text('half')],
       metadata: { percent: 50, checkpoint: { at: 5 }, other: 1 },
@@ -134,15 +134,15 @@ describe('a stream', () => {
   });
 
   it('adds up: artifacts are appended to, replaced and added', () => {
-    let told = task(TaskState.TASK_STATE_WORKING);
+    let seen = task(TaskState.TASK_STATE_WORKING);
     for (const update of [
       artifact('a', 1, false),
       artifact('a', 2, true),
       artifact('b', 3, false),
       artifact('b', 4, false),
     ])
-      told = applyUpdate(told, update) as Task;
-    expect(told.artifacts.map(({ parts }) => resultOfParts(parts))).toEqual([[1, 2], 4]);
+      seen = applyUpdate(seen, update) as Task;
+    expect(seen.artifacts.map(({ parts }) => resultOfParts(parts))).toEqual([[1, 2], 4]);
   });
 
   it('that begins with an update, or holds an empty event, breaks the protocol', () => {

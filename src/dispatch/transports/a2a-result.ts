@@ -115,7 +115,7 @@ const checkTaskId = (task: Task, id: string): void => {
   if (id !== task.id) throw badResponse('AGENT_PROTOCOL_ERROR', 'an update names another task');
 };
 
-/** A task as far as its stream has been read. The first event must be the task, or a message, which has no task. */
+/** A task after an event of its stream. The first event must be the task, or a message, which has no task. */
 export const applyUpdate = (task: Task | undefined, { payload }: StreamResponse): Task | Message => {
   switch (payload?.$case) {
     case 'message':

@@ -26,7 +26,7 @@ const call = (fn: LocalAgentFunction, overrides: Partial<Invocation> = {}) => {
 };
 
 describe('a function that is an agent', () => {
-  it('gets its input and what it may need', async () => {
+  it('gets its input, ids and checkpoint', async () => {
     await expect(
       call((input, { taskId, attempt, capability, effectKey, checkpoint }) => ({
         input,
@@ -54,7 +54,7 @@ describe('a function that is an agent', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('no'))],
-    ['throws what is no error', () => Promise.reject('no')],
+    ['throws something that is not an error', () => Promise.reject('no')],
   ])('that %s has failed', async (_, fn) => {
     await expect(call(fn)).rejects.toMatchObject({
       name: 'TransportError',
@@ -66,14 +66,14 @@ describe('a function that is an agent', () => {
     });
   });
 
-  it('may name its failure and say that trying again is useless', async () => {
+  it('may give its failure a code and say that a retry is useless', async () => {
     const fn = () => {
       throw new AgentFailure('NO_FACTOR', 'none for ATA', { retryable: false });
     };
     await expect(call(fn)).rejects.toMatchObject({ code: 'NO_FACTOR', message: 'none for ATA', retryable: false });
   });
 
-  it('is left alone when its call is called off, and not called when that was before', async () => {
+  it('is left running when its call is aborted, and not called when it was aborted before', async () => {
     const controller = new AbortController();
     const pending = call(() => new Promise(() => {}), { signal: controller.signal });
     const reason = new CallAborted('closed');
@@ -84,7 +84,7 @@ describe('a function that is an agent', () => {
     expect(calls).toBe(0);
   });
 
-  it('of another process is not here', async () => {
+  it('of another process is not found', async () => {
     await expect(new LocalTransport(new LocalAgents()).invoke(invocation())).rejects.toSatisfy(
       (error) => error instanceof TransportError && error.code === 'AGENT_NOT_HERE' && error.source === 'baton',
     );
@@ -92,7 +92,7 @@ describe('a function that is an agent', () => {
 });
 
 describe('the agents of a process', () => {
-  it('are told of to who listens, once each, also those that were there before', () => {
+  it('are reported to listeners once each, also those registered before', () => {
     const agents = new LocalAgents();
     const heard: string[] = [];
     agents.register({ tenant: 'default', agentId: 'early' }, () => 1);

@@ -67,7 +67,7 @@ describe('an active agent', () => {
 
   it('has nothing to record when it registers again the same', () => active.when(register()).thenNothing());
 
-  it('is the same whatever the order of its fields', () =>
+  it('is the same in any order of its fields', () =>
     active.when(register({ labels: { tier: 'gold', region: 'eu' } })).thenNothing());
 
   it('does not register with another profile', () =>
@@ -120,7 +120,7 @@ describe('an unhealthy agent', () => {
       },
     ));
 
-  it('is healthy once it has registered anew', () =>
+  it('is healthy once it has registered again', () =>
     expect(
       agent.given(registered, health('healthy', 'unhealthy'), registeredWith({ name: 'Bert' })).state,
     ).toMatchObject({

@@ -124,12 +124,12 @@ const releases =
       .map(({ taskId, attempt, held }) => `${taskId} #${attempt} ${held ? 'held' : 'free'}`);
 
 describe('a paused execution', () => {
-  it('has its waiting tasks held back, and no others', () => {
+  it('keeps its waiting tasks from being assigned, and no others', () => {
     const ledgers = ledgersOf(registered, submitted('t1'), submitted('t2', E2), paused());
     expect(saidBy(ledgers, routes())).toEqual(['t2']);
   });
 
-  it('has tasks held back that come, are tried again or are redriven meanwhile', () => {
+  it('keeps tasks back that arrive, are retried or are redriven meanwhile', () => {
     const ledgers = ledgersOf(
       registered,
       submitted('t1'),
@@ -147,19 +147,19 @@ describe('a paused execution', () => {
     expect(saidBy(ledgers, routes(10_000)).sort()).toEqual(['t1', 't2', 't3']);
   });
 
-  it('leaves with agents what they hold', () => {
+  it('leaves agents the attempts that they hold', () => {
     const ledgers = ledgersOf(registered, submitted('t1'), assigned('t1'), paused());
     expect(saidBy(ledgers, (ledger) => ledger.openAssignments().map(({ taskId }) => taskId))).toEqual(['t1']);
     expect(saidBy(ledgers, releases())).toEqual([]);
   });
 
-  it('goes on with the delays of its retries', () => {
+  it('keeps the delays of its retries running', () => {
     const ledgers = ledgersOf(registered, submitted('t1'), assigned('t1'), failed('t1', 1, 5_000), paused(), resumed());
     expect(saidBy(ledgers, routes(4_999))).toEqual([]);
     expect(saidBy(ledgers, routes(5_000))).toEqual(['t1']);
   });
 
-  it('is resumed once, and one that was not paused not at all', () => {
+  it('is resumed once, and not at all when it was not paused', () => {
     const ledgers = ledgersOf(registered, submitted('t1'), assigned('t1'), resumed(), resumed(E2));
     expect(saidBy(ledgers, routes())).toEqual([]);
   });
@@ -168,13 +168,13 @@ describe('a paused execution', () => {
 describe('an execution that aborts because a step failed', () => {
   const events = [registered, submitted('free'), submitted('held'), assigned('held'), submitted('other', E2)];
 
-  it('is told of the tasks that no agent holds, and waits for the rest', () => {
+  it('learns which tasks no agent holds, and waits for the others', () => {
     const ledgers = ledgersOf(...events, aborting('step_failed', false));
     expect(saidBy(ledgers, routes())).toEqual(['other']);
     expect(saidBy(ledgers, releases())).toEqual(['free #1 free']);
   });
 
-  it('is told again until it has taken it', () => {
+  it('learns it again until it has recorded it', () => {
     const ledgers = ledgersOf(...events, aborting('step_failed', false));
     expect(saidBy(ledgers, releases())).toHaveLength(1);
     expect(saidBy(ledgers, releases(999))).toEqual([]);
@@ -184,28 +184,28 @@ describe('an execution that aborts because a step failed', () => {
     expect(saidBy(ledgers, (ledger) => ledger.openTasks)).toBe(2);
   });
 
-  it('is told of a retry that waits with its attempt', () => {
+  it('learns of a waiting retry with its attempt', () => {
     const ledgers = ledgersOf(...events, failed('held', 1, 60_000), aborting('step_failed', false));
     expect(saidBy(ledgers, releases()).sort()).toEqual(['free #1 free', 'held #2 free']);
   });
 
-  it('is told of all when agents are to be called off', () => {
+  it('learns of all tasks when agents are to be interrupted', () => {
     const ledgers = ledgersOf(...events, aborting('step_failed', false), aborting('step_failed', true));
     expect(saidBy(ledgers, releases()).sort()).toEqual(['free #1 free', 'held #1 held']);
   });
 
-  it('stays paused when it was', () => {
-    const ledgers = ledgersOf(...events, paused(), aborting('step_failed', false), submitted('undo', E1, '~x'));
+  it('stays paused when it was paused', () => {
+    const ledgers = ledgersOf(...events, paused(), aborting('step_failed', false), submitted('compensation', E1, '~x'));
     expect(saidBy(ledgers, routes())).toEqual(['other']);
     expect(saidBy(ledgers, releases())).toEqual(['free #1 free']);
     for (const ledger of ledgers) ledger.evolve(resumed());
-    expect(saidBy(ledgers, routes())).toEqual(['undo']);
+    expect(saidBy(ledgers, routes())).toEqual(['compensation']);
     expect(saidBy(ledgers, releases(5_000))).toEqual(['free #1 free']);
   });
 });
 
 describe('an execution that is cancelled', () => {
-  it('is told of all its tasks, whether agents hold them or not', () => {
+  it('learns of all its tasks, whether agents hold them or not', () => {
     const ledgers = ledgersOf(
       registered,
       submitted('free'),
@@ -217,31 +217,31 @@ describe('an execution that is cancelled', () => {
     expect(saidBy(ledgers, releases()).sort()).toEqual(['free #1 free', 'held #1 held']);
   });
 
-  it('goes on undoing', () => {
+  it('continues its compensations', () => {
     const ledgers = ledgersOf(
       registered,
-      submitted('undo', E1, '~x'),
+      submitted('compensation', E1, '~x'),
       submitted('mine', E1, '~y'),
       assigned('mine'),
       aborting('cancelled', true),
       submitted('later', E1, '~z[3]'),
     );
     expect(saidBy(ledgers, releases())).toEqual([]);
-    expect(saidBy(ledgers, routes())).toEqual(['undo', 'later']);
+    expect(saidBy(ledgers, routes())).toEqual(['compensation', 'later']);
   });
 
-  it('is not paused any more', () => {
+  it('is no longer paused', () => {
     const ledgers = ledgersOf(
       registered,
       paused(),
       submitted('t1'),
       aborting('cancelled', true),
-      submitted('undo', E1, '~t1'),
+      submitted('compensation', E1, '~t1'),
     );
-    expect(saidBy(ledgers, routes())).toEqual(['undo']);
+    expect(saidBy(ledgers, routes())).toEqual(['compensation']);
   });
 
-  it('gives up in time on an agent that holds on to a task', () => {
+  it('gives up in time on an agent that keeps a task', () => {
     const ledgers = ledgersOf(registered, submitted('t1'), assigned('t1'), aborting('cancelled', true));
     expect(saidBy(ledgers, (ledger) => ledger.dueTimers(START + 90_000, 1_000))).toEqual([
       { kind: 'attemptExpired', taskId: 't1', attempt: 1, agentId: 'a', executionId: E1 },

@@ -427,7 +427,7 @@ describe('any course of events', () => {
       { numRuns: 250 },
     ));
 
-  it('reaches decisions, so that the property above says something', () => {
+  it('reaches decisions, so that the property above means something', () => {
     const counts = fc.sample(steps, { numRuns: 50, seed: 7 }).map((course) => new World().run(course).decisions.length);
     expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(300);
   });
@@ -440,7 +440,7 @@ describe('any course of events', () => {
       { numRuns: 50 },
     ));
 
-  it('leaves the same attempts open in a ledger that reads the log anew', () =>
+  it('leaves the same attempts open in a ledger that reads the log again', () =>
     fc.assert(
       fc.property(steps, (course) => {
         const world = new World().run([...course, { kind: 'append' }]);

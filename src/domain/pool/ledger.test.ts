@@ -143,7 +143,7 @@ describe('a pool without agents', () => {
     expect([ledger.openTasks, ledger.waitingTasks]).toEqual([1, 1]);
   });
 
-  it('assigns them when an agent comes', () => {
+  it('assigns them when an agent registers', () => {
     const ledger = ledgerOf(submitted('t1'));
     routes(ledger);
     ledger.evolve(registered('a'));
@@ -179,21 +179,21 @@ describe('an agent with a free slot', () => {
     expect([ledger.transportOf('a'), ledger.transportOf('b')]).toEqual(['a2a', undefined]);
   });
 
-  it('is named among them when its agent is not known any more, so that a dispatcher closes the attempt', () =>
+  it('is named among them when its agent is no longer known, so that a dispatcher closes the attempt', () =>
     expect(ledgerOf(submitted('t1'), assigned('t1', 'gone')).openAssignments()).toMatchObject([
       { taskId: 't1', attempt: 1, agentId: 'gone', transport: 'a2a' },
     ]));
 });
 
 describe('a task whose last attempt failed', () => {
-  it('is given to nobody before its dead letter is read', () => {
+  it('is not assigned before its dead letter is read', () => {
     const ledger = ledgerOf(registered('a'), submitted('t1'), assigned('t1', 'a'), failed('t1', 1, { agentId: 'a' }));
     expect(routes(ledger, 1_000_000)).toEqual([]);
   });
 });
 
 describe('a tick with a limit', () => {
-  it('assigns no more than that, and the rest in the next', () => {
+  it('assigns no more than the limit, and the rest in the next tick', () => {
     const ledger = ledgerOf(registered('a'), submitted('t1'), submitted('t2'), submitted('t3'));
     expect(routes(ledger, 0, 2)).toEqual(['t1→a', 't2→a']);
     expect(routes(ledger, 0, 2)).toEqual(['t3→a']);
@@ -222,7 +222,7 @@ describe('an agent whose slots are taken', () => {
     expect(routes(ledger)).toEqual([]);
   });
 
-  it('has no more slots after the same closing twice', () => {
+  it('gains no slot when the same attempt closes twice', () => {
     const ledger = full();
     ledger.evolve(submitted('t4'));
     for (const closing of [completed('t1'), completed('t1'), cancelled('t1')]) ledger.evolve(closing);
@@ -235,7 +235,7 @@ describe('an agent whose slots are taken', () => {
     expect(routes(ledger)).toEqual([]);
   });
 
-  it('gets more when it is allowed more, and nothing while it is allowed less', () => {
+  it('gets more when its limit is raised, and nothing while it is over a lowered limit', () => {
     const ledger = full();
     ledger.evolve(submitted('t4'));
     ledger.evolve(reconfigured('a', { maxConcurrency: 1 }));
@@ -292,7 +292,7 @@ describe('an agent that can take the task', () => {
     expect(routes(ledgerOf(...history, submitted('t1', { versionRange: '^1.0.0' })))).toEqual(['t1→a']),
   );
 
-  it('is found anew after it was seen unable', () => {
+  it('is found again after it was unable', () => {
     const ledger = ledgerOf(registered('a', { capabilities: [{ name: 'draw', version: '1.0.0' }] }), submitted('t1'));
     expect(routes(ledger)).toEqual([]);
     ledger.evolve(reconfigured('a', {}));
@@ -303,12 +303,12 @@ describe('an agent that can take the task', () => {
 describe('a prerelease', () => {
   const rc = registered('a', { capabilities: [{ name: 'translate', version: '1.0.0-rc.1' }] });
 
-  it('does for a task without a range, not for one that says *', () => {
+  it('serves a task without a range, but not one with the range *', () => {
     const ledger = ledgerOf(rc, submitted('any'), submitted('star', { versionRange: '*' }));
     expect(routes(ledger)).toEqual(['any→a']);
   });
 
-  it('does so whichever comes first', () => {
+  it('does so in either order', () => {
     const ledger = ledgerOf(rc, submitted('star', { versionRange: '*' }), submitted('any'));
     expect(routes(ledger)).toEqual(['any→a']);
   });
@@ -367,7 +367,7 @@ describe('tasks of different priority', () => {
 });
 
 describe('a task that waits for its retry', () => {
-  it('is not assigned before its time, and at it', () => {
+  it('is assigned at its time, and not before', () => {
     const ledger = ledgerOf(registered('a'), submitted('t1'), assigned('t1', 'a'), failed('t1', 1, { retryMs: 5_000 }));
     expect(ledger.nextDueMs()).toBe(START + 5_000);
     expect(routes(ledger, 4_999)).toEqual([]);
@@ -421,7 +421,7 @@ describe('the error rate of an agent', () => {
 
   it('speaks against it', () => expect(prefers(...held, failed('t1', 1), cancelled('t1'))).toBe('b'));
 
-  it('is not raised by what was our own fault', () =>
+  it('is not raised by a failure of Baton itself', () =>
     expect(prefers(...held, failed('t1', 1, { error: { ...TROUBLE, source: 'baton' } }), cancelled('t1'))).toBe('a'));
 
   it('is raised by an unknown outcome', () => expect(prefers(...held, unknown('t1'))).toBe('b'));
@@ -469,7 +469,7 @@ describe('an assignment in the ledger that does not count', () => {
 describe('an agent that deregisters while it holds attempts', () => {
   const one = { maxConcurrency: 1 };
 
-  it('has as few slots as before when it registers again', () => {
+  it('has no more slots than before when it registers again', () => {
     const ledger = ledgerOf(
       registered('a', one),
       submitted('t1'),
@@ -483,7 +483,7 @@ describe('an agent that deregisters while it holds attempts', () => {
     expect(routes(ledger)).toEqual(['t2→a']);
   });
 
-  it('has as few also when its assignment stands behind its deregistration in the log', () => {
+  it('has no more either when its assignment comes after its deregistration in the log', () => {
     const ledger = ledgerOf(
       registered('a', one),
       submitted('t1'),
@@ -498,7 +498,7 @@ describe('an agent that deregisters while it holds attempts', () => {
     expect(routes(ledger)).toEqual(['t2→a']);
   });
 
-  it('is forgotten when it holds nothing any more', () => {
+  it('is forgotten when it no longer holds anything', () => {
     const ledger = ledgerOf(registered('a', one), submitted('t1'), assigned('t1', 'a'), deregistered('a'));
     expect(ledger.snapshot().agents).toHaveLength(1);
     ledger.evolve(completed('t1'));
@@ -520,7 +520,7 @@ describe('round robin', () => {
     expect(routes(ledgerOf(...agents, ...tasks))).toEqual(['1→a', '2→b', '3→c', '4→a', '5→b']);
   });
 
-  it('goes on where it was in the next tick, and after assignments read from the log', () => {
+  it('continues where it was in the next tick, and after assignments read from the log', () => {
     const ledger = ledgerOf(...agents, submitted('1', robin), submitted('2', robin), assigned('1', 'a'));
     expect(routes(ledger)).toEqual(['2→b']);
     ledger.evolve(submitted('3', robin));
@@ -544,7 +544,7 @@ describe('round robin', () => {
 });
 
 describe('a strategy that this build does not know', () => {
-  it('is taken for least_loaded, and the decision says so', () =>
+  it('is replaced by least_loaded, and the decision says so', () =>
     expect(reasonOf(ledgerOf(registered('a'), submitted('t1', { strategy: 'psychic' })))).toMatchObject({
       strategy: 'least_loaded',
       strategyVersion: 1,
@@ -605,7 +605,7 @@ describe('the reason of a decision', () => {
 describe('the timer of an assigned attempt', () => {
   const ledger = (): PoolLedger => ledgerOf(registered('a'), submitted('t1'), assigned('t1', 'a'));
 
-  it('is due when the attempt expires, and tells how the agent may be called', () => {
+  it('is due when the attempt expires, and names the attempt and its agent', () => {
     const held = ledger();
     expect(held.nextDueMs()).toBe(START + 90_000);
     expect(held.dueTimers(START + 89_999, 5_000)).toEqual([]);
@@ -614,7 +614,7 @@ describe('the timer of an assigned attempt', () => {
     ]);
   });
 
-  it('comes again after the hold, until something happens', () => {
+  it('is due again after the hold, until something happens', () => {
     const held = ledger();
     held.dueTimers(START + 90_000, 5_000);
     expect(held.dueTimers(START + 94_999, 5_000)).toEqual([]);
@@ -634,7 +634,7 @@ describe('the timer of an assigned attempt', () => {
 describe('the deadline of a task', () => {
   const deadlineAt = iso(10_000);
 
-  it('is a timer, which tells whether an agent holds the task', () => {
+  it('is a timer that says whether an agent holds the task', () => {
     const ledger = ledgerOf(
       registered('a'),
       submitted('held', { deadlineAt }),
@@ -681,7 +681,7 @@ describe('the deadline of a task', () => {
   });
 });
 
-describe('events that concern no other pool', () => {
+describe('events of another pool or of an unknown agent', () => {
   it('change nothing', () => {
     const ledger = ledgerOf(registered('a'), submitted('t1', { pool: 'other' }), assigned('t1', 'a', 1, 'other'));
     for (const event of [failed('t1', 1), completed('t1'), cancelled('t1'), healthOf('x', 'unhealthy'), draining('x')])
@@ -690,7 +690,7 @@ describe('events that concern no other pool', () => {
   });
 });
 
-describe('a task that comes back', () => {
+describe('a task that is redriven', () => {
   it('is open again with the attempt that the redrive names', () => {
     const ledger = ledgerOf(registered('a'), submitted('t1'), assigned('t1', 'a'), unknown('t1'));
     expect(ledger.openTasks).toBe(0);

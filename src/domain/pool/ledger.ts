@@ -218,7 +218,7 @@ export class PoolLedger {
     for (const task of this.#tasksOf(executionId)) this.#reschedule(task);
   }
 
-  /** From here on no agent gets a step of the execution. It is told of each whether an agent holds it, unless it waits for those. */
+  /** From here on no agent gets a step of the execution. It learns of each whether an agent holds it, unless it waits for those to end. */
   #abort({ executionId, interrupt, reason }: Extract<ExecutionEvent, { type: 'ExecutionAborting' }>['data']): void {
     if (reason !== 'step_failed') this.#resume(executionId);
     for (const task of this.#tasksOf(executionId)) {

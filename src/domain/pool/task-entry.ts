@@ -19,7 +19,7 @@ export type TaskEntry = TaskState & {
   readonly executionId: string | undefined;
   /** A compensation: goes on while its execution aborts. */
   readonly compensates: boolean;
-  /** Its execution must be told whether an agent holds it; no agent gets it any more. */
+  /** Its execution aborts and must learn whether an agent holds the task; no agent gets it any more. */
   releasing: boolean;
   /** Order of arrival in the pool: decides between equal times, the same before and after a snapshot. */
   readonly seq: number;

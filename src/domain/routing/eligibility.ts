@@ -5,7 +5,7 @@ import type { Exclusion } from '../pool/events.ts';
 /** What a task asks of an agent. */
 export type Requirement = { readonly capability: string; readonly versionRange: string | undefined };
 
-/** What counts of a registered agent. */
+/** The facts about a registered agent that the rules use. */
 export type AgentState = {
   readonly agentId: string;
   readonly capabilities: readonly Capability[];
@@ -16,7 +16,7 @@ export type AgentState = {
   readonly maxConcurrency: number;
 };
 
-/** What counts of a task besides its requirement. */
+/** The facts about a task that the rules use. */
 export type TaskState = Requirement & { readonly failedOn: readonly string[] };
 
 /** One reason for which an agent does not get a task. */

@@ -86,7 +86,7 @@ describe.each(STRATEGY_NAMES)('%s', (name) => {
     { selector: ({ agentId }) => agentId, minLength: 1, maxLength: 10 },
   );
 
-  it('ranks every candidate once, best first, whatever order they come in', () =>
+  it('ranks every candidate once, best first, in whichever order they come', () =>
     fc.assert(
       fc.property(candidates, fc.nat(50), (agents, turn) => {
         const ranked = strategies[name].rank({ task, candidates: agents, turn });
@@ -98,7 +98,7 @@ describe.each(STRATEGY_NAMES)('%s', (name) => {
       }),
     ));
 
-  it('leaves what it was given as it was', () => {
+  it('does not change its input', () => {
     const agents = [candidate('b'), candidate('a')];
     strategies[name].rank({ task, candidates: agents, turn: 0 });
     expect(agents.map(({ agentId }) => agentId)).toEqual(['b', 'a']);

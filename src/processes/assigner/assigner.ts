@@ -112,7 +112,7 @@ class PoolTerm implements Term {
     if (stream !== this.#ledgerStream) return true;
     // What this writer assigned was taken in when it was decided.
     if (metadata.actor === this.#writer.actor) return false;
-    // The new writer may have assigned what is free here, and a task that is to be called off would be reported as free.
+    // The other writer may have assigned tasks that have no agent here, and this one would report them to an aborting execution as not held.
     if (type === 'PoolWriterElected' && position > this.#writer.electedAt)
       throw new Fenced(`another writer was elected at ${position}`);
     return true;

@@ -22,14 +22,14 @@ const bookOf = (...events: readonly ExecutionEvent[]): WaitBook => {
   return book;
 };
 
-const told = (work: readonly DueWork[]): string[] =>
+const shown = (work: readonly DueWork[]): string[] =>
   work.map((one) => {
     if (one.kind === 'expire') return `expire ${one.executionId}`;
     if (one.kind === 'wake') return `wake ${one.step}`;
     const outcome = one.kind === 'closeChild' ? ` ${one.outcome.status}` : '';
     return `${one.kind} ${one.child.executionId} of ${one.child.step}${outcome}`;
   });
-const due = (book: WaitBook, ms = FAR): string[] => told(book.due(ms, HOLD_MS));
+const due = (book: WaitBook, ms = FAR): string[] => shown(book.due(ms, HOLD_MS));
 
 describe('timers', () => {
   it('are due at their time, in order', () => {
@@ -40,7 +40,7 @@ describe('timers', () => {
     expect(due(book, START_MS + 300)).toEqual(['expire e']);
   });
 
-  it('come again until the log shows that they led to something', () => {
+  it('are due again until the log shows that they led to something', () => {
     const book = bookOf(delay('a', 0));
     expect(due(book, START_MS)).toEqual(['wake a']);
     expect(due(book, START_MS + HOLD_MS - 1)).toEqual([]);
@@ -54,7 +54,7 @@ describe('timers', () => {
     ['completed', event('StepCompleted', { stepId: 'a' })],
     ['failed', event('StepFailed', { stepId: 'a' })],
     ['skipped by a person', event('StepSkipped', { stepId: 'a' })],
-    ['called off with its execution', event('ExecutionAborting')],
+    ['aborted with its execution', event('ExecutionAborting')],
   ])('are gone when the step has %s', (_, end) => expect(due(bookOf(delay('a', 0), end))).toEqual([]));
 
   it.each(['ExecutionCompleted', 'ExecutionFailed', 'ExecutionCancelled', 'ExecutionCompensated'] as const)(
@@ -62,14 +62,14 @@ describe('timers', () => {
     (type) => expect(due(bookOf(started({ deadlineAt: at(0) }), event(type, { output: null, error: {} })))).toEqual([]),
   );
 
-  it('go on under the name that a migration gives the step', () =>
+  it('continue under the name that a migration gives the step', () =>
     expect(due(bookOf(delay('a', 0), event('ExecutionMigrated', { mapping: { a: 'b' } })))).toEqual(['wake b']));
 });
 
 describe('a sub-workflow', () => {
   const running = [asks(), kid('ExecutionStarted')];
 
-  it('is to be started until it is there', () => {
+  it('is due to start until it exists', () => {
     const book = bookOf(asks());
     expect(due(book)).toEqual(['startChild kid of sub']);
     book.evolve(kid('ExecutionStarted'));
@@ -89,7 +89,7 @@ describe('a sub-workflow', () => {
     expect(book.size).toBe(0);
   });
 
-  it('that waits at the desk has not ended', () =>
+  it('that waits for a person has not ended', () =>
     expect(due(bookOf(...running, kid('ExecutionCompensationFailed')))).toEqual([]));
 
   it.each<[string, readonly ExecutionEvent[]]>([
@@ -129,7 +129,7 @@ describe('a snapshot', () => {
     event('ExecutionFailed', { executionId: 'kid2', error: {} }),
   ];
 
-  it('is as good as all that came before it, wherever it is taken', () => {
+  it('stands for every event before it, wherever it is taken', () => {
     for (let cut = 0; cut <= story.length; cut += 1) {
       const state = JSON.parse(JSON.stringify(bookOf(...story.slice(0, cut)).snapshot())) as WaitBookSnapshot;
       const resumed = new WaitBook(state);

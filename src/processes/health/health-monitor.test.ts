@@ -110,7 +110,7 @@ const history = async (agentId: string): Promise<string[]> =>
   );
 
 describe('the health monitor', () => {
-  it('records each transition of a silent agent once, and takes it out at last', async () => {
+  it('records each transition of a silent agent once, and deregisters it at last', async () => {
     await register('a');
     await monitor();
     await pass(120);
@@ -132,7 +132,7 @@ describe('the health monitor', () => {
     expect(await history('a')).toEqual(['AgentRegistered', 'degraded', 'healthy']);
   });
 
-  it('takes a heartbeat that Redis lost for given', async () => {
+  it('remembers a heartbeat that Redis lost', async () => {
     await register('a');
     await monitor();
     await pass(30, () => beat('a'));
@@ -141,7 +141,7 @@ describe('the health monitor', () => {
     expect(await history('a')).toEqual(['AgentRegistered']);
   });
 
-  it('takes trouble with Redis for a sign of life of every agent', async () => {
+  it('counts a failure of Redis as a sign of life of every agent', async () => {
     await register('a');
     await monitor();
     await pass(15);
