@@ -49,7 +49,7 @@ module.exports = {
     layer(
       'processes-layer',
       '^src/processes',
-      '^src/(?!processes/|commands/|dispatch/queue|eventstore/|platform/|domain/)',
+      '^src/(?!processes/|commands/|dispatch/queues/attempt-queue|eventstore/|platform/|domain/)',
     ),
     layer(
       'the-leader-knows-no-process',

@@ -8,14 +8,14 @@ import { type Clock, sleep } from '../platform/clock.ts';
 import type { Config } from '../platform/config.ts';
 import type { Logger } from '../platform/logger.ts';
 import { createRedis } from '../platform/redis.ts';
+import { InFlight } from './attempts/in-flight.ts';
+import type { LocalHandOver } from './attempts/local-hand-over.ts';
+import { AttemptRunner } from './attempts/run-attempt.ts';
 import { type DispatchCounters, newCounters } from './counters.ts';
-import { InFlight } from './in-flight.ts';
-import type { LocalHandOver } from './local-hand-over.ts';
-import { localQueueName, poolQueueName, type QueueOptions } from './queue.ts';
-import { AttemptRunner } from './run-attempt.ts';
+import { localQueueName, poolQueueName, type QueueOptions } from './queues/attempt-queue.ts';
+import { type AttemptWorker, createAttemptWorker, DEFAULT_TUNING, type WorkerTuning } from './queues/worker.ts';
 import { type LocalAgents, LocalTransport } from './transports/local.ts';
 import type { AgentTransport } from './transports/transport.ts';
-import { type AttemptWorker, createAttemptWorker, DEFAULT_TUNING, type WorkerTuning } from './worker.ts';
 
 /** How long a stopping dispatcher waits for the queue to answer. */
 const QUEUE_ANSWER_MS = 1_000;

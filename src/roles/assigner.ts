@@ -1,4 +1,4 @@
-import type { AttemptOffers } from '../dispatch/queue.ts';
+import type { AttemptOffers } from '../dispatch/queues/attempt-queue.ts';
 import { Assigner } from '../processes/assigner/assigner.ts';
 import { postgresSnapshots } from '../processes/fold-snapshots.ts';
 import { type Core, leaseOf, ports } from './core.ts';

@@ -1,5 +1,5 @@
+import { LocalHandOver } from '../dispatch/attempts/local-hand-over.ts';
 import { createDispatcher, type Dispatcher } from '../dispatch/dispatcher.ts';
-import { LocalHandOver } from '../dispatch/local-hand-over.ts';
 import { A2aTransport } from '../dispatch/transports/a2a.ts';
 import type { LocalAgents } from '../dispatch/transports/local.ts';
 import type { Closing } from '../platform/closing.ts';

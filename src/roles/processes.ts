@@ -1,5 +1,5 @@
-import type { DeadLetter } from '../dispatch/dead-letter-queue.ts';
-import { keepDeadLetters } from '../dispatch/dead-letters.ts';
+import { keepDeadLetters } from '../dispatch/queues/dead-letter-board.ts';
+import type { DeadLetter } from '../dispatch/queues/dead-letter-queue.ts';
 import { createExecutionFollower } from '../processes/executions/execution-follower.ts';
 import { postgresSnapshots } from '../processes/fold-snapshots.ts';
 import { createHealthMonitor } from '../processes/health/health-monitor.ts';

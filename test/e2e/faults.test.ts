@@ -7,7 +7,7 @@ import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { AttemptJob } from '../../src/dispatch/queue.ts';
+import type { AttemptJob } from '../../src/dispatch/queues/attempt-queue.ts';
 import { commandIdOf } from '../../src/domain/ids.ts';
 import { createEsdbEventStore } from '../../src/eventstore/esdb-event-store.ts';
 import type { StoredEvent } from '../../src/eventstore/event-store.ts';

@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createAgentCardSource } from '../../src/dispatch/agent-cards.ts';
-import type { EgressPolicy } from '../../src/dispatch/egress.ts';
+import { createAgentCardSource } from '../../src/dispatch/egress/agent-cards.ts';
+import type { EgressPolicy } from '../../src/dispatch/egress/egress.ts';
 import { AppError } from '../../src/platform/errors.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { type ScriptedAgent, startScriptedAgent } from '../support/scripted-agent.ts';

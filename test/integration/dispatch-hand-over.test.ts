@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LocalHandOver } from '../../src/dispatch/local-hand-over.ts';
+import { LocalHandOver } from '../../src/dispatch/attempts/local-hand-over.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { DispatchTest, localAgent } from './dispatch-setup.ts';
 

@@ -1,7 +1,7 @@
 /** A dispatcher that takes one job, says so, and never finishes it: to be killed. */
 
-import { jobIdOf } from '../../src/dispatch/queue.ts';
-import { createAttemptWorker } from '../../src/dispatch/worker.ts';
+import { jobIdOf } from '../../src/dispatch/queues/attempt-queue.ts';
+import { createAttemptWorker } from '../../src/dispatch/queues/worker.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { createRedis } from '../../src/platform/redis.ts';
 

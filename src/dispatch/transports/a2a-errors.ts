@@ -1,5 +1,5 @@
 import { A2AError } from '@a2a-js/sdk/errors';
-import { networkFailure } from '../agent-http.ts';
+import { networkFailure } from '../egress/agent-http.ts';
 import { badResponse, TransportError } from './transport.ts';
 
 const MAX_QUOTE = 500;

@@ -10,8 +10,8 @@ import type { Agent } from 'undici';
 import type { Json } from '../../domain/json.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { BODY_IDLE_MS, createAgentFetch, MAX_STREAM_BYTES } from '../agent-http.ts';
-import { createEgressAgent, type EgressPolicy } from '../egress.ts';
+import { BODY_IDLE_MS, createAgentFetch, MAX_STREAM_BYTES } from '../egress/agent-http.ts';
+import { createEgressAgent, type EgressPolicy } from '../egress/egress.ts';
 import { A2aCall } from './a2a-call.ts';
 import { type AgentTransport, type Invocation, type RegisteredAgent, TransportError } from './transport.ts';
 

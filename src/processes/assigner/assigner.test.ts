@@ -12,7 +12,7 @@ import { registerAgent } from '../../commands/agent/register-agent.ts';
 import type { Commands } from '../../commands/context.ts';
 import { completeAttempt } from '../../commands/task/close-attempt.ts';
 import { submitTask } from '../../commands/task/submit-task.ts';
-import type { AttemptJob, AttemptOffers } from '../../dispatch/queue.ts';
+import type { AttemptJob, AttemptOffers } from '../../dispatch/queues/attempt-queue.ts';
 import { poolStream, taskStream } from '../../domain/ids.ts';
 import { DISPATCH_GRACE_MS } from '../../domain/pool/route.ts';
 import type { EventStore } from '../../eventstore/event-store.ts';

@@ -1,5 +1,5 @@
 import type { Caller, Commands } from '../../commands/context.ts';
-import type { AttemptOffers } from '../../dispatch/queue.ts';
+import type { AttemptOffers } from '../../dispatch/queues/attempt-queue.ts';
 import { agentStream, executionStream, poolStream, taskStream } from '../../domain/ids.ts';
 import { instantOf } from '../../domain/instant.ts';
 import { PoolLedger, SNAPSHOT_VERSION } from '../../domain/pool/ledger.ts';

@@ -1,4 +1,4 @@
-import type { AttemptJob, AttemptOffers } from '../../dispatch/queue.ts';
+import type { AttemptJob, AttemptOffers } from '../../dispatch/queues/attempt-queue.ts';
 import type { PoolLedger } from '../../domain/pool/ledger.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/logger.ts';

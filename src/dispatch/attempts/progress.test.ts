@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { fakeClock } from '../../test/support/fake-ports.ts';
-import type { ProgressInput } from '../domain/task/commands.ts';
+import { fakeClock } from '../../../test/support/fake-ports.ts';
+import type { ProgressInput } from '../../domain/task/commands.ts';
 import { PROGRESS_INTERVAL_MS, ProgressReporter } from './progress.ts';
 
 const setUp = () => {

@@ -1,8 +1,8 @@
 import { Readable, Transform } from 'node:stream';
 import type { ReadableStream as WebStream } from 'node:stream/web';
 import { type Agent, type Dispatcher, errors, request } from 'undici';
+import { badResponse, TransportError } from '../transports/transport.ts';
 import { EgressDenied } from './egress.ts';
-import { badResponse, TransportError } from './transports/transport.ts';
 
 /** A JSON answer: the result (256 KiB at most), what the agent wraps around it, and its escapes. */
 const MAX_RESPONSE_BYTES = 2 * 1024 * 1024;

@@ -1,6 +1,6 @@
-import { findJsonIssue, type Json, MAX_PAYLOAD_BYTES } from '../domain/json.ts';
-import type { AttemptError } from '../domain/task/events.ts';
-import { badResponse } from './transports/transport.ts';
+import { findJsonIssue, type Json, MAX_PAYLOAD_BYTES } from '../../domain/json.ts';
+import type { AttemptError } from '../../domain/task/events.ts';
+import { badResponse } from '../transports/transport.ts';
 
 /**
  * An agent's answer in a form that the log can hold. It is checked before the append: afterwards it would be a poison event.

@@ -1,8 +1,8 @@
 import { type Job, WaitingError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { type Backoff, backoffMs } from '../domain/retry.ts';
-import type { Logger } from '../platform/logger.ts';
-import type { AttemptJob } from './queue.ts';
+import { type Backoff, backoffMs } from '../../domain/retry.ts';
+import type { Logger } from '../../platform/logger.ts';
+import type { AttemptJob } from './attempt-queue.ts';
 
 /** What became of a job. `hand_back`: it was not done and must be delivered again at once, elsewhere if possible. */
 export type Handled = 'done' | 'hand_back';

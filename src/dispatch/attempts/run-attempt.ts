@@ -1,23 +1,24 @@
-import type { Accepted, Caller, Commands } from '../commands/context.ts';
-import { completeAttempt, failAttempt, markOutcomeUnknown, startAttempt } from '../commands/task/close-attempt.ts';
-import { reportAttemptProgress } from '../commands/task/report-progress.ts';
-import { taskOf } from '../domain/execution/find.ts';
-import { agentStream, executionStream, messageIdOf, taskStream } from '../domain/ids.ts';
-import type { Json } from '../domain/json.ts';
-import type { Result } from '../domain/result.ts';
-import { type Backoff, backoffMs } from '../domain/retry.ts';
-import type { AttemptError } from '../domain/task/events.ts';
-import type { Task } from '../domain/task/state.ts';
-import { sleep } from '../platform/clock.ts';
-import { AppError } from '../platform/errors.ts';
-import type { Logger } from '../platform/logger.ts';
+import type { Accepted, Caller, Commands } from '../../commands/context.ts';
+import { completeAttempt, failAttempt, markOutcomeUnknown, startAttempt } from '../../commands/task/close-attempt.ts';
+import { reportAttemptProgress } from '../../commands/task/report-progress.ts';
+import { taskOf } from '../../domain/execution/find.ts';
+import { agentStream, executionStream, messageIdOf, taskStream } from '../../domain/ids.ts';
+import type { Json } from '../../domain/json.ts';
+import type { Result } from '../../domain/result.ts';
+import { type Backoff, backoffMs } from '../../domain/retry.ts';
+
+import type { AttemptError } from '../../domain/task/events.ts';
+import type { Task } from '../../domain/task/state.ts';
+import { sleep } from '../../platform/clock.ts';
+import { AppError } from '../../platform/errors.ts';
+import type { Logger } from '../../platform/logger.ts';
+import type { DispatchCounters } from '../counters.ts';
+import type { AttemptJob } from '../queues/attempt-queue.ts';
+import type { AttemptHandler, Delivery, Handled } from '../queues/worker.ts';
+import { type AgentTransport, CallAborted, type RegisteredAgent, TransportError } from '../transports/transport.ts';
 import { acceptResult, attemptError } from './agent-result.ts';
-import type { DispatchCounters } from './counters.ts';
 import type { InFlight, RunningAttempt } from './in-flight.ts';
 import { ProgressReporter } from './progress.ts';
-import type { AttemptJob } from './queue.ts';
-import { type AgentTransport, CallAborted, type RegisteredAgent, TransportError } from './transports/transport.ts';
-import type { AttemptHandler, Delivery, Handled } from './worker.ts';
 
 type OpenTask = Extract<Task, { status: 'open' }>;
 

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { unavailable } from '../platform/errors.ts';
-import type { Logger } from '../platform/logger.ts';
-import { createRedis } from '../platform/redis.ts';
+import { unavailable } from '../../platform/errors.ts';
+import type { Logger } from '../../platform/logger.ts';
+import { createRedis } from '../../platform/redis.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
 import { openQueue } from './open-queue.ts';
 

@@ -1,8 +1,8 @@
-import { endsTask } from '../domain/task/events.ts';
-import type { StoredEvent } from '../eventstore/event-store.ts';
-import type { AttemptJob } from './queue.ts';
-import { type AbortReason, CallAborted } from './transports/transport.ts';
-import type { Handled } from './worker.ts';
+import { endsTask } from '../../domain/task/events.ts';
+import type { StoredEvent } from '../../eventstore/event-store.ts';
+import type { AttemptJob } from '../queues/attempt-queue.ts';
+import type { Handled } from '../queues/worker.ts';
+import { type AbortReason, CallAborted } from '../transports/transport.ts';
 
 /** One attempt that this process is working on. */
 export class RunningAttempt {

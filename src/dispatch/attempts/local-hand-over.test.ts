@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type FakeClock, fakeClock } from '../../test/support/fake-ports.ts';
-import { createLogger } from '../platform/logger.ts';
+import { type FakeClock, fakeClock } from '../../../test/support/fake-ports.ts';
+import { createLogger } from '../../platform/logger.ts';
+import { type AttemptJob, jobIdOf } from '../queues/attempt-queue.ts';
+import type { Delivery, Handled } from '../queues/worker.ts';
 import { LocalHandOver } from './local-hand-over.ts';
-import { type AttemptJob, jobIdOf } from './queue.ts';
-import type { Delivery, Handled } from './worker.ts';
 
 const jobFor = (taskId: string, agentId = 'here', transport: AttemptJob['transport'] = 'local'): AttemptJob => ({
   tenant: 'default',

@@ -1,8 +1,8 @@
-import type { Clock } from '../platform/clock.ts';
-import type { Logger } from '../platform/logger.ts';
-import { type AttemptJob, type AttemptOffers, jobIdOf } from './queue.ts';
-import type { LocalAgentRef } from './transports/local.ts';
-import { type AttemptHandler, type Handled, redeliveryDelayMs } from './worker.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Logger } from '../../platform/logger.ts';
+import { type AttemptJob, type AttemptOffers, jobIdOf } from '../queues/attempt-queue.ts';
+import { type AttemptHandler, type Handled, redeliveryDelayMs } from '../queues/worker.ts';
+import type { LocalAgentRef } from '../transports/local.ts';
 
 export type LocalHandOverOptions = {
   /** Gets what cannot be handed over here. */

@@ -1,12 +1,12 @@
-import type { TaskEvent } from '../domain/task/events.ts';
-import { decodeEvent } from '../eventstore/codec.ts';
-import type { Position, StoredEvent } from '../eventstore/event-store.ts';
-import { type FollowOptions, followLog } from '../eventstore/follow-log.ts';
-import type { LogFeed } from '../eventstore/log-feed.ts';
-import { type Clock, sleep } from '../platform/clock.ts';
-import type { Logger } from '../platform/logger.ts';
+import type { TaskEvent } from '../../domain/task/events.ts';
+import { decodeEvent } from '../../eventstore/codec.ts';
+import type { Position, StoredEvent } from '../../eventstore/event-store.ts';
+import { type FollowOptions, followLog } from '../../eventstore/follow-log.ts';
+import type { LogFeed } from '../../eventstore/log-feed.ts';
+import { type Clock, sleep } from '../../platform/clock.ts';
+import type { Logger } from '../../platform/logger.ts';
+import type { AttemptQueue } from './attempt-queue.ts';
 import type { DeadLetter, DeadLetterQueue } from './dead-letter-queue.ts';
-import type { AttemptQueue } from './queue.ts';
 
 const ADD_CHUNK = 500;
 const REFILL_PAUSE_MS = 1_000;
