@@ -12,7 +12,7 @@ export type AbortReason =
   | 'STEP_FAILED';
 
 export type AgentFilter = {
-  /** Name of a capability it has. */
+  /** Name of a capability that it offers. */
   readonly capability?: string | null | undefined;
   readonly healths?: ReadonlyArray<Health> | null | undefined;
   /** Name to value; all of them. */
@@ -29,7 +29,7 @@ export type AgentRejectionReason =
   | 'AgentNotFound'
   | 'AgentPoolIsFixed';
 
-/** ACTIVE takes work, DRAINING finishes what it holds, DEREGISTERED is out. */
+/** ACTIVE takes work, DRAINING finishes what it holds, DEREGISTERED has left its pool. */
 export type AgentStatus =
   | 'ACTIVE'
   | 'DEREGISTERED'
@@ -58,7 +58,7 @@ export type CompensationDebtFilter = {
   readonly workflow?: string | null | undefined;
 };
 
-/** PARKED failed for good and waits for a person; HANDED_OVER: somebody sees to it, it is still owed; SKIPPED: a person has taken it on. */
+/** PARKED: it failed for good and waits for a person. HANDED_OVER: a person takes care of it; it is still owed. SKIPPED: a person decided that it is not needed, or did it by hand. */
 export type CompensationDebtStatus =
   | 'COMPLETED'
   | 'HANDED_OVER'
@@ -67,7 +67,7 @@ export type CompensationDebtStatus =
   | 'RUNNING'
   | 'SKIPPED';
 
-/** BACKWARD: reverse order of completion, one by one. FORWARD: in order of completion. PARALLEL: all at once. SELECTIVE: backward, only what was marked. CASCADE: each after everything that used its output. */
+/** BACKWARD: reverse order of completion, one by one. FORWARD: in order of completion. PARALLEL: all at once. SELECTIVE: backward, only marked steps. CASCADE: each step after everything that used its output. */
 export type CompensationStrategy =
   | 'BACKWARD'
   | 'CASCADE'
@@ -87,7 +87,7 @@ export type DeadLetterFilter = {
   readonly text?: string | null | undefined;
 };
 
-/** OPEN waits for someone; the others were dealt with since. */
+/** OPEN waits for a person; the others have been handled. */
 export type DeadLetterStatus =
   | 'CANCELLED'
   | 'OPEN'
@@ -144,7 +144,7 @@ export type ExecutionRejectionReason =
   | 'TooManySignals'
   | 'UnknownOption';
 
-/** EXECUTING may also wait, see `whyNotRunning`. FAILED can be retried. COMPENSATION_FAILED waits for a person at the desk of compensations. */
+/** EXECUTING includes waiting, see `whyNotRunning`. FAILED can be retried. COMPENSATION_FAILED waits for a person, see `compensationDebts`. */
 export type ExecutionStatus =
   | 'CANCELLED'
   | 'COMPENSATED'
@@ -157,11 +157,11 @@ export type ExecutionStatus =
 
 export type ForkExecutionInput = {
   readonly input?: Json | null | undefined;
-  /** Step to the input that it gets; these steps are done again. */
+  /** Maps steps to new inputs; these steps run again. */
   readonly inputs?: Json | null | undefined;
-  /** Steps to be done again although they had completed, with all that depends on them. */
+  /** Steps to run again although they had completed, with everything that depends on them. */
   readonly rerun?: ReadonlyArray<string> | null | undefined;
-  /** Of the last event of the execution's stream that counts; the present one when absent. */
+  /** Revision of the last event of the execution's stream to take over; the current one when absent. */
   readonly revision?: number | null | undefined;
   /** Another version of the workflow. */
   readonly version?: string | null | undefined;
@@ -173,19 +173,19 @@ export type Health =
   | 'UNHEALTHY';
 
 export type MigrateExecutionsInput = {
-  /** Only say what would become of each. */
+  /** Only report what would happen to each execution. */
   readonly dryRun?: boolean | null | undefined;
-  /** Absent: every execution of the workflow that goes on or is paused, at most 10000. */
+  /** When absent: every execution of the workflow that runs or is paused, at most 10000. */
   readonly executionIds?: ReadonlyArray<string | number> | null | undefined;
   /** Only executions of this version; used when `executionIds` is absent. */
   readonly fromVersion?: string | null | undefined;
-  /** Task of the present version to task of the new one, where the id differs; null for a task that has not started and is dropped. */
+  /** Maps tasks of the current version to tasks of the new one where the id differs; null drops a task that has not started. */
   readonly mapping?: Json | null | undefined;
-  /** Version that they are to go on under. */
+  /** Version to move them to. */
   readonly version: string;
 };
 
-/** MOVES: it was moved, or would be in a dry run. */
+/** MOVES: it was moved, or in a dry run would be. */
 export type MigrationVerdictKind =
   | 'CANNOT_MOVE'
   | 'MOVES'
@@ -199,7 +199,7 @@ export type MoneyInput = {
   readonly micros: number;
 };
 
-/** DEPENDENCY: others must end first. WINDOW: as many tasks are open as the workflow allows. DELAY, EVENT, DECISION, WORKFLOW: what the step waits for. RETRY: the next attempt is due later. AGENT: no agent has taken it yet. UNDO_ORDER: other undos come first. PARKED: a person must see to the undo. */
+/** DEPENDENCY: others must end first. WINDOW: as many tasks are open as the workflow allows. DELAY, EVENT, DECISION, WORKFLOW: what the step waits for. RETRY: the next attempt is due later. AGENT: no agent has taken it yet. UNDO_ORDER: other compensations come first. PARKED: a person must take care of the compensation. */
 export type NotRunningReason =
   | 'ABORTING'
   | 'AGENT'
@@ -215,7 +215,7 @@ export type NotRunningReason =
   | 'WINDOW'
   | 'WORKFLOW';
 
-/** BUILDING reads the log from its beginning and is not shown yet; HALTED stands until someone decides. */
+/** BUILDING reads the log from its beginning and is not visible yet; HALTED waits for a person. */
 export type ProjectionStatus =
   | 'ABSENT'
   | 'BUILDING'
@@ -223,7 +223,7 @@ export type ProjectionStatus =
   | 'LIVE';
 
 export type RegisterAgentInput = {
-  /** Yours to choose. */
+  /** Chosen by you. */
   readonly agentId: string;
   /** When absent: the skills of the agent's card, version 1.0.0. */
   readonly capabilities?: ReadonlyArray<CapabilityInput> | null | undefined;
@@ -233,16 +233,16 @@ export type RegisterAgentInput = {
   /** AT_LEAST_ONCE when absent. */
   readonly delivery?: Delivery | null | undefined;
   readonly description?: string | null | undefined;
-  /** Set it when the agent sends heartbeats; it is then unhealthy when they stay away. */
+  /** Set it when the agent sends heartbeats; without them the agent then becomes unhealthy. */
   readonly heartbeatIntervalMs?: number | null | undefined;
   /** Name to text. */
   readonly labels?: Json | null | undefined;
   /** Attempts it may hold at once; 10 when absent. */
   readonly maxConcurrency?: number | null | undefined;
   readonly name?: string | null | undefined;
-  /** `default` when absent. Fixed while the agent is registered. */
+  /** `default` when absent. It cannot change while the agent is registered. */
   readonly pool?: string | null | undefined;
-  /** Replace the profile when the agent is registered already. */
+  /** Replace the profile if the agent is already registered. */
   readonly replace?: boolean | null | undefined;
 };
 
@@ -274,11 +274,11 @@ export type RoutingStrategy =
 export type StartExecutionInput = {
   /** At most 256 KiB. */
   readonly input?: Json | null | undefined;
-  /** Step to the input that it gets instead of what the definition says. */
+  /** Maps steps to inputs that replace those of the definition. */
   readonly inputs?: Json | null | undefined;
   /** At most 20. */
   readonly tags?: ReadonlyArray<string> | null | undefined;
-  /** The newest that is neither deprecated nor archived when absent. */
+  /** When absent, the newest that is neither deprecated nor archived. */
   readonly version?: string | null | undefined;
   readonly workflow: string;
 };
@@ -290,7 +290,7 @@ export type StepKind =
   | 'WAIT'
   | 'WORKFLOW';
 
-/** OPEN: an agent works on it, or may get it. INDETERMINATE: nobody knows whether it took effect. CANCELLED: called off because the execution ends. */
+/** OPEN: an agent works on it, or may get it. INDETERMINATE: nobody knows whether it took effect. CANCELLED: stopped because the execution ends. */
 export type StepState =
   | 'CANCELLED'
   | 'COMPLETED'
@@ -304,9 +304,9 @@ export type StepState =
 export type SubmitTaskInput = {
   /** What an agent must offer to take the task. */
   readonly capability: string;
-  /** The task is given up when it has not completed by then. */
+  /** The task is dead-lettered if it has not completed by then. */
   readonly deadlineAt?: string | null | undefined;
-  /** What the agent is given: at most 256 KiB and 64 levels. */
+  /** Input for the agent: at most 256 KiB and 64 levels. */
   readonly input?: Json | null | undefined;
   /** Pool of agents; `default` when absent. */
   readonly pool?: string | null | undefined;
@@ -331,7 +331,7 @@ export type TaskFilter = {
   readonly agentId?: string | number | null | undefined;
   readonly capability?: string | null | undefined;
   readonly correlationId?: string | null | undefined;
-  /** Tasks that this execution runs. */
+  /** Tasks of this execution. */
   readonly executionId?: string | number | null | undefined;
   readonly pool?: string | null | undefined;
   readonly priorities?: ReadonlyArray<number> | null | undefined;
@@ -357,7 +357,7 @@ export type TaskRejectionReason =
   | 'TaskNotRunning'
   | 'TaskOfExecution';
 
-/** READY waits for an agent; INDETERMINATE waits for a person or a late answer. A task that gave no result ends DEAD_LETTERED, one of an execution FAILED. */
+/** READY waits for an agent; INDETERMINATE waits for a person or a late answer. A task without a result ends DEAD_LETTERED; a task of an execution ends FAILED instead. */
 export type TaskStatus =
   | 'ASSIGNED'
   | 'CANCELLED'
@@ -367,7 +367,7 @@ export type TaskStatus =
   | 'INDETERMINATE'
   | 'READY';
 
-/** DEFINED: there is a compensation, and nothing is owed. */
+/** DEFINED: it has a compensation, but nothing is owed. */
 export type UndoState =
   | 'COMPLETED'
   | 'DEFINED'
@@ -377,7 +377,7 @@ export type UndoState =
   | 'RUNNING'
   | 'SKIPPED';
 
-/** Fields that are absent stay as they are. */
+/** Absent fields do not change. */
 export type UpdateAgentInput = {
   readonly capabilities?: ReadonlyArray<CapabilityInput> | null | undefined;
   readonly costPerCall?: MoneyInput | null | undefined;

@@ -59,7 +59,7 @@ export const addAgentCommands = (builder: Builder, enums: Enums, types: AgentTyp
       }),
       drainAgent: t.field({
         type: payload('DrainAgentPayload'),
-        description: 'Gives the agent no new work; what it holds may finish.',
+        description: 'Gives the agent no new work; it finishes what it holds.',
         args: leaving,
         resolve: async (_, { reason, ...args }, context, info) =>
           outcomeOf(
@@ -68,7 +68,7 @@ export const addAgentCommands = (builder: Builder, enums: Enums, types: AgentTyp
       }),
       deregisterAgent: t.field({
         type: payload('DeregisterAgentPayload'),
-        description: 'Takes the agent out of its pool. Attempts it holds may still close; it may register again.',
+        description: 'Takes the agent out of its pool. Its open attempts may still end; it may register again.',
         args: leaving,
         resolve: async (_, { reason, ...args }, context, info) =>
           outcomeOf(

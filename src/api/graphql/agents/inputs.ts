@@ -19,8 +19,8 @@ export const addAgentInputs = (builder: Builder, enums: Enums) => {
   });
   const RegisterAgentInput = builder.inputType('RegisterAgentInput', {
     fields: (t) => ({
-      agentId: t.string({ required: true, description: 'Yours to choose.' }),
-      pool: t.string({ description: '`default` when absent. Fixed while the agent is registered.' }),
+      agentId: t.string({ required: true, description: 'Chosen by you.' }),
+      pool: t.string({ description: '`default` when absent. It cannot change while the agent is registered.' }),
       name: t.string(),
       description: t.string(),
       capabilities: t.field({
@@ -34,15 +34,15 @@ export const addAgentInputs = (builder: Builder, enums: Enums) => {
       maxConcurrency: t.int({ description: 'Attempts it may hold at once; 10 when absent.' }),
       delivery: t.field({ type: enums.Delivery, description: 'AT_LEAST_ONCE when absent.' }),
       heartbeatIntervalMs: t.int({
-        description: 'Set it when the agent sends heartbeats; it is then unhealthy when they stay away.',
+        description: 'Set it when the agent sends heartbeats; without them the agent then becomes unhealthy.',
       }),
       costPerCall: t.field({ type: MoneyInput }),
       labels: t.field({ type: 'JSON', description: 'Name to text.' }),
-      replace: t.boolean({ description: 'Replace the profile when the agent is registered already.' }),
+      replace: t.boolean({ description: 'Replace the profile if the agent is already registered.' }),
     }),
   });
   const UpdateAgentInput = builder.inputType('UpdateAgentInput', {
-    description: 'Fields that are absent stay as they are.',
+    description: 'Absent fields do not change.',
     fields: (t) => ({
       name: t.string(),
       description: t.string(),

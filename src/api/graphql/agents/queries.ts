@@ -16,7 +16,7 @@ export const addAgentQueries = (
       statuses: t.field({ type: [AgentStatus] }),
       healths: t.field({ type: [enums.Health] }),
       pool: t.string(),
-      capability: t.string({ description: 'Name of a capability it has.' }),
+      capability: t.string({ description: 'Name of a capability that it offers.' }),
       labels: t.field({ type: 'JSON', description: 'Name to value; all of them.' }),
       text: t.string({ description: 'Part of its id, name or description; case does not matter.' }),
     }),

@@ -19,7 +19,7 @@ const addChangeType = (builder: Builder, { Agent, loadAgent }: AgentTypes) =>
     fields: (t) => ({
       position: t.expose('position', {
         type: 'Position',
-        description: 'Pass it as `fromPosition` to go on after this change.',
+        description: 'Pass it as `fromPosition` to resume after this change.',
       }),
       type: t.exposeString('type'),
       at: t.expose('at', { type: 'DateTime' }),

@@ -15,7 +15,7 @@ const loadAgent = async ({ reads }: ApiContext, id: string, atLeast?: Position |
 
 export const addAgentTypes = (builder: Builder, enums: Enums, { Money }: SharedTypes) => {
   const AgentStatus = builder.enumType('AgentStatus', {
-    description: 'ACTIVE takes work, DRAINING finishes what it holds, DEREGISTERED is out.',
+    description: 'ACTIVE takes work, DRAINING finishes what it holds, DEREGISTERED has left its pool.',
     values: enumValues(AGENT_STATUSES),
   });
   const CapabilityType = builder.objectRef<Capability>('Capability').implement({
@@ -53,7 +53,10 @@ export const addAgentTypes = (builder: Builder, enums: Enums, { Money }: SharedT
       updatedAt: t.expose('updatedAt', { type: 'DateTime' }),
       drainStartedAt: t.expose('drainStartedAt', { type: 'DateTime', nullable: true }),
       deregisteredAt: t.expose('deregisteredAt', { type: 'DateTime', nullable: true }),
-      position: t.expose('updatedPosition', { type: 'Position', description: 'Of the last event of this agent.' }),
+      position: t.expose('updatedPosition', {
+        type: 'Position',
+        description: 'Position of the last event of this agent.',
+      }),
     }),
   });
   return { Agent, AgentStatus, loadAgent };

@@ -26,7 +26,7 @@ const addStartCommands = (builder: Builder, { payload, outcomeOf, run }: Executi
     forkExecution: t.field({
       type: payload('ForkExecutionPayload'),
       description:
-        'Starts a new execution from any past moment of another: what had ended well by then is taken over, the rest is done anew. The first one is not changed.',
+        'Starts a new execution from any past moment of another: steps that had completed by then are copied, the rest runs again. The original execution does not change.',
       args: { ...subjectArguments(t), input: t.arg({ type: inputs.ForkExecutionInput }) },
       resolve: (_, { input, ...args }, context, info) =>
         atPointer('/input', () =>

@@ -17,11 +17,14 @@ import { type ExecutionOutcomes, subjectArguments } from './outcome.ts';
 export const addCompensationCommands = (builder: Builder, { payload, run }: ExecutionOutcomes): void =>
   builder.mutationFields((t) => {
     const subject = subjectArguments(t);
-    const unit = t.arg.string({ required: true, description: 'What is undone: a step, or an item as `resize[3]`.' });
+    const unit = t.arg.string({
+      required: true,
+      description: 'What is compensated: a step, or an item such as `resize[3]`.',
+    });
     return {
       retryCompensation: t.field({
         type: payload('RetryCompensationPayload'),
-        description: 'Tries a parked undo again, with another input if one is given.',
+        description: 'Retries a parked compensation, with another input if one is passed.',
         args: { ...subject, unit, input: t.arg({ type: 'JSON' }) },
         resolve: (_, { unit: of, input, ...args }, context, info) => {
           const body = withoutNulls({ unit: of, input }) satisfies z.input<typeof RetryCompensationInput>;
@@ -30,7 +33,7 @@ export const addCompensationCommands = (builder: Builder, { payload, run }: Exec
       }),
       skipCompensation: t.field({
         type: payload('SkipCompensationPayload'),
-        description: 'Closes a parked undo: it was done by hand, or is not needed. The reason is kept.',
+        description: 'Closes a parked compensation: it was done by hand, or is not needed. The reason is recorded.',
         args: { ...subject, unit, reason: t.arg.string({ required: true }) },
         resolve: (_, { unit: of, reason, ...args }, context, info) => {
           const body = { unit: of, reason } satisfies z.input<typeof SkipCompensationInput>;
@@ -39,7 +42,7 @@ export const addCompensationCommands = (builder: Builder, { payload, run }: Exec
       }),
       handOverCompensation: t.field({
         type: payload('HandOverCompensationPayload'),
-        description: 'Notes who sees to a parked undo; it stays owed.',
+        description: 'Records who takes care of a parked compensation; it is still owed.',
         args: { ...subject, unit, to: t.arg.string({ required: true }), note: t.arg.string() },
         resolve: (_, { unit: of, to, note, ...args }, context, info) => {
           const body = withoutNulls({ unit: of, to, note }) satisfies z.input<typeof HandOverCompensationInput>;

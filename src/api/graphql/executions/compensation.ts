@@ -14,15 +14,15 @@ import type { TaskTypes } from '../tasks/types.ts';
 const addDebtTypes = (builder: Builder, { AttemptError }: SharedTypes, { Task, loadTask }: TaskTypes) => {
   const DebtStatus = builder.enumType('CompensationDebtStatus', {
     description:
-      'PARKED failed for good and waits for a person; HANDED_OVER: somebody sees to it, it is still owed; SKIPPED: a person has taken it on.',
+      'PARKED: it failed for good and waits for a person. HANDED_OVER: a person takes care of it; it is still owed. SKIPPED: a person decided that it is not needed, or did it by hand.',
     values: enumValues(COMPENSATION_STATES),
   });
   const CompensationDebt = builder.objectRef<DebtRow>('CompensationDebt').implement({
-    description: 'An undo that an execution owes, or owed.',
+    description: 'A compensation that an execution owes, or owed.',
     fields: (t) => ({
       executionId: t.exposeID('executionId'),
       workflow: t.exposeString('workflow'),
-      unit: t.exposeString('unit', { description: 'What is undone: a step, or an item of one.' }),
+      unit: t.exposeString('unit', { description: 'What is compensated: a step, or an item of one.' }),
       strategy: t.exposeString('strategy'),
       status: t.expose('status', { type: DebtStatus }),
       handedOverTo: t.exposeString('handedOverTo', { nullable: true }),
@@ -31,12 +31,15 @@ const addDebtTypes = (builder: Builder, { AttemptError }: SharedTypes, { Task, l
       reason: t.exposeString('reason', { nullable: true, description: 'Why it was skipped.' }),
       parkedAt: t.expose('parkedAt', { type: 'DateTime', nullable: true }),
       closedAt: t.expose('closedAt', { type: 'DateTime', nullable: true }),
-      position: t.expose('updatedPosition', { type: 'Position', description: 'Of the last event of this debt.' }),
+      position: t.expose('updatedPosition', {
+        type: 'Position',
+        description: 'Position of the last event of this compensation.',
+      }),
       taskId: t.exposeID('taskId', { nullable: true }),
       task: t.field({
         type: Task,
         nullable: true,
-        description: 'The task that undoes it, with its attempts.',
+        description: 'The task that compensates it, with its attempts.',
         resolve: ({ taskId }, _, context) => (taskId === null ? null : loadTask(context, taskId)),
       }),
     }),
@@ -49,18 +52,18 @@ const addPreviewType = (builder: Builder, enums: Enums) => {
     fields: (t) => ({
       unit: t.exposeString('unit'),
       after: t.stringList({
-        description: 'Units that are undone before.',
+        description: 'Units that are compensated before it.',
         resolve: ({ after }) => [...after],
       }),
     }),
   });
   return builder.objectRef<CompensationPreview>('CompensationPreview').implement({
-    description: 'What would be undone if the execution were aborted now, and in which order.',
+    description: 'What would be compensated if the execution were aborted now, and in which order.',
     fields: (t) => ({
       strategy: t.expose('strategy', { type: enums.CompensationStrategy }),
       undos: t.field({ type: [PlannedUndoType], resolve: ({ undos }) => undos }),
       mayBeOwed: t.stringList({
-        description: 'Units under way that have a compensation: whether they are owed one is known when they end.',
+        description: 'Units that still run and have a compensation: whether it is owed is known when they end.',
         resolve: ({ mayBeOwed }) => [...mayBeOwed],
       }),
       message: t.string({ resolve: previewText }),
@@ -91,7 +94,7 @@ export const addCompensationQueries = (
   });
   addList(builder, addConnection, {
     name: 'compensationDebts',
-    description: 'The desk: undos of all executions that only a person can close. Newest compensation first.',
+    description: 'Compensations of all executions that only a person can close. Newest first.',
     of: 'CompensationDebt',
     node: CompensationDebt,
     filter: DebtFilterInput,

@@ -20,7 +20,7 @@ export const addControlCommands = (builder: Builder, enums: Enums, { payload, ru
     return {
       pauseExecution: t.field({
         type: payload('PauseExecutionPayload'),
-        description: 'Nothing new starts; what agents hold goes on.',
+        description: 'Nothing new starts; agents finish what they hold.',
         args: { ...subject, reason: t.arg.string() },
         resolve: (_, { reason, ...args }, context, info) =>
           run(
@@ -38,13 +38,15 @@ export const addControlCommands = (builder: Builder, enums: Enums, { payload, ru
       }),
       cancelExecution: t.field({
         type: payload('CancelExecutionPayload'),
-        description:
-          'Ends an execution: agents are told to stop. A second time, while it waits for agents: it waits no longer.',
+        description: 'Ends an execution: agents are told to stop. A second call stops waiting for the agents.',
         args: {
           ...subject,
           reason: t.arg.string(),
-          compensate: t.arg.boolean({ description: 'Undo what was done. Refused once a pivot has completed.' }),
-          strategy: t.arg({ type: enums.CompensationStrategy, description: "The definition's when absent." }),
+          compensate: t.arg.boolean({ description: 'Compensate completed steps. Refused once a pivot has completed.' }),
+          strategy: t.arg({
+            type: enums.CompensationStrategy,
+            description: 'The strategy of the definition when absent.',
+          }),
         },
         resolve: (_, { reason, compensate, strategy, ...args }, context, info) => {
           const body = withoutNulls({ reason, compensate, strategy }) satisfies z.input<typeof CancelExecutionInput>;
@@ -53,11 +55,13 @@ export const addControlCommands = (builder: Builder, enums: Enums, { payload, ru
       }),
       retryExecution: t.field({
         type: payload('RetryExecutionPayload'),
-        description: 'A failed execution goes on: what stands in its way is tried again.',
+        description: 'Retries a failed execution: the steps that block it are tried again.',
         args: {
           ...subject,
-          step: t.arg.string({ description: 'One that stands in the way; all are tried again in any case.' }),
-          input: t.arg({ type: 'JSON', description: 'What that step gets this time; what it got before when absent.' }),
+          step: t.arg.string({
+            description: 'A step that blocks the execution. All blocking steps are tried again in any case.',
+          }),
+          input: t.arg({ type: 'JSON', description: 'New input of that step; its previous input when absent.' }),
         },
         resolve: (_, { step, input, ...args }, context, info) => {
           const body = withoutNulls({ step, input }) satisfies z.input<typeof RetryExecutionInput>;

@@ -7,25 +7,25 @@ export const addExecutionInputs = (builder: Builder) => ({
   StartExecutionInput: builder.inputType('StartExecutionInput', {
     fields: (t) => ({
       workflow: t.string({ required: true }),
-      version: t.string({ description: 'The newest that is neither deprecated nor archived when absent.' }),
+      version: t.string({ description: 'When absent, the newest that is neither deprecated nor archived.' }),
       input: t.field({ type: 'JSON', description: 'At most 256 KiB.' }),
       tags: t.stringList({ description: 'At most 20.' }),
       inputs: t.field({
         type: 'JSON',
-        description: 'Step to the input that it gets instead of what the definition says.',
+        description: 'Maps steps to inputs that replace those of the definition.',
       }),
     }),
   }),
   ForkExecutionInput: builder.inputType('ForkExecutionInput', {
     fields: (t) => ({
       revision: t.int({
-        description: "Of the last event of the execution's stream that counts; the present one when absent.",
+        description: "Revision of the last event of the execution's stream to take over; the current one when absent.",
       }),
       version: t.string({ description: 'Another version of the workflow.' }),
       input: t.field({ type: 'JSON' }),
-      inputs: t.field({ type: 'JSON', description: 'Step to the input that it gets; these steps are done again.' }),
+      inputs: t.field({ type: 'JSON', description: 'Maps steps to new inputs; these steps run again.' }),
       rerun: t.stringList({
-        description: 'Steps to be done again although they had completed, with all that depends on them.',
+        description: 'Steps to run again although they had completed, with everything that depends on them.',
       }),
     }),
   }),

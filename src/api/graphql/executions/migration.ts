@@ -25,17 +25,17 @@ type Moved = { readonly dryRun: boolean; readonly verdicts: readonly MigrationVe
 const addInput = (builder: Builder) =>
   builder.inputType('MigrateExecutionsInput', {
     fields: (t) => ({
-      version: t.string({ required: true, description: 'Version that they are to go on under.' }),
+      version: t.string({ required: true, description: 'Version to move them to.' }),
       fromVersion: t.string({ description: 'Only executions of this version; used when `executionIds` is absent.' }),
       executionIds: t.idList({
-        description: `Absent: every execution of the workflow that goes on or is paused, at most ${MAX_EXECUTIONS}.`,
+        description: `When absent: every execution of the workflow that runs or is paused, at most ${MAX_EXECUTIONS}.`,
       }),
       mapping: t.field({
         type: 'JSON',
         description:
-          'Task of the present version to task of the new one, where the id differs; null for a task that has not started and is dropped.',
+          'Maps tasks of the current version to tasks of the new one where the id differs; null drops a task that has not started.',
       }),
-      dryRun: t.boolean({ description: 'Only say what would become of each.' }),
+      dryRun: t.boolean({ description: 'Only report what would happen to each execution.' }),
     }),
   });
 
@@ -57,7 +57,7 @@ const idsFor = async ({ reads }: ApiContext, workflow: string, { executionIds, f
 
 export const addExecutionMigration = (builder: Builder): void => {
   const Verdict = builder.enumType('MigrationVerdictKind', {
-    description: 'MOVES: it was moved, or would be in a dry run.',
+    description: 'MOVES: it was moved, or in a dry run would be.',
     values: enumValues(VERDICTS),
   });
   const MigrationVerdictType = builder.objectRef<MigrationVerdict>('MigrationVerdict').implement({
@@ -84,7 +84,8 @@ export const addExecutionMigration = (builder: Builder): void => {
   builder.mutationFields((t) => ({
     migrateExecutions: t.field({
       type: Payload,
-      description: 'Moves running executions of a workflow to another version, each or not at all, and says why not.',
+      description:
+        'Moves running executions of a workflow to another version. Each moves entirely or not at all, with the reasons why not.',
       args: {
         workflow: t.arg.string({ required: true }),
         input: t.arg({ type: MigrateExecutionsInput, required: true }),

@@ -40,11 +40,11 @@ export const addExecutionOutcome = (builder: Builder, { Execution }: ExecutionTy
       status: {
         from: 'status',
         type: 'String',
-        description: 'State of the execution, the step or the undo that stood in the way.',
+        description: 'Status of the execution, step or compensation that prevented the command.',
       },
       step: { from: 'step', type: 'String' },
       unit: { from: 'unit', type: 'String' },
-      options: { from: 'options', type: ['String'], description: 'What the step can be answered with.' },
+      options: { from: 'options', type: ['String'], description: "The options of the step's decision." },
     },
   });
   /** Runs a command of the execution that the arguments name. */

@@ -14,14 +14,14 @@ export const addStepCommands = (builder: Builder, { payload, run }: ExecutionOut
     return {
       skipStep: t.field({
         type: payload('SkipStepPayload'),
-        description: 'Goes on without a step, for a reason.',
+        description: 'Skips a step and continues, with a reason.',
         args: { ...subject, step: t.arg.string({ required: true }), reason: t.arg.string({ required: true }) },
         resolve: (_, { step, reason, ...args }, context, info) =>
           run(skipStep, args, { step, reason } satisfies z.input<typeof SkipStepInput>, context, info),
       }),
       signalExecution: t.field({
         type: payload('SignalExecutionPayload'),
-        description: 'Hands an event from outside to the step that waits for its name, now or later.',
+        description: 'Delivers an event from outside to the step that waits for its name, now or later.',
         args: { ...subject, name: t.arg.string({ required: true }), payload: t.arg({ type: 'JSON' }) },
         resolve: (_, { name, payload: sent, ...args }, context, info) => {
           const body = withoutNulls({ name, payload: sent }) satisfies z.input<typeof SignalExecutionInput>;
@@ -30,7 +30,7 @@ export const addStepCommands = (builder: Builder, { payload, run }: ExecutionOut
       }),
       decideStep: t.field({
         type: payload('DecideStepPayload'),
-        description: "A person's decision that a step waits for.",
+        description: "Records a person's decision for the step that waits for it.",
         args: {
           ...subject,
           step: t.arg.string({ required: true }),

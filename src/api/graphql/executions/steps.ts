@@ -28,11 +28,11 @@ const instantOrNull = (ms: number | undefined): string | null => (ms === undefin
 const addOwnTypes = (builder: Builder) => {
   const StepState = builder.enumType('StepState', {
     description:
-      'OPEN: an agent works on it, or may get it. INDETERMINATE: nobody knows whether it took effect. CANCELLED: called off because the execution ends.',
+      'OPEN: an agent works on it, or may get it. INDETERMINATE: nobody knows whether it took effect. CANCELLED: stopped because the execution ends.',
     values: enumValues(STEP_PHASES),
   });
   const UndoState = builder.enumType('UndoState', {
-    description: 'DEFINED: there is a compensation, and nothing is owed.',
+    description: 'DEFINED: it has a compensation, but nothing is owed.',
     values: enumValues(STEP_COMPENSATION_STATES),
   });
   const StepItems = builder.objectRef<ItemCounts>('StepItems').implement({
@@ -68,12 +68,12 @@ const plannedFields = (t: Fields, { StepKind }: WorkflowTypes) => ({
 /** Who works on it. */
 const workFields = (t: Fields, { Task, loadTask }: TaskTypes, own: OwnTypes) => ({
   attempts: t.int({
-    description: 'Attempts begun, or about to begin; of a step with items, of all of them.',
+    description: 'Attempts that have begun or may begin now; for a step with items, of all items.',
     resolve: attemptsOf,
   }),
   agentId: t.id({
     nullable: true,
-    description: 'Who did it or holds it; null for a step with items.',
+    description: 'Agent that did it or holds it; null for a step with items.',
     resolve: (view, _, context) => agentOfStep(view, context),
   }),
   taskId: t.id({ nullable: true, description: 'Null for a step with items.', resolve: taskIdOf }),
@@ -88,7 +88,7 @@ const workFields = (t: Fields, { Task, loadTask }: TaskTypes, own: OwnTypes) => 
   items: t.field({
     type: own.StepItems,
     nullable: true,
-    description: 'Of a step that runs for each item of a list, once the list is known.',
+    description: 'For a step that runs for each item of a list, as soon as the list is known.',
     resolve: ({ state }) => itemCountsOf(state),
   }),
 });
@@ -105,12 +105,12 @@ const stateFields = (t: Fields, { AttemptError }: SharedTypes, own: OwnTypes) =>
   startedAt: t.field({
     type: 'DateTime',
     nullable: true,
-    description: 'When it was first offered to an agent, or began to wait.',
+    description: 'When it was first offered to an agent, or started to wait.',
     resolve: (view) => instantOrNull(startedMsOf(view)),
   }),
   endedAt: t.field({ type: 'DateTime', nullable: true, resolve: ({ state }) => instantOrNull(state.endedMs) }),
   reused: t.boolean({
-    description: 'Its outcome was taken over from the execution that this one was forked from.',
+    description: 'Its outcome was copied from the execution that this one was forked from.',
     resolve: ({ state }) => state.reused,
   }),
   childExecutionId: t.id({
@@ -121,7 +121,8 @@ const stateFields = (t: Fields, { AttemptError }: SharedTypes, own: OwnTypes) =>
   undo: t.field({
     type: own.UndoState,
     nullable: true,
-    description: 'Of its compensation, of several items the one that needs attention most; null without one.',
+    description:
+      'State of its compensation; for a step with items, the state that needs attention most; null without a compensation.',
     resolve: stepCompensationStateOf,
   }),
 });

@@ -34,18 +34,19 @@ const addChangeType = (builder: Builder, { Execution }: ExecutionTypes, Executio
     fields: (t) => ({
       position: t.expose('position', {
         type: 'Position',
-        description: 'Pass it as `fromPosition` to go on after this change.',
+        description: 'Pass it as `fromPosition` to resume after this change.',
       }),
       executionId: t.exposeID('executionId'),
       entry: t.field({
         type: ExecutionEntry,
-        description: 'Its `unit` is set where the event itself names one.',
+        description: 'Its `unit` is set only if the event itself names one.',
         resolve: (change) => entryOfChange(change),
       }),
       execution: t.field({
         type: Execution,
         nullable: true,
-        description: 'The execution with this change; waits for the read model. Leave it out to follow many changes.',
+        description:
+          'The execution with this change; waits for the read model. Do not select it when you follow many changes.',
         resolve: ({ executionId, position }, _, context) => loadExecution(context, executionId, position),
       }),
     }),
@@ -60,7 +61,7 @@ export const addExecutionSubscriptions = (
   builder.subscriptionField('executionChanged', (t) =>
     t.field({
       type: ExecutionChange,
-      description: 'Each event of one execution, those of the tasks that it runs included.',
+      description: 'Each event of one execution, including those of its tasks.',
       args: { executionId: t.arg.id({ required: true }), fromPosition: t.arg(FROM_POSITION) },
       subscribe: async (_, { executionId, fromPosition }, context) =>
         eventsOf(context, await streamOf(context, executionId), fromPosition ?? context.hub.position),

@@ -98,7 +98,7 @@ export const addExecutionTimelineType = (builder: Builder) =>
       at: t.expose('at', { type: 'DateTime' }),
       unit: t.exposeString('unit', {
         nullable: true,
-        description: 'Step, item or undo that it is about: `collect`, `resize[3]`, `~collect`.',
+        description: 'Step, item or compensation that it is about: `collect`, `resize[3]`, `~collect`.',
       }),
       taskId: t.exposeID('taskId', { nullable: true }),
       attempt: t.exposeInt('attempt', { nullable: true }),

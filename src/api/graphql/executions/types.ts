@@ -33,16 +33,17 @@ export type ExecutionParts = {
 
 const addOwnTypes = (builder: Builder) => ({
   TimeSpent: builder.objectRef<TimeSpent>('TimeSpent').implement({
-    description: 'Where the time went, in milliseconds; the last three add up to the first.',
+    description: 'Where the time went, in milliseconds. `agentMs`, `waitMs` and `overheadMs` add up to `durationMs`.',
     fields: (t) => ({
       durationMs: t.exposeFloat('durationMs'),
       agentMs: t.exposeFloat('agentMs', {
         description: 'At least one agent was working; a call counts once it has ended.',
       }),
       waitMs: t.exposeFloat('waitMs', {
-        description: 'No agent was working, and a delay, an event, a person or a sub-workflow was waited for.',
+        description:
+          'No agent was working, and the execution waited for a delay, an event, a person or a sub-workflow.',
       }),
-      overheadMs: t.exposeFloat('overheadMs', { description: 'The rest: what coordination cost.' }),
+      overheadMs: t.exposeFloat('overheadMs', { description: 'The rest: time spent on coordination.' }),
     }),
   }),
   AllocatedAgents: builder.objectRef<AllocatedAgents>('AllocatedAgents').implement({
@@ -63,7 +64,7 @@ const stateFields = (t: Fields, { enums, workflows }: ExecutionParts, own: OwnTy
   id: t.exposeID('executionId'),
   workflow: t.exposeString('workflow'),
   version: t.exposeString('version'),
-  digest: t.exposeString('digest', { description: 'Of the definition that it runs under.' }),
+  digest: t.exposeString('digest', { description: 'Digest of the definition that it runs.' }),
   definition: t.field({
     type: workflows.Workflow,
     nullable: true,
@@ -75,7 +76,7 @@ const stateFields = (t: Fields, { enums, workflows }: ExecutionParts, own: OwnTy
   abortReason: t.expose('abortReason', {
     type: own.AbortReason,
     nullable: true,
-    description: 'Why it ends, or ended, before its time.',
+    description: 'Why it ends, or ended, early.',
   }),
   cancelReason: t.exposeString('cancelReason', { nullable: true }),
 });
@@ -88,13 +89,13 @@ const factFields = (t: Fields) => ({
   deadlineAt: t.expose('deadlineAt', { type: 'DateTime', nullable: true }),
   actor: t.exposeString('actor', { description: 'Who started it.' }),
   correlationId: t.exposeString('correlationId'),
-  position: t.expose('updatedPosition', { type: 'Position', description: 'Of the last event in this row.' }),
+  position: t.expose('updatedPosition', { type: 'Position', description: 'Position of the last event in this row.' }),
 });
 
 /** How far it is, what came out, and what is owed. */
 const outcomeFields = (t: Fields, { shared, enums, compensation }: ExecutionParts) => ({
   stepsTotal: t.exposeInt('stepsTotal', {
-    description: 'A step that runs for each item of a list counts as its items, once the list is known.',
+    description: 'A step that runs for each item of a list counts once per item, as soon as the list is known.',
   }),
   stepsCompleted: t.exposeInt('stepsCompleted'),
   stepsFailed: t.exposeInt('stepsFailed'),
@@ -111,7 +112,7 @@ const outcomeFields = (t: Fields, { shared, enums, compensation }: ExecutionPart
     resolve: ({ executionId }, _, { reads }) => reads.executionPayload('output', executionId),
   }),
   compensationStrategy: t.expose('compensationStrategy', { type: enums.CompensationStrategy, nullable: true }),
-  debtsOpen: t.exposeInt('debtsOpen', { description: 'Undos that are owed.' }),
+  debtsOpen: t.exposeInt('debtsOpen', { description: 'Compensations that are owed.' }),
   debtsParked: t.exposeInt('debtsParked', { description: 'Of these, how many wait for a person.' }),
   compensationDebts: t.field({
     type: [compensation.CompensationDebt],
@@ -130,7 +131,7 @@ const relatedFields = (t: Fields, Execution: ObjectRef<SchemaTypes, ExecutionRow
   parentStep: t.exposeString('parentStep', { nullable: true }),
   children: t.field({
     type: [Execution],
-    description: `Sub-workflows, newest first; at most ${MAX_PAGE}, more by \`executions(filter: {parentExecutionId})\`.`,
+    description: `Sub-workflows, newest first; at most ${MAX_PAGE}, more with \`executions(filter: {parentExecutionId})\`.`,
     resolve: ({ executionId }, _, { reads }) => reads.children.load(executionId),
   }),
   forkedFrom: t.field({
@@ -140,7 +141,7 @@ const relatedFields = (t: Fields, Execution: ObjectRef<SchemaTypes, ExecutionRow
   }),
   forkedRevision: t.exposeInt('forkedRevision', {
     nullable: true,
-    description: 'Revision of the last event of that execution that counts.',
+    description: 'Revision of the last event that was taken over from that execution.',
   }),
   forks: t.field({
     type: [Execution],
@@ -157,7 +158,7 @@ const foldedFields = (
 ) => ({
   currentPhase: t.string({
     nullable: true,
-    description: 'The lowest level of the plan that is not through: `2 of 5: calculate`.',
+    description: 'The lowest level of the plan that is not finished: `2 of 5: calculate`.',
     resolve: async (row, _, context) => {
       const progress = progressOf(await stateOf(context, row));
       return progress && progressText(progress);
@@ -165,7 +166,7 @@ const foldedFields = (
   }),
   timeSpent: t.field({
     type: own.TimeSpent,
-    description: 'Up to now while it goes on.',
+    description: 'Up to now while it runs.',
     resolve: async (row, _, context) => {
       const execution = await stateOf(context, row);
       return timeSpent(execution, execution.endedMs ?? context.commands.clock.now());
@@ -190,7 +191,7 @@ const foldedFields = (
   previewCompensation: t.field({
     type: compensation.Preview,
     args: {
-      strategy: t.arg({ type: enums.CompensationStrategy, description: "The definition's when absent." }),
+      strategy: t.arg({ type: enums.CompensationStrategy, description: 'The strategy of the definition when absent.' }),
     },
     resolve: async (row, { strategy }, context) =>
       previewCompensation(await stateOf(context, row), strategy ?? undefined),
@@ -198,7 +199,7 @@ const foldedFields = (
   whyNotRunning: t.field({
     type: [NotRunning],
     description:
-      'Why each step and each undo that is neither done nor in the hands of an agent does not run; what somebody could end comes first. At most 1,000.',
+      'Why each step and each compensation that has not ended and is not held by an agent does not run. Those that somebody could do something about come first. At most 1,000.',
     resolve: async (row, _, context) => notRunningIn(await stateOf(context, row), context),
   }),
 });

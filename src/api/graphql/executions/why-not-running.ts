@@ -108,13 +108,13 @@ export const notRunningIn = (execution: Running, context: ApiContext): Promise<N
 export const addNotRunningType = (builder: Builder) => {
   const NotRunningReason = builder.enumType('NotRunningReason', {
     description:
-      'DEPENDENCY: others must end first. WINDOW: as many tasks are open as the workflow allows. DELAY, EVENT, DECISION, WORKFLOW: what the step waits for. RETRY: the next attempt is due later. AGENT: no agent has taken it yet. UNDO_ORDER: other undos come first. PARKED: a person must see to the undo.',
+      'DEPENDENCY: others must end first. WINDOW: as many tasks are open as the workflow allows. DELAY, EVENT, DECISION, WORKFLOW: what the step waits for. RETRY: the next attempt is due later. AGENT: no agent has taken it yet. UNDO_ORDER: other compensations come first. PARKED: a person must take care of the compensation.',
     values: enumValues(NOT_RUNNING_REASONS),
   });
   return builder.objectRef<NotRunningEntry>('NotRunning').implement({
-    description: 'Why a step, or the undo of one, is neither done nor in the hands of an agent.',
+    description: 'Why a step, or the compensation of one, has not ended and is not held by an agent.',
     fields: (t) => ({
-      unit: t.exposeString('unit', { description: 'A step; of an undo `~` and what is undone.' }),
+      unit: t.exposeString('unit', { description: 'A step, or `~` and the compensated unit.' }),
       reason: t.expose('reason', { type: NotRunningReason }),
       message: t.exposeString('message'),
       dependencies: t.stringList({ resolve: ({ dependencies }) => [...dependencies] }),
@@ -122,7 +122,7 @@ export const addNotRunningType = (builder: Builder) => {
       name: t.exposeString('name', { nullable: true, description: 'Of the event or the decision.' }),
       options: t.stringList({ description: 'Of the decision.', resolve: ({ options }) => [...options] }),
       childExecutionId: t.exposeID('childExecutionId', { nullable: true }),
-      taskId: t.exposeID('taskId', { nullable: true, description: 'Its `why` tells about each agent.' }),
+      taskId: t.exposeID('taskId', { nullable: true, description: 'Its `why` has details about each agent.' }),
     }),
   });
 };

@@ -36,13 +36,13 @@ const addScalars = (builder: Builder): void => {
     parseLiteral: (node, variables) => jsonOfLiteral(node, variables ?? {}),
   });
   builder.scalarType('DateTime', {
-    description: 'An instant, RFC 3339 with a zone; answers are in UTC.',
+    description: 'An instant, RFC 3339 with a time zone; answers are in UTC.',
     serialize: serializeDateTime,
     parseValue: parseDateTime,
   });
   builder.scalarType('Position', {
     description:
-      'A place in the log, as a string of digits. Later events have higher positions; nothing else can be said of the number.',
+      'A position in the log, as a string of digits. Later events have higher positions; the number has no other meaning.',
     // A read model that has seen no event yet is at position 0.
     serialize: (position) => String((position as Position) < 0n ? 0n : position),
     parseValue: parsePosition,

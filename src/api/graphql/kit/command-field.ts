@@ -31,7 +31,7 @@ export const withoutNulls = <T>(value: T): WithoutNulls<T> => {
 };
 
 /** The argument of every command. */
-export const KEY = { description: 'The same key and input give the same outcome.' } as const;
+export const KEY = { description: 'Idempotency key: the same key and input return the same outcome.' } as const;
 
 /**
  * The caller of this field, with its idempotency key. The argument wins over the request's `Idempotency-Key` header. The header is for

@@ -58,7 +58,7 @@ export const addConnections = (builder: Builder) => {
         }),
         asOf: t.field({
           type: 'Position',
-          description: 'The page holds everything up to here, and nothing later.',
+          description: 'The page includes everything up to here, and nothing later.',
           resolve: ({ page }) => page.position,
         }),
       }),
@@ -81,11 +81,11 @@ export const FIRST = {
   description: `1 to ${MAX_PAGE}.`,
 } as const;
 export const AFTER = {
-  description: '`endCursor` of the page before, from the same list with the same filter.',
+  description: '`endCursor` of the previous page, from the same list with the same filter.',
 } as const;
 export const AT_LEAST = {
   type: 'Position',
-  description: 'Wait until the answer holds everything up to this position, as a mutation gave it.',
+  description: 'Wait until the answer includes everything up to this position, as returned by a mutation.',
 } as const;
 
 /** Reads one page, after the read models have reached `atLeast`. */

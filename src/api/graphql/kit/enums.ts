@@ -28,12 +28,12 @@ export const addEnums = (builder: Builder) => ({
   }),
   ExecutionStatus: builder.enumType('ExecutionStatus', {
     description:
-      'EXECUTING may also wait, see `whyNotRunning`. FAILED can be retried. COMPENSATION_FAILED waits for a person at the desk of compensations.',
+      'EXECUTING includes waiting, see `whyNotRunning`. FAILED can be retried. COMPENSATION_FAILED waits for a person, see `compensationDebts`.',
     values: enumValues(STARTED_STATUSES),
   }),
   CompensationStrategy: builder.enumType('CompensationStrategy', {
     description:
-      'BACKWARD: reverse order of completion, one by one. FORWARD: in order of completion. PARALLEL: all at once. SELECTIVE: backward, only what was marked. CASCADE: each after everything that used its output.',
+      'BACKWARD: reverse order of completion, one by one. FORWARD: in order of completion. PARALLEL: all at once. SELECTIVE: backward, only marked steps. CASCADE: each step after everything that used its output.',
     values: enumValues(COMPENSATION_STRATEGIES),
   }),
   Health: builder.enumType('Health', { values: enumValues(Health.options) }),

@@ -26,11 +26,11 @@ type Fact<Rejection> = {
 const RECORDED = {
   always: {
     accepted: 'The command was recorded.',
-    repeated: 'The same idempotency key had been used for the same command before; nothing was recorded now.',
+    repeated: 'The same command with the same idempotency key had been recorded before; nothing was recorded now.',
   },
   if_changed: {
-    accepted: 'The command was recorded, or there was nothing to change.',
-    repeated: 'Nothing was recorded now: it had been done before.',
+    accepted: 'The command was recorded, or nothing had to change.',
+    repeated: 'Nothing was recorded now: the state was already as requested.',
   },
 } as const;
 

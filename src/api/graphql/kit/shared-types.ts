@@ -15,7 +15,9 @@ export const addSharedTypes = (builder: Builder) => ({
     fields: (t) => ({
       code: t.exposeString('code'),
       message: t.exposeString('message'),
-      source: t.exposeString('source', { description: 'Whose fault it is: agent, destination, timeout or baton.' }),
+      source: t.exposeString('source', {
+        description: 'Where the error comes from: agent, destination, timeout or baton.',
+      }),
       retryable: t.exposeBoolean('retryable'),
     }),
   }),

@@ -11,7 +11,7 @@ export const FRAME_CHANGES = 200;
 
 export const FROM_POSITION = {
   type: 'Position',
-  description: 'Go on after this position, without gap or repetition; from now on when absent.',
+  description: 'Resume after this position, without gap or repetition; from now on when absent.',
 } as const;
 
 export type Wanted<Change> = Omit<Follow<Change>, 'onCutOff' | 'signal'>;

@@ -20,7 +20,7 @@ const addEntryType = (builder: Builder) =>
       correlationId: t.exposeString('correlationId'),
       causationId: t.exposeString('causationId'),
       at: t.expose('at', { type: 'DateTime' }),
-      hash: t.exposeString('hash', { description: "A link of its stream's chain." }),
+      hash: t.exposeString('hash', { description: 'Link in the hash chain of its stream.' }),
       data: t.field({
         type: 'JSON',
         nullable: true,

@@ -7,11 +7,11 @@ const STATUSES = ['absent', 'building', 'live', 'halted'] as const satisfies rea
 
 export const addProjections = (builder: Builder): void => {
   const ProjectionStatus = builder.enumType('ProjectionStatus', {
-    description: 'BUILDING reads the log from its beginning and is not shown yet; HALTED stands until someone decides.',
+    description: 'BUILDING reads the log from its beginning and is not visible yet; HALTED waits for a person.',
     values: enumValues(STATUSES),
   });
   const Projection = builder.objectRef<ProjectionOverview>('Projection').implement({
-    description: 'How a read model stands.',
+    description: 'State of a read model.',
     fields: (t) => ({
       name: t.exposeString('name'),
       version: t.exposeInt('version'),
@@ -20,7 +20,7 @@ export const addProjections = (builder: Builder): void => {
       position: t.field({
         type: 'Position',
         nullable: true,
-        description: 'It holds everything up to here; null before the first event.',
+        description: 'It includes everything up to here; null before the first event.',
         resolve: ({ position }) => (position === NOTHING_YET ? null : position),
       }),
       target: t.field({
@@ -31,10 +31,10 @@ export const addProjections = (builder: Builder): void => {
       }),
       lagEvents: t.exposeInt('lagEvents', { description: 'Events it has not handled; counted up to 10000.' }),
       lagMs: t.expose('lagMs', { type: 'SafeInt' }),
-      parked: t.exposeInt('parked', { description: 'Events it could not fold.' }),
+      parked: t.exposeInt('parked', { description: 'Events that it could not process.' }),
       unknownEvents: t.field({
         type: 'SafeInt',
-        description: 'Events of types that the build did not know.',
+        description: 'Events of types that this build does not know.',
         resolve: ({ unknownEvents }) => unknownEvents,
       }),
       updatedAt: t.field({ type: 'DateTime', nullable: true, resolve: ({ updatedAt }) => updatedAt }),

@@ -11,7 +11,7 @@ export const addAttemptType = (
 ) => {
   const AttemptOutcome = builder.enumType('AttemptOutcome', { values: enumValues(ATTEMPT_OUTCOMES) });
   return builder.objectRef<TaskAttemptRow>('TaskAttempt').implement({
-    description: 'One try of a task.',
+    description: 'One attempt of a task.',
     fields: (t) => ({
       attempt: t.exposeInt('attempt'),
       outcome: t.expose('outcome', { type: AttemptOutcome }),
@@ -30,7 +30,7 @@ export const addAttemptType = (
       cost: t.expose('cost', { type: Money, nullable: true }),
       position: t.expose('position', {
         type: 'Position',
-        description: 'Of its assignment, or of its end where it was never assigned.',
+        description: 'Position of its assignment, or of its end if it was never assigned.',
       }),
     }),
   });

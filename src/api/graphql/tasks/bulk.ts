@@ -16,7 +16,9 @@ const addBulkPayload = (builder: Builder, { Accepted }: TaskOutcome, { InputIssu
   type Failed = Extract<SubmittedItem, { ok: false }>;
   const SubmitTasksItemError = builder.objectRef<Failed>('SubmitTasksItemError').implement({
     fields: (t) => ({
-      code: t.exposeString('code', { description: 'As in `extensions.code`, or the reason of a rejection.' }),
+      code: t.exposeString('code', {
+        description: 'An error code as in `extensions.code`, or the reason of a rejection.',
+      }),
       message: t.exposeString('message'),
       issues: t.field({ type: [InputIssue], resolve: (failed) => failed.issues }),
     }),
@@ -40,7 +42,7 @@ const addBulkPayload = (builder: Builder, { Accepted }: TaskOutcome, { InputIssu
       position: t.field({
         type: 'Position',
         nullable: true,
-        description: 'Of the last accepted task; null when none was accepted.',
+        description: 'Position of the last accepted task; null when none was accepted.',
         resolve: highest,
       }),
     }),
@@ -61,7 +63,9 @@ export const addBulkSubmission = (
       description: `Submits up to ${MAX_TASKS_PER_CALL} tasks; each succeeds or fails on its own.`,
       args: {
         tasks: t.arg({ type: [inputs.SubmitTasksItemInput], required: true }),
-        idempotencyKey: t.arg.string({ description: 'For items without a key of their own, with their index.' }),
+        idempotencyKey: t.arg.string({
+          description: 'Key for items without one of their own, combined with their index.',
+        }),
       },
       resolve: (_, { tasks, idempotencyKey }, context, info) => {
         const caller = callerFor(context, { idempotencyKey }, info);

@@ -43,7 +43,7 @@ const addRecoveryCommands = (builder: Builder, { payload, outcomeOf }: TaskOutco
   builder.mutationFields((t) => ({
     cancelTask: t.field({
       type: payload('CancelTaskPayload'),
-      description: 'Ends a task at once; the answer of an attempt that runs no longer counts.',
+      description: 'Ends a task at once; the result of a running attempt no longer counts.',
       args: { taskId: t.arg.id({ required: true }), reason: t.arg.string(), idempotencyKey: t.arg.string() },
       resolve: async (_, { reason, ...args }, context, info) => {
         const taskId = asTaskId(args.taskId);
@@ -54,10 +54,10 @@ const addRecoveryCommands = (builder: Builder, { payload, outcomeOf }: TaskOutco
     }),
     redriveTask: t.field({
       type: payload('RedriveTaskPayload'),
-      description: 'Sends a dead-lettered or indeterminate task back to work: same id, fresh retry budget.',
+      description: 'Redrives a dead-lettered or indeterminate task: same id, fresh retry budget.',
       args: {
         taskId: t.arg.id({ required: true }),
-        deadlineAt: t.arg({ type: 'DateTime', description: 'The old deadline no longer holds.' }),
+        deadlineAt: t.arg({ type: 'DateTime', description: 'Replaces the old deadline, which no longer counts.' }),
         idempotencyKey: t.arg.string(),
       },
       resolve: async (_, { deadlineAt, ...args }, context, info) => {
@@ -77,7 +77,7 @@ export const addTaskCommands = (builder: Builder, inputs: TaskInputs, outcome: T
       type: payload('SubmitTaskPayload'),
       args: {
         input: t.arg({ type: inputs.SubmitTaskInput, required: true }),
-        idempotencyKey: t.arg.string({ description: 'The same key and input give the same task.' }),
+        idempotencyKey: t.arg.string({ description: 'Idempotency key: the same key and input return the same task.' }),
       },
       resolve: async (_, { input, ...args }, context, info) =>
         outcomeOf(
@@ -88,7 +88,7 @@ export const addTaskCommands = (builder: Builder, inputs: TaskInputs, outcome: T
     }),
     reportProgress: t.field({
       type: payload('ReportProgressPayload'),
-      description: 'Records how far an attempt is. A checkpoint is handed to the next attempt.',
+      description: 'Records the progress of an attempt. The next attempt receives the last checkpoint.',
       args: {
         taskId: t.arg.id({ required: true }),
         attempt: t.arg.int({ required: true }),

@@ -9,7 +9,7 @@ import type { TaskTypes } from './types.ts';
 
 const addDeadLetterTypes = (builder: Builder, { AttemptError }: SharedTypes, { Task, loadTask }: TaskTypes) => {
   const DeadLetterStatus = builder.enumType('DeadLetterStatus', {
-    description: 'OPEN waits for someone; the others were dealt with since.',
+    description: 'OPEN waits for a person; the others have been handled.',
     values: enumValues(DEAD_LETTER_STATUSES),
   });
   const DeadLetter = builder.objectRef<DeadLetterRow>('DeadLetter').implement({
@@ -26,7 +26,7 @@ const addDeadLetterTypes = (builder: Builder, { AttemptError }: SharedTypes, { T
       capability: t.exposeString('capability'),
       agentId: t.exposeID('agentId', { nullable: true }),
       reason: t.exposeString('reason'),
-      attempts: t.exposeInt('attempts', { description: 'Attempts closed by then.' }),
+      attempts: t.exposeInt('attempts', { description: 'Attempts that had ended by then.' }),
       error: t.expose('error', { type: AttemptError }),
       deadLetteredAt: t.expose('deadLetteredAt', { type: 'DateTime' }),
       closedAt: t.expose('closedAt', { type: 'DateTime', nullable: true }),

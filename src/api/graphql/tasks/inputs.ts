@@ -21,13 +21,16 @@ export const addTaskInputs = (builder: Builder, enums: Enums) => {
     fields: (t) => ({
       capability: t.string({ required: true, description: 'What an agent must offer to take the task.' }),
       versionRange: t.string({ description: "Semver range for the capability's version; any when absent." }),
-      input: t.field({ type: 'JSON', description: 'What the agent is given: at most 256 KiB and 64 levels.' }),
+      input: t.field({ type: 'JSON', description: 'Input for the agent: at most 256 KiB and 64 levels.' }),
       pool: t.string({ description: 'Pool of agents; `default` when absent.' }),
       priority: t.int({ description: '1 critical, 2 high, 3 normal (when absent), 4 low, 5 background.' }),
       strategy: t.field({ type: enums.RoutingStrategy }),
       retry: t.field({ type: RetryPolicyInput }),
       timeoutMs: t.int({ description: 'Limit of one attempt from its assignment; 300000 when absent.' }),
-      deadlineAt: t.field({ type: 'DateTime', description: 'The task is given up when it has not completed by then.' }),
+      deadlineAt: t.field({
+        type: 'DateTime',
+        description: 'The task is dead-lettered if it has not completed by then.',
+      }),
       tags: t.stringList({ description: 'At most 20.' }),
     }),
   });

@@ -20,7 +20,7 @@ export const addTaskOutcome = (builder: Builder, { Task, loadTask }: TaskTypes) 
     }),
     reasons: TASK_REASONS,
     facts: {
-      status: { from: 'status', type: 'String', description: 'State of the task that stood in the way.' },
+      status: { from: 'status', type: 'String', description: 'Status of the task that prevented the command.' },
       attempt: { from: 'attempt', type: 'Int' },
       currentAttempt: { from: 'current', type: 'Int' },
       executionId: { from: 'executionId', type: 'ID', description: 'The execution that runs the task.' },

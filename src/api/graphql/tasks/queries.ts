@@ -18,7 +18,7 @@ export const addTaskQueries = (
       tags: t.stringList({ description: 'All of them.' }),
       priorities: t.intList(),
       correlationId: t.string(),
-      executionId: t.id({ description: 'Tasks that this execution runs.' }),
+      executionId: t.id({ description: 'Tasks of this execution.' }),
       text: t.string({
         description: "Part of the capability, the agent's id, a tag or the error's message; case does not matter.",
       }),

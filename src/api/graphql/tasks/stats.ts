@@ -22,8 +22,8 @@ const COUNTS = {
   submitted: 'Tasks submitted.',
   completed: 'Tasks completed.',
   failedAttempts: 'Attempts that failed; a task may have several.',
-  deadLettered: 'Tasks given up.',
-  failed: 'Tasks of executions that failed for good; the execution decides what follows.',
+  deadLettered: 'Tasks dead-lettered.',
+  failed: 'Tasks of executions that failed for good; their execution decides what follows.',
   cancelled: 'Tasks cancelled.',
 } as const satisfies { readonly [Name in keyof TaskStats]?: string };
 
@@ -39,7 +39,7 @@ const addPoints = (builder: Builder) => {
     }),
   });
   const TaskStatsFields = builder.interfaceRef<TaskStats>('TaskStatsFields').implement({
-    description: 'What happened to tasks in a span of time.',
+    description: 'What happened to tasks in a period of time.',
     fields: (t) => ({
       submitted: t.expose('submitted', { type: 'SafeInt', description: COUNTS.submitted }),
       completed: t.expose('completed', { type: 'SafeInt', description: COUNTS.completed }),
@@ -50,7 +50,7 @@ const addPoints = (builder: Builder) => {
       duration: t.field({
         type: DurationStatsType,
         nullable: true,
-        description: 'Of the calls that completed tasks.',
+        description: 'Durations of the calls that completed tasks.',
         resolve: ({ duration }) => duration,
       }),
       endToEnd: t.field({
@@ -97,7 +97,7 @@ export const addStats = (builder: Builder, { TaskStatus }: TaskTypes): void => {
   builder.queryFields((t) => ({
     stats: t.field({
       type: StatsType,
-      description: 'What happened to tasks over time; the last hour when no range is given.',
+      description: 'What happened to tasks over time; the last hour by default.',
       args: {
         from: t.arg({ type: 'DateTime', description: 'Inclusive; whole minutes count.' }),
         to: t.arg({ type: 'DateTime', description: 'Exclusive.' }),

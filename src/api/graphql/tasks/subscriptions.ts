@@ -43,14 +43,15 @@ const addChangeTypes = (builder: Builder, { Task, loadTask }: TaskTypes, Timelin
     fields: (t) => ({
       position: t.expose('position', {
         type: 'Position',
-        description: 'Pass it as `fromPosition` to go on after this change.',
+        description: 'Pass it as `fromPosition` to resume after this change.',
       }),
       taskId: t.exposeID('taskId'),
       entry: t.field({ type: TimelineEntry, resolve: (change) => change }),
       task: t.field({
         type: Task,
         nullable: true,
-        description: 'The task with this change; waits for the read model. Leave it out to follow many changes.',
+        description:
+          'The task with this change; waits for the read model. Do not select it when you follow many changes.',
         resolve: ({ taskId, position }, _, context) => loadTask(context, taskId, position),
       }),
     }),
@@ -59,14 +60,14 @@ const addChangeTypes = (builder: Builder, { Task, loadTask }: TaskTypes, Timelin
     fields: (t) => ({
       position: t.expose('position', {
         type: 'Position',
-        description: 'Pass it as `fromPosition` to go on after these changes.',
+        description: 'Pass it as `fromPosition` to resume after these changes.',
       }),
       changes: t.field({ type: [TaskChange], resolve: ({ changes }) => changes }),
     }),
   });
   const TaskChangeFilter = builder.inputType('TaskChangeFilter', {
     fields: (t) => ({
-      types: t.stringList({ description: 'Of timeline entries, such as TaskCompleted.' }),
+      types: t.stringList({ description: 'Types of timeline entries, such as TaskCompleted.' }),
       agentId: t.id(),
     }),
   });

@@ -34,7 +34,7 @@ export type TaskParts = {
 const addOwnTypes = (builder: Builder, enums: Enums) => ({
   TaskStatus: builder.enumType('TaskStatus', {
     description:
-      'READY waits for an agent; INDETERMINATE waits for a person or a late answer. A task that gave no result ends DEAD_LETTERED, one of an execution FAILED.',
+      'READY waits for an agent; INDETERMINATE waits for a person or a late answer. A task without a result ends DEAD_LETTERED; a task of an execution ends FAILED instead.',
     values: enumValues(TASK_STATUSES),
   }),
   RetryPolicy: builder.objectRef<RetryPolicy>('RetryPolicy').implement({
@@ -73,7 +73,7 @@ const assignmentFields = (t: Fields, { agents }: TaskParts) => ({
   redrives: t.exposeInt('redrives'),
   agentId: t.exposeID('agentId', {
     nullable: true,
-    description: 'Of the assignment that holds, or of the attempt that ended the task.',
+    description: 'Agent of the current assignment, or of the attempt that ended the task.',
   }),
   agent: t.field({
     type: agents.Agent,
@@ -90,7 +90,7 @@ const timeFields = (t: Fields) => ({
   startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true }),
   expiresAt: t.expose('expiresAt', { type: 'DateTime', nullable: true }),
   endedAt: t.expose('endedAt', { type: 'DateTime', nullable: true }),
-  durationMs: t.exposeFloat('durationMs', { nullable: true, description: 'Of the call that completed it.' }),
+  durationMs: t.exposeFloat('durationMs', { nullable: true, description: 'Duration of the call that completed it.' }),
 });
 
 /** How far it is, how it ended, and what it belongs to. */
@@ -100,9 +100,9 @@ const outcomeFields = (t: Fields, { shared }: TaskParts) => ({
   error: t.expose('error', {
     type: shared.AttemptError,
     nullable: true,
-    description: 'Of the last attempt that did not complete.',
+    description: 'Error of the last attempt that did not complete.',
   }),
-  cost: t.field({ type: [shared.Money], description: 'Over all attempts, by currency.', resolve: costsOf }),
+  cost: t.field({ type: [shared.Money], description: 'Cost of all attempts, by currency.', resolve: costsOf }),
   cancelReason: t.exposeString('cancelReason', { nullable: true }),
   deadLetterReason: t.exposeString('deadLetterReason', { nullable: true }),
   deadLetteredAt: t.expose('deadLetteredAt', { type: 'DateTime', nullable: true }),
@@ -111,9 +111,9 @@ const outcomeFields = (t: Fields, { shared }: TaskParts) => ({
   executionId: t.exposeID('executionId', { nullable: true, description: 'The execution that runs it.' }),
   unit: t.exposeString('unit', {
     nullable: true,
-    description: 'What it is for in its execution: `collect`, an item `resize[3]`, the undo `~collect`.',
+    description: 'What it is for in its execution: a step `collect`, an item `resize[3]`, a compensation `~collect`.',
   }),
-  position: t.expose('updatedPosition', { type: 'Position', description: 'Of the last event of this task.' }),
+  position: t.expose('updatedPosition', { type: 'Position', description: 'Position of the last event of this task.' }),
 });
 
 /** What the row itself does not hold: read when it is selected. */
@@ -131,7 +131,7 @@ const detailFields = (t: Fields, parts: TaskParts) => ({
   checkpoint: t.field({
     type: 'JSON',
     nullable: true,
-    description: 'The last one that an attempt reported.',
+    description: 'The last checkpoint that an attempt reported.',
     resolve: ({ taskId }, _, { reads }) => reads.payload('checkpoint', taskId),
   }),
   attempts: t.field({

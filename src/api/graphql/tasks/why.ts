@@ -58,7 +58,7 @@ const addDecisionType = (builder: Builder) => {
     fields: (t) => ({ reason: t.expose('reason', { type: ExclusionReason }), agents: t.exposeInt('agents') }),
   });
   return builder.objectRef<AssignmentRow>('RoutingDecision').implement({
-    description: 'A decision to assign an attempt, with everything it rested on, as recorded with it.',
+    description: 'A decision to assign an attempt, with everything it was based on, as it was recorded.',
     fields: (t) => ({
       attempt: t.exposeInt('attempt'),
       agentId: t.exposeID('agentId'),
@@ -85,7 +85,7 @@ const addDecisionType = (builder: Builder) => {
 const addWaitingType = (builder: Builder) => {
   const WaitingReason = builder.enumType('WaitingReason', { values: enumValues(WAITING_REASONS) });
   return builder.objectRef<Waiting>('TaskWaiting').implement({
-    description: 'Why no agent has the task now. Counts are of agents of its pool that offer its capability.',
+    description: 'Why no agent has the task now. The counts are agents of its pool that offer its capability.',
     fields: (t) => ({
       reason: t.expose('reason', { type: WaitingReason }),
       message: t.exposeString('message'),

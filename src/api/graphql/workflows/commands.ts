@@ -29,7 +29,7 @@ const addWorkflowOutcome = (builder: Builder, { Workflow, loadWorkflow }: Workfl
       version: t.string({ resolve: ({ version }) => version }),
       warnings: t.field({
         type: [InputIssue],
-        description: 'What the definition is allowed to say, and probably does not mean.',
+        description: 'What the definition may contain, but probably does not intend.',
         resolve: ({ warnings }) => warnings,
       }),
       workflow: t.field({
@@ -42,7 +42,7 @@ const addWorkflowOutcome = (builder: Builder, { Workflow, loadWorkflow }: Workfl
     reasons: WORKFLOW_REASONS,
     facts: {
       version: { from: 'version', type: 'String', always: true },
-      digest: { from: 'digest', type: 'String', description: 'Of what was published under this version.' },
+      digest: { from: 'digest', type: 'String', description: 'Digest of what was published under this version.' },
     },
   });
 
@@ -52,12 +52,12 @@ type WorkflowOutcome = ReturnType<typeof addWorkflowOutcome>;
 const RETIREMENTS = {
   deprecateWorkflow: {
     payload: 'DeprecateWorkflowPayload',
-    description: 'New executions take this version only where they name it; those that run go on.',
+    description: 'New executions use this version only when they name it; running ones continue.',
     command: deprecateWorkflow,
   },
   archiveWorkflow: {
     payload: 'ArchiveWorkflowPayload',
-    description: 'No new executions of this version; those that run go on.',
+    description: 'No new executions of this version; running ones continue.',
     command: archiveWorkflow,
   },
 } as const;
@@ -107,12 +107,12 @@ export const addWorkflowCommands = (builder: Builder, types: WorkflowTypes, erro
     t.field({
       type: outcome.payload('PublishWorkflowPayload'),
       description:
-        'Publishes a version of a workflow. The same content again changes nothing; another content under the same version is refused.',
+        'Publishes a version of a workflow. Publishing the same content again changes nothing; other content under the same version is refused.',
       args: {
         definition: t.arg({
           type: 'JSON',
           required: true,
-          description: 'In the form of `workflowDefinitionSchema`, at most 256 KiB.',
+          description: 'As described by `workflowDefinitionSchema`, at most 256 KiB.',
         }),
         idempotencyKey: t.arg.string(KEY),
       },

@@ -18,17 +18,17 @@ const addPlannedTask = (builder: Builder) => {
       id: t.id({ resolve: ({ step }) => step.id }),
       kind: t.field({ type: StepKind, resolve: ({ step }) => step.kind }),
       level: t.int({
-        description: 'From 1: the longest way to it from a task that depends on nothing.',
+        description: 'From 1: length of the longest path to it from a task without dependencies.',
         resolve: ({ workflow, step }) => (workflow.plan.levelOf[step.index] as number) + 1,
       }),
       dependsOn: t.stringList({ resolve: ({ step }) => step.definition.dependsOn }),
       estimateMs: t.float({ nullable: true, resolve: ({ step }) => step.definition.estimateMs }),
       earliestStartMs: t.float({
-        description: 'By the estimates, with nothing in the way but dependencies.',
+        description: 'By the estimates, if only dependencies delay it.',
         resolve: ({ workflow, step }) => workflow.plan.earliestStartMs[step.index] as number,
       }),
       slackMs: t.float({
-        description: 'By how much it may start late without the whole taking longer; 0 on the critical path.',
+        description: 'How late it may start without delaying the whole workflow; 0 on the critical path.',
         resolve: ({ workflow, step }) => workflow.plan.slackMs[step.index] as number,
       }),
       onCriticalPath: t.boolean({
@@ -46,7 +46,7 @@ export const addPlanTypes = (builder: Builder, { InputIssue }: ErrorTypes) => {
     fields: (t) => ({
       levels: t.field({
         type: 'JSON',
-        description: 'Ids of the tasks by level; those of a level may run side by side.',
+        description: 'Ids of the tasks by level; tasks of one level may run in parallel.',
         resolve: (workflow) => workflow.plan.levels.map((level) => idsOf(workflow, level)),
       }),
       criticalPath: t.stringList({
@@ -65,7 +65,7 @@ export const addPlanTypes = (builder: Builder, { InputIssue }: ErrorTypes) => {
       }),
       warnings: t.field({
         type: [InputIssue],
-        description: 'What is allowed, and probably not meant.',
+        description: 'What is allowed, but probably not intended.',
         resolve: ({ warnings }) => warnings,
       }),
     }),

@@ -56,7 +56,7 @@ export const addWorkflowQueries = (builder: Builder, types: WorkflowTypes, addCo
       nullable: true,
       args: {
         name: t.arg.string({ required: true }),
-        version: t.arg.string({ description: 'The one that a new execution takes when absent.' }),
+        version: t.arg.string({ description: 'The version that a new execution would use, when absent.' }),
         atLeast: t.arg(AT_LEAST),
       },
       resolve: (_, { name, version, atLeast }, context) => loadWorkflow(context, name, version, atLeast),
@@ -69,7 +69,7 @@ export const addWorkflowQueries = (builder: Builder, types: WorkflowTypes, addCo
     planWorkflow: t.field({
       type: WorkflowPlan,
       description:
-        'Checks and plans a definition without publishing it; BAD_USER_INPUT names everything that is wrong.',
+        'Checks and plans a definition without publishing it; BAD_USER_INPUT lists everything that is wrong.',
       args: { definition: t.arg({ type: 'JSON', required: true }) },
       resolve: (_, { definition }) => atPointer('/definition', async () => validateWorkflow(definition).workflow),
     }),

@@ -32,7 +32,7 @@ export const addWorkflowTypes = (builder: Builder, errors: ErrorTypes) => {
   });
   const Workflow = builder.objectRef<WorkflowVersionRow>('Workflow');
   Workflow.implement({
-    description: 'A version of a workflow. What was published is never changed.',
+    description: 'A version of a workflow. A published version never changes.',
     fields: (t) => ({
       name: t.exposeString('name'),
       version: t.exposeString('version'),
@@ -47,7 +47,10 @@ export const addWorkflowTypes = (builder: Builder, errors: ErrorTypes) => {
       retiredAt: t.expose('retiredAt', { type: 'DateTime', nullable: true }),
       reason: t.exposeString('reason', { nullable: true, description: 'Why it was retired.' }),
       actor: t.exposeString('actor', { description: 'Who published it.' }),
-      position: t.expose('updatedPosition', { type: 'Position', description: 'Of the last event of this version.' }),
+      position: t.expose('updatedPosition', {
+        type: 'Position',
+        description: 'Position of the last event of this version.',
+      }),
       plan: t.field({ type: WorkflowPlan, resolve: compiledOf }),
       versions: t.field({
         type: [Workflow],
