@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { EventStore, Position, Revision, StoredEvent } from '../eventstore/event-store.ts';
 import { EMPTY_HEAD, type StreamHead, verifyStream } from '../eventstore/provenance.ts';
 
-/** Where a stream's chain breaks for the first time. What follows in that stream is not judged. */
+/** The first break in a stream's chain. What follows in that stream is not checked. */
 export type Defect = {
   readonly stream: string;
   readonly revision: Revision;
@@ -13,11 +13,11 @@ export type Defect = {
 export type Audit = {
   readonly streams: number;
   readonly events: number;
-  /** Of streams that are not Baton's, in an event store that others use too. Not checked. */
+  /** Events of other programs in a shared event store. Not checked. */
   readonly foreignEvents: number;
   /** Of the last event read. */
   readonly position: Position | undefined;
-  /** SHA-256 over `stream revision hash` of every stream's head, by name. The same log up to the same position has the same one. */
+  /** SHA-256 over `stream revision hash` of every stream's head, by name: equal for the same log up to the same position. */
   readonly digest: string;
   readonly defects: readonly Defect[];
 };
@@ -36,7 +36,7 @@ export class Auditor {
   #foreign = 0;
   #position: Position | undefined;
 
-  /** An event of a stream that is not Baton's. */
+  /** Counts an event of another program. */
   pass(event: StoredEvent): void {
     this.#position = event.position;
     this.#foreign += 1;

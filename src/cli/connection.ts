@@ -15,7 +15,7 @@ export const serverOptions = (command: Command): Command =>
   command
     .option(
       '--url <url>',
-      'server (else BATON_URL, the one running from BATON_DATA_DIR, http://127.0.0.1:4000)',
+      'address of the server (default: BATON_URL, else the one running from BATON_DATA_DIR, else http://127.0.0.1:4000)',
       httpUrl,
     )
     .option('--json', 'print exactly one JSON value');
@@ -25,7 +25,7 @@ type Place = { readonly url: string; readonly note?: string };
 const hostOf = ({ host }: Config): string =>
   host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
 
-/** Where the server is: named, announced by a running one in the data directory, or where one would listen by default. */
+/** Address of the server: named, announced in the data directory, or the default. */
 const placeOf = (terminal: Terminal, options: ServerOptions): Place => {
   if (options.url !== undefined) return { url: options.url };
   const named = terminal.env['BATON_URL'];
@@ -65,7 +65,7 @@ export const withClient = async <Result>(
 
 export type StoreUrls = { readonly eventStoreUrl: string | undefined; readonly databaseUrl: string | undefined };
 
-/** URLs of the stores: those of the environment, else those of the server that runs from the data directory. */
+/** URLs of the stores: from the environment, else of the server that runs from the data directory. */
 export const storeUrls = (terminal: Terminal): StoreUrls => {
   const config = readConfig(terminal.env);
   const found = findServer(config.dataDir);
@@ -78,6 +78,6 @@ export const storeUrls = (terminal: Terminal): StoreUrls => {
 
 export const storeNotFound = (what: string, variable: string): Failure =>
   unreachable(
-    `${what} is not known: ${variable} is not set and no server runs from this data directory`,
+    `cannot find ${what}: ${variable} is not set and no server runs from this data directory`,
     `start one with \`npm start\`, or set ${variable}`,
   );

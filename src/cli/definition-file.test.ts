@@ -37,13 +37,13 @@ describe('a document', () => {
   });
 
   it.each([
-    ['a: 1', 'a.json', /a\.json:1:1: is no JSON/],
+    ['a: 1', 'a.json', /a\.json:1:1: not valid JSON/],
     ['{"a": 1,\n "a": 2}', 'b.json', /DUPLICATE_KEY|duplicate|twice/i],
-    ['a: 1\na: 2\n', 'a.yaml', /a\.yaml:2:1: is no YAML: .*unique/],
-    ['a: [1,\nb: 2', 'a.yaml', /a\.yaml:\d+:\d+: is no YAML/],
-    ['a: 1\n---\nb: 2\n', 'a.yaml', /is no YAML: .*multiple documents/],
+    ['a: 1\na: 2\n', 'a.yaml', /a\.yaml:2:1: not valid YAML: .*unique/],
+    ['a: [1,\nb: 2', 'a.yaml', /a\.yaml:\d+:\d+: not valid YAML/],
+    ['a: 1\n---\nb: 2\n', 'a.yaml', /not valid YAML: .*multiple documents/],
     ['  \n', 'a.yaml', /is empty/],
-    ['[{"a": }]', '-', /stdin:1:8: is no JSON/],
+    ['[{"a": }]', '-', /stdin:1:8: not valid JSON/],
   ])('that is none is refused with its place: %j', async (text, name, message) => {
     await expect(read(text, name)).rejects.toThrow(message);
   });
@@ -55,6 +55,8 @@ describe('a document', () => {
       const name = String.fromCharCode(97 + level);
       lines.push(`${name}: &${name} [${Array(9).fill(`*${before}`).join(', ')}]`);
     }
-    await expect(read(lines.join('\n'), 'bomb.yaml')).rejects.toThrow(/bomb\.yaml: is no YAML: Excessive alias count/);
+    await expect(read(lines.join('\n'), 'bomb.yaml')).rejects.toThrow(
+      /bomb\.yaml: not valid YAML: Excessive alias count/,
+    );
   });
 });

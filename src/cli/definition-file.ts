@@ -6,7 +6,7 @@ import { oneLine } from './format.ts';
 import { parseText, readText } from './task-file.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Aliases that a document may use: each may stand for much, and for more of them. */
+/** Aliases a document may use: each can expand to much, and to further aliases. */
 const MAX_ALIASES = 100;
 
 const parseYaml = (text: string, name: string): Json => {
@@ -16,11 +16,11 @@ const parseYaml = (text: string, name: string): Json => {
     if (error === undefined) return document.toJS({ maxAliasCount: MAX_ALIASES }) as Json;
     const [at] = error.linePos ?? [];
     const place = at === undefined ? name : `${name}:${at.line}:${at.col}`;
-    throw usageFailure(`${place}: is no YAML: ${oneLine(error.message.split(' at line ', 1)[0] ?? '', 300)}`);
+    throw usageFailure(`${place}: not valid YAML: ${oneLine(error.message.split(' at line ', 1)[0] ?? '', 300)}`);
   } catch (error) {
     // Too many aliases, or too deep for the parser.
     if (error instanceof ReferenceError || error instanceof RangeError)
-      throw usageFailure(`${name}: is no YAML: ${oneLine(error.message, 300)}`);
+      throw usageFailure(`${name}: not valid YAML: ${oneLine(error.message, 300)}`);
     throw error;
   }
 };

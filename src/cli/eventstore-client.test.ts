@@ -29,5 +29,5 @@ it('advises whoever named a user already about that one', async () => {
   };
   const adviceFor = (url: string) => withStoreClient('--from', url, denied).catch(({ advice }) => advice);
   expect(await adviceFor('esdb://127.0.0.1:1')).toContain('name a user');
-  expect(await adviceFor('esdb://clerk:secret@127.0.0.1:1')).toContain('one of $admins');
+  expect(await adviceFor('esdb://clerk:secret@127.0.0.1:1')).toContain('the user is not in $admins');
 });

@@ -1,6 +1,6 @@
 import type { InputIssue } from '../platform/errors.ts';
 
-/** What the shell is told: 1 refused or failed, 2 wrong usage, 3 not reachable, 4 two stores differ, 130 interrupted, 141 nobody reads stdout any more. */
+/** Exit codes: 1 refused or failed, 2 wrong usage, 3 unreachable, 4 two stores differ, 130 interrupted, 141 stdout was closed. */
 export const EXIT = {
   ok: 0,
   failed: 1,
@@ -13,7 +13,7 @@ export const EXIT = {
 } as const;
 
 export type FailureOptions = {
-  /** A server's own code, or one of ours. */
+  /** The server's code, or one of the CLI. */
   readonly code: string;
   readonly issues?: readonly InputIssue[];
   /** What the user can do about it. */
@@ -21,7 +21,7 @@ export type FailureOptions = {
   readonly cause?: unknown;
 };
 
-/** Ends a command with a message for people and an exit code for scripts. */
+/** Ends a command with a message and an exit code. */
 export class Failure extends Error {
   override readonly name = 'Failure';
   readonly exitCode: number;
@@ -47,7 +47,7 @@ export const refused = (code: string, message: string, advice?: string): Failure
 export const unreachable = (message: string, advice: string, cause?: unknown): Failure =>
   new Failure(EXIT.unreachable, message, { code: 'UNREACHABLE', advice, cause });
 
-/** Ends a command that has said everything with an exit code. */
+/** Ends a command that has printed everything with an exit code. */
 export class Ended extends Error {
   override readonly name = 'Ended';
   readonly exitCode: number;

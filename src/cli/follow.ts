@@ -9,19 +9,19 @@ export type Subject<Entry> = {
     { id: string; fromPosition?: string | null | undefined }
   >;
   readonly id: string;
-  /** Entries after which nothing happens by itself. */
+  /** Types of entries after which nothing more happens by itself. */
   readonly ends: ReadonlySet<string>;
 };
 
 export type Follow<Entry> = {
-  /** What was seen already. */
+  /** Position up to which everything was seen. */
   readonly from: bigint;
-  /** Ends before this position were undone by what followed them. */
+  /** Ends before this position were superseded by what followed them. */
   readonly endsFrom: bigint;
   readonly onEntry: (entry: Entry) => void;
 };
 
-/** Reads a subject's changes until one ends it, and gives that one. A broken connection is opened again where it broke. */
+/** Reads a subject's changes until one ends it, and returns that one. A broken connection resumes where it broke. */
 export const follow = async <Entry extends { readonly type: string }>(
   client: Client,
   { document, id, ends }: Subject<Entry>,

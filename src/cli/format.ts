@@ -44,7 +44,7 @@ export const status = (text: string, colour: boolean): string =>
   paint(text, STATUS_COLOURS[text.toLowerCase()], colour);
 
 /**
- * Text of a third party as one line that a terminal cannot be steered with: escape sequences are taken out, other control and
+ * Text of a third party as one line that cannot control a terminal: escape sequences are removed, other control and
  * direction characters shown as �.
  */
 export const oneLine = (text: string, max = Number.POSITIVE_INFINITY): string => {

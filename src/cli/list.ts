@@ -24,7 +24,7 @@ export const listOptions = (command: Command): Command =>
   freshness(
     command
       .addOption(new Option('--limit <n>', `how many, up to ${MAX_LIMIT}`).argParser(integer(1, MAX_LIMIT)).default(50))
-      .option('--after <cursor>', 'continue after this one: `next` of the list before'),
+      .option('--after <cursor>', 'continue after this cursor: `next` of the previous list'),
   );
 
 /** A query for one page of a list. */
@@ -74,7 +74,7 @@ export const readList = async <Node, Filter>(
 /** The line below a list that has more to show. */
 const remainder = ({ items, totalCount, next }: Listed<unknown>, word: string): string => {
   if (next === null) return items.length === 0 ? `no ${word}\n` : '';
-  return `\n${items.length} of ${totalCount} ${word}; the next ones: --after ${next}\n`;
+  return `\n${items.length} of ${totalCount} ${word}; for the next ones: --after ${next}\n`;
 };
 
 /** How a list is shown to people. */

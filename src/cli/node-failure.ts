@@ -3,18 +3,18 @@ import { type Failure, refused } from './failure.ts';
 const PLACE_CODES: Readonly<Record<string, string>> = {
   EACCES: 'permission is denied',
   EPERM: 'permission is denied',
-  ENOTDIR: 'a file is in its way',
-  EEXIST: 'a file is in its way',
+  ENOTDIR: 'a file of that name is in the way',
+  EEXIST: 'a file of that name is in the way',
   ENOENT: 'it cannot be created there',
-  EROFS: 'the file system takes no writes',
+  EROFS: 'the file system is read-only',
   ENOSPC: 'the disk is full',
   EDQUOT: 'the quota is used up',
 };
 
-/** The class of an error, as its name says: loading the node only to know its classes would slow every other command down. */
+/** Compared by name: importing the node for its error classes would slow down every other command. */
 const nameOf = (error: unknown): string => (error instanceof Error ? error.name : '');
 
-/** Tells people why a node does not start, or its folder cannot be read. What is not known is given back. */
+/** Explains why a node does not start or its folder cannot be read. Returns an unknown error as it is. */
 export const nodeFailure = (error: unknown, dataDir: string | undefined): Failure | unknown => {
   const { message, code, syscall, address, port } = error as NodeJS.ErrnoException & {
     address?: string;
@@ -29,7 +29,7 @@ export const nodeFailure = (error: unknown, dataDir: string | undefined): Failur
       `nothing was changed; \`baton eventstore verify --data ${dataDir}\` lists every damaged place. Restore the folder from a copy.`,
     );
   if (code === 'EADDRINUSE')
-    return refused('PORT_IN_USE', `port ${port} of ${address} is taken`, 'name another --port, or 0 for a free one');
+    return refused('PORT_IN_USE', `port ${port} of ${address} is in use`, 'choose another --port, or 0 for a free one');
   if (syscall === 'listen' || syscall === 'getaddrinfo')
     return refused('CANNOT_LISTEN', `cannot listen there: ${message}`, 'see --host and --port');
   const problem = PLACE_CODES[code ?? ''];

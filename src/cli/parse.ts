@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { parseJson } from '../api/edge/json-body.ts';
 import type { Json } from '../domain/json.ts';
 
-/** Parsers of option values; commander turns `InvalidArgumentError` into a usage message that names the option and the value. */
+/** Parsers of option values. Commander turns `InvalidArgumentError` into a usage message that names the option and the value. */
 
 export const integer =
   (min: number, max: number) =>
@@ -29,13 +29,13 @@ export const instant = (text: string): string => {
   return text;
 };
 
-/** A place in the log. */
+/** A position in the log. */
 export const position = (text: string): bigint => {
-  if (!/^\d{1,19}$/.test(text)) throw new InvalidArgumentError('Allowed: a position of the log, a string of digits.');
+  if (!/^\d{1,19}$/.test(text)) throw new InvalidArgumentError('Allowed: a log position, a string of digits.');
   return BigInt(text);
 };
 
-/** The same, as GraphQL takes it. */
+/** The same, in GraphQL's form. */
 export const positionText = (text: string): string => String(position(text));
 
 export const httpUrl = (text: string): string => {
@@ -71,7 +71,7 @@ export const collect =
 export const choicesOption = (flags: string, description: string, allowed: readonly string[]): Option =>
   new Option(flags, description).choices(allowed).argParser(collect(oneOf(allowed)));
 
-/** A name of ours as GraphQL writes it. */
+/** A name in GraphQL's form. */
 export const upperCase = <const Name extends string>(name: Name): Uppercase<Name> =>
   name.toUpperCase() as Uppercase<Name>;
 

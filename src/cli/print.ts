@@ -1,5 +1,5 @@
 import type { Terminal } from './terminal.ts';
 
-/** One JSON value on one line, or text for people. */
+/** Prints one JSON value on one line, or text. */
 export const print = (terminal: Terminal, json: boolean | undefined, value: unknown, text: () => string): void =>
   terminal.out(json === true ? `${JSON.stringify(value)}\n` : text());

@@ -10,10 +10,9 @@ const LONGEST_MESSAGE = 400;
 const shorten = (message: string): string =>
   message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)}…` : message;
 
-const usageOf = (command: Command): string =>
-  `usage: ${command.createHelp().commandUsage(command)}\n(--help tells more)`;
+const usageOf = (command: Command): string => `usage: ${command.createHelp().commandUsage(command)}\n(see --help)`;
 
-/** An option that is given twice is a mistake, unless it collects its values. */
+/** Giving an option twice is a mistake, unless it collects its values. */
 const refuseRepeats = (command: Command): void => {
   for (const option of command.options.filter(({ description }) => !description.includes('(repeatable)'))) {
     let count = 0;
@@ -27,7 +26,7 @@ const refuseRepeats = (command: Command): void => {
 const onExit =
   (command: Command) =>
   (error: CommanderError): never => {
-    if (error.exitCode === 0) throw error; // help or version was asked for and printed
+    if (error.exitCode === 0) throw error; // help or version was printed
     if (error.code === 'commander.help') throw new Failure(EXIT.usage, '', { code: 'USAGE', cause: error });
     throw usageFailure(shorten(error.message.replace(/^error: /, '').replace(/\n/g, ' ')), usageOf(command));
   };

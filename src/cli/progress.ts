@@ -5,7 +5,7 @@ export type Progress = { update(value: number): void; stop(): void };
 
 const SILENT: Progress = { update: () => {}, stop: () => {} };
 
-/** A bar on stderr; nothing at all when that is no terminal. */
+/** A bar on stderr; nothing when stderr is not a terminal. */
 export const progressBar = (terminal: Terminal, what: string, total: number): Progress => {
   if (terminal.progress === undefined || total <= 0) return SILENT;
   const bar = new SingleBar(

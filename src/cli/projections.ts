@@ -35,7 +35,7 @@ const run = async <Result>(
   }
 };
 
-/** Runs `work` on the read models with connections of its own, past any server; a running one goes on beside it. */
+/** Runs `work` on the read models with its own connections, without a server; a running server is not affected. */
 export const withProjections = async <Result>(
   terminal: Terminal,
   work: (context: ProjectionContext) => Promise<Result>,

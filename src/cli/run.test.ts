@@ -167,7 +167,7 @@ describe('what a server answers', () => {
     answerWith({ data: { page: { nodes: [{ ...node, ...times }], pageInfo, totalCount: 7 } } });
     const { out } = await cli('tasks list --limit 1');
     expect(out).toContain(`${TASK}  completed  report         3        1  a      2026-07-01T00:00:00.000Z  1.5 s\n`);
-    expect(out).toContain('1 of 7 tasks; the next ones: --after next\n');
+    expect(out).toContain('1 of 7 tasks; for the next ones: --after next\n');
     const { out: json } = await cli('tasks list --limit 1 --json');
     expect(JSON.parse(json)).toMatchObject({ totalCount: 7, next: 'next', items: [{ id: TASK }] });
   });
@@ -219,18 +219,18 @@ describe('wrong usage', () => {
     ['tasks get', "missing required argument 'id'"],
     ['tasks get a b', 'too many arguments'],
     ['tasks submit x --input {"a":1} --input-file y', 'cannot be used with'],
-    ['tasks submit-many /no/such/file', 'there is no such file'],
+    ['tasks submit-many /no/such/file', 'no such file'],
     ['agents update a', 'nothing to change'],
     ['demo --suppliers 0', 'from 1 to 100000'],
     ['demo --suppliers many', 'from 1 to 100000'],
     ['demo --seed -1', 'from 0 to 4294967295'],
     ['demo --suppliers 5 --suppliers 6', 'given twice'],
     ['projections rebuild', 'name projections, or --all'],
-    ['tasks get a --at-least soon', 'a position of the log'],
+    ['tasks get a --at-least soon', 'a log position'],
     ['dlq redrive', 'name tasks, or --all'],
     [`dlq redrive ${TASK} --pool default`, 'filters go with --all'],
     ['agents list --url localhost:4000', 'http:// or https://'],
-    ['audit verify --to head', 'a position of the log'],
+    ['audit verify --to head', 'a log position'],
   ])('%s', async (args, message) => {
     const { code, out, err } = await cli(args);
     expect({ code, out }).toEqual({ code: 2, out: '' });
@@ -241,7 +241,7 @@ describe('wrong usage', () => {
 
   it('ends in one line and the usage of that command', async () => {
     const { err } = await cli('tasks list --nope');
-    expect(err).toBe("error: unknown option '--nope'\nusage: baton tasks list [options]\n(--help tells more)\n");
+    expect(err).toBe("error: unknown option '--nope'\nusage: baton tasks list [options]\n(see --help)\n");
   });
 
   it('names every bad setting at once', async () => {

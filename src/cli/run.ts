@@ -48,14 +48,14 @@ const asFailure = (error: unknown): Failure | undefined => {
   return undefined;
 };
 
-const tell = (terminal: Terminal, failure: Failure, json: boolean): void => {
+const report = (terminal: Terminal, failure: Failure, json: boolean): void => {
   const { code, message, issues, advice } = failure;
   if (json) terminal.out(`${JSON.stringify({ error: { code, message, ...(issues.length > 0 ? { issues } : {}) } })}\n`);
   if (message !== '') terminal.err(`error: ${message}\n`);
   if (advice !== undefined && advice !== '') terminal.err(`${advice}\n`);
 };
 
-/** Runs one command line to its end and gives the exit code. */
+/** Runs one command line and returns the exit code. */
 export const run = async (terminal: Terminal, args: readonly string[]): Promise<number> => {
   try {
     await createProgram(version, GROUPS, terminal).parseAsync(args, { from: 'user' });
@@ -65,11 +65,11 @@ export const run = async (terminal: Terminal, args: readonly string[]): Promise<
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
     const failure = asFailure(error);
     if (failure === undefined) {
-      // A bug of ours: the stack is what a report needs.
+      // A bug: a report needs the stack.
       terminal.err(`error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
       return EXIT.failed;
     }
-    tell(terminal, failure, args.includes('--json'));
+    report(terminal, failure, args.includes('--json'));
     return failure.exitCode;
   }
 };

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { identityOf, isRunning } from '../embedded/process-identity.ts';
 
 /**
- * `server.json` in the data directory: how the commands of the same machine find a running server and its stores. It may hold
+ * `server.json` in the data directory: how commands on the same machine find a running server and its stores. It may contain
  * passwords and is readable by its owner only.
  */
 const ServerFile = z.object({
@@ -14,7 +14,7 @@ const ServerFile = z.object({
   databaseUrl: z.string(),
   redisUrl: z.string(),
   pid: z.int(),
-  /** With the pid it names one process for ever. */
+  /** Together with the pid it identifies one process for good. */
   startToken: z.string(),
 });
 export type ServerFacts = Omit<z.output<typeof ServerFile>, 'pid' | 'startToken'>;
@@ -33,13 +33,13 @@ const read = (dataDir: string): z.output<typeof ServerFile> | undefined => {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES') return undefined;
-    // Damaged, or of another build: of no more use than a missing one.
+    // Damaged, or written by another build: treated as missing.
     if (error instanceof SyntaxError || error instanceof z.ZodError) return undefined;
     throw error;
   }
 };
 
-/** Announces this process; the returned function takes the announcement back unless another server has made its own since. */
+/** Announces this process; the returned function removes the announcement unless another server has replaced it. */
 export const announceServer = (dataDir: string, facts: ServerFacts): (() => void) => {
   const me = identityOf(process.pid);
   if (me === undefined) throw new Error('this process cannot see itself in the process table');

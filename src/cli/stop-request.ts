@@ -3,12 +3,12 @@ import { EXIT } from './failure.ts';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 type Signal = (typeof SIGNALS)[number];
 
-/** Ctrl-C under `npm start` arrives twice: from the terminal, and passed on by npm. */
+/** Under `npm start`, Ctrl-C arrives twice: from the terminal and from npm. */
 const SAME_REQUEST_MS = 500;
 
 /**
- * From its construction on, the first signal asks the command to stop and a second one ends the process at once. For commands that
- * have something to put away.
+ * Once constructed, the first signal asks the command to stop and a second one ends the process at once. For commands that
+ * have to clean up.
  */
 export class StopRequest {
   readonly #first: Promise<Signal>;

@@ -4,10 +4,10 @@ import { createLogger } from '../platform/logger.ts';
 import { storeNotFound, storeUrls } from './connection.ts';
 import type { Terminal } from './terminal.ts';
 
-/** A person waits: shorter than a server would. */
+/** Shorter than for a server: a person is waiting. */
 const RETRY_FOR_MS = 3_000;
 
-/** Runs `work` with a connection of its own to the event store, past any server. */
+/** Runs `work` with its own connection to the event store, without a server. */
 export const withEventStore = async <Result>(
   terminal: Terminal,
   work: (store: EventStore) => Promise<Result>,

@@ -54,15 +54,15 @@ describe('a file of tasks', () => {
   });
 
   it.each([
-    ['{"capability":"a"}\n{"capability":}', ':2:15: is no JSON'],
-    ['[{"capability":"a"},\n {"capability":"b",}]', ':2:20: is no JSON'],
+    ['{"capability":"a"}\n{"capability":}', ':2:15: not valid JSON'],
+    ['[{"capability":"a"},\n {"capability":"b",}]', ':2:20: not valid JSON'],
     ['{"capability":"a","input":{"a":1,"a":2}}', 'the key "a" appears twice'],
     ['{"capability":"a","priority":9}', ':1: /priority: '],
     ['[{"capability":"a"},{"capability":"a","timeoutSecond":9}]', ': task 2: '],
     ['"a"', ':1: '],
-    ['   \n', 'holds no task'],
-    ['[]', 'holds no task'],
-    [Buffer.from([0x7b, 0xff, 0x7d]), 'is not UTF-8'],
+    ['   \n', 'contains no task'],
+    ['[]', 'contains no task'],
+    [Buffer.from([0x7b, 0xff, 0x7d]), 'not valid UTF-8'],
   ])('is refused with its place: %s', async (content, message) => {
     const failure = await failureOf(await file(content));
     expect(failure.exitCode).toBe(2);
@@ -70,7 +70,7 @@ describe('a file of tasks', () => {
   });
 
   it('is refused when it is missing, a folder, or too large to be meant', async () => {
-    expect((await failureOf(join(folder, 'missing'))).message).toContain('there is no such file');
+    expect((await failureOf(join(folder, 'missing'))).message).toContain(': no such file');
     expect((await failureOf(folder)).message).toContain('is a directory');
     const path = await file('');
     await truncate(path, 5 * 1024 ** 3); // sparse

@@ -12,14 +12,14 @@ import type { Terminal } from './terminal.ts';
 const MIB = 1024 * 1024;
 const MAX_MIB = 256;
 
-/** A task of the file, checked. `place` is where it stands, for messages. */
+/** A checked task of the file. `place` is its position in the file, for messages. */
 export type FileTask = { readonly place: string; readonly idempotencyKey?: string; readonly task: SubmitTaskInput };
 
 const READ_FAILURES: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
+  ENOENT: 'no such file',
   EISDIR: 'is a directory',
-  EACCES: 'may not be read',
-  EPERM: 'may not be read',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
 };
 
 const tooLarge = (name: string, bytes: number): Failure =>
@@ -52,10 +52,10 @@ const readRegular = async (path: string): Promise<Buffer> => {
   }
 };
 
-/** The text of a file, or of stdin for `-`. A byte order mark is left out. */
+/** The text of a file, or of stdin for `-`. A byte order mark is removed. */
 export const readText = async (terminal: Terminal, path: string): Promise<string> => {
   const bytes = path === '-' ? await readStdin(terminal.stdin) : await readRegular(path);
-  if (!isUtf8(bytes)) throw usageFailure(`${path === '-' ? 'stdin' : path}: is not UTF-8`);
+  if (!isUtf8(bytes)) throw usageFailure(`${path === '-' ? 'stdin' : path}: not valid UTF-8`);
   return bytes.toString('utf8').replace(/^\ufeff/, '');
 };
 
@@ -76,13 +76,13 @@ export const parseText = (text: string, { name, line }: Place): Json => {
     const { offset } = error.details as { offset?: number };
     if (offset === undefined) throw usageFailure(`${name}:${line}: ${error.message}`);
     const at = lineAndColumn(text, offset);
-    throw usageFailure(`${name}:${line + at.line - 1}:${at.column}: is no JSON`);
+    throw usageFailure(`${name}:${line + at.line - 1}:${at.column}: not valid JSON`);
   }
 };
 
 const Item = SubmitTaskInput.extend({ idempotencyKey: z.string().min(1).max(255).optional() });
 
-/** Enum values as GraphQL writes them are taken too: a file may come from an API client. */
+/** Also takes enum values as GraphQL writes them: a file may come from an API client. */
 const inOurCase = (value: unknown): unknown => {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
   const { strategy, retry } = value as { strategy?: unknown; retry?: { kind?: unknown } };
@@ -105,7 +105,7 @@ const checked = (value: unknown, place: string): FileTask => {
 
 const fromArray = (text: string, name: string): FileTask[] => {
   const values = parseText(text, { name, line: 1 });
-  if (!Array.isArray(values)) throw usageFailure(`${name}: is no list of tasks`);
+  if (!Array.isArray(values)) throw usageFailure(`${name}: not a list of tasks`);
   return values.map((value, index) => checked(value, `${name}: task ${index + 1}`));
 };
 
@@ -124,6 +124,6 @@ export const readTasks = async (terminal: Terminal, path: string): Promise<FileT
   const name = path === '-' ? 'stdin' : path;
   const text = await readText(terminal, path);
   const tasks = /^\s*\[/.test(text) ? fromArray(text, name) : fromLines(text, name);
-  if (tasks.length === 0) throw usageFailure(`${name}: holds no task`);
+  if (tasks.length === 0) throw usageFailure(`${name}: contains no task`);
   return tasks;
 };

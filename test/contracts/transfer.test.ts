@@ -453,7 +453,7 @@ describe('the commands', () => {
 
   it.each([
     [['export', '--from', 'esdb://127.0.0.1:1?tls=false', '--to', '/tmp/x', '--all'], 3, /cannot be reached/],
-    [['export', '--from', 'http://127.0.0.1:1', '--to', '/tmp/x', '--all'], 2, /allowed are esdb/],
+    [['export', '--from', 'http://127.0.0.1:1', '--to', '/tmp/x', '--all'], 2, /expected an esdb/],
     [['export', '--from', 'esdb://a:b@c', '--to', '/tmp/x'], 2, /--streams PATTERN… or --all/],
     [['import', '--from', '/nowhere/x', '--to', 'esdb://127.0.0.1:1?tls=false'], 3, /cannot be reached/],
     [['import', '--from', '/nowhere/x', '--to', 'NODE'], 1, /\/nowhere\/x cannot be used: ENOENT/],

@@ -275,7 +275,7 @@ describe('what is wrong', () => {
       '{"capability":"a"}\r\n{"capability":"a"\r\n',
     );
     expect(ended).toMatchObject({ code: 2, out: '' });
-    expect(ended.err).toMatch(/^error: stdin:2:\d+: is no JSON\n/);
+    expect(ended.err).toMatch(/^error: stdin:2:\d+: not valid JSON\n/);
     expect(await json('tasks', 'list', '--limit', '1', '--at-least', await now())).toMatchObject({ totalCount });
   });
 

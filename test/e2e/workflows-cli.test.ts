@@ -133,7 +133,7 @@ describe('a version of a workflow', () => {
     expect(checked).toMatchObject({ code: 0, err: '' });
     expect(checked.out).toMatch(/^critical path +reserve → pay → ship +\(3 tasks, no estimates\)$/m);
     expect(checked.out).toContain('NO_COMPENSATION');
-    expect(await cli('publish', file)).toMatchObject({ code: 0, out: 'order@1.0.0 was published before\n' });
+    expect(await cli('publish', file)).toMatchObject({ code: 0, out: 'order@1.0.0 was already published\n' });
     const shown = await cli('show', 'order', '--at-least', published);
     expect(shown.out).toMatch(/^workflow +order@1\.0\.0$/m);
     expect(shown.out).toMatch(/^ +2 {2}pay$/m);
@@ -171,7 +171,7 @@ describe('an execution', () => {
     expect(await start(...(args as [string, ...string[]]))).toBe(id);
     await gate.arrived();
     const why = await cli(...(await fresh('why', id)));
-    expect(why.out).toMatch(/nothing waits; the execution is executing/);
+    expect(why.out).toMatch(/nothing is waiting; the execution is executing/);
     const watched = cli('watch', id);
     gate.open();
     const { code, out, err } = await watched;
@@ -195,7 +195,7 @@ describe('an execution', () => {
     expect(listed.items.map((one) => one.id)).toEqual([id]);
     const replayed = await cli('replay', id);
     expect(replayed.code, replayed.out).toBe(0);
-    expect(replayed.out).toContain('replayed state equals what the server says\n');
+    expect(replayed.out).toContain("the replayed state equals the server's\n");
     expect(replayed.out).toMatch(/^ +\d+ +\d+ +\S+ +TaskCompleted +pay +completed by worker in attempt 1 /m);
     expect((await cli(...(await fresh('graph', id)))).out).toContain(':::completed');
     expect((await cli('graph', id, '--format', 'dot')).out).toMatch(/^digraph "order@1\.0\.0, execution /);
@@ -436,14 +436,14 @@ describe('what is wrong', () => {
   const NOBODY = '0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11';
 
   it.each([
-    [['publish', '/nowhere.yaml'], 2, 'there is no such file'],
+    [['publish', '/nowhere.yaml'], 2, 'no such file'],
     [['start', 'nope'], 1, 'workflow nope does not exist'],
     [['start', 'order', '--version', '9.9.9'], 2, 'VERSION_NOT_FOUND'],
     [['start', 'order', '--input', '{'], 2, 'Allowed: JSON'],
     [['start', 'order', '--wait', '--watch'], 2, 'cannot be used with'],
     [['show', 'nope'], 1, 'workflow "nope" does not exist'],
-    [['graph', 'nope'], 1, 'there is no file, execution or workflow "nope"'],
-    [['graph', '/nowhere.json'], 2, 'there is no such file'],
+    [['graph', 'nope'], 1, 'no file, execution or workflow is called "nope"'],
+    [['graph', '/nowhere.json'], 2, 'no such file'],
     [['status', NOBODY], 1, 'does not exist'],
     [['watch', NOBODY], 1, 'does not exist'],
     [['watch', 'nope'], 1, 'does not exist'],
@@ -454,9 +454,9 @@ describe('what is wrong', () => {
     [['skip', NOBODY, 'a'], 2, "'--reason <text>' not specified"],
     [['migrate', 'nope', '--to', '1.0.0'], 1, 'workflow nope does not exist'],
     [['debts', 'retry', NOBODY, 'a b'], 2, 'must be the id of a task'],
-    [['import', '--from', 'wfformat', '/nowhere.json'], 2, 'there is no such file'],
+    [['import', '--from', 'wfformat', '/nowhere.json'], 2, 'no such file'],
     [['import', '/nowhere.json'], 2, "'--from <format>' not specified"],
-    [['simulate', '/nowhere.json'], 2, 'there is no such file'],
+    [['simulate', '/nowhere.json'], 2, 'no such file'],
     [['list', '--url', 'http://127.0.0.1:1'], 3, 'nothing listens there'],
     [['watch', NOBODY, '--url', 'http://127.0.0.1:1'], 3, 'nothing listens there'],
   ] as const)('is told in a line, without a stack: %s', async (args, code, message) => {
@@ -488,7 +488,7 @@ describe('what is wrong', () => {
     const id = await start('waits');
     const { code, out } = await runHere(['workflows', 'replay', id, '--url', 'http://127.0.0.1:1'], env);
     expect(code).toBe(0);
-    expect(out).toMatch(/^replayed state was not compared with a server: .*nothing listens there/m);
+    expect(out).toMatch(/^the replayed state was not compared with a server: .*nothing listens there/m);
     const beyond = await cli('replay', id, '--until', '999');
     expect(beyond).toMatchObject({ code: 2, out: '' });
   });

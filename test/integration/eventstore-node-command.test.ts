@@ -67,7 +67,7 @@ describe('baton eventstore-node', () => {
     expect(out).toMatch(/^listens on {2}0\.0\.0\.0:\d+$/m);
     expect(out).toMatch(/^connect to {2}esdb:\/\/127\.0\.0\.1:\d+\?tls=false$/m);
     expect(out).toMatch(/^data {8}in memory: gone when the node stops$/m);
-    expect(err).toContain('whoever reaches 0.0.0.0 may read and change everything');
+    expect(err).toContain('anyone who can reach 0.0.0.0 can read and change everything');
   });
 
   it('asks for a user when it has a certificate', async () => {
@@ -117,12 +117,12 @@ describe('baton eventstore-node', () => {
     const cases: [string[], number, RegExp][] = [
       [[], 2, /say where events go: --data DIR or --in-memory, one of them/],
       [['--data', folder, '--in-memory'], 2, /one of them/],
-      [['--data', ''], 2, /names no folder/],
+      [['--data', ''], 2, /name a folder/],
       [['--in-memory', '--port', '70000'], 2, /a whole number from 0 to 65535/],
-      [['--in-memory', '--port', String(other.port)], 1, /port \d+ of 127\.0\.0\.1 is taken/],
+      [['--in-memory', '--port', String(other.port)], 1, /port \d+ of 127\.0\.0\.1 is in use/],
       [['--in-memory', '--host', '192.0.2.1'], 1, /cannot listen there: .*EADDRNOTAVAIL/],
-      [['--data', join(folder, 'file')], 1, /cannot be used: a file is in its way/],
-      [['--data', join(folder, 'file', 'data')], 1, /cannot be used: a file is in its way/],
+      [['--data', join(folder, 'file')], 1, /cannot be used: a file of that name is in the way/],
+      [['--data', join(folder, 'file', 'data')], 1, /cannot be used: a file of that name is in the way/],
       [['--data', broken], 1, /broken\/node\.json is damaged; restore it from a copy/],
       [['--data', newer], 1, /newer\/node\.json: data format 2 is not supported, only 1/],
       [['--data', '/proc/data/events'], 1, /\/proc\/data\/events cannot be used: it cannot be created there/],

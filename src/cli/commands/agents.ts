@@ -139,7 +139,7 @@ const report = (
     terminal,
     json,
     { agentId: id, position, repeated },
-    () => `${id} ${done}${repeated ? '  (nothing was left to do)' : ''}\n`,
+    () => `${id} ${done}${repeated ? '  (nothing to do)' : ''}\n`,
   );
 
 const register = async (terminal: Terminal, agentId: string, options: RegisterOptions): Promise<void> => {
@@ -177,15 +177,15 @@ const leave =
 
 const profileOptions = (of: Command): Command =>
   of
-    .option('--name <text>', 'for people')
-    .option('--description <text>', 'for people')
+    .option('--name <text>', 'shown to people')
+    .option('--description <text>', 'shown to people')
     .option(
       '--capability <name[@version]>',
       'what it can do; replaces those of its card (repeatable)',
       parse.collect(parse.capability),
     )
-    .option('--max-concurrency <n>', 'attempts it may hold at once', parse.integer(1, 10_000))
-    .option('--heartbeat-ms <n>', 'it sends a heartbeat this often', parse.integer(100, 3_600_000))
+    .option('--max-concurrency <n>', 'attempts it may run at once', parse.integer(1, 10_000))
+    .option('--heartbeat-ms <n>', 'interval at which it sends heartbeats', parse.integer(100, 3_600_000))
     .option('--cost-per-call <amount>', 'such as 0.00025USD', parse.money)
     .option('--label <key=value>', 'for filters (repeatable)', parse.collect(parse.label))
     .option('--idempotency-key <key>', 'the same key and values give the same outcome');
@@ -199,13 +199,13 @@ const addReads = (agents: Command, terminal: Terminal): void => {
         .addOption(
           parse.choicesOption(
             '--status <status>',
-            'one of several; active and draining when absent (repeatable)',
+            'status to include; default: active and draining (repeatable)',
             STATUSES,
           ),
         )
-        .addOption(parse.choicesOption('--health <health>', 'one of several (repeatable)', Health.options))
-        .option('--pool <name>', 'pool they belong to')
-        .option('--capability <name>', 'a capability they have')
+        .addOption(parse.choicesOption('--health <health>', 'health to include (repeatable)', Health.options))
+        .option('--pool <name>', 'pool of the agent')
+        .option('--capability <name>', 'a capability of the agent')
         .option('--text <text>', 'part of id, name or description'),
     ),
   )
@@ -221,12 +221,18 @@ const addRegistration = (agents: Command, terminal: Terminal): void => {
     profileOptions(
       agents
         .command('register')
-        .description('Register an A2A agent; its card is fetched now.')
+        .description('Register an A2A agent; its card is fetched at once.')
         .argument('<id>', 'letters, digits, _ and -')
-        .option('--card <url>', 'its agent card, or the server that has it at the well-known place', parse.httpUrl)
+        .option(
+          '--card <url>',
+          'URL of its agent card, or of the server that has it at the well-known path',
+          parse.httpUrl,
+        )
         .option('--pool <name>', 'pool to join')
-        .addOption(new Option('--delivery <class>', 'what it promises about repeated calls').choices(Delivery.options))
-        .option('--replace', 'replace the profile when it is registered already'),
+        .addOption(
+          new Option('--delivery <class>', 'what it guarantees about repeated calls').choices(Delivery.options),
+        )
+        .option('--replace', 'replace its profile if it is already registered'),
     ),
   )
     .addHelpText(
@@ -239,7 +245,10 @@ const addRegistration = (agents: Command, terminal: Terminal): void => {
     .action((id: string, options: RegisterOptions) => register(terminal, id, options));
   serverOptions(
     profileOptions(
-      agents.command('update').description("Change an agent's profile; what is not named stays.").argument('<id>'),
+      agents
+        .command('update')
+        .description("Change an agent's profile; options that are absent keep their values.")
+        .argument('<id>'),
     ),
   )
     .addHelpText('after', examples('baton agents update calculator-1 --max-concurrency 20'))
@@ -250,9 +259,9 @@ const addLeave = (agents: Command, terminal: Terminal): void => {
   serverOptions(
     agents
       .command('drain')
-      .description('Give an agent no new work; what it holds may finish.')
+      .description('Give an agent no new work; open attempts may finish.')
       .argument('<id>')
-      .option('--reason <text>', 'recorded with it'),
+      .option('--reason <text>', 'reason to record'),
   )
     .addHelpText('after', examples("baton agents drain calculator-1 --reason 'new version at noon'"))
     .action(leave(terminal, DrainAgent, 'drains'));
@@ -261,14 +270,14 @@ const addLeave = (agents: Command, terminal: Terminal): void => {
       .command('deregister')
       .description('Take an agent out of its pool. It may register again.')
       .argument('<id>')
-      .option('--reason <text>', 'recorded with it'),
+      .option('--reason <text>', 'reason to record'),
   )
     .addHelpText('after', examples('baton agents deregister calculator-1'))
     .action(leave(terminal, DeregisterAgent, 'deregistered'));
 };
 
 export const addAgents = (program: Command, terminal: Terminal): void => {
-  const agents = program.command('agents').description('Register agents and look at them.');
+  const agents = program.command('agents').description('Register, inspect and retire agents.');
   addReads(agents, terminal);
   addRegistration(agents, terminal);
   addLeave(agents, terminal);

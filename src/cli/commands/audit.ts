@@ -58,7 +58,7 @@ const verify = async (terminal: Terminal, options: { stream?: string; to?: bigin
   if (!verified) throw new Ended(EXIT.failed);
 };
 
-/** Streams that an id may name, in the order they are tried; a name with a `.` is a stream's own. */
+/** Streams that an id may refer to, in the order they are tried; a name with a `.` is a stream name. */
 const candidates = (id: string): string[] => {
   if (id.includes('.')) return [id];
   if (TaskId.safeParse(id).success) return [taskStream(DEFAULT_TENANT, id)];
@@ -81,7 +81,7 @@ const taskState = (task: ReturnType<typeof taskDecider.initialState>): string =>
 const agentState = (agent: ReturnType<typeof agentDecider.initialState>): string =>
   agent.status === 'active' || agent.status === 'draining' ? `${agent.status}, ${agent.health}` : agent.status;
 
-/** The state after each event, as the decider folds it; empty where there is no decider or the event is unknown. */
+/** The state after each event, as the decider folds it; empty when there is no decider or the event is unknown. */
 const steps = (events: readonly StoredEvent[]): Step[] => {
   const category = categoryOf(events[0]?.stream ?? '');
   let task = taskDecider.initialState();
@@ -131,19 +131,19 @@ const replay = async (terminal: Terminal, id: string, { json }: { json?: boolean
 };
 
 export const addAudit = (program: Command, terminal: Terminal): void => {
-  const audit = program.command('audit').description('Check and read the log itself, past the server.');
+  const audit = program.command('audit').description('Verify and read the log itself, without the server.');
   audit
     .command('verify')
-    .description('Check the hash chain of every stream: no event altered, missing, added or out of order.')
+    .description('Verify the hash chain of every stream: no event altered, missing, added or out of order.')
     .option('--stream <name>', 'one stream only')
-    .option('--to <position>', 'the log up to this position, to compare the digest with one noted there', position)
+    .option('--to <position>', 'verify up to this position, to compare the digest with one recorded there', position)
     .option('--json', 'print exactly one JSON value')
     .addHelpText(
       'after',
       `${examples('baton audit verify', 'baton audit verify --stream pool-default.default', 'baton audit verify --to 184467 --json')}
-The digest covers the head of every stream. An edit shows in the chain; that the end of the log was cut off, or all of it
-rewritten, shows only by a digest that differs from one noted elsewhere for the same position.
-The event store is EVENTSTORE_URL, else the one of the running server. Exit code 1 when a chain is broken.\n`,
+The digest covers the head of every stream. A broken chain shows an edit. Only a digest that differs from one recorded
+elsewhere for the same position shows that the log was truncated or rewritten.
+Uses EVENTSTORE_URL, else the event store of the running server. Exit code 1 when a chain is broken.\n`,
     )
     .action((options: { stream?: string; to?: bigint; json?: boolean }) => verify(terminal, options));
   audit

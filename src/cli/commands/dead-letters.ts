@@ -157,12 +157,12 @@ const redrive = async (terminal: Terminal, ids: readonly string[], options: Redr
 const filterOptions = (command: Command): Command =>
   command
     .option('--pool <name>', 'pool of agents')
-    .option('--capability <name>', 'what they need of an agent')
+    .option('--capability <name>', 'capability the task requires')
     .option('--agent <id>', 'agent of the last attempt')
     .option('--error-code <code>', 'of the last attempt');
 
 export const addDeadLetters = (program: Command, terminal: Terminal): void => {
-  const dlq = program.command('dlq').description('Tasks that were given up, and sending them back to work.');
+  const dlq = program.command('dlq').description('List, show and redrive dead-lettered tasks.');
   serverOptions(listOptions(filterOptions(dlq.command('list').description('List open dead letters, newest first.'))))
     .addHelpText('after', examples('baton dlq list', 'baton dlq list --error-code AGENT_TIMEOUT --json'))
     .action((options: ServerOptions & ListOptions & Filter) =>
@@ -175,10 +175,10 @@ export const addDeadLetters = (program: Command, terminal: Terminal): void => {
     filterOptions(
       dlq
         .command('redrive')
-        .description('Send tasks back to work: same id, higher attempt, fresh retry budget.')
+        .description('Send tasks back to work: same id, next attempt, fresh retry budget.')
         .argument('[tasks...]')
-        .option('--all', 'every open dead letter that the filters leave')
-        .option('--deadline <instant>', 'a new deadline; the old one no longer holds', parse.instant),
+        .option('--all', 'every open dead letter that matches the filters')
+        .option('--deadline <instant>', 'a new deadline that replaces the old one', parse.instant),
     ),
   )
     .addHelpText(
@@ -186,7 +186,7 @@ export const addDeadLetters = (program: Command, terminal: Terminal): void => {
       `${examples(
         'baton dlq redrive 0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11',
         'baton dlq redrive --all --error-code AGENT_UNREACHABLE',
-      )}\nExit code 1 when a task is refused; the others are redriven all the same.\n`,
+      )}\nExit code 1 when a task is refused; the others are still redriven.\n`,
     )
     .action((ids: readonly string[], options: RedriveOptions) => redrive(terminal, ids, options));
 };

@@ -33,20 +33,20 @@ const demo = async (terminal: Terminal, options: Options): Promise<void> => {
 export const addDemo = (program: Command, terminal: Terminal): void => {
   program
     .command('demo')
-    .description('Run the main job end to end: three agents, one task per supplier, one agent killed on the way.')
+    .description('Run the main job end to end: three agents, one task per supplier, one agent killed midway.')
     .addOption(new Option('--suppliers <n>', 'how many tasks').argParser(parse.integer(1, MOST_SUPPLIERS)).default(500))
     .addOption(
       new Option('--seed <n>', 'the same seed gives the same suppliers')
         .argParser(parse.integer(0, MAX_SEED))
         .default(42),
     )
-    .option('--no-fault', 'kill no agent')
+    .option('--no-fault', 'do not kill an agent')
     .option('--json', 'print exactly one JSON object')
     .addHelpText(
       'after',
       `${examples('baton demo', 'baton demo --suppliers 2000 --seed 7', 'baton demo --no-fault --json')}
-Starts everything it needs, with data of its own in <data dir>/demo, so that it does not meet a running server; or uses the
-servers of EVENTSTORE_URL, DATABASE_URL and REDIS_URL. Exit code 1 unless every task completed once and the log verifies.\n`,
+Starts everything it needs with its own data in <data dir>/demo, apart from any running server; or uses the
+stores of EVENTSTORE_URL, DATABASE_URL and REDIS_URL. Exit code 1 unless every task completed once and the log verifies.\n`,
     )
     .action((options: Options) => demo(terminal, options));
 };

@@ -13,15 +13,15 @@ const checkServer = async (url: string, pid: number): Promise<Check> => {
   try {
     const { status } = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(READY_WITHIN_MS) });
     if (status === 200) return { name: 'server', status: 'ok', found: `${who} is ready` };
-    return { name: 'server', status: 'fail', found: `${who} answers ${status} to /readyz`, advice: 'its log says why' };
+    return { name: 'server', status: 'fail', found: `${who} answers ${status} to /readyz`, advice: 'see its log' };
   } catch (error) {
     const found = `${who} does not answer: ${(error as Error).message}`;
-    return { name: 'server', status: 'fail', found, advice: 'its log says why; else stop it and start it again' };
+    return { name: 'server', status: 'fail', found, advice: 'see its log; otherwise restart it' };
   }
 };
 
-/** With a server that runs from the data directory, its stores are looked at; without one, what the next start would use. */
-const look = async (config: Config, runDoctor: (config: Config) => Promise<Check[]>): Promise<Check[]> => {
+/** Checks the stores of the server that runs from the data directory; without one, what the next start would use. */
+const checksOf = async (config: Config, runDoctor: (config: Config) => Promise<Check[]>): Promise<Check[]> => {
   const found = findServer(config.dataDir);
   if (found.state !== 'running') return runDoctor(config);
   const { url, eventStoreUrl, databaseUrl, redisUrl } = found.server;
@@ -35,7 +35,7 @@ const look = async (config: Config, runDoctor: (config: Config) => Promise<Check
 export const addDoctor = (program: Command, terminal: Terminal): void => {
   program
     .command('doctor')
-    .description('Check this machine and the stores: versions, reachability, durability. Changes nothing.')
+    .description('Check this machine and the stores: versions, reachability, durability. Makes no changes.')
     .option('--json', 'print exactly one JSON value')
     .addHelpText(
       'after',
@@ -43,7 +43,7 @@ export const addDoctor = (program: Command, terminal: Terminal): void => {
     )
     .action(async ({ json }: { json?: boolean }) => {
       const { formatChecks, runDoctor } = await import('../../embedded/doctor.ts');
-      const checks = await look(readConfig(terminal.env), runDoctor);
+      const checks = await checksOf(readConfig(terminal.env), runDoctor);
       terminal.out(json === true ? `${JSON.stringify(checks)}\n` : `${formatChecks(checks)}\n`);
       if (checks.some(({ status }) => status === 'fail')) throw new Ended(EXIT.failed);
     });

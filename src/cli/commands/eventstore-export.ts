@@ -35,18 +35,18 @@ const report = (options: Options, exported: Exported, tookMs: number) => ({
 const asText = (found: ReturnType<typeof report>): string =>
   facts([
     ['file', `${found.file}, ${found.bytes} bytes`],
-    ['continued', found.resumedAt === null ? undefined : `behind position ${found.resumedAt}`],
+    ['continued', found.resumedAt === null ? undefined : `after position ${found.resumedAt}`],
     ['events', `${found.events} of ${found.streams} streams`],
     ['read up to', found.position ?? 'nothing: the log is empty'],
     ['took', `${duration(found.tookMs)}, ${found.eventsPerSecond} events/s`],
-    ['complete', found.complete ? 'yes' : 'NO, it was interrupted; the same command goes on'],
+    ['complete', found.complete ? 'yes' : 'NO, interrupted; run the same command again to continue'],
   ]);
 
 const exportFrom = async (terminal: Terminal, options: Options): Promise<void> => {
   const streams = options.streams ?? [];
   if ((options.all === true) === streams.length > 0)
-    throw usageFailure('say which streams: --streams PATTERN… or --all');
-  if (streams.includes('')) throw usageFailure('--streams "" names no stream');
+    throw usageFailure('name the streams: --streams PATTERN… or --all');
+  if (streams.includes('')) throw usageFailure('--streams "": name a stream');
   const stop = new StopRequest();
   const { exportStreams } = await import('../../eventstore/transfer/export-streams.ts');
   const startedAt = performance.now();
@@ -71,12 +71,10 @@ const exportFrom = async (terminal: Terminal, options: Options): Promise<void> =
 export const addExport = (eventstore: Command, terminal: Terminal): void => {
   eventstore
     .command('export')
-    .description(
-      'Write streams of a node or cluster to a file, in the order of its log. Goes on where it was interrupted.',
-    )
+    .description('Write streams of a node or cluster to a file, in log order. Continues where it was interrupted.')
     .requiredOption('--from <url>', 'the store: esdb://…')
-    .requiredOption('--to <file>', 'lines of JSON; a file that is there is continued')
-    .option('--streams <pattern...>', 'names of streams, * stands for any characters (repeatable)')
+    .requiredOption('--to <file>', 'JSON lines; an existing file is continued')
+    .option('--streams <pattern...>', 'names of streams; * matches any characters (repeatable)')
     .option('--all', 'every stream')
     .option('--include-system', 'also streams whose name starts with $')
     .option('--json', 'print exactly one JSON value')
@@ -86,8 +84,8 @@ export const addExport = (eventstore: Command, terminal: Terminal): void => {
         'baton eventstore export --from esdb://127.0.0.1:2113?tls=false --to log.ndjson --all',
         "baton eventstore export --from esdb://… --to orders.ndjson --streams 'order-*' customer-7",
       )}
-Metadata and tombstones of the streams are part of it; so are events that $maxCount, $maxAge or $tb hide, unless a scavenge took
-them. Run it again later, and what is new is added. The file holds everything: keep it like the store.
+Includes the metadata and tombstones of the streams, and events hidden by $maxCount, $maxAge or $tb unless a scavenge removed
+them. Run it again later to add new events. The file contains everything: protect it like the store.
 `,
     )
     .action((options: Options) => exportFrom(terminal, options));

@@ -40,7 +40,7 @@ const listed = <Item>(items: readonly Item[], line: (item: Item) => string): str
   items.slice(0, SHOWN).map(line).join('') + (items.length > SHOWN ? `… and ${items.length - SHOWN} more\n` : '');
 
 const counted = ({ written, present }: { written: number; present: number }): string | undefined =>
-  written + present === 0 ? undefined : `${written} written, ${present} were there`;
+  written + present === 0 ? undefined : `${written} written, ${present} already present`;
 
 const asText = (found: Report): string =>
   [
@@ -51,19 +51,22 @@ const asText = (found: Report): string =>
     }),
     facts([
       ['file', found.file],
-      ['events', `${found.written} written, ${found.present} were there, of ${found.events}`],
+      ['events', `${found.written} written, ${found.present} already present, of ${found.events}`],
       ['streams', String(found.streams)],
       ['metadata', counted(found.metadata)],
       ['tombstones', counted(found.tombstones)],
-      ['note', found.tornLine ? 'the last line of the file is torn and was left out; continue the export' : undefined],
+      [
+        'note',
+        found.tornLine ? 'the last line of the file is incomplete and was skipped; continue the export' : undefined,
+      ],
       ['took', `${duration(found.tookMs)}, ${found.eventsPerSecond} events/s`],
       ['complete', completeness(found)],
     ]),
   ].join('');
 
 const completeness = ({ complete, problems }: Report): string => {
-  if (!complete) return 'NO, it was interrupted; the same command goes on';
-  return problems.length === 0 ? 'yes' : `NO, ${problems.length} streams were left as they are`;
+  if (!complete) return 'NO, interrupted; run the same command again to continue';
+  return problems.length === 0 ? 'yes' : `NO, ${problems.length} streams were left unchanged`;
 };
 
 const exitCodeOf = (problems: readonly Problem[]): number => {
@@ -96,16 +99,16 @@ const importTo = async (terminal: Terminal, options: Options): Promise<void> => 
 export const addImport = (eventstore: Command, terminal: Terminal): void => {
   eventstore
     .command('import')
-    .description('Append what an export holds to a node or cluster, in its order. Twice is as good as once.')
+    .description('Append an export to a node or cluster in its order. Running it twice changes nothing more.')
     .requiredOption('--from <file>', 'what `export` wrote')
     .requiredOption('--to <url>', 'the store: esdb://…')
     .option('--json', 'print exactly one JSON value')
     .addHelpText(
       'after',
       `${examples('baton eventstore import --from log.ndjson --to esdb://admin:changeit@cluster.example:2113')}
-Ids and revisions stay as they are; positions and the time of recording are the target's. A stream that has other events in the
-target is reported and left alone, the others go on: exit code 4. Exit code 1 when the target refuses events, by their size for
-example. Run it again after an interruption: what is there is recognised.
+Ids and revisions are kept; positions and recording times are the target's. A stream that has other events in the
+target is reported and left unchanged, the others continue: exit code 4. Exit code 1 when the target refuses events, for their
+size for example. Run it again after an interruption: events already there are recognised.
 `,
     )
     .action((options: Options) => importTo(terminal, options));

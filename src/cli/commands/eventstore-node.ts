@@ -11,7 +11,7 @@ import { examples } from '../program.ts';
 import { StopRequest } from '../stop-request.ts';
 import type { Terminal } from '../terminal.ts';
 
-/** Where EventStoreDB listens too, so that a connection string without a port finds it. */
+/** EventStoreDB's default, so that a connection string without a port finds it. */
 const DEFAULT_PORT = 2113;
 const HIGHEST_PORT = 65_535;
 const LOOPBACK = /^(127\.|localhost$|::1$)/;
@@ -29,7 +29,7 @@ type Options = {
 
 type Security = Pick<NodeOptions, 'tls' | 'users'>;
 
-/** Certificate, key and users, read and checked. What is wrong with them is a matter of usage. */
+/** Reads and checks the certificate, key and users. Errors: `Failure` (wrong usage). */
 const securityOf = async (terminal: Terminal, { tlsCert, tlsKey, users }: Options): Promise<Security> => {
   const { securityFrom } = await import('baton-eventstore-node');
   try {
@@ -41,16 +41,16 @@ const securityOf = async (terminal: Terminal, { tlsCert, tlsKey, users }: Option
   }
 };
 
-/** Without TLS a node asks nobody who they are. */
+/** Without TLS a node does not authenticate anyone. */
 const warnIfOpen = (terminal: Terminal, host: string, { tls }: Security): void => {
   if (tls === undefined && !LOOPBACK.test(host))
-    terminal.err(`warning: whoever reaches ${host} may read and change everything; see --tls-cert\n`);
+    terminal.err(`warning: anyone who can reach ${host} can read and change everything; see --tls-cert\n`);
 };
 
 const nodeOptions = ({ data, inMemory, port, host }: Options): NodeOptions => {
   if ((data === undefined) === (inMemory !== true))
-    throw usageFailure('say where events go: --data DIR or --in-memory, one of them');
-  if (data === '') throw usageFailure('--data "" names no folder');
+    throw usageFailure('name where events go: either --data DIR or --in-memory');
+  if (data === '') throw usageFailure('--data "": name a folder');
   return { ...(data === undefined ? { inMemory: true } : { dataDir: resolve(data) }), port, host };
 };
 
@@ -68,7 +68,7 @@ const asText = ({ pid, host, port, connectionString, tls, dataDir }: ReturnType<
   `The event store node is ready (process ${pid}). Ctrl-C stops it.\n${facts([
     ['listens on', `${host.includes(':') ? `[${host}]` : host}:${port}`],
     ['connect to', connectionString],
-    ['access', tls ? 'TLS; a client names a user: esdb://USER:PASSWORD@…' : 'no TLS, nobody signs in'],
+    ['access', tls ? 'TLS; a client names a user: esdb://USER:PASSWORD@…' : 'no TLS, no authentication'],
     ['data', dataDir ?? 'in memory: gone when the node stops'],
   ])}`;
 
@@ -94,26 +94,26 @@ const runNode = async (terminal: Terminal, options: Options): Promise<void> => {
 export const addEventStoreNode = (program: Command, terminal: Terminal): void => {
   program
     .command('eventstore-node')
-    .description('Run a node that speaks EventStoreDB’s protocol: for tests, a laptop, a small install.')
-    .option('--data <dir>', 'keep the events in this folder; it is created')
-    .option('--in-memory', 'keep the events in memory only')
+    .description('Run a node that speaks EventStoreDB’s protocol: for tests, a laptop or a small installation.')
+    .option('--data <dir>', 'keep events in this folder; created if missing')
+    .option('--in-memory', 'keep events in memory only')
     .addOption(
-      new Option('--port <n>', 'port to listen on; 0 takes a free one')
+      new Option('--port <n>', 'port to listen on; 0 picks a free one')
         .argParser(parse.integer(0, HIGHEST_PORT))
         .default(DEFAULT_PORT),
     )
     .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--tls-cert <file>', 'serve over TLS with this certificate (PEM), and ask for credentials')
+    .option('--tls-cert <file>', 'serve TLS with this certificate (PEM) and require credentials')
     .option('--tls-key <file>', 'its private key (PEM)')
-    .option('--users <file>', 'who may sign in, as JSON: [{"name":…,"password":…,"groups":["$admins"]},…]')
+    .option('--users <file>', 'users as JSON: [{"name":…,"password":…,"groups":["$admins"]},…]')
     .option('--json', 'print one line of JSON when ready')
     .addHelpText(
       'after',
       `${examples('baton eventstore-node --data ./events', 'baton eventstore-node --in-memory --port 0 --json')}
-With TLS and without --users there are two: admin, of $admins, and ops, of $ops; their passwords are those of
+With TLS and without --users there are two users: admin in $admins, and ops in $ops. Their passwords are
 EVENTSTORE_DEFAULT_ADMIN_PASSWORD and EVENTSTORE_DEFAULT_OPS_PASSWORD, else "changeit".
 
-SIGTERM or Ctrl-C commits what has arrived and closes the folder; a second one ends at once. docs/guides/eventstore-node.md
+SIGTERM or Ctrl-C commits pending writes and closes the folder; a second one ends at once. docs/guides/eventstore-node.md
 explains how to verify its data and how to move to a cluster.
 `,
     )

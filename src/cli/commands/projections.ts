@@ -12,13 +12,13 @@ import type { Terminal } from '../terminal.ts';
 
 type JsonOption = { readonly json?: boolean };
 
-/** Here, so that other commands start without loading the database's client. */
+/** Imported here so that other commands start without the Postgres client. */
 const withContext = async <Result>(
   terminal: Terminal,
   work: (context: ProjectionContext) => Promise<Result>,
 ): Promise<Result> => (await import('../projections.ts')).withProjections(terminal, work);
 
-/** Positions are strings in JSON, as in the API. */
+/** Positions become strings, as in the API. */
 const plain = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, (_, member: unknown) => (typeof member === 'bigint' ? String(member) : member)));
 
@@ -54,7 +54,7 @@ const list = async (terminal: Terminal, options: ServerOptions): Promise<void> =
   );
 };
 
-/** All of them when none is named. */
+/** All of them if none is named. */
 const chosen = ({ projectors }: ProjectionContext, names: readonly string[]): readonly string[] =>
   names.length > 0 ? names : projectors.map(({ name }) => name);
 
@@ -131,9 +131,7 @@ const retry = async (terminal: Terminal, name: string, { json }: JsonOption): Pr
 };
 
 export const addProjections = (program: Command, terminal: Terminal): void => {
-  const projections = program
-    .command('projections')
-    .description('The read models: how far they are, building them anew, comparing them with the log.');
+  const projections = program.command('projections').description('Inspect, rebuild and verify the read models.');
   const add = (usage: string, description: string, ...lines: string[]): Command =>
     projections
       .command(usage)
@@ -142,16 +140,14 @@ export const addProjections = (program: Command, terminal: Terminal): void => {
       .addHelpText(
         'after',
         `${examples(...lines)}
-The stores are EVENTSTORE_URL and DATABASE_URL, else those of the server that runs from the data directory.\n`,
+Uses EVENTSTORE_URL and DATABASE_URL, else the stores of the server that runs from the data directory.\n`,
       );
-  serverOptions(
-    projections.command('list').description('Show how far each projection is, and how much it could not fold.'),
-  )
+  serverOptions(projections.command('list').description('Show the position, lag and parked events of each projection.'))
     .addHelpText('after', examples('baton projections list'))
     .action((options: ServerOptions) => list(terminal, options));
   add(
     'rebuild [names...]',
-    'Build read models anew from the log. Until one is done, queries on it answer UNAVAILABLE.',
+    'Rebuild read models from the log. Until a rebuild is done, queries on that model answer UNAVAILABLE.',
     'baton projections rebuild tasks',
     'baton projections rebuild --all',
   )
@@ -159,13 +155,13 @@ The stores are EVENTSTORE_URL and DATABASE_URL, else those of the server that ru
     .action((names: readonly string[], options: JsonOption & { all?: boolean }) => rebuild(terminal, names, options));
   add(
     'verify [names...]',
-    'Fold the log anew beside the live read models and compare; all of them when none is named.',
+    'Fold the log again beside the live read models and compare; all of them if none is named.',
     'baton projections verify',
     'baton projections verify tasks --json',
   ).action((names: readonly string[], options: JsonOption) => verify(terminal, names, options));
   add(
     'retry <name>',
-    'Fold again what was parked, after its cause was fixed. Exit code 1 when some of it stays parked.',
+    'Retry parked events after their cause was fixed. Exit code 1 when some of them stay parked.',
     'baton projections retry tasks',
   ).action((name: string, options: JsonOption) => retry(terminal, name, options));
 };

@@ -9,7 +9,7 @@ import { announceServer } from '../server-file.ts';
 import { StopRequest } from '../stop-request.ts';
 import type { Terminal } from '../terminal.ts';
 
-/** Flags and the setting each of them overrides. */
+/** Flags and the settings they override. */
 const OVERRIDES = {
   roles: 'BATON_ROLES',
   port: 'BATON_PORT',
@@ -23,21 +23,21 @@ type ServeOptions = { readonly [Name in keyof typeof OVERRIDES]?: string } & { r
 
 const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-/** The configuration with what the flags say. Its errors name the flag where the value came from one. */
+/** The configuration, flags applied. Its errors name the flag that a value came from. */
 const configOf = (env: Terminal['env'], options: ServeOptions): Config => {
-  const given = Object.entries(OVERRIDES).flatMap(([name, variable]) => {
+  const flags = Object.entries(OVERRIDES).flatMap(([name, variable]) => {
     const value = options[name as keyof typeof OVERRIDES];
     return value === undefined ? [] : [{ flag: flagOf(name), variable, value }];
   });
-  const empty = given.filter(({ value }) => value === '').map(({ flag }) => `${flag}="": is empty`);
+  const empty = flags.filter(({ value }) => value === '').map(({ flag }) => `${flag}="": is empty`);
   if (empty.length > 0) throw new ConfigError(empty);
   try {
-    return readConfig({ ...env, ...Object.fromEntries(given.map(({ variable, value }) => [variable, value])) });
+    return readConfig({ ...env, ...Object.fromEntries(flags.map(({ variable, value }) => [variable, value])) });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     throw new ConfigError(
       error.issues.map((issue) => {
-        const source = given.find(({ variable }) => issue.startsWith(`${variable}=`));
+        const source = flags.find(({ variable }) => issue.startsWith(`${variable}=`));
         return source === undefined ? issue : issue.replace(`${source.variable}=`, `${source.flag}=`);
       }),
     );
@@ -52,7 +52,7 @@ const announce = (config: Config, baton: Baton, logger: Logger): (() => void) =>
   try {
     return announceServer(config.dataDir, { url: baton.url, eventStoreUrl, databaseUrl, redisUrl });
   } catch (error) {
-    // A container with a read-only root, for example. Commands then need --url or BATON_URL.
+    // In a container with a read-only root, for example. Commands then need --url or BATON_URL.
     logger.warn({ err: error }, `server.json could not be written to ${config.dataDir}`);
     return () => {};
   }
@@ -95,9 +95,9 @@ const serve = async (terminal: Terminal, options: ServeOptions): Promise<void> =
   warnUnknown(terminal, config);
   const logger = createLogger(config.logLevel);
   const stop = new StopRequest();
-  const { startBaton } = await import('../../baton.ts'); // here, so that other commands start without loading the server
+  const { startBaton } = await import('../../baton.ts'); // imported here so that other commands start without the server
   const baton = await startBaton(config, { logger });
-  const takeBack = announce(config, baton, logger);
+  const retract = announce(config, baton, logger);
   try {
     if (!stop.requested) {
       const facts = report(config, baton);
@@ -106,7 +106,7 @@ const serve = async (terminal: Terminal, options: ServeOptions): Promise<void> =
     const signal = await stop.wait();
     logger.info({ signal }, 'stopping');
   } finally {
-    takeBack();
+    retract();
     await baton.stop();
   }
 };
@@ -114,12 +114,12 @@ const serve = async (terminal: Terminal, options: ServeOptions): Promise<void> =
 export const addServe = (program: Command, terminal: Terminal): void => {
   program
     .command('serve')
-    .description('Run the server. Starts the embedded default of every store that has no URL.')
-    .option('--roles <list>', 'of api,assigner,dispatcher,projector,processes (BATON_ROLES)')
-    .option('--port <n>', '0 takes a free one (BATON_PORT)')
+    .description('Run the server. Starts an embedded store wherever no URL is set.')
+    .option('--roles <list>', 'any of api,assigner,dispatcher,projector,processes (BATON_ROLES)')
+    .option('--port <n>', 'port to listen on; 0 picks a free one (BATON_PORT)')
     .option('--host <address>', 'address to listen on (BATON_HOST)')
-    .option('--data-dir <path>', 'where embedded servers keep their data (BATON_DATA_DIR)')
-    .option('--pools <list>', 'pools whose work this process may assign (BATON_POOLS)')
+    .option('--data-dir <path>', 'folder of the embedded stores (BATON_DATA_DIR)')
+    .option('--pools <list>', 'pools this process may assign work for (BATON_POOLS)')
     .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent (BATON_LOG_LEVEL)')
     .option('--json', 'print one line of JSON when ready')
     .addHelpText(
@@ -129,8 +129,8 @@ export const addServe = (program: Command, terminal: Terminal): void => {
         'baton serve --port 0 --json',
         'EVENTSTORE_URL=esdb://… DATABASE_URL=postgres://… REDIS_URL=redis://… baton serve --roles dispatcher',
       )}
-Logs are JSON lines on stderr. Flags win over the environment; docs/guides/operations.md lists every variable.
-SIGTERM or Ctrl-C finishes or hands back what is in work; a second one ends at once.
+Logs are JSON lines on stderr. Flags override the environment; docs/guides/operations.md lists every variable.
+SIGTERM or Ctrl-C finishes or hands back open work; a second one ends at once.
 `,
     )
     .action((options: ServeOptions) => serve(terminal, options));

@@ -80,7 +80,7 @@ const list = (terminal: Terminal, options: ListFilter): Promise<void> => {
 
 type Found<Subject> = { readonly task: Subject | null };
 
-/** The task that was asked for. Errors: `Failure` NOT_FOUND. */
+/** The task of an answer. Errors: `Failure` NOT_FOUND. */
 export const foundTask = <Task>(id: string, { task }: Found<Task>): Task => {
   if (task === null) throw refused('NOT_FOUND', `task ${JSON.stringify(id)} does not exist`);
   return task;
@@ -167,7 +167,7 @@ const whyText = ({ status: state, why: { decisions, waiting } }: Explained): str
     ...decisions.map(decisionText),
     ...(waiting === null ? [] : [`waiting since ${waiting.since}: ${waiting.message}\n`]),
     ...(decisions.length === 0 && waiting === null
-      ? [`no agent was ever chosen; the task is ${state.toLowerCase()}\n`]
+      ? [`no agent was ever assigned; the task is ${state.toLowerCase()}\n`]
       : []),
   ].join('');
 
@@ -185,13 +185,13 @@ export const addTaskReads = (tasks: Command, terminal: Terminal): void => {
       tasks
         .command('list')
         .description('List tasks, newest first.')
-        .addOption(parse.choicesOption('--status <status>', 'one of several (repeatable)', TASK_STATUSES))
-        .option('--capability <name>', 'what they need of an agent')
+        .addOption(parse.choicesOption('--status <status>', 'status to include (repeatable)', TASK_STATUSES))
+        .option('--capability <name>', 'capability the task requires')
         .option('--pool <name>', 'pool of agents')
-        .option('--agent <id>', 'agent that has or ended them')
-        .option('--tag <text>', 'all of those given (repeatable)', parse.collect(String))
-        .option('--priority <n>', 'one of several (repeatable)', parse.collect(parse.integer(1, 5)))
-        .option('--text <text>', 'part of capability, agent, tag or error message')
+        .option('--agent <id>', 'agent that runs or ended the task')
+        .option('--tag <text>', 'tag the task must have (repeatable)', parse.collect(String))
+        .option('--priority <n>', 'priority to include (repeatable)', parse.collect(parse.integer(1, 5)))
+        .option('--text <text>', 'text in the capability, agent, a tag or the error message')
         .option('--since <instant>', 'submitted at or after', parse.instant)
         .option('--until <instant>', 'submitted before', parse.instant),
     ),
@@ -212,10 +212,10 @@ export const addTaskReads = (tasks: Command, terminal: Terminal): void => {
   read('get', 'Show a task with its input and result.').action((id: string, options: ReadOptions) =>
     withClient(terminal, options, (client) => printTask(terminal, client, id, options)),
   );
-  read('timeline', 'Show what happened to a task, in order.').action((id: string, options: ReadOptions) =>
+  read('timeline', 'Show the events of a task in order.').action((id: string, options: ReadOptions) =>
     timeline(terminal, id, options),
   );
-  read('why', 'Show why a task is where it is: the recorded reasons of routing.').action(
+  read('why', 'Explain the state of a task: the recorded routing decisions.').action(
     (id: string, options: ReadOptions) => why(terminal, id, options),
   );
 };

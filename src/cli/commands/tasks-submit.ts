@@ -82,14 +82,14 @@ const submit = async (terminal: Terminal, capability: string, options: SubmitOpt
       terminal,
       options.json,
       { taskId: id, position, repeated },
-      () => `${id}${repeated ? '  (submitted before under this key)' : ''}\n`,
+      () => `${id}${repeated ? '  (already submitted under this key)' : ''}\n`,
     );
   });
 };
 
 type Outcome = SubmitTasksMutation['submitTasks']['items'][number] & { readonly place: string };
 
-/** The server takes bodies of 2 MiB; the rest of the request needs little. */
+/** The server accepts bodies of 2 MiB; the rest of the request is small. */
 const MAX_CHUNK_BYTES = 1_500_000;
 
 /** GraphQL's form of a task: enum values in capitals. */
@@ -126,10 +126,10 @@ function* chunksOf(tasks: readonly FileTask[], keyPrefix: string | undefined): G
 const afterSome = (error: unknown, submitted: number, total: number): unknown => {
   if (!(error instanceof BatonError) || submitted === 0) return error;
   const { exitCode, message, code, issues } = failureOf(error);
-  return new Failure(exitCode, `${message}; ${submitted} of ${total} tasks were submitted before`, {
+  return new Failure(exitCode, `${message}; ${submitted} of ${total} tasks had been submitted`, {
     code,
     issues,
-    advice: 'with --idempotency-key the same command can be repeated without submitting a task twice',
+    advice: 'with --idempotency-key the command can be repeated without submitting a task twice',
   });
 };
 
@@ -154,7 +154,7 @@ const submitAll = async (
 
 const SHOWN_ERRORS = 20;
 
-/** Pass it as `--at-least` to see all of them. */
+/** Pass it as `--at-least` to see every submitted task. */
 const lastPosition = (outcomes: readonly Outcome[]): string | null => {
   let last: bigint | undefined;
   for (const { accepted } of outcomes) {
@@ -198,21 +198,21 @@ export const addSubmit = (tasks: Command, terminal: Terminal): void => {
       tasks
         .command('submit')
         .description('Submit one task and print its id.')
-        .argument('<capability>', 'what an agent must offer to take it', capabilityArgument),
-      'what the agent is given',
+        .argument('<capability>', 'capability an agent must have', capabilityArgument),
+      'input for the agent',
     )
       .option('--pool <name>', 'pool of agents')
       .option('--priority <n>', '1 critical … 5 background', parse.integer(1, 5))
       .addOption(new Option('--strategy <name>', 'how the agent is chosen').choices(STRATEGY_NAMES))
       .option('--version-range <range>', "semver range for the capability's version")
-      .option('--timeout-ms <n>', 'limit of one attempt', parse.integer(1, MAX_INT))
-      .option('--deadline <instant>', 'give the task up when it has not completed by then', parse.instant)
-      .option('--max-attempts <n>', 'attempts before it is dead-lettered', parse.integer(1, 100))
-      .addOption(new Option('--retry <kind>', 'how delays grow').choices(RetryPolicy.shape.kind.unwrap().options))
-      .option('--retry-base-ms <n>', 'first delay', parse.integer(0, 3_600_000))
+      .option('--timeout-ms <n>', 'timeout of one attempt', parse.integer(1, MAX_INT))
+      .option('--deadline <instant>', 'give up when the task has not completed by then', parse.instant)
+      .option('--max-attempts <n>', 'attempts before the task is dead-lettered', parse.integer(1, 100))
+      .addOption(new Option('--retry <kind>', 'how the delay grows').choices(RetryPolicy.shape.kind.unwrap().options))
+      .option('--retry-base-ms <n>', 'delay before the first retry', parse.integer(0, 3_600_000))
       .option('--tag <text>', 'for filters (repeatable)', parse.collect(String))
-      .option('--idempotency-key <key>', 'the same key and task give the same task id')
-      .option('--wait', 'wait for its end and print the result; exit code 1 unless it completed'),
+      .option('--idempotency-key <key>', 'submitting the same task under the same key again returns the same task')
+      .option('--wait', 'wait until the task ends and print it; exit code 1 unless it completed'),
   )
     .addHelpText(
       'after',
@@ -226,16 +226,18 @@ export const addSubmit = (tasks: Command, terminal: Terminal): void => {
   serverOptions(
     tasks
       .command('submit-many')
-      .description('Submit the tasks of a file: a JSON list, or JSON lines. All are checked before the first is sent.')
+      .description(
+        'Submit the tasks of a file: a JSON list, or JSON lines. All tasks are checked before the first is sent.',
+      )
       .argument('<file>', '- is stdin')
-      .option('--idempotency-key <key>', 'prefix; each task without a key of its own gets <key>/<index>'),
+      .option('--idempotency-key <key>', 'prefix: a task without its own key gets <key>/<index>'),
   )
     .addHelpText(
       'after',
       `${examples(
         'baton tasks submit-many suppliers.jsonl --idempotency-key suppliers-2026-07',
         `echo '{"capability":"report","input":{"month":7},"priority":2}' | baton tasks submit-many -`,
-      )}\nExit code 1 when a task is refused; the others are submitted all the same.\n`,
+      )}\nExit code 1 when a task is refused; the others are still submitted.\n`,
     )
     .action((file: string, options: ServerOptions & { idempotencyKey?: string }) =>
       submitMany(terminal, file, options),

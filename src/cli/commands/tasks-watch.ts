@@ -22,7 +22,7 @@ export const followTask = (
   options: Follow<TaskEventFragment>,
 ): Promise<TaskEventFragment> => follow(client, subjectOf(taskId), options);
 
-/** From its beginning: by the subscription, or where that is too far back for one, by the timeline. */
+/** From the beginning: by the subscription, or by the timeline if that is too far back. */
 const followFromStart = async (
   client: Client,
   id: string,
@@ -55,16 +55,13 @@ const watch = async (terminal: Terminal, id: string, options: ServerOptions): Pr
 
 export const addWatch = (tasks: Command, terminal: Terminal): void => {
   serverOptions(
-    tasks
-      .command('watch')
-      .description('Follow what happens to a task until nothing more will by itself.')
-      .argument('<id>'),
+    tasks.command('watch').description('Follow a task until nothing more happens by itself.').argument('<id>'),
   )
     .addHelpText(
       'after',
       `${examples('baton tasks watch 0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11')}
-With --json, one line of JSON per change. Exit code 0 when the task completed, 1 when it was cancelled, given up, or its
-outcome is unknown.\n`,
+With --json, prints one line of JSON per change. Exit code 0 when the task completed, 1 when it was cancelled or
+dead-lettered, or its outcome is unknown.\n`,
     )
     .action((id: string, options: ServerOptions) => watch(terminal, id, options));
 };

@@ -17,16 +17,16 @@ const cancel = async (terminal: Terminal, taskId: string, options: CancelOptions
 };
 
 export const addTasks = (program: Command, terminal: Terminal): void => {
-  const tasks = program.command('tasks').description('Submit tasks, follow them, and see why they are where they are.');
+  const tasks = program.command('tasks').description('Submit, follow and explain tasks.');
   addSubmit(tasks, terminal);
   addTaskReads(tasks, terminal);
   addWatch(tasks, terminal);
   keyOption(
     tasks
       .command('cancel')
-      .description('End a task at once; the answer of an attempt that runs no longer counts.')
+      .description('End a task at once; the result of a running attempt is ignored.')
       .argument('<id>')
-      .option('--reason <text>', 'recorded with it'),
+      .option('--reason <text>', 'reason to record'),
   )
     .addHelpText('after', examples("baton tasks cancel 0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11 --reason 'ordered twice'"))
     .action((id: string, options: CancelOptions) => cancel(terminal, id, options));

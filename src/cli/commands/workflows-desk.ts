@@ -67,43 +67,49 @@ const EXECUTION = '0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11';
 const debtCommand = (debts: Command, name: string, description: string): Command =>
   executionCommand(debts, name, description).argument(
     '<unit>',
-    'what is to be undone: a step, or an item such as resize[3]',
+    'what the compensation is of: a step, or an item such as resize[3]',
   );
 
 const addActions = (debts: Command, terminal: Terminal): void => {
   keyOption(
     inputOptions(
-      debtCommand(debts, 'retry', 'Try an undo again that had failed for good.'),
-      'what the agent gets this time',
+      debtCommand(debts, 'retry', 'Retry a compensation that had failed for good.'),
+      'new input for the agent',
     ),
   )
     .addHelpText('after', examples(`baton workflows debts retry ${EXECUTION} charge`))
     .action(async (executionId: string, unit: string, options: KeyOptions & InputOptions) => {
       const { idempotencyKey } = options;
       const variables = { executionId, unit, input: await inputOf(terminal, options), idempotencyKey };
-      return steer(terminal, options, RetryCompensation, variables, (id) => `undo of ${unit} of ${id} is tried again`);
+      return steer(
+        terminal,
+        options,
+        RetryCompensation,
+        variables,
+        (id) => `compensation of ${unit} of ${id} is retried`,
+      );
     });
   keyOption(
-    debtCommand(debts, 'skip', 'Close an undo: it was done by hand, or is not needed.').requiredOption(
+    debtCommand(debts, 'skip', 'Close a compensation that was done by hand or is not needed.').requiredOption(
       '--reason <text>',
-      'recorded with it',
+      'reason to record',
     ),
   )
     .addHelpText('after', examples(`baton workflows debts skip ${EXECUTION} charge --reason 'refunded by hand'`))
     .action((executionId: string, unit: string, { reason, ...options }: KeyOptions & { reason: string }) => {
       const variables = { executionId, unit, reason, idempotencyKey: options.idempotencyKey };
-      return steer(terminal, options, SkipCompensation, variables, (id) => `undo of ${unit} of ${id} closed`);
+      return steer(terminal, options, SkipCompensation, variables, (id) => `compensation of ${unit} of ${id} closed`);
     });
   keyOption(
-    debtCommand(debts, 'hand-over', 'Note who sees to an undo; it stays owed.')
+    debtCommand(debts, 'hand-over', 'Record who takes care of a compensation; it stays open.')
       .requiredOption('--to <who>', 'a person or a team')
-      .option('--note <text>', 'recorded with it'),
+      .option('--note <text>', 'note to record'),
   )
     .addHelpText('after', examples(`baton workflows debts hand-over ${EXECUTION} charge --to accounting`))
     .action((executionId: string, unit: string, options: KeyOptions & { to: string; note?: string }) => {
       const { to, note, idempotencyKey } = options;
       const variables = { executionId, unit, to, note, idempotencyKey };
-      const done = (id: string): string => `undo of ${unit} of ${id} handed over to ${to}`;
+      const done = (id: string): string => `compensation of ${unit} of ${id} handed over to ${to}`;
       return steer(terminal, options, HandOverCompensation, variables, done);
     });
 };
@@ -111,23 +117,23 @@ const addActions = (debts: Command, terminal: Terminal): void => {
 export const addDesk = (workflows: Command, terminal: Terminal): void => {
   const debts = workflows
     .command('debts')
-    .description('The desk: undos that failed for good and wait for a person. Without a command: list them.');
+    .description('Compensations that failed for good and wait for a person. Without a command: list them.');
   serverOptions(
     listOptions(
       debts
         .command('list', { isDefault: true })
-        .description('List what is owed, newest first.')
+        .description('List open compensations, newest first.')
         .addOption(
           parse.choicesOption(
             '--status <status>',
-            'one of several; default: parked and handed over (repeatable)',
+            'status to include; default: parked and handed over (repeatable)',
             COMPENSATION_STATES,
           ),
         )
-        .option('--workflow <name>', 'of this workflow')
-        .option('--execution <id>', 'of this execution')
-        .option('--with <who>', 'handed over to them')
-        .option('--error-code <code>', 'of the last failure'),
+        .option('--workflow <name>', 'name of the workflow')
+        .option('--execution <id>', 'id of the execution')
+        .option('--with <who>', 'who it was handed over to')
+        .option('--error-code <code>', 'error code of the last failure'),
     ),
   )
     .addHelpText('after', examples('baton workflows debts', 'baton workflows debts --workflow order --json'))

@@ -26,7 +26,11 @@ const ofExecution = async (terminal: Terminal, id: string, options: Options): Pr
   const answer = await withClient(terminal, options, (client) => client.execute(GetExecutionGraph, { id, atLeast }));
   const execution = foundExecution(id, answer);
   if (execution.definition === null)
-    throw refused('NOT_FOUND', `the definition of execution ${id} is not in the read model yet`, 'try again');
+    throw refused(
+      'NOT_FOUND',
+      `the definition of execution ${id} is not in the read model yet`,
+      'try again in a moment',
+    );
   const workflow = compiled(id, execution.definition.definition);
   const { name, version } = workflow.definition;
   const states = {
@@ -48,7 +52,7 @@ const ofWorkflow = async (terminal: Terminal, name: string, options: Options): P
   if (workflow === null)
     throw refused(
       'NOT_FOUND',
-      `there is no file, execution or workflow ${JSON.stringify(name)}${version === undefined ? '' : `, version ${version}`}`,
+      `no file, execution or workflow is called ${JSON.stringify(name)}${version === undefined ? '' : `, version ${version}`}`,
     );
   return graphView(compiled(name, workflow.definition));
 };
@@ -78,13 +82,13 @@ export const addGraph = (workflows: Command, terminal: Terminal): void => {
           'a file (definition or WfFormat instance; - is stdin), the id of an execution, or the name of a workflow',
         )
         .addOption(new Option('--format <format>', 'what to print').choices(Object.keys(FORMATS)).default('mermaid'))
-        .option('--version <version>', 'of the workflow; default: what a new execution takes'),
+        .option('--version <version>', 'version of the workflow; default: the one a new execution uses'),
     ),
   )
     .addHelpText(
       'after',
       `${examples('baton workflows graph order.yaml', 'baton workflows graph order --version 1.0.0 --format dot | dot -Tsvg > order.svg', 'baton workflows graph 0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11')}
-Dotted lines lead to what undoes a step; colours are states. A file needs no server.\n`,
+Dotted lines lead to the compensation of a step; colours show states. A file needs no server.\n`,
     )
     .action((what: string, options: Options) => draw(terminal, what, options));
 };

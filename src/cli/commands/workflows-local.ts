@@ -89,11 +89,11 @@ const writeTo = async (path: string, text: string): Promise<void> => {
   try {
     await writeFile(path, text);
   } catch (error) {
-    throw usageFailure(`${path}: cannot be written: ${(error as Error).message}`);
+    throw usageFailure(`${path}: cannot write: ${(error as Error).message}`);
   }
 };
 
-/** The definition goes to stdout, or to a file and then what it is to stdout. */
+/** Writes the definition to stdout, or to a file and then a summary to stdout. */
 const importFile = async (terminal: Terminal, file: string, options: ImportOptions): Promise<void> => {
   const { definition, workflow, renamed } = importedFrom(file, await readDocument(terminal, file), options.timeScale);
   const text = `${JSON.stringify(definition, null, options.json === true ? undefined : 2)}\n`;
@@ -123,13 +123,13 @@ export const addLocalCommands = (workflows: Command, terminal: Terminal): void =
     .addHelpText(
       'after',
       `${examples('baton workflows validate order.yaml', 'baton workflows validate order.json --json', 'baton workflows import --from wfformat run.json | baton workflows validate -')}
-Every issue is told, by JSON pointer. Exit code 1 when the definition is not valid, 2 when the file is no JSON or YAML.
-Warnings are about what is allowed and probably not meant; they do not change the exit code.\n`,
+Lists every issue by JSON pointer. Exit code 1 when the definition is not valid, 2 when the file is not JSON or YAML.
+Warnings point out what is allowed but probably not intended; they do not change the exit code.\n`,
     )
     .action((file: string, options: { json?: boolean }) => validate(terminal, file, options));
   workflows
     .command('schema')
-    .description('Print the JSON Schema of a definition, for editors and other programs.')
+    .description('Print the JSON Schema of definitions, for editors and other programs.')
     .addHelpText('after', examples('baton workflows schema > workflow.schema.json'))
     .action(() => terminal.out(`${JSON.stringify(z.toJSONSchema(WorkflowDefinition, { io: 'input' }), null, 2)}\n`));
   workflows
@@ -139,9 +139,9 @@ Warnings are about what is allowed and probably not meant; they do not change th
     .addOption(
       new Option('--from <format>', 'wfformat: WfCommons WfFormat 1.5').choices(['wfformat']).makeOptionMandatory(),
     )
-    .option('--out <file>', 'write the definition there; else it goes to stdout')
+    .option('--out <file>', 'file for the definition; default: stdout')
     .addOption(
-      new Option('--time-scale <n>', 'what a recorded second becomes, in seconds')
+      new Option('--time-scale <n>', 'seconds that one recorded second becomes')
         .argParser(parse.number(1e-9, 1_000))
         .default(1),
     )
@@ -149,8 +149,8 @@ Warnings are about what is allowed and probably not meant; they do not change th
     .addHelpText(
       'after',
       `${examples('baton workflows import --from wfformat montage.json --out montage.workflow.json', 'baton workflows import --from wfformat montage.json --time-scale 0.001')}
-Each task asks for the capability \`simulate\` with the input {"runtimeMs": …}; an id that had to be changed stands there as
-recordedId. Parents and children of the file must agree. The version is the day of the recording.\n`,
+Each task requires the capability \`simulate\` with the input {"runtimeMs": …}, which keeps an id that had to be changed as
+recordedId. Parents and children in the file must agree. The version is the date of the recording.\n`,
     )
     .action((file: string, options: ImportOptions) => importFile(terminal, file, options));
 };

@@ -60,11 +60,11 @@ export const addMigrate = (workflows: Command, terminal: Terminal): void => {
     freshness(
       workflows
         .command('migrate')
-        .description('Move running executions to another version of their workflow, each or not at all.')
-        .argument('<name>', 'of a workflow')
-        .option('--from <version>', 'executions under this version; default: under any')
-        .requiredOption('--to <version>', 'version that they go on under')
-        .option('--execution <id>', 'only this one (repeatable)', parse.collect(String))
+        .description('Move running executions to another version of their workflow, each completely or not at all.')
+        .argument('<name>', 'name of the workflow')
+        .option('--from <version>', 'only executions of this version; default: of any version')
+        .requiredOption('--to <version>', 'version to continue under')
+        .option('--execution <id>', 'only this execution (repeatable)', parse.collect(String))
         .option(
           '--map <old=new>',
           'a task whose id differs; `old=` drops one that has not started (repeatable)',
@@ -77,7 +77,7 @@ export const addMigrate = (workflows: Command, terminal: Terminal): void => {
     .addHelpText(
       'after',
       `${examples('baton workflows migrate order --from 1.0.0 --to 1.1.0 --dry-run', 'baton workflows migrate order --to 2.0.0 --map charge=bill --map notify=')}
-What was done stays done, what is open goes on under its new name. Exit code 1 when one cannot move; the others do all the same.\n`,
+What is done stays done; open steps continue under their new names. Exit code 1 when an execution cannot move; the others still do.\n`,
     )
     .action((name: string, options: Options) => migrate(terminal, name, options));
 };

@@ -119,7 +119,7 @@ const statusText = (execution: ExecutionDetailsFragment, colour: boolean): strin
 
 type ReadOptions = ServerOptions & Freshness;
 
-/** Prints an execution as it is now. */
+/** Prints the present state of an execution. */
 export const printExecution = async (
   terminal: Terminal,
   client: Client,
@@ -186,7 +186,7 @@ const list = (terminal: Terminal, options: ListFilter): Promise<void> => {
 type Explained = NonNullable<ExplainExecutionQuery['execution']>;
 
 const whyText = ({ status: state, whyNotRunning }: Explained): string => {
-  if (whyNotRunning.length === 0) return `nothing waits; the execution is ${state.toLowerCase()}\n`;
+  if (whyNotRunning.length === 0) return `nothing is waiting; the execution is ${state.toLowerCase()}\n`;
   return table(
     [{ title: 'STEP' }, { title: 'REASON' }, { title: 'WHY' }],
     whyNotRunning.map(({ unit, reason, message, options }) => [
@@ -229,18 +229,18 @@ const preview = async (terminal: Terminal, id: string, { atLeast, ...options }: 
 export const addExecutionReads = (workflows: Command, terminal: Terminal): void => {
   const read = (name: string, description: string, ...more: string[]): Command =>
     serverOptions(
-      freshness(workflows.command(name).description(description).argument('<id>', 'of an execution')),
+      freshness(workflows.command(name).description(description).argument('<id>', 'id of the execution')),
     ).addHelpText('after', examples(`baton workflows ${name} 0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11`, ...more));
-  read('status', 'Show an execution: its steps, where the time went, what it still owes.').action(
+  read('status', 'Show an execution: its steps, where the time went, which compensations are open.').action(
     (id: string, options: ReadOptions) =>
       withClient(terminal, options, (client) => printExecution(terminal, client, id, options)),
   );
-  read('why', 'Show why steps do not run: what each waits for, and who could end that.').action(
+  read('why', 'Explain why steps do not run: what each waits for, and who can resolve it.').action(
     (id: string, options: ReadOptions) => why(terminal, id, options),
   );
   read(
     'preview',
-    'Show what would be undone if the execution were aborted now, and in which order.',
+    'Show which compensations an abort would run now, and in which order.',
     'baton workflows preview 0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11 --strategy cascade',
   )
     .addOption(new Option('--strategy <name>', "default: the definition's").choices(COMPENSATION_STRATEGIES))
@@ -250,13 +250,13 @@ export const addExecutionReads = (workflows: Command, terminal: Terminal): void 
       workflows
         .command('executions')
         .description('List executions, newest first.')
-        .option('--workflow <name>', 'of this workflow')
-        .option('--version <version>', 'under this version')
-        .addOption(parse.choicesOption('--status <status>', 'one of several (repeatable)', STARTED_STATUSES))
-        .option('--tag <text>', 'all of those given (repeatable)', parse.collect(String))
+        .option('--workflow <name>', 'name of the workflow')
+        .option('--version <version>', 'version of the workflow')
+        .addOption(parse.choicesOption('--status <status>', 'status to include (repeatable)', STARTED_STATUSES))
+        .option('--tag <text>', 'tag the execution must have (repeatable)', parse.collect(String))
         .option('--parent <id>', 'sub-workflows of this execution')
         .option('--forked-from <id>', 'forks of this execution')
-        .option('--text <text>', "part of the workflow's name, a tag or the error's message")
+        .option('--text <text>', "text in the workflow's name, a tag or the error message")
         .option('--since <instant>', 'started at or after', parse.instant)
         .option('--until <instant>', 'started before', parse.instant),
     ),

@@ -18,18 +18,18 @@ const COMPARE_TRIES = 5;
 
 type Options = ServerOptions & { readonly until?: number };
 
-/** What came of asking the server for the same execution. */
+/** The result of comparing with the server. */
 type Comparison =
   | { readonly outcome: 'equal' }
   | { readonly outcome: 'different'; readonly differences: readonly string[] }
   | { readonly outcome: 'not_compared'; readonly why: string };
 
-type Told = Parameters<typeof differences>[1];
+type Reported = Parameters<typeof differences>[1];
 
 type Replayed = Replay & { readonly state: ReplayedState };
 
-/** Errors: `Failure`, also where its read models do not come to see the last event in time. */
-const ask = (terminal: Terminal, id: string, options: Options, { events }: Replayed): Promise<Told> =>
+/** Errors: `Failure`, also when the read models do not reach the last event in time. */
+const readReported = (terminal: Terminal, id: string, options: Options, { events }: Replayed): Promise<Reported> =>
   withClient(terminal, options, async (client) =>
     foundExecution(id, await client.execute(GetExecutionStates, { id, atLeast: events.at(-1)?.position })),
   );
@@ -48,11 +48,12 @@ const readStream = async (store: EventStore, id: string, until: number | undefin
 const readWhole = async (store: EventStore, id: string, until?: number): Promise<Replayed> => {
   const replayed = replay(await readStream(store, id, until));
   const { state } = replayed;
-  if (state === undefined) throw refused('NO_EXECUTION', `the stream of ${id} does not begin with an execution`);
+  if (state === undefined)
+    throw refused('NO_EXECUTION', `the stream of ${id} does not begin with the start of an execution`);
   return { ...replayed, state };
 };
 
-/** Of an execution that goes on, the log may be ahead of an answer or behind it: what was read before and after must be the same. */
+/** While an execution runs, the log may be ahead of an answer or behind it: both reads around the answer must agree. */
 const compareWithServer = async (
   terminal: Terminal,
   store: EventStore,
@@ -62,21 +63,21 @@ const compareWithServer = async (
 ): Promise<Comparison> => {
   let before = replayed;
   for (let tries = 0; tries < COMPARE_TRIES; tries += 1) {
-    let told: Told;
+    let reported: Reported;
     try {
-      told = await ask(terminal, id, options, before);
+      reported = await readReported(terminal, id, options, before);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       return { outcome: 'not_compared', why: error.message };
     }
     const after = await readWhole(store, id);
     if (after.state.revision === before.state.revision) {
-      const found = differences(after.state, told);
+      const found = differences(after.state, reported);
       return found.length === 0 ? { outcome: 'equal' } : { outcome: 'different', differences: found };
     }
     before = after;
   }
-  return { outcome: 'not_compared', why: 'it goes on too fast' };
+  return { outcome: 'not_compared', why: 'the execution changes too fast' };
 };
 
 const COLUMNS = [
@@ -97,11 +98,11 @@ const counted = (states: readonly string[]): string => {
 const verdictText = (comparison: Comparison): string => {
   switch (comparison.outcome) {
     case 'equal':
-      return 'replayed state equals what the server says';
+      return "the replayed state equals the server's";
     case 'different':
-      return 'replayed state DIFFERS from what the server says';
+      return "the replayed state DIFFERS from the server's";
     case 'not_compared':
-      return `replayed state was not compared with a server: ${oneLine(comparison.why, 200)}`;
+      return `the replayed state was not compared with a server: ${oneLine(comparison.why, 200)}`;
   }
 };
 
@@ -156,7 +157,7 @@ const run = async (terminal: Terminal, id: string, options: Options): Promise<vo
       eventsText(replayed),
       '\n',
       comparison === undefined ? `state after revision ${state.revision}\n` : `${verdictText(comparison)}\n`,
-      problems.length === 0 ? 'the hash chain and the recorded times hold\n' : '',
+      problems.length === 0 ? 'the hash chain and the recorded times are correct\n' : '',
       ...found.map((problem) => `PROBLEM  ${problem}\n`),
       stateText(state, terminal.colour),
       options.until === undefined ? '' : `\n${stepsText(state, terminal.colour)}`,
@@ -169,15 +170,15 @@ export const addReplay = (workflows: Command, terminal: Terminal): void => {
   serverOptions(
     workflows
       .command('replay')
-      .description('Read an execution from the log itself, past the server, and check that it comes to the same.')
+      .description('Replay an execution from the log, and compare the result with the server.')
       .argument('<id>', 'of an execution')
-      .option('--until <revision>', 'only up to this event: the state at that moment', parse.integer(0, MAX_REVISION)),
+      .option('--until <revision>', 'stop at this event: the state at that moment', parse.integer(0, MAX_REVISION)),
   )
     .addHelpText(
       'after',
       `${examples('baton workflows replay 0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11', 'baton workflows replay 0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11 --until 12')}
-The event store is EVENTSTORE_URL, else the one of the running server. Exit code 1 when the hash chain is broken, when the
-times that its last event tells are not those of its stream, or when a server that can be asked says something else.\n`,
+Uses EVENTSTORE_URL, else the event store of the running server. Exit code 1 when the hash chain is broken, when the
+times in the last event do not match the stream, or when a server that can be reached reports another state.\n`,
     )
     .action((id: string, options: Options) => run(terminal, id, options));
 };

@@ -58,9 +58,7 @@ const simulate = async (terminal: Terminal, file: string, options: Options): Pro
 export const addSimulate = (workflows: Command, terminal: Terminal): void => {
   workflows
     .command('simulate')
-    .description(
-      'Run a graph through the real system with agents that only sleep, and compare it with what was recorded.',
-    )
+    .description('Run a graph through the real system with agents that only sleep, and compare it with the recording.')
     .argument('<file>', 'a definition, or a WfFormat 1.5 instance; - is stdin')
     .addOption(
       new Option('--speedup <n>', 'how much faster than recorded')
@@ -69,20 +67,20 @@ export const addSimulate = (workflows: Command, terminal: Terminal): void => {
     )
     .option(
       '--agents <n>',
-      'calls at a time (default: the width of the graph, at least the recorded cores)',
+      'concurrent calls (default: the width of the graph, at least the recorded cores)',
       parse.integer(1, MOST_AGENTS),
     )
     .option('--json', 'print exactly one JSON value')
     .addHelpText(
       'after',
       `${examples('baton workflows simulate montage.json', 'baton workflows simulate order.yaml --speedup 10 --agents 4', 'baton workflows simulate montage.json --speedup 100 --json')}
-Starts a Baton of its own with durable settings in a temporary folder and removes it afterwards; no running server is
-touched. One local agent takes so many calls at a time. Of a definition the graph and the durations count (input.runtimeMs,
-else estimateMs or delayMs, else 1 s): conditions, lists and expressions are not evaluated, waits and sub-workflows are calls.
-Exit code 1 unless it completed and, by its log, every task ran once and after all that it depends on.
+Starts its own Baton with durable settings in a temporary folder and removes it afterwards; no running server is
+touched. One local agent takes that many concurrent calls. Of a definition, only the graph and the durations count (input.runtimeMs,
+else estimateMs or delayMs, else 1 s): conditions, lists and expressions are not evaluated; waits and sub-workflows become calls.
+Exit code 1 unless it completed and its log shows that every task ran once, after everything it depends on.
 
-Timers fire late, and none is shorter than a millisecond: at a high speedup that is much of what is measured. It is reported
-for itself, and the overhead is what goes beyond the durations that the calls really had.\n`,
+Timers fire late, and none is shorter than a millisecond: at a high speedup, this dominates the measurement. It is reported
+separately; the overhead is the time beyond the durations that the calls really had.\n`,
     )
     .action((file: string, options: Options) => simulate(terminal, file, options));
 };

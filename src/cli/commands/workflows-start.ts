@@ -45,7 +45,7 @@ const start = async (terminal: Terminal, workflow: string, options: StartOptions
       terminal,
       options.json,
       { executionId: id, position, repeated },
-      () => `${id}${repeated ? '  (started before under this key)' : ''}\n`,
+      () => `${id}${repeated ? '  (already started under this key)' : ''}\n`,
     );
   });
 };
@@ -56,34 +56,34 @@ export const addStart = (workflows: Command, terminal: Terminal): void => {
       workflows
         .command('start')
         .description('Start an execution and print its id.')
-        .argument('<name>', 'of a workflow')
+        .argument('<name>', 'name of the workflow')
         .option('--version <version>', 'default: the newest that is neither deprecated nor archived'),
-      'what it is given',
+      'input of the execution',
     )
       .option('--tag <text>', 'for filters (repeatable)', parse.collect(String))
-      .option('--idempotency-key <key>', 'the same key and input give the same execution')
-      .addOption(new Option('--wait', 'wait for its end and print it').conflicts('watch'))
-      .option('--watch', 'show its progress until its end'),
+      .option('--idempotency-key <key>', 'starting again with the same key and input returns the same execution')
+      .addOption(new Option('--wait', 'wait until it ends and print it').conflicts('watch'))
+      .option('--watch', 'show its progress until it ends'),
   )
     .addHelpText(
       'after',
       `${examples(
         `baton workflows start order --input '{"sku":"A-1","amount":2}' --watch`,
         'baton workflows start order --version 1.0.0 --input-file order.json --tag urgent --idempotency-key order-4711',
-      )}\nWith --wait or --watch, exit code 0 when it completed, 1 otherwise.\n`,
+      )}\nWith --wait or --watch, the exit code is 0 when it completed, else 1.\n`,
     )
     .action((name: string, options: StartOptions) => start(terminal, name, options));
   serverOptions(
     workflows
       .command('watch')
       .description('Follow an execution until nothing more happens by itself.')
-      .argument('<id>', 'of an execution'),
+      .argument('<id>', 'id of the execution'),
   )
     .addHelpText(
       'after',
       `${examples('baton workflows watch 0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11', 'baton workflows watch 0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11 --json')}
-On a terminal a picture that is redrawn: a line per step, or per level where there are many. Else a line per event, with
---json one of JSON. A lost connection is taken up where it broke. Exit code 0 when the execution completed, 1 otherwise.\n`,
+On a terminal: a view that is redrawn, with a line per step, or per level if there are many. Otherwise a line per event, in
+JSON with --json. A lost connection resumes where it broke. Exit code 0 when the execution completed, else 1.\n`,
     )
     .action((id: string, options: ServerOptions) =>
       withClient(terminal, options, (client) => watchExecution(terminal, client, id, options)),

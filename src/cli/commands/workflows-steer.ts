@@ -20,15 +20,15 @@ import type { Terminal } from '../terminal.ts';
 
 const EXECUTION = '0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11';
 
-/** A command that takes the id of an execution, and the options that all of them have. */
+/** A command that takes the id of an execution. */
 export const executionCommand = (workflows: Command, name: string, description: string): Command =>
-  workflows.command(name).description(description).argument('<id>', 'of an execution');
+  workflows.command(name).description(description).argument('<id>', 'id of the execution');
 
 const addPause = (workflows: Command, terminal: Terminal): void => {
   keyOption(
-    executionCommand(workflows, 'pause', 'Start nothing new; what agents hold goes on.').option(
+    executionCommand(workflows, 'pause', 'Start nothing new; running attempts continue.').option(
       '--reason <text>',
-      'recorded with it',
+      'reason to record',
     ),
   )
     .addHelpText('after', examples(`baton workflows pause ${EXECUTION} --reason 'the bank is closed'`))
@@ -36,7 +36,7 @@ const addPause = (workflows: Command, terminal: Terminal): void => {
       const { idempotencyKey } = options;
       return steer(terminal, options, PauseExecution, { executionId, reason, idempotencyKey }, (id) => `${id} paused`);
     });
-  keyOption(executionCommand(workflows, 'resume', 'Let a paused execution go on.'))
+  keyOption(executionCommand(workflows, 'resume', 'Resume a paused execution.'))
     .addHelpText('after', examples(`baton workflows resume ${EXECUTION}`))
     .action((executionId: string, options: KeyOptions) => {
       const { idempotencyKey } = options;
@@ -52,12 +52,14 @@ type CancelOptions = KeyOptions & {
 
 const addCancel = (workflows: Command, terminal: Terminal): void => {
   keyOption(
-    executionCommand(workflows, 'cancel', 'End an execution; a second time: without waiting for agents.')
-      .option('--compensate', 'undo what was done; refused once a pivot has completed')
+    executionCommand(workflows, 'cancel', 'Cancel an execution; a second time: without waiting for agents.')
+      .option('--compensate', 'run compensations; refused once a pivot has completed')
       .addOption(
-        new Option('--strategy <name>', "of the undoing; default: the definition's").choices(COMPENSATION_STRATEGIES),
+        new Option('--strategy <name>', "compensation strategy; default: the definition's").choices(
+          COMPENSATION_STRATEGIES,
+        ),
       )
-      .option('--reason <text>', 'recorded with it'),
+      .option('--reason <text>', 'reason to record'),
   )
     .addHelpText(
       'after',
@@ -72,7 +74,7 @@ const addCancel = (workflows: Command, terminal: Terminal): void => {
         throw usageFailure('--strategy goes with --compensate', 'baton workflows cancel --help');
       const strategy = options.strategy && parse.upperCase(options.strategy);
       const variables = { executionId, reason, compensate, strategy, idempotencyKey };
-      const done = compensate === true ? 'is being undone' : 'cancelled';
+      const done = compensate === true ? 'is being compensated' : 'cancelled';
       return steer(terminal, options, CancelExecution, variables, (id) => `${id} ${done}`);
     });
 };
@@ -82,11 +84,11 @@ type RetryOptions = KeyOptions & InputOptions & { readonly step?: string };
 const addRetry = (workflows: Command, terminal: Terminal): void => {
   keyOption(
     inputOptions(
-      executionCommand(workflows, 'retry', 'Let a failed execution go on: what failed is done again.').option(
+      executionCommand(workflows, 'retry', 'Continue a failed execution: run again what failed.').option(
         '--step <id>',
-        'only this one; default: every step that stands in the way',
+        'only this step; default: every step that blocks the execution',
       ),
-      'what the step gets this time',
+      'new input of the step',
     ),
   )
     .addHelpText(
@@ -102,12 +104,12 @@ const addRetry = (workflows: Command, terminal: Terminal): void => {
       if (input !== undefined && step === undefined)
         throw usageFailure('--input goes with --step', 'baton workflows retry --help');
       const variables = { executionId, step, input, idempotencyKey };
-      return steer(terminal, options, RetryExecution, variables, (id) => `${id} goes on`);
+      return steer(terminal, options, RetryExecution, variables, (id) => `${id} continues`);
     });
   keyOption(
-    executionCommand(workflows, 'skip', 'Go on without a step that has not completed.')
+    executionCommand(workflows, 'skip', 'Continue without a step that has not completed.')
       .argument('<step>')
-      .requiredOption('--reason <text>', 'recorded with it'),
+      .requiredOption('--reason <text>', 'reason to record'),
   )
     .addHelpText('after', examples(`baton workflows skip ${EXECUTION} notify --reason 'told by phone'`))
     .action((executionId: string, step: string, { reason, ...options }: KeyOptions & { reason: string }) => {
@@ -120,20 +122,20 @@ type SignalOptions = KeyOptions & { readonly payload?: Json };
 
 const addSignals = (workflows: Command, terminal: Terminal): void => {
   keyOption(
-    executionCommand(workflows, 'signal', 'Hand an event from outside to the step that waits for it, now or later.')
-      .argument('<name>', 'of the event')
-      .addOption(new Option('--payload <json>', 'becomes the output of the step').argParser(parse.json)),
+    executionCommand(workflows, 'signal', 'Deliver an external event to the step that waits for it, now or later.')
+      .argument('<name>', 'name of the event')
+      .addOption(new Option('--payload <json>', 'output of the step').argParser(parse.json)),
   )
     .addHelpText('after', examples(`baton workflows signal ${EXECUTION} payment.received --payload '{"amount":12}'`))
     .action((executionId: string, name: string, { payload, ...options }: SignalOptions) => {
       const variables = { executionId, name, payload, idempotencyKey: options.idempotencyKey };
-      return steer(terminal, options, SignalExecution, variables, (id) => `${name} handed to ${id}`);
+      return steer(terminal, options, SignalExecution, variables, (id) => `${name} delivered to ${id}`);
     });
   keyOption(
-    executionCommand(workflows, 'decide', 'Decide for a step that waits for a person.')
+    executionCommand(workflows, 'decide', 'Answer a step that waits for a decision.')
       .argument('<step>')
-      .argument('<option>', 'one of its options; where it has none, approved or rejected')
-      .option('--comment <text>', 'recorded with it'),
+      .argument('<option>', 'one of its options; approved or rejected if it has none')
+      .option('--comment <text>', 'comment to record'),
   )
     .addHelpText('after', examples(`baton workflows decide ${EXECUTION} approve approved --comment 'as discussed'`))
     .action((executionId: string, step: string, option: string, options: KeyOptions & { comment?: string }) => {
@@ -151,24 +153,24 @@ const MAX_REVISION = 2_147_483_647;
 const addFork = (workflows: Command, terminal: Terminal): void => {
   keyOption(
     inputOptions(
-      executionCommand(workflows, 'fork', 'Start a new execution from a past moment of another, and print its id.')
+      executionCommand(workflows, 'fork', 'Start a new execution from a past state of another, and print its id.')
         .option(
           '--revision <n>',
-          'the last event of its stream that counts; default: the present',
+          'revision of the last event to include; default: the latest',
           parse.integer(0, MAX_REVISION),
         )
-        .option('--version <version>', 'of the workflow; default: the one it runs under'),
-      'of the new execution',
+        .option('--version <version>', 'version of the workflow; default: the same'),
+      'input of the new execution',
     ).option(
       '--rerun <step>',
-      'do it again although it had completed, and all that depends on it (repeatable)',
+      'run this completed step again, and all that depends on it (repeatable)',
       parse.collect(String),
     ),
   )
     .addHelpText(
       'after',
       `${examples(`baton workflows fork ${EXECUTION} --revision 12`, `baton workflows fork ${EXECUTION} --version 1.1.0 --rerun calculate`)}
-What had ended well by then is taken over, the rest is done anew. \`replay\` shows the revisions.\n`,
+Steps completed by then are reused, the rest runs again. \`replay\` shows the revisions.\n`,
     )
     .action(async (executionId: string, options: ForkOptions) => {
       const { revision, version, rerun, idempotencyKey } = options;

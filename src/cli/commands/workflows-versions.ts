@@ -36,7 +36,7 @@ const publish = async (terminal: Terminal, file: string, options: KeyOptions): P
     terminal,
     options.json,
     { name, version, position, repeated, warnings },
-    () => `${name}@${version} ${repeated ? 'was published before' : 'published'}\n`,
+    () => `${name}@${version} ${repeated ? 'was already published' : 'published'}\n`,
   );
 };
 
@@ -81,7 +81,7 @@ const list = (terminal: Terminal, options: ListFilter): Promise<void> => {
 
 type Shown = NonNullable<GetWorkflowQuery['workflow']>;
 
-/** Steps by level, as the schema's scalar JSON holds them. */
+/** Ids of steps by level; a JSON scalar in the schema. */
 type Levels = readonly (readonly string[])[];
 
 const MAX_LEVEL_TEXT = 100;
@@ -146,12 +146,12 @@ const addRetire = (workflows: Command, terminal: Terminal): void => {
   const commands = [
     {
       name: 'deprecate',
-      description: 'New executions take this version only where they name it; those that run go on.',
+      description: 'New executions use this version only if they name it; running ones continue.',
       action: retireWith(DeprecateWorkflow, 'deprecated'),
     },
     {
       name: 'archive',
-      description: 'No new executions of this version; those that run go on.',
+      description: 'No new executions of this version; running ones continue.',
       action: retireWith(ArchiveWorkflow, 'archived'),
     },
   ];
@@ -162,7 +162,7 @@ const addRetire = (workflows: Command, terminal: Terminal): void => {
         .description(description)
         .argument('<name>')
         .argument('<version>')
-        .option('--reason <text>', 'recorded with it'),
+        .option('--reason <text>', 'reason to record'),
     )
       .addHelpText('after', examples(`baton workflows ${name} order 1.0.0 --reason 'charges twice'`))
       .action((workflow: string, version: string, options: RetireOptions) =>
@@ -174,13 +174,13 @@ export const addVersions = (workflows: Command, terminal: Terminal): void => {
   keyOption(
     workflows
       .command('publish')
-      .description('Publish a version of a workflow. What was published is never changed.')
+      .description('Publish a version of a workflow. A published version never changes.')
       .argument('<file>', 'JSON or YAML; - is stdin'),
   )
     .addHelpText(
       'after',
       `${examples('baton workflows publish order.yaml', 'baton workflows publish - --json < order.json')}
-The same content again changes nothing; another content under the same version is refused. \`validate\` checks without a server.\n`,
+Publishing the same content again changes nothing; different content under the same version is refused. \`validate\` checks without a server.\n`,
     )
     .action((file: string, options: KeyOptions) => publish(terminal, file, options));
   serverOptions(
@@ -188,11 +188,11 @@ The same content again changes nothing; another content under the same version i
       workflows
         .command('list')
         .description('List published versions, newest first.')
-        .option('--name <name>', 'versions of this workflow')
-        .addOption(parse.choicesOption('--status <status>', 'one of several (repeatable)', WORKFLOW_STATUSES))
-        .addOption(new Option('--pattern <pattern>', 'shape that it names').choices(PATTERNS))
-        .option('--tag <text>', 'all of those given (repeatable)', parse.collect(String))
-        .option('--text <text>', 'part of the name, the description or a tag'),
+        .option('--name <name>', 'name of the workflow')
+        .addOption(parse.choicesOption('--status <status>', 'status to include (repeatable)', WORKFLOW_STATUSES))
+        .addOption(new Option('--pattern <pattern>', 'pattern that the definition declares').choices(PATTERNS))
+        .option('--tag <text>', 'tag the workflow must have (repeatable)', parse.collect(String))
+        .option('--text <text>', 'text in the name, the description or a tag'),
     ),
   )
     .addHelpText(
@@ -206,7 +206,7 @@ The same content again changes nothing; another content under the same version i
         .command('show')
         .description('Show a version with its plan; with --json also its definition.')
         .argument('<name>')
-        .option('--version <version>', 'default: what a new execution takes'),
+        .option('--version <version>', 'default: the one a new execution uses'),
     ),
   )
     .addHelpText('after', examples('baton workflows show order', 'baton workflows show order --version 1.0.0 --json'))

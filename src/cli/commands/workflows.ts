@@ -14,7 +14,7 @@ import { addVersions } from './workflows-versions.ts';
 export const addWorkflows = (program: Command, terminal: Terminal): void => {
   const workflows = program
     .command('workflows')
-    .description('Check, publish and run workflows; follow, steer and explain their executions.');
+    .description('Check, publish and run workflows; follow, control and explain their executions.');
   addLocalCommands(workflows, terminal);
   addSimulate(workflows, terminal);
   addVersions(workflows, terminal);

@@ -4,11 +4,11 @@ import { CARBON_AGENTS, type CarbonAgent, spawnCarbonAgent } from '../../example
 import type { Client } from '../client.ts';
 
 const HEARTBEAT_MS = 1_000;
-/** Time that a call takes besides its calculation, so that agents hold work when one of them is killed. */
+/** Extra time per call, so that agents have open work when one of them is killed. */
 const WORK_MS = 10;
 const MAX_CONCURRENCY = 20;
 
-/** The agents of a run: three processes, registered in a pool of their own. */
+/** The agents of a run: three processes, registered in their own pool. */
 export class Crew {
   readonly agents: readonly CarbonAgent[];
   readonly #client: Client;
@@ -19,7 +19,7 @@ export class Crew {
   private constructor(client: Client, agents: readonly CarbonAgent[]) {
     this.#client = client;
     this.agents = agents;
-    process.on('exit', this.#killAll); // they must not outlive the demo, however it ends
+    process.on('exit', this.#killAll); // they must not outlive the demo
   }
 
   static async start(client: Client, runId: string): Promise<Crew> {
@@ -34,7 +34,7 @@ export class Crew {
     return this.agents.map(({ agentId }) => agentId);
   }
 
-  /** Gives the log position of the last registration. */
+  /** Returns the log position of the last registration. */
   async register(pool: string): Promise<string> {
     let position = '0';
     for (const { agentId, cardUrl } of this.agents) {

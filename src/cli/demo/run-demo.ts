@@ -21,7 +21,7 @@ import { work } from './work.ts';
 
 export type DemoOptions = { readonly suppliers: number; readonly seed: number; readonly fault: boolean };
 
-/** A pool of its own: nobody else's agents take the demo's tasks, and the demo's agents take nobody else's. */
+/** Its own pool: no other agents take the demo's tasks, and the demo's agents take no others. */
 const configOf = (env: Terminal['env'], pool: string): Config => {
   const { dataDir } = readConfig(env);
   // The folder above may not exist yet. Started by root, Postgres runs as another user and must get through it.
@@ -35,7 +35,7 @@ const configOf = (env: Terminal['env'], pool: string): Config => {
     BATON_ROLES: ROLES.join(','),
     BATON_POOLS: pool,
     BATON_LOG_LEVEL: env['BATON_LOG_LEVEL'] ?? 'error',
-    BATON_ALLOW_PRIVATE_AGENTS: 'true', // its agents are on this machine, also when the stores are not
+    BATON_ALLOW_PRIVATE_AGENTS: 'true', // its agents are on this machine even when the stores are not
   });
 };
 
@@ -91,7 +91,7 @@ const perform = async (stage: Stage): Promise<DemoRun> => {
   return { suppliers: suppliers.length, seed: options.seed, killed, times: tracker.times(), log };
 };
 
-/** Runs the demo from its servers' start to their end. `say` gets a line per step, for people. */
+/** Runs the demo, from starting its servers to stopping them. `say` gets a line per step. */
 export const runDemo = async (
   terminal: Terminal,
   options: DemoOptions,
@@ -105,7 +105,7 @@ export const runDemo = async (
   const startedAt = performance.now();
   try {
     say('starting the servers and three agents …');
-    // Not raced with an interruption: what is half started has to be waited for, to be stopped.
+    // Not raced with an interruption: what is half started must finish starting before it can be stopped.
     const stage = await prepare(terminal, options, closing);
     signal.throwIfAborted();
     say(`ready after ${duration(performance.now() - startedAt)}; ${options.suppliers} tasks, seed ${options.seed}`);

@@ -4,7 +4,7 @@ import { decodeEvent } from '../../eventstore/codec.ts';
 import type { EventStore, StoredEvent } from '../../eventstore/event-store.ts';
 import { Auditor, type Defect, readLog } from '../audit.ts';
 
-/** What a run made: names and ids that nobody used before it. */
+/** Names and ids that a run created. */
 export type RunStreams = {
   readonly pool: string;
   readonly agentIds: readonly string[];
@@ -26,7 +26,7 @@ export type RunFacts = {
   readonly streams: number;
   readonly events: number;
   readonly defects: readonly Defect[];
-  /** Streams that must be there and are not: an acknowledged task without a trace is the worst of all. */
+  /** Streams that should exist and do not: an acknowledged task without a trace would be the worst failure. */
   readonly missing: readonly string[];
 };
 
@@ -124,7 +124,7 @@ const firstOf = async (store: EventStore, { pool, agentIds }: RunStreams): Promi
     );
 };
 
-/** Reads what a run left in the log, and checks the chain of each of its streams from its first event. */
+/** Reads the events of a run from the log, and verifies the chain of each of its streams. */
 export const readRun = async (store: EventStore, streams: RunStreams): Promise<RunFacts> => {
   const log = new RunLog(streams);
   const first = await firstOf(store, streams);

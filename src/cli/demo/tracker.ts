@@ -1,9 +1,9 @@
 export type Times = {
   /** From the call of the mutation to its answer, in milliseconds, ascending. */
   readonly submitMs: readonly number[];
-  /** From the call of the mutation to the news of the task's end, in milliseconds, ascending. */
+  /** From the call of the mutation to the notification of the task's end, in milliseconds, ascending. */
   readonly endToEndMs: readonly number[];
-  /** From the first call to the last news. */
+  /** From the first call to the last notification. */
   readonly spanMs: number;
 };
 
@@ -11,10 +11,10 @@ type Waiter = { readonly count: number; readonly resolve: () => void };
 
 const ascending = (values: readonly number[]): number[] => values.toSorted((a, b) => a - b);
 
-/** Keeps the times of a run: when its tasks were submitted, and when the client heard of their end. */
+/** Records when the tasks of a run were submitted, and when the client learned that they ended. */
 export class Tracker {
   readonly #calledAt = new Map<string, number>();
-  /** Also of tasks that are not of this run, and of those whose submission was not answered yet. */
+  /** Includes tasks of other runs, and tasks whose submission was not answered yet. */
   readonly #heardAt = new Map<string, number>();
   readonly #submitMs: number[] = [];
   readonly #waiters: Waiter[] = [];

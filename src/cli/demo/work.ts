@@ -5,20 +5,20 @@ import type { Client } from '../client.ts';
 import { refused } from '../failure.ts';
 import type { Tracker } from './tracker.ts';
 
-/** Submissions under way at once. */
+/** Concurrent submissions. */
 const IN_FLIGHT = 32;
-/** The killed agent goes when this share of the tasks has ended … */
+/** An agent is killed when this share of the tasks has ended … */
 const KILL_AT = 0.4;
-/** … and no more than this share is submitted before, so that there is work left to lose and work still to come. */
+/** … and no more than this share is submitted before, so that work is open and more is to come. */
 const SUBMITTED_BEFORE_KILL = 0.7;
-/** Without a task ending for so long the run has failed. */
+/** The run has failed when no task ends for this long. */
 const STALLED_MS = 60_000;
 const SUBMIT_TRIES = 5;
 const SUBMIT_RETRY_MS = 200;
 
 const ENDS = ['TaskCompleted', 'TaskCancelled', 'TaskDeadLettered'];
 
-/** Hears of tasks that ended, from `position` on, until `signal` aborts. A broken connection is opened again where it broke. */
+/** Learns of ended tasks from `position` on, until `signal` aborts. A broken connection resumes where it broke. */
 const listen = async (client: Client, tracker: Tracker, position: string, signal: AbortSignal): Promise<void> => {
   const open = (fromPosition: string) => client.subscribe(WatchTasks, { types: ENDS, fromPosition }, { signal });
   const changes = resume(open, {
@@ -40,7 +40,7 @@ export type Run = {
   readonly runId: string;
   readonly pool: string;
   readonly suppliers: readonly Supplier[];
-  /** Called in the middle; absent to leave the fault out. */
+  /** Called midway; absent for a run without a fault. */
   readonly onMiddle?: () => void;
 };
 
@@ -53,7 +53,7 @@ const inputOf = (pool: string, supplier: Supplier): SubmitTaskInput => ({
   tags: ['demo'],
 });
 
-/** The key makes a repeat harmless: an answer may be lost, not the task. */
+/** The key makes a retry harmless: the answer may be lost, the task is not. */
 const submitOne = async ({ client, tracker, runId, pool, suppliers }: Run, index: number): Promise<void> => {
   const variables = { input: inputOf(pool, suppliers[index] as Supplier), idempotencyKey: `demo/${runId}/${index}` };
   const calledAt = performance.now();
@@ -90,12 +90,12 @@ const failWhenStalled = async (tracker: Tracker, signal: AbortSignal): Promise<n
   for (;;) {
     await sleep(STALLED_MS, undefined, { signal });
     if (tracker.ended === ended)
-      throw refused('DEMO_STALLED', `no task has ended for ${STALLED_MS / 1_000} s; ${ended} had before`);
+      throw refused('DEMO_STALLED', `no task has ended for ${STALLED_MS / 1_000} s; ${ended} had ended before`);
     ended = tracker.ended;
   }
 };
 
-/** Submits one task per supplier and resolves when all have ended. `position` is from where on ends are listened for. */
+/** Submits one task per supplier and resolves when all have ended. Ends are listened for after `position`. */
 export const work = async (run: Run, position: string): Promise<void> => {
   const { client, tracker, suppliers, onMiddle } = run;
   const stop = new AbortController();
@@ -107,7 +107,7 @@ export const work = async (run: Run, position: string): Promise<void> => {
   const stalled = failWhenStalled(tracker, stop.signal);
   const all = submitAll(run, middle).then(() => tracker.untilEnded(suppliers.length));
   try {
-    // Listening ends only by a failure, before it is stopped.
+    // Until it is stopped, listening ends only by a failure.
     await Promise.race([all, listening, stalled]);
     await all;
   } finally {

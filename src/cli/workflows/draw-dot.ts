@@ -37,7 +37,7 @@ const nodeLines = ({ id, kind, what, pivot, state, undo }: NodeView, index: numb
   return lines;
 };
 
-/** Graphviz's form of a graph: dotted lines lead to what undoes a step, colours tell states. */
+/** A graph for Graphviz: dotted lines lead to compensations, colours show states. */
 export const drawDot = ({ title, nodes, edges }: GraphView): string =>
   [
     `digraph ${quoted(title)} {`,

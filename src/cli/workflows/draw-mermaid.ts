@@ -29,7 +29,7 @@ const nodeLines = ({ id, kind, what, pivot, state, undo }: NodeView, index: numb
   return lines;
 };
 
-/** Mermaid's flowchart of a graph: dotted lines lead to what undoes a step, colours tell states. */
+/** A Mermaid flowchart: dotted lines lead to compensations, colours show states. */
 export const drawMermaid = ({ title, nodes, edges }: GraphView): string => {
   const classes = Object.entries(COLOURS).map(
     ([look, { fill, line }]) => `  classDef ${look} fill:${fill},stroke:${line},color:#212529`,

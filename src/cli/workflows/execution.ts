@@ -6,12 +6,12 @@ export const noExecution = (id: string): Failure =>
   refused(
     'NOT_FOUND',
     `execution ${JSON.stringify(id)} does not exist`,
-    'one that was started a moment ago is found with --at-least and the position that `start --json` gave',
+    'if it was started a moment ago, pass the position from `start --json` as --at-least',
   );
 
 type Found<Subject> = { readonly execution: Subject | null };
 
-/** The execution that was asked for. Errors: `Failure` NOT_FOUND. */
+/** The execution of an answer. Errors: `Failure` NOT_FOUND. */
 export const foundExecution = <Execution>(id: string, { execution }: Found<Execution>): Execution => {
   if (execution === null) throw noExecution(id);
   return execution;

@@ -21,15 +21,15 @@ const subjectOf = (id: string): Subject<ExecutionEventFragment> => ({
 
 /**
  * Position of the execution's newest event: the timeline is as fresh as the log, the execution's row may not be. 0 for one that has no row yet; the
- * subscription says whether there is one at all.
+ * subscription reports whether it exists.
  */
 const newestPosition = async (client: Client, id: string): Promise<bigint> => {
   const { execution } = await client.execute(GetExecutionPositions, { id });
-  // An assignment stands in the log of the pool, and may come after the end that it was too late for.
+  // Assignments are in the pool's stream, and one may follow the end that it came too late for.
   return BigInt(execution?.timeline.findLast(({ type }) => type !== 'TaskAssigned')?.position ?? 0);
 };
 
-/** Follows what happens from `from` on, until nothing more does by itself. */
+/** Follows an execution from `from` on, until nothing more happens by itself. */
 export const followExecution = (
   client: Client,
   id: string,
@@ -40,7 +40,7 @@ const entryLine = ({ at, type, summary }: ExecutionEventFragment): string =>
   `${at}  ${type.padEnd(27)}  ${oneLine(summary, 300)}\n`;
 
 /**
- * Shows an execution until nothing more happens by itself: a picture on a terminal, else a line per event.
+ * Shows an execution until nothing more happens by itself: a live view on a terminal, else a line per event.
  *
  * Errors: `Ended` with exit code 1 unless it completed.
  */

@@ -1,30 +1,30 @@
 import type { Workflow } from '../../domain/workflow/compile.ts';
 import type { TaskDefinition } from '../../domain/workflow/definition.ts';
 
-/** What a node does. */
+/** The kind of a step. */
 export type NodeKind = 'agent' | 'workflow' | 'wait' | 'delay';
 
 export type NodeView = {
   readonly id: string;
   readonly kind: NodeKind;
-  /** Who does it, what is waited for, or how long. */
+  /** The capability, what the step waits for, or how long. */
   readonly what: string;
   readonly pivot: boolean;
-  /** What undoes it; undefined where nothing does. */
+  /** Its compensation, if it has one. */
   readonly undo: { readonly what: string; readonly state: string | undefined } | undefined;
   /** Of a running execution, in lower case. */
   readonly state: string | undefined;
 };
 
-/** A graph to be drawn: of a definition, or of an execution with the states of its steps. */
+/** A graph to draw: of a definition, or of an execution with the states of its steps. */
 export type GraphView = {
   readonly title: string;
   readonly nodes: readonly NodeView[];
-  /** Indices of nodes: what comes first, what depends on it. */
+  /** Indices of nodes: a dependency, and the node that depends on it. */
   readonly edges: readonly (readonly [number, number])[];
 };
 
-/** States by what they look like; what is not listed looks like what has not begun. */
+/** How states look; a state that is not listed looks like one that has not begun. */
 const LOOKS: Readonly<Record<string, keyof typeof COLOURS>> = {
   open: 'running',
   running: 'running',

@@ -1,13 +1,13 @@
 import { drawExecution, type Watched } from './watch-view.ts';
 
-/** Changes come faster than one can look; each picture is a question to the server. */
+/** Changes come faster than anyone can read, and each redraw is a query. */
 const REDRAW_MS = 200;
-/** So that times go on where nothing happens. */
+/** Keeps the times running while nothing happens. */
 const TICK_MS = 1_000;
 
 export type Screen = Pick<NodeJS.WriteStream, 'write' | 'columns' | 'rows'>;
 
-/** Keeps a picture of an execution on a terminal, drawn over the one before. */
+/** Keeps a view of an execution on a terminal, each drawn over the previous one. */
 export class LiveView {
   readonly #screen: Screen;
   readonly #colour: boolean;
@@ -25,7 +25,7 @@ export class LiveView {
     this.#ticking = setInterval(() => this.#draw(), TICK_MS);
   }
 
-  /** Something happened: the picture is drawn anew, soon. */
+  /** Something happened: redraws soon. */
   changed(): void {
     this.#wanted = true;
     this.#drawing ??= this.#refresh().finally(() => {
@@ -33,7 +33,7 @@ export class LiveView {
     });
   }
 
-  /** Draws the last picture and leaves it where it is. */
+  /** Draws the last view and leaves it on the screen. */
   async stop(): Promise<void> {
     clearInterval(this.#ticking);
     this.changed();
@@ -47,7 +47,7 @@ export class LiveView {
         this.#seen = await this.#read();
         this.#draw();
       } catch {
-        // The server is away for the moment: whoever follows the execution waits for it, or gives up and says why.
+        // The server is unreachable for now: the caller that follows the execution waits for it, or gives up and reports why.
       }
       if (this.#wanted) await new Promise((resolve) => setTimeout(resolve, REDRAW_MS));
     }
@@ -55,7 +55,7 @@ export class LiveView {
 
   #draw(): void {
     if (this.#seen === undefined) return;
-    // A terminal without a size says 0.
+    // A terminal without a size reports 0.
     const columns = this.#screen.columns || 80;
     const rows = this.#screen.rows || 24;
     const lines = drawExecution(this.#seen, { columns, rows, colour: this.#colour, nowMs: Date.now() });

@@ -103,8 +103,8 @@ describe('the replay of an execution', () => {
       event.type === 'ExecutionCompleted' ? { ...event, data: { ...event.data, waitMs: 1, overheadMs: 4_999 } } : event,
     );
     expect(replay(wrong).problems).toEqual([
-      'ExecutionCompleted says waitMs 1, its stream comes to 5000',
-      'ExecutionCompleted says overheadMs 4999, its stream comes to 0',
+      'ExecutionCompleted reports waitMs 1, its stream gives 5000',
+      'ExecutionCompleted reports overheadMs 4999, its stream gives 0',
     ]);
   });
 });
@@ -118,10 +118,10 @@ describe('what a server says', () => {
     expect(differences(state, told)).toEqual([]);
     const other = { status: 'FAILED', steps: [{ id: 'approve', state: 'SKIPPED' }] };
     expect(differences(state, other)).toEqual([
-      'status: replayed completed, the server says failed',
-      'step approve: replayed completed, the server says skipped',
-      'step paid: replayed completed, the server says nothing',
-      'replayed 2 steps, the server says 1',
+      'status: replayed completed, the server has failed',
+      'step approve: replayed completed, the server has skipped',
+      'step paid: replayed completed, the server has nothing',
+      'replayed 2 steps, the server has 1',
     ]);
   });
 });

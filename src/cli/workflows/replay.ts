@@ -7,13 +7,13 @@ import { decodeEvent } from '../../eventstore/codec.ts';
 import type { StoredEvent } from '../../eventstore/event-store.ts';
 import { EMPTY_HEAD, verifyStream } from '../../eventstore/provenance.ts';
 
-/** One event of an execution's stream, for people. */
+/** One event of an execution's stream, in readable form. */
 export type ReplayedEvent = {
   readonly revision: string;
   readonly position: string;
   readonly at: string;
   readonly type: string;
-  /** Step, item or undo that it is about. */
+  /** The step, item or compensation it concerns. */
   readonly unit: string | null;
   readonly summary: string;
   readonly actor: string;
@@ -30,9 +30,9 @@ export type ReplayedState = {
 
 export type Replay = {
   readonly events: readonly ReplayedEvent[];
-  /** Undefined when there is none: the stream does not begin with the start of an execution. */
+  /** Undefined when the stream does not begin with the start of an execution. */
   readonly state: ReplayedState | undefined;
-  /** What is wrong with the hash chain, or with what the last event says of the execution; empty when nothing is. */
+  /** Problems of the hash chain or of the times in the last event; empty if there are none. */
   readonly problems: readonly string[];
 };
 
@@ -57,12 +57,12 @@ const stateOf = (execution: Running, last: StoredEvent): ReplayedState => ({
 
 const TIMES = ['durationMs', 'agentMs', 'waitMs', 'overheadMs'] as const;
 
-/** The event that ends an execution says where its time went; the events before it must come to the same. */
+/** The event that ends an execution reports where its time went; the events before it must give the same sums. */
 const timeProblems = (state: ReplayedState, event: ExecutionStreamEvent | undefined): string[] => {
   if (event === undefined || !('overheadMs' in event.data)) return [];
   const recorded = event.data;
   return TIMES.filter((name) => Math.abs(recorded[name] - state.timeSpent[name]) > 1e-6).map(
-    (name) => `${event.type} says ${name} ${recorded[name]}, its stream comes to ${state.timeSpent[name]}`,
+    (name) => `${event.type} reports ${name} ${recorded[name]}, its stream gives ${state.timeSpent[name]}`,
   );
 };
 
@@ -85,7 +85,7 @@ export const replay = (stored: readonly StoredEvent[]): Replay => {
       at,
       type,
       unit: unitIn(data) ?? ofTask ?? null,
-      summary: summary ?? `an event that this build does not know`,
+      summary: summary ?? 'an event that this build does not know',
       actor,
     });
   }
@@ -102,22 +102,22 @@ export const replay = (stored: readonly StoredEvent[]): Replay => {
   };
 };
 
-type Told = { readonly status: string; readonly steps: readonly { readonly id: string; readonly state: string }[] };
+type Reported = { readonly status: string; readonly steps: readonly { readonly id: string; readonly state: string }[] };
 
-/** Where a server's account of an execution differs from the replay of its stream; empty when nowhere. */
-export const differences = (replayed: ReplayedState, told: Told): string[] => {
-  const stateOfStep = new Map(told.steps.map(({ id, state }) => [id, state.toLowerCase()]));
+/** Where the server's state differs from the replay of the stream; empty if nowhere. */
+export const differences = (replayed: ReplayedState, reported: Reported): string[] => {
+  const stateOfStep = new Map(reported.steps.map(({ id, state }) => [id, state.toLowerCase()]));
   return [
-    ...(told.status.toLowerCase() === replayed.status
+    ...(reported.status.toLowerCase() === replayed.status
       ? []
-      : [`status: replayed ${replayed.status}, the server says ${told.status.toLowerCase()}`]),
+      : [`status: replayed ${replayed.status}, the server has ${reported.status.toLowerCase()}`]),
     ...replayed.steps.flatMap(({ id, state }) =>
       stateOfStep.get(id) === state
         ? []
-        : [`step ${id}: replayed ${state}, the server says ${stateOfStep.get(id) ?? 'nothing'}`],
+        : [`step ${id}: replayed ${state}, the server has ${stateOfStep.get(id) ?? 'nothing'}`],
     ),
-    ...(told.steps.length === replayed.steps.length
+    ...(reported.steps.length === replayed.steps.length
       ? []
-      : [`replayed ${replayed.steps.length} steps, the server says ${told.steps.length}`]),
+      : [`replayed ${replayed.steps.length} steps, the server has ${reported.steps.length}`]),
   ];
 };

@@ -28,7 +28,7 @@ const glyphOf = (state: string): Part => {
   return { text, colour };
 };
 
-/** Cut to the width of the terminal, so that no line takes two: redrawing counts lines. */
+/** Cut to the width of the terminal, so that no line wraps: redrawing counts lines. */
 const fitted = (parts: readonly Part[], { columns, colour }: Canvas): string => {
   let room = columns - 1;
   let line = '';
@@ -66,7 +66,7 @@ const byStep = ({ steps }: Watched, canvas: Canvas): string[] => {
   return steps.map((step) => fitted(stepLine(step, width, canvas.nowMs), canvas));
 };
 
-/** What is under way or went wrong first, so that a cut line leaves out what is of least interest. */
+/** Running and failed steps first, so that a cut line drops the least interesting ones. */
 const ORDER = ['FAILED', 'INDETERMINATE', 'OPEN', 'WAITING', 'COMPLETED', 'SKIPPED', 'CANCELLED', 'PENDING'];
 
 const byLevel = ({ steps }: Watched, canvas: Canvas): string[] => {
@@ -102,7 +102,7 @@ const barLine = ({ steps, status, startedAt, endedAt }: Watched, canvas: Canvas)
 };
 
 /**
- * An execution as lines for a terminal: one per step where there is room, else one per level with a glyph for each step, else only the
+ * An execution as lines for a terminal: one per step if there is room, else one per level with a glyph for each step, else only the
  * bar. Never more lines than the terminal has, nor wider ones.
  */
 export const drawExecution = (execution: Watched, canvas: Canvas): string[] => {

@@ -32,25 +32,25 @@ export const checkDefinition = (
 /** Errors: `Failure` (wrong usage) with every issue. */
 export const validDefinition = (path: string, input: unknown): ValidWorkflow => {
   const checked = checkDefinition(input);
-  if (!checked.ok) throw notValid(path, 'is no definition of a workflow', checked.issues);
+  if (!checked.ok) throw notValid(path, 'not a valid workflow definition', checked.issues);
   return checked.valid;
 };
 
 /** Errors: `Failure` (wrong usage) with every issue. */
 export const importedFrom = (path: string, input: unknown, timeScale = 1): ImportedWorkflow => {
   const imported = importWfFormat(input, { timeScale });
-  if (!imported.ok) throw notValid(path, 'is no WfFormat 1.5 instance', imported.rejection);
-  validDefinition(path, imported.value.definition); // also by its size
+  if (!imported.ok) throw notValid(path, 'not a WfFormat 1.5 instance', imported.rejection);
+  validDefinition(path, imported.value.definition); // also checks its size
   return imported.value;
 };
 
 const NO_RECORDING: Recording = { makespanMs: undefined, machines: undefined, cores: undefined };
 
-/** An instance tells itself by what a definition cannot have. */
+/** An instance has keys that a definition cannot have. */
 const looksRecorded = (document: unknown): boolean =>
   document !== null && typeof document === 'object' && ('schemaVersion' in document || 'workflow' in document);
 
-/** The workflow of a file that holds a definition or a recorded run. */
+/** The workflow of a file with a definition or a recorded run. */
 export const readWorkflow = async (
   terminal: Terminal,
   path: string,

@@ -1,12 +1,12 @@
 import type { ExecutionStreamEvent } from '../../../domain/execution/events.ts';
 
-/** Something in the stream that contradicts the graph. */
+/** An event that contradicts the graph. */
 export type Violation = { readonly task: string; readonly problem: string };
 
 type Task = { readonly id: string; readonly dependsOn: readonly string[] };
 type Times = { readonly submitted: number[]; readonly completed: number[] };
 
-/** Places in the stream, by step. */
+/** Positions in the stream, by step. */
 const timesOf = (events: readonly ExecutionStreamEvent[]): ReadonlyMap<string, Times> => {
   const times = new Map<string, Times>();
   const stepOf = new Map<string, string>();
@@ -25,7 +25,7 @@ const timesOf = (events: readonly ExecutionStreamEvent[]): ReadonlyMap<string, T
 };
 
 /**
- * Whether an execution kept to its graph, from its stream alone: each task was submitted once and completed once, and no task was
+ * Checks from its stream that an execution followed its graph: each task was submitted once and completed once, and no task was
  * submitted before everything that it depends on had completed.
  *
  * @param events all of the stream, in order

@@ -9,10 +9,10 @@ const ms = (value: number): string => `${Number(value.toFixed(2))} ms`;
 
 const orderText = ({ dependenciesChecked, violations }: Comparison): string =>
   violations.length === 0
-    ? `${dependenciesChecked} dependencies ended before what depends on them was submitted; each task once`
+    ? `${dependenciesChecked} dependencies completed before their dependents were submitted; each task ran once`
     : `VIOLATED ${violations.length} times`;
 
-/** What was compared, for people. Times "here" are as they passed; those "at 1×" are these times the speedup. */
+/** The comparison as text. Times "here" were measured; those "at 1×" are multiplied by the speedup. */
 export const comparisonText = (comparison: Comparison): string => {
   const { overhead, timers, violations, speedup, recordedMakespanMs } = comparison;
   const shown = violations.slice(0, SHOWN_VIOLATIONS).map(({ task, problem }) => `VIOLATION  ${task}: ${problem}\n`);

@@ -113,6 +113,6 @@ describe('the comparison', () => {
   it('is told with every violation that there is room for', () => {
     const wrong = compare(simulated, { ...run, events: GOOD.slice(0, 6) });
     expect(comparisonText(wrong)).toContain('VIOLATION  d: submitted 0 times, completed 0 times\n');
-    expect(comparisonText(compare(simulated, run))).toContain('each task once');
+    expect(comparisonText(compare(simulated, run))).toContain('each task ran once');
   });
 });

@@ -8,7 +8,7 @@ import { decodeEvent } from '../../../eventstore/codec.ts';
 import type { EventStore } from '../../../eventstore/event-store.ts';
 import { CAPABILITY, type Model, POOL } from './model.ts';
 
-/** What a run left behind. */
+/** The result of a run. */
 export type Run = {
   readonly executionId: string;
   readonly status: string;
@@ -20,7 +20,7 @@ export type Run = {
 
 type Sleeping = { readonly sleepsMs: readonly number[]; readonly sleptMs: number[]; readonly onEnd: () => void };
 
-/** Runs models on a Baton of this process, with agents that only sleep. One at a time. */
+/** Runs models one at a time on a Baton of this process, with agents that only sleep. */
 export class Simulator {
   readonly #baton: Baton;
   readonly #store: Pick<EventStore, 'readStream'>;
@@ -67,7 +67,7 @@ export class Simulator {
     { definition, runtimesMs, agents }: Model,
     { speedup, onEnd = () => {} }: { readonly speedup: number; readonly onEnd?: () => void },
   ): Promise<Run> {
-    if (this.#sleeping !== undefined) throw new Error('a simulation is running already');
+    if (this.#sleeping !== undefined) throw new Error('a simulation is already running');
     await this.useAgents(agents);
     this.#runs += 1;
     const sleepsMs = runtimesMs.map((runtimeMs) => runtimeMs / speedup);
