@@ -10,21 +10,21 @@ const WINDOW = 16 * 1024 * 1024;
 /** Digits of an id that count up; the others are the same for all of a run. */
 const ID_DIGITS = 12;
 
-export interface RawLoad {
+export type RawLoad = {
   /** Appends `total` events, `perAppend` to each append and `inFlight` appends at once, over `streamCount` streams. */
   append(options: RawAppend): Promise<void>;
   /** Reads $all forwards, up to `count` events. */
   readAll(count: number): Promise<number>;
   close(): void;
-}
+};
 
-export interface RawAppend {
+export type RawAppend = {
   readonly total: number;
   readonly perAppend: number;
   readonly inFlight: number;
   readonly streamCount: number;
   readonly data: Buffer;
-}
+};
 
 export const rawLoad = async (port: number): Promise<RawLoad> => {
   const session = connect(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: WINDOW } });

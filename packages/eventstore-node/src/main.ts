@@ -24,7 +24,7 @@ When ready it prints one line of JSON: {"ready":true,"port":…,"pid":…,"conne
 
 const PARENT_CHECK_MS = 500;
 
-function readArguments() {
+const readArguments = () => {
   const { values } = parseArgs({
     options: {
       data: { type: 'string' },
@@ -40,11 +40,11 @@ function readArguments() {
     },
   });
   return values;
-}
+};
 
 type Arguments = ReturnType<typeof readArguments>;
 
-async function main(): Promise<void> {
+const main = async (): Promise<void> => {
   const values = readArguments();
   if (values.help) {
     process.stdout.write(USAGE);
@@ -62,28 +62,28 @@ async function main(): Promise<void> {
   watchParent(values, stop);
   const { port, connectionString } = node;
   process.stdout.write(`${JSON.stringify({ ready: true, port, pid: process.pid, connectionString })}\n`);
-}
+};
 
-function nodeOptions(values: Arguments): NodeOptions {
+const nodeOptions = (values: Arguments): NodeOptions => {
   const port = wholeNumber('--port', values.port);
   const host = values.host === undefined ? {} : { host: values.host };
   const common = { port, ...host, ...securityOptions(values) };
   if (values['in-memory']) return { inMemory: true, ...common };
   if (values.data === undefined) throw new Error('--data DIR or --in-memory is needed; --help shows all options');
   return { dataDir: values.data, ...common };
-}
+};
 
-function securityOptions({
+const securityOptions = ({
   'tls-cert': tlsCert,
   'tls-key': tlsKey,
   users,
-}: Arguments): Pick<NodeOptions, 'tls' | 'users'> {
+}: Arguments): Pick<NodeOptions, 'tls' | 'users'> => {
   const { options, warnings } = securityFrom({ tlsCert, tlsKey, users }, process.env);
   for (const warning of warnings) process.stderr.write(`baton-eventstore-node: warning: ${warning}\n`);
   return options;
-}
+};
 
-function watchParent(values: Arguments, stop: () => void): void {
+const watchParent = (values: Arguments, stop: () => void): void => {
   process.stdout.on('error', () => {}); // the parent may be gone before it read the ready line
   if (values['exit-with-parent']) process.stdin.on('end', stop).on('error', stop).resume();
   if (values['parent-pid'] === undefined) return;
@@ -91,26 +91,26 @@ function watchParent(values: Arguments, stop: () => void): void {
   setInterval(() => {
     if (!isAlive(parent)) stop();
   }, PARENT_CHECK_MS).unref();
-}
+};
 
-function isAlive(pid: number): boolean {
+const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
-}
+};
 
-function wholeNumber(option: string, text: string): number {
+const wholeNumber = (option: string, text: string): number => {
   const value = Number(text);
   if (!/^\d+$/.test(text)) throw new Error(`${option} needs a whole number, not "${text}"`);
   return value;
-}
+};
 
-function fail(error: unknown): void {
+const fail = (error: unknown): void => {
   process.stderr.write(`baton-eventstore-node: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
-}
+};
 
 main().catch(fail);

@@ -25,7 +25,7 @@ import { EventStore } from './store/event-store.ts';
 import { appendNodeEvents, type NodeEvent } from './store/node-events.ts';
 import { SnapshotSchedule } from './store/snapshot-schedule.ts';
 
-export interface NodeOptions {
+export type NodeOptions = {
   /** Folder for the events; created if it does not exist. Without one they are in memory, and gone when the node stops. */
   readonly dataDir?: string;
   /** Keep events in memory, whatever `dataDir` says. */
@@ -40,9 +40,9 @@ export interface NodeOptions {
   readonly users?: readonly UserSettings[];
   /** When a connection that shows no sign of life is dropped. Default: after 10 s of silence and 10 s without a ping's answer. */
   readonly keepAlive?: KeepAlive;
-}
+};
 
-export interface RunningNode {
+export type RunningNode = {
   readonly port: number;
   /** Without credentials. Names the certificate for clients to trust if it is a file that signs itself. */
   readonly connectionString: string;
@@ -51,7 +51,7 @@ export interface RunningNode {
   readonly waiting: number;
   /** Commits what has arrived, ends open calls with UNAVAILABLE, and closes the data folder. */
   stop(): Promise<void>;
-}
+};
 
 const DEFAULT_HOST = '127.0.0.1';
 /** Connections get this long to close by themselves when the node stops. */
@@ -62,7 +62,7 @@ const CLOSE_GRACE_MS = 500;
  * Errors: `FolderInUse` if another node has the folder, `DamagedLog` if stored events are not intact, the error of
  * `listen` if the port is taken; for `tls` and `users` one that names what is wrong with them.
  */
-export async function startEventStoreNode(options: NodeOptions = {}): Promise<RunningNode> {
+export const startEventStoreNode = async (options: NodeOptions = {}): Promise<RunningNode> => {
   const { host = DEFAULT_HOST, port = 0 } = options;
   const security = securityOf(options);
   const folder = await openFolder(options);
@@ -110,26 +110,26 @@ export async function startEventStoreNode(options: NodeOptions = {}): Promise<Ru
       return stopping;
     },
   };
-}
+};
 
-interface Security {
+type Security = {
   readonly tls: TlsIdentity;
   readonly users: readonly UserSettings[];
-}
+};
 
-function securityOf({ tls, users }: NodeOptions): Security | undefined {
+const securityOf = ({ tls, users }: NodeOptions): Security | undefined => {
   if (tls) return { tls: loadTls(tls), users: checkUsers(users ?? defaultUsers()) };
   if (users) throw new Error('users need tls: without it the node asks nobody for credentials');
   return undefined;
-}
+};
 
-function connectionString({ host, port }: { host: string; port: number }, tls: TlsIdentity | undefined): string {
+const connectionString = ({ host, port }: { host: string; port: number }, tls: TlsIdentity | undefined): string => {
   const address = `esdb://${urlHost(host)}:${port}`;
   if (!tls) return `${address}?tls=false`;
   return tls.caFile === undefined ? address : `${address}?tlsCAFile=${encodeURIComponent(tls.caFile)}`;
-}
+};
 
-function methodsOf(context: NodeContext): Methods {
+const methodsOf = (context: NodeContext): Methods => {
   const streams = '/event_store.client.streams.Streams';
   return new Map([
     [`${streams}/Append`, (call: Call) => handleAppend(context, call)],
@@ -141,9 +141,9 @@ function methodsOf(context: NodeContext): Methods {
     ['/event_store.client.gossip.Gossip/Read', (call: Call) => handleGossip(context, call)],
     ...persistentMethods(context),
   ]);
-}
+};
 
-async function openFolder({ dataDir, inMemory }: NodeOptions): Promise<DataFolder> {
+const openFolder = async ({ dataDir, inMemory }: NodeOptions): Promise<DataFolder> => {
   if (dataDir !== undefined && !inMemory) return openDataFolder(dataDir);
   return {
     log: new MemoryLog(),
@@ -153,26 +153,24 @@ async function openFolder({ dataDir, inMemory }: NodeOptions): Promise<DataFolde
     saveIndex: async () => {},
     close: async () => {},
   };
-}
+};
 
 /** A real server has written system events before the first client comes; some tests count on that. */
-async function firstEvents(
+const firstEvents = async (
   store: EventStore,
   instanceId: string,
   security: Security | undefined,
-): Promise<readonly NodeEvent[]> {
+): Promise<readonly NodeEvent[]> => {
   if (security) return userEvents(store, security.users);
   if (store.index.count > 0) return [];
   const data = Buffer.from(JSON.stringify({ instanceId }), 'utf8');
   return [{ streamName: '$baton-node', type: '$NodeCreated', json: true, data }];
-}
+};
 
 /** What clients on this machine can dial. The client's connection strings take no IPv6 addresses. */
-function reachable(host: string): string {
+const reachable = (host: string): string => {
   if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
   return host === '::1' ? 'localhost' : host;
-}
+};
 
-function urlHost(host: string): string {
-  return isIPv6(host) ? `[${host}]` : host;
-}
+const urlHost = (host: string): string => (isIPv6(host) ? `[${host}]` : host);

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-export interface SpawnOptions {
+export type SpawnOptions = {
   readonly dataDir?: string;
   readonly inMemory?: boolean;
   readonly port?: number;
@@ -11,9 +11,9 @@ export interface SpawnOptions {
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
   /** JSON file of those who may log in, with `tls`. Default: `admin` and `ops`. */
   readonly usersFile?: string;
-}
+};
 
-export interface SpawnedNode {
+export type SpawnedNode = {
   readonly connectionString: string;
   readonly port: number;
   readonly pid: number;
@@ -21,23 +21,23 @@ export interface SpawnedNode {
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   /** Asks the node to stop and waits for it; kills it if it takes longer than it may. */
   stop(): Promise<void>;
-}
+};
 
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 5_000;
 
-interface ReadyLine {
+type ReadyLine = {
   readonly ready: true;
   readonly port: number;
   readonly pid: number;
   readonly connectionString: string;
-}
+};
 
 /**
  * Runs the node as a child process, which ends when this process does. Resolves when it accepts connections.
  * Errors: rejects with what the node printed if it ends before that.
  */
-export async function spawnEventStoreNode(options: SpawnOptions): Promise<SpawnedNode> {
+export const spawnEventStoreNode = async (options: SpawnOptions): Promise<SpawnedNode> => {
   const child = spawn(process.execPath, [...entry(), ...argumentsOf(options)], {
     stdio: ['pipe', 'pipe', 'pipe'],
     // Ctrl-C in a terminal reaches a whole process group; the node is stopped by its parent, last and in order.
@@ -48,19 +48,19 @@ export async function spawnEventStoreNode(options: SpawnOptions): Promise<Spawne
   });
   const { pid, port, connectionString } = await readiness(child);
   return { pid, port, connectionString, exited, stop: () => stop(child, exited) };
-}
+};
 
 /** The entry beside this file: a `.ts` source needs the loader, a compiled file does not. */
-function entry(): string[] {
+const entry = (): string[] => {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
   const path = fileURLToPath(new URL(`./main${extension}`, import.meta.url));
   if (extension === '.js') return [path];
   // Not `import.meta.resolve`, which test runners do not have.
   const loader = createRequire(import.meta.url).resolve('tsx');
   return ['--import', pathToFileURL(loader).href, path];
-}
+};
 
-function argumentsOf({ dataDir, inMemory, port = 0, host, tls, usersFile }: SpawnOptions): string[] {
+const argumentsOf = ({ dataDir, inMemory, port = 0, host, tls, usersFile }: SpawnOptions): string[] => {
   const store = inMemory ? ['--in-memory'] : option('--data', dataDir);
   const security = [
     ...option('--tls-cert', tls?.certFile),
@@ -68,14 +68,12 @@ function argumentsOf({ dataDir, inMemory, port = 0, host, tls, usersFile }: Spaw
     ...option('--users', usersFile),
   ];
   return [...store, '--port', String(port), ...option('--host', host), ...security, '--exit-with-parent'];
-}
+};
 
-function option(name: string, value: string | undefined): string[] {
-  return value === undefined ? [] : [name, value];
-}
+const option = (name: string, value: string | undefined): string[] => (value === undefined ? [] : [name, value]);
 
-function readiness(child: ChildProcess): Promise<ReadyLine> {
-  return new Promise((resolve, reject) => {
+const readiness = (child: ChildProcess): Promise<ReadyLine> =>
+  new Promise((resolve, reject) => {
     let output = '';
     let errors = '';
     const timer = setTimeout(() => {
@@ -98,11 +96,10 @@ function readiness(child: ChildProcess): Promise<ReadyLine> {
       reject(new Error(`the event store node did not start (${signal ?? `exit ${code}`}): ${errors.trim()}`));
     });
   });
-}
 
-async function stop(child: ChildProcess, exited: Promise<unknown>): Promise<void> {
+const stop = async (child: ChildProcess, exited: Promise<unknown>): Promise<void> => {
   child.kill('SIGTERM');
   const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
   await exited;
   clearTimeout(timer);
-}
+};

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 
 /** A certificate for localhost that signs itself, and its key, both as PEM: made anew for a test, with Node alone. */
-export function selfSignedCertificate(): { cert: string; key: string } {
+export const selfSignedCertificate = (): { cert: string; key: string } => {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = sequence(oid('2a8648ce3d040302')); // ecdsa-with-SHA256
   const name = sequence(der(0x31, sequence(oid('550403'), der(0x0c, Buffer.from('localhost'))))); // CN
@@ -20,30 +20,26 @@ export function selfSignedCertificate(): { cert: string; key: string } {
     cert: pem('CERTIFICATE', sequence(content, algorithm, signature)),
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
   };
-}
+};
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** Tag, length and content. */
-function der(tag: number, ...parts: readonly Buffer[]): Buffer {
+const der = (tag: number, ...parts: readonly Buffer[]): Buffer => {
   const content = Buffer.concat(parts);
   const { length } = content;
   const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
   return Buffer.concat([Buffer.of(tag, ...size), content]);
-}
+};
 
-function sequence(...parts: readonly Buffer[]): Buffer {
-  return der(0x30, ...parts);
-}
+const sequence = (...parts: readonly Buffer[]): Buffer => der(0x30, ...parts);
 
-function oid(hex: string): Buffer {
-  return der(0x06, Buffer.from(hex, 'hex'));
-}
+const oid = (hex: string): Buffer => der(0x06, Buffer.from(hex, 'hex'));
 
-function utcTime(ms: number): Buffer {
+const utcTime = (ms: number): Buffer => {
   const digits = new Date(ms).toISOString().replace(/\D/g, '').slice(2, 14);
   return der(0x17, Buffer.from(`${digits}Z`));
-}
+};
 
 const subjectAltName = sequence(
   oid('551d11'),
@@ -57,7 +53,7 @@ const subjectAltName = sequence(
   ),
 );
 
-function pem(label: string, content: Buffer): string {
+const pem = (label: string, content: Buffer): string => {
   const lines = content.toString('base64').match(/.{1,64}/g) ?? [];
   return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n');
-}
+};

@@ -19,10 +19,10 @@ import {
 } from './raw-streams.ts';
 import { collect, eventually, startNode, temporaryFolder } from './support.ts';
 
-async function start() {
+const start = async () => {
   const { node, client } = await startNode();
   return { node, client, raw: new RawStreams(node.port) };
-}
+};
 
 type Raw = RawStreams;
 const three = (raw: Raw, stream: string) => raw.append('BatchAppend', stream, 'no_stream', [{}, {}, {}]);
@@ -276,14 +276,13 @@ describe.each(RPCS)('an append by %s', (rpc) => {
   });
 });
 
-function badRequest(rpc: Rpc) {
-  return rpc === 'Append' ? { failed: 2, type: undefined } : { failed: 3, type: 'event_store.client.BadRequest' };
-}
+const badRequest = (rpc: Rpc) =>
+  rpc === 'Append' ? { failed: 2, type: undefined } : { failed: 3, type: 'event_store.client.BadRequest' };
 
-function tooLarge(rpc: Rpc) {
+const tooLarge = (rpc: Rpc) => {
   const type = rpc === 'Append' ? 'maximum-append-size-exceeded' : 'event_store.client.MaximumAppendSizeExceeded';
   return { failed: 3, type };
-}
+};
 
 const readAllOf = (stream: string) =>
   Buffer.concat([message(1, streamId(stream), message(3)), varint(5, 100), message(8), message(9, message(2))]);

@@ -4,16 +4,16 @@ import { bytes, type Fields, message, varint } from './proto.ts';
 import { type EventToSend, MAX_I64, MAX_U64, RawStreams, read } from './raw-streams.ts';
 import { collect, event, events, eventually, startNode } from './support.ts';
 
-async function start() {
+const start = async () => {
   const { node, client } = await startNode();
   return { client, raw: new RawStreams(node.port) };
-}
+};
 
-async function withFive() {
+const withFive = async () => {
   const started = await start();
   await started.raw.append('BatchAppend', 's', 'no_stream', five());
   return started;
-}
+};
 
 const five = (): EventToSend[] => Array.from({ length: 5 }, () => ({ type: 'Counted', data: '{}' }));
 const recorded = (answer: Fields) => answer.message(1)?.message(1) as Fields;

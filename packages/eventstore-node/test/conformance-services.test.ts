@@ -30,16 +30,16 @@ const NOT_SERVED = [
   ...paths(monitoring.MonitoringService),
 ];
 
-async function start() {
+const start = async () => {
   const { node, client } = await startNode();
   return { node, client, raw: new RawStreams(node.port) };
-}
+};
 
-async function answer(raw: RawStreams, path: string) {
+const answer = async (raw: RawStreams, path: string) => {
   const call = raw.call(path).send(Buffer.alloc(0)).end();
   expect(await call.ended).toMatchObject({ 'grpc-status': '0' });
   return new Fields(call.messages[0] as Buffer);
-}
+};
 
 const SUPPORTED = '/event_store.client.server_features.ServerFeatures/GetSupportedMethods';
 

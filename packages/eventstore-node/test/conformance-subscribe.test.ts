@@ -12,15 +12,15 @@ import { Fields, message } from './proto.ts';
 import { MAX_I64, MAX_U64, RawStreams, read } from './raw-streams.ts';
 import { event, events, eventually, startNode } from './support.ts';
 
-async function start() {
+const start = async () => {
   const { node, client } = await startNode();
   return { node, client, raw: new RawStreams(node.port) };
-}
+};
 
 const common = [read.noFilter, read.textIds];
 
 /** Opens a subscription; `log` tells what came, in order: a word, or the revision of an event. */
-function subscribe(raw: RawStreams, ...options: Buffer[]) {
+const subscribe = (raw: RawStreams, ...options: Buffer[]) => {
   const call = raw.call('Read').send(message(1, ...options, read.subscription, ...common));
   const log = () =>
     call.messages.map((bytes) => {
@@ -30,7 +30,7 @@ function subscribe(raw: RawStreams, ...options: Buffer[]) {
       return answer.has(1) ? Number(answer.message(1)?.message(1)?.number(3) ?? 0n) : `field ${answer.present}`;
     });
   return { call, log };
-}
+};
 
 const three = (raw: RawStreams, stream: string) => raw.append('Append', stream, 'any', [{}, {}, {}]);
 const TOMBSTONE = Number(MAX_I64);

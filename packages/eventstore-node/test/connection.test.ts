@@ -18,7 +18,7 @@ const hasIPv6 = Object.values(networkInterfaces()).some((found) => found?.some((
 const QUICK = { intervalMs: 100, timeoutMs: 100 };
 
 /** Passes bytes on both ways until it is frozen: then they vanish, and nobody is told. */
-async function wire(port: number) {
+const wire = async (port: number) => {
   const sockets = new Set<Socket>();
   let frozen = false;
   const server: Server = createServer((downstream) => {
@@ -49,7 +49,7 @@ async function wire(port: number) {
       for (const socket of sockets) socket.pause();
     },
   };
-}
+};
 
 describe('a client that vanished', () => {
   it.each(['plaintext', 'TLS'])(
@@ -303,23 +303,22 @@ const headers = (path: string) => ({
 });
 const READ = headers('/event_store.client.streams.Streams/Read');
 
-function session(port: number, secure: boolean): ClientHttp2Session {
+const session = (port: number, secure: boolean): ClientHttp2Session => {
   const client = secure
     ? connectHttp2(`https://localhost:${port}`, { ca: certificate.cert })
     : connectHttp2(`http://127.0.0.1:${port}`);
   client.on('error', () => {});
   onTestFinished(() => client.destroy());
   return client;
-}
+};
 
 /** Makes a call over the connection and waits for its answer. */
-function answered(client: ClientHttp2Session): Promise<void> {
-  return new Promise((resolve, reject) => {
+const answered = (client: ClientHttp2Session): Promise<void> =>
+  new Promise((resolve, reject) => {
     const request = client.request(headers(FEATURES));
     request.on('error', reject).on('end', resolve).resume();
     request.end(Buffer.alloc(5));
   });
-}
 
 it.skipIf(!hasIPv6)('listens on IPv6 and names what the client can dial', async () => {
   const everywhere = await startEventStoreNode({ host: '::' });

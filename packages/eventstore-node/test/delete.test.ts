@@ -4,11 +4,11 @@ import { collect, event, events, startNode } from './support.ts';
 
 const revisions = (resolved: { event?: { revision: bigint } }[]) => resolved.map(({ event }) => event?.revision);
 
-async function withFive() {
+const withFive = async () => {
   const { client } = await startNode();
   await client.appendToStream('order-1', events(5));
   return client;
-}
+};
 
 describe('a soft-deleted stream', () => {
   it('is not found by readers and stays in $all', async () => {

@@ -21,24 +21,24 @@ const segmentsOf = (folder: string) =>
     .map((name) => join(folder, name));
 
 /** What makes a disk full, and how room is made again. */
-interface SmallDisk {
+type SmallDisk = {
   readonly folder: string;
   fill(node: SpawnedNode): void;
   free(node: SpawnedNode): void;
-}
+};
 
 const succeeds = (command: string, ...args: string[]) => spawnSync(command, args).status === 0;
 
-async function smallFileSystem(): Promise<SmallDisk> {
+const smallFileSystem = async (): Promise<SmallDisk> => {
   const mount = await temporaryFolder();
   spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', mount]);
   onTestFinished(() => void spawnSync('umount', ['--lazy', mount]));
   const ballast = join(mount, 'ballast');
   writeFileSync(ballast, Buffer.alloc(2 * 1024 * 1024));
   return { folder: join(mount, 'data'), fill: () => {}, free: () => rmSync(ballast) };
-}
+};
 
-async function limitOnFiles(): Promise<SmallDisk> {
+const limitOnFiles = async (): Promise<SmallDisk> => {
   const limit = (node: SpawnedNode, size: string) =>
     spawnSync('prlimit', ['--pid', String(node.pid), `--fsize=${size}:`]);
   return {
@@ -46,9 +46,9 @@ async function limitOnFiles(): Promise<SmallDisk> {
     fill: (node) => limit(node, '2000000'),
     free: (node) => limit(node, 'unlimited'),
   };
-}
+};
 
-async function canMount(): Promise<boolean> {
+const canMount = async (): Promise<boolean> => {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
   const at = `/tmp/baton-mount-${randomUUID()}`;
   mkdirSync(at);
@@ -56,7 +56,7 @@ async function canMount(): Promise<boolean> {
   if (mounted) spawnSync('umount', [at]);
   rmSync(at, { recursive: true });
   return mounted;
-}
+};
 
 const DISKS = [
   { what: 'file system', possible: await canMount(), reason: 'mount needs root', make: smallFileSystem },
@@ -136,11 +136,11 @@ describe('a node that is killed at random moments', () => {
           await client.setStreamMetadata(`limited-${writer}`, { maxCount: round * 100_000 + n + 1 });
           this.maxCounts.set(`limited-${writer}`, round * 100_000 + n + 1);
         }
-        if (n % 6 === 5) await this.end(client, `ended-${writer}-${round}-${n}`, n % 12 === 5);
+        if (n % 6 === 5) await this.#end(client, `ended-${writer}-${round}-${n}`, n % 12 === 5);
       }
     }
 
-    private async end(client: EventStoreDBClient, stream: string, softly: boolean): Promise<void> {
+    async #end(client: EventStoreDBClient, stream: string, softly: boolean): Promise<void> {
       await client.appendToStream(stream, events(2));
       await (softly ? client.deleteStream(stream) : client.tombstoneStream(stream));
       (softly ? this.deleted : this.tombstoned).add(stream);
@@ -258,11 +258,11 @@ describe('a last write that is torn', () => {
   }, 120_000);
 });
 
-function isAlive(pid: number): boolean {
+const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
     return true;
   } catch {
     return false; // it has ended
   }
-}
+};

@@ -17,23 +17,23 @@ const idsOf = async (connectionString: string) =>
   (await collect(connect(connectionString).readAll())).map(({ event }) => event?.id);
 
 /** Runs a node on the folder in this process for as long as `use` takes. */
-async function withNode<T>(dataDir: string, use: (connectionString: string) => Promise<T>): Promise<T> {
+const withNode = async <T>(dataDir: string, use: (connectionString: string) => Promise<T>): Promise<T> => {
   const node = await startEventStoreNode({ dataDir });
   try {
     return await use(node.connectionString);
   } finally {
     await node.stop();
   }
-}
+};
 
-async function filled(count: number): Promise<string> {
+const filled = async (count: number): Promise<string> => {
   const folder = await temporaryFolder();
   await withNode(folder, async (connectionString) => {
     const client = connect(connectionString);
     for (let n = 0; n < count; n++) await client.appendToStream(`order-${n % 3}`, event(n));
   });
   return folder;
-}
+};
 
 describe('a node that is killed', () => {
   it('has every acknowledged event when it is started again, and whole appends only', async () => {
@@ -258,11 +258,11 @@ describe('the node process', () => {
   });
 });
 
-function isAlive(pid: number): boolean {
+const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
     return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.startsWith('Z') === false;
   } catch {
     return false; // no such process
   }
-}
+};

@@ -11,20 +11,20 @@ import { bytes, message, varint } from './proto.ts';
 import { RawStreams, read } from './raw-streams.ts';
 import { event, eventually, startNode, until } from './support.ts';
 
-async function start() {
+const start = async () => {
   const { node, client } = await startNode();
   return { client, raw: new RawStreams(node.port) };
-}
+};
 
 /** Types of one stream's events, whose names are the same in upper case. */
-async function withTypes(client: EventStoreDBClient, types: string[]) {
+const withTypes = async (client: EventStoreDBClient, types: string[]) => {
   for (const type of types) await client.appendToStream(type.toUpperCase(), jsonEvent({ type, data: {} }));
-}
+};
 
 type Filter = ReturnType<typeof eventTypeFilter> | ReturnType<typeof streamNameFilter>;
 
 /** Types of the events that a subscription with this filter has when it is caught up. */
-async function passed(client: EventStoreDBClient, filter: Filter): Promise<string[]> {
+const passed = async (client: EventStoreDBClient, filter: Filter): Promise<string[]> => {
   const subscription = client.subscribeToAll({ fromPosition: START, filter: filter as PrefixesFilter });
   const types: string[] = [];
   let caughtUp = false;
@@ -35,7 +35,7 @@ async function passed(client: EventStoreDBClient, filter: Filter): Promise<strin
   await eventually(() => caughtUp);
   await subscription.unsubscribe();
   return types.filter((type) => !type.startsWith('$'));
-}
+};
 
 describe('a filter', () => {
   it.each([

@@ -30,7 +30,7 @@ const METHODS = [
   '/event_store.client.gossip.Gossip/Read',
 ];
 
-function randomFrom(seed: number) {
+const randomFrom = (seed: number) => {
   let state = seed >>> 0;
   const below = (limit: number) => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -39,12 +39,12 @@ function randomFrom(seed: number) {
   const pick = <T>(list: readonly T[]): T => list[below(list.length)] as T;
   const noise = (length: number) => Buffer.from(Array.from({ length }, () => below(256)));
   return { below, pick, noise };
-}
+};
 
 type Random = ReturnType<typeof randomFrom>;
 
 /** Whole messages to start from, good and bad. */
-function seeds({ pick }: Random): Buffer {
+const seeds = ({ pick }: Random): Buffer => {
   const stream = pick(['fuzz', '$$fuzz', '', 'a\0b', 'x'.repeat(70_000)]);
   const options = Buffer.concat([streamId(stream), expectation(pick(['any', 'no_stream', 5n, MAX_U64] as const))]);
   const start = pick([read.start, read.end, read.revision(7n), read.position(3n, 9n), message(9)]);
@@ -65,10 +65,10 @@ function seeds({ pick }: Random): Buffer {
       ),
     () => message(1, read.all(start), read.backwards, read.count(MAX_U64), read.noFilter),
   ])();
-}
+};
 
 /** Spoils a message in one of the ways messages are spoiled. */
-function spoiled(random: Random, whole: Buffer): Buffer {
+const spoiled = (random: Random, whole: Buffer): Buffer => {
   const { below, pick, noise } = random;
   const at = below(whole.length + 1);
   const rest = Buffer.from(whole.subarray(at));
@@ -87,13 +87,13 @@ function spoiled(random: Random, whole: Buffer): Buffer {
     () => noise(below(200)),
     () => Buffer.alloc(below(5_000)),
   ])();
-}
+};
 
-function deep(inner: Buffer, depth: number): Buffer {
+const deep = (inner: Buffer, depth: number): Buffer => {
   let nested = inner.subarray(0, 50);
   for (let i = 0; i < depth; i++) nested = message(1, nested);
   return nested;
-}
+};
 
 it(`gives every call a status whatever it is sent, and goes on serving others (${CALLS})`, async () => {
   const { node, client } = await startNode();

@@ -9,151 +9,151 @@ const HISTORIES = Number(process.env['EVENTSTORE_NODE_HISTORIES'] ?? 80);
 const SEED = Number(process.env['EVENTSTORE_NODE_SEED'] ?? 1);
 const STEPS = 25;
 
-interface Metadata {
+type Metadata = {
   readonly maxCount?: bigint | undefined;
   readonly tb?: bigint | undefined;
-}
+};
 
-interface Stored {
+type Stored = {
   readonly id: string;
   /** Of events in metastreams. */
   readonly metadata?: Metadata | undefined;
-}
+};
 
 type Result = { done: bigint; hasPosition: boolean } | { wrong: bigint } | { deleted: true };
 
 /** The rules of streams as the protocol sheet tells them, with nothing but lists of ids. */
 class Model {
-  private readonly streams = new Map<string, Stored[]>();
-  private readonly tombstones = new Set<string>();
-  private recent = new Map<string, Map<string, number>>();
+  readonly #streams = new Map<string, Stored[]>();
+  readonly #tombstones = new Set<string>();
+  #recent = new Map<string, Map<string, number>>();
   /** All events in order, as `revision@stream`. */
   readonly all: string[] = [];
-  private fresh = 0;
+  #fresh = 0;
 
   restart(): void {
-    this.recent = new Map();
+    this.#recent = new Map();
   }
 
   append(stream: string, expected: Expectation, events: Stored[]): Result {
-    const refusal = this.check(
+    const refusal = this.#check(
       stream,
       expected,
       events.map(({ id }) => id),
     );
     if (refusal) return refusal;
-    const wasDeleted = this.isDeleted(stream);
+    const wasDeleted = this.#isDeleted(stream);
     const target = stream.startsWith('$$') ? stream.slice(2) : undefined;
-    const targetWasDeleted = target !== undefined && this.isDeleted(target);
-    const first = this.head(stream) + 1n;
-    for (const event of events) this.push(stream, event);
-    if (events.length > 0 && wasDeleted) this.pushMetadata(stream, { ...this.metadata(stream), tb: first });
+    const targetWasDeleted = target !== undefined && this.#isDeleted(target);
+    const first = this.#head(stream) + 1n;
+    for (const event of events) this.#push(stream, event);
+    if (events.length > 0 && wasDeleted) this.#pushMetadata(stream, { ...this.#metadata(stream), tb: first });
     if (events.length > 0 && targetWasDeleted) {
-      this.pushMetadata(target, { ...this.metadata(target), tb: this.head(target) + 1n });
+      this.#pushMetadata(target, { ...this.#metadata(target), tb: this.#head(target) + 1n });
     }
     return { done: first - 1n + BigInt(events.length), hasPosition: events.length > 0 };
   }
 
   delete(stream: string, expected: Expectation): Result {
-    const unknown = this.head(stream) < 0n && this.head(`$$${stream}`) < 0n && !this.isTombstoned(stream);
+    const unknown = this.#head(stream) < 0n && this.#head(`$$${stream}`) < 0n && !this.#isTombstoned(stream);
     if (unknown) return { wrong: -1n };
-    const refusal = this.check(stream, expected, [`fresh ${this.fresh++}`]);
+    const refusal = this.#check(stream, expected, [`fresh ${this.#fresh++}`]);
     if (refusal) return refusal;
-    if (this.isTombstoned(`$$${stream}`)) return { deleted: true };
-    this.pushMetadata(stream, { tb: MAX_I64 });
+    if (this.#isTombstoned(`$$${stream}`)) return { deleted: true };
+    this.#pushMetadata(stream, { tb: MAX_I64 });
     return { done: -1n, hasPosition: true };
   }
 
   tombstone(stream: string, expected: Expectation): Result {
-    const refusal = this.check(stream, expected, [`fresh ${this.fresh++}`]);
+    const refusal = this.#check(stream, expected, [`fresh ${this.#fresh++}`]);
     if (refusal) return refusal;
-    this.tombstones.add(stream);
+    this.#tombstones.add(stream);
     this.all.push(`${MAX_I64}@${stream}`);
     return { done: -1n, hasPosition: true };
   }
 
   /** Revisions a reader gets. */
   readable(stream: string): bigint[] | 'deleted' | 'not found' {
-    if (this.isTombstoned(stream)) return 'deleted';
-    const head = this.head(stream);
-    if (head < 0n || this.isDeleted(stream)) return 'not found';
+    if (this.#isTombstoned(stream)) return 'deleted';
+    const head = this.#head(stream);
+    if (head < 0n || this.#isDeleted(stream)) return 'not found';
     const revisions: bigint[] = [];
     for (let revision = 0n; revision <= head; revision++)
-      if (this.isReadable(stream, revision)) revisions.push(revision);
+      if (this.#isReadable(stream, revision)) revisions.push(revision);
     return revisions;
   }
 
-  private check(stream: string, expected: Expectation, ids: string[]): Result | undefined {
-    const head = this.head(stream);
+  #check(stream: string, expected: Expectation, ids: string[]): Result | undefined {
+    const head = this.#head(stream);
     const wrong = { wrong: head };
-    if (this.isTombstoned(stream)) return { deleted: true };
+    if (this.#isTombstoned(stream)) return { deleted: true };
     if (expected === 'stream_exists') {
-      if (this.isDeleted(stream)) return { deleted: true };
-      if (head < 0n && this.head(`$$${stream}`) < 0n) return wrong;
+      if (this.#isDeleted(stream)) return { deleted: true };
+      if (head < 0n && this.#head(`$$${stream}`) < 0n) return wrong;
     }
-    if (expected === 'any' || expected === 'stream_exists') return this.checkRecent(stream, ids);
+    if (expected === 'any' || expected === 'stream_exists') return this.#checkRecent(stream, ids);
     const behind = expected === 'no_stream' ? -1n : expected;
     if (behind > head) return wrong;
     if (behind === head) return undefined;
-    const stored = this.streams.get(stream) ?? [];
+    const stored = this.#streams.get(stream) ?? [];
     const same = ids.map((id, i) => stored[Number(behind) + 1 + i]?.id === id);
     if (ids.length === 0) return wrong;
-    if (same.every(Boolean)) return this.repeated(stream, behind + BigInt(ids.length));
-    return !same[0] && expected === 'no_stream' && this.isDeleted(stream) ? undefined : wrong;
+    if (same.every(Boolean)) return this.#repeated(stream, behind + BigInt(ids.length));
+    return !same[0] && expected === 'no_stream' && this.#isDeleted(stream) ? undefined : wrong;
   }
 
-  private checkRecent(stream: string, ids: string[]): Result | undefined {
-    const known = this.recent.get(stream);
+  #checkRecent(stream: string, ids: string[]): Result | undefined {
+    const known = this.#recent.get(stream);
     const revisions = ids.map((id) => known?.get(id));
     if (revisions[0] === undefined) return undefined;
-    if (revisions.includes(undefined)) return { wrong: this.head(stream) };
-    return this.repeated(stream, BigInt(revisions.at(-1) as number));
+    if (revisions.includes(undefined)) return { wrong: this.#head(stream) };
+    return this.#repeated(stream, BigInt(revisions.at(-1) as number));
   }
 
-  private repeated(stream: string, revision: bigint): Result {
-    return { done: revision, hasPosition: !this.isDeleted(stream) && this.isReadable(stream, revision) };
+  #repeated(stream: string, revision: bigint): Result {
+    return { done: revision, hasPosition: !this.#isDeleted(stream) && this.#isReadable(stream, revision) };
   }
 
-  private isReadable(stream: string, revision: bigint): boolean {
-    const head = this.head(stream);
+  #isReadable(stream: string, revision: bigint): boolean {
+    const head = this.#head(stream);
     if (stream.startsWith('$$')) return revision === head;
-    const { tb = 0n, maxCount } = this.metadata(stream);
+    const { tb = 0n, maxCount } = this.#metadata(stream);
     return revision >= tb && (maxCount === undefined || revision > head - maxCount);
   }
 
-  private push(stream: string, event: Stored): void {
-    const stored = this.streams.get(stream) ?? [];
-    this.streams.set(stream, stored);
+  #push(stream: string, event: Stored): void {
+    const stored = this.#streams.get(stream) ?? [];
+    this.#streams.set(stream, stored);
     stored.push(event);
-    const known = this.recent.get(stream) ?? new Map();
-    this.recent.set(stream, known.set(event.id, stored.length - 1));
+    const known = this.#recent.get(stream) ?? new Map();
+    this.#recent.set(stream, known.set(event.id, stored.length - 1));
     this.all.push(`${stored.length - 1}@${stream}`);
   }
 
-  private pushMetadata(stream: string, metadata: Metadata): void {
-    this.push(`$$${stream}`, { id: `fresh ${this.fresh++}`, metadata });
+  #pushMetadata(stream: string, metadata: Metadata): void {
+    this.#push(`$$${stream}`, { id: `fresh ${this.#fresh++}`, metadata });
   }
 
-  private head(stream: string): bigint {
-    return BigInt((this.streams.get(stream)?.length ?? 0) - 1);
+  #head(stream: string): bigint {
+    return BigInt((this.#streams.get(stream)?.length ?? 0) - 1);
   }
 
-  private metadata(stream: string): Metadata {
-    if (stream.startsWith('$$') || this.tombstones.has(`$$${stream}`)) return {};
-    return this.streams.get(`$$${stream}`)?.at(-1)?.metadata ?? {};
+  #metadata(stream: string): Metadata {
+    if (stream.startsWith('$$') || this.#tombstones.has(`$$${stream}`)) return {};
+    return this.#streams.get(`$$${stream}`)?.at(-1)?.metadata ?? {};
   }
 
-  private isDeleted(stream: string): boolean {
-    return this.metadata(stream).tb === MAX_I64;
+  #isDeleted(stream: string): boolean {
+    return this.#metadata(stream).tb === MAX_I64;
   }
 
-  private isTombstoned(stream: string): boolean {
-    return this.tombstones.has(stream) || (stream.startsWith('$$') && this.tombstones.has(stream.slice(2)));
+  #isTombstoned(stream: string): boolean {
+    return this.#tombstones.has(stream) || (stream.startsWith('$$') && this.#tombstones.has(stream.slice(2)));
   }
 }
 
 /** Seeded; the usual 32-bit mixing. */
-function randomFrom(seed: number) {
+const randomFrom = (seed: number) => {
   let state = seed;
   const next = () => {
     state = (state + 0x6d2b79f5) | 0;
@@ -163,7 +163,7 @@ function randomFrom(seed: number) {
   };
   const below = (limit: number) => Math.floor(next() * limit);
   return { below, pick: <T>(list: readonly T[]): T => list[below(list.length)] as T };
-}
+};
 
 type Random = ReturnType<typeof randomFrom>;
 
@@ -171,29 +171,30 @@ type Random = ReturnType<typeof randomFrom>;
 class History {
   readonly model = new Model();
   readonly steps: string[] = [];
-  private readonly streams: string[];
+  readonly #streams: string[];
+  readonly #name: string;
+  readonly #random: Random;
 
-  constructor(
-    private readonly name: string,
-    private readonly random: Random,
-  ) {
-    this.streams = [`${name}-a`, `${name}-b`, `$${name}-c`];
+  constructor(name: string, random: Random) {
+    this.#name = name;
+    this.#random = random;
+    this.#streams = [`${name}-a`, `${name}-b`, `$${name}-c`];
   }
 
   async step(raw: RawStreams): Promise<void> {
-    const { random } = this;
-    const stream = random.pick(this.streams);
+    const random = this.#random;
+    const stream = random.pick(this.#streams);
     const kind = random.below(20);
     if (kind < 10)
-      await this.append(
+      await this.#append(
         raw,
         stream,
-        Array.from({ length: random.below(4) }, () => ({ id: this.someId() })),
+        Array.from({ length: random.below(4) }, () => ({ id: this.#someId() })),
       );
-    else if (kind < 15) await this.setMetadata(raw, `$$${stream}`);
-    else if (kind < 19) await this.remove(raw, 'Delete', random.below(8) === 0 ? `$$${stream}` : stream);
-    else await this.remove(raw, 'Tombstone', random.below(5) === 0 ? `$$${stream}` : stream);
-    await Promise.all([stream, `$$${stream}`].map((touched) => this.compareReads(raw, touched)));
+    else if (kind < 15) await this.#setMetadata(raw, `$$${stream}`);
+    else if (kind < 19) await this.#remove(raw, 'Delete', random.below(8) === 0 ? `$$${stream}` : stream);
+    else await this.#remove(raw, 'Tombstone', random.below(5) === 0 ? `$$${stream}` : stream);
+    await Promise.all([stream, `$$${stream}`].map((touched) => this.#compareReads(raw, touched)));
   }
 
   async compareAll(raw: RawStreams): Promise<void> {
@@ -201,20 +202,20 @@ class History {
     const events = messages.map((answer) => answer.message(1)?.message(1) as Fields);
     const own = events
       .map((event) => `${event.number(3)}@${event.message(2)?.text(3)}`)
-      .filter((entry) => entry.includes(`@${this.name}-`) || entry.includes(`$${this.name}-`));
-    expect(own, this.told()).toEqual(this.model.all);
+      .filter((entry) => entry.includes(`@${this.#name}-`) || entry.includes(`$${this.#name}-`));
+    expect(own, this.#told()).toEqual(this.model.all);
   }
 
-  private async append(raw: RawStreams, stream: string, events: { id: string }[]): Promise<void> {
-    const expected = this.someExpectation();
-    const rpc = this.random.pick(RPCS);
+  async #append(raw: RawStreams, stream: string, events: { id: string }[]): Promise<void> {
+    const expected = this.#someExpectation();
+    const rpc = this.#random.pick(RPCS);
     const result = this.model.append(stream, expected, events);
     const outcome = await raw.append(rpc, stream, expected, events);
-    this.compare(`${rpc} ${stream} ${expected} ${events.map(({ id }) => id.slice(-1))}`, result, outcome);
+    this.#compare(`${rpc} ${stream} ${expected} ${events.map(({ id }) => id.slice(-1))}`, result, outcome);
   }
 
-  private async setMetadata(raw: RawStreams, metastream: string): Promise<void> {
-    const [data, metadata] = this.random.pick<[string, Metadata]>([
+  async #setMetadata(raw: RawStreams, metastream: string): Promise<void> {
+    const [data, metadata] = this.#random.pick<[string, Metadata]>([
       ['{"$maxCount":1}', { maxCount: 1n }],
       ['{"$maxCount":2,"x":[{"$tb":9}]}', { maxCount: 2n }],
       ['{"$tb":2}', { tb: 2n }],
@@ -224,21 +225,21 @@ class History {
       ['no json', {}],
       ['{"$tb":-1}', {}],
     ]);
-    const id = this.someId();
-    const expected = this.someExpectation();
+    const id = this.#someId();
+    const expected = this.#someExpectation();
     const result = this.model.append(metastream, expected, [{ id, metadata }]);
     const outcome = await raw.append('Append', metastream, expected, [{ id, type: '$metadata', data }]);
-    this.compare(`set ${metastream} ${expected} ${data} ${id.slice(-1)}`, result, outcome);
+    this.#compare(`set ${metastream} ${expected} ${data} ${id.slice(-1)}`, result, outcome);
   }
 
-  private async remove(raw: RawStreams, rpc: 'Delete' | 'Tombstone', stream: string): Promise<void> {
-    const expected = this.someExpectation();
+  async #remove(raw: RawStreams, rpc: 'Delete' | 'Tombstone', stream: string): Promise<void> {
+    const expected = this.#someExpectation();
     if (rpc === 'Delete' && stream.startsWith('$$')) return;
     const result = rpc === 'Delete' ? this.model.delete(stream, expected) : this.model.tombstone(stream, expected);
-    this.compare(`${rpc} ${stream} ${expected}`, result, await raw.delete(rpc, stream, expected));
+    this.#compare(`${rpc} ${stream} ${expected}`, result, await raw.delete(rpc, stream, expected));
   }
 
-  private compare(step: string, result: Result, outcome: Outcome): void {
+  #compare(step: string, result: Result, outcome: Outcome): void {
     this.steps.push(
       `${step} -> ${JSON.stringify(outcome, (_, value) => (typeof value === 'bigint' ? `${value}n` : value))}`,
     );
@@ -250,10 +251,10 @@ class History {
           : 'deleted' in outcome
             ? { deleted: true }
             : outcome;
-    expect(seen, this.told()).toEqual(result);
+    expect(seen, this.#told()).toEqual(result);
   }
 
-  private async compareReads(raw: RawStreams, stream: string): Promise<void> {
+  async #compareReads(raw: RawStreams, stream: string): Promise<void> {
     for (const direction of [[read.stream(stream)], [read.stream(stream, read.end), read.backwards]]) {
       const { messages, status } = await raw.read(...direction, read.count(), read.noFilter, read.textIds);
       const seen =
@@ -264,20 +265,20 @@ class History {
             : messages.map((answer) => answer.message(1)?.message(1)?.number(3));
       const expected = this.model.readable(stream);
       const ordered = Array.isArray(expected) && direction.length > 1 ? expected.toReversed() : expected;
-      expect(seen, `${this.told()}\nread ${stream}`).toEqual(ordered);
+      expect(seen, `${this.#told()}\nread ${stream}`).toEqual(ordered);
     }
   }
 
-  private told(): string {
-    return `seed ${SEED}, history ${this.name}:\n${this.steps.join('\n')}`;
+  #told(): string {
+    return `seed ${SEED}, history ${this.#name}:\n${this.steps.join('\n')}`;
   }
 
-  private someId(): string {
-    return `00000000-0000-4000-8000-00000000000${(this.random.below(7) + 1).toString(16)}`;
+  #someId(): string {
+    return `00000000-0000-4000-8000-00000000000${(this.#random.below(7) + 1).toString(16)}`;
   }
 
-  private someExpectation(): Expectation {
-    const { random } = this;
+  #someExpectation(): Expectation {
+    const random = this.#random;
     return random.pick<Expectation>([
       'any',
       'any',

@@ -4,13 +4,13 @@ import { confirmed, numbersOf, streamSettings, take, watch } from './persistent-
 import { ADMIN, ALICE, BOB, OPS, startSecureNode } from './secure-support.ts';
 import { events } from './support.ts';
 
-async function start() {
+const start = async () => {
   const { client } = await startSecureNode();
   const admin = client(ADMIN);
   await admin.appendToStream('order-1', events(2));
   await admin.createPersistentSubscriptionToStream('order-1', 'g', streamSettings());
   return { client, admin };
-}
+};
 
 const MANAGE = [
   ['create', (c: EventStoreDBClient) => c.createPersistentSubscriptionToStream('order-1', 'new', streamSettings())],

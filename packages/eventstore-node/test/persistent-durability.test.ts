@@ -7,16 +7,16 @@ import { collect, connect, event, events, kill, spawnOn, temporaryFolder } from 
 /** Checkpoints at once. */
 const QUICK = { checkPointLowerBound: 1, checkPointUpperBound: 1, checkPointAfter: 1 };
 
-async function processOn(dataDir: string) {
+const processOn = async (dataDir: string) => {
   const node = await spawnOn(dataDir);
   return { kill: () => kill(node), client: connect(node.connectionString) };
-}
+};
 
-async function startOn(dataDir: string) {
+const startOn = async (dataDir: string) => {
   const node = await startEventStoreNode({ dataDir });
   onTestFinished(() => node.stop());
   return { node, client: connect(node.connectionString) };
-}
+};
 
 const subscribe = (client: EventStoreDBClient, bufferSize = 10) => {
   const subscription = client.subscribeToPersistentSubscriptionToStream('order-1', 'g', { bufferSize });

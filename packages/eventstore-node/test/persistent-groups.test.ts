@@ -30,11 +30,11 @@ const ODD = {
   consumerStrategyName: 'Pinned',
 } as const;
 
-async function withGroup() {
+const withGroup = async () => {
   const { node, client } = await startNode();
   await client.createPersistentSubscriptionToStream('order-1', 'g', streamSettings());
   return { node, client };
-}
+};
 
 const failureOf = (attempt: Promise<unknown>) =>
   attempt.then(

@@ -6,7 +6,7 @@ import { collect, events, startNode } from './support.ts';
 const PARKED = '$persistentsubscription-order-1::g-parked';
 
 /** A group `g` to `order-1`, of whose events the first `count` are parked. */
-async function withParked(count: number, overrides: Parameters<typeof streamSettings>[0] = {}) {
+const withParked = async (count: number, overrides: Parameters<typeof streamSettings>[0] = {}) => {
   const { client } = await startNode();
   await client.appendToStream('order-1', events(count));
   await client.createPersistentSubscriptionToStream('order-1', 'g', streamSettings(overrides));
@@ -14,7 +14,7 @@ async function withParked(count: number, overrides: Parameters<typeof streamSett
   await take(subscription, count, nack('park'));
   await expect.poll(() => parkedCount(client)).toBe(BigInt(count));
   return { client, subscription };
-}
+};
 
 const parkedCount = async (client: EventStoreDBClient) =>
   (await client.getPersistentSubscriptionToStreamInfo('order-1', 'g')).stats.parkedMessageCount;

@@ -6,14 +6,14 @@ import { event, events, eventually, startNode } from './support.ts';
 type Overrides = Parameters<typeof streamSettings>[0];
 
 /** A group `g` to `order-1`, which has five events, and a subscription to it. */
-async function withGroup(overrides: Overrides = {}, bufferSize = 10) {
+const withGroup = async (overrides: Overrides = {}, bufferSize = 10) => {
   const { node, client } = await startNode();
   await client.appendToStream('order-1', events(5));
   await client.createPersistentSubscriptionToStream('order-1', 'g', streamSettings(overrides));
   const subscribe = (size = bufferSize) =>
     client.subscribeToPersistentSubscriptionToStream('order-1', 'g', { bufferSize: size });
   return { node, client, subscribe, subscription: subscribe() };
-}
+};
 
 describe('a group to a stream', () => {
   it('delivers what is there and what comes, in order, and once what is acknowledged', async () => {
@@ -157,14 +157,14 @@ describe('what is given back', () => {
 });
 
 describe('links', () => {
-  async function withLinks(resolveLinkTos: boolean) {
+  const withLinks = async (resolveLinkTos: boolean) => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(3));
     await client.appendToStream('links', [linkTo('order-1', 2), linkTo('gone', 0), linkTo('order-1', 0)]);
     await client.createPersistentSubscriptionToStream('links', 'g', streamSettings({ resolveLinkTos }));
     const subscription = client.subscribeToPersistentSubscriptionToStream('links', 'g', { bufferSize: 1 });
     return { client, delivered: await take(subscription, 3) };
-  }
+  };
 
   it('are resolved when the group wants that, and acknowledged by their own id', async () => {
     const { delivered } = await withLinks(true);
@@ -244,7 +244,7 @@ describe('a stream that is deleted', () => {
 });
 
 describe('several clients', () => {
-  async function distribution(consumerStrategyName: 'RoundRobin' | 'DispatchToSingle' | 'Pinned', sizes: number[]) {
+  const distribution = async (consumerStrategyName: 'RoundRobin' | 'DispatchToSingle' | 'Pinned', sizes: number[]) => {
     const { client } = await startNode();
     await client.createPersistentSubscriptionToStream('links', 'g', {
       ...streamSettings({ resolveLinkTos: true }),
@@ -256,7 +256,7 @@ describe('several clients', () => {
     });
     await Promise.all(watched.map(({ subscription }) => confirmed(subscription)));
     return { client, watched };
-  }
+  };
 
   it('get events in turn with RoundRobin', async () => {
     const { client, watched } = await distribution('RoundRobin', [5, 5]);

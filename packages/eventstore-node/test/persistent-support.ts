@@ -19,12 +19,12 @@ export const allSettings = (
   overrides: Partial<Parameters<typeof persistentSubscriptionToAllSettingsFromDefaults>[0]> = {},
 ) => persistentSubscriptionToAllSettingsFromDefaults({ startFrom: START, ...overrides });
 
-export interface Delivered {
+export type Delivered = {
   readonly event?: { id: string; streamId: string; revision: bigint; type: string; data: { n: number } };
   readonly link?: { id: string; streamId: string; revision: bigint };
   readonly commitPosition?: bigint;
   readonly retryCount: number;
-}
+};
 
 /** Answers what a subscription delivers. `n` counts from 0. */
 export type Answer = (subscription: Subscription, delivered: Delivered, n: number) => Promise<void> | void;
@@ -37,7 +37,7 @@ export const nack =
     subscription.nack(action, `asked to ${action}`, delivered as never);
 
 /** Takes `count` deliveries, answers each, and leaves the subscription open. */
-export async function take(subscription: Subscription, count: number, answer: Answer = ack): Promise<Delivered[]> {
+export const take = async (subscription: Subscription, count: number, answer: Answer = ack): Promise<Delivered[]> => {
   const taken: Delivered[] = [];
   if (count === 0) return taken;
   return new Promise((resolve, reject) => {
@@ -54,12 +54,12 @@ export async function take(subscription: Subscription, count: number, answer: An
     subscription.on('data', onData);
     subscription.resume();
   });
-}
+};
 
 export const numbersOf = (delivered: readonly Delivered[]) => delivered.map(({ event }) => event?.data.n);
 
 /** Everything a subscription delivers from now on, none of it answered; and how it ends. */
-export function watch(subscription: Subscription) {
+export const watch = (subscription: Subscription) => {
   const delivered: Delivered[] = [];
   const ended = new Promise<Error | undefined>((resolve) => {
     subscription.once('error', (error) => resolve(error));
@@ -67,7 +67,7 @@ export function watch(subscription: Subscription) {
   });
   subscription.on('data', (data: unknown) => delivered.push(data as Delivered));
   return { delivered, ended };
-}
+};
 
 export const confirmed = (subscription: Subscription) =>
   new Promise<void>((resolve, reject) => {

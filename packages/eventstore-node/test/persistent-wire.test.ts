@@ -9,7 +9,7 @@ import { event, events, eventually, startNode } from './support.ts';
 const { Empty, StreamIdentifier, UUID } = shared;
 const SERVICE = '/event_store.client.persistent_subscriptions.PersistentSubscriptions';
 
-async function start() {
+const start = async () => {
   const { node, client } = await startNode();
   const session = connectHttp2(`http://127.0.0.1:${node.port}`);
   session.on('error', () => {});
@@ -24,7 +24,7 @@ async function start() {
       }),
     );
   return { node, client, call };
-}
+};
 
 const identifier = (name: string) => {
   const message = new StreamIdentifier();
@@ -32,14 +32,14 @@ const identifier = (name: string) => {
   return message;
 };
 
-interface Creation {
+type Creation = {
   readonly strategy?: string;
   readonly number?: 0 | 1 | 2;
   /** Names the stream as newer clients do. */
   readonly modern?: boolean;
-}
+};
 
-function createRequest({ strategy, number, modern }: Creation) {
+const createRequest = ({ strategy, number, modern }: Creation) => {
   const settings = new persistent.CreateReq.Settings();
   settings.setReadBatchSize(20);
   settings.setHistoryBufferSize(500);
@@ -60,9 +60,9 @@ function createRequest({ strategy, number, modern }: Creation) {
   const request = new persistent.CreateReq();
   request.setOptions(options);
   return request;
-}
+};
 
-function readRequest(bufferSize: number, ids: 'text' | 'structured' = 'text') {
+const readRequest = (bufferSize: number, ids: 'text' | 'structured' = 'text') => {
   const uuids = new persistent.ReadReq.Options.UUIDOption();
   if (ids === 'text') uuids.setString(new Empty());
   else uuids.setStructured(new Empty());
@@ -74,9 +74,9 @@ function readRequest(bufferSize: number, ids: 'text' | 'structured' = 'text') {
   const request = new persistent.ReadReq();
   request.setOptions(options);
   return request;
-}
+};
 
-function nackRequest(id: string, action: number) {
+const nackRequest = (id: string, action: number) => {
   const uuid = new UUID();
   uuid.setString(id);
   const nack = new persistent.ReadReq.Nack();
@@ -85,7 +85,7 @@ function nackRequest(id: string, action: number) {
   const request = new persistent.ReadReq();
   request.setNack(nack);
   return request;
-}
+};
 
 const eventOf = (message: Buffer | undefined) => persistent.ReadResp.deserializeBinary(message as Buffer).getEvent();
 

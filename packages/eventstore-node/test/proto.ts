@@ -1,28 +1,25 @@
 /** Protobuf by hand, so that tests can send and see what no generated message can hold. */
 
-export function varint(field: number, value: number | bigint): Buffer {
-  return Buffer.concat([raw(BigInt(field) * 8n), raw(BigInt(value))]);
-}
+export const varint = (field: number, value: number | bigint): Buffer =>
+  Buffer.concat([raw(BigInt(field) * 8n), raw(BigInt(value))]);
 
-export function bytes(field: number, value: Buffer | string): Buffer {
+export const bytes = (field: number, value: Buffer | string): Buffer => {
   const content = Buffer.from(value as string);
   return Buffer.concat([raw(BigInt(field) * 8n + 2n), raw(BigInt(content.length)), content]);
-}
+};
 
-export function message(field: number, ...parts: Buffer[]): Buffer {
-  return bytes(field, Buffer.concat(parts));
-}
+export const message = (field: number, ...parts: Buffer[]): Buffer => bytes(field, Buffer.concat(parts));
 
-function raw(value: bigint): Buffer {
+const raw = (value: bigint): Buffer => {
   const out: number[] = [];
   let rest = BigInt.asUintN(64, value);
   for (; rest > 0x7fn; rest >>= 7n) out.push(Number(rest & 0x7fn) | 0x80);
   return Buffer.from([...out, Number(rest)]);
-}
+};
 
 /** A decoded message: for each field what came, in order; numbers as bigint. */
 export class Fields {
-  private readonly values = new Map<number, (bigint | Buffer)[]>();
+  readonly #values = new Map<number, (bigint | Buffer)[]>();
 
   constructor(buffer: Buffer) {
     let at = 0;
@@ -37,8 +34,8 @@ export class Fields {
     while (at < buffer.length) {
       const tag = number();
       const field = Number(tag >> 3n);
-      const known = this.values.get(field) ?? [];
-      this.values.set(field, known);
+      const known = this.#values.get(field) ?? [];
+      this.#values.set(field, known);
       if ((tag & 7n) === 0n) known.push(number());
       else {
         const length = Number(number());
@@ -49,19 +46,19 @@ export class Fields {
   }
 
   get present(): number[] {
-    return [...this.values.keys()].toSorted((a, b) => a - b);
+    return [...this.#values.keys()].toSorted((a, b) => a - b);
   }
 
   has(field: number): boolean {
-    return this.values.has(field);
+    return this.#values.has(field);
   }
 
   number(field: number): bigint | undefined {
-    return this.values.get(field)?.at(-1) as bigint | undefined;
+    return this.#values.get(field)?.at(-1) as bigint | undefined;
   }
 
   bytes(field: number): Buffer | undefined {
-    return this.values.get(field)?.at(-1) as Buffer | undefined;
+    return this.#values.get(field)?.at(-1) as Buffer | undefined;
   }
 
   text(field: number): string | undefined {
@@ -69,7 +66,7 @@ export class Fields {
   }
 
   texts(field: number): string[] {
-    return (this.values.get(field) ?? []).map((content) => (content as Buffer).toString('utf8'));
+    return (this.#values.get(field) ?? []).map((content) => (content as Buffer).toString('utf8'));
   }
 
   message(field: number): Fields | undefined {
@@ -78,6 +75,6 @@ export class Fields {
   }
 
   messages(field: number): Fields[] {
-    return (this.values.get(field) ?? []).map((content) => new Fields(content as Buffer));
+    return (this.#values.get(field) ?? []).map((content) => new Fields(content as Buffer));
   }
 }

@@ -7,7 +7,7 @@ import { onTestFinished } from 'vitest';
 const { Empty, StreamIdentifier, UUID } = shared;
 
 /** Speaks gRPC by hand, for what the real client never sends. */
-export function rawCalls(port: number, secure?: { ca: string; authorization: string }) {
+export const rawCalls = (port: number, secure?: { ca: string; authorization: string }) => {
   const session = secure
     ? connect(`https://localhost:${port}`, { ca: secure.ca })
     : connect(`http://127.0.0.1:${port}`);
@@ -23,16 +23,20 @@ export function rawCalls(port: number, secure?: { ca: string; authorization: str
         ...(secure && { authorization: secure.authorization }),
       }),
     );
-}
+};
 
 export class RawCall {
   readonly messages: Buffer[] = [];
   /** Status headers, from wherever they came; none if the call was reset. */
   readonly ended: Promise<IncomingHttpHeaders>;
-  private received = Buffer.alloc(0);
+  #received = Buffer.alloc(0);
 
-  constructor(readonly stream: ClientHttp2Stream) {
-    stream.on('data', (chunk: Buffer) => this.receive(chunk));
+  readonly stream: ClientHttp2Stream;
+
+  constructor(stream: ClientHttp2Stream) {
+    this.stream = stream;
+
+    stream.on('data', (chunk: Buffer) => this.#receive(chunk));
     stream.on('error', () => {});
     this.ended = new Promise((resolve) => {
       const take = (headers: IncomingHttpHeaders) => {
@@ -57,12 +61,12 @@ export class RawCall {
     return this;
   }
 
-  private receive(chunk: Buffer): void {
-    this.received = Buffer.concat([this.received, chunk]);
-    while (this.received.length >= 5 && this.received.length >= 5 + this.received.readUInt32BE(1)) {
-      const end = 5 + this.received.readUInt32BE(1);
-      this.messages.push(this.received.subarray(5, end));
-      this.received = this.received.subarray(end);
+  #receive(chunk: Buffer): void {
+    this.#received = Buffer.concat([this.#received, chunk]);
+    while (this.#received.length >= 5 && this.#received.length >= 5 + this.#received.readUInt32BE(1)) {
+      const end = 5 + this.#received.readUInt32BE(1);
+      this.messages.push(this.#received.subarray(5, end));
+      this.#received = this.#received.subarray(end);
     }
   }
 }
@@ -79,16 +83,16 @@ const uuid = (id: string) => {
   return message;
 };
 
-export function appendOptions(stream: string) {
+export const appendOptions = (stream: string) => {
   const options = new streams.AppendReq.Options();
   options.setStreamIdentifier(identifier(stream));
   options.setAny(new Empty());
   const message = new streams.AppendReq();
   message.setOptions(options);
   return message;
-}
+};
 
-export function appendEvent(metadata: Record<string, string> = { type: 'T', 'content-type': 'application/json' }) {
+export const appendEvent = (metadata: Record<string, string> = { type: 'T', 'content-type': 'application/json' }) => {
   const event = new streams.AppendReq.ProposedMessage();
   event.setId(uuid(randomUUID()));
   for (const [key, value] of Object.entries(metadata)) event.getMetadataMap().set(key, value);
@@ -96,18 +100,18 @@ export function appendEvent(metadata: Record<string, string> = { type: 'T', 'con
   const message = new streams.AppendReq();
   message.setProposedMessage(event);
   return message;
-}
+};
 
-export interface Fragment {
+export type Fragment = {
   readonly correlation: string;
   /** Sends options with this stream name. */
   readonly stream?: string;
   readonly timeoutMs?: number;
   readonly metadata?: Record<string, string>;
   readonly isFinal?: boolean;
-}
+};
 
-export function batchFragment({ correlation, stream, timeoutMs, metadata, isFinal = false }: Fragment) {
+export const batchFragment = ({ correlation, stream, timeoutMs, metadata, isFinal = false }: Fragment) => {
   const message = new streams.BatchAppendReq();
   message.setCorrelationId(uuid(correlation));
   message.setIsFinal(isFinal);
@@ -118,33 +122,33 @@ export function batchFragment({ correlation, stream, timeoutMs, metadata, isFina
   for (const [key, value] of Object.entries(properties)) event.getMetadataMap().set(key, value);
   message.addProposedMessages(event);
   return message;
-}
+};
 
-function batchOptions(stream: string, timeoutMs: number | undefined) {
+const batchOptions = (stream: string, timeoutMs: number | undefined) => {
   const options = new streams.BatchAppendReq.Options();
   options.setStreamIdentifier(identifier(stream));
   const { Empty: GoogleEmpty } = googleEmpty();
   options.setAny(new GoogleEmpty());
   if (timeoutMs !== undefined) options.setDeadline(timestamp(Date.now() + timeoutMs));
   return options;
-}
+};
 
 /** The client's copy of google-protobuf is not ours to import; its classes are reached through messages that hold them. */
-function googleEmpty(): { Empty: new () => never } {
+const googleEmpty = (): { Empty: new () => never } => {
   const parsed = streams.BatchAppendReq.Options.deserializeBinary(Uint8Array.of(0x22, 0));
   return { Empty: parsed.getAny()?.constructor as new () => never };
-}
+};
 
-function timestamp(ms: number): never {
+const timestamp = (ms: number): never => {
   const parsed = streams.BatchAppendReq.Options.deserializeBinary(Uint8Array.of(0x32, 0)).getDeadline();
   parsed?.setSeconds(Math.trunc(ms / 1000));
   parsed?.setNanos((ms % 1000) * 1e6);
   return parsed as never;
-}
+};
 
 export const parseBatchResponse = (message: Buffer) => streams.BatchAppendResp.deserializeBinary(message);
 
-export function readWithStructuredIds(stream: string) {
+export const readWithStructuredIds = (stream: string) => {
   const from = new streams.ReadReq.Options.StreamOptions();
   from.setStreamIdentifier(identifier(stream));
   from.setStart(new Empty());
@@ -158,6 +162,6 @@ export function readWithStructuredIds(stream: string) {
   const message = new streams.ReadReq();
   message.setOptions(options);
   return message;
-}
+};
 
 export const parseReadResponse = (message: Buffer) => streams.ReadResp.deserializeBinary(message);

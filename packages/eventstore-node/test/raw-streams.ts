@@ -11,14 +11,14 @@ export type Expectation = bigint | 'any' | 'no_stream' | 'stream_exists';
 export type Rpc = 'Append' | 'BatchAppend';
 export const RPCS: readonly Rpc[] = ['Append', 'BatchAppend'];
 
-export interface EventToSend {
+export type EventToSend = {
   readonly id?: string | Buffer;
   /** Leaves the key out if undefined. */
   readonly type?: string | Buffer | undefined;
   readonly contentType?: string | undefined;
   readonly data?: Buffer | string;
   readonly metadata?: Buffer | string;
-}
+};
 
 /** How a write ended, in the same words for every RPC. `current` -1: there is no stream. */
 export type Outcome =
@@ -31,22 +31,22 @@ export type Outcome =
 export const streamId = (name: string | Buffer) => message(1, bytes(3, name));
 export const textId = (id: string) => bytes(2, id);
 
-export function structuredId(id: string): Buffer {
+export const structuredId = (id: string): Buffer => {
   const hex = id.replaceAll('-', '');
   return message(1, varint(1, BigInt(`0x${hex.slice(0, 16)}`)), varint(2, BigInt(`0x${hex.slice(16)}`)));
-}
+};
 
-export function expectation(expected: Expectation | undefined): Buffer {
+export const expectation = (expected: Expectation | undefined): Buffer => {
   if (expected === undefined) return Buffer.alloc(0);
   if (expected === 'no_stream') return message(3);
   if (expected === 'any') return message(4);
   return expected === 'stream_exists' ? message(5) : varint(2, expected);
-}
+};
 
 const entry = (key: string, value: string | Buffer) => message(2, bytes(1, key), bytes(2, value));
 
 /** `ProposedMessage`. */
-export function proposed(event: EventToSend): Buffer {
+export const proposed = (event: EventToSend): Buffer => {
   const { id = randomUUID(), data = '{"n":1}', metadata } = event;
   const type = 'type' in event ? event.type : 'T';
   const contentType = 'contentType' in event ? event.contentType : 'application/json';
@@ -57,9 +57,9 @@ export function proposed(event: EventToSend): Buffer {
     ...(metadata === undefined ? [] : [bytes(3, metadata)]),
     bytes(4, data),
   ]);
-}
+};
 
-export interface FragmentToSend {
+export type FragmentToSend = {
   readonly correlation?: Buffer | undefined;
   readonly stream?: string | Buffer;
   readonly expected?: Expectation | undefined;
@@ -67,10 +67,10 @@ export interface FragmentToSend {
   readonly options?: readonly Buffer[];
   readonly events?: readonly EventToSend[];
   readonly isFinal?: boolean;
-}
+};
 
 /** `BatchAppendReq`; with options if it names a stream. */
-export function fragment(from: FragmentToSend): Buffer {
+export const fragment = (from: FragmentToSend): Buffer => {
   const { stream, options = [], events = [], isFinal = true } = from;
   const correlation = 'correlation' in from ? from.correlation : textId(randomUUID());
   const expected = 'expected' in from ? from.expected : 'any';
@@ -80,28 +80,28 @@ export function fragment(from: FragmentToSend): Buffer {
     ...events.map((event) => bytes(3, proposed(event))),
     varint(4, isFinal ? 1 : 0),
   ]);
-}
+};
 
 /** The node's RPCs, one message at a time. */
 export class RawStreams {
-  private readonly session: ClientHttp2Session;
+  readonly #session: ClientHttp2Session;
 
   constructor(port: number) {
     // Messages as large as these tests send are otherwise broken off by our own side.
-    this.session = connect(`http://127.0.0.1:${port}`, { maxSessionMemory: 1_000 });
-    this.session.on('error', () => {});
-    onTestFinished(() => this.session.destroy());
+    this.#session = connect(`http://127.0.0.1:${port}`, { maxSessionMemory: 1_000 });
+    this.#session.on('error', () => {});
+    onTestFinished(() => this.#session.destroy());
   }
 
   call(path: string, headers: Record<string, string> = {}): RawCall {
     const full = path.startsWith('/') ? path : `/event_store.client.streams.Streams/${path}`;
     const common = { ':method': 'POST', 'content-type': 'application/grpc', te: 'trailers' };
-    return new RawCall(this.session.request({ ':path': full, ...common, ...headers }));
+    return new RawCall(this.#session.request({ ':path': full, ...common, ...headers }));
   }
 
   /** Drops the connection as a process that is killed does. */
   destroy(): void {
-    this.session.destroy();
+    this.#session.destroy();
   }
 
   append(
@@ -110,7 +110,9 @@ export class RawStreams {
     expected: Expectation | undefined,
     events: EventToSend[],
   ): Promise<Outcome> {
-    return rpc === 'Append' ? this.appendAlone(stream, expected, events) : this.appendInBatch(stream, expected, events);
+    return rpc === 'Append'
+      ? this.#appendAlone(stream, expected, events)
+      : this.#appendInBatch(stream, expected, events);
   }
 
   async delete(rpc: 'Delete' | 'Tombstone', stream: string, expected: Expectation | undefined): Promise<Outcome> {
@@ -136,7 +138,7 @@ export class RawStreams {
     };
   }
 
-  private async appendAlone(
+  async #appendAlone(
     stream: string | Buffer,
     expected: Expectation | undefined,
     events: EventToSend[],
@@ -147,7 +149,7 @@ export class RawStreams {
     return headers['grpc-status'] === '0' ? appendOutcome(call.messages) : failure(headers);
   }
 
-  private async appendInBatch(
+  async #appendInBatch(
     stream: string | Buffer,
     expected: Expectation | undefined,
     events: EventToSend[],
@@ -158,12 +160,12 @@ export class RawStreams {
   }
 }
 
-function onlyOne(messages: Buffer[]): Buffer {
+const onlyOne = (messages: Buffer[]): Buffer => {
   if (messages.length !== 1) throw new Error(`${messages.length} answers instead of one`);
   return messages[0] as Buffer;
-}
+};
 
-function appendOutcome(messages: Buffer[]): Outcome {
+const appendOutcome = (messages: Buffer[]): Outcome => {
   const response = new Fields(onlyOne(messages));
   const success = response.message(1);
   if (success) return doneOf(success);
@@ -176,9 +178,9 @@ function appendOutcome(messages: Buffer[]): Outcome {
         ? 'no_stream'
         : wrong.number(8);
   return { wrong: wrong.has(7) ? -1n : (wrong.number(6) as bigint), expected };
-}
+};
 
-export function batchOutcome(answer: Buffer): Outcome {
+export const batchOutcome = (answer: Buffer): Outcome => {
   const response = new Fields(answer);
   const success = response.message(3);
   if (success) return doneOf(success);
@@ -195,20 +197,21 @@ export function batchOutcome(answer: Buffer): Outcome {
         ? 'no_stream'
         : detail.number(3);
   return { wrong: detail.has(2) ? -1n : (detail.number(1) as bigint), expected };
-}
+};
 
-function doneOf(success: Fields): Outcome {
-  return { done: success.has(2) ? -1n : (success.number(1) as bigint), position: success.message(3)?.number(1) };
-}
+const doneOf = (success: Fields): Outcome => ({
+  done: success.has(2) ? -1n : (success.number(1) as bigint),
+  position: success.message(3)?.number(1),
+});
 
-function failure(headers: Record<string, unknown>): Outcome {
+const failure = (headers: Record<string, unknown>): Outcome => {
   const exception = headers['exception'] as string | undefined;
   if (exception === 'stream-deleted') return { deleted: headers['stream-name'] as string };
   if (exception !== 'wrong-expected-version') return { failed: Number(headers['grpc-status']), type: exception };
   const codes: Record<string, Expectation> = { '-1': 'no_stream', '-2': 'any', '-4': 'stream_exists' };
   const version = headers['expected-version'] as string;
   return { wrong: BigInt(headers['actual-version'] as string), expected: codes[version] ?? BigInt(version) };
-}
+};
 
 /** Parts of `ReadReq.Options`. */
 export const read = {

@@ -14,11 +14,11 @@ import { collect, connect, dataOf, event, events, startNode } from './support.ts
 const numbers = (resolved: { event?: unknown }[]) =>
   resolved.map(({ event }) => (event as { data: { n: number } }).data.n);
 
-async function withFive() {
+const withFive = async () => {
   const { node, client } = await startNode();
   await client.appendToStream('order-1', events(5));
   return { node, client };
-}
+};
 
 const linkTo = (stream: string, revision: number) =>
   binaryEvent({ type: '$>', data: Buffer.from(`${revision}@${stream}`) });

@@ -23,32 +23,32 @@ export const USERS = [
 type Credentials = typeof ADMIN;
 
 /** The certificate and its key as files. */
-export async function certificateFiles(): Promise<{ certFile: string; keyFile: string }> {
+export const certificateFiles = async (): Promise<{ certFile: string; keyFile: string }> => {
   const folder = await temporaryFolder();
   const [certFile, keyFile] = [join(folder, 'node.crt'), join(folder, 'node.key')];
   await writeFile(certFile, certificate.cert);
   await writeFile(keyFile, certificate.key);
   await chmod(keyFile, 0o600);
   return { certFile, keyFile };
-}
+};
 
-export interface SecureNode {
+export type SecureNode = {
   readonly node: RunningNode;
   readonly files: { readonly certFile: string; readonly keyFile: string };
   /** A client whose calls carry these credentials unless they name others. */
   client(credentials?: Credentials): EventStoreDBClient;
-}
+};
 
 /** A node over TLS, in memory and with `USERS` unless told otherwise; gone when the test is. */
-export async function startSecureNode(options: NodeOptions = { inMemory: true, users: USERS }): Promise<SecureNode> {
+export const startSecureNode = async (options: NodeOptions = { inMemory: true, users: USERS }): Promise<SecureNode> => {
   const files = await certificateFiles();
   const node = await startEventStoreNode({ tls: files, ...options });
   onTestFinished(() => node.stop());
   return { node, files, client: (credentials) => connect(withCredentials(node.connectionString, credentials)) };
-}
+};
 
-export function withCredentials(connectionString: string, credentials?: Credentials): string {
+export const withCredentials = (connectionString: string, credentials?: Credentials): string => {
   if (!credentials) return connectionString;
   const { username, password } = credentials;
   return connectionString.replace('://', `://${encodeURIComponent(username)}:${encodeURIComponent(password)}@`);
-}
+};

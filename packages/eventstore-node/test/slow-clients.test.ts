@@ -12,7 +12,7 @@ const SUBSCRIBE = message(1, read.all(), read.subscription, read.noFilter, read.
 const MB = 1024 * 1024;
 
 /** A subscriber to $all whose socket takes what the kernel takes and who reads none of it, until told. */
-function stalledSubscriber(port: number, headers: Record<string, string> = {}) {
+const stalledSubscriber = (port: number, headers: Record<string, string> = {}) => {
   const session = connectHttp2(`http://127.0.0.1:${port}`);
   session.on('error', () => {});
   onTestFinished(() => session.destroy());
@@ -28,7 +28,7 @@ function stalledSubscriber(port: number, headers: Record<string, string> = {}) {
   stream.write(Buffer.concat([prefix, SUBSCRIBE]));
   stream.on('error', () => {});
   return { session, stream };
-}
+};
 
 const residentBytes = (pid: number) =>
   Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;

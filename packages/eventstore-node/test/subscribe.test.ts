@@ -18,7 +18,7 @@ import { collect, dataOf, event, events, eventually, type Received, startNode, u
 const numbers = (received: Received[]) => received.map(({ event }) => event?.data.n);
 
 /** What a subscription says beside its events, in order. */
-function record(subscription: StreamSubscription | AllStreamSubscription) {
+const record = (subscription: StreamSubscription | AllStreamSubscription) => {
   const log: (string | number)[] = [];
   subscription.on('confirmation', () => log.push('confirmed'));
   subscription.on('caughtUp', () => log.push('caughtUp'));
@@ -26,7 +26,7 @@ function record(subscription: StreamSubscription | AllStreamSubscription) {
   subscription.on('error', (error: Error) => log.push(error.constructor.name));
   subscription.on('end', () => log.push('end'));
   return log;
-}
+};
 
 describe('a subscription to a stream', () => {
   it('delivers history, says once that it caught up, then delivers what comes', async () => {

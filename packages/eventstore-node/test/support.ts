@@ -11,43 +11,40 @@ import { onTestFinished } from 'vitest';
 import { type RunningNode, type SpawnedNode, spawnEventStoreNode, startEventStoreNode } from '../src/index.ts';
 
 /** A node in memory and a client for it, both gone when the test is. */
-export async function startNode(): Promise<{ node: RunningNode; client: EventStoreDBClient }> {
+export const startNode = async (): Promise<{ node: RunningNode; client: EventStoreDBClient }> => {
   const node = await startEventStoreNode({ inMemory: true });
   onTestFinished(() => node.stop());
   return { node, client: connect(node.connectionString) };
-}
+};
 
 /** A node on this folder in a process of its own, gone when the test is. */
-export async function spawnOn(dataDir: string): Promise<SpawnedNode> {
+export const spawnOn = async (dataDir: string): Promise<SpawnedNode> => {
   const node = await spawnEventStoreNode({ dataDir });
   onTestFinished(() => node.stop());
   return node;
-}
+};
 
-export async function kill(node: SpawnedNode): Promise<void> {
+export const kill = async (node: SpawnedNode): Promise<void> => {
   process.kill(node.pid, 'SIGKILL');
   await node.exited;
-}
+};
 
-export function connect(connectionString: string): EventStoreDBClient {
+export const connect = (connectionString: string): EventStoreDBClient => {
   const client = EventStoreDBClient.connectionString(connectionString);
   onTestFinished(() => client.dispose());
   return client;
-}
+};
 
-export async function temporaryFolder(): Promise<string> {
+export const temporaryFolder = async (): Promise<string> => {
   const folder = await mkdtemp(join(tmpdir(), 'eventstore-node-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
-}
+};
 
-export function event(n: number, id?: string) {
-  return jsonEvent({ type: 'Counted', data: { n }, metadata: { source: 'test' }, ...(id === undefined ? {} : { id }) });
-}
+export const event = (n: number, id?: string) =>
+  jsonEvent({ type: 'Counted', data: { n }, metadata: { source: 'test' }, ...(id === undefined ? {} : { id }) });
 
-export function events(count: number, from = 0) {
-  return Array.from({ length: count }, (_, i) => event(from + i));
-}
+export const events = (count: number, from = 0) => Array.from({ length: count }, (_, i) => event(from + i));
 
 /** The client uses BatchAppend unless a call carries credentials, which sends it down the Append path. */
 export const PATHS = [
@@ -55,17 +52,17 @@ export const PATHS = [
   ['Append', { credentials: { username: 'admin', password: 'changeit' } }],
 ] as const;
 
-export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+export const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
   const all: T[] = [];
   for await (const item of items) all.push(item);
   return all;
-}
+};
 
 /** Reads from a subscription until `done` says so, then ends it. */
-export async function until(
+export const until = async (
   subscription: StreamSubscription | AllStreamSubscription,
   done: (received: Received[]) => boolean,
-): Promise<Received[]> {
+): Promise<Received[]> => {
   const received: Received[] = [];
   if (done(received)) return received;
   for await (const { event, link, commitPosition } of subscription) {
@@ -73,25 +70,25 @@ export async function until(
     if (done(received)) break;
   }
   return received;
-}
+};
 
 /** The data of an event that must be there. */
-export function dataOf<T>(event: { data: unknown } | undefined): T {
+export const dataOf = <T>(event: { data: unknown } | undefined): T => {
   if (!event) throw new Error('there is no event');
   return event.data as T;
-}
+};
 
-export interface Received {
+export type Received = {
   event?: { streamId: string; revision: bigint; type: string; data: { n: number }; position?: { commit: bigint } };
   link?: { streamId: string; revision: bigint };
   commitPosition?: bigint;
-}
+};
 
 /** Resolves when the condition holds; fails after `timeoutMs`. */
-export async function eventually(condition: () => boolean, timeoutMs = 10_000): Promise<void> {
+export const eventually = async (condition: () => boolean, timeoutMs = 10_000): Promise<void> => {
   const deadline = Date.now() + timeoutMs;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`the condition did not hold within ${timeoutMs} ms`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-}
+};

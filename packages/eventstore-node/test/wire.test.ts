@@ -11,10 +11,10 @@ import {
 } from './raw-client.ts';
 import { collect, event, eventually, startNode } from './support.ts';
 
-async function start() {
+const start = async () => {
   const { node, client } = await startNode();
   return { node, client, call: rawCalls(node.port) };
-}
+};
 
 const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
 

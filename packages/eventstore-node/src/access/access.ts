@@ -1,10 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http2';
 
 /** A user who proved to be that. */
-export interface User {
+export type User = {
   readonly name: string;
   readonly groups: readonly string[];
-}
+};
 
 /** Who makes a call. `system` may do everything: it is every caller of a node that runs without TLS. */
 export type Caller = 'system' | 'anonymous' | User;

@@ -10,19 +10,19 @@ const alice: User = { name: 'alice', groups: ['readers'] };
 const ACTIONS = ['read', 'write', 'delete', 'readMetadata', 'writeMetadata'] as const;
 const NO_DEFAULTS: DefaultAcls = { userStreams: undefined, systemStreams: undefined };
 
-interface Situation {
+type Situation = {
   /** `$acl` of streams, as in their metadata. */
   readonly acl?: Record<string, unknown>;
   /** `$settings`. */
   readonly user?: unknown;
   readonly system?: unknown;
-}
+};
 
-function allowed(user: User, stream: string, { acl = {}, user: users, system }: Situation = {}): StreamAction[] {
+const allowed = (user: User, stream: string, { acl = {}, user: users, system }: Situation = {}): StreamAction[] => {
   const defaults = { ...NO_DEFAULTS, userStreams: parseAcl(users), systemStreams: parseAcl(system) };
   const acls = { of: (name: string) => parseAcl(acl[name]), defaults: () => defaults };
   return ACTIONS.filter((action) => isAllowed(user, action, stream, acls));
-}
+};
 
 const all = [...ACTIONS];
 const onlyReads = ['read', 'readMetadata'];

@@ -5,10 +5,10 @@ import type { StreamAction, User } from './access.ts';
 export type Acl = Readonly<Partial<Record<StreamAction, readonly string[]>>>;
 
 /** What holds for streams whose own metadata does not say. */
-export interface DefaultAcls {
+export type DefaultAcls = {
   readonly userStreams: Acl | undefined;
   readonly systemStreams: Acl | undefined;
-}
+};
 
 const KEYS: Readonly<Record<StreamAction, string>> = {
   read: '$r',
@@ -29,12 +29,12 @@ export const SETTINGS = '$settings';
  * Whether a user may do this with a stream: the rules of the real server, one by one. A metastream is judged by the stream
  * whose metadata it holds, and cannot be deleted.
  */
-export function isAllowed(
+export const isAllowed = (
   user: User,
   action: StreamAction,
   streamName: string,
   acls: { of(streamName: string): Acl | undefined; defaults(): DefaultAcls },
-): boolean {
+): boolean => {
   if ((streamName === ALL || streamName === '') && (action === 'write' || action === 'delete')) return false;
   const target = metastreamTarget(streamName);
   if (target !== undefined && action === 'delete') return false;
@@ -42,23 +42,23 @@ export function isAllowed(
   const roles =
     target === undefined ? rolesFor(action, streamName, acls) : rolesFor(metadataAction(action), target, acls);
   return roles.some((role) => role === ALL || role === user.name || user.groups.includes(role));
-}
+};
 
 /** Whether a user may run the node: manage its persistent subscriptions, for example. */
-export function isOperator(user: User): boolean {
-  return isAdmin(user) || user.name === 'ops' || user.groups.includes(OPERATORS);
-}
+export const isOperator = (user: User): boolean =>
+  isAdmin(user) || user.name === 'ops' || user.groups.includes(OPERATORS);
 
 /** Streams whose newest event decides on access to this one. */
-export function accessStreamsOf(streamName: string): readonly string[] {
-  return [metastreamTarget(streamName) === undefined ? metastreamOf(streamName) : streamName, SETTINGS];
-}
+export const accessStreamsOf = (streamName: string): readonly string[] => [
+  metastreamTarget(streamName) === undefined ? metastreamOf(streamName) : streamName,
+  SETTINGS,
+];
 
 /**
  * `$acl` of stream metadata, or one of the two of `$settings`. A list of roles that cannot be understood lets nobody in
  * but administrators: whoever wrote it meant to keep somebody out.
  */
-export function parseAcl(raw: unknown): Acl | undefined {
+export const parseAcl = (raw: unknown): Acl | undefined => {
   if (raw === undefined || raw === null) return undefined;
   const isObject = typeof raw === 'object' && !Array.isArray(raw);
   const acl: Partial<Record<StreamAction, readonly string[]>> = {};
@@ -67,32 +67,29 @@ export function parseAcl(raw: unknown): Acl | undefined {
     if (roles !== undefined && roles !== null) acl[action] = parseRoles(roles);
   }
   return acl;
-}
+};
 
 const NOT_A_ROLE = [false];
 
-function parseRoles(raw: unknown): readonly string[] {
+const parseRoles = (raw: unknown): readonly string[] => {
   const roles: readonly unknown[] = Array.isArray(raw) ? raw : [raw];
   return roles.every((role) => typeof role === 'string') ? roles : [];
-}
+};
 
 /** The real server takes the user named `admin` for an administrator whatever groups it has. */
-function isAdmin({ name, groups }: User): boolean {
-  return name === 'admin' || groups.includes(ADMINS);
-}
+const isAdmin = ({ name, groups }: User): boolean => name === 'admin' || groups.includes(ADMINS);
 
-function metadataAction(action: StreamAction): StreamAction {
-  return action === 'read' || action === 'readMetadata' ? 'readMetadata' : 'writeMetadata';
-}
+const metadataAction = (action: StreamAction): StreamAction =>
+  action === 'read' || action === 'readMetadata' ? 'readMetadata' : 'writeMetadata';
 
-function rolesFor(
+const rolesFor = (
   action: StreamAction,
   streamName: string,
   acls: { of(streamName: string): Acl | undefined; defaults(): DefaultAcls },
-): readonly string[] {
+): readonly string[] => {
   const own = acls.of(streamName)?.[action];
   if (own) return own;
   const { userStreams, systemStreams } = acls.defaults();
   if (streamName === '' || streamName.startsWith('$')) return systemStreams?.[action] ?? [ADMINS];
   return userStreams?.[action] ?? [ALL];
-}
+};

@@ -9,21 +9,24 @@ const NO_DEFAULTS: DefaultAcls = { userStreams: undefined, systemStreams: undefi
 
 /** Of a node with TLS: users log in, and access lists in the metadata of streams say what they may do. */
 export class SecureAccess implements Access {
-  private settings: { readonly ordinal: number; readonly defaults: DefaultAcls } | undefined;
-  private readonly acls = {
-    of: (streamName: string): Acl | undefined => this.store.metadata(streamName).acl,
-    defaults: (): DefaultAcls => this.defaults(),
+  #settings: { readonly ordinal: number; readonly defaults: DefaultAcls } | undefined;
+  readonly #acls = {
+    of: (streamName: string): Acl | undefined => this.#store.metadata(streamName).acl,
+    defaults: (): DefaultAcls => this.#defaults(),
   };
 
-  constructor(
-    private readonly users: UserDirectory,
-    private readonly store: EventStore,
-  ) {}
+  readonly #users: UserDirectory;
+  readonly #store: EventStore;
+
+  constructor(users: UserDirectory, store: EventStore) {
+    this.#users = users;
+    this.#store = store;
+  }
 
   identify({ authorization }: IncomingHttpHeaders): Caller {
     if (authorization === undefined) return 'anonymous';
     const credentials = basicCredentials(authorization);
-    const user = credentials && this.users.verify(credentials.name, credentials.password);
+    const user = credentials && this.#users.verify(credentials.name, credentials.password);
     if (!user) throw new GrpcError(Status.unauthenticated, 'the credentials are not valid');
     return user;
   }
@@ -31,7 +34,7 @@ export class SecureAccess implements Access {
   /** Who has not logged in may use no stream, whatever its access list says, as since 23.10. */
   allows(caller: Caller, action: StreamAction, streamName: string): boolean {
     if (typeof caller === 'string') return caller === 'system';
-    return isAllowed(caller, action, streamName, this.acls);
+    return isAllowed(caller, action, streamName, this.#acls);
   }
 
   checkStream(caller: Caller, action: StreamAction, streamName: string): void {
@@ -44,37 +47,36 @@ export class SecureAccess implements Access {
   }
 
   /** Parsed again only when there is a newer event. */
-  private defaults(): DefaultAcls {
-    const { index } = this.store;
+  #defaults(): DefaultAcls {
+    const { index } = this.#store;
     const stream = index.find(SETTINGS);
     const size = stream === undefined ? 0 : index.size(stream);
     if (stream === undefined || size === 0) return NO_DEFAULTS;
     const ordinal = index.ordinal(stream, size - 1);
-    if (this.settings?.ordinal !== ordinal) {
-      this.settings = { ordinal, defaults: parseSettings(this.store.record(ordinal).data) };
+    if (this.#settings?.ordinal !== ordinal) {
+      this.#settings = { ordinal, defaults: parseSettings(this.#store.record(ordinal).data) };
     }
-    return this.settings.defaults;
+    return this.#settings.defaults;
   }
 }
 
-function accessDenied(): GrpcError {
-  return new GrpcError(Status.permissionDenied, 'Access Denied', { exception: 'access-denied' });
-}
+const accessDenied = (): GrpcError =>
+  new GrpcError(Status.permissionDenied, 'Access Denied', { exception: 'access-denied' });
 
 /** Name and password of a `Basic` header; undefined if it is anything else. */
-export function basicCredentials(header: string): { name: string; password: string } | undefined {
+export const basicCredentials = (header: string): { name: string; password: string } | undefined => {
   const encoded = /^basic +([\w+/=-]+) *$/i.exec(header)?.[1];
   const text = encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('utf8');
   const colon = text.indexOf(':');
   return colon < 0 ? undefined : { name: text.slice(0, colon), password: text.slice(colon + 1) };
-}
+};
 
 /** `$settings` that are not JSON set nothing. */
-function parseSettings(data: Buffer): DefaultAcls {
+const parseSettings = (data: Buffer): DefaultAcls => {
   try {
     const raw = JSON.parse(data.toString('utf8')) as Record<string, unknown> | null;
     return { userStreams: parseAcl(raw?.['$userStreamAcl']), systemStreams: parseAcl(raw?.['$systemStreamAcl']) };
   } catch {
     return NO_DEFAULTS;
   }
-}
+};

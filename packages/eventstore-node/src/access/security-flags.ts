@@ -2,23 +2,23 @@ import { loadTls, type TlsFiles } from '../grpc/tls.ts';
 import { loadUsers, type UserSettings } from './user-settings.ts';
 
 /** What a command line says of TLS and users. */
-export interface SecurityFlags {
+export type SecurityFlags = {
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
   readonly users: string | undefined;
-}
+};
 
 /** Options of a node, and what makes it less safe than it looks. */
-export interface Security {
+export type Security = {
   readonly options: { readonly tls?: TlsFiles; readonly users?: readonly UserSettings[] };
   readonly warnings: readonly string[];
-}
+};
 
 /** Reads and checks the files. Throws an error that names the flag, the file and what is wrong with it. */
-export function securityFrom(
+export const securityFrom = (
   { tlsCert: certFile, tlsKey: keyFile, users: usersFile }: SecurityFlags,
   env: Readonly<Record<string, string | undefined>>,
-): Security {
+): Security => {
   if (certFile === undefined && keyFile === undefined) {
     if (usersFile !== undefined) throw new Error('--users needs --tls-cert and --tls-key');
     return { options: {}, warnings: [] };
@@ -30,4 +30,4 @@ export function securityFrom(
   loadTls(tls);
   const { users, warnings } = loadUsers(usersFile, env);
   return { options: { tls, users }, warnings };
-}
+};

@@ -7,23 +7,23 @@ import type { UserSettings } from './user-settings.ts';
  * compare and is of no use to anybody else.
  */
 export class UserDirectory {
-  private readonly key = randomBytes(32);
-  private readonly users = new Map<string, { readonly user: User; readonly digest: Buffer }>();
-  private readonly nobody = this.digest(randomBytes(32).toString('hex'));
+  readonly #key = randomBytes(32);
+  readonly #users = new Map<string, { readonly user: User; readonly digest: Buffer }>();
+  readonly #nobody = this.#digest(randomBytes(32).toString('hex'));
 
   constructor(settings: readonly UserSettings[]) {
     for (const { name, password, groups } of settings) {
-      this.users.set(name, { user: { name, groups }, digest: this.digest(password) });
+      this.#users.set(name, { user: { name, groups }, digest: this.#digest(password) });
     }
   }
 
   /** Takes as long for a name that is not known as for a password that is wrong. */
   verify(name: string, password: string): User | undefined {
-    const known = this.users.get(name);
-    return timingSafeEqual(this.digest(password), known?.digest ?? this.nobody) ? known?.user : undefined;
+    const known = this.#users.get(name);
+    return timingSafeEqual(this.#digest(password), known?.digest ?? this.#nobody) ? known?.user : undefined;
   }
 
-  private digest(password: string): Buffer {
-    return createHmac('sha256', this.key).update(password, 'utf8').digest();
+  #digest(password: string): Buffer {
+    return createHmac('sha256', this.#key).update(password, 'utf8').digest();
   }
 }

@@ -13,22 +13,22 @@ const FULL_NAMES: Readonly<Record<string, string>> = {
   ops: 'Event Store Operations',
 };
 
-interface StoredUser {
+type StoredUser = {
   readonly salt: string;
   readonly hash: string;
   readonly groups: readonly string[];
-}
+};
 
 /**
  * What to append so that the log knows these users as a real server's log does: who is new is created, whose password or
  * groups are other than stored is updated. The settings decide who may log in; the log only shows it.
  */
-export async function userEvents(store: EventStore, users: readonly UserSettings[]): Promise<readonly NodeEvent[]> {
+export const userEvents = async (store: EventStore, users: readonly UserSettings[]): Promise<readonly NodeEvent[]> => {
   const events = await Promise.all(users.map((user) => eventsOf(store, user)));
   return events.flat();
-}
+};
 
-async function eventsOf(store: EventStore, user: UserSettings): Promise<readonly NodeEvent[]> {
+const eventsOf = async (store: EventStore, user: UserSettings): Promise<readonly NodeEvent[]> => {
   const streamName = `$user-${user.name}`;
   if (store.isTombstoned(streamName)) return [];
   const stored = storedUser(store, streamName);
@@ -36,19 +36,22 @@ async function eventsOf(store: EventStore, user: UserSettings): Promise<readonly
   const type = stored === 'none' ? '$UserCreated' : '$UserUpdated';
   const event = { streamName, type, json: true, data: jsonBytes(await userData(user)) };
   return stored === 'none' ? [aclEvent(streamName), event, listEntry(user)] : [event];
-}
+};
 
-function aclEvent(streamName: string): NodeEvent {
+const aclEvent = (streamName: string): NodeEvent => {
   const data = jsonBytes({ $acl: { $w: ADMINS, $d: ADMINS, $mw: ADMINS } });
   return { streamName: `$$${streamName}`, type: '$metadata', json: true, data };
-}
+};
 
 /** `$users` holds bare names. */
-function listEntry({ name }: UserSettings): NodeEvent {
-  return { streamName: '$users', type: '$User', json: false, data: Buffer.from(name, 'utf8') };
-}
+const listEntry = ({ name }: UserSettings): NodeEvent => ({
+  streamName: '$users',
+  type: '$User',
+  json: false,
+  data: Buffer.from(name, 'utf8'),
+});
 
-async function userData({ name, password, groups }: UserSettings) {
+const userData = async ({ name, password, groups }: UserSettings) => {
   const salt = randomBytes(SALT_BYTES);
   const hash = await derive(password, salt, HASH_BYTES);
   return {
@@ -59,9 +62,9 @@ async function userData({ name, password, groups }: UserSettings) {
     disabled: false,
     groups,
   };
-}
+};
 
-function storedUser(store: EventStore, streamName: string): StoredUser | 'none' | 'unreadable' {
+const storedUser = (store: EventStore, streamName: string): StoredUser | 'none' | 'unreadable' => {
   const range = store.readableRange(streamName);
   if (!range) return 'none';
   try {
@@ -75,15 +78,13 @@ function storedUser(store: EventStore, streamName: string): StoredUser | 'none' 
     if (error instanceof SyntaxError) return 'unreadable'; // an administrator wrote to the stream by hand
     throw error;
   }
-}
+};
 
-async function isSame({ salt, hash, groups }: StoredUser, user: UserSettings): Promise<boolean> {
+const isSame = async ({ salt, hash, groups }: StoredUser, user: UserSettings): Promise<boolean> => {
   if (groups.length !== user.groups.length || !user.groups.every((group) => groups.includes(group))) return false;
   const expected = Buffer.from(hash, 'base64');
   const actual = await derive(user.password, Buffer.from(salt, 'base64'), HASH_BYTES);
   return expected.length === actual.length && timingSafeEqual(expected, actual);
-}
+};
 
-function jsonBytes(value: unknown): Buffer {
-  return Buffer.from(JSON.stringify(value), 'utf8');
-}
+const jsonBytes = (value: unknown): Buffer => Buffer.from(JSON.stringify(value), 'utf8');

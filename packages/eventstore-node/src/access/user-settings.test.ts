@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { loadUsers } from './user-settings.ts';
 
-async function usersFile(users: unknown, mode = 0o600): Promise<string> {
+const usersFile = async (users: unknown, mode = 0o600): Promise<string> => {
   const folder = await mkdtemp(join(tmpdir(), 'users-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   const path = join(folder, 'users.json');
   await writeFile(path, JSON.stringify(users));
   await chmod(path, mode);
   return path;
-}
+};
 
 it('users are admin and ops, and a warning says that everybody knows their passwords', () => {
   const { users, warnings } = loadUsers(undefined, {});

@@ -2,12 +2,12 @@ import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 
 /** A user as whoever runs the node states it. */
-export interface UserSettings {
+export type UserSettings = {
   readonly name: string;
   readonly password: string;
   /** `$admins` may do everything, `$ops` may manage persistent subscriptions; others are for access lists to name. */
   readonly groups: readonly string[];
-}
+};
 
 const DEFAULT_PASSWORD = 'changeit';
 const OTHERS_MAY_READ = 0o077;
@@ -32,7 +32,7 @@ const schema = z
   });
 
 /** Throws an error that names every field that is wrong, and shows no value of it. */
-export function checkUsers(users: unknown, source = 'users'): readonly UserSettings[] {
+export const checkUsers = (users: unknown, source = 'users'): readonly UserSettings[] => {
   const parsed = schema.safeParse(users);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path, message }) => {
@@ -40,55 +40,53 @@ export function checkUsers(users: unknown, source = 'users'): readonly UserSetti
     return `users${field}: ${message}`;
   });
   throw new Error(source === 'users' ? problems.join('; ') : `${source}: ${problems.join('; ')}`);
-}
+};
 
 /** Those a real server creates; the variables are its own. */
-export function defaultUsers(env: Readonly<Record<string, string | undefined>> = {}): readonly UserSettings[] {
+export const defaultUsers = (env: Readonly<Record<string, string | undefined>> = {}): readonly UserSettings[] => {
   const password = (variable: string) => env[variable] || DEFAULT_PASSWORD;
   return [
     { name: 'admin', password: password('EVENTSTORE_DEFAULT_ADMIN_PASSWORD'), groups: ['$admins'] },
     { name: 'ops', password: password('EVENTSTORE_DEFAULT_OPS_PASSWORD'), groups: ['$ops'] },
   ];
-}
+};
 
 /**
  * The users of a node run as a command: those of a JSON file (`[{"name":…,"password":…,"groups":[…]}]`), or the default
  * ones. `warnings` tell what makes passwords easy to come by.
  * Errors: throws one that names the file and what is wrong with it.
  */
-export function loadUsers(
+export const loadUsers = (
   file: string | undefined,
   env: Readonly<Record<string, string | undefined>>,
-): { users: readonly UserSettings[]; warnings: readonly string[] } {
+): { users: readonly UserSettings[]; warnings: readonly string[] } => {
   const users = file === undefined ? defaultUsers(env) : readUsersFile(file);
   const warnings = users
     .filter(({ password }) => password === DEFAULT_PASSWORD)
     .map(({ name }) => `the user "${name}" has the default password, which everybody knows`);
   if (file !== undefined && isReadableByOthers(file)) warnings.push(`${file} holds passwords and others may read it`);
   return { users, warnings };
-}
+};
 
-function readUsersFile(file: string): readonly UserSettings[] {
-  return checkUsers(parseJson(file, readFile(file)), `the users file ${file}`);
-}
+const readUsersFile = (file: string): readonly UserSettings[] =>
+  checkUsers(parseJson(file, readFile(file)), `the users file ${file}`);
 
-function readFile(file: string): string {
+const readFile = (file: string): string => {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
     throw new Error(`the users file ${file} cannot be read: ${(error as Error).message}`, { cause: error });
   }
-}
+};
 
 /** The parser's own message is left out: it quotes the text, which holds passwords. */
-function parseJson(file: string, text: string): unknown {
+const parseJson = (file: string, text: string): unknown => {
   try {
     return JSON.parse(text);
   } catch {
     throw new Error(`the users file ${file} is not JSON`);
   }
-}
+};
 
-function isReadableByOthers(file: string): boolean {
-  return process.platform !== 'win32' && (statSync(file).mode & OTHERS_MAY_READ) !== 0;
-}
+const isReadableByOthers = (file: string): boolean =>
+  process.platform !== 'win32' && (statSync(file).mode & OTHERS_MAY_READ) !== 0;

@@ -23,46 +23,49 @@ export class Call {
   onDrain: () => void = () => {};
   /** The call is over, for whatever reason; a client that does not read may yet keep its stream open. Called once. */
   onClose: () => void = () => {};
-  private responded = false;
-  private over = false;
-  private timer: NodeJS.Timeout | undefined;
-  private trailers: Record<string, string> = {};
+  #responded = false;
+  #over = false;
+  #timer: NodeJS.Timeout | undefined;
+  #trailers: Record<string, string> = {};
+  readonly #stream: ServerHttp2Stream;
+  readonly headers: IncomingHttpHeaders;
+  readonly caller: Caller;
 
-  constructor(
-    private readonly stream: ServerHttp2Stream,
-    readonly headers: IncomingHttpHeaders,
-    readonly caller: Caller,
-  ) {}
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, caller: Caller) {
+    this.#stream = stream;
+    this.headers = headers;
+    this.caller = caller;
+  }
 
   /** Attaches to the stream; the callbacks are in place by now. `closed` is called when the stream is closed. */
   start(closed: () => void): void {
     const deframer = new Deframer((message) => {
-      if (!this.over) this.onMessage(message);
+      if (!this.#over) this.onMessage(message);
     });
-    this.timer = this.startTimer();
-    this.stream.on('data', (chunk: Buffer) => {
-      if (!this.over) this.guard(() => deframer.push(chunk));
+    this.#timer = this.#startTimer();
+    this.#stream.on('data', (chunk: Buffer) => {
+      if (!this.#over) this.#guard(() => deframer.push(chunk));
     });
-    this.stream.on('end', () => this.halfClosed(deframer));
-    this.stream.on('drain', () => this.guard(this.onDrain));
-    this.stream.on('wantTrailers', () => {
-      if (!this.stream.destroyed) this.stream.sendTrailers(this.trailers);
+    this.#stream.on('end', () => this.#halfClosed(deframer));
+    this.#stream.on('drain', () => this.#guard(this.onDrain));
+    this.#stream.on('wantTrailers', () => {
+      if (!this.#stream.destroyed) this.#stream.sendTrailers(this.#trailers);
     });
-    this.stream.on('error', () => {}); // a reset by the peer; 'close' follows and does the work
-    this.stream.on('close', () => {
-      this.close();
+    this.#stream.on('error', () => {}); // a reset by the peer; 'close' follows and does the work
+    this.#stream.on('close', () => {
+      this.#close();
       closed();
     });
   }
 
   /** Address and port of the client. */
   get peer(): string {
-    const socket = this.stream.session?.socket;
+    const socket = this.#stream.session?.socket;
     return socket ? `${socket.remoteAddress}:${socket.remotePort}` : '';
   }
 
   get ended(): boolean {
-    return this.over;
+    return this.#over;
   }
 
   /** When the client stops waiting, in ms since the epoch; Infinity if it never does. */
@@ -73,9 +76,9 @@ export class Call {
 
   /** Sends framed messages. False asks to wait for `onDrain` before the next write. */
   write(frames: Buffer): boolean {
-    if (this.isGone) return true;
-    this.respond();
-    return this.stream.write(frames);
+    if (this.#isGone) return true;
+    this.#respond();
+    return this.#stream.write(frames);
   }
 
   writeMessage(message: Buffer): boolean {
@@ -83,48 +86,48 @@ export class Call {
   }
 
   pause(): void {
-    this.stream.pause();
+    this.#stream.pause();
   }
 
   resume(): void {
-    this.stream.resume();
+    this.#stream.resume();
   }
 
   end(): void {
-    this.finish(Status.ok, '', {});
+    this.#finish(Status.ok, '', {});
   }
 
   fail(error: GrpcError): void {
-    this.finish(error.code, error.message, error.trailers);
+    this.#finish(error.code, error.message, error.trailers);
   }
 
   /**
    * The end of the request, or of a cancelled one: Node's HTTP/2 client ends its side before it resets the stream, and
    * what was cancelled must not be taken for complete. The reset is read in the same turn and told in the next.
    */
-  private halfClosed(deframer: Deframer): void {
+  #halfClosed(deframer: Deframer): void {
     setImmediate(() =>
       setImmediate(() => {
-        if (this.isGone) return;
+        if (this.#isGone) return;
         if (deframer.isPartial) this.fail(new GrpcError(Status.internal, 'Incomplete message.'));
-        else this.guard(this.onHalfClose);
+        else this.#guard(this.onHalfClose);
       }),
     );
   }
 
   /** Ends the call when the client has stopped waiting: it may be gone without a word. */
-  private startTimer(): NodeJS.Timeout | undefined {
+  #startTimer(): NodeJS.Timeout | undefined {
     const timeoutMs = this.deadlineMs(0);
     if (timeoutMs > MAX_TIMER_MS) return undefined;
     return setTimeout(() => this.fail(new GrpcError(Status.deadlineExceeded, 'Deadline Exceeded')), timeoutMs);
   }
 
   /** Nothing can be sent any more: ended by us, or closed by the peer a moment before we are told. */
-  private get isGone(): boolean {
-    return this.over || this.stream.destroyed || this.stream.closed;
+  get #isGone(): boolean {
+    return this.#over || this.#stream.destroyed || this.#stream.closed;
   }
 
-  private guard(action: () => void): void {
+  #guard(action: () => void): void {
     try {
       action();
     } catch (error) {
@@ -132,39 +135,39 @@ export class Call {
     }
   }
 
-  private respond(): void {
-    if (this.responded) return;
-    this.responded = true;
-    this.stream.respond(RESPONSE_HEADERS, { waitForTrailers: true });
+  #respond(): void {
+    if (this.#responded) return;
+    this.#responded = true;
+    this.#stream.respond(RESPONSE_HEADERS, { waitForTrailers: true });
   }
 
-  private finish(code: StatusCode, message: string, facts: Readonly<Record<string, string>>): void {
-    if (this.isGone) return;
-    this.trailers = { 'grpc-status': String(code) };
-    if (message) this.trailers['grpc-message'] = statusMessage(message);
-    for (const [name, value] of Object.entries(facts)) this.trailers[name] = asciiValue(value);
-    if (this.responded) {
-      this.stream.end();
+  #finish(code: StatusCode, message: string, facts: Readonly<Record<string, string>>): void {
+    if (this.#isGone) return;
+    this.#trailers = { 'grpc-status': String(code) };
+    if (message) this.#trailers['grpc-message'] = statusMessage(message);
+    for (const [name, value] of Object.entries(facts)) this.#trailers[name] = asciiValue(value);
+    if (this.#responded) {
+      this.#stream.end();
     } else {
-      this.responded = true;
-      this.stream.respond({ ...RESPONSE_HEADERS, ...this.trailers }, { endStream: true });
+      this.#responded = true;
+      this.#stream.respond({ ...RESPONSE_HEADERS, ...this.#trailers }, { endStream: true });
     }
-    this.close();
-    this.stream.resume(); // what the client still sends is dropped, so that the stream can close
+    this.#close();
+    this.#stream.resume(); // what the client still sends is dropped, so that the stream can close
   }
 
-  private close(): void {
-    if (this.over) return;
-    this.over = true;
-    clearTimeout(this.timer);
+  #close(): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#timer);
     this.onClose();
   }
 }
 
 /** What the client is told about an error; only our own messages leave the node. */
-export function toGrpcError(error: unknown): GrpcError {
+export const toGrpcError = (error: unknown): GrpcError => {
   if (error instanceof GrpcError) return error;
   if (error instanceof DamagedLog) return new GrpcError(Status.dataLoss, error.message);
   if (error instanceof MalformedMessage) return new GrpcError(Status.internal, `malformed request: ${error.message}`);
   return new GrpcError(Status.unknown, 'Exception was thrown by handler.');
-}
+};

@@ -1,17 +1,17 @@
 import type { ServerHttp2Session } from 'node:http2';
 
 /** How a peer is found to be gone that never said so. */
-export interface KeepAlive {
+export type KeepAlive = {
   /** Silence after which it is pinged. */
   readonly intervalMs: number;
   /** Silence after that until it counts as gone. */
   readonly timeoutMs: number;
-}
+};
 
 export const DEFAULT_KEEP_ALIVE: KeepAlive = { intervalMs: 10_000, timeoutMs: 10_000 };
 
 /** Drops the session when its peer is silent and does not answer a ping either. Whatever it sends is a sign of life. */
-export function keepAlive(session: ServerHttp2Session, { intervalMs, timeoutMs }: KeepAlive): void {
+export const keepAlive = (session: ServerHttp2Session, { intervalMs, timeoutMs }: KeepAlive): void => {
   const { socket } = session;
   let heard = 0;
   let pinged = false;
@@ -39,4 +39,4 @@ export function keepAlive(session: ServerHttp2Session, { intervalMs, timeoutMs }
   };
   wait(intervalMs);
   session.on('close', () => clearTimeout(timer));
-}
+};

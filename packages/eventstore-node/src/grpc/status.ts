@@ -23,13 +23,13 @@ export type StatusCode = (typeof Status)[keyof typeof Status];
 /** Ends a call with this status; `trailers` carry the machine-readable facts the client builds its error from. */
 export class GrpcError extends Error {
   override readonly name = 'GrpcError';
+  readonly code: StatusCode;
+  readonly trailers: Readonly<Record<string, string>>;
 
-  constructor(
-    readonly code: StatusCode,
-    message: string,
-    readonly trailers: Readonly<Record<string, string>> = {},
-  ) {
+  constructor(code: StatusCode, message: string, trailers: Readonly<Record<string, string>> = {}) {
     super(message);
+    this.code = code;
+    this.trailers = trailers;
   }
 }
 
@@ -42,16 +42,13 @@ const MAX_MESSAGE = 1_000;
  * Trailer values are printable ASCII on the wire, without spaces at either end, which a client strips or refuses;
  * everything else is percent-encoded as UTF-8. Values that are too long for a client are cut.
  */
-export function asciiValue(text: string): string {
+export const asciiValue = (text: string): string => {
   const encoded = text.replace(/[^\x20-\x7e]+|^ | $/gu, encodeURIComponentSafe);
   return encoded.length <= MAX_VALUE ? encoded : encoded.slice(0, MAX_VALUE).replace(/%[0-9A-F]?$/, '');
-}
+};
 
 /** `grpc-message` percent-encodes `%` as well. */
-export function statusMessage(text: string): string {
-  return text.slice(0, MAX_MESSAGE).replace(/[^\x20-\x24\x26-\x7e]+|^ | $/gu, encodeURIComponentSafe);
-}
+export const statusMessage = (text: string): string =>
+  text.slice(0, MAX_MESSAGE).replace(/[^\x20-\x24\x26-\x7e]+|^ | $/gu, encodeURIComponentSafe);
 
-function encodeURIComponentSafe(text: string): string {
-  return encodeURIComponent(text.toWellFormed());
-}
+const encodeURIComponentSafe = (text: string): string => encodeURIComponent(text.toWellFormed());

@@ -3,28 +3,28 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 /** A certificate (or a chain, its own first) with its private key, each as a PEM file or as PEM text. */
-export interface TlsFiles {
+export type TlsFiles = {
   readonly certFile?: string;
   readonly cert?: string | Buffer;
   readonly keyFile?: string;
   readonly key?: string | Buffer;
-}
+};
 
-export interface TlsIdentity {
+export type TlsIdentity = {
   readonly cert: Buffer;
   readonly key: Buffer;
   /** File clients need to trust the certificate, if that is the certificate itself. */
   readonly caFile: string | undefined;
-}
+};
 
-interface Source {
+type Source = {
   /** What to call it in an error, with the option it comes from. */
   readonly title: string;
   readonly pem: Buffer;
-}
+};
 
 /** Throws an error that names the option and the file that are wrong. */
-export function loadTls({ certFile, cert, keyFile, key }: TlsFiles): TlsIdentity {
+export const loadTls = ({ certFile, cert, keyFile, key }: TlsFiles): TlsIdentity => {
   const certSource = load('certificate', 'cert', certFile, cert);
   const keySource = load('private key', 'key', keyFile, key);
   const certificate = parsed(certSource, 'a certificate', (pem) => new X509Certificate(pem));
@@ -35,14 +35,14 @@ export function loadTls({ certFile, cert, keyFile, key }: TlsFiles): TlsIdentity
   const isSelfSigned = certificate.checkIssued(certificate);
   const caFile = isSelfSigned && certFile !== undefined ? resolve(certFile) : undefined;
   return { cert: certSource.pem, key: keySource.pem, caFile };
-}
+};
 
-function load(
+const load = (
   what: string,
   option: 'cert' | 'key',
   file: string | undefined,
   pem: string | Buffer | undefined,
-): Source {
+): Source => {
   if (file !== undefined && pem !== undefined)
     throw new Error(`tls.${option} and tls.${option}File exclude each other`);
   if (pem !== undefined) return { title: `the ${what} (tls.${option})`, pem: Buffer.from(pem) };
@@ -53,12 +53,12 @@ function load(
   } catch (error) {
     throw new Error(`${title} cannot be read: ${(error as Error).message}`, { cause: error });
   }
-}
+};
 
-function parsed<T>({ title, pem }: Source, expected: string, parse: (pem: Buffer) => T): T {
+const parsed = <T>({ title, pem }: Source, expected: string, parse: (pem: Buffer) => T): T => {
   try {
     return parse(pem);
   } catch (error) {
     throw new Error(`${title} is not ${expected} in PEM form`, { cause: error });
   }
-}
+};

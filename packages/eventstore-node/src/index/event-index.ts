@@ -11,13 +11,13 @@ export type StreamId = number;
  * behind it can be taken back.
  */
 export class EventIndex {
-  private readonly ids = new Map<string, StreamId>();
+  readonly #ids = new Map<string, StreamId>();
   /** Metastreams by the name of the stream whose metadata they hold; saves putting their own name together. */
-  private readonly metastreams = new Map<string, StreamId>();
+  readonly #metastreams = new Map<string, StreamId>();
   readonly positions = new NumberList();
-  private readonly lists = new OrdinalLists();
+  readonly #lists = new OrdinalLists();
   /** Streams whose last event is a tombstone. */
-  private readonly tombstoned = new Set<StreamId>();
+  readonly #tombstoned = new Set<StreamId>();
   visible = 0;
 
   get count(): number {
@@ -25,35 +25,35 @@ export class EventIndex {
   }
 
   get streamCount(): number {
-    return this.lists.count;
+    return this.#lists.count;
   }
 
   find(streamName: string): StreamId | undefined {
-    return this.ids.get(streamName);
+    return this.#ids.get(streamName);
   }
 
   /** The stream that holds this one's metadata. */
   findMetastream(streamName: string): StreamId | undefined {
-    return this.metastreams.get(streamName);
+    return this.#metastreams.get(streamName);
   }
 
   intern(streamName: string, expectedEvents = 1): StreamId {
-    const known = this.ids.get(streamName);
+    const known = this.#ids.get(streamName);
     if (known !== undefined) return known;
-    return this.name(streamName, this.lists.add(expectedEvents));
+    return this.#name(streamName, this.#lists.add(expectedEvents));
   }
 
   add(stream: StreamId, position: number, isTombstone: boolean): void {
-    this.lists.push(stream, this.count);
+    this.#lists.push(stream, this.count);
     this.positions.push(position);
-    if (isTombstone) this.tombstoned.add(stream);
+    if (isTombstone) this.#tombstoned.add(stream);
   }
 
   /** Takes back the newest event, which is of this stream and not visible yet. */
   removeNewest(stream: StreamId): void {
-    this.lists.pop(stream);
+    this.#lists.pop(stream);
     this.positions.truncate(this.count - 1);
-    this.tombstoned.delete(stream);
+    this.#tombstoned.delete(stream);
   }
 
   /** Makes everything added so far visible. */
@@ -63,16 +63,16 @@ export class EventIndex {
 
   /** Number of events of the stream, a tombstone included; those not visible yet too if `pending`. */
   size(stream: StreamId, scope: 'visible' | 'pending' = 'visible'): number {
-    let size = this.lists.length(stream);
+    let size = this.#lists.length(stream);
     if (scope === 'pending') return size;
-    while (size > 0 && this.lists.get(stream, size - 1) >= this.visible) size--;
+    while (size > 0 && this.#lists.get(stream, size - 1) >= this.visible) size--;
     return size;
   }
 
   /** Whether the stream ends in a tombstone. */
   isTombstoned(stream: StreamId, scope: 'visible' | 'pending' = 'visible'): boolean {
-    if (!this.tombstoned.has(stream)) return false;
-    return scope === 'pending' || this.size(stream) === this.lists.length(stream);
+    if (!this.#tombstoned.has(stream)) return false;
+    return scope === 'pending' || this.size(stream) === this.#lists.length(stream);
   }
 
   /** Revision of the newest event that is not a tombstone; -1 if there is none. */
@@ -82,26 +82,26 @@ export class EventIndex {
 
   /** Ordinal of the stream's event at this index, which is its revision except for a tombstone. */
   ordinal(stream: StreamId, index: number): number {
-    return this.lists.get(stream, index);
+    return this.#lists.get(stream, index);
   }
 
   /** All streams in the order of their numbers, for the snapshot. */
   *streams(): Generator<{ name: string; ordinals: Uint32Array; tombstoned: boolean }> {
-    for (const [name, id] of this.ids) {
-      yield { name, ordinals: this.lists.view(id), tombstoned: this.tombstoned.has(id) };
+    for (const [name, id] of this.#ids) {
+      yield { name, ordinals: this.#lists.view(id), tombstoned: this.#tombstoned.has(id) };
     }
   }
 
   /** Restores one stream, which is not in the index yet, from a snapshot. */
   restore(name: string, ordinals: Uint32Array, tombstoned: boolean): void {
-    const id = this.name(name, this.lists.addAll(ordinals));
-    if (tombstoned) this.tombstoned.add(id);
+    const id = this.#name(name, this.#lists.addAll(ordinals));
+    if (tombstoned) this.#tombstoned.add(id);
   }
 
-  private name(streamName: string, id: StreamId): StreamId {
-    this.ids.set(streamName, id);
+  #name(streamName: string, id: StreamId): StreamId {
+    this.#ids.set(streamName, id);
     const target = metastreamTarget(streamName);
-    if (target !== undefined) this.metastreams.set(target, id);
+    if (target !== undefined) this.#metastreams.set(target, id);
     return id;
   }
 }

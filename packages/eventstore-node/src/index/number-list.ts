@@ -3,17 +3,17 @@ const CHUNK = 1 << CHUNK_BITS;
 
 /** A list of numbers at 8 bytes each that grows without copying what it holds. */
 export class NumberList {
-  private readonly chunks: Float64Array[] = [];
+  readonly #chunks: Float64Array[] = [];
   length = 0;
 
   get(index: number): number {
-    return (this.chunks[index >>> CHUNK_BITS] as Float64Array)[index & (CHUNK - 1)] as number;
+    return (this.#chunks[index >>> CHUNK_BITS] as Float64Array)[index & (CHUNK - 1)] as number;
   }
 
   push(value: number): void {
     const chunk = this.length >>> CHUNK_BITS;
-    if (chunk === this.chunks.length) this.chunks.push(new Float64Array(CHUNK));
-    (this.chunks[chunk] as Float64Array)[this.length & (CHUNK - 1)] = value;
+    if (chunk === this.#chunks.length) this.#chunks.push(new Float64Array(CHUNK));
+    (this.#chunks[chunk] as Float64Array)[this.length & (CHUNK - 1)] = value;
     this.length++;
   }
 
@@ -22,8 +22,8 @@ export class NumberList {
       const room = CHUNK - (this.length & (CHUNK - 1));
       const part = values.subarray(from, from + room);
       const chunk = this.length >>> CHUNK_BITS;
-      if (chunk === this.chunks.length) this.chunks.push(new Float64Array(CHUNK));
-      (this.chunks[chunk] as Float64Array).set(part, this.length & (CHUNK - 1));
+      if (chunk === this.#chunks.length) this.#chunks.push(new Float64Array(CHUNK));
+      (this.#chunks[chunk] as Float64Array).set(part, this.length & (CHUNK - 1));
       this.length += part.length;
       from += part.length;
     }
@@ -48,7 +48,7 @@ export class NumberList {
   /** The values as arrays in order, the last one cut to length. For writing them out. */
   *parts(): Generator<Float64Array> {
     for (let from = 0; from < this.length; from += CHUNK) {
-      yield (this.chunks[from >>> CHUNK_BITS] as Float64Array).subarray(0, Math.min(CHUNK, this.length - from));
+      yield (this.#chunks[from >>> CHUNK_BITS] as Float64Array).subarray(0, Math.min(CHUNK, this.length - from));
     }
   }
 }

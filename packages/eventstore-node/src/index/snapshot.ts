@@ -16,12 +16,11 @@ const FILE = 'index.snapshot';
 const UNUSABLE = new Set(['ENOENT', 'ERR_FS_FILE_TOO_LARGE']);
 
 /** Writes the index, of which nothing is pending and which covers the log up to `logEnd`. Encodes before it returns. */
-export function writeSnapshot(folder: string, index: EventIndex, logEnd: number): Promise<void> {
-  return replaceFile(folder, FILE, encode(index, logEnd));
-}
+export const writeSnapshot = (folder: string, index: EventIndex, logEnd: number): Promise<void> =>
+  replaceFile(folder, FILE, encode(index, logEnd));
 
 /** The index and how much of the log it covers; an empty one if there is no usable snapshot. */
-export function readSnapshot(folder: string): { index: EventIndex; logEnd: number } {
+export const readSnapshot = (folder: string): { index: EventIndex; logEnd: number } => {
   const index = new EventIndex();
   let bytes: Buffer;
   try {
@@ -35,9 +34,9 @@ export function readSnapshot(folder: string): { index: EventIndex; logEnd: numbe
     bytes.compare(MAGIC, 0, 8, 0, 8) === 0 &&
     bytes.readUInt32LE(8) === crc32(bytes.subarray(12));
   return intact ? { index, logEnd: decode(bytes, index) } : { index, logEnd: 0 };
-}
+};
 
-function encode(index: EventIndex, logEnd: number): Buffer {
+const encode = (index: EventIndex, logEnd: number): Buffer => {
   const events = index.count;
   const streams = index.streamCount;
   let nameBytes = 0;
@@ -53,9 +52,9 @@ function encode(index: EventIndex, logEnd: number): Buffer {
   writeStreams(bytes, at, index);
   bytes.writeUInt32LE(crc32(bytes.subarray(12)), 8);
   return bytes;
-}
+};
 
-function writeStreams(bytes: Buffer, from: number, index: EventIndex): void {
+const writeStreams = (bytes: Buffer, from: number, index: EventIndex): void => {
   let lengthAt = from;
   let ordinalsAt = lengthAt + index.streamCount * 4;
   let nameLengthAt = ordinalsAt + index.count * 4;
@@ -69,9 +68,9 @@ function writeStreams(bytes: Buffer, from: number, index: EventIndex): void {
     flagAt = bytes.writeUInt8(tombstoned ? 1 : 0, flagAt);
     nameAt += nameLength;
   }
-}
+};
 
-function decode(bytes: Buffer, index: EventIndex): number {
+const decode = (bytes: Buffer, index: EventIndex): number => {
   const events = bytes.readUInt32LE(12);
   const streams = bytes.readUInt32LE(16);
   let at = HEAD;
@@ -94,8 +93,7 @@ function decode(bytes: Buffer, index: EventIndex): number {
     at = nameEnd;
   }
   return bytes.readDoubleLE(24);
-}
+};
 
-function bytesOf(array: Float64Array | Uint32Array): Buffer {
-  return Buffer.from(array.buffer, array.byteOffset, array.byteLength);
-}
+const bytesOf = (array: Float64Array | Uint32Array): Buffer =>
+  Buffer.from(array.buffer, array.byteOffset, array.byteLength);

@@ -1,10 +1,7 @@
 const METASTREAM_PREFIX = '$$';
 
-export function metastreamOf(streamName: string): string {
-  return METASTREAM_PREFIX + streamName;
-}
+export const metastreamOf = (streamName: string): string => METASTREAM_PREFIX + streamName;
 
 /** The stream whose metadata this one holds, if it is a metastream. */
-export function metastreamTarget(streamName: string): string | undefined {
-  return streamName.startsWith(METASTREAM_PREFIX) ? streamName.slice(METASTREAM_PREFIX.length) : undefined;
-}
+export const metastreamTarget = (streamName: string): string | undefined =>
+  streamName.startsWith(METASTREAM_PREFIX) ? streamName.slice(METASTREAM_PREFIX.length) : undefined;

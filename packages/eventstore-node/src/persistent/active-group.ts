@@ -26,12 +26,12 @@ import { Throughput } from './throughput.ts';
 const MAX_SENT_PER_TURN = 500;
 
 /** What groups work with. */
-export interface GroupTools {
+export type GroupTools = {
   readonly store: EventStore;
   readonly writes: NodeWrites;
   /** Ms since the epoch. */
   readonly now: () => number;
-}
+};
 
 /** Whether the client may read the stream a link points to. */
 type MayRead = (streamName: string) => boolean;
@@ -41,89 +41,91 @@ type MayRead = (streamName: string) => boolean;
  * what it parks. All work is done in turns of bounded size, between which other calls get theirs.
  */
 export class ActiveGroup {
-  private readonly group: SubscriptionGroup;
-  private readonly source: GroupSource;
-  private readonly checkpoints: CheckpointSaver;
-  private readonly parked: ParkedStream;
-  private readonly renderer: Renderer;
-  private readonly replayRenderer: Renderer;
-  private readonly connections = new Map<Consumer, GroupConnection>();
-  private readonly throughput: Throughput;
-  private readonly stopWaking: () => void;
-  private readonly parkWrites = new Set<Promise<void>>();
-  private scheduled = false;
-  private closedBy: GrpcError | undefined;
+  readonly #group: SubscriptionGroup;
+  readonly #source: GroupSource;
+  readonly #checkpoints: CheckpointSaver;
+  readonly #parked: ParkedStream;
+  readonly #renderer: Renderer;
+  readonly #replayRenderer: Renderer;
+  readonly #connections = new Map<Consumer, GroupConnection>();
+  readonly #throughput: Throughput;
+  readonly #stopWaking: () => void;
+  readonly #parkWrites = new Set<Promise<void>>();
+  #scheduled = false;
+  #closedBy: GrpcError | undefined;
+  readonly #tools: GroupTools;
+  readonly config: GroupConfig;
 
-  constructor(
-    private readonly tools: GroupTools,
-    readonly config: GroupConfig,
-  ) {
+  constructor(tools: GroupTools, config: GroupConfig) {
+    this.#tools = tools;
+    this.config = config;
+
     const { store, writes, now } = tools;
     const { settings, stream, filter } = config;
-    this.parked = new ParkedStream(store, writes, config);
-    this.renderer = this.rendererOf({ resolveLinks: settings.resolveLinks, structuredIds: false });
-    this.replayRenderer = this.rendererOf({ resolveLinks: true, structuredIds: false });
+    this.#parked = new ParkedStream(store, writes, config);
+    this.#renderer = this.#rendererOf({ resolveLinks: settings.resolveLinks, structuredIds: false });
+    this.#replayRenderer = this.#rendererOf({ resolveLinks: true, structuredIds: false });
     const checkpoints = new CheckpointStream(store, writes, config);
     const stored = checkpoints.read();
     const after = stored ?? placeBeforeStart(store, config);
-    this.checkpoints = new CheckpointSaver(checkpoints, settings, now, stored);
-    this.group = new SubscriptionGroup(settings, after);
-    this.source =
+    this.#checkpoints = new CheckpointSaver(checkpoints, settings, now, stored);
+    this.#group = new SubscriptionGroup(settings, after);
+    this.#source =
       stream === ALL
         ? new AllSource(store, after, filter && compileFilter(filter))
         : new StreamSource(store, stream, after, now);
-    this.throughput = new Throughput(now());
-    this.stopWaking = store.wakeups.add(stream === ALL ? undefined : stream, () => this.wake());
-    this.wake();
+    this.#throughput = new Throughput(now());
+    this.#stopWaking = store.wakeups.add(stream === ALL ? undefined : stream, () => this.#wake());
+    this.#wake();
   }
 
   /** Throws `GrpcError` if the group has as many clients as it may have, or is closed. */
   connect(call: Call, { bufferSize, structuredIds }: ConnectRequest, mayRead: MayRead): GroupConnection {
-    if (this.closedBy) throw this.closedBy;
+    if (this.#closedBy) throw this.#closedBy;
     const { settings } = this.config;
     const most = settings.maxSubscriberCount;
-    if (most > 0 && this.group.consumerCount >= most) throw tooManySubscribers(this.config);
+    if (most > 0 && this.#group.consumerCount >= most) throw tooManySubscribers(this.config);
     const connection = new GroupConnection(
-      this.tools.store,
+      this.#tools.store,
       {
         call,
-        consumer: this.group.connect(bufferSize),
-        renderer: this.rendererOf({ resolveLinks: settings.resolveLinks, structuredIds }, mayRead),
-        replayRenderer: this.rendererOf({ resolveLinks: true, structuredIds }, mayRead),
+        consumer: this.#group.connect(bufferSize),
+        renderer: this.#rendererOf({ resolveLinks: settings.resolveLinks, structuredIds }, mayRead),
+        replayRenderer: this.#rendererOf({ resolveLinks: true, structuredIds }, mayRead),
         extraStatistics: settings.extraStatistics,
       },
-      this.tools.now(),
+      this.#tools.now(),
     );
-    this.connections.set(connection.consumer, connection);
+    this.#connections.set(connection.consumer, connection);
     call.write(groupConfirmation(nameOf(this.config)));
-    this.wake();
+    this.#wake();
     return connection;
   }
 
   disconnect({ consumer }: GroupConnection): void {
-    if (this.closedBy) return;
-    this.connections.delete(consumer);
-    this.group.disconnect(consumer);
-    this.wake();
+    if (this.#closedBy) return;
+    this.#connections.delete(consumer);
+    this.#group.disconnect(consumer);
+    this.#wake();
   }
 
   /** The client's connection takes messages again. */
   resume({ consumer }: GroupConnection): void {
     consumer.accepting = true;
-    this.wake();
+    this.#wake();
   }
 
   ack(ids: readonly string[]): void {
-    if (this.closedBy) return;
-    const now = this.tools.now();
-    for (const { consumer, sentAt } of this.group.ack(ids)) this.connections.get(consumer)?.acked(now - sentAt);
-    this.wake();
+    if (this.#closedBy) return;
+    const now = this.#tools.now();
+    for (const { consumer, sentAt } of this.#group.ack(ids)) this.#connections.get(consumer)?.acked(now - sentAt);
+    this.#wake();
   }
 
   nack({ consumer }: GroupConnection, ids: readonly string[], action: NackAction, reason: string): void {
-    if (this.closedBy) return;
-    this.park(this.group.nack(consumer, ids, action, reason));
-    this.wake();
+    if (this.#closedBy) return;
+    this.#park(this.#group.nack(consumer, ids, action, reason));
+    this.#wake();
   }
 
   /**
@@ -131,167 +133,168 @@ export class ActiveGroup {
    * `GrpcError` if the group is closed.
    */
   replay(stopAt: number | undefined): void {
-    if (this.closedBy) throw this.closedBy;
-    this.parked.claim(stopAt);
-    this.wake();
+    if (this.#closedBy) throw this.#closedBy;
+    this.#parked.claim(stopAt);
+    this.#wake();
   }
 
   /** Called about every second. */
   tick(): void {
-    if (this.closedBy) return;
-    this.park(this.group.expire(this.tools.now()));
-    this.checkpoints.offer(this.group.checkpoint, 'tick');
-    this.truncateParked();
-    this.source.release();
-    this.wake();
+    if (this.#closedBy) return;
+    this.#park(this.#group.expire(this.#tools.now()));
+    this.#checkpoints.offer(this.#group.checkpoint, 'tick');
+    this.#truncateParked();
+    this.#source.release();
+    this.#wake();
   }
 
   info(): GroupInfo {
     const { settings, stream, group } = this.config;
-    const now = this.tools.now();
-    const { fresh, retries, inFlight } = this.group.counts;
-    const head = this.head();
-    const stored = this.checkpoints.place;
+    const now = this.#tools.now();
+    const { fresh, retries, inFlight } = this.#group.counts;
+    const head = this.#head();
+    const stored = this.#checkpoints.place;
     return {
       stream,
       group,
       settings,
-      status: `${this.group.live ? 'Live' : 'Behind'}${this.parked.isReplaying ? ', ReplayingParkedMessages' : ''}`,
+      status: `${this.#group.live ? 'Live' : 'Behind'}${this.#parked.isReplaying ? ', ReplayingParkedMessages' : ''}`,
       startFrom: startText(stream, settings.startFrom),
       lastCheckpoint: stored === undefined ? '' : placeText(stream, stored),
       lastKnown: head === undefined ? '' : placeText(stream, head),
-      throughput: this.throughput.read(now),
-      readBuffer: this.group.live ? 0 : fresh,
-      liveBuffer: this.group.live ? fresh : 0,
+      throughput: this.#throughput.read(now),
+      readBuffer: this.#group.live ? 0 : fresh,
+      liveBuffer: this.#group.live ? fresh : 0,
       retryBuffer: retries,
       inFlight,
-      parked: this.parked.count,
-      connections: [...this.connections.values()].map((connection) => connection.info(now)),
+      parked: this.#parked.count,
+      connections: [...this.#connections.values()].map((connection) => connection.info(now)),
     };
   }
 
   /** Stores the checkpoint if there is any progress, for which parking is awaited. It may fail: then it is just older. */
   async saveNow(): Promise<void> {
     await this.pendingWrites();
-    this.checkpoints.offer(this.group.checkpoint, 'now');
-    await this.checkpoints.idle;
+    this.#checkpoints.offer(this.#group.checkpoint, 'now');
+    await this.#checkpoints.idle;
   }
 
   /** Resolves when nothing of the group is being written. */
   async pendingWrites(): Promise<void> {
-    await Promise.all([this.checkpoints.idle, ...this.parkWrites]);
+    await Promise.all([this.#checkpoints.idle, ...this.#parkWrites]);
   }
 
   /** Ends the group's work. Whoever connects from now on gets this error; who is connected is told by `dropClients`. */
   close(reason: GrpcError): void {
-    this.closedBy = reason;
-    this.stopWaking();
+    this.#closedBy = reason;
+    this.#stopWaking();
   }
 
   /** Tells the clients of a closed group why it is. */
   dropClients(): void {
-    const connections = [...this.connections.values()];
-    this.connections.clear();
-    if (this.closedBy) for (const connection of connections) connection.fail(this.closedBy);
+    const connections = [...this.#connections.values()];
+    this.#connections.clear();
+    if (this.#closedBy) for (const connection of connections) connection.fail(this.#closedBy);
   }
 
-  private wake(): void {
-    if (this.scheduled || this.closedBy) return;
-    this.scheduled = true;
+  #wake(): void {
+    if (this.#scheduled || this.#closedBy) return;
+    this.#scheduled = true;
     setImmediate(() => {
-      this.scheduled = false;
-      if (!this.closedBy) this.turn();
+      this.#scheduled = false;
+      if (!this.#closedBy) this.#turn();
     });
   }
 
-  private turn(): void {
+  #turn(): void {
     try {
-      this.fill();
-      this.fillReplays();
-      this.dispatch();
+      this.#fill();
+      this.#fillReplays();
+      this.#dispatch();
     } catch (error) {
-      this.dropAll(toGrpcError(error)); // the log is damaged where the group is to read
+      this.#dropAll(toGrpcError(error)); // the log is damaged where the group is to read
       return;
     }
-    this.checkpoints.offer(this.group.checkpoint, 'progress');
-    if (this.group.firstOpenReplay === undefined && !this.parked.isReplaying) this.truncateParked();
-    if (this.source.hasMore && this.group.room > 0) this.wake();
+    this.#checkpoints.offer(this.#group.checkpoint, 'progress');
+    if (this.#group.firstOpenReplay === undefined && !this.#parked.isReplaying) this.#truncateParked();
+    if (this.#source.hasMore && this.#group.room > 0) this.#wake();
   }
 
-  private fill(): void {
-    const { group, source } = this;
+  #fill(): void {
+    const group = this.#group;
+    const source = this.#source;
     if (source.hasMore && group.live && group.room === 0) group.fellBehind();
     const { room } = group;
     if (source.hasMore && room > 0) {
       source.read(room, group.live, {
-        add: (record, place, ordinal) => group.add(this.messageOf(record, place, ordinal)),
+        add: (record, place, ordinal) => group.add(this.#messageOf(record, place, ordinal)),
         passOver: (place) => group.passOver(place),
       });
     }
     if (!source.hasMore) group.reachedEnd();
   }
 
-  private fillReplays(): void {
-    if (!this.parked.isReplaying) return;
-    this.parked.read(this.group.replayRoom, (record, ordinal) =>
-      this.group.replay({ ...this.messageOf(record, record.revision, ordinal), replayed: true }),
+  #fillReplays(): void {
+    if (!this.#parked.isReplaying) return;
+    this.#parked.read(this.#group.replayRoom, (record, ordinal) =>
+      this.#group.replay({ ...this.#messageOf(record, record.revision, ordinal), replayed: true }),
     );
   }
 
-  private messageOf(record: StoredRecord, place: number, ordinal: number) {
-    const bucket = pinBucket(this.config.settings.strategy, this.renderer, record);
+  #messageOf(record: StoredRecord, place: number, ordinal: number) {
+    const bucket = pinBucket(this.config.settings.strategy, this.#renderer, record);
     return { id: record.id, place, ordinal, bucket, replayed: false };
   }
 
-  private dispatch(): void {
-    const sent = this.group.dispatch(this.tools.now(), MAX_SENT_PER_TURN, (message) => {
-      this.connections.get(message.consumer)?.send(message);
-      this.throughput.count();
+  #dispatch(): void {
+    const sent = this.#group.dispatch(this.#tools.now(), MAX_SENT_PER_TURN, (message) => {
+      this.#connections.get(message.consumer)?.send(message);
+      this.#throughput.count();
     });
-    for (const connection of [...this.connections.values()]) {
+    for (const connection of [...this.#connections.values()]) {
       connection.flush();
-      if (connection.failure) this.drop(connection, connection.failure);
+      if (connection.failure) this.#drop(connection, connection.failure);
     }
-    if (sent === MAX_SENT_PER_TURN) this.wake();
+    if (sent === MAX_SENT_PER_TURN) this.#wake();
   }
 
-  private dropAll(error: GrpcError): void {
-    for (const connection of [...this.connections.values()]) this.drop(connection, error);
+  #dropAll(error: GrpcError): void {
+    for (const connection of [...this.#connections.values()]) this.#drop(connection, error);
   }
 
-  private drop(connection: GroupConnection, error: GrpcError): void {
+  #drop(connection: GroupConnection, error: GrpcError): void {
     this.disconnect(connection);
     connection.fail(error);
   }
 
-  private park(messages: readonly ToPark[]): void {
+  #park(messages: readonly ToPark[]): void {
     for (const { held, reason } of messages) {
-      const write: Promise<void> = this.storeParked(held.message, reason)
+      const write: Promise<void> = this.#storeParked(held.message, reason)
         .then(
-          () => this.group.parked(held),
-          () => this.group.parkFailed(held), // it is given out again
+          () => this.#group.parked(held),
+          () => this.#group.parkFailed(held), // it is given out again
         )
         .finally(() => {
-          this.parkWrites.delete(write);
-          this.wake();
+          this.#parkWrites.delete(write);
+          this.#wake();
         });
-      this.parkWrites.add(write);
+      this.#parkWrites.add(write);
     }
   }
 
-  private async storeParked({ ordinal, replayed }: Message, reason: string): Promise<void> {
-    const record = this.tools.store.record(ordinal);
-    const shown = (replayed ? this.replayRenderer : this.renderer).resolve(record);
-    await this.parked.park(record, shown, { reason, added: this.tools.now() });
+  async #storeParked({ ordinal, replayed }: Message, reason: string): Promise<void> {
+    const record = this.#tools.store.record(ordinal);
+    const shown = (replayed ? this.#replayRenderer : this.#renderer).resolve(record);
+    await this.#parked.park(record, shown, { reason, added: this.#tools.now() });
   }
 
-  private truncateParked(): void {
-    this.parked.truncate(this.group.firstOpenReplay).catch(() => {}); // tried again with the next tick
+  #truncateParked(): void {
+    this.#parked.truncate(this.#group.firstOpenReplay).catch(() => {}); // tried again with the next tick
   }
 
   /** The last place there is in the source. */
-  private head(): number | undefined {
-    const { index } = this.tools.store;
+  #head(): number | undefined {
+    const { index } = this.#tools.store;
     const { stream } = this.config;
     if (stream === ALL) return index.visible === 0 ? undefined : index.positions.get(index.visible - 1);
     const id = index.find(stream);
@@ -299,7 +302,7 @@ export class ActiveGroup {
     return last < 0 ? undefined : last;
   }
 
-  private rendererOf(options: RenderOptions, mayRead: MayRead = () => true): Renderer {
-    return new Renderer(this.tools.store, options, this.tools.now, mayRead);
+  #rendererOf(options: RenderOptions, mayRead: MayRead = () => true): Renderer {
+    return new Renderer(this.#tools.store, options, this.#tools.now, mayRead);
   }
 }

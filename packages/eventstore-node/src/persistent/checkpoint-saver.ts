@@ -10,53 +10,59 @@ type Limits = Pick<GroupSettings, 'minCheckpointCount' | 'maxCheckpointCount' | 
 /** Stores a group's checkpoint when it is due, one write at a time. One that cannot be stored is due again next time. */
 export class CheckpointSaver {
   /** Its sequence counts from where the group started. */
-  private saved: { readonly place: number | undefined; readonly sequence: number };
-  private savedAt: number;
-  private saving: Promise<void> | undefined;
+  #saved: { readonly place: number | undefined; readonly sequence: number };
+  #savedAt: number;
+  #saving: Promise<void> | undefined;
+  readonly #stream: CheckpointStream;
+  readonly #limits: Limits;
+  readonly #now: () => number;
 
   constructor(
-    private readonly stream: CheckpointStream,
-    private readonly limits: Limits,
-    private readonly now: () => number,
+    stream: CheckpointStream,
+    limits: Limits,
+    now: () => number,
     /** The place that is stored already. */
     place: number | undefined,
   ) {
-    this.saved = { place, sequence: 0 };
-    this.savedAt = now();
+    this.#stream = stream;
+    this.#limits = limits;
+    this.#now = now;
+    this.#saved = { place, sequence: 0 };
+    this.#savedAt = now();
   }
 
   /** The place that is stored. */
   get place(): number | undefined {
-    return this.saved.place;
+    return this.#saved.place;
   }
 
   /** Resolves when nothing is being written. */
   get idle(): Promise<void> {
-    return this.saving ?? Promise.resolve();
+    return this.#saving ?? Promise.resolve();
   }
 
   offer(checkpoint: Checkpoint, occasion: Occasion): void {
-    if (!this.saving && this.isDue(checkpoint.sequence - this.saved.sequence, occasion)) {
-      this.saving = this.save(checkpoint);
+    if (!this.#saving && this.#isDue(checkpoint.sequence - this.#saved.sequence, occasion)) {
+      this.#saving = this.#save(checkpoint);
     }
   }
 
-  private async save(checkpoint: Checkpoint): Promise<void> {
-    this.savedAt = this.now();
+  async #save(checkpoint: Checkpoint): Promise<void> {
+    this.#savedAt = this.#now();
     try {
-      await this.stream.write(checkpoint.place);
-      this.saved = checkpoint;
+      await this.#stream.write(checkpoint.place);
+      this.#saved = checkpoint;
     } catch {
       // What is stored stays as it was: more may come again after a restart, but nothing is lost.
     } finally {
-      this.saving = undefined;
+      this.#saving = undefined;
     }
   }
 
-  private isDue(progress: number, occasion: Occasion): boolean {
-    const { minCheckpointCount, maxCheckpointCount, checkpointAfterMs } = this.limits;
+  #isDue(progress: number, occasion: Occasion): boolean {
+    const { minCheckpointCount, maxCheckpointCount, checkpointAfterMs } = this.#limits;
     if (progress === 0 || occasion === 'now') return progress > 0;
     if (occasion === 'progress') return progress >= maxCheckpointCount;
-    return progress >= minCheckpointCount && this.now() - this.savedAt >= checkpointAfterMs;
+    return progress >= minCheckpointCount && this.#now() - this.#savedAt >= checkpointAfterMs;
   }
 }

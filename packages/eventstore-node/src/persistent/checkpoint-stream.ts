@@ -11,22 +11,24 @@ const READ_TYPES = new Set([WRITTEN_TYPE, 'SubscriptionCheckpoint']);
 
 /** A group's checkpoints: the newest event says up to which place everything is dealt with. */
 export class CheckpointStream {
-  private readonly name: string;
+  readonly #name: string;
+  readonly #store: EventStore;
+  readonly #writes: NodeWrites;
+  readonly #key: GroupKey;
 
-  constructor(
-    private readonly store: EventStore,
-    private readonly writes: NodeWrites,
-    private readonly key: GroupKey,
-  ) {
-    this.name = checkpointStreamOf(key);
+  constructor(store: EventStore, writes: NodeWrites, key: GroupKey) {
+    this.#store = store;
+    this.#writes = writes;
+    this.#key = key;
+    this.#name = checkpointStreamOf(key);
   }
 
   /** Undefined if the group has none. */
   read(): number | undefined {
-    const range = this.store.readableRange(this.name);
-    if (!range || this.store.isTombstoned(this.name)) return undefined;
+    const range = this.#store.readableRange(this.#name);
+    if (!range || this.#store.isTombstoned(this.#name)) return undefined;
     for (let revision = range.last; revision >= range.first; revision--) {
-      const record = this.store.record(this.store.index.ordinal(range.stream, revision));
+      const record = this.#store.record(this.#store.index.ordinal(range.stream, revision));
       const place = READ_TYPES.has(record.type) ? parseData(record.data) : undefined;
       if (place !== undefined) return place;
     }
@@ -34,16 +36,16 @@ export class CheckpointStream {
   }
 
   async write(place: number): Promise<void> {
-    if (!this.store.readableRange(this.name)) await this.writes.setMetadata(this.name, { $maxCount: 2 });
-    const data = jsonData(placeText(this.key.stream, place));
-    await this.writes.append(this.name, nodeEvent(WRITTEN_TYPE, data, true));
+    if (!this.#store.readableRange(this.#name)) await this.#writes.setMetadata(this.#name, { $maxCount: 2 });
+    const data = jsonData(placeText(this.#key.stream, place));
+    await this.#writes.append(this.#name, nodeEvent(WRITTEN_TYPE, data, true));
   }
 }
 
-function parseData(data: Buffer): number | undefined {
+const parseData = (data: Buffer): number | undefined => {
   try {
     return parsePlace(String(JSON.parse(data.toString('utf8'))));
   } catch {
     return undefined; // not JSON: none of our checkpoints
   }
-}
+};

@@ -9,6 +9,17 @@ import { type GroupConfig, type GroupKey, nameOf, STRATEGY_NAMES } from './setti
 const STREAM = '$persistentSubscriptionConfig';
 const EVENT_TYPE = '$PersistentConfig';
 
+const canBeCompiled = (filter: FilterRequest): boolean => {
+  try {
+    compileFilter(filter);
+    return true;
+  } catch {
+    return false; // its regular expression is not valid
+  }
+};
+
+const areDifferent = (groups: readonly GroupKey[]): boolean => new Set(groups.map(nameOf)).size === groups.length;
+
 const integer = z.number().refine(Number.isInteger);
 
 const entrySchema = z.object({
@@ -49,17 +60,20 @@ export type NewGroupConfig = Omit<GroupConfig, 'endPosition'> & { readonly endPo
 
 /** All groups there are, as one JSON event; the newest counts. */
 export class ConfigStream {
-  constructor(
-    private readonly store: EventStore,
-    private readonly writes: NodeWrites,
-  ) {}
+  readonly #store: EventStore;
+  readonly #writes: NodeWrites;
+
+  constructor(store: EventStore, writes: NodeWrites) {
+    this.#store = store;
+    this.#writes = writes;
+  }
 
   /** An event that is no such list (anybody may write to the stream of a node without TLS) is passed over. */
   read(): GroupConfig[] {
-    const range = this.store.readableRange(STREAM);
+    const range = this.#store.readableRange(STREAM);
     if (!range) return [];
     for (let revision = range.last; revision >= 0; revision--) {
-      const { type, data, position } = this.store.record(this.store.index.ordinal(range.stream, revision));
+      const { type, data, position } = this.#store.record(this.#store.index.ordinal(range.stream, revision));
       const groups = type === EVENT_TYPE ? parse(data, position) : undefined;
       if (groups) return groups;
     }
@@ -68,44 +82,31 @@ export class ConfigStream {
 
   /** Returns the groups as they are stored then. */
   async write(groups: readonly NewGroupConfig[], updatedBy: string, now: number): Promise<GroupConfig[]> {
-    if (!this.store.readableRange(STREAM)) await this.writes.setMetadata(STREAM, { $maxCount: 2 });
+    if (!this.#store.readableRange(STREAM)) await this.#writes.setMetadata(STREAM, { $maxCount: 2 });
     const entries = groups.map((group) => ({
       ...group,
       filter: group.filter ?? null,
       endPosition: group.endPosition ?? null,
     }));
     const data = jsonData({ version: '2', updated: new Date(now).toISOString(), updatedBy, entries });
-    const position = await this.writes.append(STREAM, nodeEvent(EVENT_TYPE, data, true));
+    const position = await this.#writes.append(STREAM, nodeEvent(EVENT_TYPE, data, true));
     return groups.map((group) => ({ ...group, endPosition: group.endPosition ?? position }));
   }
 }
 
-function parse(data: Buffer, position: number): GroupConfig[] | undefined {
+const parse = (data: Buffer, position: number): GroupConfig[] | undefined => {
   const config = configSchema.safeParse(parseJson(data));
   return config.data?.entries.map((entry) => ({
     ...entry,
     filter: entry.filter ?? undefined,
     endPosition: entry.endPosition ?? position,
   }));
-}
+};
 
-function parseJson(data: Buffer): unknown {
+const parseJson = (data: Buffer): unknown => {
   try {
     return JSON.parse(data.toString('utf8'));
   } catch {
     return undefined; // not JSON: not a list of groups
   }
-}
-
-function canBeCompiled(filter: FilterRequest): boolean {
-  try {
-    compileFilter(filter);
-    return true;
-  } catch {
-    return false; // its regular expression is not valid
-  }
-}
-
-function areDifferent(groups: readonly GroupKey[]): boolean {
-  return new Set(groups.map(nameOf)).size === groups.length;
-}
+};

@@ -2,7 +2,7 @@ import type { GroupKey, GroupSettings } from './settings.ts';
 import type { ThroughputReading } from './throughput.ts';
 
 /** What is told about a group. Positions are text, as clients parse them; '' if there is none. */
-export interface GroupInfo extends GroupKey {
+export type GroupInfo = GroupKey & {
   readonly settings: GroupSettings;
   readonly status: string;
   readonly startFrom: string;
@@ -15,9 +15,9 @@ export interface GroupInfo extends GroupKey {
   readonly inFlight: number;
   readonly parked: number;
   readonly connections: readonly ConnectionInfo[];
-}
+};
 
-export interface ConnectionInfo {
+export type ConnectionInfo = {
   /** Address of the client. */
   readonly from: string;
   readonly username: string;
@@ -26,4 +26,4 @@ export interface ConnectionInfo {
   readonly measurements: readonly (readonly [name: string, ms: number])[];
   readonly availableSlots: number;
   readonly inFlight: number;
-}
+};

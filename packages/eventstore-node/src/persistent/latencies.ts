@@ -16,17 +16,17 @@ const PERCENTILES: readonly (readonly [name: string, fraction: number])[] = [
 
 /** Times from delivery to acknowledgement, of the newest messages only. */
 export class Latencies {
-  private readonly samples: number[] = [];
-  private next = 0;
+  readonly #samples: number[] = [];
+  #next = 0;
 
   add(ms: number): void {
-    this.samples[this.next] = ms;
-    this.next = (this.next + 1) % WINDOW;
+    this.#samples[this.#next] = ms;
+    this.#next = (this.#next + 1) % WINDOW;
   }
 
   /** In whole ms under the names of the real server; all 0 while nothing was acknowledged. */
   measurements(): readonly (readonly [name: string, ms: number])[] {
-    const sorted = this.samples.toSorted((a, b) => a - b);
+    const sorted = this.#samples.toSorted((a, b) => a - b);
     const at = (fraction: number) => sorted[Math.max(0, Math.ceil(fraction * sorted.length) - 1)] ?? 0;
     const mean = sorted.reduce((sum, ms) => sum + ms, 0) / Math.max(1, sorted.length);
     const head = [

@@ -1,5 +1,5 @@
 /** An event on its way through a group. Its content stays in the log and is read for every delivery. */
-export interface Message {
+export type Message = {
   /** Of the event as the source holds it: a link's own id, not that of its target. What clients acknowledge by. */
   readonly id: string;
   /** Ascending: revision in a stream, position in $all, or revision in the parked stream if it is replayed. */
@@ -10,24 +10,23 @@ export interface Message {
   readonly bucket: number;
   /** Comes from the parked stream: it is behind the checkpoint already. */
   readonly replayed: boolean;
-}
+};
 
 /** A message with the number of times it was given back. */
-export interface Held {
+export type Held = {
   readonly message: Message;
   readonly retries: number;
-}
+};
 
 /** A connected client, as far as handing out messages goes. */
-export interface Consumer {
+export type Consumer = {
   /** Most messages it may have unacknowledged. */
   readonly bufferSize: number;
   /** Ids of those it has, in the order they were sent. */
   readonly unacked: Set<string>;
   /** False while its connection takes no more. */
   accepting: boolean;
-}
+};
 
-export function hasRoom({ accepting, unacked, bufferSize }: Consumer): boolean {
-  return accepting && unacked.size < bufferSize;
-}
+export const hasRoom = ({ accepting, unacked, bufferSize }: Consumer): boolean =>
+  accepting && unacked.size < bufferSize;

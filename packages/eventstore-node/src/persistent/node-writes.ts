@@ -9,11 +9,15 @@ import { failureCode, streamDeleted } from '../wire/write-errors.ts';
 
 /** What the node itself writes to streams, through the one writer. Each method resolves once that is durable. */
 export class NodeWrites {
-  constructor(private readonly committer: Committer) {}
+  readonly #committer: Committer;
+
+  constructor(committer: Committer) {
+    this.#committer = committer;
+  }
 
   /** Resolves with the event's position. Errors: `GrpcError` if it could not be written. */
   async append(streamName: string, event: ProposedEvent): Promise<number> {
-    const outcome = await submitForNode(this.committer, {
+    const outcome = await submitForNode(this.#committer, {
       kind: 'append',
       streamName,
       events: [event],
@@ -29,17 +33,15 @@ export class NodeWrites {
 
   /** Soft-deletes the stream; one that never was is left alone. */
   async delete(streamName: string): Promise<void> {
-    const outcome = await submitForNode(this.committer, { kind: 'delete', streamName, events: [], bytes: 0 });
+    const outcome = await submitForNode(this.#committer, { kind: 'delete', streamName, events: [], bytes: 0 });
     if (outcome.kind === 'failed') throw writeError(streamName, outcome);
   }
 }
 
-export function jsonData(value: unknown): Buffer {
-  return Buffer.from(JSON.stringify(value), 'utf8');
-}
+export const jsonData = (value: unknown): Buffer => Buffer.from(JSON.stringify(value), 'utf8');
 
-function writeError(streamName: string, outcome: Outcome): GrpcError {
+const writeError = (streamName: string, outcome: Outcome): GrpcError => {
   if (outcome.kind === 'failed') return new GrpcError(failureCode(outcome), outcome.message);
   if (outcome.kind === 'streamDeleted') return streamDeleted(streamName);
   return new GrpcError(Status.internal, `stream ${streamName} could not be written: ${outcome.kind}`);
-}
+};

@@ -5,11 +5,11 @@ import { parkedStreamOf } from './group-streams.ts';
 import { jsonData, type NodeWrites } from './node-writes.ts';
 import type { GroupKey } from './settings.ts';
 
-export interface ParkNote {
+export type ParkNote = {
   readonly reason: string;
   /** Ms since the epoch. */
   readonly added: number;
-}
+};
 
 /**
  * The messages a group has parked, as links to the events. A replay claims a range of them, which is then read bit by
@@ -17,29 +17,29 @@ export interface ParkNote {
  * still has them.
  */
 export class ParkedStream {
-  private readonly name: string;
+  readonly #name: string;
   /** The claimed range that is not read yet. */
-  private next = 0;
-  private claimedUntil = 0;
-  private truncating: Promise<void> | undefined;
+  #next = 0;
+  #claimedUntil = 0;
+  #truncating: Promise<void> | undefined;
+  readonly #store: EventStore;
+  readonly #writes: NodeWrites;
 
-  constructor(
-    private readonly store: EventStore,
-    private readonly writes: NodeWrites,
-    key: GroupKey,
-  ) {
-    this.name = parkedStreamOf(key);
+  constructor(store: EventStore, writes: NodeWrites, key: GroupKey) {
+    this.#store = store;
+    this.#writes = writes;
+    this.#name = parkedStreamOf(key);
   }
 
   /** Messages that no replay has claimed. */
   get count(): number {
-    const { first, last } = this.range();
-    return last + 1 - Math.max(first, Math.min(this.claimedUntil, last + 1));
+    const { first, last } = this.#range();
+    return last + 1 - Math.max(first, Math.min(this.#claimedUntil, last + 1));
   }
 
   /** Whether a replay has messages left to read. */
   get isReplaying(): boolean {
-    return this.next < this.claimedUntil;
+    return this.#next < this.#claimedUntil;
   }
 
   /** Parks a message under what it showed: the event, or the link if that leads nowhere. Resolves once it is durable. */
@@ -51,46 +51,46 @@ export class ParkedStream {
       reason: note.reason,
       subscriptionEventNumber: record.revision,
     };
-    await this.writes.append(this.name, linkEvent(target, jsonData(metadata)));
+    await this.#writes.append(this.#name, linkEvent(target, jsonData(metadata)));
   }
 
   /** Takes what is parked below this revision (all of it, if undefined) for a replay. */
   claim(stopAt: number | undefined): void {
-    const { first, last } = this.range();
-    this.next = Math.max(this.next, first);
-    this.claimedUntil = Math.max(this.claimedUntil, Math.min(stopAt ?? last + 1, last + 1));
+    const { first, last } = this.#range();
+    this.#next = Math.max(this.#next, first);
+    this.#claimedUntil = Math.max(this.#claimedUntil, Math.min(stopAt ?? last + 1, last + 1));
   }
 
   /** Reads on in what is claimed. */
   read(limit: number, take: (record: StoredRecord, ordinal: number) => void): void {
-    const { stream, first } = this.range();
-    this.next = Math.max(this.next, first);
+    const { stream, first } = this.#range();
+    this.#next = Math.max(this.#next, first);
     for (let left = limit; left > 0 && this.isReplaying && stream !== undefined; left--) {
-      const ordinal = this.store.index.ordinal(stream, this.next);
-      take(this.store.record(ordinal), ordinal);
-      this.next++;
+      const ordinal = this.#store.index.ordinal(stream, this.#next);
+      take(this.#store.record(ordinal), ordinal);
+      this.#next++;
     }
   }
 
   /** Truncates what a replay has dealt with: everything it has read before its first open message. */
   async truncate(firstOpen: number | undefined): Promise<void> {
-    const before = firstOpen ?? this.next;
-    const { stream, first } = this.range();
-    if (stream === undefined || before <= first) return this.truncating;
-    this.truncating ??= this.writes.setMetadata(this.name, { $tb: before }).finally(() => {
-      this.truncating = undefined;
+    const before = firstOpen ?? this.#next;
+    const { stream, first } = this.#range();
+    if (stream === undefined || before <= first) return this.#truncating;
+    this.#truncating ??= this.#writes.setMetadata(this.#name, { $tb: before }).finally(() => {
+      this.#truncating = undefined;
     });
-    return this.truncating;
+    return this.#truncating;
   }
 
-  private range(): { stream: number | undefined; first: number; last: number } {
-    const range = this.store.isTombstoned(this.name) ? undefined : this.store.readableRange(this.name);
+  #range(): { stream: number | undefined; first: number; last: number } {
+    const range = this.#store.isTombstoned(this.#name) ? undefined : this.#store.readableRange(this.#name);
     return range ?? { stream: undefined, first: 0, last: -1 };
   }
 }
 
-function linkEvent(target: Buffer, metadata: Buffer): ProposedEvent {
+const linkEvent = (target: Buffer, metadata: Buffer): ProposedEvent => {
   const event = nodeEvent('$>', Buffer.concat([target, metadata]), false);
   const dataEnd = event.dataStart + target.length;
   return { ...event, dataEnd, metadataStart: dataEnd, metadataEnd: event.source.length };
-}
+};

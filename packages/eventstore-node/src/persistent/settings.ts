@@ -7,7 +7,7 @@ export type StrategyName = (typeof STRATEGY_NAMES)[number];
 export type StartFrom = 'start' | 'end' | number;
 
 /** What a client asks of a group. Sizes count events. */
-export interface GroupSettings {
+export type GroupSettings = {
   readonly resolveLinks: boolean;
   readonly startFrom: StartFrom;
   readonly extraStatistics: boolean;
@@ -23,26 +23,24 @@ export interface GroupSettings {
   readonly readBatchSize: number;
   readonly historyBufferSize: number;
   readonly strategy: StrategyName;
-}
+};
 
 /** What a group is to: a stream, or every event. */
-export interface GroupKey {
+export type GroupKey = {
   /** `$all` for a group to everything. */
   readonly stream: string;
   readonly group: string;
-}
+};
 
 export const ALL = '$all';
 
 /** Names the group and its streams; groups for which it is the same cannot be told apart by the real server either. */
-export function nameOf({ stream, group }: GroupKey): string {
-  return `${stream}::${group}`;
-}
+export const nameOf = ({ stream, group }: GroupKey): string => `${stream}::${group}`;
 
 /** A group as it is kept. */
-export interface GroupConfig extends GroupKey {
+export type GroupConfig = GroupKey & {
   readonly settings: GroupSettings;
   readonly filter: FilterRequest | undefined;
   /** Position of the end that `startFrom: 'end'` means. */
   readonly endPosition: number;
-}
+};

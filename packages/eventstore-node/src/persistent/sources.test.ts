@@ -7,14 +7,14 @@ import { EventStore } from '../store/event-store.ts';
 import { NodeWrites } from './node-writes.ts';
 import { AllSource, type GroupSource, StreamSource } from './sources.ts';
 
-async function storeWith(count: number, bytes: number): Promise<EventStore> {
+const storeWith = async (count: number, bytes: number): Promise<EventStore> => {
   const store = new EventStore(new MemoryLog(), new EventIndex());
   const committer = new Committer(store, Date.now);
   onTestFinished(() => committer.stop());
   const writes = new NodeWrites(committer);
   for (let n = 0; n < count; n++) await writes.append('s', nodeEvent('T', Buffer.alloc(bytes), false));
   return store;
-}
+};
 
 const SOURCES: readonly [string, (store: EventStore) => GroupSource][] = [
   ['$all', (store) => new AllSource(store, 0, undefined)],

@@ -2,16 +2,16 @@ import type { EventStore } from '../store/event-store.ts';
 import { ALL, type GroupConfig } from './settings.ts';
 
 /** The place before the first event a group without a checkpoint is about. */
-export function placeBeforeStart(store: EventStore, { settings, stream, endPosition }: GroupConfig): number {
+export const placeBeforeStart = (store: EventStore, { settings, stream, endPosition }: GroupConfig): number => {
   const { startFrom } = settings;
   const isAll = stream === ALL;
   if (startFrom === 'start') return isAll ? 0 : -1;
   if (startFrom !== 'end') return startFrom - 1;
   return isAll ? endPosition : lastRevisionAt(store, stream, endPosition);
-}
+};
 
 /** The revision the stream had reached at a position of the log. */
-function lastRevisionAt({ index }: EventStore, streamName: string, position: number): number {
+const lastRevisionAt = ({ index }: EventStore, streamName: string, position: number): number => {
   const stream = index.find(streamName);
   if (stream === undefined) return -1;
   const eventsBefore = index.positions.countUpTo(position);
@@ -23,4 +23,4 @@ function lastRevisionAt({ index }: EventStore, streamName: string, position: num
     else high = middle;
   }
   return low - 1;
-}
+};

@@ -9,7 +9,7 @@ const consumer = (bufferSize: number): Consumer => ({ bufferSize, unacked: new S
 const message = (n: number, bucket = 0) => ({ id: `e${n}`, place: n, ordinal: n, bucket, replayed: false });
 
 /** Hands out `count` messages that nobody acknowledges; returns the index of who got each. */
-function handOut(name: StrategyName, consumers: Consumer[], count: number): number[] {
+const handOut = (name: StrategyName, consumers: Consumer[], count: number): number[] => {
   const strategy = strategyOf(name);
   strategy.arrange(consumers);
   return Array.from({ length: count }, (_, n) => {
@@ -17,7 +17,7 @@ function handOut(name: StrategyName, consumers: Consumer[], count: number): numb
     chosen?.unacked.add(`e${n}`);
     return chosen ? consumers.indexOf(chosen) : -1;
   });
-}
+};
 
 describe('RoundRobin', () => {
   it('goes round, and past those that are full', () => {

@@ -12,7 +12,7 @@ export interface ConsumerStrategy {
   choose(message: Message): Consumer | undefined;
 }
 
-export function strategyOf(name: StrategyName): ConsumerStrategy {
+export const strategyOf = (name: StrategyName): ConsumerStrategy => {
   switch (name) {
     case 'RoundRobin':
       return new RotatingStrategy('afterEach');
@@ -22,29 +22,32 @@ export function strategyOf(name: StrategyName): ConsumerStrategy {
     case 'PinnedByCorrelation':
       return new PinnedStrategy(); // they differ in what the bucket of a message is made of
   }
-}
+};
 
 /** Goes round the consumers, past those that are full. */
 class RotatingStrategy implements ConsumerStrategy {
   readonly inOrder = true;
-  private consumers: readonly Consumer[] = [];
-  private next = 0;
+  #consumers: readonly Consumer[] = [];
+  #next = 0;
+  readonly #moveOn: 'afterEach' | 'whenFull';
 
-  constructor(private readonly moveOn: 'afterEach' | 'whenFull') {}
+  constructor(moveOn: 'afterEach' | 'whenFull') {
+    this.#moveOn = moveOn;
+  }
 
   arrange(consumers: readonly Consumer[]): void {
-    const nextUp = this.consumers[this.next];
-    this.consumers = consumers;
-    this.next = Math.max(0, nextUp ? consumers.indexOf(nextUp) : 0);
+    const nextUp = this.#consumers[this.#next];
+    this.#consumers = consumers;
+    this.#next = Math.max(0, nextUp ? consumers.indexOf(nextUp) : 0);
   }
 
   choose(): Consumer | undefined {
-    const count = this.consumers.length;
+    const count = this.#consumers.length;
     for (let tried = 0; tried < count; tried++) {
-      const at = (this.next + tried) % count;
-      const consumer = this.consumers[at] as Consumer;
+      const at = (this.#next + tried) % count;
+      const consumer = this.#consumers[at] as Consumer;
       if (!hasRoom(consumer)) continue;
-      this.next = this.moveOn === 'afterEach' ? (at + 1) % count : at;
+      this.#next = this.#moveOn === 'afterEach' ? (at + 1) % count : at;
       return consumer;
     }
     return undefined;

@@ -60,7 +60,7 @@ class FakeCall extends Call {
 
   override write(frames: Buffer): boolean {
     for (let at = 0; at < frames.length; at += 5 + frames.readUInt32BE(at + 1)) {
-      this.take(new ProtoReader(frames.subarray(at + 5, at + 5 + frames.readUInt32BE(at + 1))));
+      this.#take(new ProtoReader(frames.subarray(at + 5, at + 5 + frames.readUInt32BE(at + 1))));
     }
     return true;
   }
@@ -71,7 +71,7 @@ class FakeCall extends Call {
   }
 
   /** Notes the id to acknowledge: that of the link if there is one. */
-  private take(response: ProtoReader): void {
+  #take(response: ProtoReader): void {
     response.next();
     if (response.field !== 1) return;
     const event = response.message();
@@ -81,12 +81,12 @@ class FakeCall extends Call {
   }
 }
 
-function idOf(recorded: ProtoReader): string {
+const idOf = (recorded: ProtoReader): string => {
   recorded.next();
   return readUuid(recorded.message());
-}
+};
 
-async function start() {
+const start = async () => {
   const log = new FlakyLog();
   const store = new FlakyStore(log, new EventIndex());
   const committer = new Committer(store, Date.now);
@@ -110,7 +110,7 @@ async function start() {
     return { call, connection: subscriptions.find(KEY).connect(call, request, () => true) };
   };
   return { log, store, writes, clock, subscriptions, append, connect };
-}
+};
 
 const full = () => new LogFailure('full', 'no space left');
 
@@ -245,7 +245,7 @@ describe('a group that is closed and still stores how far it is', () => {
 describe('a checkpoint', () => {
   const SLOW = { ...SETTINGS, minCheckpointCount: 3, maxCheckpointCount: 5, checkpointAfterMs: 2_000 };
 
-  async function withAcked(count: number) {
+  const withAcked = async (count: number) => {
     const started = await start();
     const { subscriptions, append, connect } = started;
     await subscriptions.create({ ...KEY, settings: SLOW, filter: undefined }, 'me');
@@ -263,7 +263,7 @@ describe('a checkpoint', () => {
       return group.info().lastCheckpoint;
     };
     return { ...started, group, tickAfter };
-  }
+  };
 
   it('is stored at once when the largest number of events is dealt with', async () => {
     const { group } = await withAcked(5);

@@ -1,27 +1,31 @@
 /** Messages sent, in all and since the last time somebody asked. */
-export interface ThroughputReading {
+export type ThroughputReading = {
   readonly total: number;
   readonly sinceLast: number;
   readonly averagePerSecond: number;
-}
+};
 
 export class Throughput {
-  private total = 0;
-  private lastTotal = 0;
+  #total = 0;
+  #lastTotal = 0;
+
+  #lastAt: number;
 
   /** `lastAt`: now, in ms since the epoch. */
-  constructor(private lastAt: number) {}
+  constructor(lastAt: number) {
+    this.#lastAt = lastAt;
+  }
 
   count(): void {
-    this.total++;
+    this.#total++;
   }
 
   read(now: number): ThroughputReading {
-    const sinceLast = this.total - this.lastTotal;
-    const elapsedMs = now - this.lastAt;
-    this.lastTotal = this.total;
-    this.lastAt = now;
+    const sinceLast = this.#total - this.#lastTotal;
+    const elapsedMs = now - this.#lastAt;
+    this.#lastTotal = this.#total;
+    this.#lastAt = now;
     const averagePerSecond = elapsedMs > 0 ? Math.round((sinceLast * 1000) / elapsedMs) : 0;
-    return { total: this.total, sinceLast, averagePerSecond };
+    return { total: this.#total, sinceLast, averagePerSecond };
   }
 }

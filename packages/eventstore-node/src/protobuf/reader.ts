@@ -16,30 +16,33 @@ export class ProtoReader {
   field = 0;
   start = 0;
   stop = 0;
-  private wire = 0;
-  private consumed = true;
+  #wire = 0;
+  #consumed = true;
+  readonly buffer: Buffer;
+  #at: number;
+  readonly #end: number;
 
-  constructor(
-    readonly buffer: Buffer,
-    private at = 0,
-    private readonly end = buffer.length,
-  ) {}
+  constructor(buffer: Buffer, at = 0, end = buffer.length) {
+    this.buffer = buffer;
+    this.#at = at;
+    this.#end = end;
+  }
 
   /** Moves to the next field; false at the end of the message. */
   next(): boolean {
-    if (!this.consumed) this.skip();
-    if (this.at >= this.end) return false;
-    const tag = this.varint();
+    if (!this.#consumed) this.#skip();
+    if (this.#at >= this.#end) return false;
+    const tag = this.#varint();
     this.field = Math.floor(tag / 8);
-    this.wire = tag & 7;
-    this.consumed = false;
+    this.#wire = tag & 7;
+    this.#consumed = false;
     return true;
   }
 
   /** A varint as a number, exact up to 2^53. */
   uint(): number {
-    this.expect(0);
-    return this.varint();
+    this.#expect(0);
+    return this.#varint();
   }
 
   bool(): boolean {
@@ -48,23 +51,23 @@ export class ProtoReader {
 
   /** A varint as an exact unsigned 64-bit value. */
   uint64(): bigint {
-    this.expect(0);
-    const from = this.at;
-    const low = this.varint();
-    if (this.at - from <= 7) return BigInt(low);
+    this.#expect(0);
+    const from = this.#at;
+    const low = this.#varint();
+    if (this.#at - from <= 7) return BigInt(low);
     let value = 0n;
-    for (let i = this.at - 1; i >= from; i--) value = (value << 7n) | BigInt((this.buffer[i] as number) & 0x7f);
+    for (let i = this.#at - 1; i >= from; i--) value = (value << 7n) | BigInt((this.buffer[i] as number) & 0x7f);
     return BigInt.asUintN(64, value);
   }
 
   /** Sets `start` and `stop` to the bounds of a length-delimited value. */
   delimited(): this {
-    this.expect(2);
-    const length = this.varint();
-    this.start = this.at;
-    this.stop = this.at + length;
-    if (this.stop > this.end) throw new MalformedMessage('a field reaches past the end of its message');
-    this.at = this.stop;
+    this.#expect(2);
+    const length = this.#varint();
+    this.start = this.#at;
+    this.stop = this.#at + length;
+    if (this.stop > this.#end) throw new MalformedMessage('a field reaches past the end of its message');
+    this.#at = this.stop;
     return this;
   }
 
@@ -84,24 +87,25 @@ export class ProtoReader {
     return new ProtoReader(this.buffer, this.start, this.stop);
   }
 
-  private expect(wire: number): void {
-    if (this.wire !== wire) throw new MalformedMessage(`field ${this.field} has wire type ${this.wire}, not ${wire}`);
-    this.consumed = true;
+  #expect(wire: number): void {
+    if (this.#wire !== wire) throw new MalformedMessage(`field ${this.field} has wire type ${this.#wire}, not ${wire}`);
+    this.#consumed = true;
   }
 
-  private skip(): void {
-    this.consumed = true;
-    if (this.wire === 0) this.varint();
-    else if (this.wire === 1) this.at += 8;
-    else if (this.wire === 5) this.at += 4;
-    else if (this.wire === 2) this.delimited();
-    else throw new MalformedMessage(`wire type ${this.wire} is not supported`);
-    if (this.at > this.end) throw new MalformedMessage('a field reaches past the end of its message');
+  #skip(): void {
+    this.#consumed = true;
+    if (this.#wire === 0) this.#varint();
+    else if (this.#wire === 1) this.#at += 8;
+    else if (this.#wire === 5) this.#at += 4;
+    else if (this.#wire === 2) this.delimited();
+    else throw new MalformedMessage(`wire type ${this.#wire} is not supported`);
+    if (this.#at > this.#end) throw new MalformedMessage('a field reaches past the end of its message');
   }
 
-  private varint(): number {
-    const { buffer, end } = this;
-    let at = this.at;
+  #varint(): number {
+    const end = this.#end;
+    const { buffer } = this;
+    let at = this.#at;
     let value = 0;
     let factor = 1;
     for (let i = 0; i < 10; i++) {
@@ -109,7 +113,7 @@ export class ProtoReader {
       const byte = buffer[at++] as number;
       value += factor < TWO_28 ? (byte & 0x7f) << (i * 7) : (byte & 0x7f) * factor;
       if (byte < 0x80) {
-        this.at = at;
+        this.#at = at;
         return value;
       }
       factor *= 128;

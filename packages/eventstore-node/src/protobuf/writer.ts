@@ -1,12 +1,12 @@
 /** Bytes a varint of this value takes; values up to 2^53. */
-export function varintSize(value: number): number {
+export const varintSize = (value: number): number => {
   let size = 1;
   for (let rest = value; rest >= 128; rest = rest / 128) size++;
   return size;
-}
+};
 
 /** Writes a varint (values up to 2^53) and returns the offset behind it. */
-export function writeVarint(target: Buffer, offset: number, value: number): number {
+export const writeVarint = (target: Buffer, offset: number, value: number): number => {
   let at = offset;
   let rest = value;
   while (rest > 0x7fffffff) {
@@ -19,24 +19,24 @@ export function writeVarint(target: Buffer, offset: number, value: number): numb
   }
   target[at++] = rest;
   return at;
-}
+};
 
 const EMPTY = Buffer.alloc(0);
 
 /** Builds small messages, field by field. Event bodies are written by `storage/record.ts` instead. */
 export class ProtoWriter {
-  private readonly parts: Buffer[] = [];
+  readonly #parts: Buffer[] = [];
 
   uint(field: number, value: number): this {
     const part = Buffer.allocUnsafe(5 + varintSize(value));
     const at = writeVarint(part, writeVarint(part, 0, field * 8), value);
-    this.parts.push(part.subarray(0, at));
+    this.#parts.push(part.subarray(0, at));
     return this;
   }
 
   uint64(field: number, value: bigint): this {
     const bytes = [...varintBytes(BigInt(field * 8)), ...varintBytes(BigInt.asUintN(64, value))];
-    this.parts.push(Buffer.from(bytes));
+    this.#parts.push(Buffer.from(bytes));
     return this;
   }
 
@@ -47,7 +47,7 @@ export class ProtoWriter {
   bytes(field: number, value: Buffer): this {
     const head = Buffer.allocUnsafe(10);
     const at = writeVarint(head, writeVarint(head, 0, field * 8 + 2), value.length);
-    this.parts.push(head.subarray(0, at), value);
+    this.#parts.push(head.subarray(0, at), value);
     return this;
   }
 
@@ -65,7 +65,7 @@ export class ProtoWriter {
   }
 
   finish(): Buffer {
-    return this.parts.length === 1 && this.parts[0] ? this.parts[0] : Buffer.concat(this.parts);
+    return this.#parts.length === 1 && this.#parts[0] ? this.#parts[0] : Buffer.concat(this.#parts);
   }
 }
 

@@ -11,28 +11,28 @@ const MAX_PREFIXES = 10_000;
 export type EventFilter = (record: StoredRecord) => boolean;
 
 /** A non-empty regex wins over prefixes, and is searched for anywhere. Throws INVALID_ARGUMENT for one that is not valid. */
-export function compileFilter({ on, regex, prefixes }: FilterRequest): EventFilter {
+export const compileFilter = ({ on, regex, prefixes }: FilterRequest): EventFilter => {
   const matches = regex === '' ? prefixMatcher(prefixes) : regexMatcher(regex);
   return on === 'streamName' ? (record) => matches(record.streamName) : (record) => matches(record.type);
-}
+};
 
-function prefixMatcher(prefixes: readonly string[]): (text: string) => boolean {
+const prefixMatcher = (prefixes: readonly string[]): ((text: string) => boolean) => {
   if (prefixes.length > MAX_PREFIXES) {
     throw new GrpcError(Status.invalidArgument, `the filter has more than ${MAX_PREFIXES} prefixes`);
   }
   return (text) => prefixes.some((prefix) => text.startsWith(prefix));
-}
+};
 
-function regexMatcher(source: string): (text: string) => boolean {
+const regexMatcher = (source: string): ((text: string) => boolean) => {
   const expression = refusing(() => new Regex(source));
   return (text) => refusing(() => expression.test(text));
-}
+};
 
-function refusing<T>(act: () => T): T {
+const refusing = <T>(act: () => T): T => {
   try {
     return act();
   } catch (error) {
     if (!(error instanceof BadRegex || error instanceof RegexTooSlow)) throw error;
     throw new GrpcError(Status.invalidArgument, `the filter's regular expression is not valid: ${error.message}`);
   }
-}
+};

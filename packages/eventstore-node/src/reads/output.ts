@@ -2,25 +2,25 @@ const CHUNK_BYTES = 64 * 1024;
 
 /** Frames that leave in one write. */
 export class OutputChunk {
-  private readonly frames: Buffer[] = [];
-  private bytes = 0;
+  readonly #frames: Buffer[] = [];
+  #bytes = 0;
 
   add(frame: Buffer): void {
-    this.frames.push(frame);
-    this.bytes += frame.length;
+    this.#frames.push(frame);
+    this.#bytes += frame.length;
   }
 
   get isFull(): boolean {
-    return this.bytes >= CHUNK_BYTES;
+    return this.#bytes >= CHUNK_BYTES;
   }
 
   get isEmpty(): boolean {
-    return this.bytes === 0;
+    return this.#bytes === 0;
   }
 
   /** A copy: the frames point into larger buffers, which a slow reader must not hold on to. */
   join(): Buffer {
-    return Buffer.concat(this.frames, this.bytes);
+    return Buffer.concat(this.#frames, this.#bytes);
   }
 }
 
@@ -33,11 +33,9 @@ export interface MessageSource {
 }
 
 /** Asks before each chunk whether the reader may still have it: `check` throws when not. */
-export function guarded(source: MessageSource, check: () => void): MessageSource {
-  return {
-    fill(chunk) {
-      check();
-      return source.fill(chunk);
-    },
-  };
-}
+export const guarded = (source: MessageSource, check: () => void): MessageSource => ({
+  fill(chunk) {
+    check();
+    return source.fill(chunk);
+  },
+});

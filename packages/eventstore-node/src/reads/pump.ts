@@ -6,42 +6,44 @@ import { type MessageSource, OutputChunk } from './output.ts';
  * the log, not in memory. Between chunks other calls get their turn.
  */
 export class Pump {
-  private blocked = false;
-  private scheduled = false;
+  #blocked = false;
+  #scheduled = false;
+  readonly #call: Call;
+  readonly #source: MessageSource;
 
-  constructor(
-    private readonly call: Call,
-    private readonly source: MessageSource,
-  ) {
+  constructor(call: Call, source: MessageSource) {
+    this.#call = call;
+    this.#source = source;
+
     call.onDrain = () => {
-      this.blocked = false;
+      this.#blocked = false;
       this.wake();
     };
   }
 
   readonly wake = (): void => {
-    if (!this.blocked && !this.scheduled && !this.call.ended) this.run();
+    if (!this.#blocked && !this.#scheduled && !this.#call.ended) this.#run();
   };
 
-  private run(): void {
+  #run(): void {
     const chunk = new OutputChunk();
     let next: ReturnType<MessageSource['fill']> = 'done';
     let failure: unknown;
     try {
-      next = this.source.fill(chunk);
+      next = this.#source.fill(chunk);
     } catch (error) {
       failure = error ?? new Error('unknown');
     }
-    if (!chunk.isEmpty) this.blocked = !this.call.write(chunk.join());
-    if (failure) this.call.fail(toGrpcError(failure));
-    else if (next === 'done') this.call.end();
-    else if (next === 'more' && !this.blocked) this.schedule();
+    if (!chunk.isEmpty) this.#blocked = !this.#call.write(chunk.join());
+    if (failure) this.#call.fail(toGrpcError(failure));
+    else if (next === 'done') this.#call.end();
+    else if (next === 'more' && !this.#blocked) this.#schedule();
   }
 
-  private schedule(): void {
-    this.scheduled = true;
+  #schedule(): void {
+    this.#scheduled = true;
     setImmediate(() => {
-      this.scheduled = false;
+      this.#scheduled = false;
       this.wake();
     });
   }

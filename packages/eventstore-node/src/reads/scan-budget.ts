@@ -6,15 +6,15 @@ const MAX_BYTES = 4 * 1024 * 1024;
 
 /** How much a reader looks at in one go, so that a filter that matches nothing does not hold up other calls. */
 export class ScanBudget {
-  private events = 0;
-  private bytes = 0;
+  #events = 0;
+  #bytes = 0;
 
   spend(record: StoredRecord): void {
-    this.events++;
-    this.bytes += record.size;
+    this.#events++;
+    this.#bytes += record.size;
   }
 
   get isSpent(): boolean {
-    return this.events >= MAX_EVENTS || this.bytes >= MAX_BYTES;
+    return this.#events >= MAX_EVENTS || this.#bytes >= MAX_BYTES;
   }
 }

@@ -9,77 +9,80 @@ import type { Renderer } from './renderer.ts';
 import { ScanBudget } from './scan-budget.ts';
 import { SpanReader } from './span-reader.ts';
 
-export interface SubscribeAllOptions {
+export type SubscribeAllOptions = {
   readonly subscriptionId: string;
   /** Exclusive. */
   readonly from: Start;
   readonly filter: { readonly matches: EventFilter; readonly checkpointInterval: number } | undefined;
-}
+};
 
 /**
  * A catch-up subscription to $all. One cursor over the log serves history and live events alike, so there is no switch
  * at which an event could be lost or repeated; a slow client just stays further behind.
  */
 export class SubscribeAll implements MessageSource {
-  private readonly reader: SpanReader;
-  private readonly after: number;
-  private next: number;
-  private confirmed = false;
-  private live = false;
-  private considered = 0;
-  private lastConsidered = 0;
-  private lastCheckpoint = 0;
+  readonly #reader: SpanReader;
+  readonly #after: number;
+  #next: number;
+  #confirmed = false;
+  #live = false;
+  #considered = 0;
+  #lastConsidered = 0;
+  #lastCheckpoint = 0;
+  readonly #store: EventStore;
+  readonly #renderer: Renderer;
+  readonly #options: SubscribeAllOptions;
 
-  constructor(
-    private readonly store: EventStore,
-    private readonly renderer: Renderer,
-    private readonly options: SubscribeAllOptions,
-  ) {
+  constructor(store: EventStore, renderer: Renderer, options: SubscribeAllOptions) {
+    this.#store = store;
+    this.#renderer = renderer;
+    this.#options = options;
+
     const { from } = options;
     const { index } = store;
-    this.reader = new SpanReader(store, (ordinal) => ordinal);
-    this.after = typeof from === 'number' ? from : 0;
-    this.next = from === 'end' ? index.visible : Math.min(index.positions.countUpTo(this.after), index.visible);
+    this.#reader = new SpanReader(store, (ordinal) => ordinal);
+    this.#after = typeof from === 'number' ? from : 0;
+    this.#next = from === 'end' ? index.visible : Math.min(index.positions.countUpTo(this.#after), index.visible);
   }
 
   fill(chunk: OutputChunk): 'more' | 'idle' {
-    if (!this.confirmed) chunk.add(confirmation(this.options.subscriptionId));
-    this.confirmed = true;
-    const { index } = this.store;
+    if (!this.#confirmed) chunk.add(confirmation(this.#options.subscriptionId));
+    this.#confirmed = true;
+    const { index } = this.#store;
     const budget = new ScanBudget();
-    while (this.next < index.visible) {
+    while (this.#next < index.visible) {
       if (chunk.isFull || budget.isSpent) return 'more';
-      const record = this.reader.record(this.next, index.visible - 1);
-      this.next++;
+      const record = this.#reader.record(this.#next, index.visible - 1);
+      this.#next++;
       budget.spend(record);
-      if (record.position > this.after && !isHiddenFromAll(record)) this.consider(record, chunk);
+      if (record.position > this.#after && !isHiddenFromAll(record)) this.#consider(record, chunk);
     }
-    this.reader.release();
-    if (!this.live) this.goLive(chunk);
+    this.#reader.release();
+    if (!this.#live) this.#goLive(chunk);
     return 'idle';
   }
 
-  private consider(record: StoredRecord, chunk: OutputChunk): void {
-    const { filter } = this.options;
+  #consider(record: StoredRecord, chunk: OutputChunk): void {
+    const { filter } = this.#options;
     if (!filter) {
-      chunk.add(this.renderer.frame(record));
+      chunk.add(this.#renderer.frame(record));
       return;
     }
-    if (filter.matches(record)) chunk.add(this.renderer.frame(record));
-    this.lastConsidered = record.position;
-    if (++this.considered >= filter.checkpointInterval) this.checkpoint(chunk);
+    if (filter.matches(record)) chunk.add(this.#renderer.frame(record));
+    this.#lastConsidered = record.position;
+    if (++this.#considered >= filter.checkpointInterval) this.#checkpoint(chunk);
   }
 
   /** The end of history is worth a checkpoint too: it may be far behind the last event that matched. */
-  private goLive(chunk: OutputChunk): void {
-    this.live = true;
-    if (this.options.filter && this.lastConsidered > this.lastCheckpoint) this.checkpoint(chunk);
+  #goLive(chunk: OutputChunk): void {
+    this.#live = true;
+    if (this.#options.filter && this.#lastConsidered > this.#lastCheckpoint) this.#checkpoint(chunk);
     chunk.add(CAUGHT_UP);
   }
 
-  private checkpoint(chunk: OutputChunk): void {
-    this.considered = 0;
-    this.lastCheckpoint = this.lastConsidered;
-    chunk.add(checkpoint(this.lastConsidered));
+  #checkpoint(chunk: OutputChunk): void {
+    this.#considered = 0;
+    this.#lastCheckpoint = this.#lastConsidered;
+    chunk.add(checkpoint(this.#lastConsidered));
   }
 }

@@ -11,7 +11,7 @@ import type { NodeContext } from './context.ts';
 import { MAX_APPEND_REQUEST_BYTES, MAX_APPEND_SIZE } from './limits.ts';
 
 /** `Streams.Append`: options, then events, then half-close; one answer. */
-export function handleAppend({ access, committer, now }: NodeContext, call: Call): void {
+export const handleAppend = ({ access, committer, now }: NodeContext, call: Call): void => {
   let target: { stream: StreamRef; expected: Expected } | undefined;
   const events: ProposedEvent[] = [];
   let dataBytes = 0;
@@ -46,13 +46,13 @@ export function handleAppend({ access, committer, now }: NodeContext, call: Call
       settle: (outcome) => answer(call, stream.name, expected, outcome),
     });
   };
-}
+};
 
-function readTarget(
+const readTarget = (
   message: Buffer,
   now: number,
   checkAccess: (streamName: string) => void,
-): { stream: StreamRef; expected: Expected } {
+): { stream: StreamRef; expected: Expected } => {
   const reader = new ProtoReader(message);
   while (reader.next()) {
     if (reader.field !== 1) continue;
@@ -63,23 +63,23 @@ function readTarget(
     return { stream, expected };
   }
   throw new GrpcError(Status.unknown, 'the first message must hold the options');
-}
+};
 
-function readEvent(message: Buffer): ProposedEvent {
+const readEvent = (message: Buffer): ProposedEvent => {
   const reader = new ProtoReader(message);
   while (reader.next()) if (reader.field === 2) return readProposedEvent(reader.message());
   throw new GrpcError(Status.unknown, 'every message after the options must hold an event');
-}
+};
 
-function translated<T>(read: () => T): T {
+const translated = <T>(read: () => T): T => {
   try {
     return read();
   } catch (error) {
     throw requestError(error);
   }
-}
+};
 
-function answer(call: Call, streamName: string, expected: Expected, outcome: Outcome): void {
+const answer = (call: Call, streamName: string, expected: Expected, outcome: Outcome): void => {
   switch (outcome.kind) {
     case 'done':
       call.write(appendDone(outcome.revision, outcome.position));
@@ -99,4 +99,4 @@ function answer(call: Call, streamName: string, expected: Expected, outcome: Out
       call.fail(new GrpcError(failureCode(outcome), outcome.message));
       break;
   }
-}
+};

@@ -4,7 +4,7 @@ import type { Committer } from '../store/committer.ts';
 import type { EventStore } from '../store/event-store.ts';
 
 /** What the services share. */
-export interface NodeContext {
+export type NodeContext = {
   readonly access: Access;
   readonly store: EventStore;
   readonly committer: Committer;
@@ -14,4 +14,4 @@ export interface NodeContext {
   readonly instanceId: string;
   /** Where clients reach this node; known once it listens. */
   readonly endpoint: () => { host: string; port: number };
-}
+};

@@ -9,7 +9,11 @@ import { failureCode, requestError, secondMessage, streamDeleted, wrongExpectedV
 import type { NodeContext } from './context.ts';
 
 /** `Streams.Delete` and `Streams.Tombstone`. */
-export function handleDelete({ access, committer, now }: NodeContext, kind: 'delete' | 'tombstone', call: Call): void {
+export const handleDelete = (
+  { access, committer, now }: NodeContext,
+  kind: 'delete' | 'tombstone',
+  call: Call,
+): void => {
   let operation: Operation | undefined;
   const deadlineMs = call.deadlineMs(now());
   const checkAccess = (streamName: string) => access.checkStream(call.caller, 'delete', streamName);
@@ -31,13 +35,13 @@ export function handleDelete({ access, committer, now }: NodeContext, kind: 'del
     if (!operation) throw new GrpcError(Status.internal, 'the call carried no request');
     committer.submit(operation);
   };
-}
+};
 
-function readTarget(
+const readTarget = (
   message: Buffer,
   now: number,
   checkAccess: (streamName: string) => void,
-): { stream: StreamRef; expected: Expected } {
+): { stream: StreamRef; expected: Expected } => {
   const reader = new ProtoReader(message);
   while (reader.next()) {
     if (reader.field !== 1) continue;
@@ -52,9 +56,9 @@ function readTarget(
     return { stream, expected };
   }
   throw new GrpcError(Status.invalidArgument, 'the request has no stream or no expected revision');
-}
+};
 
-function answer(call: Call, streamName: string, expected: Expected, outcome: Outcome): void {
+const answer = (call: Call, streamName: string, expected: Expected, outcome: Outcome): void => {
   switch (outcome.kind) {
     case 'done':
       call.writeMessage(response(outcome.position));
@@ -73,10 +77,10 @@ function answer(call: Call, streamName: string, expected: Expected, outcome: Out
       call.fail(new GrpcError(failureCode(outcome), outcome.message));
       break;
   }
-}
+};
 
 /** `DeleteResp` and `TombstoneResp` look the same. */
-function response(position: number | undefined): Buffer {
+const response = (position: number | undefined): Buffer => {
   if (position === undefined) return new ProtoWriter().empty(2).finish();
   return new ProtoWriter().message(1, new ProtoWriter().uint(1, position).uint(2, position)).finish();
-}
+};

@@ -21,7 +21,7 @@ const FEATURES: readonly (readonly [service: string, method: string, features: r
 
 const LEADER = 8;
 
-export function handleServerFeatures(call: Call): void {
+export const handleServerFeatures = (call: Call): void => {
   respond(call, () => {
     const response = new ProtoWriter();
     for (const [service, method, features] of FEATURES) {
@@ -31,10 +31,10 @@ export function handleServerFeatures(call: Call): void {
     }
     return response.text(2, SERVER_VERSION).finish();
   });
-}
+};
 
 /** One member: this node, leader, at its own address. */
-export function handleGossip({ endpoint, instanceId, now }: NodeContext, call: Call): void {
+export const handleGossip = ({ endpoint, instanceId, now }: NodeContext, call: Call): void => {
   respond(call, () => {
     const { host, port } = endpoint();
     const member = new ProtoWriter()
@@ -45,11 +45,11 @@ export function handleGossip({ endpoint, instanceId, now }: NodeContext, call: C
       .message(5, new ProtoWriter().text(1, host).uint(2, port));
     return new ProtoWriter().message(1, member).finish();
   });
-}
+};
 
-function respond(call: Call, message: () => Buffer): void {
+const respond = (call: Call, message: () => Buffer): void => {
   call.onHalfClose = () => {
     call.writeMessage(message());
     call.end();
   };
-}
+};

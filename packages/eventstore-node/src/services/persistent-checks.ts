@@ -6,15 +6,15 @@ import { groupFailed } from '../wire/persistent-errors.ts';
 import type { GroupRequest } from '../wire/persistent-settings.ts';
 
 /** Refuses settings that mean nothing, as the real server does. Throws `GrpcError`. */
-export function checkGroupRequest(store: EventStore, request: GroupRequest): NewGroupConfig {
+export const checkGroupRequest = (store: EventStore, request: GroupRequest): NewGroupConfig => {
   const { stream, group, filter, settings } = request;
   const reason = reasonAgainst(store, request);
   if (reason) throw groupFailed(request, reason);
   if (filter) compileFilter(filter);
   return { stream, group, filter, settings: { ...settings, strategy: settings.strategy as StrategyName } };
-}
+};
 
-function reasonAgainst(store: EventStore, { stream, group, toAll, settings }: GroupRequest): string | undefined {
+const reasonAgainst = (store: EventStore, { stream, group, toAll, settings }: GroupRequest): string | undefined => {
   const { strategy, startFrom, readBatchSize, historyBufferSize } = settings;
   if (stream === '') return 'the stream name is empty';
   if (group === '') return 'the group name is empty';
@@ -25,8 +25,7 @@ function reasonAgainst(store: EventStore, { stream, group, toAll, settings }: Gr
     return 'the start position is beyond the end of the log';
   }
   return undefined;
-}
+};
 
-function lastPosition({ index }: EventStore): number {
-  return index.visible === 0 ? 0 : index.positions.get(index.visible - 1);
-}
+const lastPosition = ({ index }: EventStore): number =>
+  index.visible === 0 ? 0 : index.positions.get(index.visible - 1);

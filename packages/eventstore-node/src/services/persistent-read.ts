@@ -6,7 +6,7 @@ import { type ReadMessage, readReadMessage } from '../wire/persistent-request.ts
 import type { NodeContext } from './context.ts';
 
 /** `PersistentSubscriptions.Read`: the client connects to a group, is sent messages, and answers each of them. */
-export function handleGroupRead(context: NodeContext, call: Call): void {
+export const handleGroupRead = (context: NodeContext, call: Call): void => {
   let connected: Connected | undefined;
   const disconnect = () => connected?.group.disconnect(connected.connection);
   call.onMessage = (bytes) => {
@@ -25,23 +25,23 @@ export function handleGroupRead(context: NodeContext, call: Call): void {
     call.end();
   };
   call.onClose = disconnect;
-}
+};
 
-interface Connected {
+type Connected = {
   readonly group: ActiveGroup;
   readonly connection: GroupConnection;
-}
+};
 
-function connect({ access, persistent }: NodeContext, call: Call, message: ReadMessage): Connected {
+const connect = ({ access, persistent }: NodeContext, call: Call, message: ReadMessage): Connected => {
   if (message.kind !== 'connect') throw new GrpcError(Status.invalidArgument, 'the first message must hold options');
   const { request } = message;
   access.checkStream(call.caller, 'read', request.key.stream);
   const group = persistent.find(request.key);
   const mayRead = (streamName: string) => access.allows(call.caller, 'read', streamName);
   return { group, connection: group.connect(call, request, mayRead) };
-}
+};
 
-function answer({ group, connection }: Connected, message: ReadMessage): void {
+const answer = ({ group, connection }: Connected, message: ReadMessage): void => {
   switch (message.kind) {
     case 'ack':
       group.ack(message.ids);
@@ -52,4 +52,4 @@ function answer({ group, connection }: Connected, message: ReadMessage): void {
     case 'connect':
       throw new GrpcError(Status.invalidArgument, 'the client is connected to a group already');
   }
-}
+};

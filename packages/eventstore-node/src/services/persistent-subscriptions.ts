@@ -16,67 +16,47 @@ export const PERSISTENT_SERVICE = 'event_store.client.persistent_subscriptions.P
 
 const EMPTY = Buffer.alloc(0);
 
-const HANDLERS = {
-  Create: handleCreate,
-  Update: handleUpdate,
-  Delete: handleDelete,
-  Read: handleGroupRead,
-  GetInfo: handleInfo,
-  List: handleList,
-  ReplayParked: handleReplayParked,
-  RestartSubsystem: handleRestart,
-};
-
-/** Names of the service's methods. */
-export const PERSISTENT_METHODS = Object.keys(HANDLERS);
-
-export function persistentMethods(context: NodeContext): (readonly [path: string, handle: (call: Call) => void])[] {
-  return Object.entries(HANDLERS).map(
-    ([method, handle]) => [`/${PERSISTENT_SERVICE}/${method}`, (call: Call) => handle(context, call)] as const,
-  );
-}
-
-function handleCreate(context: NodeContext, call: Call): void {
+const handleCreate = (context: NodeContext, call: Call): void => {
   answerOnce(call, async (message) => {
     context.access.checkOperator(call.caller);
     await context.persistent.create(checkedConfig(context, message), userName(call));
     return EMPTY;
   });
-}
+};
 
-function handleUpdate(context: NodeContext, call: Call): void {
+const handleUpdate = (context: NodeContext, call: Call): void => {
   answerOnce(call, async (message) => {
     context.access.checkOperator(call.caller);
     await context.persistent.update(checkedConfig(context, message), userName(call));
     return EMPTY;
   });
-}
+};
 
-function handleDelete({ access, persistent }: NodeContext, call: Call): void {
+const handleDelete = ({ access, persistent }: NodeContext, call: Call): void => {
   answerOnce(call, async (message) => {
     access.checkOperator(call.caller);
     await persistent.delete(readDeleteRequest(message), userName(call));
     return EMPTY;
   });
-}
+};
 
-function handleInfo({ access, persistent }: NodeContext, call: Call): void {
+const handleInfo = ({ access, persistent }: NodeContext, call: Call): void => {
   answerOnce(call, async (message) => {
     const key = readInfoRequest(message);
     checkInspect(access, call, key.stream);
     return infoResponse(persistent.find(key).info());
   });
-}
+};
 
-function handleList({ access, persistent }: NodeContext, call: Call): void {
+const handleList = ({ access, persistent }: NodeContext, call: Call): void => {
   answerOnce(call, async (message) => {
     const stream = readListRequest(message);
     checkInspect(access, call, stream ?? ALL);
     return listResponse(persistent.list(stream));
   });
-}
+};
 
-function handleReplayParked({ access, persistent }: NodeContext, call: Call): void {
+const handleReplayParked = ({ access, persistent }: NodeContext, call: Call): void => {
   answerOnce(call, async (message) => {
     access.checkOperator(call.caller);
     const { key, stopAt } = readReplayRequest(message);
@@ -85,27 +65,26 @@ function handleReplayParked({ access, persistent }: NodeContext, call: Call): vo
     group.replay(stopAt);
     return EMPTY;
   });
-}
+};
 
-function handleRestart({ access, persistent }: NodeContext, call: Call): void {
+const handleRestart = ({ access, persistent }: NodeContext, call: Call): void => {
   answerOnce(call, async () => {
     access.checkOperator(call.caller);
     await persistent.restart();
     return EMPTY;
   });
-}
+};
 
 /** Groups are shown to operators, and to those who may read what they are about. */
-function checkInspect(access: Access, { caller }: Call, stream: string): void {
+const checkInspect = (access: Access, { caller }: Call, stream: string): void => {
   if (!access.allows(caller, 'read', stream)) access.checkOperator(caller);
-}
+};
 
-function checkedConfig({ store }: NodeContext, message: Buffer): NewGroupConfig {
-  return checkGroupRequest(store, readGroupRequest(message));
-}
+const checkedConfig = ({ store }: NodeContext, message: Buffer): NewGroupConfig =>
+  checkGroupRequest(store, readGroupRequest(message));
 
 /** Answers a call that carries one request. */
-function answerOnce(call: Call, answer: (message: Buffer) => Promise<Buffer>): void {
+const answerOnce = (call: Call, answer: (message: Buffer) => Promise<Buffer>): void => {
   let request: Buffer | undefined;
   call.onMessage = (message) => {
     request = message;
@@ -120,4 +99,23 @@ function answerOnce(call: Call, answer: (message: Buffer) => Promise<Buffer>): v
       (error) => call.fail(toGrpcError(error)),
     );
   };
-}
+};
+
+const HANDLERS = {
+  Create: handleCreate,
+  Update: handleUpdate,
+  Delete: handleDelete,
+  Read: handleGroupRead,
+  GetInfo: handleInfo,
+  List: handleList,
+  ReplayParked: handleReplayParked,
+  RestartSubsystem: handleRestart,
+};
+
+/** Names of the service's methods. */
+export const PERSISTENT_METHODS = Object.keys(HANDLERS);
+
+export const persistentMethods = (context: NodeContext): (readonly [path: string, handle: (call: Call) => void])[] =>
+  Object.entries(HANDLERS).map(
+    ([method, handle]) => [`/${PERSISTENT_SERVICE}/${method}`, (call: Call) => handle(context, call)] as const,
+  );

@@ -18,7 +18,7 @@ import type { NodeContext } from './context.ts';
 const ALL = '$all';
 
 /** `Streams.Read`: reads and catch-up subscriptions. */
-export function handleRead(context: NodeContext, call: Call): void {
+export const handleRead = (context: NodeContext, call: Call): void => {
   let request: ReadRequest | undefined;
   call.onMessage = (message) => {
     if (request) throw secondMessage();
@@ -44,9 +44,9 @@ export function handleRead(context: NodeContext, call: Call): void {
   call.onHalfClose = () => {
     if (!request) throw new GrpcError(Status.internal, 'the call carried no request');
   };
-}
+};
 
-function sourceOf({ access, store, now }: NodeContext, caller: Caller, request: ReadRequest): MessageSource {
+const sourceOf = ({ access, store, now }: NodeContext, caller: Caller, request: ReadRequest): MessageSource => {
   const renderer = new Renderer(store, request, now, (streamName) => access.allows(caller, 'read', streamName));
   const { stream, from } = request;
   switch (request.kind) {
@@ -64,13 +64,12 @@ function sourceOf({ access, store, now }: NodeContext, caller: Caller, request: 
         now,
       );
   }
-}
+};
 
-function filterOf({ filter }: ReadRequest) {
-  return filter && { matches: compileFilter(filter), checkpointInterval: filter.checkpointInterval };
-}
+const filterOf = ({ filter }: ReadRequest) =>
+  filter && { matches: compileFilter(filter), checkpointInterval: filter.checkpointInterval };
 
-function required<T>(value: T | undefined): T {
+const required = <T>(value: T | undefined): T => {
   if (value === undefined) throw new Error('a stream request without a stream');
   return value;
-}
+};

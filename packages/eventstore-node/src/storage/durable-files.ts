@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
  * Creates a folder, and those above it, whose names are durable then. Not `mkdirSync` with `recursive`, which never
  * returns where a folder takes no others, as `/proc` does.
  */
-export function createFolder(path: string): void {
+export const createFolder = (path: string): void => {
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
@@ -18,20 +18,20 @@ export function createFolder(path: string): void {
     mkdirSync(path, { mode: 0o700 });
   }
   syncFolder(dirname(path));
-}
+};
 
 /** Makes the names in a folder durable. */
-export function syncFolder(folder: string): void {
+export const syncFolder = (folder: string): void => {
   const fd = openSync(folder, 'r');
   try {
     fsyncSync(fd);
   } finally {
     closeSync(fd);
   }
-}
+};
 
 /** Writes a whole file so that after a crash it has either its old or its new content. */
-export async function replaceFile(folder: string, name: string, content: Buffer): Promise<void> {
+export const replaceFile = async (folder: string, name: string, content: Buffer): Promise<void> => {
   const path = join(folder, name);
   const file = await open(`${path}.new`, 'w', 0o600);
   try {
@@ -42,4 +42,4 @@ export async function replaceFile(folder: string, name: string, content: Buffer)
   }
   await rename(`${path}.new`, path);
   syncFolder(folder);
-}
+};

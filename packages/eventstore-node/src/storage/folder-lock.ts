@@ -11,16 +11,16 @@ export class FolderInUse extends Error {
   override readonly name = 'FolderInUse';
 }
 
-export interface FolderLock {
+export type FolderLock = {
   release(): Promise<void>;
-}
+};
 
 /**
  * Makes this process the only node on the folder. On Linux the kernel holds the lock (a socket in the abstract
  * namespace, gone with the process, whatever way it ends); elsewhere a file names the owner, which is taken over when
  * no process with that pid and start time lives.
  */
-export async function lockFolder(folder: string): Promise<FolderLock> {
+export const lockFolder = async (folder: string): Promise<FolderLock> => {
   const lock = await lockUnmarked(folder);
   const mark = join(folder, LOCK_FILE);
   writeFileSync(mark, JSON.stringify(ownIdentity()));
@@ -30,17 +30,16 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
       return lock.release();
     },
   };
-}
+};
 
 /**
  * The same for one who only looks: nothing is written, so that a folder without write permission will do. Where a file
  * is the lock, this refuses when a node runs but does not keep one from starting.
  */
-export async function lockUnmarked(folder: string): Promise<FolderLock> {
-  return process.platform === 'linux' ? lockBySocket(folder) : lockByFile(folder);
-}
+export const lockUnmarked = async (folder: string): Promise<FolderLock> =>
+  process.platform === 'linux' ? lockBySocket(folder) : lockByFile(folder);
 
-async function lockBySocket(folder: string): Promise<FolderLock> {
+const lockBySocket = async (folder: string): Promise<FolderLock> => {
   const { dev, ino } = statSync(folder, { bigint: true });
   const name = createHash('sha256').update(`${dev}:${ino}`).digest('hex').slice(0, 32);
   const server = createServer((socket) => socket.destroy());
@@ -52,25 +51,23 @@ async function lockBySocket(folder: string): Promise<FolderLock> {
   });
   server.unref();
   return { release: () => new Promise((resolve) => server.close(() => resolve())) };
-}
+};
 
-function lockByFile(folder: string): FolderLock {
+const lockByFile = (folder: string): FolderLock => {
   const owner = livingOwner(folder);
   if (owner) throw inUse(folder, owner.pid);
   return { release: async () => {} };
-}
+};
 
-interface Owner {
+type Owner = {
   readonly pid: number;
   readonly startedAt: string | undefined;
-}
+};
 
-function ownIdentity(): Owner {
-  return { pid: process.pid, startedAt: processStartedAt(process.pid) };
-}
+const ownIdentity = (): Owner => ({ pid: process.pid, startedAt: processStartedAt(process.pid) });
 
 /** Whom the file names, unless it was left behind by a process that is gone. */
-function livingOwner(folder: string): Owner | undefined {
+const livingOwner = (folder: string): Owner | undefined => {
   try {
     const owner = JSON.parse(readFileSync(join(folder, LOCK_FILE), 'utf8')) as Owner;
     const startedAt = processStartedAt(owner.pid);
@@ -78,11 +75,11 @@ function livingOwner(folder: string): Owner | undefined {
   } catch {
     return undefined; // no owner has been noted, or half of it: nobody to name
   }
-}
+};
 
-function inUse(folder: string, pid: number | undefined): FolderInUse {
+const inUse = (folder: string, pid: number | undefined): FolderInUse => {
   const who = pid === undefined ? 'another process' : `process ${pid}`;
   return new FolderInUse(
     `the data folder ${realpathSync(folder)} is in use by ${who}; stop that node or use another folder`,
   );
-}
+};

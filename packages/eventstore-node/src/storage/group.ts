@@ -10,26 +10,26 @@ import { crc32 } from 'node:zlib';
 export const GROUP_HEADER = 32;
 export const GROUP_MAGIC = Buffer.from('BTNGRP01', 'latin1');
 
-export interface GroupHeader {
+export type GroupHeader = {
   readonly position: number;
   readonly bodyLength: number;
   readonly records: number;
-}
+};
 
-export function writeGroupHeader(target: Buffer, header: GroupHeader): void {
+export const writeGroupHeader = (target: Buffer, header: GroupHeader): void => {
   GROUP_MAGIC.copy(target, 0);
   target.writeDoubleLE(header.position, 8);
   target.writeUInt32LE(header.bodyLength, 16);
   target.writeUInt32LE(header.records, 20);
   target.writeUInt32LE(crc32(target.subarray(0, 24)), 24);
   target.writeUInt32LE(0, 28);
-}
+};
 
 /** The header at `at`, if an undamaged one that belongs at `position` is there. */
-export function readGroupHeader(buffer: Buffer, at: number, position: number): GroupHeader | undefined {
+export const readGroupHeader = (buffer: Buffer, at: number, position: number): GroupHeader | undefined => {
   if (buffer.length - at < GROUP_HEADER) return undefined;
   if (buffer.compare(GROUP_MAGIC, 0, 8, at, at + 8) !== 0) return undefined;
   if (buffer.readDoubleLE(at + 8) !== position) return undefined;
   if (buffer.readUInt32LE(at + 24) !== crc32(buffer.subarray(at, at + 24))) return undefined;
   return { position, bodyLength: buffer.readUInt32LE(at + 16), records: buffer.readUInt32LE(at + 20) };
-}
+};

@@ -15,24 +15,21 @@ export interface Log {
 /** A group could not be made durable. `full` = no space left: later appends may succeed. */
 export class LogFailure extends Error {
   override readonly name = 'LogFailure';
+  readonly kind: 'full' | 'broken';
 
-  constructor(
-    readonly kind: 'full' | 'broken',
-    message: string,
-    options?: ErrorOptions,
-  ) {
+  constructor(kind: 'full' | 'broken', message: string, options?: ErrorOptions) {
     super(message, options);
+    this.kind = kind;
   }
 }
 
 /** Stored bytes are not what was written. Names the place, so that an operator can act. */
 export class DamagedLog extends Error {
   override readonly name = 'DamagedLog';
+  readonly position: number;
 
-  constructor(
-    readonly position: number,
-    message: string,
-  ) {
+  constructor(position: number, message: string) {
     super(message);
+    this.position = position;
   }
 }

@@ -13,7 +13,7 @@ import {
   writeRecord,
 } from './record.ts';
 
-function propose(type: string, data: Uint8Array, metadata: Uint8Array, json: boolean): ProposedEvent {
+const propose = (type: string, data: Uint8Array, metadata: Uint8Array, json: boolean): ProposedEvent => {
   const typeBytes = Buffer.from(type);
   const source = Buffer.concat([typeBytes, metadata, data]);
   const metadataEnd = typeBytes.length + metadata.length;
@@ -28,7 +28,7 @@ function propose(type: string, data: Uint8Array, metadata: Uint8Array, json: boo
     dataStart: metadataEnd,
     dataEnd: source.length,
   };
-}
+};
 
 const arbitrary = fc.record({
   type: fc.string({ minLength: 1, maxLength: 300, unit: 'grapheme' }),

@@ -25,7 +25,7 @@ export const MAX_NAME_BYTES = 60_000;
 export const Flag = { json: 1, link: 2, tombstone: 4 } as const;
 
 /** An event to append. The ranges point into `source`, the request it arrived in. */
-export interface ProposedEvent {
+export type ProposedEvent = {
   readonly source: Buffer;
   /** Lower-case, hyphenated. */
   readonly id: string;
@@ -36,26 +36,32 @@ export interface ProposedEvent {
   readonly dataEnd: number;
   readonly metadataStart: number;
   readonly metadataEnd: number;
-}
+};
 
 /** What the node adds when it writes an event. */
-export interface Placement {
+export type Placement = {
   readonly streamName: Buffer;
   readonly revision: number;
   readonly position: number;
   readonly created: CreatedAt;
-}
+};
 
 /** Write time in the two forms a record needs; one per group. */
-export interface CreatedAt {
+export type CreatedAt = {
   readonly ms: number;
   /** 100 ns ticks since the epoch, decimal. */
   readonly ticks: Buffer;
-}
+};
 
-export function createdAt(ms: number): CreatedAt {
-  return { ms, ticks: Buffer.from(`${Math.trunc(ms)}0000`, 'latin1') };
-}
+export const createdAt = (ms: number): CreatedAt => ({ ms, ticks: Buffer.from(`${Math.trunc(ms)}0000`, 'latin1') });
+
+const metadataEntry = (key: string, value: string): Buffer => {
+  const content = Buffer.from(
+    `\x0a${String.fromCharCode(key.length)}${key}\x12${String.fromCharCode(value.length)}${value}`,
+    'latin1',
+  );
+  return Buffer.concat([Buffer.from([0x32, content.length]), content]);
+};
 
 const KEY_TYPE = Buffer.from('\x0a\x04type\x12', 'latin1');
 const KEY_CREATED = Buffer.from('\x0a\x07created\x12', 'latin1');
@@ -65,13 +71,13 @@ const FEW_BYTES = 48;
 const TOMBSTONE_VARINT = Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]);
 
 /** Room that is certain to hold the record of this event. */
-export function recordSizeBound(event: ProposedEvent, streamName: Buffer): number {
+export const recordSizeBound = (event: ProposedEvent, streamName: Buffer): number => {
   const body = event.typeEnd - event.typeStart + (event.dataEnd - event.dataStart);
   return RECORD_HEADER + body + (event.metadataEnd - event.metadataStart) + streamName.length + 250;
-}
+};
 
 /** Writes the record at `at` and returns the offset behind it. */
-export function writeRecord(target: Buffer, at: number, event: ProposedEvent, placement: Placement): number {
+export const writeRecord = (target: Buffer, at: number, event: ProposedEvent, placement: Placement): number => {
   const sizes = measure(event, placement);
   target.writeDoubleLE(placement.position, at + 8);
   target.writeDoubleLE(placement.revision, at + 16);
@@ -85,9 +91,9 @@ export function writeRecord(target: Buffer, at: number, event: ProposedEvent, pl
   target.writeUInt32LE(end - at, at);
   target.writeUInt32LE(checksum(target, at, end - at), at + 4);
   return end;
-}
+};
 
-interface Sizes {
+type Sizes = {
   readonly type: number;
   readonly metadata: number;
   readonly data: number;
@@ -95,9 +101,9 @@ interface Sizes {
   readonly nameField: number;
   readonly createdEntry: number;
   readonly recorded: number;
-}
+};
 
-function measure(event: ProposedEvent, { streamName, revision, position, created }: Placement): Sizes {
+const measure = (event: ProposedEvent, { streamName, revision, position, created }: Placement): Sizes => {
   const type = event.typeEnd - event.typeStart;
   const metadata = event.metadataEnd - event.metadataStart;
   const data = event.dataEnd - event.dataStart;
@@ -116,17 +122,14 @@ function measure(event: ProposedEvent, { streamName, revision, position, created
     (metadata === 0 ? 0 : delimitedSize(metadata)) +
     (data === 0 ? 0 : delimitedSize(data));
   return { type, metadata, data, typeEntry, nameField, createdEntry, recorded };
-}
+};
 
-function delimitedSize(length: number): number {
-  return 1 + varintSize(length) + length;
-}
+const delimitedSize = (length: number): number => 1 + varintSize(length) + length;
 
-function revisionSize(revision: number): number {
-  return revision === TOMBSTONE_REVISION ? TOMBSTONE_VARINT.length : varintSize(revision);
-}
+const revisionSize = (revision: number): number =>
+  revision === TOMBSTONE_REVISION ? TOMBSTONE_VARINT.length : varintSize(revision);
 
-function flagsOf(event: ProposedEvent, placement: Placement): number {
+const flagsOf = (event: ProposedEvent, placement: Placement): number => {
   const { source, typeStart, typeEnd } = event;
   const isLink = typeEnd - typeStart === 2 && source[typeStart] === 0x24 && source[typeStart + 1] === 0x3e;
   return (
@@ -134,10 +137,10 @@ function flagsOf(event: ProposedEvent, placement: Placement): number {
     (isLink ? Flag.link : 0) |
     (placement.revision === TOMBSTONE_REVISION ? Flag.tombstone : 0)
   );
-}
+};
 
 /** gRPC prefix, `ReadResp.event`, `ReadEvent.commit_position`, head of `ReadEvent.event`. */
-function writeFrameHead(target: Buffer, from: number, sizes: Sizes, position: number): number {
+const writeFrameHead = (target: Buffer, from: number, sizes: Sizes, position: number): number => {
   const readEvent = 1 + varintSize(position) + delimitedSize(sizes.recorded);
   target[from] = 0;
   target.writeUInt32BE(delimitedSize(readEvent), from + 1);
@@ -148,16 +151,16 @@ function writeFrameHead(target: Buffer, from: number, sizes: Sizes, position: nu
   at = writeVarint(target, at, position);
   target[at++] = 0x0a;
   return writeVarint(target, at, sizes.recorded);
-}
+};
 
-function writeRecordedEvent(
+const writeRecordedEvent = (
   target: Buffer,
   record: number,
   from: number,
   event: ProposedEvent,
   placement: Placement,
   sizes: Sizes,
-): number {
+): number => {
   let at = writeId(target, from, event.id);
   at = writeType(target, record, at, event, sizes);
   at = writeStreamName(target, record, at, placement.streamName, sizes);
@@ -165,18 +168,18 @@ function writeRecordedEvent(
   at = writeCreated(target, at, placement.created, sizes);
   at = copy(event.json ? JSON_ENTRY : BINARY_ENTRY, target, at);
   return writeBody(target, record, at, event, sizes);
-}
+};
 
-function writeId(target: Buffer, from: number, id: string): number {
+const writeId = (target: Buffer, from: number, id: string): number => {
   let at = from;
   target[at++] = 0x0a;
   target[at++] = 2 + ID_LENGTH;
   target[at++] = 0x12;
   target[at++] = ID_LENGTH;
   return at + target.write(id, at, ID_LENGTH, 'latin1');
-}
+};
 
-function writeType(target: Buffer, record: number, from: number, event: ProposedEvent, sizes: Sizes): number {
+const writeType = (target: Buffer, record: number, from: number, event: ProposedEvent, sizes: Sizes): number => {
   let at = from;
   target[at++] = 0x32; // an entry of the metadata map
   at = writeVarint(target, at, sizes.typeEntry);
@@ -185,9 +188,9 @@ function writeType(target: Buffer, record: number, from: number, event: Proposed
   target.writeUInt16LE(at - record, record + 40);
   target.writeUInt16LE(0, record + 42);
   return copy(event.source, target, at, event.typeStart, event.typeEnd);
-}
+};
 
-function writeStreamName(target: Buffer, record: number, from: number, name: Buffer, sizes: Sizes): number {
+const writeStreamName = (target: Buffer, record: number, from: number, name: Buffer, sizes: Sizes): number => {
   let at = from;
   target[at++] = 0x12;
   at = writeVarint(target, at, sizes.nameField);
@@ -195,19 +198,19 @@ function writeStreamName(target: Buffer, record: number, from: number, name: Buf
   at = writeVarint(target, at, name.length);
   target.writeUInt32LE(at - record, record + 44);
   return copy(name, target, at);
-}
+};
 
-function writeCreated(target: Buffer, from: number, { ticks }: CreatedAt, sizes: Sizes): number {
+const writeCreated = (target: Buffer, from: number, { ticks }: CreatedAt, sizes: Sizes): number => {
   let at = from;
   target[at++] = 0x32; // an entry of the metadata map
   at = writeVarint(target, at, sizes.createdEntry);
   at = copy(KEY_CREATED, target, at);
   target[at++] = ticks.length;
   return copy(ticks, target, at);
-}
+};
 
 /** Custom metadata, then data, which ends the record. */
-function writeBody(target: Buffer, record: number, from: number, event: ProposedEvent, sizes: Sizes): number {
+const writeBody = (target: Buffer, record: number, from: number, event: ProposedEvent, sizes: Sizes): number => {
   let at = from;
   if (sizes.metadata > 0) {
     target[at++] = 0x3a;
@@ -220,10 +223,10 @@ function writeBody(target: Buffer, record: number, from: number, event: Proposed
   }
   target.writeUInt32LE(at - record, record + 48);
   return sizes.data > 0 ? copy(event.source, target, at, event.dataStart, event.dataEnd) : at;
-}
+};
 
 /** Revision, prepare position, commit position. */
-function writePlace(target: Buffer, from: number, { revision, position }: Placement): number {
+const writePlace = (target: Buffer, from: number, { revision, position }: Placement): number => {
   let at = from;
   target[at++] = 0x18;
   if (revision === TOMBSTONE_REVISION) at = copy(TOMBSTONE_VARINT, target, at);
@@ -232,30 +235,20 @@ function writePlace(target: Buffer, from: number, { revision, position }: Placem
   at = writeVarint(target, at, position);
   target[at++] = 0x28;
   return writeVarint(target, at, position);
-}
+};
 
 /** Copies `source[start, end)` to `at` and returns the offset behind it. `Buffer.copy` is slower for a few bytes. */
-function copy(source: Buffer, target: Buffer, at: number, start = 0, end = source.length): number {
+const copy = (source: Buffer, target: Buffer, at: number, start = 0, end = source.length): number => {
   const behind = at + end - start;
   if (end - start > FEW_BYTES) source.copy(target, at, start, end);
   else for (let from = start, to = at; from < end; from++, to++) target[to] = source[from] as number;
   return behind;
-}
+};
 
-function metadataEntry(key: string, value: string): Buffer {
-  const content = Buffer.from(
-    `\x0a${String.fromCharCode(key.length)}${key}\x12${String.fromCharCode(value.length)}${value}`,
-    'latin1',
-  );
-  return Buffer.concat([Buffer.from([0x32, content.length]), content]);
-}
-
-function checksum(buffer: Buffer, at: number, size: number): number {
-  return crc32(buffer.subarray(at + 8, at + size));
-}
+const checksum = (buffer: Buffer, at: number, size: number): number => crc32(buffer.subarray(at + 8, at + size));
 
 /** Whether a whole, undamaged record that belongs at `position` starts at `at`. */
-export function isIntactRecord(buffer: Buffer, at: number, position: number): boolean {
+export const isIntactRecord = (buffer: Buffer, at: number, position: number): boolean => {
   if (buffer.length - at < RECORD_HEADER) return false;
   const size = buffer.readUInt32LE(at);
   return (
@@ -264,14 +257,17 @@ export function isIntactRecord(buffer: Buffer, at: number, position: number): bo
     buffer.readDoubleLE(at + 8) === position &&
     buffer.readUInt32LE(at + 4) === checksum(buffer, at, size)
   );
-}
+};
 
 /** Reads the parts of a stored record. */
 export class StoredRecord {
-  constructor(
-    readonly buffer: Buffer,
-    readonly at: number,
-  ) {}
+  readonly buffer: Buffer;
+  readonly at: number;
+
+  constructor(buffer: Buffer, at: number) {
+    this.buffer = buffer;
+    this.at = at;
+  }
 
   get size(): number {
     return this.buffer.readUInt32LE(this.at);

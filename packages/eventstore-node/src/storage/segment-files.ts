@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { syncFolder } from './durable-files.ts';
 
 /** One file of the log; its name says which position its first byte has. */
-export interface Segment {
+export type Segment = {
   readonly base: number;
   readonly path: string;
   readonly fd: number;
@@ -11,22 +11,22 @@ export interface Segment {
   size: number;
   /** Length of the file: behind the log there may be zeros, room that was taken ahead. */
   allocated: number;
-}
+};
 
 const NAME = /^segment-(\d{16})\.log$/;
 
 /** Opens all segments of a folder, oldest first. */
-export function openSegments(folder: string, mode: 'r' | 'r+' = 'r+'): Segment[] {
+export const openSegments = (folder: string, mode: 'r' | 'r+' = 'r+'): Segment[] => {
   const bases = readdirSync(folder)
     .map((name) => NAME.exec(name)?.[1])
     .filter((base) => base !== undefined)
     .map(Number)
     .sort((a, b) => a - b);
   return bases.map((base) => openSegment(folder, base, mode));
-}
+};
 
 /** Creates the next segment; its name is durable before this returns. */
-export function createSegment(folder: string, base: number): Segment {
+export const createSegment = (folder: string, base: number): Segment => {
   const segment = openSegment(folder, base, 'wx+');
   try {
     fsyncSync(segment.fd);
@@ -37,11 +37,11 @@ export function createSegment(folder: string, base: number): Segment {
     unlinkSync(segment.path);
     throw error;
   }
-}
+};
 
-function openSegment(folder: string, base: number, mode: string): Segment {
+const openSegment = (folder: string, base: number, mode: string): Segment => {
   const path = join(folder, `segment-${String(base).padStart(16, '0')}.log`);
   const fd = openSync(path, mode, 0o600);
   const { size } = fstatSync(fd);
   return { base, path, fd, size, allocated: size };
-}
+};

@@ -15,11 +15,11 @@ vi.mock('node:fs', async (importOriginal) => ({
   fdatasync: (_fd: number, done: Done) => flushes.push(done),
 }));
 
-function openLog(): SegmentLog {
+const openLog = (): SegmentLog => {
   const folder = mkdtempSync(join(tmpdir(), 'eventstore-node-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   return SegmentLog.open(folder);
-}
+};
 
 const nextFlush = () =>
   vi.waitFor(() => {

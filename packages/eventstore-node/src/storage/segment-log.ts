@@ -23,13 +23,17 @@ const SMALL_GROUP = 64 * 1024;
  * that is killed leaves zeros behind the last group, which recovery cuts like a torn write.
  */
 export class SegmentLog implements Log {
-  private broken: Error | undefined;
+  #broken: Error | undefined;
 
-  private constructor(
-    private readonly folder: string,
-    private readonly segments: Segment[],
-    private readonly segmentSize: number,
-  ) {}
+  readonly #folder: string;
+  readonly #segments: Segment[];
+  readonly #segmentSize: number;
+
+  private constructor(folder: string, segments: Segment[], segmentSize: number) {
+    this.#folder = folder;
+    this.#segments = segments;
+    this.#segmentSize = segmentSize;
+  }
 
   /** Opens the files and checks that they follow one another; their contents are checked by recovery. */
   static open(folder: string, segmentSize = SEGMENT_SIZE): SegmentLog {
@@ -44,17 +48,17 @@ export class SegmentLog implements Log {
   }
 
   get end(): number {
-    return this.active.base + this.active.size;
+    return this.#active.base + this.#active.size;
   }
 
   async append(group: Buffer): Promise<void> {
-    if (this.broken) throw new LogFailure('broken', this.broken.message, { cause: this.broken });
-    const segment = this.segmentForNext();
-    await this.writeAll(segment, group);
+    if (this.#broken) throw new LogFailure('broken', this.#broken.message, { cause: this.#broken });
+    const segment = this.#segmentForNext();
+    await this.#writeAll(segment, group);
     try {
       await flush(segment.fd);
     } catch (cause) {
-      throw this.breakDown('a flush failed, so what is on disk is unknown', cause);
+      throw this.#breakDown('a flush failed, so what is on disk is unknown', cause);
     }
     segment.size += group.length;
   }
@@ -63,7 +67,7 @@ export class SegmentLog implements Log {
     const buffer = Buffer.allocUnsafe(Math.max(0, Math.min(length, this.end - position)));
     let filled = 0;
     while (filled < buffer.length) {
-      const segment = this.segmentAt(position + filled);
+      const segment = this.#segmentAt(position + filled);
       const offset = position + filled - segment.base;
       const wanted = Math.min(buffer.length - filled, segment.size - offset);
       const got = wanted > 0 ? readSync(segment.fd, buffer, filled, wanted, offset) : 0;
@@ -75,53 +79,53 @@ export class SegmentLog implements Log {
 
   /** Where the file begins that holds this position: the start of a group. */
   segmentStart(position: number): number {
-    return this.segmentAt(Math.max(0, position)).base;
+    return this.#segmentAt(Math.max(0, position)).base;
   }
 
   /** Drops everything from `position` on. Only for recovery: nothing there was ever acknowledged. */
   cut(position: number): void {
-    while (this.active.base > position) {
-      const segment = this.segments.pop() as Segment;
+    while (this.#active.base > position) {
+      const segment = this.#segments.pop() as Segment;
       closeSync(segment.fd);
       unlinkSync(segment.path);
     }
-    this.active.size = position - this.active.base;
-    this.giveBackRoom(this.active);
+    this.#active.size = position - this.#active.base;
+    this.#giveBackRoom(this.#active);
   }
 
   /** Makes durable what was found: a node that was killed may have written it, or begun its file, and not flushed. */
   flushFound(): void {
-    fdatasyncSync(this.active.fd);
-    syncFolder(this.folder);
+    fdatasyncSync(this.#active.fd);
+    syncFolder(this.#folder);
   }
 
   async close(): Promise<void> {
-    if (!this.broken) this.giveBackRoom(this.active);
-    for (const { fd } of this.segments.splice(0)) closeSync(fd);
+    if (!this.#broken) this.#giveBackRoom(this.#active);
+    for (const { fd } of this.#segments.splice(0)) closeSync(fd);
   }
 
-  private get active(): Segment {
-    return this.segments[this.segments.length - 1] as Segment;
+  get #active(): Segment {
+    return this.#segments[this.#segments.length - 1] as Segment;
   }
 
-  private segmentForNext(): Segment {
-    if (this.active.size < this.segmentSize) return this.active;
+  #segmentForNext(): Segment {
+    if (this.#active.size < this.#segmentSize) return this.#active;
     try {
-      this.giveBackRoom(this.active);
-      fdatasyncSync(this.active.fd);
-      this.segments.push(createSegment(this.folder, this.end));
+      this.#giveBackRoom(this.#active);
+      fdatasyncSync(this.#active.fd);
+      this.#segments.push(createSegment(this.#folder, this.end));
     } catch (cause) {
-      throw this.asFailure('could not create the next segment file', cause);
+      throw this.#asFailure('could not create the next segment file', cause);
     }
-    return this.active;
+    return this.#active;
   }
 
-  private async writeAll(segment: Segment, group: Buffer): Promise<void> {
+  async #writeAll(segment: Segment, group: Buffer): Promise<void> {
     try {
       for (let done = 0; done < group.length; ) done += await writeSome(segment, group, done);
     } catch (cause) {
-      this.undo(segment);
-      throw this.asFailure('the events could not be written', cause);
+      this.#undo(segment);
+      throw this.#asFailure('the events could not be written', cause);
     }
     const end = segment.size + group.length;
     if (end <= segment.allocated) return;
@@ -129,58 +133,57 @@ export class SegmentLog implements Log {
     if (group.length < SMALL_GROUP) takeRoom(segment);
   }
 
-  private giveBackRoom(segment: Segment): void {
+  #giveBackRoom(segment: Segment): void {
     ftruncateSync(segment.fd, segment.size);
     segment.allocated = segment.size;
   }
 
-  private undo(segment: Segment): void {
+  #undo(segment: Segment): void {
     try {
-      this.giveBackRoom(segment);
+      this.#giveBackRoom(segment);
     } catch (cause) {
-      throw this.breakDown('a failed write could not be undone', cause);
+      throw this.#breakDown('a failed write could not be undone', cause);
     }
   }
 
-  private asFailure(what: string, cause: unknown): LogFailure {
+  #asFailure(what: string, cause: unknown): LogFailure {
     const code = (cause as NodeJS.ErrnoException).code;
     const full = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
     if (full) return new LogFailure('full', `disk full: ${what} (${code})`, { cause });
-    return this.breakDown(what, cause);
+    return this.#breakDown(what, cause);
   }
 
-  private breakDown(what: string, cause: unknown): LogFailure {
-    this.broken = new Error(`${what}; restart the node (${(cause as Error).message})`, { cause });
-    return new LogFailure('broken', this.broken.message, { cause });
+  #breakDown(what: string, cause: unknown): LogFailure {
+    this.#broken = new Error(`${what}; restart the node (${(cause as Error).message})`, { cause });
+    return new LogFailure('broken', this.#broken.message, { cause });
   }
 
-  private segmentAt(position: number): Segment {
+  #segmentAt(position: number): Segment {
     let low = 0;
-    let high = this.segments.length - 1;
+    let high = this.#segments.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
-      if ((this.segments[middle] as Segment).base <= position) low = middle;
+      if ((this.#segments[middle] as Segment).base <= position) low = middle;
       else high = middle - 1;
     }
-    return this.segments[low] as Segment;
+    return this.#segments[low] as Segment;
   }
 }
 
-function writeSome({ fd, size }: Segment, group: Buffer, from: number): number | Promise<number> {
+const writeSome = ({ fd, size }: Segment, group: Buffer, from: number): number | Promise<number> => {
   const left = group.length - from;
   if (group.length < SMALL_GROUP) return writeSync(fd, group, from, left, size + from);
   return writeAside(fd, group, from, left, size + from).then(({ bytesWritten }) => bytesWritten);
-}
+};
 
 /** Becomes durable with the group in front of it. Where the disk has no room ahead the log does without. */
-function takeRoom(segment: Segment): void {
+const takeRoom = (segment: Segment): void => {
   try {
     segment.allocated += writeSync(segment.fd, ROOM, 0, ROOM.length, segment.allocated);
   } catch {
     // the next group tells whether the disk is full
   }
-}
+};
 
-function gap(expected: number, base: number, path: string): string {
-  return `the log has no bytes at position ${expected}: the next file, ${path}, starts at ${base}`;
-}
+const gap = (expected: number, base: number, path: string): string =>
+  `the log has no bytes at position ${expected}: the next file, ${path}, starts at ${base}`;

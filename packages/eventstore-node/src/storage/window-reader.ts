@@ -4,19 +4,23 @@ export const WINDOW = 4 * 1024 * 1024;
 
 /** Reads a log, or a file of one, by position and in large pieces. */
 export class WindowReader {
-  private start = 0;
-  private window: Buffer = Buffer.alloc(0);
+  #start = 0;
+  #window: Buffer = Buffer.alloc(0);
+
+  readonly #read: (position: number, length: number) => Buffer;
 
   /** `read` gives the bytes from a position, fewer only at the end. */
-  constructor(private readonly read: (position: number, length: number) => Buffer) {}
+  constructor(read: (position: number, length: number) => Buffer) {
+    this.#read = read;
+  }
 
   /** Up to `length` bytes from `position`; fewer only at the end. Valid until the next call. */
   at(position: number, length: number): Buffer {
-    const offset = position - this.start;
-    if (offset >= 0 && offset + length <= this.window.length) return this.window.subarray(offset, offset + length);
-    this.start = position;
-    this.window = this.read(position, Math.max(length, WINDOW));
-    return this.window.subarray(0, length);
+    const offset = position - this.#start;
+    if (offset >= 0 && offset + length <= this.#window.length) return this.#window.subarray(offset, offset + length);
+    this.#start = position;
+    this.#window = this.#read(position, Math.max(length, WINDOW));
+    return this.#window.subarray(0, length);
   }
 
   /** Position of the first group header in front of `end`, from `from` on, that belongs where it stands. */

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { decideAppend, type Expected, type StreamFacts } from './append-rules.ts';
 
-interface Stream {
+type Stream = {
   ids?: string[];
   tombstoned?: boolean;
   softDeleted?: boolean;
   hasMetadata?: boolean;
   recent?: Record<string, number>;
-}
+};
 
 const factsOf = ({
   ids = [],

@@ -2,7 +2,7 @@
 export type Expected = 'any' | 'no_stream' | 'stream_exists' | bigint;
 
 /** What the decision needs to know about the stream. Functions are asked only when their answer matters. */
-export interface StreamFacts {
+export type StreamFacts = {
   /** Last revision ever written, -1 if none; truncated and soft-deleted events count. */
   readonly lastRevision: number;
   /** The stream, or the one whose metadata it holds, ends in a tombstone. */
@@ -15,7 +15,7 @@ export interface StreamFacts {
   idAt(revision: number): string;
   /** Revision at which this id was written to this stream not long ago, if it was. */
   recentRevision(id: string): number | undefined;
-}
+};
 
 export type AppendDecision =
   | { readonly kind: 'write' }
@@ -29,7 +29,7 @@ const WRONG = { kind: 'wrongExpectedVersion' } as const;
 const DELETED = { kind: 'streamDeleted' } as const;
 
 /** Accepts, recognises or refuses an append: the rules of the real server's commit check, one by one. */
-export function decideAppend(facts: StreamFacts, expected: Expected, ids: readonly string[]): AppendDecision {
+export const decideAppend = (facts: StreamFacts, expected: Expected, ids: readonly string[]): AppendDecision => {
   if (facts.tombstoned) return DELETED;
   if (expected === 'stream_exists') {
     if (facts.softDeleted()) return DELETED;
@@ -41,10 +41,10 @@ export function decideAppend(facts: StreamFacts, expected: Expected, ids: readon
   if (revision > facts.lastRevision) return WRONG;
   if (revision === BigInt(facts.lastRevision)) return WRITE;
   return decideByStoredIds(facts, Number(revision), ids);
-}
+};
 
 /** Without an expected revision a repeat is recognised by its first id, as long as that is remembered. */
-function decideByRecentIds(facts: StreamFacts, ids: readonly string[]): AppendDecision {
+const decideByRecentIds = (facts: StreamFacts, ids: readonly string[]): AppendDecision => {
   const [first] = ids;
   if (first === undefined || facts.recentRevision(first) === undefined) return WRITE;
   let lastRevision = -1;
@@ -54,10 +54,10 @@ function decideByRecentIds(facts: StreamFacts, ids: readonly string[]): AppendDe
     lastRevision = revision;
   }
   return { kind: 'idempotent', lastRevision };
-}
+};
 
 /** Behind the head, the very same events must already stand where this append would have put them. */
-function decideByStoredIds(facts: StreamFacts, expected: number, ids: readonly string[]): AppendDecision {
+const decideByStoredIds = (facts: StreamFacts, expected: number, ids: readonly string[]): AppendDecision => {
   const [first] = ids;
   if (first === undefined) return WRONG;
   if (facts.idAt(expected + 1) !== first) return expected === -1 && facts.softDeleted() ? WRITE : WRONG;
@@ -67,4 +67,4 @@ function decideByStoredIds(facts: StreamFacts, expected: number, ids: readonly s
     if (facts.idAt(expected + 1 + i) !== ids[i]) return WRONG;
   }
   return { kind: 'idempotent', lastRevision: last };
-}
+};

@@ -15,7 +15,7 @@ import type { Operation, Outcome } from './operations.ts';
 
 const NOW = 1_700_000_000_000;
 
-function build(log: Log, index = new EventIndex(), now = () => NOW) {
+const build = (log: Log, index = new EventIndex(), now = () => NOW) => {
   const store = new EventStore(log, index);
   const committer = new Committer(store, now);
   onTestFinished(() => committer.stop());
@@ -33,7 +33,7 @@ function build(log: Log, index = new EventIndex(), now = () => NOW) {
       }),
     );
   return { store, committer, submit };
-}
+};
 
 describe('a group that cannot be written', () => {
   it('fails all that is in it, leaves nothing behind, and the next may succeed', async () => {

@@ -15,17 +15,17 @@ const BACKLOG_BYTES = 32 * 1024 * 1024;
 const SLACK = 512;
 const EXPIRY_CHECK_MS = 100;
 
-interface Decided {
+type Decided = {
   readonly operation: Operation;
   readonly outcome: Outcome;
   settled: boolean;
-}
+};
 
-interface Group {
+type Group = {
   readonly builder: GroupBuilder;
   readonly decided: Decided[];
   readonly written: readonly Written[];
-}
+};
 
 const TIMED_OUT: Outcome = { kind: 'timedOut' };
 const STOPPING: Outcome = { kind: 'failed', cause: 'stopping', message: 'the node is shutting down' };
@@ -35,62 +35,66 @@ const STOPPING: Outcome = { kind: 'failed', cause: 'stopping', message: 'the nod
  * arrival, written together, made durable by one flush, and only then answered and shown to readers.
  */
 export class Committer {
-  private readonly recent = new RecentIds();
-  private readonly memory = new GroupMemory();
-  private queue: Operation[] = [];
-  private backlog = 0;
-  private waiting: (() => void)[] = [];
-  private running: Promise<void> | undefined;
-  private stopped = false;
-  private flushing: readonly Decided[] = [];
-  private readonly clockwork = setInterval(() => this.expire(), EXPIRY_CHECK_MS).unref();
+  readonly #recent = new RecentIds();
+  readonly #memory = new GroupMemory();
+  #queue: Operation[] = [];
+  #backlog = 0;
+  #waiting: (() => void)[] = [];
+  #running: Promise<void> | undefined;
+  #stopped = false;
+  #flushing: readonly Decided[] = [];
+  readonly #clockwork = setInterval(() => this.#expire(), EXPIRY_CHECK_MS).unref();
 
-  constructor(
-    private readonly store: EventStore,
-    private readonly now: () => number,
-    private readonly onCommitted: () => void = () => {},
-  ) {}
+  readonly #store: EventStore;
+  readonly #now: () => number;
+  readonly #onCommitted: () => void;
+
+  constructor(store: EventStore, now: () => number, onCommitted: () => void = () => {}) {
+    this.#store = store;
+    this.#now = now;
+    this.#onCommitted = onCommitted;
+  }
 
   submit(operation: Operation): void {
-    if (this.stopped) {
+    if (this.#stopped) {
       operation.settle(STOPPING);
       return;
     }
-    this.queue.push(operation);
-    this.backlog += operation.bytes;
-    this.running ??= this.run();
+    this.#queue.push(operation);
+    this.#backlog += operation.bytes;
+    this.#running ??= this.#run();
   }
 
   /** Whether senders should hold back; `onceRoom` says when not any more. */
   get isFull(): boolean {
-    return this.backlog > BACKLOG_BYTES;
+    return this.#backlog > BACKLOG_BYTES;
   }
 
   onceRoom(resume: () => void): void {
-    this.waiting.push(resume);
+    this.#waiting.push(resume);
   }
 
   /** Commits what is waiting, refuses what comes after. */
   async stop(): Promise<void> {
-    this.stopped = true;
-    await this.running;
-    clearInterval(this.clockwork);
+    this.#stopped = true;
+    await this.#running;
+    clearInterval(this.#clockwork);
   }
 
-  private async run(): Promise<void> {
+  async #run(): Promise<void> {
     // Everything that is readable on the sockets now gets into the first group.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.queue.length > 0) await this.commit(this.form());
-    this.running = undefined;
+    while (this.#queue.length > 0) await this.#commit(this.#form());
+    this.#running = undefined;
   }
 
-  private form(): Group {
-    const operations = this.take();
-    const now = this.now();
+  #form(): Group {
+    const operations = this.#take();
+    const now = this.#now();
     const bytes = operations.reduce((sum, operation) => sum + operation.bytes + SLACK, 0);
-    const builder = new GroupBuilder(this.store.log.end, createdAt(now), bytes, this.memory);
-    this.store.build(builder);
-    const decider = new OperationDecider(this.store, this.recent, builder);
+    const builder = new GroupBuilder(this.#store.log.end, createdAt(now), bytes, this.#memory);
+    this.#store.build(builder);
+    const decider = new OperationDecider(this.#store, this.#recent, builder);
     const decided = operations.map((operation) => ({
       operation,
       outcome: operation.deadlineMs < now ? TIMED_OUT : decideSafely(decider, operation),
@@ -99,95 +103,95 @@ export class Committer {
     return { builder, decided, written: decider.written };
   }
 
-  private take(): Operation[] {
+  #take(): Operation[] {
     let bytes = 0;
     let count = 0;
-    for (const operation of this.queue) {
+    for (const operation of this.#queue) {
       if (count > 0 && bytes + operation.bytes > GROUP_BYTES) break;
       bytes += operation.bytes;
       count++;
     }
-    const taken = count === this.queue.length ? this.queue : this.queue.slice(0, count);
-    this.queue = count === this.queue.length ? [] : this.queue.slice(count);
+    const taken = count === this.#queue.length ? this.#queue : this.#queue.slice(0, count);
+    this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count);
     return taken;
   }
 
-  private async commit(group: Group): Promise<void> {
+  async #commit(group: Group): Promise<void> {
     let failure: Outcome | undefined;
     try {
-      await this.write(group);
+      await this.#write(group);
     } catch (error) {
-      this.takeBack(group);
+      this.#takeBack(group);
       failure = failureOf(error);
     }
-    for (const decided of group.decided) this.settle(decided, failure ?? decided.outcome);
-    this.release(group.decided.map(({ operation }) => operation));
+    for (const decided of group.decided) this.#settle(decided, failure ?? decided.outcome);
+    this.#release(group.decided.map(({ operation }) => operation));
     if (group.written.length === 0) return;
-    this.store.wakeups.notify(group.written.map(({ streamName }) => streamName));
-    this.onCommitted();
+    this.#store.wakeups.notify(group.written.map(({ streamName }) => streamName));
+    this.#onCommitted();
   }
 
-  private async write({ builder, decided }: Group): Promise<void> {
+  async #write({ builder, decided }: Group): Promise<void> {
     if (builder.isEmpty) {
-      this.store.build(undefined);
+      this.#store.build(undefined);
       return;
     }
     const buffer = builder.finish();
-    this.flushing = decided;
+    this.#flushing = decided;
     try {
-      await this.store.log.append(buffer);
+      await this.#store.log.append(buffer);
     } finally {
-      this.flushing = [];
+      this.#flushing = [];
     }
-    this.store.publish(builder.start, buffer);
-    this.store.build(undefined);
+    this.#store.publish(builder.start, buffer);
+    this.#store.build(undefined);
   }
 
   /**
    * Should the disk hang, callers get their timeout nonetheless. Whether the events that are being flushed are kept is
    * open then; what waits behind them is not written any more.
    */
-  private expire(): void {
-    const now = this.now();
-    for (const decided of this.flushing) if (decided.operation.deadlineMs < now) this.settle(decided, TIMED_OUT);
+  #expire(): void {
+    const now = this.#now();
+    for (const decided of this.#flushing) if (decided.operation.deadlineMs < now) this.#settle(decided, TIMED_OUT);
     const isLate = ({ deadlineMs }: Operation) => deadlineMs < now;
-    const late = this.queue.filter(isLate);
+    const late = this.#queue.filter(isLate);
     if (late.length === 0) return;
-    this.queue = this.queue.filter((operation) => !isLate(operation));
+    this.#queue = this.#queue.filter((operation) => !isLate(operation));
     for (const operation of late) operation.settle(TIMED_OUT);
-    this.release(late);
+    this.#release(late);
   }
 
-  private takeBack({ written }: Group): void {
-    this.store.build(undefined);
-    this.store.withdraw(written.map(({ stream }) => stream));
-    for (const { stream, id } of written) this.recent.forget(stream, id);
+  #takeBack({ written }: Group): void {
+    this.#store.build(undefined);
+    this.#store.withdraw(written.map(({ stream }) => stream));
+    for (const { stream, id } of written) this.#recent.forget(stream, id);
   }
 
-  private settle(decided: Decided, outcome: Outcome): void {
+  #settle(decided: Decided, outcome: Outcome): void {
     if (decided.settled) return;
     decided.settled = true;
     decided.operation.settle(outcome);
   }
 
-  private release(operations: readonly Operation[]): void {
-    for (const { bytes } of operations) this.backlog -= bytes;
+  #release(operations: readonly Operation[]): void {
+    for (const { bytes } of operations) this.#backlog -= bytes;
     if (this.isFull) return;
-    for (const resume of this.waiting.splice(0)) resume();
+    for (const resume of this.#waiting.splice(0)) resume();
   }
 }
 
 /** Recognising a repeat reads stored events, which may turn out to be damaged: that fails the one operation only. */
-function decideSafely(decider: OperationDecider, operation: Operation): Outcome {
+const decideSafely = (decider: OperationDecider, operation: Operation): Outcome => {
   try {
     return decider.decide(operation);
   } catch (error) {
     if (error instanceof DamagedLog) return { kind: 'failed', cause: 'broken', message: error.message };
     throw error;
   }
-}
+};
 
-function failureOf(error: unknown): Outcome {
+const failureOf = (error: unknown): Outcome => {
   if (error instanceof LogFailure) return { kind: 'failed', cause: error.kind, message: error.message };
   throw error;
-}
+};

@@ -18,7 +18,7 @@ class UnusableIdentity extends Error {
 }
 
 /** An opened data folder. */
-export interface DataFolder {
+export type DataFolder = {
   readonly log: Log;
   readonly index: EventIndex;
   readonly instanceId: string;
@@ -27,13 +27,13 @@ export interface DataFolder {
   /** Writes the index snapshot. To be called when nothing is pending; what comes while it writes may wait for the next. */
   saveIndex(): Promise<void>;
   close(): Promise<void>;
-}
+};
 
 /**
  * Locks the folder, creates it if need be, and brings the index up to date with the log.
  * Throws `FolderInUse`, `UnusableIdentity`, or `DamagedLog` if stored events are not intact.
  */
-export async function openDataFolder(folder: string): Promise<DataFolder> {
+export const openDataFolder = async (folder: string): Promise<DataFolder> => {
   createFolder(resolve(folder));
   const lock = await lockFolder(folder);
   try {
@@ -57,9 +57,9 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
     await lock.release();
     throw error;
   }
-}
+};
 
-async function readOrCreateIdentity(folder: string): Promise<string> {
+const readOrCreateIdentity = async (folder: string): Promise<string> => {
   const path = join(folder, IDENTITY_FILE);
   let text: string;
   try {
@@ -71,9 +71,9 @@ async function readOrCreateIdentity(folder: string): Promise<string> {
     return instanceId;
   }
   return readIdentity(path, text);
-}
+};
 
-function readIdentity(path: string, text: string): string {
+const readIdentity = (path: string, text: string): string => {
   let identity: { readonly format?: unknown; readonly instanceId?: unknown } | null;
   try {
     identity = JSON.parse(text);
@@ -87,4 +87,4 @@ function readIdentity(path: string, text: string): string {
       `${path} is damaged; restore it from a copy, or delete it: the node takes a new id then`,
     );
   return identity.instanceId;
-}
+};

@@ -17,41 +17,43 @@ export type Scope = 'visible' | 'pending';
 /** Reads events by ordinal, from the newest groups in memory or from the log. The committer alone adds to it. */
 export class EventStore {
   readonly wakeups = new Wakeups();
-  private readonly tail = new GroupCache(TAIL);
-  private readonly metadataCache = new Map<StreamId, { ordinal: number; metadata: StreamMetadata }>();
-  private building: GroupBuilder | undefined;
+  readonly #tail = new GroupCache(TAIL);
+  readonly #metadataCache = new Map<StreamId, { ordinal: number; metadata: StreamMetadata }>();
+  #building: GroupBuilder | undefined;
+  readonly log: Log;
+  readonly index: EventIndex;
 
-  constructor(
-    readonly log: Log,
-    readonly index: EventIndex,
-  ) {}
+  constructor(log: Log, index: EventIndex) {
+    this.log = log;
+    this.index = index;
+  }
 
   /** From now on events from this group's start are read from it; undefined ends that. */
   build(group: GroupBuilder | undefined): void {
-    this.building = group;
+    this.#building = group;
   }
 
   /** The group's events are durable: readers may see them. */
   publish(start: number, group: Buffer): void {
-    this.tail.add(start, group);
+    this.#tail.add(start, group);
     this.index.publish();
   }
 
   /** Takes back the events of a group that could not be made durable. */
   withdraw(streams: readonly StreamId[]): void {
     for (const stream of streams.toReversed()) this.index.removeNewest(stream);
-    this.metadataCache.clear();
+    this.#metadataCache.clear();
   }
 
   /** Bytes that hold the records of these consecutive events; each is at its position minus that of the first. */
   readRun(first: number, last: number): Buffer {
     const from = this.index.positions.get(first);
-    return this.read(from, this.runEnd(last) - from);
+    return this.#read(from, this.#runEnd(last) - from);
   }
 
   /** Upper bound of the bytes `readRun` takes for these events. */
   runSize(first: number, last: number): number {
-    return this.runEnd(last) - this.index.positions.get(first);
+    return this.#runEnd(last) - this.index.positions.get(first);
   }
 
   record(ordinal: number): StoredRecord {
@@ -76,17 +78,17 @@ export class EventStore {
     const newest = this.index.size(metastream, scope) - 1;
     if (newest < 0) return NO_METADATA;
     const ordinal = this.index.ordinal(metastream, newest);
-    const cached = this.metadataCache.get(metastream);
+    const cached = this.#metadataCache.get(metastream);
     if (cached?.ordinal === ordinal) return cached.metadata;
     const metadata = metadataIn(this.record(ordinal));
-    if (this.metadataCache.size >= METADATA_CACHE) this.metadataCache.clear();
-    this.metadataCache.set(metastream, { ordinal, metadata });
+    if (this.#metadataCache.size >= METADATA_CACHE) this.#metadataCache.clear();
+    this.#metadataCache.set(metastream, { ordinal, metadata });
     return metadata;
   }
 
   /** Whether the stream ends in a tombstone, or holds the metadata of one that does. */
   isTombstoned(streamName: string, scope: Scope = 'visible'): boolean {
-    return this.endsInTombstone(streamName, scope) || this.endsInTombstone(metastreamTarget(streamName), scope);
+    return this.#endsInTombstone(streamName, scope) || this.#endsInTombstone(metastreamTarget(streamName), scope);
   }
 
   /** Revisions a reader of the stream may see; undefined if there is no such stream for readers. */
@@ -102,18 +104,18 @@ export class EventStore {
     return { stream, first, last };
   }
 
-  private endsInTombstone(streamName: string | undefined, scope: Scope): boolean {
+  #endsInTombstone(streamName: string | undefined, scope: Scope): boolean {
     const stream = streamName === undefined ? undefined : this.index.find(streamName);
     return stream !== undefined && this.index.isTombstoned(stream, scope);
   }
 
-  private runEnd(last: number): number {
+  #runEnd(last: number): number {
     if (last + 1 < this.index.count) return this.index.positions.get(last + 1);
-    return this.building?.end ?? this.log.end;
+    return this.#building?.end ?? this.log.end;
   }
 
-  private read(position: number, length: number): Buffer {
-    if (this.building && position >= this.building.start) return this.building.read(position, length);
-    return this.tail.read(position, length) ?? this.log.read(position, length);
+  #read(position: number, length: number): Buffer {
+    if (this.#building && position >= this.#building.start) return this.#building.read(position, length);
+    return this.#tail.read(position, length) ?? this.log.read(position, length);
   }
 }

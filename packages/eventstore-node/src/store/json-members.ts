@@ -1,9 +1,9 @@
 /** A number, literal or the like directly inside a JSON object, as it is written there. */
-export interface ScalarMember {
+export type ScalarMember = {
   readonly text: string;
   readonly start: number;
   readonly end: number;
-}
+};
 
 /** A string, a structural character, or anything else up to the next of those. */
 const TOKEN = /\s*(?:("(?:[^"\\]|\\.)*")|([[\]{}:,])|([^\s[\]{}:,"]+))/gsuy;
@@ -12,7 +12,7 @@ const TOKEN = /\s*(?:("(?:[^"\\]|\\.)*")|([[\]{}:,])|([^\s[\]{}:,"]+))/gsuy;
  * The members of the outermost object that are neither text, object nor list, by name; the last of a name counts. For
  * integers that a double cannot hold. The text must be valid JSON.
  */
-export function scalarMembers(json: string): Map<string, ScalarMember> {
+export const scalarMembers = (json: string): Map<string, ScalarMember> => {
   const members = new Map<string, ScalarMember>();
   let depth = 0;
   let key: string | undefined;
@@ -29,4 +29,4 @@ export function scalarMembers(json: string): Map<string, ScalarMember> {
     else if (sign === '}' || sign === ']') depth--;
   }
   return members;
-}
+};

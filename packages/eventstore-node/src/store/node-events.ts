@@ -3,32 +3,32 @@ import { nodeEvent } from './decide-operation.ts';
 import type { Operation, Outcome } from './operations.ts';
 
 /** An event the node writes for itself. */
-export interface NodeEvent {
+export type NodeEvent = {
   readonly streamName: string;
   readonly type: string;
   readonly json: boolean;
   readonly data: Buffer;
-}
+};
 
 /** Appends them in one group: after a crash either all are there or none. Throws if that fails. */
-export async function appendNodeEvents(committer: Committer, events: readonly NodeEvent[]): Promise<void> {
+export const appendNodeEvents = async (committer: Committer, events: readonly NodeEvent[]): Promise<void> => {
   const outcomes = await Promise.all(events.map((event) => append(committer, event)));
   for (const outcome of outcomes) {
     if (outcome.kind === 'failed') throw new Error(`the data folder cannot be written: ${outcome.message}`);
   }
-}
+};
 
-function append(committer: Committer, { streamName, type, json, data }: NodeEvent): Promise<Outcome> {
+const append = (committer: Committer, { streamName, type, json, data }: NodeEvent): Promise<Outcome> => {
   const events = [nodeEvent(type, data, json)];
   return submitForNode(committer, { kind: 'append', streamName, events, bytes: data.length });
-}
+};
 
 /** A change the node makes for itself: whatever the stream's state, with no deadline. */
-export function submitForNode(
+export const submitForNode = (
   committer: Committer,
   change: Pick<Operation, 'kind' | 'streamName' | 'events' | 'bytes'>,
-): Promise<Outcome> {
-  return new Promise((settle) =>
+): Promise<Outcome> =>
+  new Promise((settle) =>
     committer.submit({
       ...change,
       nameBytes: Buffer.from(change.streamName, 'utf8'),
@@ -37,4 +37,3 @@ export function submitForNode(
       settle,
     }),
   );
-}

@@ -2,7 +2,7 @@ import type { ProposedEvent } from '../storage/record.ts';
 import type { Expected } from './append-rules.ts';
 
 /** A change to a stream, waiting to be decided and written. */
-export interface Operation {
+export type Operation = {
   readonly kind: 'append' | 'delete' | 'tombstone';
   readonly streamName: string;
   readonly nameBytes: Buffer;
@@ -14,7 +14,7 @@ export interface Operation {
   readonly deadlineMs: number;
   /** Called exactly once. */
   readonly settle: (outcome: Outcome) => void;
-}
+};
 
 export type Outcome =
   /** Durable. `revision` is that of the operation's last event, or the stream's if it has none (-1: no stream). */

@@ -5,30 +5,32 @@ const GENERATION = 32_768;
 
 /** Remembers which event ids were written where not long ago. Starts empty; the older half is forgotten at a time. */
 export class RecentIds {
-  private young: Generation;
-  private old: Generation;
+  #young: Generation;
+  #old: Generation;
+  readonly #generation: number;
 
-  constructor(private readonly generation = GENERATION) {
-    this.young = new Generation(generation);
-    this.old = new Generation(generation);
+  constructor(generation = GENERATION) {
+    this.#generation = generation;
+    this.#young = new Generation(generation);
+    this.#old = new Generation(generation);
   }
 
   /** `id` is a UUID, lower-case and hyphenated. */
   remember(stream: StreamId, id: string, revision: number): void {
-    if (this.young.size >= this.generation) {
-      [this.young, this.old] = [this.old, this.young];
-      this.young.clear();
+    if (this.#young.size >= this.#generation) {
+      [this.#young, this.#old] = [this.#old, this.#young];
+      this.#young.clear();
     }
-    this.young.set(stream, id, revision);
+    this.#young.set(stream, id, revision);
   }
 
   find(stream: StreamId, id: string): number | undefined {
-    return this.young.get(stream, id) ?? this.old.get(stream, id);
+    return this.#young.get(stream, id) ?? this.#old.get(stream, id);
   }
 
   forget(stream: StreamId, id: string): void {
-    this.young.delete(stream, id);
-    this.old.delete(stream, id);
+    this.#young.delete(stream, id);
+    this.#old.delete(stream, id);
   }
 }
 
@@ -42,54 +44,57 @@ const DELETED = -2;
  * objects of a Map they would keep the garbage collector busy.
  */
 class Generation {
-  private readonly mask: number;
-  private readonly keys: Uint32Array;
-  private readonly revisions: Float64Array;
-  private readonly key = new Uint32Array(WORDS);
+  readonly #mask: number;
+  readonly #keys: Uint32Array;
+  readonly #revisions: Float64Array;
+  readonly #key = new Uint32Array(WORDS);
   size = 0;
 
   constructor(capacity: number) {
     const slots = 2 ** Math.ceil(Math.log2(capacity * 2));
-    this.mask = slots - 1;
-    this.keys = new Uint32Array(slots * WORDS);
-    this.revisions = new Float64Array(slots).fill(FREE);
+    this.#mask = slots - 1;
+    this.#keys = new Uint32Array(slots * WORDS);
+    this.#revisions = new Float64Array(slots).fill(FREE);
   }
 
   clear(): void {
-    this.revisions.fill(FREE);
+    this.#revisions.fill(FREE);
     this.size = 0;
   }
 
   set(stream: StreamId, id: string, revision: number): void {
-    const slot = this.slotOf(stream, id);
-    if (this.revisions[slot] === FREE) this.size++;
-    this.keys.set(this.key, slot * WORDS);
-    this.revisions[slot] = revision;
+    const slot = this.#slotOf(stream, id);
+    if (this.#revisions[slot] === FREE) this.size++;
+    this.#keys.set(this.#key, slot * WORDS);
+    this.#revisions[slot] = revision;
   }
 
   get(stream: StreamId, id: string): number | undefined {
-    const revision = this.revisions[this.slotOf(stream, id)] as number;
+    const revision = this.#revisions[this.#slotOf(stream, id)] as number;
     return revision < 0 ? undefined : revision;
   }
 
   /** The slot stays taken, for others that were put behind it. */
   delete(stream: StreamId, id: string): void {
-    const slot = this.slotOf(stream, id);
-    if (this.revisions[slot] !== FREE) this.revisions[slot] = DELETED;
+    const slot = this.#slotOf(stream, id);
+    if (this.#revisions[slot] !== FREE) this.#revisions[slot] = DELETED;
   }
 
   /** The slot that holds the key, or the free one where it belongs. */
-  private slotOf(stream: StreamId, id: string): number {
-    const { key, mask, revisions } = this;
+  #slotOf(stream: StreamId, id: string): number {
+    const key = this.#key;
+    const mask = this.#mask;
+    const revisions = this.#revisions;
     readWords(id, key);
     key[4] = stream;
     let slot = hash(key) & mask;
-    while (revisions[slot] !== FREE && !this.isAt(slot)) slot = (slot + 1) & mask;
+    while (revisions[slot] !== FREE && !this.#isAt(slot)) slot = (slot + 1) & mask;
     return slot;
   }
 
-  private isAt(slot: number): boolean {
-    const { key, keys } = this;
+  #isAt(slot: number): boolean {
+    const key = this.#key;
+    const keys = this.#keys;
     const at = slot * WORDS;
     for (let i = 0; i < WORDS; i++) if (keys[at + i] !== key[i]) return false;
     return true;
@@ -100,7 +105,7 @@ const HYPHEN = 0x2d;
 const NINE = 0x39;
 
 /** Reads the 32 hexadecimal digits into four words. */
-function readWords(id: string, words: Uint32Array): void {
+const readWords = (id: string, words: Uint32Array): void => {
   let word = 0;
   let digits = 0;
   for (let i = 0; i < id.length; i++) {
@@ -109,14 +114,14 @@ function readWords(id: string, words: Uint32Array): void {
     word = (word << 4) | ((code & 15) + (code > NINE ? 9 : 0));
     if ((++digits & 7) === 0) words[(digits >> 3) - 1] = word;
   }
-}
+};
 
 /** Spreads ids that count up as well as random ones. */
-function hash(key: Uint32Array): number {
+const hash = (key: Uint32Array): number => {
   let value = 0;
   for (let i = 0; i < WORDS; i++) {
     value = Math.imul(value ^ (key[i] as number), 0x9e3779b1);
     value ^= value >>> 15;
   }
   return value;
-}
+};

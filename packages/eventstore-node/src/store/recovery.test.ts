@@ -72,13 +72,13 @@ it('an index rebuilt from snapshot and log is the one that grew, and every event
 const plainEvent = () => nodeEvent('T', Buffer.from('{}'), true);
 const metadataEvent = () => nodeEvent('$metadata', Buffer.from('{"$maxCount":2}'), true);
 
-function submit(
+const submit = (
   committer: Committer,
   kind: Operation['kind'],
   streamName: string,
   expected: Expected,
   events: Operation['events'],
-): Promise<Outcome> {
+): Promise<Outcome> => {
   const nameBytes = Buffer.from(streamName);
   return new Promise((settle) =>
     committer.submit({
@@ -92,4 +92,4 @@ function submit(
       settle,
     }),
   );
-}
+};

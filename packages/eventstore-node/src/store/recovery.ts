@@ -10,7 +10,7 @@ import { WindowReader } from '../storage/window-reader.ts';
  * cut: a crash interrupted its write, so it was never acknowledged. Damage in front of a later group or file, or in what
  * the index snapshot already covered, is not that: it throws `DamagedLog`. What is left is durable before anybody sees it.
  */
-export function recover(log: SegmentLog, index: EventIndex, indexed: number): void {
+export const recover = (log: SegmentLog, index: EventIndex, indexed: number): void => {
   if (log.end < indexed) {
     throw new DamagedLog(log.end, `the log ends at position ${log.end}, but ${indexed} bytes of it were durable`);
   }
@@ -28,14 +28,14 @@ export function recover(log: SegmentLog, index: EventIndex, indexed: number): vo
   }
   log.flushFound();
   index.publish();
-}
+};
 
-function addToIndex(index: EventIndex, record: StoredRecord): void {
+const addToIndex = (index: EventIndex, record: StoredRecord): void => {
   index.add(index.intern(record.streamName), record.position, (record.flags & Flag.tombstone) !== 0);
-}
+};
 
 /** Returns the position behind the group, or undefined if it is not whole. Nothing is visited unless all of it is. */
-function checkGroup(reader: WindowReader, start: number, visit: (record: StoredRecord) => void): number | undefined {
+const checkGroup = (reader: WindowReader, start: number, visit: (record: StoredRecord) => void): number | undefined => {
   const header = readGroupHeader(reader.at(start, GROUP_HEADER), 0, start);
   if (!header) return undefined;
   const body = reader.at(start + GROUP_HEADER, header.bodyLength);
@@ -50,23 +50,23 @@ function checkGroup(reader: WindowReader, start: number, visit: (record: StoredR
   if (at !== header.bodyLength) return undefined;
   for (const record of records) visit(record);
   return start + GROUP_HEADER + header.bodyLength;
-}
+};
 
-function refuseOrCut(log: SegmentLog, reader: WindowReader, damage: number, indexed: number): void {
+const refuseOrCut = (log: SegmentLog, reader: WindowReader, damage: number, indexed: number): void => {
   // A file is begun only when all that the one before it holds is durable.
   if (damage < indexed || damage < log.segmentStart(log.end) || reader.nextGroup(damage + 1, log.end) !== undefined) {
     const at = firstDamage(reader, damage);
     throw new DamagedLog(at, `the log is damaged at position ${at}, in what was durable; restore it from a copy`);
   }
   log.cut(damage);
-}
+};
 
 /** Position of the first damaged record of a group, or of the group if its header is damaged. */
-function firstDamage(reader: WindowReader, start: number): number {
+const firstDamage = (reader: WindowReader, start: number): number => {
   const header = readGroupHeader(reader.at(start, GROUP_HEADER), 0, start);
   if (!header) return start;
   const body = reader.at(start + GROUP_HEADER, header.bodyLength);
   let at = 0;
   while (isIntactRecord(body, at, start + GROUP_HEADER + at)) at += new StoredRecord(body, at).size;
   return start + GROUP_HEADER + at;
-}
+};

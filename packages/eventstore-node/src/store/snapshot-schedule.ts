@@ -9,33 +9,35 @@ const MIN_SHARE = 0.25;
  * the log, seldom enough that all snapshots together cost about as much as a few writes of the last one.
  */
 export class SnapshotSchedule {
-  private covered: number;
-  private writing: Promise<void> | undefined;
+  #covered: number;
+  #writing: Promise<void> | undefined;
+  readonly #folder: DataFolder;
 
-  constructor(private readonly folder: DataFolder) {
-    this.covered = folder.savedEvents;
+  constructor(folder: DataFolder) {
+    this.#folder = folder;
+    this.#covered = folder.savedEvents;
   }
 
   /** Between two groups: nothing is pending. */
   afterCommit(): void {
-    const { visible } = this.folder.index;
-    if (this.writing || visible - this.covered < Math.max(MIN_EVENTS, visible * MIN_SHARE)) return;
-    this.covered = visible;
-    this.writing = this.write();
+    const { visible } = this.#folder.index;
+    if (this.#writing || visible - this.#covered < Math.max(MIN_EVENTS, visible * MIN_SHARE)) return;
+    this.#covered = visible;
+    this.#writing = this.#write();
   }
 
   /** The last one, when nothing is appended any more. */
   async finish(): Promise<void> {
-    await this.writing;
-    if (this.folder.index.visible > this.covered) await this.write();
+    await this.#writing;
+    if (this.#folder.index.visible > this.#covered) await this.#write();
   }
 
-  private async write(): Promise<void> {
+  async #write(): Promise<void> {
     try {
-      await this.folder.saveIndex();
+      await this.#folder.saveIndex();
     } catch {
       // It only saves time at the next start; when there is no room for it, the log alone is enough.
     }
-    this.writing = undefined;
+    this.#writing = undefined;
   }
 }

@@ -3,7 +3,7 @@ import { Flag, MAX_I64, type StoredRecord } from '../storage/record.ts';
 import { type ScalarMember, scalarMembers } from './json-members.ts';
 
 /** The part of a stream's metadata that the node itself acts on. */
-export interface StreamMetadata {
+export type StreamMetadata = {
   readonly maxCount: number | undefined;
   readonly maxAgeMs: number | undefined;
   /** `$tb`: revisions below are not readable. */
@@ -11,7 +11,7 @@ export interface StreamMetadata {
   readonly softDeleted: boolean;
   /** Who may do what; undefined if the metadata does not say. */
   readonly acl: Acl | undefined;
-}
+};
 
 export const NO_METADATA: StreamMetadata = {
   maxCount: undefined,
@@ -26,15 +26,14 @@ const DELETED = MAX_I64;
 export const SOFT_DELETE_DATA = Buffer.from('{"$tb":9223372036854775807}', 'latin1');
 
 /** The metadata an event of a metastream sets: none unless it is marked as JSON. */
-export function metadataIn(record: StoredRecord): StreamMetadata {
-  return (record.flags & Flag.json) === 0 ? NO_METADATA : parseStreamMetadata(record.data);
-}
+export const metadataIn = (record: StoredRecord): StreamMetadata =>
+  (record.flags & Flag.json) === 0 ? NO_METADATA : parseStreamMetadata(record.data);
 
 /**
  * What is not a JSON object counts as no metadata. One known key with a value that it cannot have, even `5.0` or `"5"`
  * for a number, makes the real server ignore all keys; here the ACL stays, lest a typing error lets everybody in.
  */
-export function parseStreamMetadata(data: Buffer): StreamMetadata {
+export const parseStreamMetadata = (data: Buffer): StreamMetadata => {
   const text = data.toString('utf8');
   const raw = parseObject(text);
   if (!raw) return NO_METADATA;
@@ -55,21 +54,21 @@ export function parseStreamMetadata(data: Buffer): StreamMetadata {
     softDeleted: truncateBefore === DELETED,
     acl,
   };
-}
+};
 
 const INVALID = -1n;
 
-function integer(member: ScalarMember | undefined, least: bigint): bigint {
+const integer = (member: ScalarMember | undefined, least: bigint): bigint => {
   if (!member || !/^-?\d+$/.test(member.text)) return INVALID;
   const value = BigInt(member.text);
   return value < least || value > MAX_I64 ? INVALID : value;
-}
+};
 
 /**
  * The metadata event that brings a soft-deleted stream back: the old metadata, readable from `truncateBefore` on. The
  * text is patched where that is possible, so that numbers a double cannot hold stay what they are.
  */
-export function undeletedMetadata(previous: Buffer, truncateBefore: number): Buffer {
+export const undeletedMetadata = (previous: Buffer, truncateBefore: number): Buffer => {
   const text = previous.toString('utf8');
   const raw = parseObject(text);
   const member = raw && scalarMembers(text).get('$tb');
@@ -78,9 +77,9 @@ export function undeletedMetadata(previous: Buffer, truncateBefore: number): Buf
     return Buffer.from(JSON.stringify({ ...raw, $tb: truncateBefore }), 'utf8');
   }
   return Buffer.from(text.replace('{', `{"$tb":${truncateBefore},`), 'utf8');
-}
+};
 
-function parseObject(text: string): Record<string, unknown> | undefined {
+const parseObject = (text: string): Record<string, unknown> | undefined => {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -89,4 +88,4 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   } catch {
     return undefined; // not JSON: the stream has no metadata
   }
-}
+};

@@ -7,14 +7,14 @@ import { WINDOW, WindowReader } from '../storage/window-reader.ts';
 const RECORD_POSITION = 8;
 
 /** What a walk through one file meets, in order. Records are valid during the call only. */
-export interface SegmentVisitor {
+export type SegmentVisitor = {
   record(record: StoredRecord, position: number): void;
   group(): void;
   /** Bytes that hold no intact record. */
   damage(from: number, to: number, what: string): void;
   /** A last group that is not whole: what a crash leaves behind. Room that was taken ahead may follow. */
   tornTail(from: number, to: number): void;
-}
+};
 
 /**
  * Walks every group and record of a file, also behind damage. Positions throughout, not file offsets.
@@ -49,7 +49,7 @@ export function* walkSegment(
 }
 
 /** Where the zeros begin that a node wrote ahead and has not used, which reach to the end; that if there are none. */
-function roomStart(reader: WindowReader, from: number, end: number): number {
+const roomStart = (reader: WindowReader, from: number, end: number): number => {
   for (let stop = end; stop > from; ) {
     const start = Math.max(from, stop - WINDOW);
     const used = reader.at(start, stop - start).findLastIndex((byte) => byte !== 0);
@@ -57,10 +57,10 @@ function roomStart(reader: WindowReader, from: number, end: number): number {
     stop = start;
   }
   return from;
-}
+};
 
 /** Visits the group if all of it is intact, and returns the position behind it. */
-function wholeGroup(reader: WindowReader, start: number, visitor: SegmentVisitor): number | undefined {
+const wholeGroup = (reader: WindowReader, start: number, visitor: SegmentVisitor): number | undefined => {
   const header = readGroupHeader(reader.at(start, GROUP_HEADER), 0, start);
   if (!header) return undefined;
   const from = start + GROUP_HEADER;
@@ -73,9 +73,9 @@ function wholeGroup(reader: WindowReader, start: number, visitor: SegmentVisitor
   }
   visitor.group();
   return from + header.bodyLength;
-}
+};
 
-function isWhole(body: Buffer, from: number, { bodyLength, records }: GroupHeader): boolean {
+const isWhole = (body: Buffer, from: number, { bodyLength, records }: GroupHeader): boolean => {
   if (body.length < bodyLength) return false;
   let at = 0;
   for (let i = 0; i < records; i++) {
@@ -83,10 +83,10 @@ function isWhole(body: Buffer, from: number, { bodyLength, records }: GroupHeade
     at += new StoredRecord(body, at).size;
   }
   return at === bodyLength;
-}
+};
 
 /** Visits the records that are intact in a stretch that is not, and tells what lies between them. */
-function walkDamaged(reader: WindowReader, start: number, end: number, visitor: SegmentVisitor): void {
+const walkDamaged = (reader: WindowReader, start: number, end: number, visitor: SegmentVisitor): void => {
   const bytes = reader.at(start, end - start);
   const header = readGroupHeader(bytes, 0, start);
   if (!header) visitor.damage(start, Math.min(start + GROUP_HEADER, end), headerProblem(bytes));
@@ -104,23 +104,23 @@ function walkDamaged(reader: WindowReader, start: number, end: number, visitor: 
     at = next;
   }
   if (header && !damaged) visitor.damage(start, end, 'the group does not hold what its header says');
-}
+};
 
-function headerProblem(bytes: Buffer): string {
+const headerProblem = (bytes: Buffer): string => {
   const claimed = bytes.length < GROUP_HEADER ? Number.NaN : bytes.readDoubleLE(8);
   const strayed = readGroupHeader(bytes, 0, claimed) !== undefined;
   return strayed ? `a group of position ${claimed} stands here` : 'the group header is damaged';
-}
+};
 
-function nextRecord(bytes: Buffer, from: number, start: number): number | undefined {
+const nextRecord = (bytes: Buffer, from: number, start: number): number | undefined => {
   for (let at = from; at + RECORD_POSITION + 8 <= bytes.length; at++) {
     if (bytes.readDoubleLE(at + RECORD_POSITION) === start + at && isIntactRecord(bytes, at, start + at)) return at;
   }
   return undefined;
-}
+};
 
 /** The bytes of a file from a position, fewer only at its end. */
-function readSegment({ fd, base, size }: Segment, position: number, length: number): Buffer {
+const readSegment = ({ fd, base, size }: Segment, position: number, length: number): Buffer => {
   const offset = position - base;
   const buffer = Buffer.allocUnsafe(Math.max(0, Math.min(length, size - offset)));
   let filled = 0;
@@ -130,4 +130,4 @@ function readSegment({ fd, base, size }: Segment, position: number, length: numb
     filled += got;
   }
   return buffer.subarray(0, filled);
-}
+};

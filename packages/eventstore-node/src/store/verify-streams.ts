@@ -8,24 +8,24 @@ const CLOSED = -1;
 
 /** Checks that each stream's revisions follow one another and that what is stored can be read. */
 export class StreamLedger {
-  private readonly next = new Map<string, number>();
+  readonly #next = new Map<string, number>();
   events = 0;
   tombstones = 0;
   /** Metadata events whose data is no JSON object: they count as no metadata. */
   unreadableMetadata = 0;
 
   get streams(): number {
-    return this.next.size;
+    return this.#next.size;
   }
 
   /** What is wrong with the event where it stands, if anything. */
   take(record: StoredRecord): string | undefined {
     this.events++;
     const { streamName, revision } = record;
-    const expected = this.next.get(streamName) ?? 0;
+    const expected = this.#next.get(streamName) ?? 0;
     const isTombstone = revision === TOMBSTONE_REVISION;
     if (isTombstone) this.tombstones++;
-    this.next.set(streamName, isTombstone ? CLOSED : revision + 1);
+    this.#next.set(streamName, isTombstone ? CLOSED : revision + 1);
     if (metastreamTarget(streamName) !== undefined && !isTombstone && !isObject(record.data)) this.unreadableMetadata++;
     if (expected === CLOSED) return 'an event stands behind the tombstone of its stream';
     if (isTombstone || revision === expected) return contentProblem(record);
@@ -36,7 +36,7 @@ export class StreamLedger {
 }
 
 /** The checksum holds, so this would be a mistake of whoever wrote it. */
-function contentProblem(record: StoredRecord): string | undefined {
+const contentProblem = (record: StoredRecord): string | undefined => {
   const { frame, streamName, type, id } = record;
   const readable =
     frame[0] === 0 &&
@@ -45,13 +45,13 @@ function contentProblem(record: StoredRecord): string | undefined {
     type !== '' &&
     ID.test(id);
   return readable ? undefined : 'the event is not stored the way a reader needs it';
-}
+};
 
-function isObject(data: Buffer): boolean {
+const isObject = (data: Buffer): boolean => {
   try {
     const value: unknown = JSON.parse(data.toString('utf8'));
     return typeof value === 'object' && value !== null && !Array.isArray(value);
   } catch {
     return false; // not JSON
   }
-}
+};

@@ -30,12 +30,12 @@ import { verifyDataFolder } from './verify.ts';
 /** A log of several small files: a file is closed at this size. */
 const SEGMENT_SIZE = 1_500;
 
-interface Stored {
+type Stored = {
   readonly position: number;
   readonly size: number;
   readonly stream: string;
   readonly id: string;
-}
+};
 
 let pristine: string;
 let stored: Stored[];
@@ -61,31 +61,34 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(pristine, { recursive: true }));
 
-function append(committer: Committer, streamName: string, count: number, data = '{"amount":12}'): Promise<Outcome> {
+const append = (committer: Committer, streamName: string, count: number, data = '{"amount":12}'): Promise<Outcome> => {
   const events = Array.from({ length: count }, () => nodeEvent('OrderPlaced', Buffer.from(data), true));
   return submit(committer, { kind: 'append', streamName, events });
-}
+};
 
-function submit(committer: Committer, operation: Pick<Operation, 'kind' | 'streamName' | 'events'>): Promise<Outcome> {
+const submit = (
+  committer: Committer,
+  operation: Pick<Operation, 'kind' | 'streamName' | 'events'>,
+): Promise<Outcome> => {
   const nameBytes = Buffer.from(operation.streamName);
   const more = { nameBytes, expected: 'any', bytes: 500, deadlineMs: Number.POSITIVE_INFINITY } as const;
   return new Promise((settle) => committer.submit({ ...operation, ...more, settle }));
-}
+};
 
 /** A copy of the folder, with or without its index snapshot. */
-function copyOf(folder: string, snapshot: 'with' | 'without'): string {
+const copyOf = (folder: string, snapshot: 'with' | 'without'): string => {
   const copy = mkdtempSync(join(tmpdir(), 'eventstore-verify-'));
   cpSync(folder, copy, { recursive: true });
   if (snapshot === 'without') unlinkSync(join(copy, 'index.snapshot'));
   return copy;
-}
+};
 
-function damagedCopy(snapshot: 'with' | 'without', damage: (segments: string[]) => void): string {
+const damagedCopy = (snapshot: 'with' | 'without', damage: (segments: string[]) => void): string => {
   const folder = copyOf(pristine, snapshot);
   onTestFinished(() => rmSync(folder, { recursive: true }));
   damage(segmentsOf(folder));
   return folder;
-}
+};
 
 const segmentsOf = (folder: string): string[] =>
   readdirSync(folder)
@@ -103,7 +106,7 @@ const contentsOf = (folder: string) =>
   readdirSync(folder).map((name) => [name, readFileSync(join(folder, name)), statSync(join(folder, name)).mtimeMs]);
 
 /** What a node that starts on the folder would serve; undefined for an event it refuses to; a string if it does not start. */
-async function served(folder: string): Promise<(string | undefined)[] | 'refused'> {
+const served = async (folder: string): Promise<(string | undefined)[] | 'refused'> => {
   let opened: Awaited<ReturnType<typeof openDataFolder>>;
   try {
     opened = await openDataFolder(folder);
@@ -122,7 +125,7 @@ async function served(folder: string): Promise<(string | undefined)[] | 'refused
   });
   await opened.close();
   return ids;
-}
+};
 
 describe('a folder that is whole', () => {
   it('is found to be, with counts, and is left as it was', async () => {

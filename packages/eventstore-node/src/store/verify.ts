@@ -13,7 +13,7 @@ import { StreamLedger } from './verify-streams.ts';
 const LISTED_PROBLEMS = 1_000;
 const LISTED_EVENTS = 1_000;
 
-export interface Problem {
+export type Problem = {
   readonly position: number;
   /** File and offset of that position; no file where one is missing. */
   readonly file: string | undefined;
@@ -23,9 +23,9 @@ export interface Problem {
   readonly bytes?: number;
   /** Of an event that can be read. */
   readonly stream?: string;
-}
+};
 
-export interface Verification {
+export type Verification = {
   readonly folder: string;
   readonly segments: number;
   readonly bytes: number;
@@ -45,7 +45,7 @@ export interface Verification {
   readonly problemCount: number;
   /** Events that the snapshot names where the log is damaged. */
   readonly lostEvents: readonly LostEvent[];
-}
+};
 
 /** There is nothing to verify. */
 export class NoDataFolder extends Error {
@@ -57,10 +57,10 @@ export class NoDataFolder extends Error {
  * Memory: one entry per stream, the index snapshot, and a few MiB.
  * Errors: `FolderInUse` while a node runs on it, `NoDataFolder` if there is no log.
  */
-export async function verifyDataFolder(
+export const verifyDataFolder = async (
   folder: string,
   onProgress: (doneBytes: number, allBytes: number) => void = () => {},
-): Promise<Verification> {
+): Promise<Verification> => {
   if (!existsSync(folder)) throw new NoDataFolder(`${folder} does not exist`);
   const lock = await lockUnmarked(folder);
   let segments: Segment[] = [];
@@ -80,105 +80,107 @@ export async function verifyDataFolder(
     for (const { fd } of segments) closeSync(fd);
     await lock.release();
   }
-}
+};
 
-interface Snapshot {
+type Snapshot = {
   readonly index: EventIndex;
   /** 0 if there is no usable snapshot. */
   readonly logEnd: number;
   readonly hasSnapshot: boolean;
-}
+};
 
 class Examination {
-  private readonly ledger = new StreamLedger();
-  private readonly comparison: SnapshotComparison;
-  private readonly problems: Problem[] = [];
-  private readonly damaged: { from: number; to: number }[] = [];
-  private problemCount = 0;
-  private groups = 0;
-  private tornTail: Verification['tornTail'];
+  readonly #ledger = new StreamLedger();
+  readonly #comparison: SnapshotComparison;
+  readonly #problems: Problem[] = [];
+  readonly #damaged: { from: number; to: number }[] = [];
+  #problemCount = 0;
+  #groups = 0;
+  #tornTail: Verification['tornTail'];
+  readonly #folder: string;
+  readonly #segments: readonly Segment[];
+  readonly #snapshot: Snapshot;
 
-  constructor(
-    private readonly folder: string,
-    private readonly segments: readonly Segment[],
-    private readonly snapshot: Snapshot,
-  ) {
-    this.comparison = new SnapshotComparison(snapshot.index, snapshot.logEnd);
+  constructor(folder: string, segments: readonly Segment[], snapshot: Snapshot) {
+    this.#folder = folder;
+    this.#segments = segments;
+    this.#snapshot = snapshot;
+    this.#comparison = new SnapshotComparison(snapshot.index, snapshot.logEnd);
   }
 
   /** Yields the number of bytes looked at. */
   *walk(): Generator<number> {
     let expected = 0;
     let before = 0;
-    for (const segment of this.segments) {
-      this.checkPlace(segment, expected);
-      for (const position of this.walkOne(segment)) yield before + position - segment.base;
+    for (const segment of this.#segments) {
+      this.#checkPlace(segment, expected);
+      for (const position of this.#walkOne(segment)) yield before + position - segment.base;
       before += segment.size;
       expected = segment.base + segment.size;
       yield before;
     }
-    this.checkEnd(expected);
-    this.checkIdentity();
+    this.#checkEnd(expected);
+    this.#checkIdentity();
   }
 
   result(bytes: number): Verification {
-    const { events, streams, tombstones, unreadableMetadata } = this.ledger;
-    const { firstDifference } = this.comparison;
+    const { events, streams, tombstones, unreadableMetadata } = this.#ledger;
+    const { firstDifference } = this.#comparison;
     if (firstDifference !== undefined)
-      this.report({
-        ...this.place(firstDifference),
+      this.#report({
+        ...this.#place(firstDifference),
         message: 'index.snapshot says otherwise from here on; without that file the node reads the log anew',
       });
     return {
-      folder: this.folder,
-      segments: this.segments.length,
+      folder: this.#folder,
+      segments: this.#segments.length,
       bytes,
-      groups: this.groups,
+      groups: this.#groups,
       events,
       streams,
       tombstones,
       unreadableMetadata,
-      tornTail: this.tornTail,
-      snapshot: this.snapshotState(),
-      problems: this.problems,
-      problemCount: this.problemCount,
-      lostEvents: this.comparison.eventsIn(this.damaged, LISTED_EVENTS),
+      tornTail: this.#tornTail,
+      snapshot: this.#snapshotState(),
+      problems: this.#problems,
+      problemCount: this.#problemCount,
+      lostEvents: this.#comparison.eventsIn(this.#damaged, LISTED_EVENTS),
     };
   }
 
-  private walkOne(segment: Segment): Generator<number> {
-    const isLast = segment === this.segments.at(-1);
+  #walkOne(segment: Segment): Generator<number> {
+    const isLast = segment === this.#segments.at(-1);
     const at = (position: number) => placeIn(segment, position);
     return walkSegment(
       segment,
       {
         group: () => {
-          this.groups++;
+          this.#groups++;
         },
-        record: (record, position) => this.take(record, position, segment),
-        damage: (from, to, message) => this.damage({ ...at(from), message }, to),
+        record: (record, position) => this.#take(record, position, segment),
+        damage: (from, to, message) => this.#damage({ ...at(from), message }, to),
         tornTail: (from, to) => {
-          this.tornTail = { ...at(from), bytes: to - from };
+          this.#tornTail = { ...at(from), bytes: to - from };
         },
       },
-      (position) => isLast && position >= this.snapshot.logEnd,
+      (position) => isLast && position >= this.#snapshot.logEnd,
     );
   }
 
-  private take(record: StoredRecord, position: number, segment: Segment): void {
-    const message = this.ledger.take(record);
-    if (message !== undefined) this.report({ ...placeIn(segment, position), message, stream: record.streamName });
-    this.comparison.take(record, position);
+  #take(record: StoredRecord, position: number, segment: Segment): void {
+    const message = this.#ledger.take(record);
+    if (message !== undefined) this.#report({ ...placeIn(segment, position), message, stream: record.streamName });
+    this.#comparison.take(record, position);
   }
 
-  private checkPlace({ base, path, size }: Segment, expected: number): void {
+  #checkPlace({ base, path, size }: Segment, expected: number): void {
     if (base > expected)
-      this.damage(
+      this.#damage(
         { position: expected, file: undefined, offset: 0, message: 'no file holds the log from here on' },
         base,
       );
     else if (base < expected)
-      this.report({
+      this.#report({
         position: base,
         file: basename(path),
         offset: 0,
@@ -187,48 +189,50 @@ class Examination {
       });
   }
 
-  private checkEnd(end: number): void {
-    const { logEnd } = this.snapshot;
+  #checkEnd(end: number): void {
+    const { logEnd } = this.#snapshot;
     if (end >= logEnd) return;
-    this.damage(
+    this.#damage(
       { position: end, file: undefined, offset: 0, message: 'the log ends here, but more of it was durable' },
       logEnd,
     );
   }
 
-  private checkIdentity(): void {
-    const message = identityProblem(this.folder);
-    if (message !== undefined) this.report({ position: 0, file: 'node.json', offset: 0, message });
+  #checkIdentity(): void {
+    const message = identityProblem(this.#folder);
+    if (message !== undefined) this.#report({ position: 0, file: 'node.json', offset: 0, message });
   }
 
-  private damage(problem: Problem, to: number): void {
-    if (this.damaged.length < LISTED_PROBLEMS) this.damaged.push({ from: problem.position, to });
-    this.report({ ...problem, bytes: to - problem.position });
+  #damage(problem: Problem, to: number): void {
+    if (this.#damaged.length < LISTED_PROBLEMS) this.#damaged.push({ from: problem.position, to });
+    this.#report({ ...problem, bytes: to - problem.position });
   }
 
-  private report(problem: Problem): void {
-    this.problemCount++;
-    if (this.problems.length < LISTED_PROBLEMS) this.problems.push(problem);
+  #report(problem: Problem): void {
+    this.#problemCount++;
+    if (this.#problems.length < LISTED_PROBLEMS) this.#problems.push(problem);
   }
 
-  private place(position: number): { position: number; file: string | undefined; offset: number } {
-    const segment = this.segments.findLast(({ base }) => base <= position);
+  #place(position: number): { position: number; file: string | undefined; offset: number } {
+    const segment = this.#segments.findLast(({ base }) => base <= position);
     return segment === undefined ? { position, file: undefined, offset: 0 } : placeIn(segment, position);
   }
 
-  private snapshotState(): Verification['snapshot'] {
-    if (!this.snapshot.hasSnapshot) return 'none';
-    if (this.snapshot.logEnd === 0) return 'unreadable';
-    return this.comparison.firstDifference === undefined ? 'agrees' : 'disagrees';
+  #snapshotState(): Verification['snapshot'] {
+    if (!this.#snapshot.hasSnapshot) return 'none';
+    if (this.#snapshot.logEnd === 0) return 'unreadable';
+    return this.#comparison.firstDifference === undefined ? 'agrees' : 'disagrees';
   }
 }
 
-function placeIn({ base, path }: Segment, position: number): { position: number; file: string; offset: number } {
-  return { position, file: basename(path), offset: position - base };
-}
+const placeIn = ({ base, path }: Segment, position: number): { position: number; file: string; offset: number } => ({
+  position,
+  file: basename(path),
+  offset: position - base,
+});
 
 /** A folder without this file gets a new one at the next start, which a client sees as another node. */
-function identityProblem(folder: string): string | undefined {
+const identityProblem = (folder: string): string | undefined => {
   try {
     const { format, instanceId } = JSON.parse(readFileSync(join(folder, 'node.json'), 'utf8'));
     if (format !== 1) return `data format ${format} is not supported, only 1`;
@@ -236,4 +240,4 @@ function identityProblem(folder: string): string | undefined {
   } catch (error) {
     return (error as Error).message;
   }
-}
+};

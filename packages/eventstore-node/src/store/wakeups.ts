@@ -1,33 +1,33 @@
 /** Tells subscriptions that there may be something new. They look for themselves; nothing is handed over here. */
 export class Wakeups {
-  private readonly forAll = new Set<() => void>();
-  private readonly byStream = new Map<string, Set<() => void>>();
+  readonly #forAll = new Set<() => void>();
+  readonly #byStream = new Map<string, Set<() => void>>();
 
   get count(): number {
-    let count = this.forAll.size;
-    for (const wakes of this.byStream.values()) count += wakes.size;
+    let count = this.#forAll.size;
+    for (const wakes of this.#byStream.values()) count += wakes.size;
     return count;
   }
 
   /** Calls `wake` after events of this stream (or any, if undefined) became visible. Returns how to stop that. */
   add(streamName: string | undefined, wake: () => void): () => void {
     if (streamName === undefined) {
-      this.forAll.add(wake);
-      return () => this.forAll.delete(wake);
+      this.#forAll.add(wake);
+      return () => this.#forAll.delete(wake);
     }
-    const wakes = this.byStream.get(streamName) ?? new Set();
-    this.byStream.set(streamName, wakes.add(wake));
+    const wakes = this.#byStream.get(streamName) ?? new Set();
+    this.#byStream.set(streamName, wakes.add(wake));
     return () => {
       wakes.delete(wake);
-      if (wakes.size === 0 && this.byStream.get(streamName) === wakes) this.byStream.delete(streamName);
+      if (wakes.size === 0 && this.#byStream.get(streamName) === wakes) this.#byStream.delete(streamName);
     };
   }
 
   notify(streamNames: Iterable<string>): void {
-    for (const wake of this.forAll) wake();
-    if (this.byStream.size === 0) return;
+    for (const wake of this.#forAll) wake();
+    if (this.#byStream.size === 0) return;
     for (const name of new Set(streamNames)) {
-      for (const wake of this.byStream.get(name) ?? []) wake();
+      for (const wake of this.#byStream.get(name) ?? []) wake();
     }
   }
 }

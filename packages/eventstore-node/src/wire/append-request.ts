@@ -6,18 +6,18 @@ import type { Expected } from '../store/append-rules.ts';
 import { NIL_UUID, readUuid } from './uuid.ts';
 
 /** The stream an operation is about. */
-export interface StreamRef {
+export type StreamRef = {
   readonly name: string;
   readonly bytes: Buffer;
-}
+};
 
-export interface WriteOptions {
+export type WriteOptions = {
   readonly stream: StreamRef;
   /** Undefined if the request names none, or one beyond 2^63 - 1. */
   readonly expected: Expected | undefined;
   /** Ms since the epoch, Infinity if there is none. Only BatchAppend carries it. */
   readonly deadlineMs: number;
-}
+};
 
 /** `type` or `content-type` is missing from an event. */
 export class MissingMetadata extends Error {
@@ -34,18 +34,18 @@ const REQUIRED_METADATA = 'type,content-type';
 const REPLACEMENT = '\ufffd';
 
 /** `StreamIdentifier`. Bytes that are not UTF-8 become U+FFFD here already, so that the log holds what the index does. */
-export function readStreamRef(message: ProtoReader): StreamRef {
+export const readStreamRef = (message: ProtoReader): StreamRef => {
   let bytes: Buffer = Buffer.alloc(0);
   while (message.next()) if (message.field === 3) bytes = message.bytes();
   const name = bytes.toString('utf8');
   return { name, bytes: name.includes(REPLACEMENT) ? Buffer.from(name, 'utf8') : bytes };
-}
+};
 
 /**
  * `AppendReq.Options`, `DeleteReq.Options`, `TombstoneReq.Options` and `BatchAppendReq.Options`. They agree on fields 1
  * and 2; the states are fields `noStream`, `any`, `exists`.
  */
-export function readWriteOptions(message: ProtoReader, now: number): WriteOptions {
+export const readWriteOptions = (message: ProtoReader, now: number): WriteOptions => {
   let stream: StreamRef = { name: '', bytes: Buffer.alloc(0) };
   let expected: Expected | undefined;
   let deadlineMs = Number.POSITIVE_INFINITY;
@@ -59,16 +59,16 @@ export function readWriteOptions(message: ProtoReader, now: number): WriteOption
     else if (message.field === 7) deadlineMs = now + readSeconds(message.message());
   }
   return { stream, expected, deadlineMs };
-}
+};
 
 /** The largest u64 is the real server's -1. */
-function expectedRevision(value: bigint): Expected | undefined {
+const expectedRevision = (value: bigint): Expected | undefined => {
   if (value === MAX_U64) return 'no_stream';
   return value > MAX_I64 ? undefined : value;
-}
+};
 
 /** `Timestamp` or `Duration`, in ms. */
-function readSeconds(message: ProtoReader): number {
+const readSeconds = (message: ProtoReader): number => {
   let seconds = 0;
   let nanos = 0;
   while (message.next()) {
@@ -76,21 +76,21 @@ function readSeconds(message: ProtoReader): number {
     else if (message.field === 2) nanos = Number(BigInt.asIntN(32, message.uint64()));
   }
   return seconds * 1000 + nanos / 1e6;
-}
+};
 
 /** Refuses names that cannot be written to. Throws `BadAppend`. */
-export function checkStreamName({ name, bytes }: StreamRef): void {
+export const checkStreamName = ({ name, bytes }: StreamRef): void => {
   if (name === '' || name === '$$') throw new BadAppend(`"${name}" is not a stream name`);
   if (name === '$all') throw new BadAppend('$all cannot be written to');
   if (bytes.length > MAX_NAME_BYTES) throw new BadAppend(`the stream name is longer than ${MAX_NAME_BYTES} bytes`);
-}
+};
 
 const TYPE_KEY = Buffer.from('type');
 const CONTENT_TYPE_KEY = Buffer.from('content-type');
 const JSON_CONTENT = Buffer.from('application/json');
 
 /** `ProposedMessage`, which both append requests share. Throws `MissingMetadata` or `BadAppend`. */
-export function readProposedEvent(message: ProtoReader): ProposedEvent {
+export const readProposedEvent = (message: ProtoReader): ProposedEvent => {
   const source = message.buffer;
   const event = {
     source,
@@ -119,24 +119,24 @@ export function readProposedEvent(message: ProtoReader): ProposedEvent {
   }
   checkEvent(event, contentTypeSeen);
   return event;
-}
+};
 
-function readEventId(message: ProtoReader): string {
+const readEventId = (message: ProtoReader): string => {
   try {
     return readUuid(message);
   } catch (error) {
     throw error instanceof GrpcError ? new BadAppend(`the event id is not valid: ${error.message}`) : error;
   }
-}
+};
 
-interface EventBeingRead {
+type EventBeingRead = {
   json: boolean;
   typeStart: number;
   typeEnd: number;
-}
+};
 
 /** Notes type or content type; other keys are dropped. True if it was the content type. */
-function readMetadataEntry(entry: ProtoReader, event: EventBeingRead): boolean {
+const readMetadataEntry = (entry: ProtoReader, event: EventBeingRead): boolean => {
   const { buffer } = entry;
   let keyStart = 0;
   let keyEnd = 0;
@@ -160,40 +160,40 @@ function readMetadataEntry(entry: ProtoReader, event: EventBeingRead): boolean {
     return true;
   }
   return false;
-}
+};
 
-function same(buffer: Buffer, start: number, end: number, expected: Buffer): boolean {
+const same = (buffer: Buffer, start: number, end: number, expected: Buffer): boolean => {
   if (end - start !== expected.length) return false;
   for (let i = 0; i < expected.length; i++) if (buffer[start + i] !== expected[i]) return false;
   return true;
-}
+};
 
-function checkEvent(event: ProposedEvent, contentTypeSeen: boolean): void {
+const checkEvent = (event: ProposedEvent, contentTypeSeen: boolean): void => {
   if (event.typeStart < 0 || !contentTypeSeen) throw new MissingMetadata(REQUIRED_METADATA);
   if (event.typeEnd === event.typeStart) throw new BadAppend('the event type is empty');
   if (event.typeEnd - event.typeStart > MAX_NAME_BYTES) throw new BadAppend('the event type is too long');
   if (!isText(event)) throw new BadAppend('the event type is not UTF-8');
   if (event.id === '' || event.id === NIL_UUID) throw new BadAppend('the event id is empty');
-}
+};
 
-function isText({ source, typeStart, typeEnd }: ProposedEvent): boolean {
+const isText = ({ source, typeStart, typeEnd }: ProposedEvent): boolean => {
   for (let at = typeStart; at < typeEnd; at++) {
     if ((source[at] as number) >= 0x80) return isUtf8(source.subarray(typeStart, typeEnd));
   }
   return true;
-}
+};
 
 /** One `BatchAppendReq`: a fragment of an append. */
-export interface BatchFragment {
+export type BatchFragment = {
   /** The `UUID` message as it came, to be sent back. */
   readonly correlation: Buffer;
   readonly options: WriteOptions | undefined;
   /** Start and end of each proposed message in the request. */
   readonly messages: readonly number[];
   readonly isFinal: boolean;
-}
+};
 
-export function readBatchFragment(request: Buffer, now: number): BatchFragment {
+export const readBatchFragment = (request: Buffer, now: number): BatchFragment => {
   const reader = new ProtoReader(request);
   let correlation: Buffer = Buffer.alloc(0);
   let options: WriteOptions | undefined;
@@ -208,4 +208,4 @@ export function readBatchFragment(request: Buffer, now: number): BatchFragment {
     } else if (reader.field === 4) isFinal = reader.bool();
   }
   return { correlation, options, messages, isFinal };
-}
+};

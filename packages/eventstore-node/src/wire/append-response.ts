@@ -4,17 +4,17 @@ import { ProtoWriter, varintSize, writeVarint } from '../protobuf/writer.ts';
 import type { Expected } from '../store/append-rules.ts';
 
 /** `AppendResp` for an append that is done. `revision` -1: the append was empty and there is no such stream. */
-export function appendDone(revision: number, position: number | undefined): Buffer {
+export const appendDone = (revision: number, position: number | undefined): Buffer => {
   const success = new ProtoWriter();
   if (revision < 0) success.empty(2);
   else success.uint(1, revision);
   if (position === undefined) success.empty(4);
   else success.message(3, positionOf(position));
   return framed(new ProtoWriter().message(1, success).finish());
-}
+};
 
 /** `AppendResp` for a wrong expected version, in the current fields and in those of 20.6. */
-export function appendWrongVersion(current: number, expected: Expected): Buffer {
+export const appendWrongVersion = (current: number, expected: Expected): Buffer => {
   const wrong = new ProtoWriter();
   if (current < 0) wrong.empty(2).empty(7);
   else wrong.uint(1, current).uint(6, current);
@@ -23,14 +23,12 @@ export function appendWrongVersion(current: number, expected: Expected): Buffer 
   else if (expected === 'no_stream') wrong.empty(11);
   else wrong.uint64(3, expected).uint64(8, expected);
   return framed(new ProtoWriter().message(2, wrong).finish());
-}
+};
 
-function positionOf(position: number): ProtoWriter {
-  return new ProtoWriter().uint(1, position).uint(2, position);
-}
+const positionOf = (position: number): ProtoWriter => new ProtoWriter().uint(1, position).uint(2, position);
 
 /** Framed `BatchAppendResp` for an append that is done; written by hand because every append ends here. */
-export function batchDone(correlation: Buffer, revision: number, position: number | undefined): Buffer {
+export const batchDone = (correlation: Buffer, revision: number, position: number | undefined): Buffer => {
   const placeSize = position === undefined ? 0 : 2 * (1 + varintSize(position));
   const revisionField = revision < 0 ? 2 : 1 + varintSize(revision);
   const success = revisionField + 2 + placeSize;
@@ -54,16 +52,16 @@ export function batchDone(correlation: Buffer, revision: number, position: numbe
   frame[at++] = 0x10;
   writeVarint(frame, at, position);
   return frame;
-}
+};
 
 /** Why a batch append failed, as the client tells errors apart: status code, message, and a typed detail. */
-export interface BatchFailure {
+export type BatchFailure = {
   readonly code: StatusCode;
   readonly message: string;
   /** Full name of the detail's protobuf type. */
   readonly type: string;
   readonly detail: ProtoWriter;
-}
+};
 
 const OWN = 'event_store.client';
 
@@ -81,7 +79,7 @@ export const batchAccessDenied: BatchFailure = {
   detail: new ProtoWriter(),
 };
 
-export function batchWrongVersion(current: number, expected: Expected): BatchFailure {
+export const batchWrongVersion = (current: number, expected: Expected): BatchFailure => {
   const detail = new ProtoWriter();
   if (current < 0) detail.empty(2);
   else detail.uint(1, current);
@@ -90,42 +88,39 @@ export function batchWrongVersion(current: number, expected: Expected): BatchFai
   else if (expected === 'no_stream') detail.empty(6);
   else detail.uint64(3, expected);
   return { code: Status.alreadyExists, message: 'WrongExpectedVersion', type: `${OWN}.WrongExpectedVersion`, detail };
-}
+};
 
-export function batchStreamDeleted(streamName: Buffer): BatchFailure {
+export const batchStreamDeleted = (streamName: Buffer): BatchFailure => {
   const detail = new ProtoWriter().message(1, streamIdentifier(streamName));
   return { code: Status.notFound, message: 'StreamDeleted', type: `${OWN}.StreamDeleted`, detail };
-}
+};
 
-export function batchTooLarge(maxAppendSize: number): BatchFailure {
-  return {
-    code: Status.invalidArgument,
-    message: `the append is larger than ${maxAppendSize} bytes`,
-    type: `${OWN}.MaximumAppendSizeExceeded`,
-    detail: new ProtoWriter().uint(1, maxAppendSize),
-  };
-}
+export const batchTooLarge = (maxAppendSize: number): BatchFailure => ({
+  code: Status.invalidArgument,
+  message: `the append is larger than ${maxAppendSize} bytes`,
+  type: `${OWN}.MaximumAppendSizeExceeded`,
+  detail: new ProtoWriter().uint(1, maxAppendSize),
+});
 
-export function batchBadRequest(message: string): BatchFailure {
-  return {
-    code: Status.invalidArgument,
-    message,
-    type: `${OWN}.BadRequest`,
-    detail: new ProtoWriter().text(1, message),
-  };
-}
+export const batchBadRequest = (message: string): BatchFailure => ({
+  code: Status.invalidArgument,
+  message,
+  type: `${OWN}.BadRequest`,
+  detail: new ProtoWriter().text(1, message),
+});
 
-export function batchUnavailable(code: StatusCode, message: string): BatchFailure {
-  return { code, message, type: 'google.protobuf.Empty', detail: new ProtoWriter() };
-}
+export const batchUnavailable = (code: StatusCode, message: string): BatchFailure => ({
+  code,
+  message,
+  type: 'google.protobuf.Empty',
+  detail: new ProtoWriter(),
+});
 
-export function batchFailed(correlation: Buffer, streamName: Buffer, failure: BatchFailure): Buffer {
+export const batchFailed = (correlation: Buffer, streamName: Buffer, failure: BatchFailure): Buffer => {
   const any = new ProtoWriter().text(1, `type.googleapis.com/${failure.type}`).bytes(2, failure.detail.finish());
   const status = new ProtoWriter().uint(1, failure.code).text(2, failure.message).message(3, any);
   const response = new ProtoWriter().bytes(1, correlation).message(2, status);
   return framed(response.message(4, streamIdentifier(streamName)).finish());
-}
+};
 
-export function streamIdentifier(name: Buffer): ProtoWriter {
-  return new ProtoWriter().bytes(3, name);
-}
+export const streamIdentifier = (name: Buffer): ProtoWriter => new ProtoWriter().bytes(3, name);

@@ -8,60 +8,56 @@ import { hasTextOption } from './read-request.ts';
 import { readUuid } from './uuid.ts';
 
 /** The requests that name a group put its parts into different fields. */
-interface KeyFields {
+type KeyFields = {
   readonly group: number;
   readonly stream: number;
   readonly all: number;
-}
+};
 
 const DELETE_FIELDS: KeyFields = { stream: 1, group: 2, all: 3 };
 const INFO_FIELDS: KeyFields = { stream: 1, all: 2, group: 3 };
 const REPLAY_FIELDS: KeyFields = { group: 1, stream: 2, all: 3 };
 const READ_FIELDS: KeyFields = { stream: 1, group: 2, all: 5 };
 
-export function readDeleteRequest(message: Buffer): GroupKey {
-  return readKey(optionsOf(message), DELETE_FIELDS);
-}
+export const readDeleteRequest = (message: Buffer): GroupKey => readKey(optionsOf(message), DELETE_FIELDS);
 
-export function readInfoRequest(message: Buffer): GroupKey {
-  return readKey(optionsOf(message), INFO_FIELDS);
-}
+export const readInfoRequest = (message: Buffer): GroupKey => readKey(optionsOf(message), INFO_FIELDS);
 
-export interface ReplayRequest {
+export type ReplayRequest = {
   readonly key: GroupKey;
   /** Revision of the parked stream before which to stop; undefined: no limit. */
   readonly stopAt: number | undefined;
-}
+};
 
-export function readReplayRequest(message: Buffer): ReplayRequest {
+export const readReplayRequest = (message: Buffer): ReplayRequest => {
   let stopAt: number | undefined;
   const key = readKey(optionsOf(message), REPLAY_FIELDS, (options) => {
     if (options.field === 4) stopAt = int64(options);
   });
   return { key, stopAt };
-}
+};
 
 /** Returns the stream whose groups to list; undefined for all groups. */
-export function readListRequest(message: Buffer): string | undefined {
+export const readListRequest = (message: Buffer): string | undefined => {
   const options = optionsOf(message);
   while (options.next()) if (options.field === 2) return readListSource(options.message());
   return undefined;
-}
+};
 
-function readListSource(message: ProtoReader): string {
+const readListSource = (message: ProtoReader): string => {
   let stream = '';
   while (message.next()) {
     if (message.field === 1) stream = readStreamRef(message.message()).name;
     else if (message.field === 2) stream = ALL;
   }
   return stream;
-}
+};
 
-export interface ConnectRequest {
+export type ConnectRequest = {
   readonly key: GroupKey;
   readonly bufferSize: number;
   readonly structuredIds: boolean;
-}
+};
 
 /** What a client sends over a `Read` call: options first, then answers to what it gets. */
 export type ReadMessage =
@@ -69,7 +65,7 @@ export type ReadMessage =
   | { readonly kind: 'ack'; readonly ids: readonly string[] }
   | { readonly kind: 'nack'; readonly ids: readonly string[]; readonly action: NackAction; readonly reason: string };
 
-export function readReadMessage(message: Buffer): ReadMessage {
+export const readReadMessage = (message: Buffer): ReadMessage => {
   const reader = new ProtoReader(message);
   while (reader.next()) {
     if (reader.field === 1) return { kind: 'connect', request: readConnect(reader.message()) };
@@ -77,9 +73,9 @@ export function readReadMessage(message: Buffer): ReadMessage {
     if (reader.field === 3) return readNack(reader.message());
   }
   throw new GrpcError(Status.invalidArgument, 'the message is empty');
-}
+};
 
-function readConnect(options: ProtoReader): ConnectRequest {
+const readConnect = (options: ProtoReader): ConnectRequest => {
   let bufferSize = 0;
   let structuredIds = true;
   const key = readKey(options, READ_FIELDS, (message) => {
@@ -87,18 +83,18 @@ function readConnect(options: ProtoReader): ConnectRequest {
     else if (message.field === 4) structuredIds = !hasTextOption(message.message());
   });
   return { key, bufferSize, structuredIds };
-}
+};
 
-function readAck(message: ProtoReader): ReadMessage {
+const readAck = (message: ProtoReader): ReadMessage => {
   const ids: string[] = [];
   while (message.next()) if (message.field === 2) ids.push(readUuid(message.message()));
   return { kind: 'ack', ids };
-}
+};
 
 /** In the order of the protocol's numbers: unknown, park, retry, skip, stop. Unknown counts as retry, stop as skip. */
 const ACTIONS: readonly NackAction[] = ['retry', 'park', 'retry', 'skip', 'skip'];
 
-function readNack(message: ProtoReader): ReadMessage {
+const readNack = (message: ProtoReader): ReadMessage => {
   const ids: string[] = [];
   let action: NackAction = 'retry';
   let reason = '';
@@ -108,19 +104,19 @@ function readNack(message: ProtoReader): ReadMessage {
     else if (message.field === 4) reason = message.text();
   }
   return { kind: 'nack', ids, action, reason };
-}
+};
 
-function optionsOf(message: Buffer): ProtoReader {
+const optionsOf = (message: Buffer): ProtoReader => {
   const reader = new ProtoReader(message);
   while (reader.next()) if (reader.field === 1) return reader.message();
   throw new GrpcError(Status.invalidArgument, 'the options are missing');
-}
+};
 
-function readKey(
+const readKey = (
   options: ProtoReader,
   fields: KeyFields,
   readOther: (options: ProtoReader) => void = () => {},
-): GroupKey {
+): GroupKey => {
   let stream = '';
   let group = '';
   while (options.next()) {
@@ -130,4 +126,4 @@ function readKey(
     else readOther(options);
   }
   return { stream, group };
-}
+};

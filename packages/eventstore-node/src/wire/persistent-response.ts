@@ -2,30 +2,27 @@ import { framed } from '../grpc/deframer.ts';
 import type { ConnectionInfo, GroupInfo } from '../persistent/info.ts';
 import { ProtoWriter } from '../protobuf/writer.ts';
 
-export function groupConfirmation(subscriptionId: string): Buffer {
-  return framed(new ProtoWriter().message(2, new ProtoWriter().text(1, subscriptionId)).finish());
-}
+export const groupConfirmation = (subscriptionId: string): Buffer =>
+  framed(new ProtoWriter().message(2, new ProtoWriter().text(1, subscriptionId)).finish());
 
 /** A `ReadResp` with an event. `event` and `link` are stored `RecordedEvent`s, which this service has the same of. */
-export function groupEvent(parts: { event?: Buffer; link?: Buffer; position: number; retryCount: number }): Buffer {
+export const groupEvent = (parts: { event?: Buffer; link?: Buffer; position: number; retryCount: number }): Buffer => {
   const message = new ProtoWriter();
   if (parts.event) message.bytes(1, parts.event);
   if (parts.link) message.bytes(2, parts.link);
   message.uint(3, parts.position).uint(5, parts.retryCount);
   return framed(new ProtoWriter().message(1, message).finish());
-}
+};
 
-export function infoResponse(info: GroupInfo): Buffer {
-  return new ProtoWriter().message(1, groupInfo(info)).finish();
-}
+export const infoResponse = (info: GroupInfo): Buffer => new ProtoWriter().message(1, groupInfo(info)).finish();
 
-export function listResponse(infos: readonly GroupInfo[]): Buffer {
+export const listResponse = (infos: readonly GroupInfo[]): Buffer => {
   const response = new ProtoWriter();
   for (const info of infos) response.message(1, groupInfo(info));
   return response.finish();
-}
+};
 
-function groupInfo(info: GroupInfo): ProtoWriter {
+const groupInfo = (info: GroupInfo): ProtoWriter => {
   const { settings } = info;
   const message = new ProtoWriter().text(1, info.stream).text(2, info.group).text(3, info.status);
   for (const connection of info.connections) message.message(4, connectionInfo(connection));
@@ -54,9 +51,9 @@ function groupInfo(info: GroupInfo): ProtoWriter {
     .text(26, settings.strategy)
     .uint64(27, BigInt(settings.maxSubscriberCount))
     .uint(28, info.parked);
-}
+};
 
-function connectionInfo(connection: ConnectionInfo): ProtoWriter {
+const connectionInfo = (connection: ConnectionInfo): ProtoWriter => {
   const { throughput } = connection;
   const message = new ProtoWriter()
     .text(1, connection.from)
@@ -68,4 +65,4 @@ function connectionInfo(connection: ConnectionInfo): ProtoWriter {
     message.message(6, new ProtoWriter().text(1, key).uint(2, value));
   }
   return message.uint(7, connection.availableSlots).uint(8, connection.inFlight).text(9, connection.name);
-}
+};

@@ -5,7 +5,7 @@ import { readStreamRef } from './append-request.ts';
 import { type FilterRequest, readFilter, readNumber, readPosition } from './read-request.ts';
 
 /** Settings as they came: sizes and the strategy are not checked. */
-export interface SettingsRequest {
+export type SettingsRequest = {
   resolveLinks: boolean;
   startFrom: StartFrom;
   extraStatistics: boolean;
@@ -19,33 +19,33 @@ export interface SettingsRequest {
   readBatchSize: number;
   historyBufferSize: number;
   strategy: string;
-}
+};
 
 /** A `CreateReq` or an `UpdateReq`. */
-export interface GroupRequest extends GroupKey {
+export type GroupRequest = GroupKey & {
   readonly settings: SettingsRequest;
   /** The group was named as one to $all, not as one to a stream of that name. */
   readonly toAll: boolean;
   readonly filter: FilterRequest | undefined;
-}
+};
 
 const TICKS_PER_MS = 10_000;
 
-interface Source {
+type Source = {
   readonly stream: string;
   readonly toAll: boolean;
   readonly startFrom: StartFrom | undefined;
   readonly filter: FilterRequest | undefined;
-}
+};
 
-export function readGroupRequest(message: Buffer): GroupRequest {
+export const readGroupRequest = (message: Buffer): GroupRequest => {
   const reader = new ProtoReader(message);
   while (reader.next()) if (reader.field === 1) return readOptions(reader.message());
   throw new GrpcError(Status.invalidArgument, 'the options are missing');
-}
+};
 
 /** Fields 4 and 5 name the source; before there was $all it was field 1, with the start among the settings. */
-function readOptions(options: ProtoReader): GroupRequest {
+const readOptions = (options: ProtoReader): GroupRequest => {
   let source: Source = { stream: '', toAll: false, startFrom: undefined, filter: undefined };
   let group = '';
   let settings = defaults();
@@ -59,9 +59,9 @@ function readOptions(options: ProtoReader): GroupRequest {
   }
   const { startFrom = settings.startFrom, stream, toAll, filter } = source;
   return { stream, group, toAll, filter, settings: { ...settings, startFrom } };
-}
+};
 
-function readStreamSource(message: ProtoReader): Source {
+const readStreamSource = (message: ProtoReader): Source => {
   let stream = '';
   let startFrom: StartFrom = 'start';
   while (message.next()) {
@@ -71,9 +71,9 @@ function readStreamSource(message: ProtoReader): Source {
     else if (message.field === 4) startFrom = 'end';
   }
   return { stream, toAll: false, startFrom, filter: undefined };
-}
+};
 
-function readAllSource(message: ProtoReader): Source {
+const readAllSource = (message: ProtoReader): Source => {
   let startFrom: StartFrom = 'start';
   let filter: FilterRequest | undefined;
   while (message.next()) {
@@ -83,25 +83,23 @@ function readAllSource(message: ProtoReader): Source {
     else if (message.field === 4) filter = readFilter(message.message());
   }
   return { stream: ALL, toAll: true, startFrom: startFrom === 0 ? 'start' : startFrom, filter };
-}
+};
 
-function defaults(): SettingsRequest {
-  return {
-    resolveLinks: false,
-    startFrom: 'start',
-    extraStatistics: false,
-    messageTimeoutMs: 0,
-    maxRetryCount: 0,
-    checkpointAfterMs: 0,
-    minCheckpointCount: 0,
-    maxCheckpointCount: 0,
-    maxSubscriberCount: 0,
-    liveBufferSize: 0,
-    readBatchSize: 0,
-    historyBufferSize: 0,
-    strategy: '',
-  };
-}
+const defaults = (): SettingsRequest => ({
+  resolveLinks: false,
+  startFrom: 'start',
+  extraStatistics: false,
+  messageTimeoutMs: 0,
+  maxRetryCount: 0,
+  checkpointAfterMs: 0,
+  minCheckpointCount: 0,
+  maxCheckpointCount: 0,
+  maxSubscriberCount: 0,
+  liveBufferSize: 0,
+  readBatchSize: 0,
+  historyBufferSize: 0,
+  strategy: '',
+});
 
 /** How each field of `Settings` is read. */
 const FIELDS: Readonly<Record<number, (settings: SettingsRequest, message: ProtoReader) => void>> = {
@@ -151,7 +149,7 @@ const FIELDS: Readonly<Record<number, (settings: SettingsRequest, message: Proto
 };
 
 /** Field 13 names the strategy by number, field 16, of newer clients, by name; the name wins. */
-function readSettings(message: ProtoReader): SettingsRequest {
+const readSettings = (message: ProtoReader): SettingsRequest => {
   const settings = defaults();
   let number = 0;
   let name = '';
@@ -161,12 +159,8 @@ function readSettings(message: ProtoReader): SettingsRequest {
     else FIELDS[message.field]?.(settings, message);
   }
   return { ...settings, strategy: name || (STRATEGY_NAMES[number] ?? String(number)) };
-}
+};
 
-export function int32(message: ProtoReader): number {
-  return Number(BigInt.asIntN(32, message.uint64()));
-}
+export const int32 = (message: ProtoReader): number => Number(BigInt.asIntN(32, message.uint64()));
 
-export function int64(message: ProtoReader): number {
-  return Number(BigInt.asIntN(64, message.uint64()));
-}
+export const int64 = (message: ProtoReader): number => Number(BigInt.asIntN(64, message.uint64()));

@@ -6,16 +6,16 @@ import { readStreamRef, type StreamRef } from './append-request.ts';
 /** Where a read starts. Numbers beyond what a log can reach are rounded, which changes no comparison. */
 export type Start = 'start' | 'end' | number;
 
-export interface FilterRequest {
+export type FilterRequest = {
   readonly on: 'streamName' | 'eventType';
   readonly regex: string;
   readonly prefixes: readonly string[];
   /** Events to consider between two checkpoints; 0 if the request leaves it open, which only reads may. */
   readonly checkpointInterval: number;
-}
+};
 
 /** A `ReadReq` in one of the combinations that mean something. */
-export interface ReadRequest {
+export type ReadRequest = {
   readonly kind: 'readStream' | 'readAll' | 'subscribeToStream' | 'subscribeToAll';
   readonly stream: StreamRef | undefined;
   readonly from: Start;
@@ -25,19 +25,19 @@ export interface ReadRequest {
   readonly resolveLinks: boolean;
   readonly filter: FilterRequest | undefined;
   readonly structuredIds: boolean;
-}
+};
 
 const DEFAULT_WINDOW = 32;
 
 /** Throws `GrpcError` for combinations the real server refuses as well. */
-export function readReadRequest(message: Buffer): ReadRequest {
+export const readReadRequest = (message: Buffer): ReadRequest => {
   const request = new ProtoReader(message);
   while (request.next()) if (request.field === 1) return checked(readOptions(request.message()));
   throw invalid('the options are missing');
-}
+};
 
 /** Of each oneof, the member that came last. */
-interface Options {
+type Options = {
   target: { stream: StreamRef | undefined; from: Start } | undefined;
   /** 0 forwards, 1 backwards. */
   direction: number;
@@ -45,9 +45,9 @@ interface Options {
   count: number | 'subscription' | undefined;
   filter: FilterRequest | 'none' | undefined;
   structuredIds: boolean;
-}
+};
 
-function readOptions(message: ProtoReader): Options {
+const readOptions = (message: ProtoReader): Options => {
   const options: Options = {
     target: undefined,
     direction: 0,
@@ -58,9 +58,9 @@ function readOptions(message: ProtoReader): Options {
   };
   while (message.next()) readOption(message, options);
   return options;
-}
+};
 
-function readOption(message: ProtoReader, options: Options): void {
+const readOption = (message: ProtoReader, options: Options): void => {
   switch (message.field) {
     case 1:
       options.target = readStreamOptions(message.message());
@@ -90,9 +90,9 @@ function readOption(message: ProtoReader, options: Options): void {
       options.structuredIds = !hasTextOption(message.message());
       break;
   }
-}
+};
 
-function checked({ target, direction, count, filter, resolveLinks, structuredIds }: Options): ReadRequest {
+const checked = ({ target, direction, count, filter, resolveLinks, structuredIds }: Options): ReadRequest => {
   if (!target) throw invalid('the stream or $all option is missing');
   const { stream, from } = target;
   if (direction > 1) throw invalid('the direction is neither forwards nor backwards');
@@ -116,9 +116,9 @@ function checked({ target, direction, count, filter, resolveLinks, structuredIds
     filter: filter === 'none' ? undefined : filter,
     structuredIds,
   };
-}
+};
 
-function readStreamOptions(message: ProtoReader): { stream: StreamRef; from: Start } {
+const readStreamOptions = (message: ProtoReader): { stream: StreamRef; from: Start } => {
   let stream: StreamRef | undefined;
   let from: Start = 'start';
   while (message.next()) {
@@ -129,9 +129,9 @@ function readStreamOptions(message: ProtoReader): { stream: StreamRef; from: Sta
   }
   if (!stream || stream.name === '') throw invalid('the stream name is empty');
   return { stream, from };
-}
+};
 
-function readAllOptions(message: ProtoReader): Start {
+const readAllOptions = (message: ProtoReader): Start => {
   let from: Start = 'start';
   while (message.next()) {
     if (message.field === 1) from = readPosition(message.message());
@@ -139,10 +139,10 @@ function readAllOptions(message: ProtoReader): Start {
     else if (message.field === 3) from = 'end';
   }
   return from;
-}
+};
 
 /** A `Position`; the largest commit position stands for the end. */
-export function readPosition(message: ProtoReader): Start {
+export const readPosition = (message: ProtoReader): Start => {
   let commit = 0n;
   let prepare = 0n;
   while (message.next()) {
@@ -153,20 +153,18 @@ export function readPosition(message: ProtoReader): Start {
   startAt(prepare);
   if (commit < prepare) throw unknown();
   return from;
-}
+};
 
 /** A revision or position; the largest u64 stands for the end. */
-export function readNumber(message: ProtoReader): Start {
-  return startAt(message.uint64());
-}
+export const readNumber = (message: ProtoReader): Start => startAt(message.uint64());
 
-function startAt(value: bigint): Start {
+const startAt = (value: bigint): Start => {
   if (value === MAX_U64) return 'end';
   if (value > MAX_I64) throw unknown();
   return Number(value);
-}
+};
 
-export function readFilter(message: ProtoReader): FilterRequest {
+export const readFilter = (message: ProtoReader): FilterRequest => {
   let on: FilterRequest['on'] | undefined;
   let expression = { regex: '', prefixes: [] as string[] };
   let window: number | undefined;
@@ -182,9 +180,9 @@ export function readFilter(message: ProtoReader): FilterRequest {
   if (!on) throw invalid('the filter has no expression');
   if (!window) throw invalid('the filter has no window');
   return { on, ...expression, checkpointInterval: window * multiplier };
-}
+};
 
-function readExpression(message: ProtoReader): { regex: string; prefixes: string[] } {
+const readExpression = (message: ProtoReader): { regex: string; prefixes: string[] } => {
   let regex = '';
   const prefixes: string[] = [];
   while (message.next()) {
@@ -192,19 +190,15 @@ function readExpression(message: ProtoReader): { regex: string; prefixes: string
     else if (message.field === 2) prefixes.push(message.text());
   }
   return { regex, prefixes };
-}
+};
 
 /** `UUIDOption`. */
-export function hasTextOption(message: ProtoReader): boolean {
+export const hasTextOption = (message: ProtoReader): boolean => {
   while (message.next()) if (message.field === 2) return true;
   return false;
-}
+};
 
 /** What the real server answers where it runs into its own checks. */
-function unknown(): GrpcError {
-  return new GrpcError(Status.unknown, 'Exception was thrown by handler.');
-}
+const unknown = (): GrpcError => new GrpcError(Status.unknown, 'Exception was thrown by handler.');
 
-function invalid(message: string): GrpcError {
-  return new GrpcError(Status.invalidArgument, message);
-}
+const invalid = (message: string): GrpcError => new GrpcError(Status.invalidArgument, message);

@@ -8,16 +8,16 @@ const OTHER_FORMS = [/^[0-9a-f]{32}$/, /^\{([0-9a-f-]{36})\}$/, /^\(([0-9a-f-]{3
 export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
 /** Reads a `UUID` message, text or two 64-bit halves, as lower-case hyphenated text; '' if it holds neither. */
-export function readUuid(message: ProtoReader): string {
+export const readUuid = (message: ProtoReader): string => {
   let id = '';
   while (message.next()) {
     if (message.field === 2) id = canonical(message.text());
     else if (message.field === 1) id = readStructured(message.message());
   }
   return id;
-}
+};
 
-function canonical(text: string): string {
+const canonical = (text: string): string => {
   if (CANONICAL.test(text)) return text;
   const lower = text.trim().toLowerCase();
   for (const form of OTHER_FORMS) {
@@ -26,9 +26,9 @@ function canonical(text: string): string {
   }
   if (CANONICAL.test(lower)) return lower;
   throw new GrpcError(Status.invalidArgument, `"${text.slice(0, 80)}" is not a UUID`);
-}
+};
 
-function readStructured(message: ProtoReader): string {
+const readStructured = (message: ProtoReader): string => {
   let most = 0n;
   let least = 0n;
   while (message.next()) {
@@ -36,18 +36,15 @@ function readStructured(message: ProtoReader): string {
     else if (message.field === 2) least = message.uint64();
   }
   return hyphenated(most.toString(16).padStart(16, '0') + least.toString(16).padStart(16, '0'));
-}
+};
 
-function hyphenated(hex: string): string {
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-}
+const hyphenated = (hex: string): string =>
+  `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 
-export function textUuid(id: string): ProtoWriter {
-  return new ProtoWriter().text(2, id);
-}
+export const textUuid = (id: string): ProtoWriter => new ProtoWriter().text(2, id);
 
-export function structuredUuid(id: string): ProtoWriter {
+export const structuredUuid = (id: string): ProtoWriter => {
   const hex = id.replaceAll('-', '');
   const halves = new ProtoWriter().uint64(1, BigInt(`0x${hex.slice(0, 16)}`)).uint64(2, BigInt(`0x${hex.slice(16)}`));
   return new ProtoWriter().message(1, halves);
-}
+};

@@ -11,18 +11,15 @@ const FAILURE_CODES: Record<Failed['cause'], StatusCode> = {
   stopping: Status.unavailable,
 };
 
-export function failureCode({ cause }: Failed): StatusCode {
-  return FAILURE_CODES[cause];
-}
+export const failureCode = ({ cause }: Failed): StatusCode => FAILURE_CODES[cause];
 
-export function streamDeleted(streamName: string): GrpcError {
-  return new GrpcError(Status.failedPrecondition, `Event stream '${streamName}' is deleted.`, {
+export const streamDeleted = (streamName: string): GrpcError =>
+  new GrpcError(Status.failedPrecondition, `Event stream '${streamName}' is deleted.`, {
     exception: 'stream-deleted',
     'stream-name': streamName,
   });
-}
 
-export function wrongExpectedVersion(streamName: string, expected: Expected, current: number): GrpcError {
+export const wrongExpectedVersion = (streamName: string, expected: Expected, current: number): GrpcError => {
   const message = `Append failed due to WrongExpectedVersion. Stream: ${streamName}, Expected version: ${versionCode(expected)}, Actual version: ${current}`;
   return new GrpcError(Status.failedPrecondition, message, {
     exception: 'wrong-expected-version',
@@ -30,30 +27,28 @@ export function wrongExpectedVersion(streamName: string, expected: Expected, cur
     'expected-version': versionCode(expected),
     'actual-version': String(current),
   });
-}
+};
 
 /** Expectations as the numbers trailers carry. */
-function versionCode(expected: Expected): string {
+const versionCode = (expected: Expected): string => {
   if (expected === 'no_stream') return '-1';
   if (expected === 'any') return '-2';
   if (expected === 'stream_exists') return '-4';
   return String(expected);
-}
+};
 
-export function appendTooLarge(maxAppendSize: number): GrpcError {
-  return new GrpcError(Status.invalidArgument, `Maximum Append Size of ${maxAppendSize} Exceeded.`, {
+export const appendTooLarge = (maxAppendSize: number): GrpcError =>
+  new GrpcError(Status.invalidArgument, `Maximum Append Size of ${maxAppendSize} Exceeded.`, {
     exception: 'maximum-append-size-exceeded',
     'maximum-append-size': String(maxAppendSize),
   });
-}
 
 /** Of a call that carries one message only. */
-export function secondMessage(): GrpcError {
-  return new GrpcError(Status.internal, 'Additional data after the message received.');
-}
+export const secondMessage = (): GrpcError =>
+  new GrpcError(Status.internal, 'Additional data after the message received.');
 
 /** Errors of reading a request, as the single-call RPCs report them. */
-export function requestError(error: unknown): unknown {
+export const requestError = (error: unknown): unknown => {
   if (error instanceof MissingMetadata) {
     return new GrpcError(Status.invalidArgument, 'Required Metadata Property type or content-type is missing', {
       exception: 'missing-required-metadata-property',
@@ -62,4 +57,4 @@ export function requestError(error: unknown): unknown {
   }
   if (error instanceof BadAppend) return new GrpcError(Status.unknown, 'Exception was thrown by handler.');
   return error;
-}
+};

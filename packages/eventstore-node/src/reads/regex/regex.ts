@@ -21,39 +21,39 @@ export class RegexTooSlow extends Error {
  * may take exponentially many. See docs/adr/0015.
  */
 export class Regex {
-  private readonly search: Search;
-  private readonly scratch: Scratch[] = [];
-  private steps = 0;
+  readonly #search: Search;
+  readonly #scratch: Scratch[] = [];
+  #steps = 0;
 
   /** Throws `BadRegex`. */
   constructor(source: string) {
-    this.search = compileSearch(parseRegex(source));
+    this.#search = compileSearch(parseRegex(source));
   }
 
   /** Whether it matches anywhere in the text. Throws `RegexTooSlow`. */
   test(text: string): boolean {
-    const { program, anchored, first } = this.search;
-    const scratch = this.scratchAt(0, program, text);
-    this.steps = 0;
+    const { program, anchored, first } = this.#search;
+    const scratch = this.#scratchAt(0, program, text);
+    this.#steps = 0;
     for (let from = 0; from <= (anchored ? 0 : text.length); from++) {
       if (first && !(from < text.length && first(text.charCodeAt(from)))) continue;
-      if (this.run(program, text, from, scratch, 0) >= 0) return true;
+      if (this.#run(program, text, from, scratch, 0) >= 0) return true;
     }
     return false;
   }
 
   /** Runs inside a run have their own. */
-  private scratchAt(depth: number, program: Program, text: string): Scratch {
-    this.scratch[depth] ??= new Scratch();
-    return this.scratch[depth].cleared(program.length * (text.length + 1));
+  #scratchAt(depth: number, program: Program, text: string): Scratch {
+    this.#scratch[depth] ??= new Scratch();
+    return this.#scratch[depth].cleared(program.length * (text.length + 1));
   }
 
-  private runInside(program: Program, text: string, from: number, depth: number): number {
-    return this.run(program, text, from, this.scratchAt(depth, program, text), depth);
+  #runInside(program: Program, text: string, from: number, depth: number): number {
+    return this.#run(program, text, from, this.#scratchAt(depth, program, text), depth);
   }
 
   /** Where the first of the possible matches from `from` ends; -1 if there is none. */
-  private run(program: Program, text: string, from: number, { stack, seen }: Scratch, depth: number): number {
+  #run(program: Program, text: string, from: number, { stack, seen }: Scratch, depth: number): number {
     const width = text.length + 1;
     stack.push(0, from);
     while (stack.length > 0) {
@@ -64,7 +64,7 @@ export class Regex {
         const mask = 1 << (bit & 31);
         if (((seen[bit >>> 5] as number) & mask) !== 0) break;
         seen[bit >>> 5] = (seen[bit >>> 5] as number) | mask;
-        if (++this.steps > MAX_STEPS) throw new RegexTooSlow('the regular expression takes too long on a long name');
+        if (++this.#steps > MAX_STEPS) throw new RegexTooSlow('the regular expression takes too long on a long name');
         const instruction = program[state] as Program[number];
         state++;
         switch (instruction.op) {
@@ -87,10 +87,10 @@ export class Regex {
             if (!holds(instruction.at, text, at)) state = -1;
             break;
           case 'look':
-            if (this.runInside(instruction.program, text, at, depth + 1) >= 0 === instruction.negative) state = -1;
+            if (this.#runInside(instruction.program, text, at, depth + 1) >= 0 === instruction.negative) state = -1;
             break;
           case 'atomic':
-            at = this.runInside(instruction.program, text, at, depth + 1);
+            at = this.#runInside(instruction.program, text, at, depth + 1);
             if (at < 0) state = -1;
             break;
         }
@@ -114,7 +114,7 @@ class Scratch {
   }
 }
 
-function holds(anchor: Anchor, text: string, at: number): boolean {
+const holds = (anchor: Anchor, text: string, at: number): boolean => {
   switch (anchor) {
     case 'start':
       return at === 0;
@@ -131,8 +131,7 @@ function holds(anchor: Anchor, text: string, at: number): boolean {
     case 'noWordEdge':
       return isWordAt(text, at - 1) === isWordAt(text, at);
   }
-}
+};
 
-function isWordAt(text: string, index: number): boolean {
-  return index >= 0 && index < text.length && isWord(text.charCodeAt(index));
-}
+const isWordAt = (text: string, index: number): boolean =>
+  index >= 0 && index < text.length && isWord(text.charCodeAt(index));
