@@ -84,7 +84,7 @@ const securityOptions = ({
 };
 
 const watchParent = (values: Arguments, stop: () => void): void => {
-  process.stdout.on('error', () => {}); // the parent may be gone before it read the ready line
+  process.stdout.on('error', () => {}); // the parent may end before it reads the ready line
   if (values['exit-with-parent']) process.stdin.on('end', stop).on('error', stop).resume();
   if (values['parent-pid'] === undefined) return;
   const parent = wholeNumber('--parent-pid', values['parent-pid']);

@@ -26,9 +26,9 @@ import { appendNodeEvents, type NodeEvent } from './store/node-events.ts';
 import { SnapshotSchedule } from './store/snapshot-schedule.ts';
 
 export type NodeOptions = {
-  /** Folder for the events; created if it does not exist. Without one they are in memory, and gone when the node stops. */
+  /** Folder for the events; created if it does not exist. Without one they are in memory only, and lost when the node stops. */
   readonly dataDir?: string;
-  /** Keep events in memory, whatever `dataDir` says. */
+  /** Keep events in memory, even if `dataDir` is set. */
   readonly inMemory?: boolean;
   /** Default 0: any free port. */
   readonly port?: number;
@@ -47,7 +47,7 @@ export type RunningNode = {
   /** Without credentials. Names the certificate for clients to trust if it is a file that signs itself. */
   readonly connectionString: string;
   readonly connections: ConnectionCounts;
-  /** How many wait to be told of new events: subscriptions of clients, and what the node itself keeps up to date. */
+  /** How many wait for new events: subscriptions of clients, and what the node itself keeps up to date. */
   readonly waiting: number;
   /** Commits what has arrived, ends open calls with UNAVAILABLE, and closes the data folder. */
   stop(): Promise<void>;
@@ -60,7 +60,7 @@ const CLOSE_GRACE_MS = 500;
 /**
  * Runs an EventStoreDB-compatible node in this process; without options in memory, on a free port.
  * Errors: `FolderInUse` if another node has the folder, `DamagedLog` if stored events are not intact, the error of
- * `listen` if the port is taken; for `tls` and `users` one that names what is wrong with them.
+ * `listen` if the port is taken; for `tls` and `users` an error that names what is wrong with them.
  */
 export const startEventStoreNode = async (options: NodeOptions = {}): Promise<RunningNode> => {
   const { host = DEFAULT_HOST, port = 0 } = options;

@@ -17,7 +17,7 @@ export type SpawnedNode = {
   readonly connectionString: string;
   readonly port: number;
   readonly pid: number;
-  /** Settles when the process has ended, for whatever reason, with its exit code or signal. */
+  /** Settles when the process has ended, for any reason, with its exit code or signal. */
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   /** Asks the node to stop and waits for it; kills it if it takes longer than it may. */
   stop(): Promise<void>;

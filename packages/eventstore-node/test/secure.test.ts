@@ -236,7 +236,7 @@ describe('users', () => {
     [[{ name: '', password: 'p', groups: [] }], 'users[0].name: must not be empty'],
     [[{ name: 'a:b', password: 'p', groups: [] }], 'users[0].name: must not contain a colon'],
     [[{ name: 'a', password: '', groups: [] }], 'users[0].password: must not be empty'],
-    [[...USERS, { name: 'bob', password: 'x', groups: [] }], 'users[4].name: "bob" is there twice'],
+    [[...USERS, { name: 'bob', password: 'x', groups: [] }], 'users[4].name: "bob" occurs twice'],
   ])('cannot be %j', async (users, problem) => {
     await expect(startEventStoreNode({ inMemory: true, tls: certificate, users })).rejects.toThrow(problem);
   });

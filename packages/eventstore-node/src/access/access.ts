@@ -22,7 +22,7 @@ export interface Access {
   checkOperator(caller: Caller): void;
 }
 
-/** Of a node without TLS: the client sends no credentials over such a connection, so nobody can be told apart. */
+/** For a node without TLS: the client sends no credentials over such a connection, so callers cannot be distinguished. */
 export const openAccess: Access = {
   identify: () => 'system',
   allows: () => true,

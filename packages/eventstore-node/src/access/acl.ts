@@ -4,7 +4,7 @@ import type { StreamAction, User } from './access.ts';
 /** Users and groups that may do something; an action that is not named here follows the next source's. */
 export type Acl = Readonly<Partial<Record<StreamAction, readonly string[]>>>;
 
-/** What holds for streams whose own metadata does not say. */
+/** What applies to streams whose own metadata does not decide. */
 export type DefaultAcls = {
   readonly userStreams: Acl | undefined;
   readonly systemStreams: Acl | undefined;
@@ -55,8 +55,8 @@ export const accessStreamsOf = (streamName: string): readonly string[] => [
 ];
 
 /**
- * `$acl` of stream metadata, or one of the two of `$settings`. A list of roles that cannot be understood lets nobody in
- * but administrators: whoever wrote it meant to keep somebody out.
+ * `$acl` of stream metadata, or one of the two of `$settings`. A list of roles that cannot be parsed lets nobody in
+ * but administrators: its author meant to keep somebody out.
  */
 export const parseAcl = (raw: unknown): Acl | undefined => {
   if (raw === undefined || raw === null) return undefined;
@@ -76,7 +76,7 @@ const parseRoles = (raw: unknown): readonly string[] => {
   return roles.every((role) => typeof role === 'string') ? roles : [];
 };
 
-/** The real server takes the user named `admin` for an administrator whatever groups it has. */
+/** The real server treats the user named `admin` as an administrator, regardless of its groups. */
 const isAdmin = ({ name, groups }: User): boolean => name === 'admin' || groups.includes(ADMINS);
 
 const metadataAction = (action: StreamAction): StreamAction =>

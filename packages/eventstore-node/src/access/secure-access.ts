@@ -31,7 +31,7 @@ export class SecureAccess implements Access {
     return user;
   }
 
-  /** Who has not logged in may use no stream, whatever its access list says, as since 23.10. */
+  /** Anonymous callers may use no stream, regardless of its access list, as in 23.10 and later. */
   allows(caller: Caller, action: StreamAction, streamName: string): boolean {
     if (typeof caller === 'string') return caller === 'system';
     return isAllowed(caller, action, streamName, this.#acls);

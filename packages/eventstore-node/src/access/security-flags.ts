@@ -1,7 +1,7 @@
 import { loadTls, type TlsFiles } from '../grpc/tls.ts';
 import { loadUsers, type UserSettings } from './user-settings.ts';
 
-/** What a command line says of TLS and users. */
+/** TLS and users as given on a command line. */
 export type SecurityFlags = {
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;

@@ -44,7 +44,7 @@ it('a file replaces them all', async () => {
 
 it.skipIf(process.platform === 'win32')('a file that others may read is warned about', async () => {
   const path = await usersFile([{ name: 'carol', password: 'p' }], 0o640);
-  expect(loadUsers(path, {}).warnings).toEqual([`${path} holds passwords and others may read it`]);
+  expect(loadUsers(path, {}).warnings).toEqual([`${path} contains passwords and is readable by others`]);
 });
 
 it('a file that is not there is named', () => {

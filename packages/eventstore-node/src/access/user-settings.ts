@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 
-/** A user as whoever runs the node states it. */
+/** A user, as configured by the operator of the node. */
 export type UserSettings = {
   readonly name: string;
   readonly password: string;
@@ -27,7 +27,7 @@ const schema = z
   .superRefine((users, context) => {
     for (const [n, { name }] of users.entries()) {
       if (users.findIndex((other) => other.name === name) === n) continue;
-      context.addIssue({ code: 'custom', path: [n, 'name'], message: `"${name}" is there twice` });
+      context.addIssue({ code: 'custom', path: [n, 'name'], message: `"${name}" occurs twice` });
     }
   });
 
@@ -54,7 +54,7 @@ export const defaultUsers = (env: Readonly<Record<string, string | undefined>> =
 /**
  * The users of a node run as a command: those of a JSON file (`[{"name":…,"password":…,"groups":[…]}]`), or the default
  * ones. `warnings` tell what makes passwords easy to come by.
- * Errors: throws one that names the file and what is wrong with it.
+ * Errors: throws an error that names the file and what is wrong with it.
  */
 export const loadUsers = (
   file: string | undefined,
@@ -64,7 +64,8 @@ export const loadUsers = (
   const warnings = users
     .filter(({ password }) => password === DEFAULT_PASSWORD)
     .map(({ name }) => `the user "${name}" has the default password, which everybody knows`);
-  if (file !== undefined && isReadableByOthers(file)) warnings.push(`${file} holds passwords and others may read it`);
+  if (file !== undefined && isReadableByOthers(file))
+    warnings.push(`${file} contains passwords and is readable by others`);
   return { users, warnings };
 };
 
@@ -79,7 +80,7 @@ const readFile = (file: string): string => {
   }
 };
 
-/** The parser's own message is left out: it quotes the text, which holds passwords. */
+/** The parser's own message is left out: it quotes the text, which contains passwords. */
 const parseJson = (file: string, text: string): unknown => {
   try {
     return JSON.parse(text);

@@ -21,7 +21,7 @@ export class Call {
   onMessage: (message: Buffer) => void = () => {};
   onHalfClose: () => void = () => {};
   onDrain: () => void = () => {};
-  /** The call is over, for whatever reason; a client that does not read may yet keep its stream open. Called once. */
+  /** The call has ended, for any reason; a client that does not read may still keep its stream open. Called once. */
   onClose: () => void = () => {};
   #responded = false;
   #over = false;
@@ -103,7 +103,7 @@ export class Call {
 
   /**
    * The end of the request, or of a cancelled one: Node's HTTP/2 client ends its side before it resets the stream, and
-   * what was cancelled must not be taken for complete. The reset is read in the same turn and told in the next.
+   * a cancelled call must not be mistaken for a complete one. The reset is read in this turn and reported in the next.
    */
   #halfClosed(deframer: Deframer): void {
     setImmediate(() =>
@@ -115,14 +115,14 @@ export class Call {
     );
   }
 
-  /** Ends the call when the client has stopped waiting: it may be gone without a word. */
+  /** Ends the call when the client has stopped waiting: it may have vanished without closing. */
   #startTimer(): NodeJS.Timeout | undefined {
     const timeoutMs = this.deadlineMs(0);
     if (timeoutMs > MAX_TIMER_MS) return undefined;
     return setTimeout(() => this.fail(new GrpcError(Status.deadlineExceeded, 'Deadline Exceeded')), timeoutMs);
   }
 
-  /** Nothing can be sent any more: ended by us, or closed by the peer a moment before we are told. */
+  /** Nothing can be sent any more: ended by us, or closed by the peer a moment before we learn of it. */
   get #isGone(): boolean {
     return this.#over || this.#stream.destroyed || this.#stream.closed;
   }
@@ -164,7 +164,7 @@ export class Call {
   }
 }
 
-/** What the client is told about an error; only our own messages leave the node. */
+/** What the client learns about an error; only our own messages leave the node. */
 export const toGrpcError = (error: unknown): GrpcError => {
   if (error instanceof GrpcError) return error;
   if (error instanceof DamagedLog) return new GrpcError(Status.dataLoss, error.message);

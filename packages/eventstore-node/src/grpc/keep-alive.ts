@@ -1,16 +1,16 @@
 import type { ServerHttp2Session } from 'node:http2';
 
-/** How a peer is found to be gone that never said so. */
+/** How to detect a peer that vanished without closing its connection. */
 export type KeepAlive = {
   /** Silence after which it is pinged. */
   readonly intervalMs: number;
-  /** Silence after that until it counts as gone. */
+  /** Further silence until the peer counts as gone. */
   readonly timeoutMs: number;
 };
 
 export const DEFAULT_KEEP_ALIVE: KeepAlive = { intervalMs: 10_000, timeoutMs: 10_000 };
 
-/** Drops the session when its peer is silent and does not answer a ping either. Whatever it sends is a sign of life. */
+/** Drops the session when its peer is silent and does not answer a ping either. Anything it sends is a sign of life. */
 export const keepAlive = (session: ServerHttp2Session, { intervalMs, timeoutMs }: KeepAlive): void => {
   const { socket } = session;
   let heard = 0;

@@ -12,7 +12,7 @@ export type StreamId = number;
  */
 export class EventIndex {
   readonly #ids = new Map<string, StreamId>();
-  /** Metastreams by the name of the stream whose metadata they hold; saves putting their own name together. */
+  /** Metastreams by the name of the stream they describe; saves building their own name. */
   readonly #metastreams = new Map<string, StreamId>();
   readonly positions = new NumberList();
   readonly #lists = new OrdinalLists();
@@ -32,7 +32,7 @@ export class EventIndex {
     return this.#ids.get(streamName);
   }
 
-  /** The stream that holds this one's metadata. */
+  /** The stream with this one's metadata. */
   findMetastream(streamName: string): StreamId | undefined {
     return this.#metastreams.get(streamName);
   }

@@ -1,7 +1,7 @@
 const CHUNK_BITS = 16;
 const CHUNK = 1 << CHUNK_BITS;
 
-/** A list of numbers at 8 bytes each that grows without copying what it holds. */
+/** A list of numbers at 8 bytes each that grows without copying its content. */
 export class NumberList {
   readonly #chunks: Float64Array[] = [];
   length = 0;

@@ -90,7 +90,7 @@ export class OrdinalLists {
   }
 }
 
-/** Half as large again: doubling would hold three times the entries while it copies. */
+/** Half as large again: doubling would keep three times the entries in memory while it copies. */
 const grown = (array: Uint32Array, needed: number): Uint32Array<ArrayBuffer> => {
   const larger = new Uint32Array(Math.max(needed, Math.ceil(array.length * 1.5)));
   larger.set(array);

@@ -184,13 +184,13 @@ export class ActiveGroup {
     await Promise.all([this.#checkpoints.idle, ...this.#parkWrites]);
   }
 
-  /** Ends the group's work. Whoever connects from now on gets this error; who is connected is told by `dropClients`. */
+  /** Ends the group's work. Clients that connect from now on get this error; `dropClients` notifies those already connected. */
   close(reason: GrpcError): void {
     this.#closedBy = reason;
     this.#stopWaking();
   }
 
-  /** Tells the clients of a closed group why it is. */
+  /** Tells the clients of a closed group why it was closed. */
   dropClients(): void {
     const connections = [...this.#connections.values()];
     this.#connections.clear();

@@ -7,7 +7,7 @@ export type Occasion = 'progress' | 'tick' | 'now';
 
 type Limits = Pick<GroupSettings, 'minCheckpointCount' | 'maxCheckpointCount' | 'checkpointAfterMs'>;
 
-/** Stores a group's checkpoint when it is due, one write at a time. One that cannot be stored is due again next time. */
+/** Stores a group's checkpoint when it is due, one write at a time. A checkpoint that could not be stored is due again next time. */
 export class CheckpointSaver {
   /** Its sequence counts from where the group started. */
   #saved: { readonly place: number | undefined; readonly sequence: number };
@@ -53,7 +53,7 @@ export class CheckpointSaver {
       await this.#stream.write(checkpoint.place);
       this.#saved = checkpoint;
     } catch {
-      // What is stored stays as it was: more may come again after a restart, but nothing is lost.
+      // The stored checkpoint stays as it was: more events may be repeated after a restart, but none is lost.
     } finally {
       this.#saving = undefined;
     }

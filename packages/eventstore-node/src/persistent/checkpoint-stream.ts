@@ -6,10 +6,10 @@ import { parsePlace, placeText } from './place-text.ts';
 import type { GroupKey } from './settings.ts';
 
 const WRITTEN_TYPE = '$SubscriptionCheckpoint';
-/** The real server has written both, this one since it keeps `$` for what is its own. */
+/** The real server has used both names; this one since it reserves `$` for its own events. */
 const READ_TYPES = new Set([WRITTEN_TYPE, 'SubscriptionCheckpoint']);
 
-/** A group's checkpoints: the newest event says up to which place everything is dealt with. */
+/** A group's checkpoints: up to the place in the newest event, everything has been handled. */
 export class CheckpointStream {
   readonly #name: string;
   readonly #store: EventStore;

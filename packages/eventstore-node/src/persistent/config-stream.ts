@@ -68,7 +68,7 @@ export class ConfigStream {
     this.#writes = writes;
   }
 
-  /** An event that is no such list (anybody may write to the stream of a node without TLS) is passed over. */
+  /** Skips events that are not such a list: without TLS, anybody may write to this stream. */
   read(): GroupConfig[] {
     const range = this.#store.readableRange(STREAM);
     if (!range) return [];
@@ -107,6 +107,6 @@ const parseJson = (data: Buffer): unknown => {
   try {
     return JSON.parse(data.toString('utf8'));
   } catch {
-    return undefined; // not JSON: not a list of groups
+    return undefined; // not JSON, so not a list of groups
   }
 };

@@ -1,7 +1,7 @@
 import type { GroupKey, GroupSettings } from './settings.ts';
 import type { ThroughputReading } from './throughput.ts';
 
-/** What is told about a group. Positions are text, as clients parse them; '' if there is none. */
+/** Information about a group. Positions are text, which clients parse; '' if there is none. */
 export type GroupInfo = GroupKey & {
   readonly settings: GroupSettings;
   readonly status: string;

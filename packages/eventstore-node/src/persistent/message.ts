@@ -8,7 +8,7 @@ export type Message = {
   readonly ordinal: number;
   /** What pinning strategies bind by. */
   readonly bucket: number;
-  /** Comes from the parked stream: it is behind the checkpoint already. */
+  /** Comes from the parked stream: the checkpoint has already passed it. */
   readonly replayed: boolean;
 };
 
@@ -18,7 +18,7 @@ export type Held = {
   readonly retries: number;
 };
 
-/** A connected client, as far as handing out messages goes. */
+/** A connected client, to the extent that dispatching needs to know it. */
 export type Consumer = {
   /** Most messages it may have unacknowledged. */
   readonly bufferSize: number;

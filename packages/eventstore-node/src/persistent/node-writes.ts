@@ -31,7 +31,7 @@ export class NodeWrites {
     await this.append(metastreamOf(streamName), nodeEvent('$metadata', jsonData(metadata), true));
   }
 
-  /** Soft-deletes the stream; one that never was is left alone. */
+  /** Soft-deletes the stream; does nothing if it never existed. */
   async delete(streamName: string): Promise<void> {
     const outcome = await submitForNode(this.#committer, { kind: 'delete', streamName, events: [], bytes: 0 });
     if (outcome.kind === 'failed') throw writeError(streamName, outcome);

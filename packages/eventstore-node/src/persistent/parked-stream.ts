@@ -54,14 +54,14 @@ export class ParkedStream {
     await this.#writes.append(this.#name, linkEvent(target, jsonData(metadata)));
   }
 
-  /** Takes what is parked below this revision (all of it, if undefined) for a replay. */
+  /** Claims the messages parked below this revision (all, if undefined) for a replay. */
   claim(stopAt: number | undefined): void {
     const { first, last } = this.#range();
     this.#next = Math.max(this.#next, first);
     this.#claimedUntil = Math.max(this.#claimedUntil, Math.min(stopAt ?? last + 1, last + 1));
   }
 
-  /** Reads on in what is claimed. */
+  /** Continues to read the claimed messages. */
   read(limit: number, take: (record: StoredRecord, ordinal: number) => void): void {
     const { stream, first } = this.#range();
     this.#next = Math.max(this.#next, first);

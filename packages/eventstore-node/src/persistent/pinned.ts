@@ -20,7 +20,7 @@ export class PinnedStrategy implements ConsumerStrategy {
   readonly inOrder = false;
   readonly #owners: (Consumer | undefined)[] = new Array(BUCKETS).fill(undefined);
 
-  /** Shares the buckets out anew, moving as few as it takes. */
+  /** Redistributes the buckets and moves as few as possible. */
   arrange(consumers: readonly Consumer[]): void {
     const missing = this.#release(consumers);
     let receiver = 0;

@@ -20,7 +20,7 @@ export class Progress {
     this.passOver(place);
   }
 
-  /** An event that is nobody's to handle: filtered out, or not readable any more. */
+  /** An event that no client handles: filtered out, or no longer readable. */
   passOver(place: number): void {
     this.#last = { place, sequence: this.#last.sequence + 1 };
   }

@@ -3,7 +3,7 @@ import type { FilterRequest } from '../wire/read-request.ts';
 export const STRATEGY_NAMES = ['DispatchToSingle', 'RoundRobin', 'Pinned', 'PinnedByCorrelation'] as const;
 export type StrategyName = (typeof STRATEGY_NAMES)[number];
 
-/** Where a group without a checkpoint starts, inclusive. `end`: behind everything there was when that was decided. */
+/** Where a group without a checkpoint starts, inclusive. `end`: after everything that existed when this was decided. */
 export type StartFrom = 'start' | 'end' | number;
 
 /** What a client asks of a group. Sizes count events. */
@@ -34,7 +34,7 @@ export type GroupKey = {
 
 export const ALL = '$all';
 
-/** Names the group and its streams; groups for which it is the same cannot be told apart by the real server either. */
+/** Names the group and its streams; the real server cannot distinguish groups with the same name either. */
 export const nameOf = ({ stream, group }: GroupKey): string => `${stream}::${group}`;
 
 /** A group as it is kept. */

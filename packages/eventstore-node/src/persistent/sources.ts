@@ -17,11 +17,11 @@ export interface GroupSource {
   readonly hasMore: boolean;
   /** Hands over the next events, up to `limit`. Of a live group no metadata hides them, as in the real server. */
   read(limit: number, live: boolean, sink: SourceSink): void;
-  /** Lets go of what was read ahead, which a group that waits for its clients need not hold. */
+  /** Releases what was read ahead; a group that waits for its clients does not need it. */
   release(): void;
 }
 
-/** Every event behind a position. */
+/** Every event after a position. */
 export class AllSource implements GroupSource {
   readonly #reader: SpanReader;
   #next: number;
@@ -61,7 +61,7 @@ export class AllSource implements GroupSource {
   }
 }
 
-/** The events of a stream behind a revision. The stream need not exist. */
+/** The events of a stream after a revision. The stream need not exist. */
 export class StreamSource implements GroupSource {
   #reader: SpanReader | undefined;
   #next: number;

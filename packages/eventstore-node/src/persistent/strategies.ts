@@ -4,7 +4,7 @@ import type { StrategyName } from './settings.ts';
 
 /** Decides who gets a message. */
 export interface ConsumerStrategy {
-  /** Whether a message that nobody can take now holds up those behind it. */
+  /** Whether a message that nobody can take now blocks those after it. */
   readonly inOrder: boolean;
   /** Consumers came or went; these are the ones there are, oldest first. */
   arrange(consumers: readonly Consumer[]): void;

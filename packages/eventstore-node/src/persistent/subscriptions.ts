@@ -70,7 +70,7 @@ export class PersistentSubscriptions {
     });
   }
 
-  /** Drops every client and reads all groups anew from the log. */
+  /** Drops every client and reads all groups again from the log. */
   restart(): Promise<void> {
     return this.#change(async () => {
       const before = [...this.#groups.values()];
@@ -124,7 +124,7 @@ export class PersistentSubscriptions {
       if (this.#stopped) throw shuttingDown();
       await make();
     });
-    this.#lastChange = change.catch(() => {}); // whoever asked for the change is told
+    this.#lastChange = change.catch(() => {}); // reported to the caller who asked for the change
     return change;
   }
 

@@ -1,4 +1,4 @@
-/** Messages sent, in all and since the last time somebody asked. */
+/** Messages sent, in total and since the last request for the figure. */
 export type ThroughputReading = {
   readonly total: number;
   readonly sinceLast: number;

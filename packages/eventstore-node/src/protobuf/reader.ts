@@ -3,14 +3,14 @@ export class MalformedMessage extends Error {
   override readonly name = 'MalformedMessage';
 }
 
-/** Stands for -1, and so for an end, where a protocol has only unsigned numbers. */
+/** Represents -1, and so the end, where the protocol has only unsigned numbers. */
 export const MAX_U64 = 18446744073709551615n;
 
 const TWO_28 = 2 ** 28;
 
 /**
  * Walks the fields of one protobuf message without copying: `while (reader.next()) switch (reader.field) …`.
- * After `delimited()` the value lies at `buffer[start, stop)`. Whatever a caller does not read is skipped by `next()`.
+ * After `delimited()` the value lies at `buffer[start, stop)`. `next()` skips what the caller does not read.
  */
 export class ProtoReader {
   field = 0;

@@ -5,7 +5,7 @@ export const varintSize = (value: number): number => {
   return size;
 };
 
-/** Writes a varint (values up to 2^53) and returns the offset behind it. */
+/** Writes a varint (values up to 2^53) and returns the offset after it. */
 export const writeVarint = (target: Buffer, offset: number, value: number): number => {
   let at = offset;
   let rest = value;

@@ -18,7 +18,7 @@ export class OutputChunk {
     return this.#bytes === 0;
   }
 
-  /** A copy: the frames point into larger buffers, which a slow reader must not hold on to. */
+  /** A copy: the frames point into larger buffers, which a slow reader must not keep in memory. */
   join(): Buffer {
     return Buffer.concat(this.#frames, this.#bytes);
   }

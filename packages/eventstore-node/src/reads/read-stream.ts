@@ -15,7 +15,7 @@ export type ReadStreamOptions = {
   readonly count: number;
 };
 
-/** The readable events of a stream. Throws if it ends in a tombstone; a stream without events is told in a message. */
+/** The readable events of a stream. Throws if it ends in a tombstone; reports a stream without events in a message. */
 export class ReadStream implements MessageSource {
   readonly #reader: SpanReader | undefined;
   readonly #oldestMs: number;

@@ -12,7 +12,7 @@ export class Renderer {
   readonly #store: EventStore;
   readonly #options: RenderOptions;
   readonly #now: () => number;
-  /** Whether whoever reads the links may read the stream they point to. */
+  /** Whether the reader of the links may read the stream they point to. */
   readonly #mayRead: (streamName: string) => boolean;
 
   constructor(

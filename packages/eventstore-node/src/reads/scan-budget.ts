@@ -4,7 +4,7 @@ import type { StoredRecord } from '../storage/record.ts';
 const MAX_EVENTS = 2_000;
 const MAX_BYTES = 4 * 1024 * 1024;
 
-/** How much a reader looks at in one go, so that a filter that matches nothing does not hold up other calls. */
+/** How much a reader scans at a time, so that a filter that matches nothing does not delay other calls. */
 export class ScanBudget {
   #events = 0;
   #bytes = 0;

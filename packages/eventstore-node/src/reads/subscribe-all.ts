@@ -18,7 +18,7 @@ export type SubscribeAllOptions = {
 
 /**
  * A catch-up subscription to $all. One cursor over the log serves history and live events alike, so there is no switch
- * at which an event could be lost or repeated; a slow client just stays further behind.
+ * at which an event could be lost or repeated; a slow client merely falls further behind.
  */
 export class SubscribeAll implements MessageSource {
   readonly #reader: SpanReader;
@@ -73,7 +73,7 @@ export class SubscribeAll implements MessageSource {
     if (++this.#considered >= filter.checkpointInterval) this.#checkpoint(chunk);
   }
 
-  /** The end of history is worth a checkpoint too: it may be far behind the last event that matched. */
+  /** The end of history is worth a checkpoint too: it may be far beyond the last event that matched. */
   #goLive(chunk: OutputChunk): void {
     this.#live = true;
     if (this.#options.filter && this.#lastConsidered > this.#lastCheckpoint) this.#checkpoint(chunk);

@@ -17,7 +17,7 @@ export type SubscribeStreamOptions = {
 
 /**
  * A catch-up subscription to a stream, which need not exist yet. History shows what a read would show; live events come
- * whatever the stream's metadata says.
+ * regardless of the stream's metadata.
  */
 export class SubscribeStream implements MessageSource {
   #reader: SpanReader | undefined;

@@ -62,13 +62,13 @@ const readTarget = (
     if (expected === undefined) throw new GrpcError(Status.invalidArgument, 'the expected revision is missing');
     return { stream, expected };
   }
-  throw new GrpcError(Status.unknown, 'the first message must hold the options');
+  throw new GrpcError(Status.unknown, 'the first message must contain the options');
 };
 
 const readEvent = (message: Buffer): ProposedEvent => {
   const reader = new ProtoReader(message);
   while (reader.next()) if (reader.field === 2) return readProposedEvent(reader.message());
-  throw new GrpcError(Status.unknown, 'every message after the options must hold an event');
+  throw new GrpcError(Status.unknown, 'every message after the options must contain an event');
 };
 
 const translated = <T>(read: () => T): T => {

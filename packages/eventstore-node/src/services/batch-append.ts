@@ -33,7 +33,7 @@ import { MAX_APPEND_REQUEST_BYTES, MAX_APPEND_SIZE } from './limits.ts';
 /** How long an append without a deadline may wait for its last fragment. */
 const DEFAULT_TIMEOUT_MS = 10_000;
 const EXPIRY_CHECK_MS = 50;
-/** Requests of unfinished appends that one call may hold in memory. */
+/** Requests of unfinished appends that one call may keep in memory. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 /** Appends without their last fragment that one call may have, those that have failed among them. */
 const MAX_UNFINISHED = 10_000;
@@ -90,7 +90,7 @@ class BatchCall {
     if (fragment.isFinal && !append.failed) this.#submit(append);
   }
 
-  /** What is not complete by now never will be. */
+  /** Appends that are not complete now never will be. */
   halfClose(): void {
     this.#halfClosed = true;
     for (const append of this.#arriving.values()) if (!append.failed) this.#refuse(append, batchTimeout);
@@ -167,7 +167,7 @@ class BatchCall {
     this.#answer(answerOf(append, outcome));
   }
 
-  /** Takes no more requests while the writer is behind, or the client does not take its answers. */
+  /** Accepts no more requests while the writer is behind, or the client does not read its answers. */
   #holdBack(): void {
     if (this.#waitsForRoom || this.#waitsForDrain) this.#call.pause();
     else this.#call.resume();

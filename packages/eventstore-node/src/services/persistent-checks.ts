@@ -18,7 +18,7 @@ const reasonAgainst = (store: EventStore, { stream, group, toAll, settings }: Gr
   const { strategy, startFrom, readBatchSize, historyBufferSize } = settings;
   if (stream === '') return 'the stream name is empty';
   if (group === '') return 'the group name is empty';
-  if (stream === ALL && !toAll) return `${ALL} is not a stream a group can be to; ask for a group to all`;
+  if (stream === ALL && !toAll) return `${ALL} is not a stream; create a group to all instead`;
   if (!STRATEGY_NAMES.some((name) => name === strategy)) return `consumer strategy ${strategy} does not exist`;
   if (readBatchSize >= historyBufferSize) return 'the read batch size must be smaller than the history buffer size';
   if (toAll && typeof startFrom === 'number' && startFrom > lastPosition(store)) {

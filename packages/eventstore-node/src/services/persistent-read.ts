@@ -33,7 +33,7 @@ type Connected = {
 };
 
 const connect = ({ access, persistent }: NodeContext, call: Call, message: ReadMessage): Connected => {
-  if (message.kind !== 'connect') throw new GrpcError(Status.invalidArgument, 'the first message must hold options');
+  if (message.kind !== 'connect') throw new GrpcError(Status.invalidArgument, 'the first message must contain options');
   const { request } = message;
   access.checkStream(call.caller, 'read', request.key.stream);
   const group = persistent.find(request.key);
@@ -50,6 +50,6 @@ const answer = ({ group, connection }: Connected, message: ReadMessage): void =>
       group.nack(connection, message.ids, message.action, message.reason);
       break;
     case 'connect':
-      throw new GrpcError(Status.invalidArgument, 'the client is connected to a group already');
+      throw new GrpcError(Status.invalidArgument, 'the client is already connected to a group');
   }
 };

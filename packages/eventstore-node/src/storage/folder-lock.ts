@@ -16,8 +16,8 @@ export type FolderLock = {
 };
 
 /**
- * Makes this process the only node on the folder. On Linux the kernel holds the lock (a socket in the abstract
- * namespace, gone with the process, whatever way it ends); elsewhere a file names the owner, which is taken over when
+ * Makes this process the only node on the folder. On Linux the kernel keeps the lock (a socket in the abstract
+ * namespace, which ends with the process, however it ends); elsewhere a file names the owner, which is taken over when
  * no process with that pid and start time lives.
  */
 export const lockFolder = async (folder: string): Promise<FolderLock> => {
@@ -66,14 +66,14 @@ type Owner = {
 
 const ownIdentity = (): Owner => ({ pid: process.pid, startedAt: processStartedAt(process.pid) });
 
-/** Whom the file names, unless it was left behind by a process that is gone. */
+/** The owner that the file names, unless that process has ended. */
 const livingOwner = (folder: string): Owner | undefined => {
   try {
     const owner = JSON.parse(readFileSync(join(folder, LOCK_FILE), 'utf8')) as Owner;
     const startedAt = processStartedAt(owner.pid);
     return startedAt !== undefined && startedAt === owner.startedAt ? owner : undefined;
   } catch {
-    return undefined; // no owner has been noted, or half of it: nobody to name
+    return undefined; // no owner was written, or only half of it
   }
 };
 

@@ -25,7 +25,7 @@ export const writeGroupHeader = (target: Buffer, header: GroupHeader): void => {
   target.writeUInt32LE(0, 28);
 };
 
-/** The header at `at`, if an undamaged one that belongs at `position` is there. */
+/** The header at `at`, if it is undamaged and belongs at `position`. */
 export const readGroupHeader = (buffer: Buffer, at: number, position: number): GroupHeader | undefined => {
   if (buffer.length - at < GROUP_HEADER) return undefined;
   if (buffer.compare(GROUP_MAGIC, 0, 8, at, at + 8) !== 0) return undefined;

@@ -3,7 +3,7 @@
  * Calls to `append` never overlap: there is one writer, and it awaits each.
  */
 export interface Log {
-  /** Position behind the last durable byte: where the next group will start. */
+  /** Position after the last durable byte, where the next group will start. */
   readonly end: number;
   /** Resolves once the group would survive a power cut. Rejects with `LogFailure`; then nothing of it is kept. */
   append(group: Buffer): Promise<void>;

@@ -88,7 +88,7 @@ describe('a stored record', () => {
     );
   }, 30_000);
 
-  it('is not intact when any bit of it differs, or when it stands elsewhere', () => {
+  it('is not intact when any bit of it differs, or when it is at another position', () => {
     const event = propose('T', Buffer.from('{"a":1}'), Buffer.alloc(0), true);
     const streamName = Buffer.from('s');
     const target = Buffer.alloc(recordSizeBound(event, streamName));

@@ -6,7 +6,7 @@ import { varintSize, writeVarint } from '../protobuf/writer.ts';
  * that serving an event is a copy. Little endian.
  *
  *  0 u32 size of the whole record      32 u16 flags             40 u16 where the type starts
- *  4 u32 crc32 of everything behind    34 u16 type length       42 u16 unused
+ *  4 u32 crc32 of all that follows   34 u16 type length       42 u16 unused
  *  8 f64 position                      36 u16 name length       44 u32 where the stream name starts
  * 16 f64 revision                      38 u16 where the         48 u32 where the data starts; it ends with the record
  * 24 f64 created, ms since the epoch          RecordedEvent starts; it ends with the record
@@ -70,13 +70,13 @@ const BINARY_ENTRY = metadataEntry('content-type', 'application/octet-stream');
 const FEW_BYTES = 48;
 const TOMBSTONE_VARINT = Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]);
 
-/** Room that is certain to hold the record of this event. */
+/** Room that is certainly enough for the record of this event. */
 export const recordSizeBound = (event: ProposedEvent, streamName: Buffer): number => {
   const body = event.typeEnd - event.typeStart + (event.dataEnd - event.dataStart);
   return RECORD_HEADER + body + (event.metadataEnd - event.metadataStart) + streamName.length + 250;
 };
 
-/** Writes the record at `at` and returns the offset behind it. */
+/** Writes the record at `at` and returns the offset after it. */
 export const writeRecord = (target: Buffer, at: number, event: ProposedEvent, placement: Placement): number => {
   const sizes = measure(event, placement);
   target.writeDoubleLE(placement.position, at + 8);
@@ -237,7 +237,7 @@ const writePlace = (target: Buffer, from: number, { revision, position }: Placem
   return writeVarint(target, at, position);
 };
 
-/** Copies `source[start, end)` to `at` and returns the offset behind it. `Buffer.copy` is slower for a few bytes. */
+/** Copies `source[start, end)` to `at` and returns the offset after it. `Buffer.copy` is slower for a few bytes. */
 const copy = (source: Buffer, target: Buffer, at: number, start = 0, end = source.length): number => {
   const behind = at + end - start;
   if (end - start > FEW_BYTES) source.copy(target, at, start, end);

@@ -2,14 +2,14 @@ import { closeSync, fstatSync, fsyncSync, openSync, readdirSync, unlinkSync } fr
 import { join } from 'node:path';
 import { syncFolder } from './durable-files.ts';
 
-/** One file of the log; its name says which position its first byte has. */
+/** One file of the log, named after the position of its first byte. */
 export type Segment = {
   readonly base: number;
   readonly path: string;
   readonly fd: number;
   /** Bytes of the log in this file. */
   size: number;
-  /** Length of the file: behind the log there may be zeros, room that was taken ahead. */
+  /** Length of the file: the log may be followed by zeros, space allocated in advance. */
   allocated: number;
 };
 

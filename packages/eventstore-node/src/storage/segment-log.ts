@@ -19,8 +19,8 @@ const SMALL_GROUP = 64 * 1024;
 
 /**
  * The log as append-only files. One write and one fdatasync per group; the next group is written only after the last
- * is durable, so whatever lies before a valid group was flushed, and damage there is damage, not a torn write. A node
- * that is killed leaves zeros behind the last group, which recovery cuts like a torn write.
+ * is durable, so everything before a valid group was flushed, and damage there is real damage, not a torn write. A node
+ * that is killed leaves zeros after the last group, which recovery cuts like a torn write.
  */
 export class SegmentLog implements Log {
   #broken: Error | undefined;
@@ -77,7 +77,7 @@ export class SegmentLog implements Log {
     return buffer;
   }
 
-  /** Where the file begins that holds this position: the start of a group. */
+  /** Start of the file that contains this position, which is the start of a group. */
   segmentStart(position: number): number {
     return this.#segmentAt(Math.max(0, position)).base;
   }

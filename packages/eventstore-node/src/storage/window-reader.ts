@@ -23,7 +23,7 @@ export class WindowReader {
     return this.#window.subarray(0, length);
   }
 
-  /** Position of the first group header in front of `end`, from `from` on, that belongs where it stands. */
+  /** Position of the first group header between `from` and `end` whose position is the right one for its place. */
   nextGroup(from: number, end: number): number | undefined {
     for (let start = from; start < end; start += WINDOW) {
       const bytes = this.at(start, WINDOW + GROUP_HEADER);

@@ -76,7 +76,7 @@ describe('an exact revision', () => {
   it.each([4n, 99n, 2n ** 63n])('past the head (%s) is refused', (expected) => {
     expect(decide(stream, expected, ['a'])).toEqual(wrong);
   });
-  it('behind the head recognises exactly what stands there', () => {
+  it('after the head recognises exactly the events that are there', () => {
     expect(decide(stream, 'no_stream', ['a', 'b', 'c', 'd'])).toEqual(known(3));
     expect(decide(stream, 0n, ['b', 'c'])).toEqual(known(2));
     expect(decide(stream, 2n, ['d'])).toEqual(known(3));

@@ -1,11 +1,11 @@
 /** What an append expects of its stream: the revision of the last event, or a state. */
 export type Expected = 'any' | 'no_stream' | 'stream_exists' | bigint;
 
-/** What the decision needs to know about the stream. Functions are asked only when their answer matters. */
+/** What the decision needs to know about the stream. Functions are called only when their result matters. */
 export type StreamFacts = {
   /** Last revision ever written, -1 if none; truncated and soft-deleted events count. */
   readonly lastRevision: number;
-  /** The stream, or the one whose metadata it holds, ends in a tombstone. */
+  /** The stream, or the one whose metadata it contains, ends in a tombstone. */
   readonly tombstoned: boolean;
   /** The stream's metadata hides every event. */
   softDeleted(): boolean;
@@ -56,7 +56,7 @@ const decideByRecentIds = (facts: StreamFacts, ids: readonly string[]): AppendDe
   return { kind: 'idempotent', lastRevision };
 };
 
-/** Behind the head, the very same events must already stand where this append would have put them. */
+/** The very same events must already be where this append would have put them. */
 const decideByStoredIds = (facts: StreamFacts, expected: number, ids: readonly string[]): AppendDecision => {
   const [first] = ids;
   if (first === undefined) return WRONG;

@@ -9,7 +9,7 @@ import { RecentIds } from './recent-ids.ts';
 
 /** A group takes operations up to about this size; a single larger one is still taken. */
 const GROUP_BYTES = 4 * 1024 * 1024;
-/** Waiting requests hold at most about this much memory before senders are paused. */
+/** Waiting requests use at most about this much memory before senders are paused. */
 const BACKLOG_BYTES = 32 * 1024 * 1024;
 /** Room per operation for the events the node adds itself. */
 const SLACK = 512;
@@ -65,7 +65,7 @@ export class Committer {
     this.#running ??= this.#run();
   }
 
-  /** Whether senders should hold back; `onceRoom` says when not any more. */
+  /** Whether senders should pause; `onceRoom` reports when they may continue. */
   get isFull(): boolean {
     return this.#backlog > BACKLOG_BYTES;
   }
@@ -74,7 +74,7 @@ export class Committer {
     this.#waiting.push(resume);
   }
 
-  /** Commits what is waiting, refuses what comes after. */
+  /** Commits the waiting operations, refuses later ones. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#running;
@@ -149,7 +149,7 @@ export class Committer {
 
   /**
    * Should the disk hang, callers get their timeout nonetheless. Whether the events that are being flushed are kept is
-   * open then; what waits behind them is not written any more.
+   * open then; operations queued after them are not written.
    */
   #expire(): void {
     const now = this.#now();

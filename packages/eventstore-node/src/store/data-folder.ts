@@ -83,8 +83,6 @@ const readIdentity = (path: string, text: string): string => {
   if (typeof identity?.format === 'number' && identity.format !== FORMAT)
     throw new UnusableIdentity(`${path}: data format ${identity.format} is not supported, only ${FORMAT}`);
   if (identity?.format !== FORMAT || typeof identity.instanceId !== 'string')
-    throw new UnusableIdentity(
-      `${path} is damaged; restore it from a copy, or delete it: the node takes a new id then`,
-    );
+    throw new UnusableIdentity(`${path} is damaged; restore it from a copy, or delete it and the node takes a new id`);
   return identity.instanceId;
 };

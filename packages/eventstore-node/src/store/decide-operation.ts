@@ -8,7 +8,7 @@ import type { Operation, Outcome } from './operations.ts';
 import type { RecentIds } from './recent-ids.ts';
 import { SOFT_DELETE_DATA, undeletedMetadata } from './stream-metadata.ts';
 
-/** An event put into the group, with what is needed to take it back. */
+/** An event added to the group, with what is needed to undo that. */
 export type Written = {
   readonly stream: number;
   readonly streamName: string;

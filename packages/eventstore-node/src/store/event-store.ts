@@ -45,7 +45,7 @@ export class EventStore {
     this.#metadataCache.clear();
   }
 
-  /** Bytes that hold the records of these consecutive events; each is at its position minus that of the first. */
+  /** The bytes of these consecutive events' records; each is at its position minus that of the first. */
   readRun(first: number, last: number): Buffer {
     const from = this.index.positions.get(first);
     return this.#read(from, this.#runEnd(last) - from);
@@ -86,12 +86,12 @@ export class EventStore {
     return metadata;
   }
 
-  /** Whether the stream ends in a tombstone, or holds the metadata of one that does. */
+  /** Whether the stream ends in a tombstone, or has the metadata of a stream that does. */
   isTombstoned(streamName: string, scope: Scope = 'visible'): boolean {
     return this.#endsInTombstone(streamName, scope) || this.#endsInTombstone(metastreamTarget(streamName), scope);
   }
 
-  /** Revisions a reader of the stream may see; undefined if there is no such stream for readers. */
+  /** Revisions a reader of the stream may see; undefined if readers see no such stream. */
   readableRange(streamName: string): { stream: StreamId; first: number; last: number } | undefined {
     const stream = this.index.find(streamName);
     if (stream === undefined) return undefined;

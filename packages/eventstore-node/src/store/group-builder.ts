@@ -24,7 +24,7 @@ export class GroupBuilder {
     return this.#records === 0;
   }
 
-  /** Position behind the last record so far. */
+  /** Position after the last record so far. */
   get end(): number {
     return this.start + this.#used;
   }

@@ -14,7 +14,7 @@ export class GroupMemory {
     return this.#block.subarray(this.#used, this.#used + bytes);
   }
 
-  /** The first `bytes` of the last room hold a group now. */
+  /** The first `bytes` of the last room are a group now. */
   keep(bytes: number): void {
     this.#used += bytes;
   }

@@ -23,7 +23,7 @@ const append = (committer: Committer, { streamName, type, json, data }: NodeEven
   return submitForNode(committer, { kind: 'append', streamName, events, bytes: data.length });
 };
 
-/** A change the node makes for itself: whatever the stream's state, with no deadline. */
+/** A change the node makes for itself, regardless of the stream's state and without a deadline. */
 export const submitForNode = (
   committer: Committer,
   change: Pick<Operation, 'kind' | 'streamName' | 'events' | 'bytes'>,

@@ -74,13 +74,13 @@ class Generation {
     return revision < 0 ? undefined : revision;
   }
 
-  /** The slot stays taken, for others that were put behind it. */
+  /** The slot stays taken, for the sake of keys that were placed after it. */
   delete(stream: StreamId, id: string): void {
     const slot = this.#slotOf(stream, id);
     if (this.#revisions[slot] !== FREE) this.#revisions[slot] = DELETED;
   }
 
-  /** The slot that holds the key, or the free one where it belongs. */
+  /** The slot with the key, or the free slot where it belongs. */
   #slotOf(stream: StreamId, id: string): number {
     const key = this.#key;
     const mask = this.#mask;

@@ -8,7 +8,7 @@ import { WindowReader } from '../storage/window-reader.ts';
 /**
  * Checks the groups of the log and adds the events from `indexed` on to the index. A last group that is not whole is
  * cut: a crash interrupted its write, so it was never acknowledged. Damage in front of a later group or file, or in what
- * the index snapshot already covered, is not that: it throws `DamagedLog`. What is left is durable before anybody sees it.
+ * the index snapshot already covered, is not that: it throws `DamagedLog`. The rest is made durable before anybody sees it.
  */
 export const recover = (log: SegmentLog, index: EventIndex, indexed: number): void => {
   if (log.end < indexed) {
@@ -34,7 +34,7 @@ const addToIndex = (index: EventIndex, record: StoredRecord): void => {
   index.add(index.intern(record.streamName), record.position, (record.flags & Flag.tombstone) !== 0);
 };
 
-/** Returns the position behind the group, or undefined if it is not whole. Nothing is visited unless all of it is. */
+/** Returns the position after the group, or undefined if the group is incomplete. Visits either all of it or nothing. */
 const checkGroup = (reader: WindowReader, start: number, visit: (record: StoredRecord) => void): number | undefined => {
   const header = readGroupHeader(reader.at(start, GROUP_HEADER), 0, start);
   if (!header) return undefined;
@@ -53,10 +53,10 @@ const checkGroup = (reader: WindowReader, start: number, visit: (record: StoredR
 };
 
 const refuseOrCut = (log: SegmentLog, reader: WindowReader, damage: number, indexed: number): void => {
-  // A file is begun only when all that the one before it holds is durable.
+  // A file is started only when all of the previous file is durable.
   if (damage < indexed || damage < log.segmentStart(log.end) || reader.nextGroup(damage + 1, log.end) !== undefined) {
     const at = firstDamage(reader, damage);
-    throw new DamagedLog(at, `the log is damaged at position ${at}, in what was durable; restore it from a copy`);
+    throw new DamagedLog(at, `the log is damaged at position ${at}, which was already durable; restore it from a copy`);
   }
   log.cut(damage);
 };

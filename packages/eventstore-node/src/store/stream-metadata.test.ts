@@ -52,7 +52,7 @@ describe('metadata of a stream', () => {
     ['{"\\u0024tb":4}', 4],
     ['{"a":"\\"$tb\\":9,","$tb":5,"b":[{"$tb":6}]}', 5],
     [`{"a":"${'x'.repeat(200_000)}","$tb":5}`, 5],
-  ])('is found wherever it stands', (json, truncateBefore) => {
+  ])('is found at any place', (json, truncateBefore) => {
     expect(parsed(json).truncateBefore).toBe(truncateBefore);
   });
 });

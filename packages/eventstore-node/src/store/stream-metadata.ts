@@ -30,7 +30,7 @@ export const metadataIn = (record: StoredRecord): StreamMetadata =>
   (record.flags & Flag.json) === 0 ? NO_METADATA : parseStreamMetadata(record.data);
 
 /**
- * What is not a JSON object counts as no metadata. One known key with a value that it cannot have, even `5.0` or `"5"`
+ * Anything but a JSON object counts as no metadata. One known key with a value that it cannot have, even `5.0` or `"5"`
  * for a number, makes the real server ignore all keys; here the ACL stays, lest a typing error lets everybody in.
  */
 export const parseStreamMetadata = (data: Buffer): StreamMetadata => {

@@ -10,14 +10,14 @@ const RECORD_POSITION = 8;
 export type SegmentVisitor = {
   record(record: StoredRecord, position: number): void;
   group(): void;
-  /** Bytes that hold no intact record. */
+  /** Bytes without an intact record. */
   damage(from: number, to: number, what: string): void;
-  /** A last group that is not whole: what a crash leaves behind. Room that was taken ahead may follow. */
+  /** An incomplete last group, as a crash leaves it. Space allocated in advance may follow. */
   tornTail(from: number, to: number): void;
 };
 
 /**
- * Walks every group and record of a file, also behind damage. Positions throughout, not file offsets.
+ * Walks every group and record of a file, also after damage. Positions throughout, not file offsets.
  *
  * `mayBeTorn` says whether a group there that is not whole and has none behind it is only a write that a crash
  * interrupted. Yields once per window, so that the caller can let others run.
@@ -59,7 +59,7 @@ const roomStart = (reader: WindowReader, from: number, end: number): number => {
   return from;
 };
 
-/** Visits the group if all of it is intact, and returns the position behind it. */
+/** Visits the group if all of it is intact, and returns the position after it. */
 const wholeGroup = (reader: WindowReader, start: number, visitor: SegmentVisitor): number | undefined => {
   const header = readGroupHeader(reader.at(start, GROUP_HEADER), 0, start);
   if (!header) return undefined;
@@ -85,7 +85,7 @@ const isWhole = (body: Buffer, from: number, { bodyLength, records }: GroupHeade
   return at === bodyLength;
 };
 
-/** Visits the records that are intact in a stretch that is not, and tells what lies between them. */
+/** Visits the intact records of a damaged stretch, and reports what lies between them. */
 const walkDamaged = (reader: WindowReader, start: number, end: number, visitor: SegmentVisitor): void => {
   const bytes = reader.at(start, end - start);
   const header = readGroupHeader(bytes, 0, start);
@@ -103,13 +103,13 @@ const walkDamaged = (reader: WindowReader, start: number, end: number, visitor: 
     visitor.damage(start + at, start + next, 'the record is damaged');
     at = next;
   }
-  if (header && !damaged) visitor.damage(start, end, 'the group does not hold what its header says');
+  if (header && !damaged) visitor.damage(start, end, 'the group does not match its header');
 };
 
 const headerProblem = (bytes: Buffer): string => {
   const claimed = bytes.length < GROUP_HEADER ? Number.NaN : bytes.readDoubleLE(8);
   const strayed = readGroupHeader(bytes, 0, claimed) !== undefined;
-  return strayed ? `a group of position ${claimed} stands here` : 'the group header is damaged';
+  return strayed ? `a group of position ${claimed} is here` : 'the group header is damaged';
 };
 
 const nextRecord = (bytes: Buffer, from: number, start: number): number | undefined => {

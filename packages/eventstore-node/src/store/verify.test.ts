@@ -275,7 +275,7 @@ describe('a log that was cut off', () => {
       truncateSync(first as string, statSync(first as string).size - 5),
     );
     const found = await verifyDataFolder(folder);
-    expect(found.problems.map(({ message }) => message)).toContain('no file holds the log from here on');
+    expect(found.problems.map(({ message }) => message)).toContain('no file contains the log from here on');
     expect(await served(folder)).toBe('refused');
   });
 
@@ -308,7 +308,7 @@ describe('files of a log', () => {
       const folder = damagedCopy(snapshot, (segments) => unlinkSync(segments[missing] as string));
       const found = await verifyDataFolder(folder);
       expect(found.problems).toContainEqual(
-        expect.objectContaining({ position: base, file: undefined, message: 'no file holds the log from here on' }),
+        expect.objectContaining({ position: base, file: undefined, message: 'no file contains the log from here on' }),
       );
       if (snapshot === 'with') expect(found.events + found.lostEvents.length).toBe(stored.length);
       expect(await served(folder)).toBe('refused');
@@ -341,7 +341,7 @@ describe('files of a log', () => {
         renameSync(`${one}.tmp`, other);
       });
       const found = await verifyDataFolder(folder);
-      expect(found.problems.some(({ message }) => /a group of position \d+ stands here/.test(message))).toBe(true);
+      expect(found.problems.some(({ message }) => /a group of position \d+ is here/.test(message))).toBe(true);
       const before = contentsOf(folder);
       expect(await served(folder)).toBe('refused');
       expect(contentsOf(folder).map(([name, bytes]) => [name, bytes])).toEqual(
@@ -350,7 +350,7 @@ describe('files of a log', () => {
     }
   });
 
-  it('are there twice, under another name', async () => {
+  it('exist twice, under another name', async () => {
     const folder = damagedCopy('without', (segments) => {
       const second = segments[1] as string;
       copyFileSync(second, second.replace(/\d{16}/, String(baseOf(second) + 64).padStart(16, '0')));
@@ -358,7 +358,7 @@ describe('files of a log', () => {
     const found = await verifyDataFolder(folder);
     expect(found.problems).toContainEqual(
       expect.objectContaining({
-        message: expect.stringMatching(/another file holds the log up to position \d+ already/),
+        message: expect.stringMatching(/another file already contains the log up to position \d+/),
       }),
     );
     expect(await served(folder)).toBe('refused');

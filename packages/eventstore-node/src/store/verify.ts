@@ -38,9 +38,9 @@ export type Verification = {
   readonly tornTail:
     | { readonly position: number; readonly file: string; readonly offset: number; readonly bytes: number }
     | undefined;
-  /** The index snapshot is disposable: none or an unreadable one is no damage, one that says something else is. */
+  /** The index snapshot is disposable: a missing or unreadable one is not damage, one that disagrees is. */
   readonly snapshot: 'agrees' | 'none' | 'unreadable' | 'disagrees';
-  /** In log order as far as the walk goes, then those of the folder. */
+  /** Those found in the log, in its order, then those of the folder. */
   readonly problems: readonly Problem[];
   readonly problemCount: number;
   /** Events that the snapshot names where the log is damaged. */
@@ -108,7 +108,7 @@ class Examination {
     this.#comparison = new SnapshotComparison(snapshot.index, snapshot.logEnd);
   }
 
-  /** Yields the number of bytes looked at. */
+  /** Yields the number of bytes checked. */
   *walk(): Generator<number> {
     let expected = 0;
     let before = 0;
@@ -129,7 +129,7 @@ class Examination {
     if (firstDifference !== undefined)
       this.#report({
         ...this.#place(firstDifference),
-        message: 'index.snapshot says otherwise from here on; without that file the node reads the log anew',
+        message: 'index.snapshot disagrees from here on; if you delete it, the node reads the log instead',
       });
     return {
       folder: this.#folder,
@@ -176,7 +176,7 @@ class Examination {
   #checkPlace({ base, path, size }: Segment, expected: number): void {
     if (base > expected)
       this.#damage(
-        { position: expected, file: undefined, offset: 0, message: 'no file holds the log from here on' },
+        { position: expected, file: undefined, offset: 0, message: 'no file contains the log from here on' },
         base,
       );
     else if (base < expected)
@@ -184,7 +184,7 @@ class Examination {
         position: base,
         file: basename(path),
         offset: 0,
-        message: `another file holds the log up to position ${expected} already`,
+        message: `another file already contains the log up to position ${expected}`,
         bytes: Math.min(size, expected - base),
       });
   }

@@ -1,4 +1,4 @@
-/** Tells subscriptions that there may be something new. They look for themselves; nothing is handed over here. */
+/** Wakes subscriptions when there may be new events. They read for themselves; no events pass through here. */
 export class Wakeups {
   readonly #forAll = new Set<() => void>();
   readonly #byStream = new Map<string, Set<() => void>>();

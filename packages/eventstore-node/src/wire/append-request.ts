@@ -33,7 +33,7 @@ const REQUIRED_METADATA = 'type,content-type';
 
 const REPLACEMENT = '\ufffd';
 
-/** `StreamIdentifier`. Bytes that are not UTF-8 become U+FFFD here already, so that the log holds what the index does. */
+/** `StreamIdentifier`. Bytes that are not UTF-8 become U+FFFD here already, so that the log and the index agree. */
 export const readStreamRef = (message: ProtoReader): StreamRef => {
   let bytes: Buffer = Buffer.alloc(0);
   while (message.next()) if (message.field === 3) bytes = message.bytes();

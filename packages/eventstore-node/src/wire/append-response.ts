@@ -54,7 +54,7 @@ export const batchDone = (correlation: Buffer, revision: number, position: numbe
   return frame;
 };
 
-/** Why a batch append failed, as the client tells errors apart: status code, message, and a typed detail. */
+/** Why a batch append failed, in the form the client distinguishes errors by: status code, message, and a typed detail. */
 export type BatchFailure = {
   readonly code: StatusCode;
   readonly message: string;

@@ -141,7 +141,7 @@ const readAllOptions = (message: ProtoReader): Start => {
   return from;
 };
 
-/** A `Position`; the largest commit position stands for the end. */
+/** A `Position`; the largest commit position represents the end. */
 export const readPosition = (message: ProtoReader): Start => {
   let commit = 0n;
   let prepare = 0n;
@@ -155,7 +155,7 @@ export const readPosition = (message: ProtoReader): Start => {
   return from;
 };
 
-/** A revision or position; the largest u64 stands for the end. */
+/** A revision or position; the largest u64 represents the end. */
 export const readNumber = (message: ProtoReader): Start => startAt(message.uint64());
 
 const startAt = (value: bigint): Start => {

@@ -7,7 +7,7 @@ const CANONICAL = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 const OTHER_FORMS = [/^[0-9a-f]{32}$/, /^\{([0-9a-f-]{36})\}$/, /^\(([0-9a-f-]{36})\)$/];
 export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
-/** Reads a `UUID` message, text or two 64-bit halves, as lower-case hyphenated text; '' if it holds neither. */
+/** Reads a `UUID` message, text or two 64-bit halves, as lower-case hyphenated text; '' if it has neither. */
 export const readUuid = (message: ProtoReader): string => {
   let id = '';
   while (message.next()) {

@@ -70,7 +70,7 @@ class Parser {
     return new BadRegex(`${message} at offset ${this.#at}`);
   }
 
-  /** Alternatives up to the end of the group. Options set inside hold for the rest of it. */
+  /** Alternatives up to the end of the group. Options set inside apply to the rest of it. */
   choice(outer: Options, depth: number): Node {
     if (depth > MAX_DEPTH) throw this.bad('groups are nested too deep');
     let options = outer;
@@ -100,7 +100,7 @@ class Parser {
     }
   }
 
-  /** `(?i-s)`, which holds from here to the end of the group. */
+  /** `(?i-s)`, which applies from here to the end of the group. */
   #inlineOptions(options: Options): Options | undefined {
     const match = this.#match(/\(\?([imnsx]*)(?:-([imnsx]*))?\)/y);
     return match && changed(options, match[1] ?? '', match[2] ?? '');
@@ -287,7 +287,7 @@ const literal = (code: number, { ignoreCase }: Options): Node => {
   return charNode(ignoreCase ? sameLetter(code) : same);
 };
 
-/** Case is compared both ways: the pattern's letter may be the only one that changes. */
+/** Case is compared in both directions: only the pattern's letter may have another case. */
 const sameLetter = (code: number): CharTest => {
   const letter = String.fromCharCode(code);
   const forms = new Set([letter, letter.toLowerCase(), letter.toUpperCase()]);

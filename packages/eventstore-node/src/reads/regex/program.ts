@@ -1,7 +1,7 @@
 import { tabulated } from './char-tests.ts';
 import { type Anchor, BadRegex, type CharTest, type Node } from './syntax.ts';
 
-/** What a matcher does in a state. Unless told otherwise it goes on to the next. */
+/** What a matcher does in a state. By default it continues with the next. */
 export type Instruction =
   | { readonly op: 'char'; readonly test: CharTest; readonly backwards: boolean }
   | { readonly op: 'anchor'; readonly at: Anchor }

@@ -21,7 +21,7 @@ export type Node =
   /** `(?>…)`: once matched, not tried in another way. */
   | { readonly kind: 'atomic'; readonly node: Node };
 
-/** The expression is not valid, or asks for what is not supported. The message tells which. */
+/** The expression is not valid, or uses something unsupported. The message says which. */
 export class BadRegex extends Error {
   override readonly name = 'BadRegex';
 }
