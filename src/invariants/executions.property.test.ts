@@ -53,6 +53,8 @@ describe('executions under random faults', () => {
       executions += report.counts.executions;
       for (const name of SITUATIONS)
         total.hit(name, report.seen[name] ?? (isMet(name) ? campaign.sometimes.count(name) : 0));
+      if ((seed - FIRST + 1) % 500 === 0)
+        console.log(`${seed - FIRST + 1} of ${SEEDS} seeds, ${executions} executions`);
     }
     console.log(JSON.stringify({ seeds: SEEDS, executions, ...total.counts }));
     expect(total.missing).toEqual([]);

@@ -15,7 +15,7 @@ import {
 import { exportStreams } from '../../src/eventstore/transfer/export-streams.ts';
 import { importStreams } from '../../src/eventstore/transfer/import-streams.ts';
 import { readAllRaw } from '../../src/eventstore/transfer/raw-read.ts';
-import { runHere, startCli } from '../e2e/cli-process.ts';
+import { runHere, startCli } from '../support/cli-process.ts';
 
 const EVERYTHING = { streams: [], includeSystem: false };
 const NOW = '2026-01-31T12:00:00.000Z';

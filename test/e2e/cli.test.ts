@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type CarbonAgent, spawnCarbonAgent } from '../../src/examples/carbon/spawn-agent.ts';
+import { type Ended, endOf, firstLine, runCli, runHere, startCli } from '../support/cli-process.ts';
 import { freshDatabase, freshEventStore } from '../support/servers.ts';
-import { type Ended, endOf, firstLine, runCli, runHere, startCli } from './cli-process.ts';
 
 const AGENT_WORK_MS = 400;
 const SUPPLIER = { supplier: 'Acme', country: 'DEU', kWh: 120_000 };

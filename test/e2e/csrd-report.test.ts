@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { averageIntensity } from '@tgwf/co2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generateSuppliers } from '../../src/examples/carbon/suppliers.ts';
-import { RUN_SOURCE } from '../support/run-source.ts';
-import { type Ended, endOf } from './cli-process.ts';
+import { type Ended, endOf } from '../support/cli-process.ts';
+import { runProgram } from '../support/run-source.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/examples/csrd-report/main.ts', import.meta.url));
 const SUPPLIERS = 25;
@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const start = (...args: string[]) =>
-  spawn(process.execPath, [...RUN_SOURCE, MAIN, ...args], {
+  spawn(process.execPath, [...runProgram(MAIN), ...args], {
     env: { ...process.env, BATON_DATA_DIR: join(folder, 'data') },
   });
 

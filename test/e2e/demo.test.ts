@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { endOf, runCli, startCli } from '../support/cli-process.ts';
 import { freshDatabase, freshEventStore } from '../support/servers.ts';
-import { endOf, runCli, startCli } from './cli-process.ts';
 
 let dataDir: string;
 let stores: {

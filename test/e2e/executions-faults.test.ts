@@ -21,6 +21,14 @@ import { createLogger } from '../../src/platform/logger.ts';
 import { createPool } from '../../src/platform/postgres.ts';
 import { AgentProcess } from '../support/agent-process.ts';
 import { type EmbeddedProcess, startInOtherProcess } from '../support/embedded-process.ts';
+import {
+  type Answer,
+  caughtUp,
+  FaultFleet,
+  leavesOutcomeOpen,
+  PATIENCE_MS,
+  readModelAt,
+} from '../support/fault-fleet.ts';
 import { Member, seeded, until } from '../support/fleet.ts';
 
 const SEED = Number(process.env['FAULT_SEED'] ?? Date.now() % 1_000_000);
@@ -31,9 +39,7 @@ const CLIENTS = 8;
 /** From the last kill until everything must have ended; much of it is for a busy machine. */
 const SETTLE_MS = 120_000;
 
-const random = seeded(SEED);
-const between = (low: number, high: number): number => low + (high - low) * random();
-const pick = <Item>(items: readonly Item[]): Item | undefined => items[Math.floor(random() * items.length)];
+const fleet = new FaultFleet(seeded(SEED));
 const logger = createLogger('error');
 
 const calls: ClientCall[] = [];
@@ -84,29 +90,7 @@ let dataDir: string;
 let database: pg.Pool;
 let redis: Redis;
 let log: LogTail;
-const members: Member[] = [];
 const agents: AgentProcess[] = [];
-
-const of = (role: string): Member[] => members.filter((member) => member.role === role && member.running);
-
-type Answer = {
-  readonly data?: Record<string, Record<string, unknown> | null>;
-  readonly errors?: readonly { readonly extensions?: { readonly code?: string } }[];
-};
-
-const PATIENCE_MS = 15_000;
-
-const graphql = async (query: string, variables: object, patienceMs = PATIENCE_MS): Promise<Answer> => {
-  const url = pick(of('api'))?.url;
-  if (url === undefined) throw new Error('no api process runs');
-  const response = await fetch(`${url}/graphql`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ query, variables }),
-    signal: AbortSignal.timeout(Math.ceil(patienceMs)),
-  });
-  return (await response.json()) as Answer;
-};
 
 const REGISTER = 'mutation ($input: RegisterAgentInput!) { registerAgent(input: $input) { __typename } }';
 const PUBLISH = 'mutation ($definition: JSON!) { publishWorkflow(definition: $definition) { __typename } }';
@@ -117,8 +101,6 @@ const START = `mutation ($key: String!, $input: StartExecutionInput!) {
 }`;
 const STATUS = 'query ($id: ID!) { execution(id: $id) { status } }';
 
-const MAY_BE_REPEATED = new Set(['UNAVAILABLE', 'CONFLICT', 'TIMEOUT']);
-
 /** One call, noted as its client saw it. Undefined: no answer, or one that leaves the outcome open. */
 const start = async (key: string, input: object, patienceMs = PATIENCE_MS): Promise<'ok' | 'fail' | undefined> => {
   const scope = 'StartExecution';
@@ -126,7 +108,7 @@ const start = async (key: string, input: object, patienceMs = PATIENCE_MS): Prom
   const call = { tenant: 'default', scope, idempotencyKey: key, commandId, body: JSON.stringify(input) };
   let answer: Answer | undefined;
   try {
-    answer = await graphql(START, { key, input }, patienceMs);
+    answer = await fleet.graphql(START, { key, input }, patienceMs);
   } catch {
     // the process was killed, or none was up
   }
@@ -142,7 +124,7 @@ const start = async (key: string, input: object, patienceMs = PATIENCE_MS): Prom
     });
     return 'ok';
   }
-  const open = answer === undefined || MAY_BE_REPEATED.has(answer.errors?.[0]?.extensions?.code ?? '');
+  const open = answer === undefined || leavesOutcomeOpen(answer);
   calls.push({ ...call, outcome: open ? 'unknown' : 'fail' });
   return open ? undefined : 'fail';
 };
@@ -150,9 +132,9 @@ const start = async (key: string, input: object, patienceMs = PATIENCE_MS): Prom
 const untilAnswered = async (key: string, input: object): Promise<'ok' | 'fail'> => {
   for (;;) {
     // Some do not wait for the answer, which may be on its way.
-    const outcome = await start(key, input, random() < 0.05 ? between(5, 60) : PATIENCE_MS);
+    const outcome = await start(key, input, fleet.random() < 0.05 ? fleet.between(5, 60) : PATIENCE_MS);
     if (outcome) return outcome;
-    await sleep(between(20, 200));
+    await sleep(fleet.between(20, 200));
   }
 };
 
@@ -177,18 +159,18 @@ const client = async (index: number): Promise<void> => {
       continue;
     }
     const key = `client-${index}-${started++}`;
-    const input = { workflow: workflowOf(random()), input: { key } };
+    const input = { workflow: workflowOf(fleet.random()), input: { key } };
     if ((await untilAnswered(key, input)) === 'fail') throw new Error(`a good start was refused: ${key}`);
-    if (random() < 0.05 && (await untilAnswered(key, { ...input, tags: ['other'] })) === 'fail')
+    if (fleet.random() < 0.05 && (await untilAnswered(key, { ...input, tags: ['other'] })) === 'fail')
       sometimes.hit('a key was used again with another body');
-    if (random() < 0.05 && (await untilAnswered(`${key}-bad`, { workflow: 'ghost' })) === 'fail')
+    if (fleet.random() < 0.05 && (await untilAnswered(`${key}-bad`, { workflow: 'ghost' })) === 'fail')
       sometimes.hit('a call was refused');
   }
 };
 
 /** Roles to be killed, in an order that the seed gives. */
 const victims: Role[] = ROLES.flatMap((role) => Array.from({ length: KILLS_PER_ROLE }, () => role))
-  .map((role) => ({ role, place: random() }))
+  .map((role) => ({ role, place: fleet.random() }))
   .sort((a, b) => a.place - b.place)
   .map(({ role }) => role);
 const KILLS = victims.length;
@@ -196,8 +178,8 @@ const KILLS = victims.length;
 /** Kills processes at random moments and starts each again. Two of these are at it: more, and nobody would be left to do any work. */
 const killer = async (): Promise<void> => {
   for (let role = victims.pop(); role !== undefined; role = victims.pop()) {
-    await sleep(between(300, 2_500));
-    const victim = pick(of(role));
+    await sleep(fleet.between(300, 2_500));
+    const victim = fleet.pick(fleet.running(role));
     if (!victim) {
       victims.unshift(role); // both are being killed right now
       continue;
@@ -208,7 +190,7 @@ const killer = async (): Promise<void> => {
 };
 
 const flusher = async (): Promise<void> => {
-  await sleep(between(4_000, 12_000));
+  await sleep(fleet.between(4_000, 12_000));
   await log.catchUp();
   sometimes.hit('queue flushed with tasks open', log.openTasks);
   await redis.flushall();
@@ -272,42 +254,20 @@ const everyExecutionEnded = async (): Promise<true | string> => {
   return size === 0 || `${size} executions are open, for example ${[...log.running][0]}`;
 };
 
-const caughtUp = async (head: bigint): Promise<true | string> => {
-  const { rows } = await database.query('SELECT name, position::text FROM baton.checkpoints WHERE position < $1', [
-    head.toString(),
-  ]);
-  return rows.length === 0 || `behind: ${JSON.stringify(rows)}`;
-};
-
-/** Rows and checkpoint of one read model, of one moment. */
-const sampleOf = async <Row extends object>(name: string, columns: string) => {
-  const connection = await database.connect();
-  try {
-    await connection.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
-    const checkpoint = await connection.query(
-      'SELECT position::text, event_hash AS hash FROM baton.checkpoints WHERE name = $1',
-      [name],
-    );
-    const { rows } = await connection.query<Row>(`SELECT tenant, ${columns} FROM baton.${name}`);
-    await connection.query('COMMIT');
-    const { position, hash } = checkpoint.rows[0];
-    return { name, checkpoint: BigInt(position), checkpointHash: hash as string, rows };
-  } finally {
-    connection.release();
-  }
-};
-
 const views = async (): Promise<[TaskView, ExecutionView]> => {
-  const tasks = await sampleOf<{ tenant: string; taskId: string; status: string; attempt: number; failures: number }>(
-    'tasks',
-    'task_id AS "taskId", status, attempt, failures',
-  );
-  const { rows, ...executions } = await sampleOf<{
+  const tasks = await readModelAt<{
+    tenant: string;
+    taskId: string;
+    status: string;
+    attempt: number;
+    failures: number;
+  }>(database, 'tasks', 'task_id AS "taskId", status, attempt, failures');
+  const { rows, ...executions } = await readModelAt<{
     tenant: string;
     executionId: string;
     status: string;
     debtsOpen: number;
-  }>('executions', 'execution_id AS "executionId", status, debts_open AS "debtsOpen"');
+  }>(database, 'executions', 'execution_id AS "executionId", status, debts_open AS "debtsOpen"');
   return [tasks, { ...executions, executions: rows }];
 };
 
@@ -315,7 +275,7 @@ const views = async (): Promise<[TaskView, ExecutionView]> => {
 const disagreements = async (): Promise<string[]> => {
   const different: string[] = [];
   for (const [executionId, type] of [...log.ended].slice(0, 50)) {
-    const { data } = await graphql(STATUS, { id: executionId });
+    const { data } = await fleet.graphql(STATUS, { id: executionId });
     const status = String(data?.['execution']?.['status']);
     if (`Execution${status}`.replaceAll('_', '').toLowerCase() !== type.toLowerCase())
       different.push(`${executionId} is ${status}, the log says ${type}`);
@@ -329,7 +289,7 @@ const startAgents = async (): Promise<void> => {
     const agent = await AgentProcess.start(agentId, join(dataDir, `${agentId}.journal`), SEED + agents.length, faults);
     agents.push(agent);
     const input = { agentId, cardUrl: agent.cardUrl, capabilities: [{ name: 'work' }], maxConcurrency: 16 };
-    expect(await graphql(REGISTER, { input })).toMatchObject({
+    expect(await fleet.graphql(REGISTER, { input })).toMatchObject({
       data: { registerAgent: { __typename: 'AgentAccepted' } },
     });
   }
@@ -347,24 +307,25 @@ beforeAll(async () => {
     BATON_ALLOW_PRIVATE_AGENTS: 'true',
     BATON_PG_POOL: '5',
   };
-  for (const role of ROLES) members.push(new Member(role, 0, env));
+  for (const role of ROLES) fleet.members.push(new Member(role, 0, env));
   // Of the projector there is one: nothing but reads waits for it.
-  for (const role of ['api', 'dispatcher', 'assigner', 'processes'] as const) members.push(new Member(role, 1, env));
-  await Promise.all(members.map((member) => member.start()));
+  for (const role of ['api', 'dispatcher', 'assigner', 'processes'] as const)
+    fleet.members.push(new Member(role, 1, env));
+  await Promise.all(fleet.members.map((member) => member.start()));
   database = createPool(stack.databaseUrl, 3, logger);
   redis = new Redis(stack.redisUrl, { maxRetriesPerRequest: null });
   log = new LogTail(stack.eventStoreUrl);
   await startAgents();
   for (const [, name, tasks] of WORKFLOWS) {
     const definition = { name, version: '1.0.0', tasks };
-    expect(await graphql(PUBLISH, { definition })).toMatchObject({
+    expect(await fleet.graphql(PUBLISH, { definition })).toMatchObject({
       data: { publishWorkflow: { __typename: 'WorkflowAccepted' } },
     });
   }
 });
 
 afterAll(async () => {
-  await Promise.all(members.map((member) => member.stop()));
+  await Promise.all(fleet.members.map((member) => member.stop()));
   await Promise.all(agents.map((agent) => agent.stop()));
   await redis?.quit();
   await database?.end();
@@ -383,14 +344,16 @@ describe(`executions in a fleet of processes under faults (FAULT_SEED=${SEED})`,
     const openAfterFaults = log.running.size;
     await until('the end of every execution', SETTLE_MS, everyExecutionEnded);
     const settledMs = Date.now() - startedMs;
-    await until('read models that hold the whole log', 60_000, () => caughtUp(log.events.at(-1)?.position ?? 0n));
+    await until('read models that hold the whole log', 60_000, () =>
+      caughtUp(database, log.events.at(-1)?.position ?? 0n),
+    );
 
     const journals = (await Promise.all(agents.map((agent) => agent.calls('default')))).flat();
     const report = checkInvariants(
       { log: log.events, calls, journals, views: await views(), sometimes },
       { minCompleted: EXECUTIONS },
     );
-    const kills = members.reduce((sum, member) => sum + member.kills, 0);
+    const { kills } = fleet;
     const figures = { seed: SEED, kills, faultsMs, settledMs, openAfterFaults };
     console.log(JSON.stringify({ ...figures, ...report.counts, ...sometimes.counts, ...report.seen }));
     expect(report.violations).toEqual([]);

@@ -18,6 +18,14 @@ import { readConfig } from '../../src/platform/config.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { createPool } from '../../src/platform/postgres.ts';
 import { type EmbeddedProcess, startInOtherProcess } from '../support/embedded-process.ts';
+import {
+  type Answer,
+  caughtUp,
+  FaultFleet,
+  leavesOutcomeOpen,
+  PATIENCE_MS,
+  readModelAt,
+} from '../support/fault-fleet.ts';
 import { Member, seeded, until } from '../support/fleet.ts';
 import { type ScriptedAgent, startScriptedAgent } from '../support/scripted-agent.ts';
 
@@ -28,8 +36,7 @@ const CLIENTS = 6;
 const SETTLE_MS = 90_000;
 const QUEUE = 'dispatch.default.default';
 
-const random = seeded(SEED);
-const between = (low: number, high: number): number => low + (high - low) * random();
+const fleet = new FaultFleet(seeded(SEED));
 const logger = createLogger('error');
 
 /** What the clients saw: a witness of its own. */
@@ -50,30 +57,7 @@ let dataDir: string;
 let database: pg.Pool;
 let redis: Redis;
 let loading = true;
-const members: Member[] = [];
 const agents = new Map<string, ScriptedAgent>();
-
-const of = (role: string): Member[] => members.filter((member) => member.role === role && member.running);
-const pick = <Item>(items: readonly Item[]): Item | undefined => items[Math.floor(random() * items.length)];
-
-type Answer = {
-  readonly data?: Record<string, Record<string, unknown>>;
-  readonly errors?: readonly { readonly message: string; readonly extensions?: { readonly code?: string } }[];
-};
-
-const PATIENCE_MS = 15_000;
-
-const graphql = async (query: string, variables: object, patienceMs = PATIENCE_MS): Promise<Answer> => {
-  const url = pick(of('api'))?.url;
-  if (url === undefined) throw new Error('no api process runs');
-  const response = await fetch(`${url}/graphql`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ query, variables }),
-    signal: AbortSignal.timeout(Math.ceil(patienceMs)),
-  });
-  return (await response.json()) as Answer;
-};
 
 const SUBMIT = `mutation ($key: String!, $input: SubmitTaskInput!) {
   submitTask(idempotencyKey: $key, input: $input) { __typename ... on TaskAccepted { taskId position repeated } }
@@ -87,20 +71,18 @@ const REGISTER = `mutation ($input: RegisterAgentInput!) {
   registerAgent(input: $input) { __typename ... on AgentRejected { message } }
 }`;
 
-const MAY_BE_REPEATED = new Set(['UNAVAILABLE', 'CONFLICT', 'TIMEOUT']);
-
 /** Undefined when there was no answer, or one that leaves the outcome open. */
 const answerTo = async (key: string, input: object): Promise<Record<string, unknown> | undefined> => {
   let answer: Answer;
   try {
     // Some do not wait for the answer, which may be on its way.
-    answer = await graphql(SUBMIT, { key, input }, random() < 0.02 ? between(5, 60) : PATIENCE_MS);
+    answer = await fleet.graphql(SUBMIT, { key, input }, fleet.random() < 0.02 ? fleet.between(5, 60) : PATIENCE_MS);
   } catch {
     return undefined; // the process was killed, or none was up
   }
   const accepted = answer.data?.['submitTask'];
   if (accepted?.['__typename'] === 'TaskAccepted') return accepted;
-  if (MAY_BE_REPEATED.has(answer.errors?.[0]?.extensions?.code ?? '')) return undefined;
+  if (leavesOutcomeOpen(answer)) return undefined;
   throw new Error(`a good submission was refused: ${JSON.stringify(answer)}`);
 };
 
@@ -117,7 +99,7 @@ const submit = async (key: string, input: object): Promise<void> => {
       return;
     }
     calls.push({ ...call, outcome: 'unknown' });
-    await sleep(between(20, 200));
+    await sleep(fleet.between(20, 200));
   }
 };
 
@@ -128,10 +110,10 @@ const beRefused = async (
 ): Promise<boolean> => {
   const commandId = commandIdOf(call.tenant, call.scope, call.idempotencyKey);
   try {
-    const { data, errors } = await send();
-    const said = Object.values(data ?? {})[0]?.['__typename'];
-    if (MAY_BE_REPEATED.has(errors?.[0]?.extensions?.code ?? '')) return false;
-    const refused = errors !== undefined || said === 'TaskRejected';
+    const answer = await send();
+    if (leavesOutcomeOpen(answer)) return false;
+    const said = Object.values(answer.data ?? {})[0]?.['__typename'];
+    const refused = answer.errors !== undefined || said === 'TaskRejected';
     calls.push({ ...call, commandId, outcome: refused ? 'fail' : 'ok' });
     return refused;
   } catch {
@@ -143,15 +125,15 @@ const beRefused = async (
 const refusals = async (key: string, input: object): Promise<void> => {
   const other = { ...input, priority: 1, tags: ['other'] };
   const reused = { tenant: 'default', scope: 'SubmitTask', idempotencyKey: key, body: JSON.stringify(other) };
-  if (await beRefused(reused, () => graphql(SUBMIT, { key, input: other })))
+  if (await beRefused(reused, () => fleet.graphql(SUBMIT, { key, input: other })))
     sometimes.hit('a key was used again with another body');
   const bad = { ...input, timeoutMs: -1 };
   const badCall = { ...reused, idempotencyKey: `${key}-bad`, body: JSON.stringify(bad) };
-  if (await beRefused(badCall, () => graphql(SUBMIT, { key: `${key}-bad`, input: bad })))
+  if (await beRefused(badCall, () => fleet.graphql(SUBMIT, { key: `${key}-bad`, input: bad })))
     sometimes.hit('a call was refused');
   const taskId = randomUUID();
   const cancelCall = { tenant: 'default', scope: `CancelTask/${taskId}`, idempotencyKey: key, body: '' };
-  if (await beRefused(cancelCall, () => graphql(CANCEL, { key, taskId }))) sometimes.hit('a call was refused');
+  if (await beRefused(cancelCall, () => fleet.graphql(CANCEL, { key, taskId }))) sometimes.hit('a call was refused');
 };
 
 const client = async (index: number): Promise<void> => {
@@ -160,13 +142,13 @@ const client = async (index: number): Promise<void> => {
     const input = {
       capability: 'work',
       input: { client: index, n },
-      priority: 1 + Math.floor(random() * 5),
+      priority: 1 + Math.floor(fleet.random() * 5),
       timeoutMs: 4_000,
       retry: { kind: 'EXPONENTIAL', baseMs: 50, maxDelayMs: 1_000, maxAttempts: 30 },
     };
     await submit(key, input);
-    if (random() < 0.1) await refusals(key, input);
-    await sleep(between(0, 120));
+    if (fleet.random() < 0.1) await refusals(key, input);
+    await sleep(fleet.between(0, 120));
   }
 };
 
@@ -186,8 +168,8 @@ const untilBehind = async (): Promise<void> => {
 /** Kills processes of a role at random moments and starts each again. */
 const killer = async (role: (typeof ROLES)[number]): Promise<void> => {
   for (let kills = 0; kills < KILLS_PER_ROLE; ) {
-    await sleep(between(100, 1_500));
-    const victim = pick(of(role));
+    await sleep(fleet.between(100, 1_500));
+    const victim = fleet.pick(fleet.running(role));
     if (!victim) continue;
     if (role === 'projector') await untilBehind();
     await victim.kill();
@@ -222,7 +204,7 @@ const duplicator = (): Promise<void> =>
 const flusher = (): Promise<void> =>
   withQueue(async (queue) => {
     for (let flush = 0; flush < 2; flush += 1) {
-      await sleep(between(3_000, 10_000));
+      await sleep(fleet.between(3_000, 10_000));
       await until('jobs in the queue', 20_000, async () => {
         const { active = 0, waiting = 0 } = await queue.getJobCounts('active', 'waiting');
         if (active + waiting === 0) return 'it is empty';
@@ -236,9 +218,9 @@ const flusher = (): Promise<void> =>
 /** Stops the leading assigner for longer than its lease, lets another take over, and wakes it. */
 const zombies = async (): Promise<void> => {
   for (let awake = 0; awake < 2; ) {
-    await sleep(between(1_000, 4_000));
+    await sleep(fleet.between(1_000, 4_000));
     const { rows } = await database.query(`SELECT holder FROM baton.leases WHERE name = 'assigner:default.default'`);
-    const leader = of('assigner').find((member) => String(rows[0]?.holder).endsWith(`:${member.pid}`));
+    const leader = fleet.running('assigner').find((member) => String(rows[0]?.holder).endsWith(`:${member.pid}`));
     if (!leader) continue;
     const { pid } = leader;
     leader.signal('SIGSTOP');
@@ -253,8 +235,8 @@ const zombies = async (): Promise<void> => {
 const startAgents = async (): Promise<void> => {
   for (const agentId of ['agent-a', 'agent-b', 'agent-c']) {
     const agent = await startScriptedAgent(async (call, reply) => {
-      const dice = random();
-      await sleep(between(2, 40));
+      const dice = fleet.random();
+      await sleep(fleet.between(2, 40));
       if (dice < 0.01) return; // never answers
       if (dice < 0.05) reply.error(-32_000, 'not today');
       else if (dice < 0.07) reply.cut();
@@ -262,7 +244,7 @@ const startAgents = async (): Promise<void> => {
     });
     agents.set(agentId, agent);
     const input = { agentId, cardUrl: agent.cardUrl, capabilities: [{ name: 'work' }], maxConcurrency: 8 };
-    expect(await graphql(REGISTER, { input })).toMatchObject({
+    expect(await fleet.graphql(REGISTER, { input })).toMatchObject({
       data: { registerAgent: { __typename: 'AgentAccepted' } },
     });
   }
@@ -283,23 +265,9 @@ const readLog = async (): Promise<StoredEvent[]> => {
   return log;
 };
 
-const tasksView = async (): Promise<TaskView> => {
-  const connection = await database.connect();
-  try {
-    await connection.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
-    const checkpoint = await connection.query(
-      `SELECT position::text, event_hash AS hash FROM baton.checkpoints WHERE name = 'tasks'`,
-    );
-    const { rows } = await connection.query(
-      'SELECT tenant, task_id AS "taskId", status, attempt, failures FROM baton.tasks',
-    );
-    await connection.query('COMMIT');
-    const { position, hash } = checkpoint.rows[0];
-    return { name: 'tasks', checkpoint: BigInt(position), checkpointHash: hash, rows };
-  } finally {
-    connection.release();
-  }
-};
+type TaskRow = TaskView['rows'] extends Iterable<infer Row extends object> ? Row : never;
+const tasksView = (): Promise<TaskView> =>
+  readModelAt<TaskRow>(database, 'tasks', 'task_id AS "taskId", status, attempt, failures');
 
 const ENDS = new Set(['TaskCompleted', 'TaskCancelled', 'TaskDeadLettered']);
 
@@ -307,13 +275,6 @@ const everyTaskEnded = async (): Promise<true | string> => {
   const ended = new Set((await readLog()).filter(({ type }) => ENDS.has(type)).map(({ stream }) => stream));
   const open = calls.filter(({ outcome, taskId }) => outcome === 'ok' && !ended.has(`task-default.${taskId}`));
   return open.length === 0 || `${open.length} acknowledged tasks are open, for example ${open[0]?.taskId}`;
-};
-
-const caughtUp = async (head: bigint): Promise<true | string> => {
-  const { rows } = await database.query(`SELECT name, position::text FROM baton.checkpoints WHERE position < $1`, [
-    head.toString(),
-  ]);
-  return rows.length === 0 || `behind: ${JSON.stringify(rows)}`;
 };
 
 /** What the agents saw: the third witness. */
@@ -349,15 +310,15 @@ beforeAll(async () => {
     BATON_ALLOW_PRIVATE_AGENTS: 'true',
     BATON_PG_POOL: '5',
   };
-  for (const role of ROLES) members.push(new Member(role, 0, env), new Member(role, 1, env));
-  await Promise.all(members.map((member) => member.start()));
+  for (const role of ROLES) fleet.members.push(new Member(role, 0, env), new Member(role, 1, env));
+  await Promise.all(fleet.members.map((member) => member.start()));
   database = createPool(stack.databaseUrl, 3, logger);
   redis = new Redis(stack.redisUrl, { maxRetriesPerRequest: null });
   await startAgents();
 });
 
 afterAll(async () => {
-  await Promise.all(members.map((member) => member.stop()));
+  await Promise.all(fleet.members.map((member) => member.stop()));
   for (const agent of agents.values()) await agent.close();
   await redis?.quit();
   await database?.end();
@@ -375,12 +336,12 @@ describe(`a fleet of processes under faults (FAULT_SEED=${SEED})`, () => {
     await until('the end of every acknowledged task', SETTLE_MS, everyTaskEnded);
 
     const log = await readLog();
-    await until('read models that hold the whole log', 30_000, () => caughtUp(log.at(-1)?.position ?? 0n));
+    await until('read models that hold the whole log', 30_000, () => caughtUp(database, log.at(-1)?.position ?? 0n));
     countRepeatedCalls();
     sometimes.hit('assigner fenced by another', log.filter(({ type }) => type === 'PoolWriterElected').length - 1);
     const witnesses = { log, calls, journals: journals(), views: [await tasksView()], sometimes };
     const report = checkInvariants(witnesses, { minCompleted: 300 });
-    const kills = members.reduce((sum, member) => sum + member.kills, 0);
+    const { kills } = fleet;
     console.log(JSON.stringify({ seed: SEED, kills, ...report.counts, sometimes: sometimes.counts }));
     expect(report.violations).toEqual([]);
     expect(kills).toBe(ROLES.length * KILLS_PER_ROLE);

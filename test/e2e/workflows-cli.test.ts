@@ -9,8 +9,8 @@ import { type Baton, startBaton } from '../../src/baton.ts';
 import { run } from '../../src/cli/run.ts';
 import { AgentFailure } from '../../src/dispatch/transports/local.ts';
 import { readConfig } from '../../src/platform/config.ts';
+import { type Ended, runCli, runHere } from '../support/cli-process.ts';
 import { freshDatabase, freshEventStore } from '../support/servers.ts';
-import { type Ended, runCli, runHere } from './cli-process.ts';
 
 let folder: string;
 let stores: {

@@ -6,8 +6,8 @@ import { compare } from '../../src/cli/workflows/simulation/compare.ts';
 import { modelOf } from '../../src/cli/workflows/simulation/model.ts';
 import { withSimulator } from '../../src/cli/workflows/simulation/run-simulation.ts';
 import { importWfFormat } from '../../src/domain/workflow/import-wfformat.ts';
+import { runCli } from '../support/cli-process.ts';
 import { INSTANCES, instancesMissing, readInstance, titled } from '../support/wfinstances.ts';
-import { runCli } from './cli-process.ts';
 
 const SPEEDUP = 2_000;
 const MOST_AGENTS = 1_000;

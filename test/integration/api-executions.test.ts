@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startChildExecution } from '../../src/commands/execution/start-execution.ts';
+import { type ApiWithReadModels, startApiWithReadModels } from '../support/api-setup.ts';
 import { TRIP, workingFor } from '../support/saga.ts';
-import { type ApiWithReadModels, startApiWithReadModels } from './api-setup.ts';
 
 let api: ApiWithReadModels;
 let work: ReturnType<typeof workingFor>;
@@ -288,7 +288,7 @@ describe('an execution', () => {
       strategy: 'BACKWARD',
       undos: [{ unit: 'flight', after: [] }],
       mayBeOwed: ['hotel'],
-      message: '1 to be compensated; hotel may need compensation too, which is known once they end',
+      message: '1 to be compensated; hotel may be owed too: that is known once they end',
     });
     await work.complete(id, 'hotel');
     const foreseen = (await ask(id, preview)).previewCompensation.undos;

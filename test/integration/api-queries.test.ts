@@ -1,8 +1,8 @@
 import { createClient } from 'graphql-sse';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { completeAttempt, failAttempt } from '../../src/commands/task/close-attempt.ts';
+import { type ApiWithReadModels, startApiWithReadModels } from '../support/api-setup.ts';
 import { fakeRandom } from '../support/fake-ports.ts';
-import { type ApiWithReadModels, startApiWithReadModels } from './api-setup.ts';
 
 let api: ApiWithReadModels;
 beforeAll(async () => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cancelTask } from '../../src/commands/task/cancel-task.ts';
 import { messageIdOf } from '../../src/domain/ids.ts';
 import type { AttemptError } from '../../src/domain/task/events.ts';
+import { caller, DispatchTest, type SubmitOptions } from '../support/dispatch-setup.ts';
 import {
   type Reply,
   type Script,
@@ -9,7 +10,6 @@ import {
   startScriptedAgent,
   taskJson,
 } from '../support/scripted-agent.ts';
-import { caller, DispatchTest, type SubmitOptions } from './dispatch-setup.ts';
 
 let test: DispatchTest;
 let agent: ScriptedAgent | undefined;

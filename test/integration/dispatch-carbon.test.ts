@@ -9,7 +9,7 @@ import { submitTask } from '../../src/commands/task/submit-task.ts';
 import { emissionFactor } from '../../src/examples/carbon/factors.ts';
 import { type CarbonAgent, spawnCarbonAgent } from '../../src/examples/carbon/spawn-agent.ts';
 import { generateSuppliers } from '../../src/examples/carbon/suppliers.ts';
-import { caller, DispatchTest } from './dispatch-setup.ts';
+import { caller, DispatchTest } from '../support/dispatch-setup.ts';
 
 let test: DispatchTest;
 let directory: string;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LocalHandOver } from '../../src/dispatch/attempts/local-hand-over.ts';
 import { systemClock } from '../../src/platform/clock.ts';
-import { DispatchTest, localAgent } from './dispatch-setup.ts';
+import { DispatchTest, localAgent } from '../support/dispatch-setup.ts';
 
 let test: DispatchTest;
 beforeEach(() => {

@@ -13,8 +13,8 @@ import { startRedis } from '../../src/embedded/redis.ts';
 import { LogFeed } from '../../src/eventstore/log-feed.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { caller, DispatchTest, localAgent } from '../support/dispatch-setup.ts';
 import { RUN_SOURCE } from '../support/run-source.ts';
-import { caller, DispatchTest, localAgent } from './dispatch-setup.ts';
 
 let test: DispatchTest;
 beforeEach(() => {
@@ -29,7 +29,7 @@ describe('a dispatcher that is killed', () => {
     const taskId = await test.submit({});
     await test.queues.attempts.offer([test.job(taskId, 'survivor', 'local')]);
     // The part of the victim is played by a process that takes the job from Redis and is killed with it in hand.
-    const victim = fork(new URL('./dispatch-victim.ts', import.meta.url), {
+    const victim = fork(new URL('../support/dispatch-victim.ts', import.meta.url), {
       execArgv: [...RUN_SOURCE],
       env: {
         ...process.env,

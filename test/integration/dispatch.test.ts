@@ -4,7 +4,7 @@ import { cancelTask } from '../../src/commands/task/cancel-task.ts';
 import { completeAttempt, failAttempt } from '../../src/commands/task/close-attempt.ts';
 import type { EventStore } from '../../src/eventstore/event-store.ts';
 import { unavailable } from '../../src/platform/errors.ts';
-import { caller, commandsOn, DispatchTest, localAgent } from './dispatch-setup.ts';
+import { caller, commandsOn, DispatchTest, localAgent } from '../support/dispatch-setup.ts';
 
 let test: DispatchTest;
 beforeEach(() => {

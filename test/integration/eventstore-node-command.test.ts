@@ -5,7 +5,7 @@ import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
 import { startEventStoreNode } from 'baton-eventstore-node';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { selfSignedCertificate } from '../../packages/eventstore-node/test/certificate.ts';
-import { endOf, firstLine, runHere, startCli } from '../e2e/cli-process.ts';
+import { endOf, firstLine, runHere, startCli } from '../support/cli-process.ts';
 
 const temporaryFolder = async (): Promise<string> => {
   const folder = await mkdtemp(join(tmpdir(), 'eventstore-node-'));

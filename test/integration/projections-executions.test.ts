@@ -38,8 +38,8 @@ import {
   listWorkflowVersions,
 } from '../../src/projections/workflows/queries.ts';
 import { commandsOver, fakeClock } from '../support/fake-ports.ts';
+import { at, event, newTaskId, quiet, TENANT, World } from '../support/projections-support.ts';
 import { accepted, BROKEN, TRIP, workingFor } from '../support/saga.ts';
-import { at, event, newTaskId, quiet, TENANT, World } from './projections-support.ts';
 
 const caller = { tenant: TENANT, actor: 'tester' };
 /** One attempt and no more. */

@@ -3,7 +3,7 @@ import { systemClock } from '../../src/platform/clock.ts';
 import { createPool } from '../../src/platform/postgres.ts';
 import { Freshness } from '../../src/projections/runner/freshness.ts';
 import { getTask } from '../../src/projections/tasks/queries.ts';
-import { event, newTaskId, quiet, TENANT, until, World } from './projections-support.ts';
+import { event, newTaskId, quiet, TENANT, until, World } from '../support/projections-support.ts';
 
 let world: World;
 let freshness: Freshness;

@@ -6,9 +6,9 @@ import { createEsdbEventStore } from '../../src/eventstore/esdb-event-store.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { projectors } from '../../src/projections/registry.ts';
 import { verifyProjection } from '../../src/projections/runner/verify.ts';
+import { event, newTaskId, pause, quiet, World } from '../support/projections-support.ts';
 import { RUN_SOURCE } from '../support/run-source.ts';
 import { freshEventStore } from '../support/servers.ts';
-import { event, newTaskId, pause, quiet, World } from './projections-support.ts';
 
 let node: Awaited<ReturnType<typeof freshEventStore>>;
 let world: World;
@@ -31,7 +31,7 @@ const history = (count: number): DomainEvent[] =>
   ]);
 
 const startVictim = async (): Promise<ChildProcess> => {
-  const victim = fork(new URL('./projections-victim.ts', import.meta.url), {
+  const victim = fork(new URL('../support/projections-victim.ts', import.meta.url), {
     execArgv: [...RUN_SOURCE],
     env: { ...process.env, DATABASE: world.url, EVENTSTORE: node.connectionString },
   });

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/platform/clock.ts';
 import { acquireLease, type Lease, type LeaseOptions } from '../../src/platform/lease.ts';
 import { fakeClock } from '../support/fake-ports.ts';
-import { pause, quiet, until, World } from './projections-support.ts';
+import { pause, quiet, until, World } from '../support/projections-support.ts';
 
 let world: World;
 const held: Lease[] = [];

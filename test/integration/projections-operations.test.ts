@@ -5,7 +5,7 @@ import { listProjections } from '../../src/projections/runner/overview.ts';
 import { rebuildProjection } from '../../src/projections/runner/rebuild.ts';
 import { verifyProjection } from '../../src/projections/runner/verify.ts';
 import { countTasks } from '../../src/projections/tasks/queries.ts';
-import { event, newTaskId, pause, TENANT, until, World } from './projections-support.ts';
+import { event, newTaskId, pause, TENANT, until, World } from '../support/projections-support.ts';
 
 let world: World;
 let context: ProjectionContext;

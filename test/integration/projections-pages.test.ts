@@ -10,7 +10,7 @@ import {
   listTasks,
   type TaskFilter,
 } from '../../src/projections/tasks/queries.ts';
-import { at, event, newTaskId, TENANT, World } from './projections-support.ts';
+import { at, event, newTaskId, TENANT, World } from '../support/projections-support.ts';
 
 let world: World;
 beforeEach(async () => {

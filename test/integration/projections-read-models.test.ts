@@ -3,7 +3,7 @@ import { countOpenTasks, getAgent, listAgents } from '../../src/projections/agen
 import { getAssignments, listAssignments } from '../../src/projections/assignments/queries.ts';
 import { listAuditLog } from '../../src/projections/audit-log/queries.ts';
 import { getTaskStats } from '../../src/projections/task-stats/queries.ts';
-import { at, event, newTaskId, TENANT, World } from './projections-support.ts';
+import { at, event, newTaskId, TENANT, World } from '../support/projections-support.ts';
 
 let world: World;
 beforeEach(async () => {

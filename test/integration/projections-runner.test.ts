@@ -8,7 +8,7 @@ import { projectors } from '../../src/projections/registry.ts';
 import { retryParked } from '../../src/projections/runner/retry-parked.ts';
 import { tasksProjector } from '../../src/projections/tasks/projector.ts';
 import { countTasks, getTask } from '../../src/projections/tasks/queries.ts';
-import { event, newTaskId, pause, quiet, TENANT, until, World } from './projections-support.ts';
+import { event, newTaskId, pause, quiet, TENANT, until, World } from '../support/projections-support.ts';
 
 let world: World;
 beforeEach(async () => {

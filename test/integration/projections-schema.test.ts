@@ -6,8 +6,8 @@ import { type ProjectionName, projectors } from '../../src/projections/registry.
 import { createSchemaSql, createTableSql } from '../../src/projections/runner/ddl.ts';
 import { parkedEventsTable } from '../../src/projections/runner/parked.ts';
 import { snapshot } from '../../src/projections/snapshot.ts';
+import { event, newTaskId, TENANT, World } from '../support/projections-support.ts';
 import { dumpFunctions, dumpTables, dumpViews } from '../support/schema-dump.ts';
-import { event, newTaskId, TENANT, World } from './projections-support.ts';
 
 let world: World;
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import type { DomainEvent } from '../../src/domain/events.ts';
 import { listDeadLetters } from '../../src/projections/dead-letters/queries.ts';
 import { getTaskAttempts } from '../../src/projections/task-attempts/queries.ts';
 import { getTask, getTaskPayloads } from '../../src/projections/tasks/queries.ts';
-import { at, ERROR, event, newTaskId, TENANT, World } from './projections-support.ts';
+import { at, ERROR, event, newTaskId, TENANT, World } from '../support/projections-support.ts';
 
 let world: World;
 beforeEach(async () => {

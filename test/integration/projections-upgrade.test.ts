@@ -10,7 +10,7 @@ import { prepareDatabase } from '../../src/projections/prepare-database.ts';
 import { projectors } from '../../src/projections/registry.ts';
 import { verifyProjection } from '../../src/projections/runner/verify.ts';
 import { getTask } from '../../src/projections/tasks/queries.ts';
-import { event, newTaskId, quiet, TENANT, World } from './projections-support.ts';
+import { event, newTaskId, quiet, TENANT, World } from '../support/projections-support.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
 

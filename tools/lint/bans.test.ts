@@ -59,6 +59,9 @@ const ALLOWED_IN_THE_DOMAIN = [
   "export const x = { expectedRevision: 'no_stream' };",
 ];
 
+const longFile = (lines: number): string => `${'export {};\n'.repeat(lines - 1)}export {};`;
+const longFunction = (lines: number): string => `export const x = () => {\n${'  void 0;\n'.repeat(lines)}};`;
+
 const refused = new Map<string, string[]>();
 let dir: string;
 
@@ -70,6 +73,13 @@ const files = new Map<string, string>([
   ...['src/commands', 'test/contracts', 'bench', 'packages/x/src'].flatMap((folder) =>
     BANNED_EVERYWHERE.map((code, i) => [`${folder}/append-${i}.ts`, code] as const),
   ),
+  ...['src/cli', 'packages/x/src'].flatMap((folder) => [
+    [`${folder}/file-401.ts`, longFile(401)] as const,
+    [`${folder}/file-400.ts`, longFile(400)] as const,
+    [`${folder}/file-401.test.ts`, longFile(401)] as const,
+    [`${folder}/function-61.ts`, longFunction(61)] as const,
+    [`${folder}/function-60.ts`, longFunction(58)] as const,
+  ]),
 ]);
 
 /** Lints every snippet in one run, with the project's own configuration. */
@@ -115,5 +125,21 @@ describe('an append that expects any revision', () => {
 describe('what the domain may use', () => {
   it.each([...files].filter(([path]) => path.includes('/allowed/')))('passes in %s: %s', (path) => {
     expect(bansIn(path)).toEqual([]);
+  });
+});
+
+describe.each(['src/cli', 'packages/x/src'])('in %s', (folder) => {
+  const sizes = (name: string): string[] =>
+    (refused.get(`${folder}/${name}`) ?? []).filter((category) => category.includes('noExcessiveLines'));
+
+  it('a file has at most 400 lines, tests excepted', () => {
+    expect(sizes('file-401.ts')).toEqual(['lint/style/noExcessiveLinesPerFile']);
+    expect(sizes('file-400.ts')).toEqual([]);
+    expect(sizes('file-401.test.ts')).toEqual([]);
+  });
+
+  it('a function has at most 60 lines', () => {
+    expect(sizes('function-61.ts')).toEqual(['lint/complexity/noExcessiveLinesPerFunction']);
+    expect(sizes('function-60.ts')).toEqual([]);
   });
 });

@@ -10,7 +10,8 @@ import { migrationProblems } from './migration.ts';
 import { planCompensation } from './plan-compensation.ts';
 import { hasEnded, initialExecution, statusOf } from './state.ts';
 
-const RUNS = 1_000;
+/** More of them: `npm run campaign -- migrations`. */
+const RUNS = Number(process.env['MIGRATION_RUNS'] ?? 1_000);
 const build: Build = { decider: executionDecider, preview: planCompensation };
 
 /** Names change hands, a dependency comes or goes, tasks are added, dropped or fail otherwise. */
@@ -58,7 +59,9 @@ const migrator = (seed: number) => {
 };
 
 describe(`any of ${RUNS.toLocaleString('en')} random executions that change their version on the way`, () => {
-  it('moves exactly when that was said before, goes on to its end, and gives no id twice', { timeout: 120_000 }, () => {
+  it('moves exactly when that was said before, goes on to its end, and gives no id twice', {
+    timeout: 120 * RUNS,
+  }, () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 2 ** 31 - 1 }), (seed) => {
         const { log, state } = new SagaWorld(seed, build, migrator(seed)).run();

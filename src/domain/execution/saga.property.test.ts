@@ -10,7 +10,8 @@ import { evolveExecution } from './evolve.ts';
 import { planCompensation } from './plan-compensation.ts';
 import { initialExecution, type Running } from './state.ts';
 
-const RUNS = 5_000;
+/** More of them: `npm run campaign -- sagas`. */
+const RUNS = Number(process.env['SAGA_RUNS'] ?? 5_000);
 const build: Build = { decider: executionDecider, preview: planCompensation };
 
 const seeds = fc.integer({ min: 1, max: 2 ** 31 - 1 });
@@ -101,7 +102,7 @@ const VISITED: Readonly<Record<string, number>> = {
 };
 
 describe(`any of ${RUNS.toLocaleString('en')} random sagas`, () => {
-  it('keeps every invariant, whatever agents and people do', { timeout: 120_000 }, () =>
+  it('keeps every invariant, whatever agents and people do', { timeout: 24 * RUNS }, () =>
     fc.assert(fc.property(seeds, checkRun), { numRuns: RUNS, endOnFailure: true }),
   );
 

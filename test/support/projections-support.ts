@@ -14,7 +14,7 @@ import { createPool } from '../../src/platform/postgres.ts';
 import type { Projector } from '../../src/projections/projector.ts';
 import { projectors } from '../../src/projections/registry.ts';
 import { ProjectionRunner, type RunnerOptions } from '../../src/projections/runner/runner.ts';
-import { freshDatabase } from '../support/servers.ts';
+import { freshDatabase } from './servers.ts';
 
 export const TENANT = 'default';
 export const quiet = createLogger('silent');

@@ -16,7 +16,7 @@ import { LogFeed } from '../../src/eventstore/log-feed.ts';
 import { createMemoryEventStore } from '../../src/eventstore/memory-event-store.ts';
 import { systemClock, systemIds, systemRandom } from '../../src/platform/clock.ts';
 import { createLogger } from '../../src/platform/logger.ts';
-import { freshRedisPrefix } from '../support/servers.ts';
+import { freshRedisPrefix } from './servers.ts';
 
 export const caller: Caller = { tenant: 'default', actor: 'test' };
 const egress = { allowLoopback: true, allowPrivate: false };

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { run } from '../../src/cli/run.ts';
-import { RUN_SOURCE } from '../support/run-source.ts';
+import { runProgram } from './run-source.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
@@ -16,7 +16,7 @@ export const startCli = (args: readonly string[], env: Environment): ChildProces
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(BATON_|EVENTSTORE_URL|DATABASE_URL|REDIS_URL)/.test(name),
   );
-  return spawn(process.execPath, [...RUN_SOURCE, MAIN, ...args], {
+  return spawn(process.execPath, [...runProgram(MAIN), ...args], {
     env: { ...Object.fromEntries(inherited), ...env },
   });
 };

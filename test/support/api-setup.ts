@@ -17,8 +17,8 @@ import { createPool } from '../../src/platform/postgres.ts';
 import { projectors } from '../../src/projections/registry.ts';
 import { Freshness } from '../../src/projections/runner/freshness.ts';
 import { ProjectionRunner } from '../../src/projections/runner/runner.ts';
-import { commandsOver } from '../support/fake-ports.ts';
-import { freshDatabase } from '../support/servers.ts';
+import { commandsOver } from './fake-ports.ts';
+import { freshDatabase } from './servers.ts';
 
 const clock = systemClock;
 const logger = createLogger('silent');

@@ -1,0 +1,109 @@
+/**
+ * Long versions of tests that `npm test` runs with few seeds or kills. `npm run campaign` lists them, `npm run campaign -- NAME`
+ * runs one. A setting in the environment goes before the one below, for example `FAULT_SEED=7 npm run campaign -- faults`.
+ */
+import { spawn } from 'node:child_process';
+
+type Campaign = {
+  readonly about: string;
+  readonly project: 'seeds' | 'servers' | 'e2e';
+  readonly files: readonly string[];
+  readonly settings: Readonly<Record<string, string>>;
+  /** Only the tests whose title contains this. */
+  readonly only?: string;
+};
+
+const PROPERTIES = ['src/domain/execution/', 'src/invariants/'];
+
+const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
+  faults: {
+    about: 'tasks in a fleet of processes: every role is killed 20 times (FAULT_KILLS, FAULT_SEED)',
+    project: 'e2e',
+    files: ['test/e2e/faults.test.ts'],
+    settings: { FAULT_KILLS: '20' },
+  },
+  'executions-faults': {
+    about: 'a thousand executions in such a fleet (FAULT_KILLS, FAULT_SEED, FAULT_EXECUTIONS)',
+    project: 'e2e',
+    files: ['test/e2e/executions-faults.test.ts'],
+    settings: { FAULT_KILLS: '20' },
+  },
+  executions: {
+    about: 'executions over a log in memory under random faults, 5,000 seeds (FAULT_SEEDS, FAULT_SEED is the first)',
+    project: 'seeds',
+    files: ['src/invariants/executions.property.test.ts'],
+    settings: { FAULT_SEEDS: '5000' },
+    only: 'executions under random faults',
+  },
+  sagas: {
+    about: 'random sagas against an independent checker, 50,000 of them (SAGA_RUNS)',
+    project: 'seeds',
+    files: ['src/domain/execution/saga.property.test.ts'],
+    settings: { SAGA_RUNS: '50000' },
+    only: 'random sagas',
+  },
+  migrations: {
+    about: 'random executions that change their version on the way, 20,000 of them (MIGRATION_RUNS)',
+    project: 'seeds',
+    files: ['src/domain/execution/migration.property.test.ts'],
+    settings: { MIGRATION_RUNS: '20000' },
+  },
+  'broken-builds': {
+    about: 'every deliberately broken build must be found by the checkers',
+    project: 'seeds',
+    files: PROPERTIES,
+    settings: {},
+    only: 'a broken build',
+  },
+  'node-model': {
+    about:
+      'random histories of the eventstore-node against its model, 5,000 (EVENTSTORE_NODE_HISTORIES, EVENTSTORE_NODE_SEED)',
+    project: 'servers',
+    files: ['packages/eventstore-node/test/model.test.ts'],
+    settings: { EVENTSTORE_NODE_HISTORIES: '5000' },
+  },
+  'node-fuzz': {
+    about: 'broken requests to the eventstore-node, 20,000 (EVENTSTORE_NODE_FUZZ, EVENTSTORE_NODE_SEED)',
+    project: 'servers',
+    files: ['packages/eventstore-node/test/fuzz.test.ts'],
+    settings: { EVENTSTORE_NODE_FUZZ: '20000' },
+  },
+};
+
+const list = (): string => {
+  const width = Math.max(...Object.keys(CAMPAIGNS).map((name) => name.length));
+  return Object.entries(CAMPAIGNS)
+    .map(([name, { about }]) => `  ${name.padEnd(width)}  ${about}\n`)
+    .join('');
+};
+
+const run = ({ project, files, settings, only }: Campaign): void => {
+  const filter = only === undefined ? [] : ['-t', only];
+  const args = [
+    'vitest',
+    'run',
+    '--project',
+    project,
+    '--reporter=verbose',
+    ...filter,
+    '--testTimeout=86400000',
+    ...files,
+  ];
+  const shown = Object.entries({ ...settings, ...process.env }).filter(
+    ([name]) => name in settings || /_SEED$/.test(name),
+  );
+  process.stdout.write(`${shown.map(([name, value]) => `${name}=${value}`).join(' ')} npx ${args.join(' ')}\n`);
+  const child = spawn('npx', args, { stdio: 'inherit', env: { ...settings, ...process.env } });
+  child.once('exit', (code) => {
+    process.exitCode = code ?? 1;
+  });
+};
+
+const [name] = process.argv.slice(2);
+const campaign = name === undefined ? undefined : CAMPAIGNS[name];
+if (campaign !== undefined) run(campaign);
+else if (name === undefined) process.stdout.write(`usage: npm run campaign -- NAME\n${list()}`);
+else {
+  process.stderr.write(`error: no campaign is called ${JSON.stringify(name)}; there are\n${list()}`);
+  process.exitCode = 2;
+}
