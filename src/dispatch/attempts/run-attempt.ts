@@ -6,7 +6,6 @@ import { agentStream, executionStream, messageIdOf, taskStream } from '../../dom
 import type { Json } from '../../domain/json.ts';
 import type { Result } from '../../domain/result.ts';
 import { type Backoff, backoffMs } from '../../domain/retry.ts';
-
 import type { AttemptError } from '../../domain/task/events.ts';
 import type { Task } from '../../domain/task/state.ts';
 import { sleep } from '../../platform/clock.ts';
