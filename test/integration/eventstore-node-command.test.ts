@@ -115,8 +115,8 @@ describe('baton eventstore-node', () => {
       await writeFile(join(path, 'node.json'), identity);
     }
     const cases: [string[], number, RegExp][] = [
-      [[], 2, /say where events go: --data DIR or --in-memory, one of them/],
-      [['--data', folder, '--in-memory'], 2, /one of them/],
+      [[], 2, /name where events go: either --data DIR or --in-memory/],
+      [['--data', folder, '--in-memory'], 2, /either --data DIR or --in-memory/],
       [['--data', ''], 2, /name a folder/],
       [['--in-memory', '--port', '70000'], 2, /a whole number from 0 to 65535/],
       [['--in-memory', '--port', String(other.port)], 1, /port \d+ of 127\.0\.0\.1 is in use/],
