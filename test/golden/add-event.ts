@@ -1,6 +1,7 @@
 /**
- * Stores a sample of an event's newest schema version in `test/golden/events`, sealed as the log would have it.
- * Golden files are added, never edited: one that no longer decodes means that a new schema version is needed.
+ * Stores a sample of an event's newest schema version in `test/golden/events`, sealed as the log would have it, and in `test/golden/states`
+ * the state that it folds to. Golden files are added, never edited: a sample that no longer decodes, or folds to another state, means that
+ * a new schema version is needed.
  *
  *   npx tsx test/golden/add-event.ts TaskCancelled < data.json
  */
@@ -10,6 +11,7 @@ import { domainEvents } from '../../src/domain/events.ts';
 import { commandIdOf } from '../../src/domain/ids.ts';
 import { type EventContext, encodeEvents } from '../../src/eventstore/codec.ts';
 import { EMPTY_HEAD } from '../../src/eventstore/provenance.ts';
+import { foldedState, stateUrl } from './fold.ts';
 
 const type = process.argv[2] as keyof typeof domainEvents;
 const definition = domainEvents[type];
@@ -30,5 +32,7 @@ const stream = `golden-default.${type}`;
 const data: unknown = JSON.parse(await text(process.stdin));
 const [sealed] = encodeEvents(stream, context, [{ type, data } as never], EMPTY_HEAD);
 const stored = { stream, revision: '0', position: '1024', ...sealed, recordedAt: '2026-01-02T03:04:05.680Z' };
-const file = new URL(`events/${type}.v${definition.schemaVersion}.json`, import.meta.url);
-await writeFile(file, `${JSON.stringify(stored, null, 2)}\n`, { flag: 'wx' });
+const file = `${type}.v${definition.schemaVersion}.json`;
+const write = (url: URL, value: unknown) => writeFile(url, `${JSON.stringify(value, null, 2)}\n`, { flag: 'wx' });
+await write(new URL(`events/${file}`, import.meta.url), stored);
+await write(stateUrl(file), foldedState(file));

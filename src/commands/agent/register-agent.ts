@@ -1,7 +1,7 @@
 import { RegisterAgentInput } from '../../domain/agent/commands.ts';
 import { type AgentProfile, CapabilityName, type Transport } from '../../domain/agent/events.ts';
 import { type AgentCardFacts, badInput, type Caller, type Commands, parseInput } from '../context.ts';
-import { executeAgentCommand } from './agent-command.ts';
+import { runOnAgent } from '../run.ts';
 
 /** Cut to `length` UTF-16 units, without leaving half a character. */
 const cut = (value: string, length: number): string => value.slice(0, length).replace(/[\ud800-\udbff]$/, '');
@@ -57,7 +57,7 @@ export const registerAgent = async (commands: Commands, caller: Caller, input: u
   const body = parseInput(RegisterAgentInput, input);
   const card = body.cardUrl === undefined ? undefined : await commands.cards.fetch(body.cardUrl);
   const profile = profileOf(body, card);
-  return executeAgentCommand(commands, caller, body.agentId, body, (now) => ({
+  return runOnAgent(commands, caller, body.agentId, body, (now) => ({
     type: 'RegisterAgent',
     agentId: body.agentId,
     profile,

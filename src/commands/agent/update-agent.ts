@@ -1,9 +1,9 @@
 import { UpdateAgentInput } from '../../domain/agent/commands.ts';
-import { type Caller, type Commands, parseInput } from '../context.ts';
-import { executeAgentCommand } from './agent-command.ts';
+import { agentCommand } from '../run.ts';
 
 /** Changes the named fields of an agent's profile. */
-export const updateAgent = (commands: Commands, caller: Caller, agentId: string, input: unknown) => {
-  const changes = parseInput(UpdateAgentInput, input);
-  return executeAgentCommand(commands, caller, agentId, changes, (now) => ({ type: 'UpdateAgent', changes, now }));
-};
+export const updateAgent = agentCommand(UpdateAgentInput, (changes, now) => ({
+  type: 'UpdateAgent',
+  changes,
+  now,
+}));

@@ -1,16 +1,16 @@
 import type { ExecutionCommand } from '../../domain/execution/commands.ts';
 import type { Caller, Commands } from '../context.ts';
-import { executeExecutionCommand } from './execution-command.ts';
+import { runOnExecution } from '../run.ts';
 
 type CloseChild = Extract<ExecutionCommand, { type: 'CloseChild' }>;
 
 /** A delay is over, or a wait has taken too long. Nothing is recorded when it has ended by then. */
 export const wakeStep = (commands: Commands, caller: Caller, executionId: string, step: string) =>
-  executeExecutionCommand(commands, caller, executionId, { step }, (now) => ({ type: 'WakeStep', step, now }));
+  runOnExecution(commands, caller, executionId, { step }, (now) => ({ type: 'WakeStep', step, now }));
 
 /** The execution has taken too long. Nothing is recorded when it has ended by then. */
 export const expireExecution = (commands: Commands, caller: Caller, executionId: string) =>
-  executeExecutionCommand(commands, caller, executionId, {}, (now) => ({ type: 'ExpireExecution', now }));
+  runOnExecution(commands, caller, executionId, {}, (now) => ({ type: 'ExpireExecution', now }));
 
 /** Tells a step how its sub-workflow ended. Nothing is recorded when it does not wait for that one. */
 export const closeChild = (
@@ -19,7 +19,7 @@ export const closeChild = (
   executionId: string,
   child: Pick<CloseChild, 'step' | 'childId' | 'outcome'>,
 ) =>
-  executeExecutionCommand(commands, caller, executionId, { childId: child.childId }, (now) => ({
+  runOnExecution(commands, caller, executionId, { childId: child.childId }, (now) => ({
     type: 'CloseChild',
     ...child,
     now,

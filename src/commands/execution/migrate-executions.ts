@@ -6,8 +6,8 @@ import type { WorkflowVersion } from '../../domain/workflow/decider.ts';
 import { StepName } from '../../domain/workflow/definition.ts';
 import { AppError } from '../../platform/errors.ts';
 import { type Caller, type Commands, parseInput } from '../context.ts';
+import { runOnExecution } from '../run.ts';
 import { workflowVersion } from '../workflow/workflow-version.ts';
-import { executeExecutionCommand } from './execution-command.ts';
 
 /** Executions judged or moved by one call. */
 const MAX_EXECUTIONS = 10_000;
@@ -60,7 +60,7 @@ const move = async (
   if (judged.verdict !== 'moves' || body.dryRun) return judged;
   const { definition, version, digest } = target;
   const key = caller.idempotencyKey === undefined ? {} : { idempotencyKey: `${caller.idempotencyKey}/${executionId}` };
-  const result = await executeExecutionCommand(
+  const result = await runOnExecution(
     commands,
     { ...caller, ...key },
     executionId,

@@ -1,13 +1,9 @@
 import { RetryExecutionInput } from '../../domain/execution/commands.ts';
-import { type Caller, type Commands, parseInput } from '../context.ts';
-import { executeExecutionCommand } from './execution-command.ts';
+import { executionCommand } from '../run.ts';
 
-/** A failed execution goes on: what stands in its way is tried again, one step of it with another input if so asked. */
-export const retryExecution = (commands: Commands, caller: Caller, executionId: string, input: unknown = {}) => {
-  const body = parseInput(RetryExecutionInput, input);
-  return executeExecutionCommand(commands, caller, executionId, body, (now) => ({
-    type: 'RetryExecution',
-    ...body,
-    now,
-  }));
-};
+/** A failed execution goes on: the steps that failed it are tried again, one of them with another input if the caller sends one. */
+export const retryExecution = executionCommand(RetryExecutionInput, (body, now) => ({
+  type: 'RetryExecution',
+  ...body,
+  now,
+}));

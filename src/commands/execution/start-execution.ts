@@ -1,10 +1,11 @@
 import { type StartExecution, StartExecutionInput } from '../../domain/execution/commands.ts';
 import type { ExecutionRejection } from '../../domain/execution/decision.ts';
-import { executionIdOf, executionStream } from '../../domain/ids.ts';
+import { executionIdOf } from '../../domain/ids.ts';
 import { byteLengthOf, MAX_PAYLOAD_BYTES } from '../../domain/json.ts';
-import { ok, type Result } from '../../domain/result.ts';
+import type { Result } from '../../domain/result.ts';
 import type { WorkflowVersion } from '../../domain/workflow/decider.ts';
 import { type Accepted, badInput, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
+import { EXECUTION, nowOf, run } from '../run.ts';
 import { workflowVersion } from '../workflow/workflow-version.ts';
 
 /** Inputs may only be given for steps that there are. */
@@ -43,25 +44,10 @@ export const begin = async (
 ): Promise<Result<Accepted, ExecutionRejection>> => {
   const { definition, version, digest } = chosen;
   checkInputs(start.inputs, chosen);
-  const now = new Date(commands.clock.now()).toISOString();
-  const { executionId } = start;
-  const result = await commands.executions.execute({
-    stream: executionStream(caller.tenant, executionId),
-    command: {
-      type: 'StartExecution',
-      ...start,
-      workflow: { name: definition.name, version, digest },
-      definition,
-      now,
-    },
-    context: { ...context, correlationId: caller.correlationId ?? executionId },
-    at: now,
-    assumeNew: true,
-  });
-  if (!result.ok) return result;
-  const { position, repeated } = result.value;
-  if (position === undefined) throw new Error(`execution ${executionId} was started without an event`);
-  return ok({ id: executionId, position, repeated });
+  const now = nowOf(commands);
+  const workflow = { name: definition.name, version, digest };
+  const command = { type: 'StartExecution' as const, ...start, workflow, definition, now };
+  return run(commands, caller, EXECUTION, { id: start.executionId, command, now, context, assumeNew: true });
 };
 
 /**

@@ -2,7 +2,8 @@ import type { Json } from '../../domain/json.ts';
 import type { Money } from '../../domain/money.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
 import type { Caller, Commands } from '../context.ts';
-import { executeAttemptCommand, executeTaskCommand, type TaskRef } from './task-command.ts';
+import { runOnTask } from '../run.ts';
+import { runOnTaskOrExecution, type TaskRef } from './task-stream.ts';
 
 /** One attempt of one task, and who ran it. Its commands are repeatable: the key is the attempt itself. */
 export type AttemptRef = TaskRef & { readonly attempt: number; readonly agentId: string };
@@ -22,7 +23,7 @@ export const completeAttempt = (
   attempt: AttemptRef,
   outcome: { readonly result: Json; readonly durationMs: number; readonly cost?: Money | undefined },
 ) =>
-  executeAttemptCommand(commands, attemptCaller(caller, attempt), attempt, bodyOf(attempt), (now) => ({
+  runOnTaskOrExecution(commands, attemptCaller(caller, attempt), attempt, bodyOf(attempt), (now) => ({
     type: 'CompleteAttempt',
     attempt: attempt.attempt,
     agentId: attempt.agentId,
@@ -43,7 +44,7 @@ export const failAttempt = (
     readonly cost?: Money | undefined;
   },
 ) =>
-  executeAttemptCommand(commands, attemptCaller(caller, attempt), attempt, bodyOf(attempt), (now) => ({
+  runOnTaskOrExecution(commands, attemptCaller(caller, attempt), attempt, bodyOf(attempt), (now) => ({
     type: 'FailAttempt',
     attempt: attempt.attempt,
     agentId: attempt.agentId,
@@ -59,7 +60,7 @@ export const failAttempt = (
  * `AttemptAlreadyStarted`. Not repeatable on purpose: a repeat could not tell its own record from another's.
  */
 export const startAttempt = (commands: Commands, caller: Caller, attempt: AttemptRef) =>
-  executeAttemptCommand(commands, caller, attempt, bodyOf(attempt), (now) => ({
+  runOnTaskOrExecution(commands, caller, attempt, bodyOf(attempt), (now) => ({
     type: 'StartAttempt',
     attempt: attempt.attempt,
     agentId: attempt.agentId,
@@ -68,7 +69,7 @@ export const startAttempt = (commands: Commands, caller: Caller, attempt: Attemp
 
 /** Records that nobody knows whether the call took effect. */
 export const markOutcomeUnknown = (commands: Commands, caller: Caller, attempt: AttemptRef, error: AttemptError) =>
-  executeAttemptCommand(commands, attemptCaller(caller, attempt), attempt, bodyOf(attempt), (now) => ({
+  runOnTaskOrExecution(commands, attemptCaller(caller, attempt), attempt, bodyOf(attempt), (now) => ({
     type: 'MarkOutcomeUnknown',
     attempt: attempt.attempt,
     agentId: attempt.agentId,
@@ -78,4 +79,4 @@ export const markOutcomeUnknown = (commands: Commands, caller: Caller, attempt: 
 
 /** Ends a task whose deadline has passed. */
 export const expireTask = (commands: Commands, caller: Caller, taskId: string, assigned: boolean) =>
-  executeTaskCommand(commands, caller, taskId, { assigned }, (now) => ({ type: 'ExpireTask', assigned, now }));
+  runOnTask(commands, caller, taskId, { assigned }, (now) => ({ type: 'ExpireTask', assigned, now }));

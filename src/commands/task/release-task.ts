@@ -1,9 +1,9 @@
-import { executionStream } from '../../domain/ids.ts';
 import { type Caller, type Commands, contextOf } from '../context.ts';
+import { EXECUTION, nowOf, run } from '../run.ts';
 
 /**
- * Tells an execution that aborts whether an agent holds one of its tasks. Said by the pool's writer, who alone knows. Nothing is recorded
- * when that changes nothing.
+ * Tells an execution that is aborting whether an agent holds one of its tasks. Sent by the pool's writer, the only one that knows. Nothing
+ * is recorded when that changes nothing.
  */
 export const releaseTask = async (
   commands: Commands,
@@ -16,12 +16,11 @@ export const releaseTask = async (
   },
 ): Promise<void> => {
   const { taskId, executionId, attempt, held } = task;
-  const now = new Date(commands.clock.now()).toISOString();
-  const context = contextOf(commands, caller, `ReleaseTask/${taskId}`, { attempt, held });
-  await commands.executions.execute({
-    stream: executionStream(caller.tenant, executionId),
+  const now = nowOf(commands);
+  await run(commands, caller, EXECUTION, {
+    id: executionId,
     command: { type: 'ReleaseTask', taskId, attempt, held, now },
-    context: { ...context, correlationId: executionId },
-    at: now,
+    now,
+    context: contextOf(commands, caller, `ReleaseTask/${taskId}`, { attempt, held }),
   });
 };

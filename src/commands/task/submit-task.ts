@@ -1,10 +1,11 @@
 import { z } from 'zod';
-import { taskIdOf, taskStream } from '../../domain/ids.ts';
-import { ok, type Result } from '../../domain/result.ts';
+import { taskIdOf } from '../../domain/ids.ts';
+import type { Result } from '../../domain/result.ts';
 import { SubmitTaskInput } from '../../domain/task/commands.ts';
 import type { TaskRejection } from '../../domain/task/decision.ts';
 import { AppError, type ErrorCode, type InputIssue } from '../../platform/errors.ts';
 import { type Accepted, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
+import { nowOf, run, TASK } from '../run.ts';
 
 /** Accepts one task. The same idempotency key gives the same task. */
 export const submitTask = async (
@@ -15,18 +16,9 @@ export const submitTask = async (
   const body = parseInput(SubmitTaskInput, input);
   const context = contextOf(commands, caller, 'SubmitTask', body);
   const taskId = taskIdOf(context.commandId);
-  const now = new Date(commands.clock.now()).toISOString();
-  const result = await commands.tasks.execute({
-    stream: taskStream(caller.tenant, taskId),
-    command: { type: 'SubmitTask', ...body, taskId, now },
-    context: { ...context, correlationId: caller.correlationId ?? taskId },
-    at: now,
-    assumeNew: true,
-  });
-  if (!result.ok) return result;
-  const { position, repeated } = result.value;
-  if (position === undefined) throw new Error(`task ${taskId} was accepted without an event`);
-  return ok({ id: taskId, position, repeated });
+  const now = nowOf(commands);
+  const command = { type: 'SubmitTask' as const, ...body, taskId, now };
+  return run(commands, caller, TASK, { id: taskId, command, now, context, assumeNew: true });
 };
 
 export const MAX_TASKS_PER_CALL = 1_000;

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { workflowStream } from '../../domain/ids.ts';
 import { byteLengthOf } from '../../domain/json.ts';
 import { ok, type Result } from '../../domain/result.ts';
 import { compileWorkflow, type DefinitionIssue, type Workflow } from '../../domain/workflow/compile.ts';
@@ -7,6 +6,7 @@ import type { WorkflowRejection } from '../../domain/workflow/decider.ts';
 import { MAX_DEFINITION_BYTES, WorkflowDefinition } from '../../domain/workflow/definition.ts';
 import { canonicalJson } from '../../eventstore/provenance.ts';
 import { type Accepted, badInput, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
+import { nowOf, run, WORKFLOW } from '../run.ts';
 
 /** A definition that may be published, and what identifies its content. */
 export type ValidWorkflow = {
@@ -57,23 +57,12 @@ export const publishWorkflow = async (
 ): Promise<Result<PublishedWorkflow, WorkflowRejection>> => {
   const { definition, digest, workflow } = validateWorkflow(input);
   const { name, version } = definition;
-  const now = new Date(commands.clock.now()).toISOString();
-  const result = await commands.workflows.execute({
-    stream: workflowStream(caller.tenant, name),
-    command: { type: 'PublishWorkflow', definition, digest, now },
-    context: contextOf(commands, caller, `PublishWorkflow/${name}`, { digest }),
-    at: now,
-  });
-  if (!result.ok) return result;
-  const { position, repeated, events } = result.value;
-  if (position === undefined) throw new Error(`workflow ${name} was published without an event`);
-  return ok({
+  const now = nowOf(commands);
+  const result = await run(commands, caller, WORKFLOW, {
     id: name,
-    position,
-    repeated: repeated || events.length === 0,
-    name,
-    version,
-    digest,
-    warnings: workflow.warnings,
+    command: { type: 'PublishWorkflow', definition, digest, now },
+    now,
+    context: contextOf(commands, caller, `PublishWorkflow/${name}`, { digest }),
   });
+  return result.ok ? ok({ ...result.value, name, version, digest, warnings: workflow.warnings }) : result;
 };

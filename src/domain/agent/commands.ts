@@ -77,7 +77,11 @@ export type ChangeAgentHealth = {
   readonly reason: string;
   readonly now: string;
 };
-export type DrainAgent = { readonly type: 'DrainAgent'; readonly reason?: string; readonly now: string };
-export type DeregisterAgent = { readonly type: 'DeregisterAgent'; readonly reason?: string; readonly now: string };
+export type DrainAgent = { readonly type: 'DrainAgent'; readonly reason?: string | undefined; readonly now: string };
+export type DeregisterAgent = {
+  readonly type: 'DeregisterAgent';
+  readonly reason?: string | undefined;
+  readonly now: string;
+};
 
 export type AgentCommand = RegisterAgent | UpdateAgent | ChangeAgentHealth | DrainAgent | DeregisterAgent;

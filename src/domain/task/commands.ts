@@ -111,12 +111,16 @@ export type ReportProgress = AttemptOutcome & ProgressInput & { readonly type: '
 
 export type CancelTask = {
   readonly type: 'CancelTask';
-  readonly reason?: string;
+  readonly reason?: string | undefined;
   /** An agent holds it. */
   readonly interrupted?: true;
   readonly now: string;
 };
-export type RedriveTask = { readonly type: 'RedriveTask'; readonly deadlineAt?: string; readonly now: string };
+export type RedriveTask = {
+  readonly type: 'RedriveTask';
+  readonly deadlineAt?: string | undefined;
+  readonly now: string;
+};
 
 /** The deadline has passed. `assigned` tells whether the current attempt is in the ledger and so must be closed first. */
 export type ExpireTask = { readonly type: 'ExpireTask'; readonly assigned: boolean; readonly now: string };

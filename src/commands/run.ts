@@ -1,0 +1,157 @@
+import type { z } from 'zod';
+import type { AgentCommand } from '../domain/agent/commands.ts';
+import type { AgentRejection } from '../domain/agent/decider.ts';
+import type { ExecutionCommand } from '../domain/execution/commands.ts';
+import type { ExecutionRejection } from '../domain/execution/decision.ts';
+import {
+  AgentId,
+  agentStream,
+  ExecutionId,
+  executionStream,
+  TaskId,
+  taskStream,
+  WorkflowName,
+  workflowStream,
+} from '../domain/ids.ts';
+import { instantOf } from '../domain/instant.ts';
+import { ok, type Result } from '../domain/result.ts';
+import type { TaskCommand } from '../domain/task/commands.ts';
+import type { TaskRejection } from '../domain/task/decision.ts';
+import type { WorkflowCommand, WorkflowRejection } from '../domain/workflow/decider.ts';
+import { notFound } from '../platform/errors.ts';
+import type { CommandContext, Execute, Outcome } from './aggregate-handler.ts';
+import { type Accepted, type Caller, type Commands, contextOf, parseInput } from './context.ts';
+
+/** A kind of aggregate, as far as running its commands needs to know it. */
+type Aggregate<Command, Rejection> = {
+  /** Named in `NOT_FOUND`. */
+  readonly kind: 'agent' | 'task' | 'execution' | 'workflow';
+  readonly Id: z.ZodType;
+  readonly streamOf: (tenant: string, id: string) => string;
+  readonly handlerOf: (commands: Commands) => {
+    execute(request: Execute<Command>): Promise<Result<Outcome<unknown, unknown>, Rejection>>;
+  };
+  /** Its events are correlated by its id, where the caller names no larger flow. */
+  readonly isFlow: boolean;
+};
+
+/** Rejections that the caller sees as `NOT_FOUND`. */
+const MISSING: ReadonlySet<string> = new Set([
+  'AgentNotFound',
+  'TaskNotFound',
+  'ExecutionNotFound',
+  'WorkflowNotFound',
+]);
+
+type Request<Command> = {
+  readonly id: string;
+  readonly command: Command;
+  readonly now: string;
+  readonly context: CommandContext;
+  /** What `NOT_FOUND` and the answer name; without it the aggregate itself. */
+  readonly subject?: { readonly kind: string; readonly id: string };
+  readonly assumeNew?: boolean;
+};
+
+/** The instant at which a command is decided. */
+export const nowOf = ({ clock }: Pick<Commands, 'clock'>): string => instantOf(clock.now());
+
+/**
+ * Loads, decides and appends one command.
+ *
+ * Errors: `AppError` `NOT_FOUND` when the command needs an aggregate that does not exist in the caller's tenant; those of `AggregateHandler`.
+ */
+export const run = async <Command, Rejection extends { readonly reason: string }>(
+  commands: Commands,
+  caller: Caller,
+  aggregate: Aggregate<Command, Rejection>,
+  request: Request<Command>,
+): Promise<Result<Accepted, Rejection>> => {
+  const { id, command, now, context, subject = { kind: aggregate.kind, id }, assumeNew = false } = request;
+  const result = await aggregate.handlerOf(commands).execute({
+    stream: aggregate.streamOf(caller.tenant, id),
+    command,
+    context: aggregate.isFlow ? { ...context, correlationId: caller.correlationId ?? id } : context,
+    at: now,
+    assumeNew,
+  });
+  if (!result.ok && MISSING.has(result.rejection.reason)) throw notFound(subject.kind, subject.id);
+  if (!result.ok) return result;
+  const { position, repeated, events } = result.value;
+  if (position === undefined) throw notFound(subject.kind, subject.id);
+  return ok({ id: subject.id, position, repeated: repeated || events.length === 0 });
+};
+
+/** Runs a command of one kind of aggregate on the one with this id. `body` tells a repeat of an idempotency key from its reuse. */
+export type RunOn<Command, Rejection> = (
+  commands: Commands,
+  caller: Caller,
+  id: string,
+  body: unknown,
+  toCommand: (now: string) => Command,
+) => Promise<Result<Accepted, Rejection>>;
+
+/** Errors: as `run`; `NOT_FOUND` also for a malformed id. */
+const runnerOf =
+  <Command extends { readonly type: string }, Rejection extends { readonly reason: string }>(
+    aggregate: Aggregate<Command, Rejection>,
+  ): RunOn<Command, Rejection> =>
+  async (commands, caller, id, body, toCommand) => {
+    if (!aggregate.Id.safeParse(id).success) throw notFound(aggregate.kind, JSON.stringify(id));
+    const now = nowOf(commands);
+    const command = toCommand(now);
+    const context = contextOf(commands, caller, `${command.type}/${id}`, body);
+    return run(commands, caller, aggregate, { id, command, now, context });
+  };
+
+/** Makes commands as callers call them: their input is checked against the schema first. */
+const acceptorOf =
+  <Command, Rejection>(runOn: RunOn<Command, Rejection>) =>
+  <Schema extends z.ZodType>(
+    schema: Schema,
+    toCommand: (body: z.output<Schema>, now: string, caller: Caller) => Command,
+  ) =>
+  (commands: Commands, caller: Caller, id: string, input: unknown = {}): Promise<Result<Accepted, Rejection>> => {
+    const body = parseInput(schema, input);
+    return runOn(commands, caller, id, body, (now) => toCommand(body, now, caller));
+  };
+
+const AGENT = {
+  kind: 'agent' as const,
+  Id: AgentId,
+  streamOf: agentStream,
+  handlerOf: ({ agents }: Commands) => agents,
+  isFlow: false,
+};
+export const TASK = {
+  kind: 'task' as const,
+  Id: TaskId,
+  streamOf: taskStream,
+  handlerOf: ({ tasks }: Commands) => tasks,
+  isFlow: true,
+};
+export const EXECUTION = {
+  kind: 'execution' as const,
+  Id: ExecutionId,
+  streamOf: executionStream,
+  handlerOf: ({ executions }: Commands) => executions,
+  isFlow: true,
+};
+export const WORKFLOW = {
+  kind: 'workflow' as const,
+  Id: WorkflowName,
+  streamOf: workflowStream,
+  handlerOf: ({ workflows }: Commands) => workflows,
+  isFlow: false,
+};
+
+export const runOnAgent = runnerOf<AgentCommand, AgentRejection>(AGENT);
+/** For a task with a stream of its own; see `task/task-stream.ts`. */
+export const runOnTask = runnerOf<TaskCommand, TaskRejection>(TASK);
+export const runOnExecution = runnerOf<ExecutionCommand, ExecutionRejection>(EXECUTION);
+const runOnWorkflow = runnerOf<WorkflowCommand, WorkflowRejection>(WORKFLOW);
+
+export const agentCommand = acceptorOf(runOnAgent);
+export const taskCommand = acceptorOf(runOnTask);
+export const executionCommand = acceptorOf(runOnExecution);
+export const workflowCommand = acceptorOf(runOnWorkflow);
