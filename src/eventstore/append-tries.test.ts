@@ -18,7 +18,7 @@ const tries = (outcomes: readonly (TryOutcome | Error)[], written: typeof result
 };
 
 describe('an append', () => {
-  it('is done when the store says so', async () => {
+  it('is done when the store acknowledges it', async () => {
     const { run, findWritten } = tries([{ kind: 'appended', ...result }], undefined);
     expect(await run()).toEqual(result);
     expect(findWritten).not.toHaveBeenCalled();
@@ -45,8 +45,8 @@ describe('an append', () => {
     await expect(run()).rejects.toBeInstanceOf(RevisionConflict);
   });
 
-  it('that is acknowledged without its place is looked up', async () => {
+  it('that is acknowledged without its position is looked up', async () => {
     expect(await tries([{ kind: 'appended_somewhere' }], result).run()).toEqual(result);
-    await expect(tries([{ kind: 'appended_somewhere' }], undefined).run()).rejects.toThrow('does not show them');
+    await expect(tries([{ kind: 'appended_somewhere' }], undefined).run()).rejects.toThrow('does not return them');
   });
 });

@@ -10,8 +10,8 @@ export type TryOutcome =
  * One append that may take several tries, all with the same ids at the same expected revision. Each call of the returned function is a
  * try.
  *
- * A conflict is only one when no earlier try can have been written. After a try that failed with its outcome unknown, the stream is
- * asked for the events; only their absence makes it a conflict.
+ * A conflict counts only if no earlier try can have been written. After a try with an unknown outcome, the stream is searched for the
+ * events; only if they are absent it is a conflict.
  *
  * Errors: `RevisionConflict`; what `attempt` throws, after which the outcome counts as unknown.
  */
@@ -35,7 +35,7 @@ export const appendInTries = (
     if (written !== undefined) return written;
     if (outcome.kind === 'appended_somewhere')
       throw new Error(
-        `the store says that it has the events of this append to ${target.stream}, but does not show them`,
+        `the store acknowledged the events of this append to ${target.stream} as a repeat, but does not return them`,
       );
     throw new RevisionConflict(target.stream, target.expectedRevision, outcome.actual);
   };

@@ -12,7 +12,7 @@ const readIdentity = async (store: EventStore, tenant: string): Promise<string |
   return decoded?.type === 'ClusterCreated' ? decoded.data.clusterId : undefined;
 };
 
-/** The log's own id; a new log is given one. */
+/** The id of the log; a new log gets one. */
 export const clusterIdOf = async (
   store: EventStore,
   ports: { clock: Clock; ids: Ids },
@@ -41,7 +41,7 @@ export const clusterIdOf = async (
     await store.append(stream, events, { expectedRevision: 'no_stream' });
     return clusterId;
   } catch (error) {
-    // Another process was first.
+    // Another process created it first.
     const winner = error instanceof RevisionConflict ? await readIdentity(store, tenant) : undefined;
     if (winner === undefined) throw error;
     return winner;

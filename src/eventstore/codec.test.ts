@@ -44,7 +44,7 @@ const store = (events: readonly NewEvent[], first = 0): StoredEvent[] =>
   }));
 
 describe('encoding the events of a command', () => {
-  it('gives each an id that follows from the command, and the context as metadata', () => {
+  it('derives ids from the command, and metadata from the context', () => {
     const encoded = encodeEvents(stream, context, [started, completed], EMPTY_HEAD);
     expect(encoded.map(({ id }) => id)).toEqual([eventIdOf(commandId, 0), eventIdOf(commandId, 1)]);
     expect(encoded[0]?.metadata).toEqual({
@@ -61,13 +61,13 @@ describe('encoding the events of a command', () => {
     expect(encoded[0]?.data).toEqual(started.data);
   });
 
-  it('keeps fingerprint and trace parent when they are there', () => {
+  it('keeps fingerprint and trace parent if given', () => {
     const given = { fingerprint: 'abc', traceparent: '00-1-2-01' };
     const [encoded] = encodeEvents(stream, { ...context, ...given }, [started], EMPTY_HEAD);
     expect(encoded?.metadata).toMatchObject(given);
   });
 
-  it('lets ids follow from something else than the command', () => {
+  it('can derive ids from something else than the command', () => {
     const [plain] = encodeEvents(stream, context, [started], EMPTY_HEAD);
     const [other] = encodeEvents(stream, { ...context, idsFrom: 'call-1' }, [started], EMPTY_HEAD);
     expect(other?.id).toBe(eventIdOf('call-1', 0));
@@ -83,14 +83,14 @@ describe('encoding the events of a command', () => {
     expect(verifyStream([...store(first), ...store(second, 2)])).toMatchObject({ ok: true, count: 4 });
   });
 
-  it('of none gives none', () => {
+  it('of no events gives none', () => {
     const head = { revision: 5n, hash: 'a'.repeat(64) };
     expect(encodeEvents(stream, context, [], head)).toEqual([]);
     expect(headAfter([], head)).toBe(head);
     expect(headAfter([])).toEqual(EMPTY_HEAD);
   });
 
-  it('gives the same again for the same command', () => {
+  it('gives the same result for the same command', () => {
     const encode = () => encodeEvents(stream, context, [started, completed], EMPTY_HEAD);
     expect(encode()).toEqual(encode());
   });
@@ -123,10 +123,10 @@ describe('encoding the events of a command', () => {
     ['without category', 'default.1'],
     ['of the store itself', '$task-default.1'],
   ])('refuses a stream %s', (_what, name) => {
-    expect(() => encodeEvents(name, context, [started], EMPTY_HEAD)).toThrow(/no stream of tenant/);
+    expect(() => encodeEvents(name, context, [started], EMPTY_HEAD)).toThrow(/not a stream of tenant/);
   });
 
-  it('refuses a context that a reader could not hold', () => {
+  it('refuses a context that a reader could not store', () => {
     expect(() => encodeEvents(stream, { ...context, actor: 'a\u0000' }, [started], EMPTY_HEAD)).toThrow(/actor/);
     expect(() => encodeEvents('task-.1', { ...context, tenant: '' }, [started], EMPTY_HEAD)).toThrow(/tenant/);
   });
@@ -141,7 +141,7 @@ describe('decoding a stored event', () => {
     expect(decodeEvent(stored)).toEqual({ type: 'TaskCompleted', data: { ...completed.data, result: { answer: 0 } } });
   });
 
-  it('hands the data on without copying it', () => {
+  it('passes the data on without a copy', () => {
     expect(decodeEvent(stored)?.data).toBe(stored.data);
   });
 

@@ -20,13 +20,13 @@ export type EventContext = {
   readonly fingerprint?: string;
   readonly traceparent?: string;
   /**
-   * What the events' ids follow from; absent: the command. To be given when two processes may decide the same command: the store
-   * would take the second's append for a repeat of the first's, though they may have decided differently.
+   * Source of the events' ids; default: the command. Required when two processes may decide the same command: otherwise the store would
+   * treat the second append as a repeat of the first, although they may differ.
    */
   readonly idsFrom?: string;
 };
 
-/** The event was written by a newer build (or by another program): this build cannot read it, and must not guess. */
+/** A newer build, or another program, wrote the event: this build cannot read it. */
 export class UnknownSchemaVersion extends Error {
   override readonly name = 'UnknownSchemaVersion';
   readonly event: Pick<StoredEvent, 'stream' | 'revision' | 'position' | 'type'>;
@@ -63,7 +63,7 @@ const entriesOf = (definitions: EventDefinitions, upcasters: Upcasters): Readonl
     }
     entries.set(type, { newest, schema, chain });
   }
-  if (unused.size > 0) throw new Error(`upcasters that lead to no schema version: ${[...unused].join(', ')}`);
+  if (unused.size > 0) throw new Error(`upcasters without a schema version to lead to: ${[...unused].join(', ')}`);
   return entries;
 };
 
@@ -89,10 +89,10 @@ const metadataOf = (context: EventContext, schemaVersion: number): Omit<EventMet
 const checkStream = (stream: string, tenant: string): void => {
   const inTenant = stream.startsWith(`${categoryOf(stream)}-${tenant}.`);
   if (tenant === '' || stream.startsWith('$') || !inTenant)
-    throw new Error(`bug: ${JSON.stringify(stream)} is no stream of tenant ${JSON.stringify(tenant)}`);
+    throw new Error(`bug: ${JSON.stringify(stream)} is not a stream of tenant ${JSON.stringify(tenant)}`);
 };
 
-/** Levels that an event puts around a payload which itself may be `MAX_DEPTH` deep. */
+/** Levels around a payload, which itself may be `MAX_DEPTH` deep. */
 const ENVELOPE_LEVELS = 4;
 
 const checkStorable = (value: unknown, what: string): void => {
@@ -101,7 +101,7 @@ const checkStorable = (value: unknown, what: string): void => {
     throw new Error(`bug: ${what} cannot be stored: ${issue.code} at ${issue.pointer || '/'}: ${issue.message}`);
 };
 
-/** Encodes and decodes the events of one table of definitions. Throws when an upcaster is missing or leads nowhere. */
+/** Encodes and decodes the events of one table of definitions. Throws when an upcaster is missing or unused. */
 export const createCodec = <Definitions extends EventDefinitions>(definitions: Definitions, upcasters: Upcasters) => {
   const entries = entriesOf(definitions, upcasters);
 
@@ -128,7 +128,7 @@ export const createCodec = <Definitions extends EventDefinitions>(definitions: D
       let before = head;
       return events.map((event, ordinal) => {
         const entry = entries.get(event.type);
-        if (entry === undefined) throw new Error(`bug: ${event.type} is no event type of this build`);
+        if (entry === undefined) throw new Error(`bug: ${event.type} is not an event type of this build`);
         const sealed = seal(stream, before, {
           id: eventIdOf(idsFrom, ordinal),
           type: event.type,
@@ -167,10 +167,10 @@ export const headAfter = (events: readonly NewEvent[], before: StreamHead = EMPT
 const domainCodec = createCodec(domainEvents, domainUpcasters);
 
 /**
- * Makes a command's events ready to append after `head`: ids that follow from the command, data checked against the newest schema,
- * sealed into the stream's chain.
+ * Prepares the events of a command for an append after `head`: derives their ids from the command, checks their data against the newest
+ * schema, and seals them into the stream's chain.
  *
- * Errors: a plain throw (a bug) for data that does not fit its schema or that a reader of the log could not hold.
+ * Errors: a plain throw (a bug) for data that does not fit its schema or that a reader of the log could not store.
  */
 export const encodeEvents: (
   stream: string,
@@ -180,8 +180,8 @@ export const encodeEvents: (
 ) => NewEvent[] = domainCodec.encodeEvents;
 
 /**
- * The event in its newest schema version; undefined when its type is unknown to this build. Not checked against the schema: that
- * was done before it was written.
+ * The event in its newest schema version; undefined when this build does not know its type. Its data is not checked against the schema:
+ * that happened before it was written.
  *
  * Errors: throws `UnknownSchemaVersion`.
  */

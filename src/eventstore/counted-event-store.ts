@@ -1,12 +1,12 @@
 import type { EventStore } from './event-store.ts';
 
 export type AppendCounters = {
-  /** Append calls that were acknowledged, and the events in them. */
+  /** Acknowledged append calls, and the events in them. */
   calls: number;
   events: number;
 };
 
-/** The same store, which counts what is appended through it: appends are what a task costs most. */
+/** The same store, counting what is appended through it: appends are the largest cost of a task. */
 export const countAppends = (store: EventStore): { readonly store: EventStore; readonly appends: AppendCounters } => {
   const appends: AppendCounters = { calls: 0, events: 0 };
   return {

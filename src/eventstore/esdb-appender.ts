@@ -7,9 +7,9 @@ import { type AppendCall, openAppendCall } from './esdb-connection.ts';
 import { type Answer, encodeAppend, type RawEvent } from './esdb-wire.ts';
 import type { ExpectedRevision, NewEvent, Position, Revision } from './event-store.ts';
 
-/** Larger than any append limit that makes sense: a message beyond the server's 16 MiB would break the call for all other appends. */
+/** Larger than any sensible append limit. A message beyond the server's 16 MiB would break the call for all other appends. */
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
-/** Absolute, on the server's clock; far enough away for clocks that differ. */
+/** Sent as an instant on the server's clock; long enough for clocks that differ. */
 const DEADLINE_MS = 60_000;
 
 export type Appended = { readonly revision: Revision; readonly position: Position | undefined };
@@ -23,17 +23,17 @@ type Pending = {
 };
 
 /**
- * Appends over one `BatchAppend` call, the client's own way, with these differences. The client's promise never settles when the
- * server stays silent; it throws an unhandled rejection (which ends the process) for each append that waits to be written when the
- * connection breaks; a failure of one client fails the appends of all others in the process; and it takes twice the processor time.
+ * Appends over one `BatchAppend` call, like the client itself, but without its problems: the client's promise never settles when the
+ * server stays silent; when the connection breaks, it throws an unhandled rejection (which ends the process) for each append that waits
+ * to be written; a failure of one client fails the appends of all others in the process; and it takes twice the processor time.
  *
- * Errors are those of the client, or plain ones when the server fell silent or ended the call: the outcome is then unknown.
+ * Errors are those of the client, or plain ones when the server fell silent or ended the call: then the outcome is unknown.
  */
 export class EsdbAppender {
   readonly #client: EventStoreDBClient;
   readonly #clock: Clock;
   readonly #silenceMs: number;
-  /** In the order they were made, which is the order in which they are given up. */
+  /** In the order in which they were sent, which is the order in which they time out. */
   readonly #pending = new Map<number, Pending>();
   #unsent: { readonly number: number; readonly message: Buffer }[] = [];
   #call: AppendCall | undefined;
@@ -70,7 +70,7 @@ export class EsdbAppender {
     });
   }
 
-  /** Appends that wait for their answer fail; whether they were written is unknown. */
+  /** Fails the appends that wait for their answer; whether they were written is unknown. */
   close(): void {
     this.#cancelWatch?.();
     const call = this.#call;
@@ -119,7 +119,7 @@ export class EsdbAppender {
         this.#unsent = unsent.slice(index);
         return;
       }
-      if (this.#pending.has(number)) this.#write(message); // else given up while it waited
+      if (this.#pending.has(number)) this.#write(message); // otherwise it timed out while it waited
     }
   }
 
@@ -129,13 +129,13 @@ export class EsdbAppender {
 
   #onAnswer({ number, revision, position, message }: Answer): void {
     const pending = this.#pending.get(number);
-    if (pending === undefined) return; // given up
+    if (pending === undefined) return; // timed out
     this.#pending.delete(number);
     if (revision !== undefined) pending.resolve({ revision, position });
     else pending.reject(refusalOf(message, pending.stream));
   }
 
-  /** One timer for all: the first to be given up is the oldest. */
+  /** One timer for all appends: the oldest times out first. */
   #watch(): void {
     const oldest = this.#pending.values().next().value;
     if (this.#cancelWatch !== undefined || oldest === undefined) return;
@@ -159,6 +159,6 @@ export class EsdbAppender {
 const refusalOf = (message: Buffer, stream: string): Error => {
   const status = streamsPb.BatchAppendResp.deserializeBinary(message).getError();
   return status === undefined
-    ? new Error('the event store sent an answer without result')
+    ? new Error('the event store sent an answer without a result')
     : unpackToCommandError(status, stream);
 };

@@ -11,8 +11,8 @@ import type { ReadRequest } from './esdb-requests.ts';
 import { type Answer, decodeAnswer, decodeRead, type ReadMessage } from './esdb-wire.ts';
 
 /**
- * What the client offers to its own calls (`protected` there): a gRPC client on its present channel, found and authenticated by its
- * rules, that is replaced when a call fails because the server is gone. Calls made here behave like the client's own.
+ * What the client offers to its own calls (`protected` there): a gRPC client on its current channel, which it discovers, authenticates, and
+ * replaces when a call fails because the server is gone. Calls made here behave like the client's own.
  */
 type ClientInternals = {
   GRPCStreamCreator<Stream>(
@@ -52,7 +52,7 @@ export const openAppendCall = (client: EventStoreDBClient): Promise<AppendCall> 
 export const openReadCall = (client: EventStoreDBClient, request: ReadRequest): Promise<ReadCall> =>
   openReadAs(client, request, decodeRead);
 
-/** The same for a reader that wants the messages in another form. */
+/** The same for a reader that needs the messages in another form. */
 export const openReadAs = <Message>(
   client: EventStoreDBClient,
   request: ReadRequest,

@@ -9,7 +9,7 @@ import {
 import { AppError, unavailable } from '../platform/errors.ts';
 import { RevisionConflict } from './event-store.ts';
 
-/** gRPC status codes that another try will not change. */
+/** gRPC status codes that a retry will not change. */
 const TERMINAL_CODES = new Set([
   3, // INVALID_ARGUMENT
   7, // PERMISSION_DENIED
@@ -32,15 +32,15 @@ const TERMINAL_CLASSES = [
 ];
 
 /**
- * May the same call succeed later? Everything not known to be final may: the client throws a dozen classes, raw gRPC errors and plain
- * Node errors for a server that is starting, stopping or gone, and a bounded retry too many is cheaper than a lost append.
+ * Whether the same call may succeed later. Anything not known to be final may: for a server that is starting, stopping or gone the client
+ * throws a dozen classes, raw gRPC errors and plain Node errors, and a few unnecessary retries cost less than a lost append.
  */
 export const isTransientEsdbError = (error: unknown): boolean =>
   error instanceof Error &&
   !TERMINAL_CLASSES.some((known) => error instanceof known) &&
   !TERMINAL_CODES.has((error as { readonly code?: unknown }).code as number);
 
-/** The error that leaves the adapter for one of the client's that another try will not change. */
+/** Translates an error of the client that a retry will not change. */
 export const fromEsdbError = (error: unknown): unknown => {
   if (error instanceof MaxAppendSizeExceededError)
     return new AppError(

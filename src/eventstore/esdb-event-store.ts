@@ -22,12 +22,12 @@ import type {
   StoredEvent,
 } from './event-store.ts';
 
-/** How long a call is repeated before it fails with `UNAVAILABLE`: longer than a leader election or a restart of the embedded node. */
+/** A call is retried this long before it fails with `UNAVAILABLE`: longer than a leader election or a restart of the embedded node. */
 const RETRY_FOR_MS = 10_000;
-/** An append or read that makes no progress for this long is given up and repeated. The client itself would wait for ever. */
+/** An append or read without progress for this long is cancelled and retried. The client itself would wait for ever. */
 const SILENCE_MS = 3_000;
 const BACKOFF: Backoff = { baseMs: 20, maxMs: 1_000 };
-/** Records looked at in one step when searching backwards for the last event that is not the store's own. */
+/** Records read per step when searching backwards for the last event that is not the store's own. */
 const HEAD_PAGE = 64;
 
 export type EsdbOptions = {
@@ -46,7 +46,7 @@ class EsdbEventStore implements EventStore {
   readonly #retryForMs: number;
   readonly #closing = new AbortController();
   readonly #subscriptions = new Set<AllSubscription>();
-  #away = false;
+  #unreachable = false;
 
   constructor(
     client: EventStoreDBClient,
@@ -58,7 +58,7 @@ class EsdbEventStore implements EventStore {
     this.#clock = clock;
     this.#random = random;
     this.#retryForMs = retryForMs;
-    setMaxListeners(0, this.#closing.signal); // one for each call that waits to try again
+    setMaxListeners(0, this.#closing.signal); // one listener for each call that waits for its retry
   }
 
   async append(
@@ -95,7 +95,7 @@ class EsdbEventStore implements EventStore {
   async readAll({ after, limit }: { readonly after?: Position; readonly limit: number }) {
     return this.#retrying(async () => {
       const events: StoredEvent[] = [];
-      // The server starts at the position itself, which the caller has had: one record more, and it is left out.
+      // The server starts at the position itself, which the caller already has: read one record more and drop the first.
       const count = after === undefined ? limit : limit + 1;
       let seen = 0;
       let last: Position | undefined;
@@ -162,7 +162,7 @@ class EsdbEventStore implements EventStore {
     }
   }
 
-  /** The events of an append whose answer was lost, if they were written: they can only stand right after `expected`. */
+  /** The events of an append whose answer was lost, if they were written: they can only be right after `expected`. */
   async #findWritten(
     stream: string,
     events: readonly NewEvent[],
@@ -185,7 +185,7 @@ class EsdbEventStore implements EventStore {
         return result;
       } catch (error) {
         if (!isTransientEsdbError(error)) throw fromEsdbError(error);
-        this.#report('away', error);
+        this.#report('unreachable', error);
         const delay = backoffMs(BACKOFF, failures, this.#random());
         if (this.#clock.monotonic() + delay > giveUpAt)
           throw unavailable(`the event store cannot be reached (tried for ${this.#retryForMs} ms)`, error);
@@ -194,24 +194,24 @@ class EsdbEventStore implements EventStore {
     }
   }
 
-  /** One line per outage, not per try. */
-  #report(what: 'away' | 'back', error?: unknown): void {
-    if (this.#away === (what === 'away')) return;
-    this.#away = what === 'away';
-    if (this.#away) this.#logger.warn({ reason: String(error) }, 'the event store cannot be reached');
+  /** Logs one line per outage, not per try. */
+  #report(state: 'unreachable' | 'back', error?: unknown): void {
+    if (this.#unreachable === (state === 'unreachable')) return;
+    this.#unreachable = state === 'unreachable';
+    if (this.#unreachable) this.#logger.warn({ reason: String(error) }, 'the event store cannot be reached');
     else this.#logger.info('the event store is back');
   }
 }
 
-/** The schemes of newer servers, which speak the same protocol, are unknown to the client. */
+/** Newer servers speak the same protocol under schemes that the client does not know. */
 export const toClientUrl = (connectionString: string): string =>
   connectionString.replace(/^kurrentdb(\+discover)?:/, 'esdb$1:');
 
 /**
  * The log in EventStoreDB (or the embedded node, which speaks its protocol). Connects with the first call.
  *
- * Calls that meet a server that is away are repeated for `retryForMs` (10 s) and then throw `AppError` `UNAVAILABLE`. An append whose
- * answer was lost is repeated with the same ids at the same expected revision, which the server recognises.
+ * While the server is unreachable, calls are retried for `retryForMs` (10 s) and then throw `AppError` `UNAVAILABLE`. An append whose
+ * answer was lost is retried with the same ids at the same expected revision, which the server recognises.
  */
 export const createEsdbEventStore = (connectionString: string, options: EsdbOptions): EventStore =>
   new EsdbEventStore(EventStoreDBClient.connectionString(toClientUrl(connectionString)), options);

@@ -2,12 +2,12 @@
 
 const DELIMITED = 2;
 
-/** Fills a buffer from its end to its start, so that the length of a nested message is known when its head is written. */
+/** Fills a buffer from its end to its start, so that the length of a nested message is known when its header is written. */
 export class BackwardWriter {
   #buffer = Buffer.allocUnsafe(65_536);
   #at = this.#buffer.length;
 
-  /** Bytes written so far; taken before a nested message, it closes that message. */
+  /** Bytes written so far; taken before a nested message, it marks where that message ends. */
   get mark(): number {
     return this.#buffer.length - this.#at;
   }
@@ -33,12 +33,12 @@ export class BackwardWriter {
     this.#buffer.set(value, this.#at);
   }
 
-  /** Makes a field of all that was written since `mark`. */
+  /** Turns everything written since `mark` into one field. */
   message(field: number, mark: number): void {
     this.#head(field, this.mark - mark);
   }
 
-  /** Forgets what was written, maybe by a message that could not be finished. */
+  /** Discards what was written, for example a message that could not be finished. */
   start(): void {
     this.#at = this.#buffer.length;
   }
@@ -77,7 +77,7 @@ export class BackwardWriter {
   }
 }
 
-/** Walks the fields of one message without copying: `while (fields.next()) switch (fields.number) …`. What is not read is skipped. */
+/** Walks the fields of one message without copying: `while (fields.next()) switch (fields.number) …`. Unread fields are skipped. */
 export class Fields {
   number = 0;
   /** Bounds of the last delimited field. */
@@ -122,7 +122,7 @@ export class Fields {
     return this.#buffer.toString('utf8', this.start, this.end);
   }
 
-  /** For what is known to be ASCII. */
+  /** For text known to be ASCII. */
   ascii(): string {
     return this.#buffer.toString('latin1', this.start, this.end);
   }
@@ -151,7 +151,7 @@ export class Fields {
     throw new Error('malformed message from the event store');
   }
 
-  /** Exact to 64 bits: in two halves, since a number carries 53. */
+  /** Exact to 64 bits, in two halves, because a number holds only 53. */
   #bigVarint(): bigint {
     let low = 0;
     let value = 0;

@@ -5,9 +5,9 @@ import { Checkpoint, type ReadMessage } from './esdb-wire.ts';
 import type { StoredEvent } from './event-store.ts';
 
 /**
- * Hands every event of a read to `take`, in order, until the server ends it.
+ * Passes every event of a read to `take`, in order, until the server ends the read.
  *
- * Errors: rejects with the client's error, or a plain one when nothing came for `silenceMs`; the client itself would wait for ever.
+ * Errors: rejects with the client's error, or a plain one when nothing arrived for `silenceMs`; the client itself would wait for ever.
  */
 export const readToEnd = (
   opening: Promise<ReadCall>,

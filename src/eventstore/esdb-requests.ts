@@ -10,9 +10,9 @@ export type ReadRequest = InstanceType<typeof ReadReq>;
 
 type Direction = 'forwards' | 'backwards';
 
-/** All types but the server's own. */
+/** All event types but the server's own. */
 const NOT_SYSTEM = '^[^$].*';
-/** Times 32 events considered: how often the server tells its position when it has nothing else to tell. */
+/** In units of 32 considered events: how often the server sends its position when there is no event to send. */
 const CHECKPOINT_INTERVAL = 8;
 
 const empty = () => new sharedPb.Empty();

@@ -5,7 +5,7 @@ import { subscribeRequest } from './esdb-requests.ts';
 import { Checkpoint, isSystemEvent, type ReadMessage } from './esdb-wire.ts';
 import type { AllSubscriber, AllSubscription, Position } from './event-store.ts';
 
-/** A subscription that holds the server back while its subscriber is busy. */
+/** A subscription that applies back-pressure to the server while its subscriber is busy. */
 class EsdbSubscription implements AllSubscription {
   readonly done: Promise<void>;
   readonly #subscriber: AllSubscriber;
@@ -13,9 +13,9 @@ class EsdbSubscription implements AllSubscription {
   #resolve: () => void = () => {};
   #reject: (error: unknown) => void = () => {};
   #state: 'open' | 'stopping' | 'ended' = 'open';
-  /** Settles when the subscriber is through with what it was given last; absent when it is idle. */
+  /** Settles when the subscriber has finished its current message; absent when it is idle. */
   #busy: Promise<void> | undefined;
-  /** Messages of this turn of the event loop, and those that came before a busy subscriber was through. */
+  /** Messages of this turn of the event loop, and those that arrived while the subscriber was busy. */
   #arrived: ReadMessage[] = [];
   #deliveryIsDue = false;
 
@@ -32,7 +32,7 @@ class EsdbSubscription implements AllSubscription {
     if (this.#state !== 'open') return;
     this.#state = 'stopping';
     this.#call?.cancel();
-    // One turn later: when the subscriber stops it from within a call, what it returns is not known yet.
+    // One turn later: if the subscriber stops it from within a call, that call has not returned yet.
     void Promise.resolve()
       .then(() => this.#busy)
       .then(() => {
@@ -67,8 +67,8 @@ class EsdbSubscription implements AllSubscription {
   }
 
   /**
-   * gRPC brings the messages of one packet one by one, with turns of the microtask queue between them. Given away one by one, each would
-   * wake all that follow the log: together, they take a tenth less of a busy process's time.
+   * gRPC delivers the messages of one packet one by one, with turns of the microtask queue between them. Passed on one by one, each would
+   * wake everything that follows the log; passed on together, they take a tenth less of a busy process's time.
    */
   #onMessage(call: ReadCall, message: ReadMessage): void {
     if (this.#state !== 'open') return;

@@ -7,7 +7,7 @@ import type { Json } from '../domain/json.ts';
 import { Checkpoint, decodeAnswer, decodeRead, encodeAppend } from './esdb-wire.ts';
 import type { NewEvent } from './event-store.ts';
 
-// The client's generated code says what is right.
+// The client's generated code is the reference.
 const { BatchAppendReq, BatchAppendResp, ReadResp } = streamsPb;
 
 const MAX_U64 = 2n ** 64n - 1n;
@@ -61,7 +61,7 @@ describe('an append on the wire', () => {
     );
   });
 
-  it('is not touched by one before it that could not be encoded', () => {
+  it('is not affected by an earlier one that could not be encoded', () => {
     const good = { id: 'x', type: 'T', data: 1, metadata: {} } as never as NewEvent;
     const append = { number: 1, stream: 's', events: [good], expectedRevision: 7n, deadlineMs: 0 };
     const expected = encodeAppend(append);
@@ -70,7 +70,7 @@ describe('an append on the wire', () => {
     expect(encodeAppend(append)).toEqual(expected);
   });
 
-  it('may be larger than all before it', () => {
+  it('may be larger than all earlier ones', () => {
     for (const size of [10, 100_000, 1_000_000, 10]) {
       const event = { id: 'x', type: 'T', data: 'y'.repeat(size), metadata: {} } as never as NewEvent;
       const append = { number: 1, stream: 's', events: [event, event], expectedRevision: 7n, deadlineMs: 0 };
@@ -96,7 +96,7 @@ const uuid = (text: string, form: 'string' | 'structured' = 'string') => {
   return message;
 };
 
-/** The correlation id that an append of this number was sent with. */
+/** The correlation id of the append with this number. */
 const correlationOf = (number: number): string =>
   BatchAppendReq.deserializeBinary(
     encodeAppend({ number, stream: 's', events: [], expectedRevision: 'no_stream', deadlineMs: 0 }),
@@ -112,7 +112,7 @@ const positionOf = (commit: bigint) => {
 };
 
 describe('the answer to an append', () => {
-  it('tells which append, and where its last event stands', () => {
+  it('identifies the append and the place of its last event', () => {
     const arguments_ = [
       fc.integer({ min: 0, max: 2 ** 48 - 1 }),
       fc.constantFrom('string' as const, 'structured' as const),
@@ -218,7 +218,7 @@ describe('an event that is read', () => {
   it.each([
     ['no metadata', { metadata: '' }, { metadata: {} }],
     ['metadata that is not JSON', { metadata: 'plain' }, { metadata: {} }],
-    ['metadata that is no object', { metadata: 'null' }, { metadata: {} }],
+    ['metadata that is not an object', { metadata: 'null' }, { metadata: {} }],
     ['data that is not JSON', { data: '{', contentType: 'application/json' }, { data: null }],
     ['binary data', { data: '1', contentType: 'application/octet-stream' }, { data: null }],
   ])('of another program, with %s, is let through without it', (_what, change, expected) => {
@@ -233,14 +233,14 @@ describe('an event that is read', () => {
   });
 });
 
-describe('what the server says about a read', () => {
+describe('the messages of the server about a read', () => {
   const encoded = (fill: (response: InstanceType<typeof ReadResp>) => void): Buffer => {
     const response = new ReadResp();
     fill(response);
     return Buffer.from(response.serializeBinary());
   };
 
-  it('is told apart', () => {
+  it('are distinguished', () => {
     const checkpoint = new ReadResp.Checkpoint();
     checkpoint.setCommitPosition('4711');
     checkpoint.setPreparePosition('4711');

@@ -3,13 +3,13 @@ import { BackwardWriter, Fields } from './esdb-protobuf.ts';
 import type { EventMetadata, ExpectedRevision, NewEvent, Position, Revision, StoredEvent } from './event-store.ts';
 
 /*
- * The messages on the path of every event, by hand; all others are left to the client's generated code. Field numbers are those of
+ * Hand-written codecs for the messages on the path of every event; the client's generated code handles all others. Field numbers are those of
  * EventStoreDB's streams.proto and shared.proto.
  */
 
 const writer = new BackwardWriter();
 
-/** The entry `content-type` of a proposed message, which the server asks for. */
+/** The entry `content-type` of a proposed message, which the server requires. */
 const contentEntry = (contentType: string): Buffer => {
   writer.start();
   writer.text(2, contentType);
@@ -27,7 +27,7 @@ const writeUuid = (field: number, uuid: string): void => {
   writer.message(field, mark);
 };
 
-/** An event as the bytes it is made of, whoever wrote them. */
+/** An event as its bytes, whoever wrote them. */
 export type RawEvent = {
   readonly id: string;
   readonly type: string;
@@ -78,12 +78,12 @@ const writeOptions = (stream: string, expected: ExpectedRevision, deadlineMs: nu
   writer.message(2, options);
 };
 
-/** An append is known by a number, which travels as the last part of a UUID. */
+/** A number identifies an append; it travels as the last part of a UUID. */
 const CORRELATION_PREFIX = '00000000-0000-4000-8000-';
 const correlationOf = (number: number): string => CORRELATION_PREFIX + number.toString(16).padStart(12, '0');
 
 export type Append = {
-  /** Tells the answer's append; below 2^48. */
+  /** Identifies the append in its answer; below 2^48. */
   readonly number: number;
   readonly stream: string;
   readonly events: readonly (NewEvent | RawEvent)[];
@@ -104,7 +104,7 @@ export const encodeAppend = ({ number, stream, events, expectedRevision, deadlin
 
 const CORRELATION_MASK = 0xffff_ffff_ffffn;
 
-/** The server sends a UUID as text or as two integers, whichever it likes. */
+/** The server sends a UUID either as text or as two integers. */
 const readCorrelation = (fields: Fields): number => {
   let number = -1;
   while (fields.next()) {
@@ -122,7 +122,7 @@ export type Answer = {
   readonly revision?: Revision;
   /** Also absent when a repeated append's events are no longer readable. */
   readonly position?: Position;
-  /** The `BatchAppendResp` as it came, to have a refusal unpacked. */
+  /** The `BatchAppendResp` as received, from which a refusal is decoded. */
   readonly message: Buffer;
 };
 
@@ -162,13 +162,13 @@ export class Checkpoint {
   }
 }
 
-/** What a read brings: events, and what the server says about the read itself. */
+/** What a read returns: events, and messages of the server about the read itself. */
 export type ReadMessage = StoredEvent | Checkpoint | 'caught_up' | 'stream_not_found' | 'other';
 
-/** The store's own bookkeeping, not a fact of ours. */
+/** Bookkeeping of the store. */
 export const isSystemEvent = ({ type, stream }: StoredEvent): boolean => type.startsWith('$') || stream.startsWith('$');
 
-/** Of another program's events, what is not JSON is left out. */
+/** Events of other programs may hold something else than JSON: it is left out. */
 const parseJson = <T>(text: string, otherwise: T): T => {
   try {
     return JSON.parse(text) as T;
@@ -186,7 +186,7 @@ const parseMetadata = (text: string): EventMetadata => {
 
 const readUuid = (fields: Fields): string => {
   while (fields.next()) if (fields.number === 2) return fields.ascii();
-  throw new Error('the event store sent an event without id');
+  throw new Error('the event store sent an event without an id');
 };
 
 const readStreamName = (fields: Fields): string => {
@@ -194,7 +194,7 @@ const readStreamName = (fields: Fields): string => {
   return '';
 };
 
-/** The server counts in 100 ns since the Unix epoch. */
+/** The server counts units of 100 ns since the Unix epoch. */
 const instantOf = (ticks: string): string => new Date(Number(ticks.slice(0, -4))).toISOString();
 
 type Entry = { type: string; recordedAt: string; isJson: boolean };

@@ -17,7 +17,7 @@ describe('a ring of the newest events', () => {
     expect(new EventRing(BEGINNING, plenty).after(BEGINNING, 10)).toEqual([]);
   });
 
-  it('gives what comes after a position, also one between two events', () => {
+  it('returns the events after a position, even one between two events', () => {
     const ring = new EventRing(0n, plenty);
     for (const position of [10n, 20n, 30n]) ring.push(event(position));
     expect(positions(ring.after(0n, 10))).toEqual([10, 20, 30]);
@@ -27,7 +27,7 @@ describe('a ring of the newest events', () => {
     expect(positions(ring.after(30n, 10))).toEqual([]);
   });
 
-  it('lets the oldest go by number', () => {
+  it('drops the oldest when there are too many', () => {
     const ring = new EventRing(0n, { ...plenty, events: 2 });
     for (const position of [10n, 20n, 30n]) ring.push(event(position));
     expect(ring.floor).toBe(10n);
@@ -35,7 +35,7 @@ describe('a ring of the newest events', () => {
     expect(positions(ring.after(10n, 10))).toEqual([20, 30]);
   });
 
-  it('lets the oldest go by bytes, but keeps the newest however large', () => {
+  it('drops the oldest when they take too many bytes, but keeps the newest however large', () => {
     const ring = new EventRing(0n, { ...plenty, bytes: 1_000 });
     for (const position of [10n, 20n, 30n]) ring.push(event(position, 'x'.repeat(400)));
     expect(positions(ring.after(ring.floor, 10))).toEqual([20, 30]);
@@ -45,7 +45,7 @@ describe('a ring of the newest events', () => {
     expect(positions(ring.after(ring.floor, 10))).toEqual([50]);
   });
 
-  it('always holds an unbroken end of what was pushed', () => {
+  it('always holds the newest of the pushed events without a gap', () => {
     const pushes = fc.array(fc.record({ step: fc.bigInt(1n, 5n), size: fc.nat(200) }), { maxLength: 60 });
     fc.assert(
       fc.property(pushes, fc.integer({ min: 1, max: 10 }), fc.bigInt(-1n, 310n), (list, capacity, from) => {

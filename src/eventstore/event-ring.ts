@@ -1,12 +1,12 @@
 import { roughBytes } from '../domain/rough-bytes.ts';
 import type { Position, StoredEvent } from './event-store.ts';
 
-/** Comes before every event of every log. */
+/** The position before every event of every log. */
 export const BEGINNING: Position = -1n;
 
 /**
- * The newest events of the log, without a gap: all with `floor < position <= last`. When one too many comes, by number or by bytes,
- * the oldest go and the floor rises.
+ * The newest events of the log, without a gap: all with `floor < position <= last`. When a limit (events or bytes) is exceeded, the oldest
+ * are dropped and the floor rises.
  */
 export class EventRing {
   readonly #slots: (StoredEvent | undefined)[];
@@ -31,7 +31,7 @@ export class EventRing {
     return this.#last;
   }
 
-  /** Everything after it and up to `last` is held. */
+  /** The ring holds everything after this position, up to `last`. */
   get floor(): Position {
     return this.#floor;
   }
@@ -47,7 +47,7 @@ export class EventRing {
     this.#last = event.position;
   }
 
-  /** Up to `max` events after `position`; undefined when some of them are no longer held. */
+  /** Up to `max` events after `position`; undefined when the ring has dropped some of them. */
   after(position: Position, max: number): StoredEvent[] | undefined {
     if (position < this.#floor) return undefined;
     const start = this.#firstAfter(position);

@@ -1,6 +1,6 @@
 import type { Json } from '../domain/json.ts';
 
-/** Place in `$all` (commit position); orders events across streams. No arithmetic on it: only comparison. */
+/** Place in `$all` (commit position); orders events across streams. Only to be compared, never to be calculated with. */
 export type Position = bigint;
 /** Index of an event in its stream, from 0. */
 export type Revision = bigint;
@@ -66,7 +66,7 @@ export class RevisionConflict extends Error {
 /** A live read of `$all`. */
 export type AllSubscription = {
   /**
-   * Resolves when the subscription has ended through `stop`, `signal` or `close` and the subscriber is through with its last event.
+   * Resolves when the subscription has ended through `stop`, `signal` or `close` and the subscriber has handled its last event.
    * Rejects with `UNAVAILABLE` when the connection was lost, or with the error of a subscriber that threw.
    */
   readonly done: Promise<void>;
@@ -74,11 +74,11 @@ export type AllSubscription = {
 };
 
 export type AllSubscriber = {
-  /** Called in log order. A returned promise holds the subscription back until it settles. */
+  /** Called in log order. The subscription waits for a returned promise to settle. */
   onEvent(event: StoredEvent): void | Promise<void>;
-  /** All events up to here were considered; filtered-out ones move it too. */
+  /** All events up to here were considered, including those that were filtered out. */
   onCheckpoint?(position: Position): void | Promise<void>;
-  /** History was read; what follows is live. */
+  /** All history was read; later events are live. */
   onCaughtUp?(): void;
 };
 

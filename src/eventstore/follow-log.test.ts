@@ -53,8 +53,8 @@ const follow = (options: { after?: Position; fails?: (type: string) => boolean }
   return seen;
 };
 
-describe('who follows the log', () => {
-  it('sees what comes after its present end', async () => {
+describe('a follower of the log', () => {
+  it('sees events after its current end', async () => {
     await append('Old');
     await startFeed();
     const seen = follow();
@@ -62,7 +62,7 @@ describe('who follows the log', () => {
     await vi.waitFor(() => expect(seen).toEqual(['New']), within);
   });
 
-  it('sees what comes after a position', async () => {
+  it('sees events after a position', async () => {
     const after = await append('Old');
     await append('Newer');
     await startFeed();
@@ -70,7 +70,7 @@ describe('who follows the log', () => {
     await vi.waitFor(() => expect(seen).toEqual(['Newer']), within);
   });
 
-  it('goes on after a failure, without missing anything', async () => {
+  it('continues after a failure, without missing anything', async () => {
     await startFeed();
     let failures = 1;
     const seen = follow({ fails: (type) => type === 'Bad' && failures-- > 0 });

@@ -15,14 +15,14 @@ export type FollowPorts = {
 export type FollowOptions = FollowPorts & {
   /** Who follows, for log messages: "the dispatcher". */
   readonly name: string;
-  /** The last position that the follower knows; when absent, the log's present end. */
+  /** The last position that the follower knows; default: the current end of the log. */
   readonly after?: Position | undefined;
   readonly signal: AbortSignal;
 };
 
 /**
- * Shows each event to `onEvent`, in log order, until `signal` aborts or the feed stops. After a failure, of the feed or of `onEvent`, it
- * goes on from the last batch that was shown in full, so `onEvent` may see an event twice.
+ * Passes each event to `onEvent`, in log order, until `signal` aborts or the feed stops. After a failure of the feed or of `onEvent` it
+ * continues after the last batch that was handled in full, so `onEvent` may see an event twice.
  */
 export const followLog = async (
   { name, feed, after, clock, logger, signal }: FollowOptions,

@@ -10,7 +10,7 @@ import { createMemoryEventStore } from './memory-event-store.ts';
 
 const logger = pino({ level: 'silent' });
 
-/** Waits are over in the next turn of the event loop. */
+/** Waits end in the next turn of the event loop. */
 const hastyClock: Clock = {
   ...systemClock,
   schedule(_delayMs, callback) {
@@ -68,7 +68,7 @@ const idsOf = (events: readonly StoredEvent[]): string[] => events.map(({ id }) 
 const within = { timeout: 5_000, interval: 1 };
 
 describe('a consumer of the feed', () => {
-  it('reads history in pages, then what comes live, from any checkpoint', async () => {
+  it('reads history in pages, then live events, from any checkpoint', async () => {
     const store = openStore();
     await append(store, 25);
     const feed = await startFeed(store);
@@ -86,7 +86,7 @@ describe('a consumer of the feed', () => {
     await feed.stop();
   });
 
-  it('is told when it has caught up: with its last batch, or with an empty one when there is nothing to read', async () => {
+  it('learns that it has caught up: with its last batch, or with an empty one when there is nothing to read', async () => {
     const store = openStore();
     await append(store, 5);
     const feed = await startFeed(store);
@@ -114,7 +114,7 @@ describe('a consumer of the feed', () => {
     await feed.stop();
   });
 
-  it('can go on from the position of any batch', async () => {
+  it('can continue from the position of any batch', async () => {
     const store = openStore();
     await append(store, 10, '$note');
     await append(store, 10);
@@ -134,7 +134,7 @@ describe('a consumer of the feed', () => {
     await feed.stop();
   });
 
-  it('takes all that came while it was busy at once', async () => {
+  it('gets all events that arrived while it was busy at once', async () => {
     const store = openStore();
     const feed = await startFeed(store);
     const gate = { open: () => {} };
@@ -151,7 +151,7 @@ describe('a consumer of the feed', () => {
     await feed.stop();
   });
 
-  it('has a live event before the turn of the event loop that brought it is over', async () => {
+  it('has a live event before the end of the turn of the event loop that delivered it', async () => {
     const store = openStore();
     const bring: { event: (event: StoredEvent) => void } = { event: () => {} };
     const feed = await startFeed({
@@ -225,7 +225,7 @@ describe('a consumer of the feed', () => {
     expect(feed.status().live).toBe(false);
   });
 
-  it('waits while the store cannot be reached, and fails with what else the store throws', async () => {
+  it('waits while the store cannot be reached, and fails with any other error of the store', async () => {
     const store = openStore();
     await append(store, 5);
     let failures = 3;
@@ -254,7 +254,7 @@ describe('a consumer of the feed', () => {
 });
 
 describe('the feed', () => {
-  it('subscribes once for all consumers, and loads nothing old', async () => {
+  it('subscribes once for all consumers, and loads no older events', async () => {
     const store = openStore();
     await append(store, 5);
     const subscribeAll = vi.fn(store.subscribeAll);
@@ -275,7 +275,7 @@ describe('the feed', () => {
     await expect(startFeed(store)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 
-  it('says whether it is live, where it is, and since when', async () => {
+  it('reports whether it is live, its position, and since when', async () => {
     const store = openStore();
     await append(store, 1);
     const lose: { connection: (error: Error) => void } = { connection: () => {} };
@@ -318,7 +318,7 @@ describe('the feed', () => {
     expect(feed.status().since).toBe('2026-01-01T00:00:02.000Z');
   });
 
-  it('takes no event twice, even from a store that repeats some after a loss', async () => {
+  it('delivers no event twice, even from a store that repeats some after a lost connection', async () => {
     const store = openStore();
     const bring: { event: (event: StoredEvent) => void } = { event: () => {} };
     const feed = await startFeed({
@@ -362,7 +362,7 @@ describe('the feed', () => {
   });
 });
 
-/** A store whose subscriptions break after a number of events, maybe right at the start. */
+/** A store whose subscriptions break after a number of events, which may be 0. */
 const withBreakingSubscriptions = (store: EventStore, lifetimes: readonly number[]): EventStore => {
   let opened = 0;
   return {
@@ -393,7 +393,7 @@ const withBreakingSubscriptions = (store: EventStore, lifetimes: readonly number
   };
 };
 
-describe('whatever happens to the subscription', () => {
+describe('when anything happens to the subscription', () => {
   it('consumers see exactly the log, from any start, at any speed, with any ring', async () => {
     const consumers = fc.array(
       fc.record({ skip: fc.nat(40), maxBatch: fc.integer({ min: 1, max: 20 }), pace: fc.nat(3), joinsAt: fc.nat(20) }),

@@ -20,7 +20,7 @@ export type LogFeedOptions = {
 };
 
 export type ReadFeed = {
-  /** The consumer's checkpoint: what it has had. Absent: from the beginning of the log. */
+  /** The consumer's checkpoint: the last position it has handled. Default: the beginning of the log. */
   readonly after?: Position;
   readonly maxBatch: number;
   /** Ends the iteration. */
@@ -28,19 +28,19 @@ export type ReadFeed = {
 };
 
 export type FeedBatch = {
-  /** In log order. Empty only in the batch that first says `caughtUp` to a consumer with nothing to read. */
+  /** In log order. Empty only in the batch that first reports `caughtUp` to a consumer with nothing to read. */
   readonly events: readonly StoredEvent[];
-  /** Everything up to here was handed out: the checkpoint to pass as `after` next time. 0 when the log is empty. */
+  /** Everything up to here was delivered: the checkpoint to pass as `after` next time. 0 when the log is empty. */
   readonly position: Position;
-  /** No later event was known when this batch was made. */
+  /** No later event was known when this batch was created. */
   readonly caughtUp: boolean;
 };
 
 export type FeedStatus = {
-  /** The live subscription stands and is at the end of the log. */
+  /** The live subscription is connected and at the end of the log. */
   readonly live: boolean;
   readonly position: Position | undefined;
-  /** Since when `live` has been what it is, ISO 8601 UTC. */
+  /** When `live` changed last, ISO 8601 UTC. */
   readonly since: string;
 };
 
@@ -49,9 +49,9 @@ type Page = Awaited<ReturnType<EventStore['readAll']>>;
 /**
  * The log, for everything in this process that follows it: one live subscription, whose last events are kept for all consumers.
  *
- * Each consumer first reads pages from its own checkpoint, then joins the live events without gap or repetition; one that falls
- * too far behind reads pages again. When the live subscription is lost it is taken up again after the last event seen, and
- * consumers notice only a pause.
+ * Each consumer first reads pages from its own checkpoint, then joins the live events without gap or repetition; a consumer that falls
+ * too far behind reads pages again. When the live subscription is lost, it is resumed after the last event seen, and consumers notice
+ * only a pause.
  */
 export class LogFeed {
   readonly #store: LogFeedOptions['store'];
@@ -63,7 +63,7 @@ export class LogFeed {
   #following: Promise<void> = Promise.resolve();
   #live = false;
   #since: number;
-  /** Losses of the live subscription since it last brought something. */
+  /** Losses of the live subscription since it last delivered something. */
   #failures = 0;
   /** Shared by all consumers that wait for the next event; absent when none waits. */
   #moved: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
@@ -81,7 +81,7 @@ export class LogFeed {
   }
 
   /**
-   * Takes up the live subscription at the log's present end; nothing older is loaded.
+   * Starts the live subscription at the current end of the log; nothing older is loaded.
    *
    * Errors: `AppError` `UNAVAILABLE` when the store cannot be reached.
    */
@@ -118,20 +118,20 @@ export class LogFeed {
     ended.addEventListener('abort', wake, { once: true });
     try {
       let position = after ?? BEGINNING;
-      let saidCaughtUp = false;
+      let reportedCaughtUp = false;
       while (!ended.aborted) {
         const events = this.#ring.after(position, maxBatch);
         if (events === undefined) {
           for await (const batch of this.#readPages(position, maxBatch, ended)) {
             position = batch.position;
             if (batch.events.length === 0) continue;
-            saidCaughtUp ||= batch.caughtUp;
+            reportedCaughtUp ||= batch.caughtUp;
             yield batch;
           }
-        } else if (events.length > 0 || !saidCaughtUp) {
+        } else if (events.length > 0 || !reportedCaughtUp) {
           position = events.at(-1)?.position ?? position;
           const caughtUp = position >= this.#ring.last;
-          saidCaughtUp ||= caughtUp;
+          reportedCaughtUp ||= caughtUp;
           yield { events, position: position === BEGINNING ? 0n : position, caughtUp };
         } else await this.#nextMove();
       }
@@ -140,7 +140,7 @@ export class LogFeed {
     }
   }
 
-  /** From `start` until the ring can go on. The next page is fetched while the consumer works on the one before. */
+  /** Pages from `start` until the ring can continue. The next page is fetched while the consumer handles the current one. */
   async *#readPages(start: Position, limit: number, ended: AbortSignal): AsyncGenerator<FeedBatch, void, undefined> {
     let position = start;
     let ahead: Promise<Page> | undefined;
@@ -155,7 +155,7 @@ export class LogFeed {
     }
   }
 
-  /** Never rejects unhandled: a page that was fetched ahead may not be wanted any more. */
+  /** Never rejects unhandled: a page that was fetched ahead may no longer be needed. */
   #page(position: Position, limit: number, ended: AbortSignal): Promise<Page> {
     const page = this.#fetch(position, limit, ended);
     page.catch(() => {});
@@ -183,7 +183,7 @@ export class LogFeed {
         this.#failures += 1;
         const delayMs = backoffMs(BACKOFF, this.#failures, this.#random());
         if (this.#failures === 1)
-          this.#logger.warn({ reason: String(error) }, 'the live subscription to the log was lost; taking it up again');
+          this.#logger.warn({ reason: String(error) }, 'the live subscription to the log was lost; resuming it');
         this.#setLive(false);
         await sleep(this.#clock, delayMs, signal);
       }

@@ -34,7 +34,7 @@ export class MemorySubscription implements AllSubscription {
   }
 
   async #run(): Promise<void> {
-    await Promise.resolve(); // like a server's, the first event comes after subscribing has returned
+    await Promise.resolve(); // as with a server, the first event arrives after `subscribeAll` has returned
     while (!this.#stopped) {
       const event = this.#log[this.#next];
       if (event === undefined) await this.#atEnd();

@@ -29,7 +29,7 @@ describe('the canonical form', () => {
     expect(form.indexOf('\\r')).toBeLessThan(form.indexOf('"1"'));
   });
 
-  it('is the one of the package canonicalize, for every JSON value', () => {
+  it('equals that of the package canonicalize, for every JSON value', () => {
     fc.assert(
       fc.property(json, (value) => canonicalJson(value) === canonicalize(value)),
       { numRuns: 2_000 },
@@ -68,7 +68,7 @@ describe('the canonical form', () => {
     expect(() => canonicalJson([{ value }])).toThrow(TypeError);
   });
 
-  it('does not exist for nothing', () => expect(() => canonicalJson(undefined)).toThrow(TypeError));
+  it('does not exist for undefined', () => expect(() => canonicalJson(undefined)).toThrow(TypeError));
 });
 
 const metadata = {
@@ -91,7 +91,7 @@ const chain = (values: readonly Json[], stream = 'task-default.1'): StoredEvent[
   });
 };
 
-/** As another program, which only knows the rule, would compute it. */
+/** The hash as another program would compute it from the rule alone. */
 const hashByTheRule = async ({ stream, revision, id, type, data, metadata }: StoredEvent): Promise<string> => {
   const { hash: _, ...rest } = metadata;
   const form = canonicalize({ stream, revision: String(revision), id, type, data, metadata: rest }) as string;
@@ -100,7 +100,7 @@ const hashByTheRule = async ({ stream, revision, id, type, data, metadata }: Sto
 };
 
 describe('a stream chained by hashes', () => {
-  it('has the SHA-256 of the canonical form of each event, with the hash before in it', async () => {
+  it('has the SHA-256 of the canonical form of each event, including the previous hash', async () => {
     const events = chain(['ß', { b: 1, a: [-0, 1.5] }, null]);
     for (const [index, event] of events.entries()) {
       expect(event.metadata.hash).toBe(await hashByTheRule(event));
@@ -166,7 +166,7 @@ describe('a stream chained by hashes', () => {
         try {
           parsed = JSON.parse(flipped);
         } catch {
-          return; // not JSON any more: seen by whoever reads it
+          return; // no longer JSON: every reader notices
         }
         const { data, metadata = {} as StoredEvent['metadata'] } = parsed;
         expect(verifyStream([{ ...first, data, metadata }]).ok).toBe(false);

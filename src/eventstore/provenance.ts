@@ -1,7 +1,7 @@
 import { hash as digestOf } from 'node:crypto';
 import type { EventMetadata, NewEvent, Revision, StoredEvent } from './event-store.ts';
 
-/** Where a stream stands: what the next event of its chain builds on. */
+/** The end of a stream, on which the next event of its chain builds. */
 export type StreamHead = {
   readonly revision: Revision | 'no_stream';
   /** `hash` of the event at `revision`; `GENESIS_HASH` for `no_stream`. */
@@ -13,7 +13,7 @@ export const GENESIS_HASH = '0'.repeat(64);
 
 export const EMPTY_HEAD: StreamHead = { revision: 'no_stream', hash: GENESIS_HASH };
 
-/** All but what JSON writes as it is: quotes, backslashes, control characters, and surrogates, which may be lone. */
+/** Characters that JSON may have to escape: quotes, backslashes, control characters, and surrogates, which may be lone. */
 const NEEDS_CARE = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
 
 const textOf = (text: string): string => {
@@ -24,11 +24,11 @@ const textOf = (text: string): string => {
 
 const numberOf = (value: number): string => {
   if (!Number.isFinite(value)) throw new TypeError(`${value} has no canonical form`);
-  // Adding 0 turns -0 into 0, which is what JSON stores.
+  // Adding 0 turns -0 into 0, as JSON does.
   return String(value + 0);
 };
 
-/** In the order of UTF-16 code units, which is also how `<` compares. Insertion: keys are few and mostly in order already. */
+/** In the order of UTF-16 code units, which is also how `<` compares. Insertion sort: keys are few and mostly in order already. */
 const sortedKeysOf = (value: object): string[] => {
   const keys = Object.keys(value);
   for (let end = 1; end < keys.length; end += 1) {
@@ -60,8 +60,9 @@ const arrayOf = (items: readonly unknown[]): string => {
 };
 
 /**
- * The RFC 8785 form of a JSON value, the same before and after it was stored: -0 is 0, members that are `undefined` are left out,
- * such items are `null`. By hand because it is on the path of every append; a test compares it with the package `canonicalize`.
+ * The RFC 8785 form of a JSON value, the same before and after it was stored: -0 is 0, members that are `undefined` are left out, items
+ * that are `undefined` become `null`. Hand-written because it is on the path of every append; a test compares it with the package
+ * `canonicalize`.
  *
  * Errors: throws `TypeError` for what JSON cannot hold: functions, bigints, instances of classes, NaN, infinities, lone surrogates.
  */
@@ -84,7 +85,7 @@ export const canonicalJson = (value: unknown): string => {
 type Unsealed = Omit<NewEvent, 'metadata'> & { readonly metadata: Omit<EventMetadata, 'hash'> };
 
 const hashOf = (stream: string, revision: Revision, { id, type, data, metadata }: Unsealed): string => {
-  // The members in canonical order, written out: a generic pass would sort them again for every event.
+  // The members are written in canonical order: a generic function would sort them again for every event.
   const form = `{"data":${canonicalJson(data)},"id":${textOf(id)},"metadata":${canonicalJson(metadata)},"revision":"${revision}","stream":${textOf(stream)},"type":${textOf(type)}}`;
   return digestOf('sha256', form, 'hex');
 };
@@ -93,7 +94,7 @@ const hashOf = (stream: string, revision: Revision, { id, type, data, metadata }
  * Puts an event into its stream's hash chain, right after `head`.
  *
  * `hash` is SHA-256, in hex, over the RFC 8785 form of `{stream, revision, id, type, data, metadata}`, where `revision` is a decimal
- * string and `metadata` holds `prevHash` but not `hash`. Position and time of recording are the store's and not covered.
+ * string and `metadata` holds `prevHash` but not `hash`. Position and time of recording come from the store and are not covered.
  */
 export const seal = (
   stream: string,
@@ -129,8 +130,8 @@ const problemOf = (event: StoredEvent, stream: string, head: StreamHead): string
 };
 
 /**
- * Checks a stream's chain: no event missing, added, reordered or altered. To check a long stream in pages pass the `head` of the
- * page before. What is missing at the end is only seen by comparing `head` with one noted elsewhere.
+ * Checks a stream's chain: no event is missing, added, reordered or altered. To check a long stream in pages, pass the `head` of the
+ * previous page. Events missing at the end show only when `head` is compared with one recorded elsewhere.
  */
 export const verifyStream = (events: Iterable<StoredEvent>, after: StreamHead = EMPTY_HEAD): Verification => {
   let head = after;

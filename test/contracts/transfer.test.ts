@@ -227,7 +227,9 @@ describe('an export that is continued', () => {
     await source.appendToStream('order-1', events(2));
     const file = await newFile();
     await exported(source, file);
-    await expect(exported(source, file, { streams: ['x'], includeSystem: false })).rejects.toThrow('begun with --all');
+    await expect(exported(source, file, { streams: ['x'], includeSystem: false })).rejects.toThrow(
+      'started with --all',
+    );
     const other = (await startNode()).client;
     await other.appendToStream('order-1', events(3));
     await expect(exported(other, file)).rejects.toThrow('exported from another log');
@@ -241,9 +243,9 @@ describe('an export that is continued', () => {
     await expect(exported(other, chosen, orders)).rejects.toThrow('exported from another log');
     const letter = await newFile();
     writeFileSync(letter, 'Dear Sir or Madam,\n');
-    await expect(exported(source, letter)).rejects.toThrow('is no export');
+    await expect(exported(source, letter)).rejects.toThrow('is not an export');
     expect(readFileSync(letter, 'utf8')).toBe('Dear Sir or Madam,\n');
-    await expect(importStreams(other, { file: letter })).rejects.toThrow('is no export');
+    await expect(importStreams(other, { file: letter })).rejects.toThrow('is not an export');
   });
 });
 
@@ -387,7 +389,7 @@ describe('an import that meets', () => {
     writeFileSync(file, text);
     expect(await importStreams(target, { file })).toMatchObject({ written: 1, present: 4, tornLine: false });
     writeFileSync(file, text.replace('"revision":"1"', '"revision":"one"'));
-    await expect(importStreams(target, { file })).rejects.toThrow(/line 3: is no event: revision/);
+    await expect(importStreams(target, { file })).rejects.toThrow(/line 3: is not an event: revision/);
   });
 });
 
@@ -457,9 +459,9 @@ describe('the commands', () => {
     [['export', '--from', 'esdb://a:b@c', '--to', '/tmp/x'], 2, /--streams PATTERN… or --all/],
     [['import', '--from', '/nowhere/x', '--to', 'esdb://127.0.0.1:1?tls=false'], 3, /cannot be reached/],
     [['import', '--from', '/nowhere/x', '--to', 'NODE'], 1, /\/nowhere\/x cannot be used: ENOENT/],
-    [['import', '--from', '/tmp', '--to', 'NODE'], 1, /\/tmp: is no file/],
+    [['import', '--from', '/tmp', '--to', 'NODE'], 1, /\/tmp: is a folder/],
     [['export', '--from', 'NODE', '--to', '/tmp', '--all'], 1, /\/tmp cannot be used: EISDIR/],
-    [['export', '--from', 'NODE', '--to', '/dev/null', '--all'], 1, /\/dev\/null: is no file/],
+    [['export', '--from', 'NODE', '--to', '/dev/null', '--all'], 1, /\/dev\/null: is not a regular file/],
   ])('refuse what cannot be done: %j', async (args, code, message) => {
     const { connectionString } = (await startNode()).node;
     const ended = await runHere(['eventstore', ...args.map((text) => text.replace('NODE', connectionString))], {});

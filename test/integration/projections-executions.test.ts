@@ -42,7 +42,7 @@ import { at, event, newTaskId, quiet, TENANT, World } from '../support/projectio
 import { accepted, BROKEN, TRIP, workingFor } from '../support/saga.ts';
 
 const caller = { tenant: TENANT, actor: 'tester' };
-/** One attempt and no more. */
+/** A single attempt. */
 const ONCE = { kind: 'immediate', maxAttempts: 1 } as const;
 
 let world: World;
@@ -55,7 +55,7 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-/** Lets all projections come up to date, and checks that the rows are the same when each event comes in a batch of its own. */
+/** Brings all projections up to date, and checks that one event per batch gives the same rows. */
 const project = async (): Promise<void> => {
   await world.project();
   const atOnce = await world.rows();
@@ -124,7 +124,7 @@ describe('versions of workflows', () => {
 });
 
 describe('an execution', () => {
-  it('is written down as it goes', async () => {
+  it('has a row that follows its progress', async () => {
     await work.publish(TRIP);
     const id = await work.start({ workflow: 'trip', input: { to: 'Rome' }, tags: ['a'] });
     await work.complete(id, 'flight');
@@ -159,7 +159,7 @@ describe('an execution', () => {
     expect(await payload('output')).toEqual({ mail: 'sent' });
   });
 
-  it('shows that it is paused, and what it comes back to', async () => {
+  it('shows that it is paused, and the phase that it returns to', async () => {
     await work.publish(TRIP);
     const id = await work.start({ workflow: 'trip' });
     accepted(await pauseExecution(commands, caller, id, { reason: 'audit' }));
@@ -170,7 +170,7 @@ describe('an execution', () => {
     expect(await rowOf(id)).toMatchObject({ abortReason: 'cancelled', cancelReason: 'enough' });
   });
 
-  it('counts items of a list, waits, and what was skipped', async () => {
+  it('counts items of a list, waits and skipped steps', async () => {
     await work.publish({
       name: 'mixed',
       version: '1.0.0',
@@ -198,7 +198,7 @@ describe('an execution', () => {
     });
   });
 
-  it('fails with its error, and goes on when it is retried', async () => {
+  it('fails with its error, and continues when it is retried', async () => {
     await work.publish({
       name: 'plain',
       version: '1.0.0',
@@ -223,7 +223,7 @@ describe('an execution', () => {
     expect(await rowOf(id)).toMatchObject({ status: 'completed', stepsCompleted: 2, stepsFailed: 0 });
   });
 
-  it('knows where it comes from, and under which version it goes on', async () => {
+  it('shows its origin, and the version under which it continues', async () => {
     await work.publish(TRIP);
     const id = await work.start({ workflow: 'trip' });
     await work.complete(id, 'flight');
@@ -253,7 +253,7 @@ describe('an execution that compensates', () => {
     return id;
   };
 
-  it('owes undos, and pays them one by one', async () => {
+  it('owes compensations, and completes them one by one', async () => {
     const id = await aborted();
     const row = await rowOf(id);
     expect(row).toMatchObject({
@@ -276,7 +276,7 @@ describe('an execution that compensates', () => {
     expect(await rowOf(id)).toMatchObject({ status: 'compensated', debtsOpen: 0, endedAt: expect.any(String) });
   });
 
-  it('waits at the desk for what could not be undone', async () => {
+  it('waits for a person when a compensation has failed for good', async () => {
     const id = await aborted();
     await work.fail(id, '~hotel');
     expect(await rowOf(id)).toMatchObject({ status: 'compensation_failed', debtsOpen: 2, debtsParked: 1 });
@@ -309,7 +309,7 @@ describe('an execution that compensates', () => {
     });
   });
 
-  it('is on the desk of all executions', async () => {
+  it('is in the list of compensations of all executions', async () => {
     const id = await aborted();
     await work.fail(id, '~hotel');
     await project();
@@ -348,7 +348,7 @@ describe('an execution that compensates', () => {
 });
 
 describe('a list of executions', () => {
-  it('is narrowed by status, workflow, version, tag, parent, fork, text and time', async () => {
+  it('is filtered by status, workflow, version, tag, parent, fork, text and time', async () => {
     await work.publish(TRIP);
     await work.publish({ name: 'outer', version: '1.0.0', tasks: [{ id: 'inner', workflow: { name: 'trip' } }] });
     const trip = await work.start({ workflow: 'trip', tags: ['red', 'blue'] });
@@ -374,8 +374,8 @@ describe('a list of executions', () => {
   });
 });
 
-describe('a database of the build before', () => {
-  it('is migrated while it holds rows, and its tasks are built anew', async () => {
+describe('a database from before executions existed', () => {
+  it('is migrated with its rows, and its tasks are rebuilt', async () => {
     const id = newTaskId();
     const directory = await mkdtemp(join(tmpdir(), 'baton-migrations-'));
     try {

@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 describe('freshness', () => {
-  it('lets every reader see what it wrote, also while the runner is replaced', async () => {
+  it('lets every reader see what it wrote, even while the runner is replaced', async () => {
     let runner = await world.runner();
     for (let round = 0; round < 200; round += 1) {
       const id = newTaskId();
@@ -42,7 +42,7 @@ describe('freshness', () => {
     await Promise.all(waits);
   });
 
-  it('says STALE_READ when the projections do not come so far in time', async () => {
+  it('answers STALE_READ when the projections do not get there in time', async () => {
     await world.append(event.submitted(newTaskId()));
     await world.project();
     const startedAt = performance.now();
@@ -54,7 +54,7 @@ describe('freshness', () => {
     expect(performance.now() - startedAt).toBeLessThan(1_000);
   });
 
-  it('waits only for the projections that are asked about', async () => {
+  it('waits only for the requested projections', async () => {
     const position = await world.append(event.registered('a1'));
     await world.project({
       projectors: (await world.runnerOptions()).projectors.filter(({ name }) => name === 'agents'),
@@ -65,7 +65,7 @@ describe('freshness', () => {
     expect(await freshness.currentPosition()).toBe(-1n);
   });
 
-  it('goes on when its connection is lost', async () => {
+  it('continues when its connection is lost', async () => {
     await world.runner();
     await freshness.waitFor(await world.append(event.submitted(newTaskId())), { timeoutMs: 5_000 });
     await world.pool.query(
@@ -80,7 +80,7 @@ describe('freshness', () => {
     }, 'listening again');
   });
 
-  it('is told within milliseconds, not by polling', async () => {
+  it('learns of a move within milliseconds, not by polling', async () => {
     await world.runner();
     await freshness.waitFor(await world.append(event.submitted(newTaskId())), { timeoutMs: 5_000 });
     const times: number[] = [];
@@ -101,7 +101,7 @@ describe('freshness', () => {
     await waiting;
   });
 
-  it('needs no more than one connection to listen', async () => {
+  it('listens on one connection only', async () => {
     const pool = createPool(world.url, 2, quiet);
     const narrow = new Freshness({ pool, clock: systemClock, logger: quiet });
     await world.runner();

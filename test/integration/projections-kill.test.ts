@@ -61,7 +61,7 @@ describe('a process that runs the projections', () => {
     let before = await positions();
     for (let round = 0; round < 12; round += 1) {
       const [victim] = await Promise.all([startVictim(), world.append(...history(60))]);
-      await pause(round * 7); // each round at another moment of its work
+      await pause(round * 7); // at another moment of its work in each round
       victim.kill('SIGKILL');
       await once(victim, 'exit');
       const after = await positions();
@@ -73,7 +73,7 @@ describe('a process that runs the projections', () => {
     await verifyAll();
   });
 
-  it('may be stopped past its lease and woken up again: what it then writes is refused', {
+  it('may be suspended past its lease: what it writes when it wakes up is refused', {
     timeout: 120_000,
   }, async () => {
     const sleeper = await startVictim();
@@ -82,7 +82,7 @@ describe('a process that runs the projections', () => {
       await pause(20 + round * 10);
       sleeper.kill('SIGSTOP');
       await appending;
-      const other = await startVictim(); // leads once the lease has run out
+      const other = await startVictim(); // leads once the lease has expired
       await world.append(...history(20));
       await world.handled();
       sleeper.kill('SIGCONT');

@@ -38,7 +38,7 @@ describe('a lease', () => {
     expect(lease?.signal.aborted).toBe(false);
   });
 
-  it('goes to one of many who ask at once', async () => {
+  it('goes to one of many who request it at once', async () => {
     const claims = await Promise.all(Array.from({ length: 10 }, (_, index) => claim({ holder: `h${index}` })));
     expect(claims.filter(Boolean)).toHaveLength(1);
   });
@@ -49,13 +49,13 @@ describe('a lease', () => {
     expect(first?.signal.aborted).toBe(true);
     const second = await claim({ holder: 'b' });
     expect(second?.epoch).toBe((first?.epoch ?? 0n) + 1n);
-    await first?.release(); // once more takes nothing from the new holder
+    await first?.release(); // a second release takes nothing from the new holder
     expect(await claim({ holder: 'c' })).toBeUndefined();
     expect(await second?.confirm()).toBe(true);
     expect(await first?.confirm()).toBe(false);
   });
 
-  it('is lost to another when its holder sleeps past its time, and the holder learns it', async () => {
+  it('is lost to another when its holder sleeps past its expiry, and the holder learns of it', async () => {
     const asleep = { ...systemClock, schedule: () => () => {} };
     const first = await claim({ clock: asleep, ttlMs: 300 });
     await pause(350);
@@ -67,7 +67,7 @@ describe('a lease', () => {
     expect(second?.signal.aborted).toBe(false);
   });
 
-  it('outlives failures to renew that are shorter than its time, and is lost when they are longer', async () => {
+  it('survives failures to renew that are shorter than its time-to-live, and is lost when they are longer', async () => {
     const clock = fakeClock();
     let fails = false;
     let renewals = 0;
@@ -78,7 +78,7 @@ describe('a lease', () => {
       },
     } as unknown as pg.Pool;
     const lease = await claim({ clock, ttlMs: 300_000 }, pool);
-    /** The renewals that fall due, each answered before time goes on. */
+    /** The renewals that are due, each answered before the clock advances. */
     const advance = async (ms: number): Promise<void> => {
       const before = renewals;
       clock.advance(ms);

@@ -22,7 +22,7 @@ const history = (count: number): DomainEvent[] =>
     event.completed(id),
   ]);
 
-/** Keeps appending until it is told to stop. */
+/** Keeps appending until it is stopped. */
 const keepWriting = (): (() => Promise<void>) => {
   let isWriting = true;
   const writing = (async () => {
@@ -38,7 +38,7 @@ const keepWriting = (): (() => Promise<void>) => {
 };
 
 describe('a rebuild', () => {
-  it('gives the rows that were there, and tells how far it is', async () => {
+  it('gives the same rows as before, and reports its progress', async () => {
     await world.append(...history(700));
     await world.project();
     const before = await world.rows();
@@ -49,7 +49,7 @@ describe('a rebuild', () => {
     expect(shares).toEqual([...shares].sort((a, b) => a - b));
   });
 
-  it('mends rows that were tampered with', async () => {
+  it('repairs rows that were tampered with', async () => {
     await world.append(...history(3));
     await world.project();
     const before = await world.rows();
@@ -58,7 +58,7 @@ describe('a rebuild', () => {
     expect(await world.rows()).toEqual(before);
   });
 
-  it('is done by the runner that leads, beside what comes in', async () => {
+  it('is done by the leading runner, while events keep coming', async () => {
     await world.runner();
     await world.append(...history(300));
     await world.handled();
@@ -72,7 +72,7 @@ describe('a rebuild', () => {
     expect(await world.rows()).toEqual(live);
   });
 
-  it('shows no part of the rows meanwhile', async () => {
+  it('shows no partial rows meanwhile', async () => {
     await world.append(...history(2_000));
     await world.project();
     const answers: (bigint | string)[] = [];
@@ -103,7 +103,7 @@ describe('a rebuild', () => {
 });
 
 describe('a verification', () => {
-  it('finds equal digests, twice, also after a rebuild', async () => {
+  it('finds equal digests, twice, even after a rebuild', async () => {
     await world.append(...history(50), event.registered('a1'));
     await world.project();
     for (const { name } of context.projectors) {
@@ -158,7 +158,7 @@ describe('a verification', () => {
 });
 
 describe('the overview', () => {
-  it('says where each projection stands and what it is behind', async () => {
+  it('shows the position and the lag of each projection', async () => {
     await world.append(...history(10));
     await world.project();
     await world.append(...history(4));

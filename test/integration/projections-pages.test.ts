@@ -56,7 +56,7 @@ describe('pages', () => {
     }
   });
 
-  it('say whether there are more, at the edge', async () => {
+  it('report whether there are more, also at the boundary', async () => {
     await world.append(...Array.from({ length: 4 }, () => event.submitted(newTaskId())));
     await world.project();
     expect((await list({}, { first: 3 })).hasNextPage).toBe(true);
@@ -65,7 +65,7 @@ describe('pages', () => {
     expect(await list({}, { first: 4, after: last })).toMatchObject({ edges: [], hasNextPage: false, position: 64n });
   });
 
-  it('refuse a cursor that is not theirs', async () => {
+  it('refuse a cursor of another list', async () => {
     await world.append(event.submitted(newTaskId()), event.submitted(newTaskId()));
     await world.project();
     const { cursor } = (await list({}, { first: 1 })).edges[0]!;
@@ -109,7 +109,7 @@ describe('pages', () => {
 });
 
 describe('the filters of tasks', () => {
-  it('find what they name, and count it', async () => {
+  it('find and count matching tasks', async () => {
     const [a, b, c, d] = [newTaskId(), newTaskId(), newTaskId(), newTaskId()];
     await world.append(
       event.submitted(a, { capability: 'translate', tags: ['eu', 'vip'], priority: 1, submittedAt: at(10) }),
@@ -148,7 +148,7 @@ describe('the filters of tasks', () => {
     ]);
   });
 
-  it('find nothing for an id that is no UUID', async () => {
+  it('find nothing for an id that is not a UUID', async () => {
     expect(await getTasks(world.pool, TENANT, ['x', "'"])).toEqual({ value: [], position: -1n });
   });
 });

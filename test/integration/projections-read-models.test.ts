@@ -62,7 +62,7 @@ describe('agents', () => {
     });
   });
 
-  it('come back as new when they register again', async () => {
+  it('start as new when they register again', async () => {
     await world.append(
       event.registered('a1'),
       { type: 'AgentDeregistered', data: { agentId: 'a1', pool: 'default', deregisteredAt: at(1) } },
@@ -112,7 +112,7 @@ describe('agents', () => {
 });
 
 describe('assignments', () => {
-  it('keep every decision with its reason, also of a task that had ended', async () => {
+  it('keep every decision with its reason, even for a task that had ended', async () => {
     const [one, two] = [newTaskId(), newTaskId()];
     await world.append(
       event.submitted(one),
@@ -139,7 +139,7 @@ describe('assignments', () => {
 });
 
 describe('the audit log', () => {
-  it('has a row for every event, also of a type that this build does not know', async () => {
+  it('has a row for every event, even of a type that this build does not know', async () => {
     const id = newTaskId();
     await world.append(event.submitted(id));
     const [known] = await world.store.readStream(`task-${TENANT}.${id}`);

@@ -35,7 +35,7 @@ const checkpoints = async (): Promise<Checkpoint[]> =>
   (await world.pool.query<Checkpoint>('SELECT * FROM baton.checkpoints ORDER BY name')).rows;
 const checkpoint = async (name: string): Promise<Checkpoint> => (await checkpoints()).find((row) => row.name === name)!;
 
-/** Backend of the connection that runs a lane. */
+/** Process id of the backend that runs a lane. */
 const laneBackend = async (): Promise<number | undefined> => {
   const { rows } = await world.pool.query<{ pid: number }>(
     `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%WITH moved AS%' AND pid <> pg_backend_pid()
@@ -58,7 +58,7 @@ describe('a runner', () => {
     ]);
   });
 
-  it('goes on where the last one stopped, and handles no event twice', async () => {
+  it('continues where the last one stopped, and handles no event twice', async () => {
     const events = history(30);
     for (let index = 0; index < events.length; index += 10) {
       await world.append(...events.slice(index, index + 10));
@@ -71,7 +71,7 @@ describe('a runner', () => {
     expect((await checkpoint('tasks')).events).toBe(BigInt(events.length));
   });
 
-  it('gives the same rows in whatever batches the log comes', async () => {
+  it('gives the same rows for any size of batches', async () => {
     await world.append(...history(40));
     await world.project({ maxBatch: 1_000 });
     const atOnce = await world.rows();
@@ -82,7 +82,7 @@ describe('a runner', () => {
     }
   });
 
-  it('folds what comes while it runs', async () => {
+  it('folds events that arrive while it runs', async () => {
     await world.runner();
     const id = newTaskId();
     const position = await world.append(event.submitted(id));
@@ -90,7 +90,7 @@ describe('a runner', () => {
     expect((await getTask(world.pool, TENANT, id)).value?.status).toBe('ready');
   });
 
-  it('builds read models that somebody dropped', async () => {
+  it('rebuilds read models that somebody dropped', async () => {
     await world.append(...history(5));
     await world.project();
     const before = await world.rows();
@@ -105,7 +105,7 @@ describe('a runner', () => {
     expect(await world.rows()).toEqual(before);
   });
 
-  it('builds read models that are dropped under it', async () => {
+  it('rebuilds read models that are dropped while it runs', async () => {
     await world.append(...history(5));
     await world.runner();
     await world.handled();
@@ -116,7 +116,7 @@ describe('a runner', () => {
     expect((await countTasks(world.pool, TENANT)).value).toBe(6n);
   });
 
-  it('does not show a read model before it is whole', async () => {
+  it('does not show a read model before it is complete', async () => {
     await world.append(...history(5));
     const runner = await world.runner({ projectors: projectors.filter(({ name }) => name !== 'tasks') });
     await world.handled(projectors.filter(({ name }) => name !== 'tasks'));
@@ -128,7 +128,7 @@ describe('a runner', () => {
     });
   });
 
-  it('leaves a read model of a newer build alone', async () => {
+  it('does not touch a read model of a newer build', async () => {
     await world.append(...history(2));
     await world.pool.query("UPDATE baton.checkpoints SET version = 3 WHERE name = 'tasks'");
     await world.runner();
@@ -138,7 +138,7 @@ describe('a runner', () => {
 });
 
 describe('two runners', () => {
-  it('take turns: one runs, the other stands by and takes over', async () => {
+  it('take turns: one leads, the other stands by and takes over', async () => {
     const first = await world.runner();
     await until(async () => first.status().state === 'leading', 'first leads');
     const second = await world.runner();
@@ -151,11 +151,11 @@ describe('two runners', () => {
     expect(second.status().state).toBe('leading');
   });
 
-  it('do not spoil rows when a stalled one wakes up and writes', async () => {
+  it('do not corrupt rows when a stalled one wakes up and writes', async () => {
     let stalls = false;
     const stalled: (() => void)[] = [];
     const feed = await world.feed();
-    // The first runner has its batch in hand and stops there, for longer than its lease; its clock notices nothing.
+    // The first runner has read its batch and stalls for longer than its lease; its clock notices nothing.
     const frozen = {
       ...systemClock,
       schedule: (delayMs: number, callback: () => void) => systemClock.schedule(stalls ? 1e9 : delayMs, callback),
@@ -175,7 +175,7 @@ describe('two runners', () => {
     await world.append(...history(4));
     await world.handled();
     stalls = true;
-    await pause(200); // renewals scheduled before are through
+    await pause(200); // until renewals that were scheduled before are done
     await world.append(...history(4));
     await until(async () => stalled.length > 0, 'first runner stalled');
     const second = await world.runner({ leaseMs: 500 });
@@ -232,7 +232,7 @@ describe('a lost connection', () => {
 });
 
 describe('a checkpoint that does not fit the log', () => {
-  it('beyond its head halts the projection with an alarm, and queries say so', async () => {
+  it('beyond its head halts the projection with an error, and queries report it', async () => {
     await world.append(...history(3));
     await world.project();
     await world.pool.query(
@@ -264,7 +264,7 @@ describe('a checkpoint that does not fit the log', () => {
     expect((await checkpoint('agents')).reason).toMatch(/has another hash in the log; it needs a rebuild/);
   });
 
-  it('runs again by itself when the log is the right one again', async () => {
+  it('resumes on its own when the right log is back', async () => {
     await world.append(...history(3));
     await world.project();
     await world.pool.query("UPDATE baton.checkpoints SET event_hash = reverse(event_hash) WHERE name = 'agents'");
@@ -287,7 +287,7 @@ describe('an event that Postgres refuses', () => {
     ['NUL in a name', (data: Record<string, unknown>) => Object.assign(data, { capability: 'a\u0000b' })],
     ['a text where a number belongs', (data: Record<string, unknown>) => Object.assign(data, { priority: 'high' })],
     ['a missing field', (data: Record<string, unknown>) => Reflect.deleteProperty(data, 'pool')],
-    ['an instant that is none', (data: Record<string, unknown>) => Object.assign(data, { submittedAt: 'yesterday' })],
+    ['an invalid instant', (data: Record<string, unknown>) => Object.assign(data, { submittedAt: 'yesterday' })],
   ])('is parked with its cause, and all others are folded: %s', async (_, spoil) => {
     const [good, bad, later] = [newTaskId(), newTaskId(), newTaskId()];
     await world.append(event.submitted(good));
@@ -341,7 +341,7 @@ describe('a handler that throws', () => {
     },
   });
 
-  it('parks the event and what follows in its stream; after the fix they are folded in order', async () => {
+  it('parks the event and later ones of its stream; after the fix they are folded in order', async () => {
     const [cursed, good] = [newTaskId(), newTaskId()];
     await world.append(
       event.submitted(cursed, { capability: 'cursed' }),
@@ -372,7 +372,7 @@ describe('a handler that throws', () => {
     expect(await world.rows()).toEqual(mended);
   });
 
-  it('halts a projection when too many events are parked, and the others go on', async () => {
+  it('halts a projection when too many events are parked, and the others continue', async () => {
     await world.append(...Array.from({ length: 20 }, () => event.submitted(newTaskId(), { capability: 'cursed' })));
     const withBroken = projectors.map((projector) => (projector.name === 'tasks' ? broken(() => true) : projector));
     await world.runner({ projectors: withBroken, maxParked: 5 });
@@ -418,7 +418,7 @@ describe('parked events of a running projection', () => {
     isBroken = false;
     const context = { ...(await world.runnerOptions()), store: world.store, projectors: withBroken };
     expect(await retryParked(context, 'tasks')).toMatchObject({ remaining: 0 });
-    // The runner must not go on from rows that it remembers from before the retry.
+    // The runner must not continue from rows that it cached before the retry.
     await world.append(event.completed(bad, { attempt: 2 }));
     await world.handled();
     expect((await getTask(world.pool, TENANT, bad)).value).toMatchObject({
@@ -434,7 +434,7 @@ describe('parked events of a running projection', () => {
   });
 });
 
-describe('projections with troubles of their own', () => {
+describe('projections that fail on their own', () => {
   const notes = defineTable({
     name: 'notes',
     columns: { tenant: tenant(), position: bigint() },
@@ -474,7 +474,7 @@ describe('projections with troubles of their own', () => {
     ).toEqual(all.map(({ name }) => name).sort());
   });
 
-  it('do not hold up the others when they come into a new process with their troubles', async () => {
+  it('do not hold up the others when a new process starts with the failure', async () => {
     await world.append(...history(2));
     await world.project({ projectors: all });
     await world.pool.query(

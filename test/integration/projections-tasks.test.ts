@@ -13,7 +13,7 @@ afterEach(() => world.close());
 
 const task = newTaskId();
 
-/** The rows of the task when `events` are all that happened, checked to be the same when each event comes in a batch of its own. */
+/** The rows of a task after `events`. Checks that one event per batch gives the same rows. */
 const rowsAfter = async (...events: readonly DomainEvent[]) => {
   await world.append(...events);
   await world.project();
@@ -84,7 +84,7 @@ describe('a submitted task', () => {
     expect(rows.attempts).toEqual([]);
   });
 
-  it('has instants to the millisecond, whatever form the event has them in', async () => {
+  it('has instants to the millisecond, whatever their form in the event', async () => {
     const rows = await rowsAfter(
       event.submitted(task, { submittedAt: '2026-01-01T00:00:00.1234567Z', deadlineAt: '2026-01-01T00:00:09Z' }),
     );
@@ -115,7 +115,7 @@ describe('a submitted task', () => {
     ]);
   });
 
-  it('ignores an assignment of an attempt that is not its present one', async () => {
+  it('ignores an assignment of an attempt that is not its current one', async () => {
     const rows = await rowsAfter(submitted, event.assigned([{ taskId: task, attempt: 2 }]));
     expect(rows.task).toMatchObject({ status: 'ready', agentId: null });
     expect(rows.attempts).toEqual([]);
@@ -262,7 +262,7 @@ describe('a task whose outcome is unknown', () => {
     expect(rows.attempts).toMatchObject([{ outcome: 'completed', endedAt: at(6), error: null }]);
   });
 
-  it('goes on with the next attempt when it is redriven', async () => {
+  it('continues with the next attempt when it is redriven', async () => {
     const rows = await rowsAfter(submitted, assigned, event.unknown(task), event.redriven(task, 2));
     expect(rows.task).toMatchObject({
       status: 'ready',
@@ -308,7 +308,7 @@ describe('a dead-lettered task', () => {
     ]);
   });
 
-  it('is ready again and its dead letter closed when it is redriven', async () => {
+  it('is ready again when it is redriven, and its dead letter is closed', async () => {
     const rows = await rowsAfter(...dead, event.redriven(task, 2));
     expect(rows.task).toMatchObject({ status: 'ready', attempt: 2, endedAt: null, deadLetterReason: null });
     expect(rows.deadLetters).toMatchObject([

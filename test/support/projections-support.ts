@@ -19,7 +19,7 @@ import { freshDatabase } from './servers.ts';
 export const TENANT = 'default';
 export const quiet = createLogger('silent');
 
-/** An instant some seconds after the beginning of the scenarios. */
+/** The instant some seconds after the start of the scenarios. */
 export const at = (seconds: number): string => new Date(Date.UTC(2026, 0, 1) + seconds * 1000).toISOString();
 
 export const newTaskId = (): string => randomUUID();
@@ -28,7 +28,7 @@ type Of<Type extends DomainEvent['type']> = Extract<DomainEvent, { type: Type }>
 
 export const ERROR = { code: 'BOOM', message: 'it broke', source: 'agent', retryable: true } as const;
 
-/** Events with everything filled in that a test does not care about. */
+/** Events with default data. */
 export const event = {
   submitted: (taskId: string, data: Partial<Of<'TaskSubmitted'>> = {}): DomainEvent => ({
     type: 'TaskSubmitted',
@@ -146,7 +146,7 @@ const streamOf = (tenant: string, { data }: DomainEvent): string => {
   return 'pool' in data ? poolStream(tenant, data.pool) : `cluster-${tenant}.log`;
 };
 
-/** A log in memory and a database of its own. */
+/** A log in memory and its own database. */
 export class World {
   readonly store: EventStore;
   readonly url: string;
@@ -168,7 +168,7 @@ export class World {
     return new World(url, drop, store);
   }
 
-  /** Each event to its stream, in order; events of one stream that follow each other in one append. Answers the last position. */
+  /** Appends each event to its stream, in order; consecutive events of one stream in one append. Returns the last position. */
   async append(...events: readonly DomainEvent[]): Promise<bigint> {
     return this.appendFor(TENANT, ...events);
   }
@@ -199,7 +199,7 @@ export class World {
     return this.appendSealed(stream, encodeEvents(stream, context, events, head));
   }
 
-  /** Events as they are, also such as no command would write. */
+  /** Appends events as they are, even those that no command would write. */
   async appendSealed(stream: string, sealed: readonly NewEvent[]): Promise<bigint> {
     const head = this.#heads.get(stream) ?? EMPTY_HEAD;
     const { position } = await this.store.append(stream, sealed, { expectedRevision: head.revision });
@@ -207,7 +207,7 @@ export class World {
     return position;
   }
 
-  /** The event as a command would write it, but with data that it would refuse. */
+  /** Appends the event as a command would write it, but with data that a command would refuse. */
   async appendSpoilt(good: DomainEvent, spoil: (data: Record<string, unknown>) => void): Promise<bigint> {
     const stream = streamOf(TENANT, good);
     const head = this.#heads.get(stream) ?? EMPTY_HEAD;
@@ -286,7 +286,7 @@ export class World {
     return Object.fromEntries(entries);
   }
 
-  /** Forgets everything but the log. */
+  /** Drops everything but the log. */
   async reset(): Promise<void> {
     for (const { name, version } of projectors) await this.pool.query(`DROP SCHEMA rm_${name}_v${version} CASCADE`);
     await this.pool.query('DELETE FROM baton.checkpoints');

@@ -1,4 +1,4 @@
-/** A process that runs the projections, to be killed or stopped in the middle of it. Says `leading` when it does. */
+/** A process that runs the projections, to be killed or suspended. It sends `leading` while it leads. */
 
 import { createEsdbEventStore } from '../../src/eventstore/esdb-event-store.ts';
 import { LogFeed } from '../../src/eventstore/log-feed.ts';
@@ -19,7 +19,7 @@ const runner = new ProjectionRunner({
   logger,
   holder: `victim ${process.pid}`,
   leaseMs: 500,
-  maxBatch: 20, // many writes to be killed in
+  maxBatch: 20, // many writes, so that kills hit some
   lingerMs: 0,
 });
 runner.start();

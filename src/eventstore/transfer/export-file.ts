@@ -8,7 +8,7 @@ const FLUSH_BYTES = 1024 * 1024;
 const TAIL_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
 
-/** The file an export is written to. A line that was torn when an earlier export ended is cut off, and the rest is continued. */
+/** The file of an export. A torn last line of an earlier export is cut off; the export continues after it. */
 export class ExportFile {
   private waiting: string[] = [];
   private waitingBytes = 0;
@@ -16,7 +16,7 @@ export class ExportFile {
   private constructor(
     private readonly fd: number,
     private size: number,
-    /** The last line that an earlier export wrote, if it came beyond the header. */
+    /** The last line that an earlier export wrote after the header. */
     readonly last: Line | undefined,
     /** The last event that it wrote. */
     readonly lastEvent: RecordedEvent | undefined,
@@ -26,7 +26,7 @@ export class ExportFile {
   static open(path: string, selection: Selection, now: string): ExportFile {
     const fd = openSync(path, 'a+', 0o600);
     try {
-      if (!fstatSync(fd).isFile()) throw badFile(path, 'is no file that can be continued');
+      if (!fstatSync(fd).isFile()) throw badFile(path, 'is not a regular file; name another one');
       const size = cutTornLine(fd);
       if (size === 0) {
         const header = Buffer.from(headerLine(selection, now));
@@ -46,7 +46,7 @@ export class ExportFile {
     return this.size;
   }
 
-  /** Where the log was read to. */
+  /** The log was read up to here. */
   get position(): Position | undefined {
     if (this.last === undefined) return undefined;
     return this.last.kind === 'event' ? this.last.event.position : this.last.position;
@@ -58,7 +58,7 @@ export class ExportFile {
     if (this.waitingBytes >= FLUSH_BYTES) this.flush();
   }
 
-  /** Writes what is waiting and makes all of it durable. */
+  /** Writes what is buffered and makes everything durable. */
   close(): void {
     try {
       this.flush();
@@ -84,11 +84,11 @@ const checkHeader = (path: string, line: string, { streams, includeSystem }: Sel
   const which = header.streams.length === 0 ? '--all' : `--streams ${header.streams.join(' ')}`;
   throw badFile(
     path,
-    `was begun with ${which}${header.includeSystem ? ' --include-system' : ''}; continue it like that, or name another file`,
+    `was started with ${which}${header.includeSystem ? ' --include-system' : ''}; use the same options, or name another file`,
   );
 };
 
-/** Returns the size without it. */
+/** Returns the size without the torn line. */
 const cutTornLine = (fd: number): number => {
   const { size } = fstatSync(fd);
   const end = lastNewline(fd, size) + 1;
@@ -96,7 +96,7 @@ const cutTornLine = (fd: number): number => {
   return end;
 };
 
-/** Where the last line of a file that ends with a newline begins. */
+/** Offset of the last line of a file that ends with a newline. */
 const lastLineStart = (fd: number, size: number): number => lastNewline(fd, size - 1) + 1;
 
 /** Offset of the last newline before `end`; -1 if there is none. */
@@ -111,13 +111,13 @@ const lastNewline = (fd: number, end: number): number => {
 
 type LastLine = { readonly line: Line; readonly start: number };
 
-/** The last line of what ends at `end`, a newline; undefined if that is the header. */
+/** The last line before `end`, which follows a newline; undefined if it is the header. */
 const lastLine = (fd: number, end: number, path: string): LastLine | undefined => {
   const start = lastLineStart(fd, end);
   return start === 0 ? undefined : { line: parseLine(readText(fd, start, end), `${path}, last line`), start };
 };
 
-/** Behind it come checkpoints only: one for each export that met nothing it was to take. */
+/** Only checkpoints follow it: one for each export that found nothing new. */
 const lastEventOf = (fd: number, from: LastLine | undefined, path: string): RecordedEvent | undefined => {
   let last = from;
   while (last?.line.kind === 'checkpoint') last = lastLine(fd, last.start, path);

@@ -11,7 +11,7 @@ export type ExportOptions = {
   readonly selection: Selection;
   /** ISO 8601, for the header. */
   readonly now: string;
-  /** Ends the export early; what is written stays and can be continued. */
+  /** Ends the export early; the file stays and can be continued. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: {
     readonly events: number;
@@ -21,7 +21,7 @@ export type ExportOptions = {
 };
 
 export type Exported = {
-  /** Written now; the file may hold more from before. */
+  /** Events written by this export; the file may hold more from earlier ones. */
   readonly events: number;
   readonly streams: number;
   /** Size of the file. */
@@ -33,12 +33,12 @@ export type Exported = {
 };
 
 /**
- * Writes the selected streams to a file in log order, up to what the log holds now. A file that is there already is
- * continued behind its last whole line.
- * Errors: `AppError` for a file that is something else or of another log; the client's own.
+ * Writes the selected streams to a file in log order, up to the current end of the log. An existing file is continued after its last
+ * complete line.
+ * Errors: `AppError` for a file that is not an export, or one of another log; those of the client.
  */
 export const exportStreams = async (client: EventStoreDBClient, options: ExportOptions): Promise<Exported> => {
-  const head = (await headOf(client)) ?? 0n; // first, so that nothing is written when there is no server
+  const head = (await headOf(client)) ?? 0n; // first, so that nothing is written without a server
   const file = ExportFile.open(options.file, options.selection, options.now);
   try {
     await checkSource(client, file, { path: options.file, head });
@@ -48,7 +48,7 @@ export const exportStreams = async (client: EventStoreDBClient, options: ExportO
   }
 };
 
-/** What the file holds must come from this log. Where a scavenge may have taken the event, its absence proves nothing. */
+/** The file must come from this log. Where a scavenge may have removed the event, its absence proves nothing. */
 const checkSource = async (
   client: EventStoreDBClient,
   { last, lastEvent, position }: ExportFile,

@@ -67,7 +67,7 @@ export const eventLine = (event: RecordedEvent): string => {
   })}\n`;
 };
 
-/** As JSON where that gives the same bytes back, else in base64; nothing where there is nothing. */
+/** As JSON if that gives back the same bytes, otherwise in base64; nothing if it is empty. */
 const bytesAs = (name: 'data' | 'metadata', bytes: Uint8Array, tryJson: boolean): Record<string, unknown> => {
   if (bytes.length === 0) return {};
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -80,18 +80,18 @@ const jsonOf = (bytes: Buffer): unknown => {
     const value: unknown = JSON.parse(bytes.toString('utf8'));
     return bytes.equals(Buffer.from(JSON.stringify(value))) ? value : undefined;
   } catch {
-    return undefined; // said to be JSON, but is not
+    return undefined; // declared as JSON, but is not
   }
 };
 
-/** A line that is not what it should be; `where` says which. */
+/** A malformed line or file; `where` says which. */
 export const badFile = (where: string, problem: string, cause?: unknown): AppError =>
   new AppError('BAD_USER_INPUT', `${where}: ${problem}`, { cause });
 
-/** Throws `AppError` for a file of something else, or of a newer version. */
+/** Throws `AppError` for a file that is not an export, or of a newer version. */
 export const parseHeader = (text: string, file: string): Header => {
   const header = headerSchema.safeParse(parseJson(text));
-  if (!header.success) throw badFile(file, 'is no export of an event store: its first line is no header');
+  if (!header.success) throw badFile(file, 'is not an export of an event store: its first line is not a header');
   if (header.data.version !== VERSION)
     throw badFile(file, `is of version ${header.data.version}; this program reads version ${VERSION}`);
   return header.data;
@@ -104,7 +104,7 @@ export const parseLine = (text: string, where: string): Line => {
   const parsed = eventSchema.safeParse(value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw badFile(where, `is no event: ${issue?.path.join('.') || 'the line'} ${issue?.message ?? ''}`.trimEnd());
+    throw badFile(where, `is not an event: ${issue?.path.join('.') || 'the line'} ${issue?.message ?? ''}`.trimEnd());
   }
   const { position, revision, contentType, data, dataBase64, metadata, metadataBase64, ...rest } = parsed.data;
   const event = {
@@ -123,7 +123,7 @@ const bytesOf = (value: unknown, encoded: string | undefined): Buffer => {
   return value === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(value));
 };
 
-/** Undefined if it is no JSON. */
+/** Undefined if it is not JSON. */
 const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text);

@@ -1,7 +1,7 @@
 import type { Revision } from '../event-store.ts';
 import type { RecordedEvent } from './raw-read.ts';
 
-/** An append holds at most 1 MiB by default, of which other servers count more than data. */
+/** An append holds at most 1 MiB by default, and some servers count more than data. */
 const MAX_BYTES = 512 * 1024;
 const MAX_EVENTS = 500;
 
@@ -16,7 +16,7 @@ export type Batch = {
 
 const sizeOf = ({ data, metadata, type }: RecordedEvent): number => data.length + metadata.length + 2 * type.length;
 
-/** A batch that is being filled. */
+/** A batch while it is filled. */
 export class BatchBuilder implements Batch {
   readonly events: RecordedEvent[] = [];
   bytes = 0;
@@ -26,7 +26,7 @@ export class BatchBuilder implements Batch {
     readonly from: Revision,
   ) {}
 
-  /** Whether one more event fits; an empty one takes any. */
+  /** Whether one more event fits; an empty batch takes any event. */
   fits(event: RecordedEvent): boolean {
     if (this.events.length === 0) return true;
     return this.stream === event.stream && this.events.length < MAX_EVENTS && this.bytes + sizeOf(event) <= MAX_BYTES;
@@ -38,7 +38,7 @@ export class BatchBuilder implements Batch {
   }
 }
 
-/** The batch up to its event `count`, and the rest. */
+/** The first `count` events of the batch, and the others. */
 export const split = ({ stream, from, events }: Batch, count: number): [Batch, Batch] => [
   batchOf(stream, from, events.slice(0, count)),
   batchOf(stream, from + BigInt(count), events.slice(count)),

@@ -5,8 +5,8 @@ import { readLines, type TextLine } from './read-lines.ts';
 export type FileEvent = { readonly event: RecordedEvent /** Bytes of the file up to here. */; readonly end: number };
 
 /**
- * The events of an export, in its order. A last line that is torn is left out: `onTorn` is told.
- * Errors: `AppError` for a file of something else, and for a line in its midst that is no event.
+ * The events of an export, in its order. A torn last line is skipped and reported to `onTorn`.
+ * Errors: `AppError` for a file that is not an export, and for another line that is not an event.
  */
 export async function* readExport(path: string, onTorn: () => void): AsyncGenerator<FileEvent> {
   let isFirst = true;

@@ -12,7 +12,7 @@ type Finished = { readonly metadata?: Done; readonly tombstone?: Done; readonly 
 /** `$tb` of a stream that is deleted. */
 const DELETED = 2 ** 63;
 
-/** Gives a stream, all of whose events are there, its tombstone or its newest metadata. */
+/** Writes the tombstone or the newest metadata of a stream whose events have all been imported. */
 export const finishStream = async (target: Target, stream: string, state: StreamState): Promise<Finished> => {
   if (state.tombstoned) return state.deletedInTarget ? { tombstone: 'present' } : tombstone(target, stream, state);
   if (state.deletedInTarget) return { problem: conflict(stream, 'the target’s stream was tombstoned', {}) };
@@ -45,7 +45,7 @@ const writeMetadata = async (target: Target, state: StreamState, newest: Recorde
   };
 };
 
-/** Where revisions became lower, the one that a stream is readable from did too. */
+/** If revisions became lower, so did the one from which the stream is readable. */
 const shifted = (data: Uint8Array, shift: bigint): Uint8Array => {
   const metadata = shift === 0n ? undefined : objectOf(data);
   const from = metadata?.['$tb'];

@@ -10,7 +10,7 @@ import { isTombstone, ownerOf } from './selection.ts';
 import { MetadataHistory, StreamState } from './stream-ledger.ts';
 import { type AppendAnswer, Target } from './target.ts';
 
-/** Sent and not answered: enough to keep a server busy, little enough to be given up without harm. */
+/** Batches in flight: enough to keep a server busy, few enough to abandon without harm. */
 const WINDOW = { appends: 128, bytes: 4 * 1024 * 1024 };
 
 export type ImportOptions = {
@@ -25,10 +25,10 @@ export type ImportOptions = {
 };
 
 /**
- * Appends what an export holds, in its order, at the revisions and with the ids it has there: what is in the target
- * already is recognised, what is there instead is reported and left alone. Then each stream gets its newest metadata, or
- * its tombstone. May be run again at any time, also after it was killed.
- * Errors: `AppError` for a file that is no export; the client's own when the target is away.
+ * Appends the events of an export in its order, with their ids and at their revisions. Events that the target already has are recognised;
+ * different ones are reported and not touched. Then each stream gets its newest metadata, or its tombstone. Can be repeated at any time,
+ * even after it was killed.
+ * Errors: `AppError` for a file that is not an export; those of the client when the target is unreachable.
  */
 export const importStreams = async (client: EventStoreDBClient, options: ImportOptions): Promise<Imported> => {
   const target = await Target.open(client);
@@ -41,7 +41,7 @@ export const importStreams = async (client: EventStoreDBClient, options: ImportO
 
 const statOf = (file: string): Stats => {
   const found = statSync(file);
-  if (found.isDirectory()) throw badFile(file, 'is no file but a folder');
+  if (found.isDirectory()) throw badFile(file, 'is a folder; name a file');
   return found;
 };
 
@@ -109,7 +109,7 @@ class Import {
     return state;
   }
 
-  /** Sends the batch that was collected, once there is room and it is sure to be harmless. */
+  /** Sends the collected batch once there is room and it is certain to do no harm. */
   private async send(): Promise<void> {
     const { batch } = this;
     this.batch = undefined;
@@ -159,7 +159,7 @@ class Import {
     }
   }
 
-  /** The stream ends within the batch, or holds something else. */
+  /** The stream ends within the batch, or has other events. */
   private async meetOther(state: StreamState, batch: Batch, actual: bigint): Promise<void> {
     const present = actual - batch.from + 1n;
     if (present > 0n && present < BigInt(batch.events.length)) return this.appendParts(state, batch, Number(present));
@@ -174,7 +174,7 @@ class Import {
       message:
         present > 0n
           ? 'the target has another event there'
-          : `the target's stream ends at revision ${actual}, before what was to follow`,
+          : `the target's stream ends at revision ${actual}, before the events to append`,
     });
   }
 
@@ -215,7 +215,7 @@ class Import {
   }
 }
 
-/** Servers take "no such stream" for true of a deleted one, and that is seen by the answer only. */
+/** Servers accept "no such stream" for a deleted stream, and only the answer shows it. */
 const wentBehind = ({ stream, from, events }: Batch, last: bigint): Problem => {
   const first = last - BigInt(events.length) + 1n;
   const message = `the target had deleted events of its own: revisions ${from} to ${from + BigInt(events.length) - 1n} of the file became revisions ${first} to ${last} there`;
@@ -223,9 +223,8 @@ const wentBehind = ({ stream, from, events }: Batch, last: bigint): Problem => {
 };
 
 /**
- * Whether a batch may be sent while others of its stream are not answered. Were one of them refused, this one must not be
- * written either: so only where nothing can be written because the target has that revision, or where it ends with what
- * was just written.
+ * Whether a batch may be sent while others of its stream are in flight. If one of those were refused, this one must not be written
+ * either. So: only if nothing can be written because the target has that revision, or if the target ends with what was just written.
  */
 const maySendAhead = ({ atHead, end }: StreamState, { from, events }: Batch): boolean =>
   atHead || (end !== undefined && from + BigInt(events.length) - 1n <= end);

@@ -5,7 +5,7 @@ import { readAllRequest, readStreamRequest } from '../esdb-requests.ts';
 import type { RawEvent } from '../esdb-wire.ts';
 import type { Position, Revision } from '../event-store.ts';
 
-/** An event with its bytes as they are stored: the client's own reader parses them, which loses what JSON in JavaScript cannot hold. */
+/** An event with its stored bytes. The client's own reader parses them and loses what JSON in JavaScript cannot represent. */
 export type RecordedEvent = RawEvent & {
   readonly stream: string;
   readonly revision: Revision;
@@ -17,7 +17,7 @@ export type RecordedEvent = RawEvent & {
 type ReadRequest = ReturnType<typeof readAllRequest>;
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
-/** Events of all streams in log order, from a position on, inclusive. */
+/** Events of all streams in log order, from a position, inclusive. */
 export const readAllRaw = (client: EventStoreDBClient, from: Position | undefined): AsyncGenerator<RecordedEvent> =>
   read(client, readAllRequest(from, 'forwards', NO_LIMIT));
 
@@ -27,13 +27,13 @@ export const headOf = async (client: EventStoreDBClient): Promise<Position | und
   return undefined;
 };
 
-/** The newest event of a stream; undefined if nothing of it can be read. */
+/** The newest event of a stream; undefined if no event can be read. */
 export const newestOf = async (client: EventStoreDBClient, stream: string): Promise<RecordedEvent | undefined> => {
   for await (const event of read(client, readStreamRequest(stream, undefined, 'backwards', 1))) return event;
   return undefined;
 };
 
-/** Up to `count` events of a stream from a revision on; none if it cannot be read. */
+/** Up to `count` events of a stream from a revision; none if it cannot be read. */
 export const readStreamRaw = (
   client: EventStoreDBClient,
   stream: string,
@@ -48,12 +48,12 @@ async function* read(client: EventStoreDBClient, request: ReadRequest): AsyncGen
   } catch (error) {
     throw convertToCommandError(error as Error);
   } finally {
-    call.on('error', () => {}); // a call that is cancelled says so
+    call.on('error', () => {}); // a cancelled call emits an error
     call.cancel();
   }
 }
 
-/** `stream_not_found` and what else the server says about the read itself. */
+/** `stream_not_found` and other messages of the server about the read itself. */
 const NOT_AN_EVENT = 'not an event';
 
 const decode = (bytes: Buffer): RecordedEvent | typeof NOT_AN_EVENT => {

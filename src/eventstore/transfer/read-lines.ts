@@ -7,13 +7,13 @@ export type TextLine = {
   readonly text: string;
   /** From 1. */
   readonly number: number;
-  /** Bytes of the file up to its end. */
+  /** Offset of the end of the line in the file. */
   readonly end: number;
-  /** Whether a newline ends it: only the last line may lack one. */
+  /** Whether it ends with a newline: only the last line may lack one. */
   readonly whole: boolean;
 };
 
-/** The lines of a file, of any length, without holding more than one of them. */
+/** The lines of a file of any length, one at a time in memory. */
 export async function* readLines(path: string): AsyncGenerator<TextLine> {
   let parts: Buffer[] = [];
   let number = 0;

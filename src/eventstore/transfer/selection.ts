@@ -2,9 +2,9 @@ const TOMBSTONE = 9223372036854775807n;
 
 /** Which streams are moved. */
 export type Selection = {
-  /** Names, in which `*` stands for any characters; none means all. */
+  /** Names; `*` matches any characters. An empty list means all streams. */
   readonly streams: readonly string[];
-  /** Also those whose name starts with `$`. */
+  /** Whether to include streams whose name starts with `$`. */
   readonly includeSystem: boolean;
 };
 
@@ -14,14 +14,14 @@ export const ownerOf = (stream: string): string | undefined => (stream.startsWit
 /** The revision of a stream's tombstone. */
 export const isTombstone = (revision: bigint): boolean => revision === TOMBSTONE;
 
-/** A node's or server's notes about itself, which another one has of its own. */
+/** Streams in which a node or server keeps notes about itself: every one has its own. */
 const OWN_NOTES = new Set(['$baton-node', '$epoch-information']);
 
 const patternOf = (pattern: string): RegExp => new RegExp(`^${pattern.split('*').map(escapeText).join('.*')}$`, 's');
 
 const escapeText = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
-/** Whether a stream is moved: as itself, or as the metadata of one that is. */
+/** Whether a stream is moved: itself, or as the metadata of a stream that is moved. */
 export const selects = ({ streams, includeSystem }: Selection): ((stream: string) => boolean) => {
   const patterns = streams.map(patternOf);
   return (name) => {

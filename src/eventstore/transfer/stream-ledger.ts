@@ -5,22 +5,22 @@ import type { RecordedEvent } from './raw-read.ts';
 export class StreamState {
   /** Revision of the next event in the target. */
   next: Revision = 0n;
-  /** So much lower are revisions in the target than at the source. */
+  /** How much lower revisions are in the target than at the source. */
   shift: Revision = 0n;
-  /** Batches that were sent and are not answered. */
+  /** Batches in flight. */
   inFlight = 0;
-  /** Last revision the target had before the import; undefined until it is asked for. */
+  /** Last revision the target had before the import; undefined until it is read. */
   end: Revision | undefined;
-  /** The target has nothing behind what was written, so that more may be sent before that is answered. */
+  /** The target has nothing after what was written, so more may be sent before the answer arrives. */
   atHead = false;
-  /** It differs in the target, or is refused there: nothing more of it is sent. */
+  /** The stream differs in the target, or is refused there: nothing more of it is sent. */
   stopped = false;
   deletedInTarget = false;
   tombstoned = false;
   metadata: MetadataHistory | undefined;
 }
 
-/** All metadata of one stream in the file; only the newest counts, the others tell what is ours in the target. */
+/** All metadata of one stream in the file. Only the newest is written; the others identify what an import wrote to the target before. */
 export class MetadataHistory {
   private readonly ids = new Set<string>();
   private readonly contents = new Set<string>();
@@ -35,13 +35,13 @@ export class MetadataHistory {
     this.contents.add(withoutTruncation(event.data));
   }
 
-  /** Whether an event in the target is one of these, or one that a server made of them when it brought the stream back. */
+  /** Whether an event in the target is one of these, or one that a server derived from them when it recreated the stream. */
   isOurs(event: RecordedEvent): boolean {
     return this.ids.has(event.id) || this.contents.has(withoutTruncation(event.data));
   }
 }
 
-/** `$tb` apart: servers set that themselves when a deleted stream is written to. */
+/** Ignores `$tb`: servers set it themselves when a deleted stream is written to. */
 const withoutTruncation = (data: Uint8Array): string => {
   const metadata = objectOf(data);
   if (metadata === undefined) return Buffer.from(data).toString('latin1');
@@ -49,7 +49,7 @@ const withoutTruncation = (data: Uint8Array): string => {
   return JSON.stringify(Object.entries(others).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 };
 
-/** Undefined for what is no JSON object, which counts as no metadata. */
+/** Undefined for anything but a JSON object: it counts as no metadata. */
 export const objectOf = (data: Uint8Array): Record<string, unknown> | undefined => {
   try {
     const value: unknown = JSON.parse(Buffer.from(data).toString('utf8'));

@@ -16,14 +16,14 @@ const SILENCE_MS = 30_000;
 
 export type AppendAnswer =
   | { readonly kind: 'written' | 'present' }
-  /** The stream is at another revision, or holds other events; `actual` is its last one, -1 without any. */
+  /** The stream is at another revision, or has other events; `actual` is its last revision, -1 without events. */
   | { readonly kind: 'differs'; readonly actual: Revision }
-  /** The stream was deleted: the events went behind those it had, this one is the last. */
+  /** The stream was deleted: the events were appended after those it had; this is the last revision. */
   | { readonly kind: 'behind'; readonly last: Revision }
   | { readonly kind: 'deleted' }
   | { readonly kind: 'tooLarge' | 'denied'; readonly message: string };
 
-/** The store that is imported into. */
+/** The store that the import writes to. */
 export class Target {
   private readonly appender: EsdbAppender;
 
@@ -39,7 +39,7 @@ export class Target {
     return new Target(client, (await headOf(client)) ?? -1n);
   }
 
-  /** Appends exactly there. Sent in the order of the calls. Throws what is not about this batch: the server is away. */
+  /** Appends exactly at the batch's revision, in the order of the calls. Throws errors that are not about this batch, such as an unreachable server. */
   async append({ stream, from, events }: Batch): Promise<AppendAnswer> {
     try {
       const expected = from === 0n ? 'no_stream' : from - 1n;
@@ -51,12 +51,12 @@ export class Target {
     }
   }
 
-  /** The id that the target has at the first revision of the batch where it is another one. */
+  /** The id that the target has at the first revision where it differs from the batch. */
   async firstDifference(batch: Batch): Promise<{ index: number; targetId: string | undefined } | undefined> {
     let index = 0;
     try {
       for await (const event of readStreamRaw(this.client, batch.stream, batch.from, batch.events.length)) {
-        if (event.revision !== batch.from + BigInt(index)) return undefined; // truncated: it cannot be seen
+        if (event.revision !== batch.from + BigInt(index)) return undefined; // truncated: it cannot be read
         if (event.id !== batch.events[index]?.id) return { index, targetId: event.id };
         index += 1;
       }
