@@ -23,7 +23,7 @@ it.each(['esdb://admin:pa/ss@[x]', 'http://admin:pa@ss@host:1'])('shows no passw
   expect(told).not.toMatch(/pa|ss@/);
 });
 
-it('advises whoever named a user already about that one', async () => {
+it('advises about the user that the URL names', async () => {
   const denied = async () => {
     throw Object.assign(Object.create(AccessDeniedError.prototype), { message: 'denied' });
   };

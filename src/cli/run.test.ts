@@ -189,7 +189,7 @@ describe('what a server answers', () => {
     expect(out).toContain('AGENT_FAILED: cleared second line\n');
   });
 
-  it('tells of each task of a file that was refused, and exits with 1', async () => {
+  it('reports each refused task of a file, and exits with 1', async () => {
     const accepted = { taskId: TASK, position: '1', repeated: false };
     const error = { code: 'DeadlinePassed', message: 'the deadline has passed', issues: [] };
     const items = [
@@ -288,7 +288,7 @@ describe('help', () => {
 });
 
 describe('a server that is not there', () => {
-  it('is told with what to do next, and exit code 3', async () => {
+  it('is reported with what to do next, and exit code 3', async () => {
     expect(await cli('tasks list', '', { BATON_URL: 'http://127.0.0.1:1' })).toEqual({
       code: 3,
       out: '',
@@ -296,7 +296,7 @@ describe('a server that is not there', () => {
     });
   });
 
-  it('is told for stores that are not known', async () => {
+  it('is reported for stores that are not configured', async () => {
     const { code, err } = await cli('audit verify', '', { BATON_DATA_DIR: '/nonexistent' });
     expect(code).toBe(3);
     expect(err).toContain('EVENTSTORE_URL is not set');

@@ -201,7 +201,7 @@ describe('the log, read past the server', () => {
 });
 
 describe('the read models', () => {
-  it('are as far as the log, equal to a fold of it, and can be built anew from it', async () => {
+  it('are as far as the log, equal to a fold of it, and can be rebuilt from it', async () => {
     await json('tasks', 'list', '--at-least', await now());
     const projections = await json<{ name: string; status: string; parked: number }[]>('projections', 'list');
     expect(projections.map(({ name }) => name)).toEqual([
@@ -266,7 +266,7 @@ describe('what is wrong', () => {
     expect(await batonProcess(...args)).toMatchObject({ code, out: '' });
   });
 
-  it('is told with the place in a file, and nothing is submitted', async () => {
+  it('is reported with its place in a file, and nothing is submitted', async () => {
     const fresh = ['--at-least', await now()];
     const { totalCount } = await json<{ totalCount: number }>('tasks', 'list', '--limit', '1', ...fresh);
     const ended = await runHere(
@@ -279,7 +279,7 @@ describe('what is wrong', () => {
     expect(await json('tasks', 'list', '--limit', '1', '--at-least', await now())).toMatchObject({ totalCount });
   });
 
-  it('is nothing to shout about when nobody reads the output any more', async () => {
+  it('ends quietly when nobody reads the output any more', async () => {
     const child = startCli(['tasks', 'list', '--tag', 'many', '--limit', '1200'], { BATON_DATA_DIR: dataDir });
     child.stdout.destroy();
     const { code, err } = await endOf(child);
@@ -297,7 +297,7 @@ describe('what is wrong', () => {
 });
 
 describe('a server', () => {
-  it('is looked at by the doctor, with the stores it uses', async () => {
+  it('is checked by the doctor, with the stores it uses', async () => {
     const { code, out } = await baton('doctor', '--json');
     const checks = JSON.parse(out) as { name: string; status: string }[];
     expect(checks.find(({ name }) => name === 'server')).toMatchObject({ status: 'ok' });
@@ -318,7 +318,7 @@ describe('a server', () => {
     expect(err).not.toContain('no longer runs');
   });
 
-  it('that was killed is told of, with what to do', async () => {
+  it('that was killed is reported, with what to do', async () => {
     server = startCli(['serve', '--port', '0', '--json'], { ...env, BATON_PROT: 'x' });
     let warnings = '';
     server.stderr.on('data', (chunk: Buffer) => {

@@ -364,7 +364,7 @@ describe('an execution', () => {
     expect(await statusOf(id)).toMatchObject({ status: 'COMPLETED', output: { approve: { option: 'yes' } } });
   });
 
-  it('is moved to another version, or told why it cannot be', async () => {
+  it('is moved to another version, or the reason is reported', async () => {
     const next = ORDER.replace('name: order', 'name: moves');
     await json('publish', await write('moves.yaml', next));
     const ids = [await start('moves', '--input', '{"amount":1}'), await start('moves', '--input', '{"amount":2}')];
@@ -467,7 +467,7 @@ describe('what is wrong', () => {
     expect(ended.err).not.toMatch(/^\s+at /m);
   });
 
-  it('is told with every issue of a definition, from the server and without it', async () => {
+  it('is reported with every issue of a definition, from the server and without it', async () => {
     const file = await write(
       'bad.json',
       '{"name":"bad","version":"1.0.0","tasks":[{"id":"a","capability":"x","dependsOn":["b"]},{"id":"c"}]}',
@@ -484,7 +484,7 @@ describe('what is wrong', () => {
     });
   });
 
-  it('shows in a replay past a server that is away', async () => {
+  it('shows in a replay without a reachable server', async () => {
     const id = await start('waits');
     const { code, out } = await runHere(['workflows', 'replay', id, '--url', 'http://127.0.0.1:1'], env);
     expect(code).toBe(0);
