@@ -38,9 +38,9 @@ export type Commands = {
   readonly cards: AgentCardSource;
 };
 
-/** Fetches an agent card; a port, so that the egress rules stand in one place. */
+/** Fetches an agent card; a port, so that the egress rules are in one place. */
 export type AgentCardSource = {
-  /** Errors: `AppError` `BAD_USER_INPUT` with the reason when the card cannot be had or is no card. */
+  /** Errors: `AppError` `BAD_USER_INPUT` with the reason when the card cannot be fetched or is not an agent card. */
   fetch(cardUrl: string): Promise<AgentCardFacts>;
 };
 

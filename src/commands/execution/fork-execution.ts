@@ -16,7 +16,7 @@ import { type Accepted, badInput, type Caller, type Commands, contextOf, parseIn
 import { workflowVersion } from '../workflow/workflow-version.ts';
 import { begin } from './start-execution.ts';
 
-/** Taken-over outputs stand in the first event of the fork, beside the definition; the store takes 1 MiB. */
+/** The first event of the fork holds the outputs taken over, beside the definition; the store takes 1 MiB. */
 const MAX_REUSED_BYTES = 524_288;
 
 /** The execution as it was after the event with this revision. */
@@ -68,7 +68,7 @@ const checkRerun = (rerun: readonly string[], { definition }: WorkflowVersion): 
 };
 
 /**
- * Starts a new execution from any past moment of another: what had ended well by then is taken over, the rest is done anew, with other
+ * Starts a new execution from any past moment of another: what had ended well by then is taken over, the rest runs again, with other
  * inputs or another version if so asked. The first execution is not changed.
  *
  * Errors: `AppError` `NOT_FOUND`; `BAD_USER_INPUT`.

@@ -8,7 +8,7 @@ import { type Accepted, badInput, type Caller, type Commands, contextOf, parseIn
 import { EXECUTION, nowOf, run } from '../run.ts';
 import { workflowVersion } from '../workflow/workflow-version.ts';
 
-/** Inputs may only be given for steps that there are. */
+/** Inputs may only name steps that exist. */
 const checkInputs = (inputs: Readonly<Record<string, unknown>> | undefined, { definition }: WorkflowVersion): void => {
   const known = new Set(definition.tasks.map(({ id }) => id));
   const unknown = Object.keys(inputs ?? {}).filter((id) => !known.has(id));
@@ -20,7 +20,7 @@ const checkInputs = (inputs: Readonly<Record<string, unknown>> | undefined, { de
         message: `${definition.name}@${definition.version} has no task ${id}`,
       })),
     );
-  // They stand in one event with the definition and the input.
+  // They share one event with the definition and the input.
   const bytes = inputs === undefined ? 0 : byteLengthOf(inputs);
   if (bytes > MAX_PAYLOAD_BYTES)
     throw badInput([
@@ -68,7 +68,8 @@ export const startExecution = async (
 };
 
 /**
- * Starts the sub-workflow that a step of another execution asks for; again is the same. With `unwanted` it ends as it begins: from then on
+ * Starts the sub-workflow that a step of another execution asks for; a repeat starts nothing new. With `unwanted` it is
+ * cancelled as it starts: from then on
  * no one can start it, however late.
  *
  * Errors: as `startExecution`.

@@ -8,7 +8,7 @@ import { runOnTaskOrExecution, type TaskRef } from './task-stream.ts';
 /** One attempt of one task, and who ran it. Its commands are repeatable: the key is the attempt itself. */
 export type AttemptRef = TaskRef & { readonly attempt: number; readonly agentId: string };
 
-/** What of an attempt tells a repeat from another call. */
+/** The part of an attempt that distinguishes a repeat from another call. */
 const bodyOf = ({ taskId, attempt, agentId }: AttemptRef) => ({ taskId, attempt, agentId });
 
 const attemptCaller = (caller: Caller, { attempt }: AttemptRef): Caller => ({

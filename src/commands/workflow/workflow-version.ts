@@ -21,7 +21,8 @@ const pick = (state: WorkflowVersions, version: string | undefined): WorkflowVer
 /**
  * The version of a workflow that a new execution takes.
  *
- * Errors: `AppError` `NOT_FOUND` when there is no such workflow; `BAD_USER_INPUT` when it has no such version, or none that may be used.
+ * Errors: `AppError` `NOT_FOUND` when there is no such workflow; `BAD_USER_INPUT` when it has no such version, or none that may
+ * be used.
  */
 export const workflowVersion = async (
   commands: Pick<Commands, 'workflows'>,
@@ -54,6 +55,6 @@ export const workflowVersion = async (
   ]);
 };
 
-/** Whether an error says that a workflow or its version is not to be had. */
+/** Whether an error means that a workflow or its version does not exist or cannot be used. */
 export const isNoWorkflow = (error: unknown): error is AppError =>
   error instanceof AppError && (error.code === 'NOT_FOUND' || error.code === 'BAD_USER_INPUT');

@@ -33,13 +33,14 @@ const affectedBy = ({ plan, indexOf, steps }: Workflow, stepId: string): Readonl
 };
 
 /**
- * Characters of all `after` together. 500 steps that each come before 500 others, through one in between that has nothing to undo, are
+ * Characters of all `after` together. 500 steps that each come before 500 others, through one in between without a compensation, are
  * 250,000 keys, and more than an append takes.
  */
 const MAX_AFTER = 128 * 1024;
 
 /**
- * A step is undone after all that used what it gave, also through steps that have nothing to undo. Where that takes too many words, one
+ * A step is compensated after every step that used its output, also through steps without a compensation. Where that plan grows too
+ * long, one
  * by one: reverse order of completion keeps to it too.
  */
 const inDependencyOrder = ({ plan }: Workflow, units: readonly Compensable[]): PlannedCompensation[] => {

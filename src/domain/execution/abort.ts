@@ -28,7 +28,7 @@ export const abort = (turn: Turn, { unit, error, comment, ...facts }: AbortFacts
     },
   });
 
-/** Whether anything could be undone at all. */
+/** Whether anything could be compensated at all. */
 export const canCompensate = ({ pivotPassed, compiled }: Running): boolean =>
   !pivotPassed && compiled.steps.some(({ compensation }) => compensation !== undefined);
 

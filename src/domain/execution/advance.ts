@@ -14,7 +14,7 @@ import type { Turn } from './turn.ts';
 const outputsOfSinks = ({ compiled, steps }: Running): Json => {
   const outputs: Record<string, Json> = {};
   for (const index of compiled.sinks) outputs[(compiled.steps[index] as Step).id] = steps.get(index).unit.output;
-  // Not asked for: where it is too much for one answer, each step still has its own.
+  // A default, so it may be left out: where it is too large for one answer, each step still has its own output.
   return byteLengthOf(outputs) <= MAX_PAYLOAD_BYTES ? outputs : null;
 };
 
@@ -46,7 +46,7 @@ const complete = (turn: Turn) => {
   });
 };
 
-/** Nobody works for the execution any more: what is owed is known now. */
+/** Nobody works for the execution any more: now it is known what must be compensated. */
 const settle = (turn: Turn) => {
   const { abort: cause, executionId } = turn.state;
   if (cause === undefined) return;
@@ -74,7 +74,7 @@ const settle = (turn: Turn) => {
   fail(turn, cause.error ?? errorOf('DEADLINE_PASSED', 'the execution took too long'), cause.unit);
 };
 
-/** Does everything that follows by itself from what has happened: starts steps, undoes them, ends the execution. */
+/** Does everything that follows by itself from what has happened: starts steps, compensates them, ends the execution. */
 export const advance = (turn: Turn) => {
   if (hasEnded(turn.state)) return;
   if (turn.state.abort === undefined) {

@@ -19,7 +19,7 @@ const SignalName = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, 'must match ^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$');
 const StepInputs = z.record(StepName, JsonPayload);
 
-/** What a caller may say when starting an execution. */
+/** What a caller sends to start an execution. */
 export const StartExecutionInput = z.strictObject({
   workflow: z.string().min(1).max(128),
   /** Absent: the newest version that is neither deprecated nor archived. */
@@ -29,7 +29,7 @@ export const StartExecutionInput = z.strictObject({
     .array(text({ min: 1, max: 100 }))
     .max(20)
     .default([]),
-  /** Inputs that steps get instead of what the definition says. */
+  /** Inputs that steps get instead of those of the definition. */
   inputs: StepInputs.optional(),
 });
 export type StartExecutionInput = z.output<typeof StartExecutionInput>;
@@ -37,7 +37,7 @@ export type StartExecutionInput = z.output<typeof StartExecutionInput>;
 export const PauseExecutionInput = z.strictObject({ reason: Comment.optional() });
 export const CancelExecutionInput = z.strictObject({
   reason: Comment.optional(),
-  /** Undo what was done. Refused once a pivot has completed, or may have. */
+  /** Compensate what was done. Refused once a pivot has completed, or may have. */
   compensate: z.boolean().default(false),
   /** Absent: the definition's. */
   strategy: CompensationStrategy.optional(),
@@ -50,7 +50,7 @@ export const DecideStepInput = z.strictObject({
   comment: Comment.optional(),
 });
 export const RetryExecutionInput = z.strictObject({
-  /** Absent: every step that stands in the way. */
+  /** Absent: every step whose failure blocks the execution. */
   step: StepName.optional(),
   /** What the step gets this time; without it, what it got before. */
   input: JsonPayload.optional(),
@@ -86,7 +86,7 @@ export type StartExecution = {
   readonly forkedFrom?:
     | { readonly executionId: string; readonly revision: number; readonly reused: readonly ReusedStep[] }
     | undefined;
-  /** Nobody wants it any more, and why: it is cancelled in the same decision, so that no one else can start it. */
+  /** Why it is no longer wanted: it is cancelled in the same decision, so that nobody else can start it. */
   readonly unwanted?: string | undefined;
   readonly now: string;
 };
@@ -100,7 +100,8 @@ export type RunTask = {
 };
 
 /**
- * Said by the pool's writer, who alone knows, after the execution began to abort: whether an agent holds the task. Who decides assignments
+ * Sent by the pool's writer, the only one that knows, after the execution began to abort: whether an agent holds the
+ * task. A writer that decides assignments
  * and has seen the abort assigns none of its steps any more.
  */
 export type ReleaseTask = {

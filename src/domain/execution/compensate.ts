@@ -59,7 +59,7 @@ export const startCompensation = (turn: Turn, room: Room, key: string, chosen?: 
 
 const isClosed = ({ status }: UnitCompensation): boolean => status === 'completed' || status === 'skipped';
 
-/** Whether everything that must be undone before has been, or must not be waited for. */
+/** Whether everything that comes before it has been compensated, or need not be waited for. */
 const isDue = (execution: Running, { status, after }: UnitCompensation): boolean => {
   if (status !== 'pending') return false;
   const goesOn = execution.compiled.definition.saga.onCompensationFailure === 'continue';

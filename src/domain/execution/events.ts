@@ -50,7 +50,7 @@ export type ReusedStep = z.output<typeof ReusedStep>;
 
 export const WAIT_KINDS = ['delay', 'event', 'decision', 'workflow'] as const;
 
-/** A workflow's execution. The lifecycles of its tasks stand in the same stream, in the events of `task/events.ts`. */
+/** A workflow's execution. The lifecycles of its tasks are in the same stream, in the events of `task/events.ts`. */
 export const executionEvents = {
   ExecutionStarted: {
     schemaVersion: 1,
@@ -72,7 +72,7 @@ export const executionEvents = {
           reused: z.array(ReusedStep),
         })
         .optional(),
-      /** Inputs that steps get instead of what the definition says, by step. */
+      /** Inputs that steps get instead of those of the definition, by step. */
       inputs: z.record(StepId, JsonPayload).optional(),
       startedAt: Instant,
     }),
@@ -105,7 +105,7 @@ export const executionEvents = {
       /** Of the event or the decision. */
       name: z.string().optional(),
       options: z.array(z.string()).optional(),
-      /** The delay ends, or the wait is given up. */
+      /** When the delay ends, or the wait times out. */
       dueAt: Instant.optional(),
       /** The sub-workflow to be started. */
       child: z
@@ -139,7 +139,7 @@ export const executionEvents = {
     schema: z.strictObject({
       executionId: ExecutionId,
       stepId: StepId,
-      /** Its condition was false; all it depends on was skipped; a person said so. */
+      /** Its condition was false; all its dependencies were skipped; a person decided so. */
       reason: z.enum(['condition', 'dependencies', 'person']),
       comment: Comment.optional(),
       skippedAt: Instant,
@@ -155,7 +155,7 @@ export const executionEvents = {
       signalledAt: Instant,
     }),
   },
-  /** From here on no step starts. What agents hold is waited for (or called off), then what is owed is undone. */
+  /** From here on no step starts. What agents hold is waited for (or called off), then completed steps are compensated. */
   ExecutionAborting: {
     schemaVersion: 1,
     schema: z.strictObject({
@@ -165,7 +165,7 @@ export const executionEvents = {
       unit: UnitKey.optional(),
       error: AttemptError.optional(),
       comment: Comment.optional(),
-      /** Whether completed steps are to be undone, and how. */
+      /** Whether completed steps are to be compensated, and how. */
       compensate: z.boolean(),
       strategy: CompensationStrategy,
       /** Agents that work are told to stop; whether they had an effect is then unknown. */
@@ -173,7 +173,7 @@ export const executionEvents = {
       abortedAt: Instant,
     }),
   },
-  /** What is owed, and the order in which it is undone: each unit after those in `after`. */
+  /** The units to be compensated, and in which order: each after those in `after`. */
   CompensationStarted: {
     schemaVersion: 1,
     schema: z.strictObject({
@@ -183,7 +183,7 @@ export const executionEvents = {
       startedAt: Instant,
     }),
   },
-  /** An undo has failed for good and waits at the desk. `unit` is what it should undo. */
+  /** A compensation has failed for good and waits for a person. `unit` is what it compensates. */
   CompensationParked: {
     schemaVersion: 1,
     schema: z.strictObject({ executionId: ExecutionId, unit: UnitKey, error: AttemptError, parkedAt: Instant }),
@@ -193,7 +193,7 @@ export const executionEvents = {
     schemaVersion: 1,
     schema: z.strictObject({ executionId: ExecutionId, unit: UnitKey, reason: Comment.min(1), skippedAt: Instant }),
   },
-  /** Someone is to see to it; it stays owed. */
+  /** Someone takes care of it; it stays parked. */
   CompensationHandedOver: {
     schemaVersion: 1,
     schema: z.strictObject({
@@ -225,7 +225,7 @@ export const executionEvents = {
     schemaVersion: 1,
     schema: TimeSpent.extend({ executionId: ExecutionId, output: JsonPayload, completedAt: Instant }),
   },
-  /** It stands still until a person retries, skips or cancels. */
+  /** It waits until a person retries, skips or cancels. */
   ExecutionFailed: {
     schemaVersion: 1,
     schema: TimeSpent.extend({
@@ -239,7 +239,7 @@ export const executionEvents = {
     schemaVersion: 1,
     schema: TimeSpent.extend({ executionId: ExecutionId, reason: Comment.optional(), cancelledAt: Instant }),
   },
-  /** Everything owed was undone, or taken on by a person. */
+  /** Everything was compensated, or skipped by a person. */
   ExecutionCompensated: {
     schemaVersion: 1,
     schema: TimeSpent.extend({
@@ -249,7 +249,7 @@ export const executionEvents = {
       compensatedAt: Instant,
     }),
   },
-  /** Nothing more can be undone without a person: see the parked compensations. */
+  /** Nothing more can be compensated without a person: see the parked compensations. */
   ExecutionCompensationFailed: {
     schemaVersion: 1,
     schema: z.strictObject({ executionId: ExecutionId, parked: z.array(UnitKey).min(1), failedAt: Instant }),

@@ -25,6 +25,6 @@ export const currentTask = (execution: Running, taskId: string) => {
   return { key, unit, task: unit.task };
 };
 
-/** The lifecycle of one task of an execution, for those that must know whether an attempt may run. */
+/** The lifecycle of one task of an execution, for callers that must know whether an attempt may run. */
 export const taskOf = (execution: Execution, taskId: string) =>
   execution.status === 'none' ? undefined : currentTask(execution, taskId)?.task;

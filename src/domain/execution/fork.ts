@@ -33,7 +33,7 @@ const readBy = (workflow: Workflow, reused: ReadonlySet<string>): ReadonlySet<st
 
 /**
  * What a fork takes over from an execution as it was: every step that had ended well, all of whose dependencies are taken over too, and
- * that nobody wants done again. Outputs come along only where they may still be read; the others stay in the stream they came from.
+ * that is not to be run again. Outputs come along only where they may still be read; the others stay in the stream they came from.
  */
 export const reusedSteps = (source: Running, target: Workflow, { rerun, inputs = {} }: ForkChanges): ReusedStep[] => {
   const again = new Set([...rerun, ...Object.keys(inputs)]);

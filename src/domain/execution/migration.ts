@@ -7,7 +7,7 @@ import { parseUnit, unitKeyOf } from './unit.ts';
 
 type Mapping = Extract<ExecutionEvent, { type: 'ExecutionMigrated' }>['data']['mapping'];
 
-/** Where a step of the old definition goes; undefined: nowhere. */
+/** The step of the new definition that a step of the old one becomes; undefined for none. */
 export const targetOf = (mapping: Mapping, stepId: string): string | undefined => {
   const mapped = Object.hasOwn(mapping, stepId) ? mapping[stepId] : stepId;
   return mapped ?? undefined;
@@ -55,7 +55,7 @@ const unmetDependencies = (execution: Running, { next, mapping, origins }: Move,
 };
 
 /**
- * Why an execution cannot go on under another definition; empty when it can. What this says and what `MigrateExecution` does are the
+ * Why an execution cannot go on under another definition; empty when it can. This answer and what `MigrateExecution` does are the
  * same: the command asks this function.
  */
 export const migrationProblems = (execution: Running, next: Workflow, mapping: Mapping): string[] => {

@@ -29,7 +29,7 @@ const compensableUnits = (execution: Running): Compensable[] => {
   return units.sort((a, b) => a.seq - b.seq);
 };
 
-/** Nobody knows whether the pivot took effect: going back could undo what must stand. */
+/** Nobody knows whether the pivot took effect: going back could compensate what must remain. */
 export const pivotInDoubt = (execution: Running): boolean =>
   execution.compiled.steps.some(
     ({ index, definition }) => definition.pivot && execution.steps.get(index).unit.uncertain,

@@ -20,7 +20,7 @@ export class Room {
     this.#maxParallel = compiled.definition.coordination.maxParallel;
   }
 
-  /** Where nothing is open there is always room, so that an execution never stands still for lack of it. */
+  /** Where nothing is open there is always room, so that an execution never stops for lack of it. */
   has(execution: Running): boolean {
     return execution.openTasks < this.#maxParallel && this.takes(execution);
   }

@@ -23,7 +23,7 @@ const skipStep = (turn: Turn, step: Step, reason: 'condition' | 'dependencies'):
     data: { executionId: turn.state.executionId, stepId: step.id, reason, skippedAt: turn.now },
   });
 
-/** A step all of whose dependencies were skipped has nothing to work on, except where a person said to go on without them. */
+/** A step all of whose dependencies were skipped has nothing to work on, unless a person decided to go on without them. */
 const isCutOff = (execution: Running, { index }: Step): boolean => {
   const dependencies = execution.compiled.plan.dependenciesOf(index);
   for (let at = 0; at < dependencies.length; at += 1) {
@@ -70,7 +70,7 @@ const workOf = (step: Step, key: string, input: Json): Work => ({
 const hasOpenItems = ({ items }: StepState): boolean =>
   items !== undefined && [...items.units].some(({ phase }) => phase === 'open');
 
-/** Starts the task of a step or of one of its items: the one it had when that is to be tried again, else a new one. */
+/** Starts the task of a step or of one of its items: its last task if that is to be tried again, otherwise a new one. */
 const startUnit = (turn: Turn, room: Room, step: Step, unit: UnitState, item?: number) => {
   const again = taskRedriven(unit, turn.now);
   if (again) {
@@ -123,7 +123,7 @@ const expand = (turn: Turn, room: Room, step: Step) => {
 
 const hasNothingToStart = ({ phase }: UnitState): boolean => phase === 'completed' || phase === 'open';
 
-/** Starts items until there is no room; those that completed before a retry are left as they are. */
+/** Starts items until there is no room; items that completed before a retry stay as they are. */
 const startItems = (turn: Turn, room: Room, step: Step) => {
   for (;;) {
     const { items, phase } = turn.state.steps.get(step.index);

@@ -21,9 +21,9 @@ export type UnitState = {
   readonly output: Json;
   readonly agentId: string | undefined;
   readonly error: AttemptError | undefined;
-  /** An attempt may have had an effect that nobody knows of: it is owed an undo as if it had completed. */
+  /** An attempt may have had an effect that nobody knows of: it is compensated as if it had completed. */
   readonly uncertain: boolean;
-  /** Order in which units ended; what `backward` goes back by. */
+  /** Order in which units ended; `backward` reverses it. */
   readonly seq: number;
   readonly spans: readonly Span[];
 };
@@ -59,7 +59,7 @@ export type StepState = {
   /** For a step that runs for each item of a list. */
   readonly items: ItemsState | undefined;
   readonly waiting: Waiting | undefined;
-  /** A person said to go on without it: what depends on it runs, with nothing from it. */
+  /** A person decided to go on without it: what depends on it runs, without its output. */
   readonly passedOver: boolean;
   /** The outcome was taken over from the execution that this one was forked from. */
   readonly reused: boolean;

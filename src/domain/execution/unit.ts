@@ -9,7 +9,7 @@ export const unitKeyOf = ({ stepId, item, compensates }: Unit): string =>
 
 const KEY = /^(~?)([A-Za-z][A-Za-z0-9_-]*)(?:\[(\d{1,6})\])?$/;
 
-/** Undefined for what is no key of a unit. */
+/** Undefined for text that is not the key of a unit. */
 export const parseUnit = (key: string): Unit | undefined => {
   const match = KEY.exec(key);
   if (match === null) return undefined;
@@ -22,6 +22,6 @@ export const parseUnit = (key: string): Unit | undefined => {
 };
 
 export const isCompensation = (key: string): boolean => key.startsWith('~');
-/** The unit that a compensation undoes. */
+/** The unit that a compensation belongs to. */
 export const compensatedBy = (key: string): string => (isCompensation(key) ? key.slice(1) : key);
 export const compensationOf = (key: string): string => `~${key}`;

@@ -2,7 +2,7 @@ import type { Adjacency } from './adjacency.ts';
 import { strongComponents } from './strong-components.ts';
 
 /**
- * Edges looked at in search of shorter cycles, in equal shares for the components, what one leaves over for the next. Whoever sent a
+ * Edges checked in search of shorter cycles, in equal shares for the components, what one leaves over for the next. Whoever sent a
  * definition with cycles waits for the answer, and any cycle shows where it goes wrong: beyond the bound the shortest so far is given.
  */
 const MAX_STEPS = 10_000_000;
@@ -12,7 +12,7 @@ const NONE = -1;
 /** Searches in breadth, one from each node of a component, over arrays that all of them share. */
 class CycleSearch {
   readonly #neighbours: Adjacency;
-  /** The component of each node; none once every cycle through the node was looked at. */
+  /** The component of each node; none once every cycle through the node was checked. */
   readonly #componentOf: Int32Array;
   /** Of the last search that came to each node: its start, the node before, and how many nodes the path has up to here. */
   readonly #seenFrom: Int32Array;

@@ -24,7 +24,7 @@ export type Plan = {
   readonly totalWorkMs: number;
   /** Width of the widest level. A schedule may do better where a level's nodes take different times. */
   readonly maxParallelism: number;
-  /** Total work by the critical path's length; where there are no estimates, nodes by levels. 0 of an empty graph. */
+  /** Total work by the critical path's length; without estimates, nodes by levels. 0 for an empty graph. */
   readonly averageParallelism: number;
   /** By how much a node may start late without the whole taking longer; 0 on the critical path. */
   readonly slackMs: Float64Array;
@@ -32,7 +32,7 @@ export type Plan = {
   readonly earliestStartMs: Float64Array;
 };
 
-/** Longer cycles are named by their beginning; all of it stands in `cycle`. */
+/** Messages name only the beginning of a longer cycle; `cycle` holds all of it. */
 const MAX_NAMED = 20;
 
 const cycleIssue = (nodes: readonly GraphNode[], indices: readonly number[]): GraphIssue => {

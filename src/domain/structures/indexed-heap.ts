@@ -3,7 +3,7 @@ type Entry = { readonly id: string; readonly key: number; readonly seq: number }
 const before = (a: Entry, b: Entry): boolean => a.key < b.key || (a.key === b.key && a.seq < b.seq);
 
 /**
- * Binary min-heap of ids by key, and by `seq` among equal keys, with removal by id in O(log n). An id stands in it at most once: setting
+ * Binary min-heap of ids by key, and by `seq` among equal keys, with removal by id in O(log n). It holds an id at most once: setting
  * it again moves it. No two ids may share key and `seq`: then the order does not depend on when they were put in.
  */
 export class IndexedHeap {

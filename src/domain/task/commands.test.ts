@@ -21,7 +21,7 @@ describe('a version range', () => {
 
   it.each(['latest', '1.2.3.4', 'git+ssh:x', '^', 'one', '>=', '1.2.3 ^^ 2'])(
     'is refused when it is none: %j',
-    (range) => expect(messageOf(range)).toBe('BAD_VERSION_RANGE: is no semver range'),
+    (range) => expect(messageOf(range)).toBe('BAD_VERSION_RANGE: is not a semver range'),
   );
 
   it.each(['>=1.0.0 <0.5.0', '<0.0.0', '>1.2.3 <1.2.4', '>2 <1 || >4 <3', '>=1.2.3 <1.2.3-rc', '1.0.0 2.0.0'])(

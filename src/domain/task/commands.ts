@@ -13,7 +13,7 @@ import { type AttemptError, Priority } from './events.ts';
 const rangeIssue = (range: string): string | undefined => {
   if (range.split('||').some((part) => part.trim() === ''))
     return 'an empty range or alternative means any version: leave the field out';
-  if (semver.validRange(range) === null) return 'is no semver range';
+  if (semver.validRange(range) === null) return 'is not a semver range';
   const comparators = new semver.Range(range).set;
   const empty = comparators.every(
     (set) => semver.minVersion(set.map((comparator) => comparator.value).join(' ')) === null,
@@ -42,7 +42,7 @@ export const Deadline = z.iso
   .datetime({ offset: true, abort: true })
   .refine((at) => Date.parse(at) <= LAST_INSTANT_MS, 'must be before the year 10000 in UTC');
 
-/** What a caller may say when submitting a task. */
+/** What a caller sends to submit a task. */
 export const SubmitTaskInput = z.strictObject({
   capability: CapabilityName,
   versionRange: VersionRange.optional(),
@@ -87,7 +87,7 @@ export type FailAttempt = AttemptOutcome & {
   /** Wall time of the call. */
   readonly durationMs?: number;
   readonly cost?: Money;
-  /** No further attempt, whatever the policy says: nobody wants the result any more. */
+  /** No further attempt, even where the policy allows one: the result is no longer wanted. */
   readonly final?: boolean;
 };
 
@@ -122,7 +122,7 @@ export type RedriveTask = {
   readonly now: string;
 };
 
-/** The deadline has passed. `assigned` tells whether the current attempt is in the ledger and so must be closed first. */
+/** The deadline has passed. `assigned`: the current attempt is in the ledger and must be closed first. */
 export type ExpireTask = { readonly type: 'ExpireTask'; readonly assigned: boolean; readonly now: string };
 
 export type TaskCommand =

@@ -11,7 +11,7 @@ const Attempt = z.int().min(1);
 /** 1 critical, 2 high, 3 normal, 4 low, 5 background (requirements 1.2). */
 export const Priority = z.int().min(1).max(5);
 
-/** What went wrong in an attempt. `source` tells whose fault it is: only `destination` speaks against the agent's reachability. */
+/** What went wrong in an attempt. `source` is whose fault it is: only `destination` counts against the agent's reachability. */
 export const AttemptError = z.strictObject({
   code: z.string().min(1).max(100),
   message: z.string().max(2_000),
@@ -112,7 +112,7 @@ export const taskEvents = {
       cancelledAt: Instant,
     }),
   },
-  /** The end of a task of an execution that failed for good: the execution decides what follows, so it is no dead letter. */
+  /** The end of a task of an execution that failed for good: the execution decides what follows, so it is not a dead letter. */
   TaskFailed: {
     schemaVersion: 1,
     schema: z.strictObject({

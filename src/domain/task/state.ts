@@ -12,7 +12,7 @@ export type SubmittedFacts = Extract<TaskEvent, { type: 'TaskSubmitted' }>['data
  *                     │  └─outcome unknown──▶ indeterminate ──late completion──▶ completed, ──redrive──▶ open(k+1)
  *                     └─cancel──▶ cancelled          (also from deadLettered and indeterminate)
  *
- * A task of an execution becomes `failed` where another would be deadLettered.
+ * A task of an execution becomes `failed` where a stand-alone task becomes `deadLettered`.
  */
 export type Task =
   | { readonly status: 'none' }

@@ -140,7 +140,7 @@ const compensationAt = (
   const agent = agentAt(compensation, at, context);
   if (agent === undefined) {
     if (compensation.role === undefined && compensation.capability === undefined)
-      context.findings.add(at, 'ROLE_OR_CAPABILITY', 'name the role or the capability that undoes the task');
+      context.findings.add(at, 'ROLE_OR_CAPABILITY', 'name the role or the capability that compensates the task');
     return undefined;
   }
   return {
@@ -245,7 +245,7 @@ const checkSelection = ({ definition, findings }: Context, indexOf: ReadonlyMap<
     if (!indexOf.has(id)) findings.add(`/saga/select/tasks/${at}`, 'UNKNOWN_TASK', `there is no task ${id}`);
 };
 
-/** What the static check of a saga finds (requirements 2.6): undo that is missing, and undo that can never run. */
+/** What the static check of a saga finds (requirements 2.6): compensations that are missing, and compensations that can never run. */
 const warningsOf = (definition: WorkflowDefinition, steps: readonly Step[], plan: Plan): DefinitionIssue[] => {
   const warnings = new Findings();
   const pivots = steps.filter((step) => step.definition.pivot);

@@ -10,7 +10,7 @@ import { Priority } from '../task/events.ts';
 import { MAX_EXPRESSION_LENGTH } from './expression.ts';
 
 export const MAX_TASKS = 10_000;
-/** Items that one task may run for, whatever the list holds. */
+/** Items that one task may run for at most. */
 export const MAX_ITEMS = 10_000;
 /** A definition is stored in the first event of each execution. */
 export const MAX_DEFINITION_BYTES = 262_144;
@@ -32,7 +32,7 @@ const ExpressionText = text({ min: 1, max: MAX_EXPRESSION_LENGTH });
 const Tag = text({ min: 1, max: 100 });
 const TimeoutMs = z.int().min(1).max(MAX_MS);
 
-/** requirements 1.4, and `saga`, `sequential`, `parallel` for what needs no coordinator. It names the shape; the graph says what happens. */
+/** requirements 1.4, and `saga`, `sequential`, `parallel` for what needs no coordinator. It names the shape; the graph decides what happens. */
 export const PATTERNS = [
   'custom',
   'sequential',
@@ -106,9 +106,9 @@ export const TaskDefinition = z.strictObject({
   retry: RetryPolicy.optional(),
   priority: Priority.default(3),
   compensation: Compensation.optional(),
-  /** For the strategy `selective`: the task belongs to what is undone. */
+  /** For the strategy `selective`: the task is compensated. */
   compensate: z.boolean().default(false),
-  /** Once it completed nothing is undone any more; the execution goes forward only. */
+  /** Once it has completed nothing is compensated any more; the execution only goes forward. */
   pivot: z.boolean().default(false),
   tags: z.array(Tag).max(20).default([]),
   /**

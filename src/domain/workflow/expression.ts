@@ -19,7 +19,7 @@ export type Scope = {
   /** In a task that runs for each item of a list. */
   readonly item: Json;
   readonly index: number | null;
-  /** In a compensation: what the undone task was given and what it gave. */
+  /** In a compensation: input and output of the task that is compensated. */
   readonly self: { readonly input: Json; readonly output: Json } | null;
 };
 
@@ -174,7 +174,9 @@ const toJson = (value: unknown): unknown => {
   if (value instanceof Date) return value.toISOString();
   if (value instanceof Map) return Object.fromEntries([...value].map(([key, member]) => [String(key), toJson(member)]));
   if (Object.getPrototypeOf(value) !== Object.prototype && Object.getPrototypeOf(value) !== null)
-    throw new NotJson(`a ${value.constructor.name} is no value of JSON: convert it, as with string() or int()`);
+    throw new NotJson(
+      `a ${value.constructor.name} is not a JSON value: convert it, for example with string() or int()`,
+    );
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, toJson(member)]));
 };
 
@@ -191,7 +193,7 @@ const run = (parsed: ParseResult, scope: Scope): Result<Json, string> => {
   }
 };
 
-/** Errors: `Result` with a sentence that says what is wrong with the text. */
+/** Errors: `Result` with a sentence about what is wrong with the text. */
 export const parseExpression = (text: string): Result<Expression, string> => {
   if (text.length > MAX_EXPRESSION_LENGTH)
     return rejected(`at most ${MAX_EXPRESSION_LENGTH} characters, got ${text.length}`);

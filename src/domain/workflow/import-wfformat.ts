@@ -52,7 +52,7 @@ type WfFormat = z.output<typeof WfFormat>;
 export type Recording = {
   readonly makespanMs: number | undefined;
   readonly machines: number | undefined;
-  /** Of all machines; undefined where one does not tell. */
+  /** Of all machines; undefined where one does not state it. */
   readonly cores: number | undefined;
 };
 
@@ -61,7 +61,7 @@ export type ImportedWorkflow = {
   readonly definition: z.input<typeof WorkflowDefinition>;
   readonly workflow: Workflow;
   readonly recording: Recording;
-  /** Recorded ids that are no ids of tasks here, or were there twice once made valid. */
+  /** Recorded ids that are not valid task ids here, or are duplicates once made valid. */
   readonly renamed: readonly { readonly recordedId: string; readonly id: string }[];
 };
 
@@ -101,7 +101,7 @@ const firstFree = (wanted: string, taken: ReadonlySet<string>): string => {
   }
 };
 
-/** Recorded id to task id. What is valid stays as it is; only then are names given to the others. */
+/** Recorded id to task id. Valid ids stay as they are; the others get new names afterwards. */
 const idsOf = (tasks: readonly RecordedTask[]): ReadonlyMap<string, string> => {
   const ids = new Map(tasks.filter(({ id }) => isValidId(id)).map(({ id }) => [id, id]));
   const taken = new Set(ids.values());
@@ -114,7 +114,7 @@ const idsOf = (tasks: readonly RecordedTask[]): ReadonlyMap<string, string> => {
   return ids;
 };
 
-/** Each edge stands twice, with the parent and with the child: what only one of them says is a mistake in one of them. */
+/** Each edge is listed twice, by its parent and by its child: an edge that only one of them lists is a mistake. */
 const checkLinks = (tasks: readonly RecordedTask[], issues: Issues): void => {
   const parentsOf = new Map(tasks.map(({ id, parents }) => [id, new Set(parents)]));
   const childrenOf = new Map(tasks.map(({ id, children }) => [id, new Set(children)]));
@@ -161,7 +161,7 @@ const runtimesOf = ({ workflow }: WfFormat, timeScale: number, issues: Issues): 
   return runtimes;
 };
 
-/** The recorded id stands in the input where it had to be changed: everywhere, it would make large definitions too large. */
+/** The input holds the recorded id only where it had to be changed: in every task it would make large definitions too large. */
 const taskOf = (
   { id: recordedId, parents }: RecordedTask,
   ids: ReadonlyMap<string, string>,
@@ -198,7 +198,7 @@ const recordingOf = ({ workflow: { execution } }: WfFormat): Recording => {
   };
 };
 
-/** The plan finds what is wrong with the graph; its tasks stand in the order of the instance's. */
+/** The plan finds what is wrong with the graph; its tasks keep the order of the instance's. */
 const inInstance = ({ pointer, ...issue }: DefinitionIssue): DefinitionIssue => ({
   ...issue,
   pointer: pointer.replace(/^\/tasks/, TASKS).replace('/dependsOn', '/parents'),

@@ -12,7 +12,7 @@ import type { Running } from '../state.ts';
 import { Turn } from '../turn.ts';
 import { compensatedBy, isCompensation, parseUnit } from '../unit.ts';
 
-/** What the end of a task means for its step or undo, and for the execution. */
+/** What the end of a task means for its step or compensation, and for the execution. */
 const afterTask = (turn: Turn, key: string, events: readonly TaskEvent[]): void => {
   if (!events.some(({ type }) => endsTask(type))) return;
   if (isCompensation(key)) {

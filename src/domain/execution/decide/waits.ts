@@ -62,7 +62,7 @@ const isDue = (execution: Running, { index }: Step, nowMs: number): boolean => {
 export const wake = ({ step: id, now }: CommandOf<'WakeStep'>, execution: Running): Decision => {
   const nowMs = Date.parse(now);
   const named = stepNamed(execution, id);
-  // A timer may have the name from before a migration: whatever is due may be woken.
+  // A timer may carry the name from before a migration: any step that is due may be woken.
   const step =
     named && isDue(execution, named, nowMs)
       ? named

@@ -23,7 +23,7 @@ export const changeCompensation = (
 export const evolveCompensationTask = (execution: Running, key: string, event: TaskEvent): Running =>
   changeCompensation(execution, compensatedBy(key), (before) => {
     const state = unitAfter(before.state, event, execution.nextSeq);
-    // What a person has skipped stays skipped when the compensation that was given up as lost answers after all.
+    // What a person has skipped stays skipped when a lost compensation answers after all.
     const follows = before.status !== 'skipped' && (state.phase === 'open' || state.phase === 'completed');
     return { ...before, state, status: follows ? state.phase : before.status };
   });

@@ -3,13 +3,13 @@ import type { DataOf } from '../events.ts';
 import type { ItemsState, Running, StepState } from '../state.ts';
 import { changeStep, waitEnded, without } from './steps.ts';
 
-/** What nobody does any more because the execution ends: waits end at once, what agents and sub-workflows do is waited for. */
+/** The execution is about to end: waits end at once, agents and sub-workflows are waited for. */
 export const aborting = (execution: Running, data: DataOf<'ExecutionAborting'>): Running => {
   const atMs = Date.parse(data.abortedAt);
   let next: Running = {
     ...execution,
     status: data.compensate ? 'compensating' : 'executing',
-    // Who cancels does not want it to stand still on the way.
+    // Cancelling must not leave it paused half-way.
     paused: execution.paused && data.reason === 'step_failed',
     endedMs: undefined,
     error: data.error,
@@ -54,7 +54,7 @@ export const reopened = (execution: Running, { steps }: DataOf<'ExecutionReopene
   let next: Running = {
     ...execution,
     status: 'executing',
-    // Its time limit has done its work.
+    // Its time limit has served its purpose.
     deadlineMs: undefined,
     abort: undefined,
     error: undefined,

@@ -8,7 +8,7 @@ import { SAMPLE } from './sample.ts';
 export const without = (list: readonly number[], index: number): readonly number[] =>
   list.includes(index) ? list.filter((other) => other !== index) : list;
 
-/** Items of it have not started. Not those of a step that has failed or was skipped: nobody wants them, or not before it is reopened. */
+/** Whether some of its items have yet to start. Items of a failed or skipped step do not start, unless it is reopened. */
 export const isExpanding = ({ phase, items }: StepState): boolean =>
   phase === 'open' && items !== undefined && items.next < items.list.length;
 
@@ -17,7 +17,7 @@ const withOrWithout = (list: readonly number[], index: number, isIn: boolean): r
   return list.includes(index) ? list : [...list, index];
 };
 
-/** Puts a step's new state in place; when that is the end that others wait for, they come closer to starting. */
+/** Puts a step's new state in place; when that ends it, the steps that depend on it come closer to starting. */
 export const withStep = (execution: Running, { index, definition }: Step, next: StepState): Running => {
   const before = execution.steps.get(index);
   let steps = execution.steps.with(index, next);
@@ -124,7 +124,7 @@ export const stepFailed = (execution: Running, { stepId, error, failedAt }: Data
     waitEnded(step, { ...step.unit, phase: 'failed', error }, 'failed', Date.parse(failedAt)),
   );
 
-/** A step is passed over: by its condition, for lack of dependencies, or because a person said so. */
+/** A step is passed over: by its condition, for lack of dependencies, or because a person decided so. */
 export const stepSkipped = (execution: Running, { stepId, reason, skippedAt }: DataOf<'StepSkipped'>): Running =>
   changeStep(execution, stepId, (step) => ({
     ...waitEnded(step, step.unit, 'skipped', Date.parse(skippedAt)),

@@ -69,7 +69,7 @@ const AT = {
 const instantMs = (event: TaskEvent): number =>
   Date.parse((event.data as Record<string, unknown>)[AT[event.type]] as string);
 
-/** A task that was given up as lost and answers after what it did was settled: the answer is kept, nothing follows from it. */
+/** A lost task that answers after its effect was settled: the answer is kept, and nothing follows from it. */
 const comesTooLate = (execution: Running, unit: UnitState, event: TaskEvent): boolean =>
   event.type === 'TaskCompleted' && isLost(unit) && execution.compensation !== undefined;
 

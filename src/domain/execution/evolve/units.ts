@@ -4,7 +4,7 @@ import { evolveTask } from '../../task/evolve.ts';
 import { initialTask, type Task } from '../../task/state.ts';
 import type { UnitState } from '../state.ts';
 
-/** Its task was given up without a result, and may still answer. */
+/** Nobody waits for its task any more, which may still answer. */
 export const isLost = ({ task }: UnitState): boolean => task?.status === 'indeterminate';
 
 /** What a task's event makes of the unit that the task is for. */
@@ -35,7 +35,7 @@ export const unitAfter = (unit: UnitState, event: TaskEvent, seq: number): UnitS
       const { result, agentId, durationMs, completedAt } = event.data;
       const endMs = Date.parse(completedAt);
       const spans = [...unit.spans, [endMs - durationMs, endMs] as const];
-      // Steps that depend on it may have gone on meanwhile: it keeps its place before them in the order of undoing.
+      // Steps that depend on it may have gone on meanwhile: it keeps its place before them in the order of compensation.
       const endedAs = isLost(unit) ? unit.seq : seq;
       return { ...next, phase: 'completed', output: result, agentId, error: undefined, seq: endedAs, spans };
     }
