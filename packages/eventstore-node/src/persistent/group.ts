@@ -1,8 +1,9 @@
+import type { ConsumerStrategy } from './consumer-strategy.ts';
 import { type Consumer, type Held, hasRoom, type Message } from './message.ts';
 import { MessageQueue } from './message-queue.ts';
 import { type Checkpoint, Progress } from './progress.ts';
 import type { GroupSettings } from './settings.ts';
-import { type ConsumerStrategy, strategyOf } from './strategies.ts';
+import { strategyOf } from './strategies.ts';
 
 export type NackAction = 'park' | 'retry' | 'skip';
 

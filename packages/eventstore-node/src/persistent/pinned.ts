@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
+import type { ConsumerStrategy } from './consumer-strategy.ts';
 import { type Consumer, hasRoom, type Message } from './message.ts';
-import type { ConsumerStrategy } from './strategies.ts';
 
 const BUCKETS = 1024;
 

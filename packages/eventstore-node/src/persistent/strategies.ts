@@ -1,16 +1,7 @@
-import { type Consumer, hasRoom, type Message } from './message.ts';
+import type { ConsumerStrategy } from './consumer-strategy.ts';
+import { type Consumer, hasRoom } from './message.ts';
 import { PinnedStrategy } from './pinned.ts';
 import type { StrategyName } from './settings.ts';
-
-/** Decides who gets a message. */
-export interface ConsumerStrategy {
-  /** Whether a message that nobody can take now blocks those after it. */
-  readonly inOrder: boolean;
-  /** Consumers came or went; these are the ones there are, oldest first. */
-  arrange(consumers: readonly Consumer[]): void;
-  /** Who gets it; undefined if those who may are full. */
-  choose(message: Message): Consumer | undefined;
-}
 
 export const strategyOf = (name: StrategyName): ConsumerStrategy => {
   switch (name) {
