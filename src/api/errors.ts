@@ -53,6 +53,10 @@ export class EdgeError extends Error {
   }
 }
 
+/** Every protocol refuses a method with the methods that it takes instead. */
+export const methodNotAllowed = (method: string | undefined, allowed: string): EdgeError =>
+  new EdgeError('METHOD_NOT_ALLOWED', `${method} is not allowed here; use ${allowed}`);
+
 const APP_STATUS: Readonly<Record<ErrorCode, number>> = {
   BAD_USER_INPUT: 400,
   NOT_FOUND: 404,

@@ -47,7 +47,7 @@ const SAGA = {
 };
 
 describe('a workflow', () => {
-  it('is as new as a field asks, whatever another field of the same query had read before', async () => {
+  it('is as fresh as its field asks, even if another field of the query read it before', async () => {
     const definition = { ...TRIP, name: 'asked-twice' };
     for (let minor = 0; minor < 8; minor++) {
       const { data: published } = await api.post(
@@ -135,7 +135,7 @@ describe('an execution', () => {
     },
   );
 
-  it('shows its graph, its phase and who did what, while it goes on', async () => {
+  it('shows its graph, its phase and who did what while it runs', async () => {
     const id = await started(SAGA, { input: { to: 'Rome' }, tags: ['t'] });
     await api.assign([{ taskId: await work.taskIdOf(id, 'flight') }]);
     await work.complete(id, 'flight', { seat: 1 });
@@ -201,7 +201,7 @@ describe('an execution', () => {
     });
   });
 
-  it('tells what happened to it, assignments included', async () => {
+  it('lists what happened to it, including assignments', async () => {
     const id = await started(SAGA);
     await api.assign([{ taskId: await work.taskIdOf(id, 'flight') }]);
     await work.complete(id, 'flight');
@@ -221,7 +221,7 @@ describe('an execution', () => {
     });
   });
 
-  it('says why each step does not run', async () => {
+  it('explains why each step does not run', async () => {
     const id = await started({
       name: 'waits',
       version: '1.0.0',
@@ -266,7 +266,7 @@ describe('an execution', () => {
     expect(await why()).toMatchObject({ later: { reason: 'ABORTING', message: 'no more steps start: cancelled' } });
   });
 
-  it('leads to those that belong to it', async () => {
+  it('leads to related executions', async () => {
     const id = await started(SAGA);
     await work.complete(id, 'flight');
     const fork = await run(`forkExecution(executionId: "${id}", input: { rerun: ["flight"] })`);
@@ -280,7 +280,7 @@ describe('an execution', () => {
     });
   });
 
-  it('previews what would be undone, exactly as it is then undone', async () => {
+  it('previews the compensation exactly as it then happens', async () => {
     const id = await started(SAGA);
     await work.complete(id, 'flight');
     const preview = 'previewCompensation { strategy undos { unit after } mayBeOwed message }';
@@ -300,7 +300,7 @@ describe('an execution', () => {
     expect([...compensation!.units.values()].map(({ unit, after }) => ({ unit, after }))).toEqual(foreseen);
   });
 
-  it('waits at the desk for undos that failed', async () => {
+  it('waits for a person when compensations have failed', async () => {
     const id = await started(SAGA);
     await work.complete(id, 'flight');
     await work.complete(id, 'hotel');
@@ -349,7 +349,7 @@ describe('an execution', () => {
 });
 
 describe('a list of executions', () => {
-  it('is narrowed and counted', async () => {
+  it('is filtered and counted', async () => {
     const id = await started({ ...SAGA, name: 'listed' }, { tags: ['listed'] });
     const { data } = await api.post(
       `query ($f: ExecutionFilter, $p: Position) { executions(filter: $f, atLeast: $p) { totalCount nodes { id status currentPhase } } }`,
@@ -362,8 +362,8 @@ describe('a list of executions', () => {
   });
 });
 
-describe('what executions lead to', () => {
-  it('is asked of Postgres once per kind of thing, however many executions it is of', async () => {
+describe('what belongs to executions', () => {
+  it('takes one query to Postgres per kind, for any number of executions', async () => {
     await work.publish({ ...SAGA, name: 'many' });
     const ids = await Promise.all(Array.from({ length: 10 }, () => work.start({ workflow: 'many' })));
     const outer = await started({
@@ -396,7 +396,7 @@ describe('what executions lead to', () => {
 });
 
 describe('executions of another version', () => {
-  it('are judged and moved, those that are named or all that live', async () => {
+  it('are checked and moved, the named ones or all that run', async () => {
     const definition = { ...SAGA, name: 'moving' };
     const one = await started(definition);
     const two = await work.start({ workflow: 'moving' });
@@ -424,7 +424,7 @@ describe('executions of another version', () => {
 });
 
 describe('a task that an execution runs', () => {
-  it('is not cancelled or redriven by itself: the answer names the execution and what to use', async () => {
+  it('is not cancelled or redriven on its own: the answer names the execution and the mutation to use', async () => {
     const id = await started(SAGA);
     const taskId = await work.taskIdOf(id, 'flight');
     await ask(id, 'id');

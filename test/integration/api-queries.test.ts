@@ -51,7 +51,7 @@ const fail = async (taskId: string, attempt: number, error: { retryable: boolean
 };
 
 describe('a task', () => {
-  it('tells everything that happened to it, in log order, and why', async () => {
+  it('lists everything that happened to it, in log order, with reasons', async () => {
     await register('agent-1');
     const { taskId } = await submit({ retry: { kind: 'IMMEDIATE' } });
     await api.assign([{ taskId }]);
@@ -102,7 +102,7 @@ describe('a task', () => {
     expect(BigInt(body.extensions.asOf)).toBeGreaterThanOrEqual(BigInt(position));
   });
 
-  it('says why it waits, as the agents change', async () => {
+  it('explains why it waits while the agents change', async () => {
     const { taskId, position } = await submit({ capability: 'rare' });
     const why = async (atLeast: string) => {
       const query =
@@ -129,7 +129,7 @@ describe('a task', () => {
     },
   );
 
-  it('is found under its id in capitals', async () => {
+  it('is found by its id in upper case', async () => {
     const { taskId, position } = await submit();
     const query = 'query ($id: ID!, $p: Position) { task(id: $id, atLeast: $p) { id } }';
     expect((await api.post(query, { id: taskId.toUpperCase(), p: position })).data.task).toEqual({ id: taskId });
@@ -145,7 +145,7 @@ describe('a list of tasks', () => {
     }
   }`;
 
-  it('is walked page by page, each task once and newest first, while others are submitted', async () => {
+  it('is read page by page, each task once and newest first, while others are submitted', async () => {
     const tag = 'walk';
     const submitted: string[] = [];
     let position = '0';
@@ -171,7 +171,7 @@ describe('a list of tasks', () => {
     expect(data.tasks).toMatchObject({ totalCount: 35, pageInfo: { hasPreviousPage: false } });
   });
 
-  it('refuses a cursor that is none, or another list’s', async () => {
+  it('refuses an invalid cursor, or one of another list', async () => {
     await submit();
     const { data } = await api.post(PAGE, { first: 1 });
     const cursor = data.tasks.pageInfo.endCursor;
@@ -183,7 +183,7 @@ describe('a list of tasks', () => {
     expect(await api.post(dead, { after: cursor })).toMatchObject(bad);
   });
 
-  it('is filtered by what the filter names', async () => {
+  it('is filtered by every field of the filter', async () => {
     const low = await submit({ priority: 5, tags: ['f', 'low'], capability: 'filter' });
     const high = await submit({ priority: 1, tags: ['f', 'high'], capability: 'filter' });
     const ids = async (filter: object): Promise<string[]> => {
@@ -201,7 +201,7 @@ describe('a list of tasks', () => {
     expect(await ids({ agentId: "x'; DROP TABLE baton.tasks --" })).toEqual([]);
   });
 
-  it('asks Postgres once per kind of thing, however many tasks it shows', async () => {
+  it('takes one query to Postgres per kind, for any number of tasks', async () => {
     const tasks = await Promise.all(Array.from({ length: 20 }, () => submit({ capability: 'many' })));
     const position = await api.assign(tasks.map(({ taskId }) => ({ taskId })));
     const query = `query ($p: Position) { tasks(first: 20, filter: { capability: "many" }, atLeast: $p) {
@@ -218,7 +218,7 @@ describe('a list of tasks', () => {
 });
 
 describe('freshness', () => {
-  it('is a promise: what was written is read, whoever asks', async () => {
+  it('is a promise: every reader sees what was written', async () => {
     const random = fakeRandom(7);
     const stale: string[] = [];
     await Promise.all(
@@ -244,13 +244,13 @@ describe('freshness', () => {
     expect(stale).toEqual([]);
   });
 
-  it('is given up after a while, to be asked again', async () => {
+  it('times out with a retryable error', async () => {
     const answer = await api.post('{ tasks(first: 1, atLeast: "999999999999") { nodes { id } } }');
     expect(answer).toMatchObject({ status: 503, code: 'STALE_READ' });
     expect(answer.headers.get('retry-after')).toBe('1');
   });
 
-  it('comes with a mutation: its task is there with its effect', async () => {
+  it('comes with a mutation: its task shows the effect', async () => {
     const { data } = await api.post(
       'mutation { submitTask(input: { capability: "echo" }) { ... on TaskAccepted { taskId task { id status } } } }',
     );
@@ -280,8 +280,8 @@ describe('freshness', () => {
   });
 });
 
-describe('what operators look at', () => {
-  it('shows dead letters with their task, and no longer once they were redriven', async () => {
+describe('what operators use', () => {
+  it('shows dead letters with their task until they are redriven', async () => {
     const { taskId } = await submit({ capability: 'dead' });
     await api.assign([{ taskId }]);
     const position = await fail(taskId, 1, { retryable: false });
@@ -342,7 +342,7 @@ describe('what operators look at', () => {
     ]);
   });
 
-  it('sees how the read models stand, also as metrics', async () => {
+  it('shows the state of the read models, also as metrics', async () => {
     const { position } = await submit();
     await api.post('query ($p: Position) { tasks(first: 1, atLeast: $p) { asOf } }', { p: position });
     const { data } = await api.post('{ projections { name version status position lagEvents parked } }');
@@ -362,8 +362,8 @@ describe('what operators look at', () => {
 });
 
 // Last: it takes the read models away.
-describe('read models that are gone', () => {
-  it('are a passing trouble for queries and none for commands', async () => {
+describe('read models that cannot be reached', () => {
+  it('make queries fail with a retryable error and do not affect commands', async () => {
     await api.admin('ALTER TABLE baton.checkpoints RENAME TO hidden');
     const query = await api.post('{ tasks(first: 1) { nodes { id } } }');
     await api.admin('ALTER TABLE baton.hidden RENAME TO checkpoints');

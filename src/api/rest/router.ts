@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isForeign } from '../edge/host-guard.ts';
 import { hasBody, readJsonBody } from '../edge/json-body.ts';
 import { parseQuery } from '../edge/query-string.ts';
-import { EdgeError } from '../errors.ts';
+import { EdgeError, methodNotAllowed } from '../errors.ts';
 import { OPERATIONS, type Operation, type RestContext } from './operations.ts';
 import { isYaml, readYamlBody } from './yaml-body.ts';
 
@@ -44,7 +44,7 @@ const onlyBy = ({ method }: Operation): RequestHandler => {
   const allowed = method === 'get' ? 'GET, HEAD' : method.toUpperCase();
   return (request, response) => {
     response.set('allow', allowed);
-    throw new EdgeError('METHOD_NOT_ALLOWED', `${request.method} is not allowed here; use ${allowed}`);
+    throw methodNotAllowed(request.method, allowed);
   };
 };
 

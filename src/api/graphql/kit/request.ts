@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import { parseJson, readJsonBody } from '../../edge/json-body.ts';
-import { EdgeError } from '../../errors.ts';
+import { EdgeError, methodNotAllowed } from '../../errors.ts';
 
 const asObject = (value: unknown, what: string): Record<string, unknown> => {
   if (Array.isArray(value)) throw new EdgeError('BATCH_DISABLED', `${what} is a list: send one operation per request`);
@@ -54,7 +54,7 @@ export const useCheckedRequests = (): Plugin<object, NodeContext> => ({
     setRequestParser(async (request) => {
       if (request.method === 'POST') return graphqlParams(await readJsonBody(serverContext.req));
       if (request.method === 'GET') return paramsOfUrl(request.url);
-      throw new EdgeError('METHOD_NOT_ALLOWED', `${request.method} is not allowed here; use POST`);
+      throw methodNotAllowed(request.method, 'POST');
     });
   },
 });

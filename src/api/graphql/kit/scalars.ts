@@ -1,5 +1,6 @@
 import type { ValueNode } from 'graphql';
 import type { Json } from '../../../domain/json.ts';
+import { PositionText } from '../../edge/query-string.ts';
 import { GraphQLError, Kind } from './graphql-js.ts';
 
 const badValue = (message: string, code = 'WRONG_TYPE'): GraphQLError =>
@@ -55,13 +56,12 @@ export const parseDateTime = (value: unknown): string => {
 export const serializeDateTime = (value: unknown): string =>
   value instanceof Date ? value.toISOString() : new Date(String(value)).toISOString();
 
-const MAX_POSITION = 2n ** 63n - 1n;
-
 /** A position is a string of digits: as a number it would lose digits above 2^53. */
 export const parsePosition = (value: unknown): bigint => {
-  if (typeof value !== 'string' || !/^(?:0|[1-9]\d{0,18})$/.test(value) || BigInt(value) > MAX_POSITION)
+  const position = PositionText.safeParse(value);
+  if (!position.success)
     throw badValue(`${shown(value)} is not a position; pass one that Baton returned, as a string`, 'BAD_POSITION');
-  return BigInt(value);
+  return BigInt(position.data);
 };
 
 /** A whole number up to ±(2^53-1): money and counts outgrow Int. */
