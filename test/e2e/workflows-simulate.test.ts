@@ -86,7 +86,7 @@ describe('a simulation', () => {
     expect(code).toBe(0);
     expect(out).toMatch(/^agents +one local agent that takes 1 calls at a time$/m);
     expect(out).toMatch(/^assumed +1 tasks without an estimate/m);
-    expect(out).toMatch(/^order +2 dependencies ended before/m);
+    expect(out).toMatch(/^order +2 dependencies completed before/m);
   });
 });
 
