@@ -79,9 +79,9 @@ describe('an expression', () => {
   );
 
   it.each(['duration("1s")', '[duration("1s")]', '{"a": duration("1s")}', '1u', 'b"abc"', 'type(input.n)', 'input.?n'])(
-    'does not pass for JSON what is none: %s',
+    'refuses a result that is not JSON: %s',
     (text) =>
-      expect(evaluate(text)).toMatchObject({ ok: false, rejection: expect.stringContaining('no value of JSON') }),
+      expect(evaluate(text)).toMatchObject({ ok: false, rejection: expect.stringContaining('not a JSON value') }),
   );
 
   it.each([
