@@ -2,7 +2,7 @@ import type { BatonError } from 'baton-client';
 import type { InputIssue } from '../platform/errors.ts';
 import { EXIT, Failure, unreachable } from './failure.ts';
 
-/** Codes of a wrong value, whoever noticed it. */
+/** Codes for a wrong value, on the client or on the server. */
 const BAD_VALUE = new Set(['BAD_USER_INPUT', 'BAD_PAGE_SIZE', 'BAD_CURSOR']);
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -85,7 +85,7 @@ describe('the picture of an execution', () => {
 });
 
 describe('a live view', () => {
-  it('draws over the picture before, keeps to it while the server is away, and leaves the last one', async () => {
+  it('redraws over the last picture, keeps it while the server is unreachable, and leaves the final one', async () => {
     let text = '';
     const screen = {
       columns: 0, // of a terminal that does not tell its size
