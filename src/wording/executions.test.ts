@@ -81,7 +81,7 @@ describe('why a step does not run', () => {
 describe('the preview of a compensation', () => {
   const preview = (story: Story) => previewText(previewCompensation(story.state));
 
-  it('says what would be compensated, and what may be owed too', () => {
+  it('says what would be compensated, and what may need compensation too', () => {
     const story = Story.of([undoable('a'), undoable('b', ['a']), undoable('c', ['a'])]);
     expect(preview(story)).toBe(
       'nothing to compensate so far; a may need compensation too, which is known once they end',

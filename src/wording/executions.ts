@@ -49,12 +49,12 @@ export const previewText = ({ verdict, undos, mayBeOwed }: CompensationPreview):
     case 'pivot_passed':
       return 'nothing: a pivot has completed, there is no way back';
     case 'pivot_in_doubt':
-      return 'nothing: nobody knows whether the pivot took effect, so there is no way back';
+      return 'nothing: it is unknown whether the pivot took effect, so there is no way back';
     case 'possible': {
-      const undone = undos.length === 0 ? 'nothing is owed so far' : `${undos.length} to be compensated`;
+      const undone = undos.length === 0 ? 'nothing to compensate so far' : `${undos.length} to be compensated`;
       return mayBeOwed.length === 0
         ? undone
-        : `${undone}; ${named(mayBeOwed)} may be owed too: that is known once they end`;
+        : `${undone}; ${named(mayBeOwed)} may need compensation too, which is known once they end`;
     }
   }
 };

@@ -79,7 +79,7 @@ export const EXECUTION_REASONS: Reasons<OwnExecutionRejection> = {
     step === '' ? 'name the step that the input is for' : `step ${step} does not accept an input`,
   UnknownOption: ({ step, options }) => `step ${step} has no such option; its options are ${options.join(', ')}`,
   TooManySignals: ({ limit }) => `${limit} events from outside already wait for a step`,
-  CompensationNotFound: ({ unit }) => `the execution owes no compensation of ${unit}`,
+  CompensationNotFound: ({ unit }) => `the execution has no compensation of ${unit}`,
   CompensationNotParked: ({ unit, status }) => `the compensation of ${unit} is not parked: it is ${status}`,
 };
 

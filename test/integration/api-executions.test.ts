@@ -288,7 +288,7 @@ describe('an execution', () => {
       strategy: 'BACKWARD',
       undos: [{ unit: 'flight', after: [] }],
       mayBeOwed: ['hotel'],
-      message: '1 to be compensated; hotel may be owed too: that is known once they end',
+      message: '1 to be compensated; hotel may need compensation too, which is known once they end',
     });
     await work.complete(id, 'hotel');
     const foreseen = (await ask(id, preview)).previewCompensation.undos;

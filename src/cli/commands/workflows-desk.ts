@@ -25,7 +25,7 @@ const DEBTS: ListView<DebtRowFragment> = {
   columns: [
     { title: 'EXECUTION' },
     { title: 'WORKFLOW' },
-    { title: 'UNDO OF' },
+    { title: 'COMPENSATES' },
     { title: 'STATUS' },
     { title: 'WITH' },
     { title: 'PARKED' },
@@ -73,7 +73,7 @@ const debtCommand = (debts: Command, name: string, description: string): Command
 const addActions = (debts: Command, terminal: Terminal): void => {
   keyOption(
     inputOptions(
-      debtCommand(debts, 'retry', 'Retry a compensation that had failed for good.'),
+      debtCommand(debts, 'retry', 'Retry a compensation that failed permanently.'),
       'new input for the agent',
     ),
   )
@@ -117,7 +117,7 @@ const addActions = (debts: Command, terminal: Terminal): void => {
 export const addDesk = (workflows: Command, terminal: Terminal): void => {
   const debts = workflows
     .command('debts')
-    .description('Compensations that failed for good and wait for a person. Without a command: list them.');
+    .description('Compensations that failed permanently and wait for a person. Without a command: list them.');
   serverOptions(
     listOptions(
       debts

@@ -48,7 +48,7 @@ const noteOf = ({ error, items, reused, childExecutionId, undo }: StepRowFragmen
     ...(items === null ? [] : [`${items.completed} of ${items.total} items`]),
     ...(reused ? ['taken over'] : []),
     ...(childExecutionId === null ? [] : [`execution ${childExecutionId}`]),
-    ...(undo === null || undo === 'DEFINED' ? [] : [`undo ${undo.toLowerCase().replaceAll('_', ' ')}`]),
+    ...(undo === null || undo === 'DEFINED' ? [] : [`compensation ${undo.toLowerCase().replaceAll('_', ' ')}`]),
     ...(error === null ? [] : [errorText(error)]),
   ].join('; ');
 
@@ -106,7 +106,7 @@ const statusText = (execution: ExecutionDetailsFragment, colour: boolean): strin
     debts.length === 0
       ? ''
       : `\n${table(
-          [{ title: 'UNDO OF' }, { title: 'STATUS' }, { title: 'WITH' }, { title: 'ERROR' }],
+          [{ title: 'COMPENSATES' }, { title: 'STATUS' }, { title: 'WITH' }, { title: 'ERROR' }],
           debts.map((debt) => [
             debt.unit,
             status(debt.status.toLowerCase(), colour),
@@ -208,11 +208,11 @@ type Preview = NonNullable<PreviewCompensationQuery['execution']>['previewCompen
 const previewText = ({ strategy, message, undos }: Preview): string => {
   const head = facts([
     ['strategy', strategy.toLowerCase()],
-    ['would undo', message],
+    ['compensation', message],
   ]);
   if (undos.length === 0) return head;
   const rows = undos.map(({ unit, after }, index) => [String(index + 1), unit, oneLine(after.join(', '), 100)]);
-  return `${head}\n${table([{ title: '', align: 'right' }, { title: 'UNDO OF' }, { title: 'AFTER' }], rows)}`;
+  return `${head}\n${table([{ title: '', align: 'right' }, { title: 'COMPENSATES' }, { title: 'AFTER' }], rows)}`;
 };
 
 type PreviewOptions = ReadOptions & { readonly strategy?: CompensationStrategy };

@@ -125,7 +125,7 @@ const stateText = (state: ReplayedState, colour: boolean): string => {
     ['workflow', state.workflow],
     ['status', status(state.status, colour)],
     ['steps', counted(state.steps.map((step) => step.state))],
-    ['undos', state.debts.length === 0 ? undefined : counted(state.debts.map((debt) => debt.state))],
+    ['compensations', state.debts.length === 0 ? undefined : counted(state.debts.map((debt) => debt.state))],
     [
       'time spent',
       `${duration(spent.durationMs)}: agents ${duration(spent.agentMs)}, waiting ${duration(spent.waitMs)}, the rest ${duration(spent.overheadMs)}`,

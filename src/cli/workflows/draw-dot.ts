@@ -30,7 +30,7 @@ const nodeLines = ({ id, kind, what, pivot, state, undo }: NodeView, index: numb
     `  n${index} [${attributes([['label', quoted(id, ...notes)], ['shape', SHAPES[kind]], pivot ? ['penwidth', '3'] : undefined, ...coloursOf(state)])}];`,
   ];
   if (undo !== undefined) {
-    const label = quoted(`undo ${id}`, undo.what, ...(undo.state === undefined ? [] : [undo.state]));
+    const label = quoted(`compensates ${id}`, undo.what, ...(undo.state === undefined ? [] : [undo.state]));
     lines.push(`  u${index} [${attributes([['label', label], ['shape', 'box'], ...coloursOf(undo.state)])}];`);
     lines.push(`  n${index} -> u${index} [style=dotted, arrowhead=open];`);
   }

@@ -35,7 +35,7 @@ describe('a graph in Mermaid', () => {
       '%% order@1.0.0',
       'flowchart TD',
       '  n0["reserve<br/>stock.reserve"]',
-      '  u0("undo reserve<br/>stock.release")',
+      '  u0("compensates reserve<br/>stock.release")',
       '  n0 -.-> u0',
       '  n1["end<br/>pay<br/>pivot"]:::pivot',
       '  n2{{"ask<br/>decision approve"}}',
@@ -77,7 +77,7 @@ describe('a graph in Mermaid', () => {
     }));
     const lines = drawMermaid({ title, edges, nodes: undone }).split('\n');
     expect(lines).toContain('  n0["reserve<br/>stock.reserve<br/>completed"]:::completed');
-    expect(lines).toContain('  u0("undo reserve<br/>stock.release<br/>parked"):::failed');
+    expect(lines).toContain('  u0("compensates reserve<br/>stock.release<br/>parked"):::failed');
     expect(lines).toContain('  n1["end<br/>pay<br/>pivot<br/>failed"]:::failed');
     expect(lines).toContain('  n2{{"ask<br/>decision approve<br/>waiting"}}:::waiting');
     expect(lines).toContain('  n3(["later<br/>1500 ms<br/>pending"])');
@@ -90,7 +90,7 @@ describe('a graph in DOT', () => {
     const lines = drawDot(ORDER).split('\n');
     expect(lines[0]).toBe('digraph "order@1.0.0" {');
     expect(lines).toContain('  n0 [label="reserve\\nstock.reserve", shape=box];');
-    expect(lines).toContain('  u0 [label="undo reserve\\nstock.release", shape=box];');
+    expect(lines).toContain('  u0 [label="compensates reserve\\nstock.release", shape=box];');
     expect(lines).toContain('  n0 -> u0 [style=dotted, arrowhead=open];');
     expect(lines).toContain('  n1 [label="end\\npay\\npivot", shape=box, penwidth=3];');
     expect(lines).toContain('  n4 [label="ship\\nshipping@2.0.0", shape=component];');

@@ -22,7 +22,7 @@ const nodeLines = ({ id, kind, what, pivot, state, undo }: NodeView, index: numb
   const label = [id, ...notes].map(escaped).join('<br/>');
   const lines = [`  n${index}${open}${label}${close}${classesOf(lookOf(state), pivot)}`];
   if (undo !== undefined) {
-    const text = [`undo ${id}`, undo.what, ...(undo.state === undefined ? [] : [undo.state])].map(escaped);
+    const text = [`compensates ${id}`, undo.what, ...(undo.state === undefined ? [] : [undo.state])].map(escaped);
     lines.push(`  u${index}("${text.join('<br/>')}")${classesOf(lookOf(undo.state), false)}`);
     lines.push(`  n${index} -.-> u${index}`);
   }

@@ -43,7 +43,7 @@ describe('the picture of an execution', () => {
     expect(drawExecution(SMALL, canvas)).toEqual([
       'order@1.0.0  e1',
       '  ✓ reserve  completed    850 ms   stock-1',
-      '  ✗ pay      failed       100 ms   undo owed',
+      '  ✗ pay      failed       100 ms   compensation owed',
       '  ● resize   open         2.0 s    4/9 items',
       '  · ship     pending',
       '[=======-----------------------] 25 %  1 of 4 steps  executing  3.0 s',

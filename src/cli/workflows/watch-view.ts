@@ -53,7 +53,9 @@ const stepLine = (step: Watched['steps'][number], width: number, nowMs: number):
     step.state.toLowerCase().padEnd(13),
     timesText(step.startedAt, step.endedAt, nowMs).padEnd(9),
     step.items === null ? '' : `${step.items.completed}/${step.items.total} items `,
-    step.undo === null || step.undo === 'DEFINED' ? '' : `undo ${step.undo.toLowerCase()} `,
+    step.undo === null || step.undo === 'DEFINED'
+      ? ''
+      : `compensation ${step.undo.toLowerCase().replaceAll('_', ' ')} `,
     oneLine(step.agentId ?? '', 40),
   ];
   return [{ text: '  ' }, glyphOf(step.state), { text: ` ${step.id.padEnd(width)}  ${facts.join('')}` }];

@@ -134,7 +134,7 @@ const compensationAt = (
   if (compensation === undefined) return undefined;
   const at = `${pointer}/compensation`;
   if (kind === 'wait' || kind === 'delay') {
-    context.findings.add(at, 'NOTHING_TO_UNDO', `a task that waits has no effect to undo`);
+    context.findings.add(at, 'NOTHING_TO_UNDO', `a task that waits has nothing to compensate`);
     return undefined;
   }
   const agent = agentAt(compensation, at, context);
@@ -264,7 +264,7 @@ const warningsOf = (definition: WorkflowDefinition, steps: readonly Step[], plan
       warnings.add(
         `/tasks/${step.index}/compensation`,
         'UNREACHABLE_COMPENSATION',
-        `${step.id} comes after the pivot: it is never undone`,
+        `${step.id} comes after the pivot: it is never compensated`,
       );
     if (step.definition.pivot)
       warnings.add(`/tasks/${step.index}/pivot`, 'SECOND_PIVOT', `${step.id} comes after another pivot`);
