@@ -195,7 +195,9 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
             `stream ${stream} changed ${MAX_CONFLICTS} times while this command was decided`,
             { retryable: true, cause: attempted.cause },
           );
-        if (conflicts > 1) await sleep(this.#clock, backoffMs(CONFLICT_BACKOFF, conflicts - 1, this.#random()));
+        const random = this.#random();
+        // The first try again is at once: most conflicts are with one other writer, who is done by then.
+        await sleep(this.#clock, conflicts === 1 ? 0 : backoffMs(CONFLICT_BACKOFF, conflicts - 1, random));
       }
     } catch (error) {
       this.#cache.delete(stream);
