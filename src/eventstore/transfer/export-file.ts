@@ -10,17 +10,22 @@ const NEWLINE = 0x0a;
 
 /** The file of an export. A torn last line of an earlier export is cut off; the export continues after it. */
 export class ExportFile {
-  private waiting: string[] = [];
-  private waitingBytes = 0;
+  #waiting: string[] = [];
+  #waitingBytes = 0;
+  readonly #fd: number;
+  #size: number;
 
   private constructor(
-    private readonly fd: number,
-    private size: number,
+    fd: number,
+    size: number,
     /** The last line that an earlier export wrote after the header. */
     readonly last: Line | undefined,
     /** The last event that it wrote. */
     readonly lastEvent: RecordedEvent | undefined,
-  ) {}
+  ) {
+    this.#fd = fd;
+    this.#size = size;
+  }
 
   /** Throws `AppError` if the file is something else, or an export of other streams. */
   static open(path: string, selection: Selection, now: string): ExportFile {
@@ -43,7 +48,7 @@ export class ExportFile {
   }
 
   get bytes(): number {
-    return this.size;
+    return this.#size;
   }
 
   /** The log was read up to here. */
@@ -53,27 +58,27 @@ export class ExportFile {
   }
 
   write(line: string): void {
-    this.waiting.push(line);
-    this.waitingBytes += line.length;
-    if (this.waitingBytes >= FLUSH_BYTES) this.flush();
+    this.#waiting.push(line);
+    this.#waitingBytes += line.length;
+    if (this.#waitingBytes >= FLUSH_BYTES) this.flush();
   }
 
   /** Writes what is buffered and makes everything durable. */
   close(): void {
     try {
       this.flush();
-      fdatasyncSync(this.fd);
+      fdatasyncSync(this.#fd);
     } finally {
-      closeSync(this.fd);
+      closeSync(this.#fd);
     }
   }
 
   flush(): void {
-    const bytes = Buffer.from(this.waiting.join(''));
-    this.waiting = [];
-    this.waitingBytes = 0;
-    for (let done = 0; done < bytes.length; ) done += writeSync(this.fd, bytes, done);
-    this.size += bytes.length;
+    const bytes = Buffer.from(this.#waiting.join(''));
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    for (let done = 0; done < bytes.length; ) done += writeSync(this.#fd, bytes, done);
+    this.#size += bytes.length;
   }
 }
 

@@ -48,124 +48,126 @@ const statOf = (file: string): Stats => {
 type InFlight = { readonly batch: Batch; readonly answer: Promise<AppendAnswer | { readonly error: unknown }> };
 
 class Import {
-  private readonly streams = new Map<string, StreamState>();
-  private readonly problems: Problem[] = [];
-  private readonly flight: InFlight[] = [];
-  private flightBytes = 0;
-  private batch: BatchBuilder | undefined;
-  private readonly counts = { events: 0, written: 0, present: 0 };
-  private readonly metadata = { written: 0, present: 0 };
-  private readonly tombstones = { written: 0, present: 0 };
-  private tornLine = false;
+  readonly #streams = new Map<string, StreamState>();
+  readonly #problems: Problem[] = [];
+  readonly #flight: InFlight[] = [];
+  #flightBytes = 0;
+  #batch: BatchBuilder | undefined;
+  readonly #counts = { events: 0, written: 0, present: 0 };
+  readonly #metadata = { written: 0, present: 0 };
+  readonly #tombstones = { written: 0, present: 0 };
+  #tornLine = false;
+  readonly #target: Target;
+  readonly #options: ImportOptions;
 
-  constructor(
-    private readonly target: Target,
-    private readonly options: ImportOptions,
-  ) {}
+  constructor(target: Target, options: ImportOptions) {
+    this.#target = target;
+    this.#options = options;
+  }
 
   async run(): Promise<Imported> {
-    const { file, signal, onProgress } = this.options;
+    const { file, signal, onProgress } = this.#options;
     const { size: allBytes } = statOf(file);
     const onTorn = () => {
-      this.tornLine = true;
+      this.#tornLine = true;
     };
     for await (const { event, end } of readExport(file, onTorn)) {
       if (signal?.aborted) break;
-      await this.take(event);
-      onProgress?.({ bytes: end, allBytes, events: this.counts.events });
+      await this.#take(event);
+      onProgress?.({ bytes: end, allBytes, events: this.#counts.events });
     }
-    await this.send();
-    while (this.flight.length > 0) await this.settleOldest();
-    if (!signal?.aborted) await this.finish();
-    return this.result();
+    await this.#send();
+    while (this.#flight.length > 0) await this.#settleOldest();
+    if (!signal?.aborted) await this.#finish();
+    return this.#result();
   }
 
-  private async take(event: RecordedEvent): Promise<void> {
+  async #take(event: RecordedEvent): Promise<void> {
     const owner = ownerOf(event.stream);
     if (owner !== undefined) {
-      const state = this.stateOf(owner);
+      const state = this.#stateOf(owner);
       if (state.metadata) state.metadata.add(event);
       else state.metadata = new MetadataHistory(event);
       return;
     }
-    const state = this.stateOf(event.stream);
+    const state = this.#stateOf(event.stream);
     if (isTombstone(event.revision)) {
       state.tombstoned = true;
       return;
     }
-    this.counts.events += 1;
+    this.#counts.events += 1;
     if (event.revision - state.shift !== state.next) state.shift = event.revision - state.next;
-    if (this.batch?.fits(event) === false) await this.send();
-    this.batch ??= new BatchBuilder(event.stream, state.next);
-    this.batch.add(event);
+    if (this.#batch?.fits(event) === false) await this.#send();
+    this.#batch ??= new BatchBuilder(event.stream, state.next);
+    this.#batch.add(event);
     state.next += 1n;
   }
 
-  private stateOf(stream: string): StreamState {
-    const known = this.streams.get(stream);
+  #stateOf(stream: string): StreamState {
+    const known = this.#streams.get(stream);
     if (known) return known;
     const state = new StreamState();
-    this.streams.set(stream, state);
+    this.#streams.set(stream, state);
     return state;
   }
 
   /** Sends the collected batch once there is room and it is certain to do no harm. */
-  private async send(): Promise<void> {
-    const { batch } = this;
-    this.batch = undefined;
+  async #send(): Promise<void> {
+    const batch = this.#batch;
+    this.#batch = undefined;
     if (!batch) return;
-    const state = this.stateOf(batch.stream);
-    while (state.inFlight > 0 && !maySendAhead(state, batch)) await this.settleOldest();
-    while (this.flight.length >= WINDOW.appends || this.flightBytes > WINDOW.bytes) await this.settleOldest();
+    const state = this.#stateOf(batch.stream);
+    while (state.inFlight > 0 && !maySendAhead(state, batch)) await this.#settleOldest();
+    while (this.#flight.length >= WINDOW.appends || this.#flightBytes > WINDOW.bytes) await this.#settleOldest();
     if (state.stopped || state.deletedInTarget) return;
     state.inFlight += 1;
-    this.flightBytes += batch.bytes;
-    const answer = this.target.append(batch).catch((error: unknown) => ({ error }));
-    this.flight.push({ batch, answer });
+    this.#flightBytes += batch.bytes;
+    const answer = this.#target.append(batch).catch((error: unknown) => ({ error }));
+    this.#flight.push({ batch, answer });
   }
 
-  private async settleOldest(): Promise<void> {
-    const { batch, answer } = this.flight.shift() as InFlight;
-    const state = this.stateOf(batch.stream);
+  async #settleOldest(): Promise<void> {
+    const { batch, answer } = this.#flight.shift() as InFlight;
+    const state = this.#stateOf(batch.stream);
     const answered = await answer;
     state.inFlight -= 1;
-    this.flightBytes -= batch.bytes;
+    this.#flightBytes -= batch.bytes;
     if ('error' in answered) throw answered.error;
-    await this.settle(state, batch, answered);
+    await this.#settle(state, batch, answered);
   }
 
-  private async settle(state: StreamState, batch: Batch, answer: AppendAnswer): Promise<void> {
+  async #settle(state: StreamState, batch: Batch, answer: AppendAnswer): Promise<void> {
     switch (answer.kind) {
       case 'written':
-        this.counts.written += batch.events.length;
+        this.#counts.written += batch.events.length;
         state.atHead = true;
         return;
       case 'present':
-        this.counts.present += batch.events.length;
-        state.end ??= (await newestOf(this.target.client, batch.stream))?.revision ?? -1n;
+        this.#counts.present += batch.events.length;
+        state.end ??= (await newestOf(this.#target.client, batch.stream))?.revision ?? -1n;
         return;
       case 'behind':
-        return this.stop(state, wentBehind(batch, answer.last));
+        return this.#stop(state, wentBehind(batch, answer.last));
       case 'deleted':
         state.deletedInTarget = true;
         return;
       case 'differs':
-        return this.meetOther(state, batch, answer.actual);
+        return this.#meetOther(state, batch, answer.actual);
       case 'tooLarge':
-        if (batch.events.length === 1) return this.stop(state, this.refusal(batch, answer.message));
-        return this.appendParts(state, batch, Math.ceil(batch.events.length / 2));
+        if (batch.events.length === 1) return this.#stop(state, this.#refusal(batch, answer.message));
+        return this.#appendParts(state, batch, Math.ceil(batch.events.length / 2));
       case 'denied':
-        return this.stop(state, this.refusal(batch, answer.message));
+        return this.#stop(state, this.#refusal(batch, answer.message));
     }
   }
 
   /** The stream ends within the batch, or has other events. */
-  private async meetOther(state: StreamState, batch: Batch, actual: bigint): Promise<void> {
+  async #meetOther(state: StreamState, batch: Batch, actual: bigint): Promise<void> {
     const present = actual - batch.from + 1n;
-    if (present > 0n && present < BigInt(batch.events.length)) return this.appendParts(state, batch, Number(present));
-    const difference = await this.target.firstDifference(batch);
+    if (present > 0n && present < BigInt(batch.events.length)) return this.#appendParts(state, batch, Number(present));
+    const difference = await this.#target.firstDifference(batch);
     const index = difference?.index ?? 0;
-    this.stop(state, {
+    this.#stop(state, {
       kind: 'conflict',
       stream: batch.stream,
       revision: batch.from + BigInt(index),
@@ -178,40 +180,47 @@ class Import {
     });
   }
 
-  private async appendParts(state: StreamState, batch: Batch, count: number): Promise<void> {
+  async #appendParts(state: StreamState, batch: Batch, count: number): Promise<void> {
     for (const part of split(batch, count)) {
       if (state.stopped || state.deletedInTarget) return;
-      await this.settle(state, part, await this.target.append(part));
+      await this.#settle(state, part, await this.#target.append(part));
     }
   }
 
-  private refusal({ stream, from, events }: Batch, message: string): Problem {
+  #refusal({ stream, from, events }: Batch, message: string): Problem {
     return { kind: 'refused', stream, revision: from, fileId: events[0]?.id, targetId: undefined, message };
   }
 
-  private stop(state: StreamState, problem: Problem): void {
-    if (!state.stopped) this.problems.push(problem);
+  #stop(state: StreamState, problem: Problem): void {
+    if (!state.stopped) this.#problems.push(problem);
     state.stopped = true;
   }
 
-  private async finish(): Promise<void> {
-    for (const [stream, state] of this.streams) {
-      if (this.options.signal?.aborted) return;
+  async #finish(): Promise<void> {
+    for (const [stream, state] of this.#streams) {
+      if (this.#options.signal?.aborted) return;
       if (state.stopped) continue;
-      const done = await finishStream(this.target, stream, state);
-      if (done.problem) this.stop(state, done.problem);
-      if (done.metadata) this.metadata[done.metadata] += 1;
-      if (done.tombstone) this.tombstones[done.tombstone] += 1;
+      const done = await finishStream(this.#target, stream, state);
+      if (done.problem) this.#stop(state, done.problem);
+      if (done.metadata) this.#metadata[done.metadata] += 1;
+      if (done.tombstone) this.#tombstones[done.tombstone] += 1;
     }
   }
 
-  private result(): Imported {
-    const { counts, metadata, tombstones, problems, tornLine } = this;
-    const renumbered = [...this.streams]
+  #result(): Imported {
+    const renumbered = [...this.#streams]
       .filter(([, { shift }]) => shift !== 0n)
       .map(([stream, { shift }]) => ({ stream, by: shift }));
-    const complete = this.options.signal?.aborted !== true;
-    return { ...counts, streams: this.streams.size, metadata, tombstones, renumbered, problems, tornLine, complete };
+    return {
+      ...this.#counts,
+      streams: this.#streams.size,
+      metadata: this.#metadata,
+      tombstones: this.#tombstones,
+      renumbered,
+      problems: this.#problems,
+      tornLine: this.#tornLine,
+      complete: this.#options.signal?.aborted !== true,
+    };
   }
 }
 

@@ -22,8 +22,8 @@ export class StreamState {
 
 /** All metadata of one stream in the file. Only the newest is written; the others identify what an import wrote to the target before. */
 export class MetadataHistory {
-  private readonly ids = new Set<string>();
-  private readonly contents = new Set<string>();
+  readonly #ids = new Set<string>();
+  readonly #contents = new Set<string>();
 
   constructor(public newest: RecordedEvent) {
     this.add(newest);
@@ -31,13 +31,13 @@ export class MetadataHistory {
 
   add(event: RecordedEvent): void {
     this.newest = event;
-    this.ids.add(event.id);
-    this.contents.add(withoutTruncation(event.data));
+    this.#ids.add(event.id);
+    this.#contents.add(withoutTruncation(event.data));
   }
 
   /** Whether an event in the target is one of these, or one that a server derived from them when it recreated the stream. */
   isOurs(event: RecordedEvent): boolean {
-    return this.ids.has(event.id) || this.contents.has(withoutTruncation(event.data));
+    return this.#ids.has(event.id) || this.#contents.has(withoutTruncation(event.data));
   }
 }
 

@@ -25,14 +25,16 @@ export type AppendAnswer =
 
 /** The store that the import writes to. */
 export class Target {
-  private readonly appender: EsdbAppender;
+  readonly #appender: EsdbAppender;
+  readonly #head: Position;
 
   private constructor(
     readonly client: EventStoreDBClient,
     /** Of the log when the import began: what is at or before it was there. */
-    private readonly head: Position,
+    head: Position,
   ) {
-    this.appender = new EsdbAppender(client, systemClock, SILENCE_MS);
+    this.#head = head;
+    this.#appender = new EsdbAppender(client, systemClock, SILENCE_MS);
   }
 
   static async open(client: EventStoreDBClient): Promise<Target> {
@@ -43,9 +45,9 @@ export class Target {
   async append({ stream, from, events }: Batch): Promise<AppendAnswer> {
     try {
       const expected = from === 0n ? 'no_stream' : from - 1n;
-      const { position, revision } = await this.appender.append(stream, events, expected);
+      const { position, revision } = await this.#appender.append(stream, events, expected);
       if (revision !== from + BigInt(events.length) - 1n) return { kind: 'behind', last: revision };
-      return { kind: position !== undefined && position > this.head ? 'written' : 'present' };
+      return { kind: position !== undefined && position > this.#head ? 'written' : 'present' };
     } catch (error) {
       return answerOf(error);
     }
@@ -67,7 +69,7 @@ export class Target {
   }
 
   close(): void {
-    this.appender.close();
+    this.#appender.close();
   }
 }
 
