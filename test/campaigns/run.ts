@@ -26,7 +26,7 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
     about: 'a thousand executions in such a fleet (FAULT_KILLS, FAULT_SEED, FAULT_EXECUTIONS)',
     project: 'e2e',
     files: ['test/e2e/executions-faults.test.ts'],
-    settings: { FAULT_KILLS: '20' },
+    settings: { FAULT_KILLS: '20', FAULT_EXECUTIONS: '1000' },
   },
   executions: {
     about: 'executions over a log in memory under random faults, 5,000 seeds (FAULT_SEEDS, FAULT_SEED is the first)',

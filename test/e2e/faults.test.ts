@@ -30,7 +30,7 @@ import { Member, seeded, until } from '../support/fleet.ts';
 import { type ScriptedAgent, startScriptedAgent } from '../support/scripted-agent.ts';
 
 const SEED = Number(process.env['FAULT_SEED'] ?? Date.now() % 1_000_000);
-const KILLS_PER_ROLE = Number(process.env['FAULT_KILLS'] ?? 8);
+const KILLS_PER_ROLE = Number(process.env['FAULT_KILLS'] ?? 3);
 const ROLES = ['api', 'dispatcher', 'assigner', 'projector'] as const;
 const CLIENTS = 6;
 const SETTLE_MS = 90_000;
