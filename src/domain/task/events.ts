@@ -166,7 +166,6 @@ export const TASK_ENDING_EVENTS = [
   'TaskDeadLettered',
   'TaskOutcomeUnknown',
 ] as const satisfies readonly TaskEvent['type'][];
-type TaskEndingEvent = Extract<TaskEvent, { type: (typeof TASK_ENDING_EVENTS)[number] }>;
 
 const ENDING: ReadonlySet<string> = new Set(TASK_ENDING_EVENTS);
 export const endsTask = (type: string): boolean => ENDING.has(type);

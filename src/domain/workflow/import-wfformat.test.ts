@@ -105,6 +105,12 @@ describe('a recorded run', () => {
       expect(definition.tasks.find((task) => task.id === id)?.input).toMatchObject({ recordedId });
   });
 
+  it('keeps a recorded id that looks like an expression', () => {
+    const { workflow } = imported(instanceOf([{ id: '=1 +', parents: [], children: [] }]));
+    const rendered = workflow.steps[0]?.input?.render({} as never);
+    expect(rendered).toMatchObject({ ok: true, value: { recordedId: '=1 +' } });
+  });
+
   it('has estimates only where something was recorded', () => {
     const { definition } = imported(instanceOf([{ id: 'a' }]));
     expect(definition.tasks).toEqual([{ id: 'a', capability: 'simulate', input: { runtimeMs: 0 } }]);

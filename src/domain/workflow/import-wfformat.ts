@@ -3,6 +3,7 @@ import { pointerOf } from '../json-pointer.ts';
 import { ok, type Result, rejected } from '../result.ts';
 import { compileWorkflow, type DefinitionIssue, type Workflow } from './compile.ts';
 import { WorkflowDefinition } from './definition.ts';
+import { literalText } from './template.ts';
 
 /** What a definition has anyway. */
 const DEFAULT_TIMEOUT_MS = 300_000;
@@ -170,7 +171,10 @@ const taskOf = (
   id: ids.get(recordedId) ?? recordedId,
   capability: SIMULATE,
   ...(parents.length === 0 ? {} : { dependsOn: parents.map((parent) => ids.get(parent) ?? parent) }),
-  input: { runtimeMs: runtimeMs ?? 0, ...(ids.get(recordedId) === recordedId ? {} : { recordedId }) },
+  input: {
+    runtimeMs: runtimeMs ?? 0,
+    ...(ids.get(recordedId) === recordedId ? {} : { recordedId: literalText(recordedId) }),
+  },
   ...(runtimeMs === undefined ? {} : { estimateMs: runtimeMs }),
   ...(runtimeMs !== undefined && runtimeMs * TIMEOUT_FACTOR > DEFAULT_TIMEOUT_MS
     ? { timeoutMs: Math.min(Math.ceil(runtimeMs * TIMEOUT_FACTOR), MAX_TIMEOUT_MS) }
