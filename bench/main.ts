@@ -9,6 +9,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   idle: async () => (await import('./idle.ts')).idle,
   eventstore: async () => (await import('../packages/eventstore-node/bench/eventstore.ts')).eventstore,
   planning: async () => (await import('./planning.ts')).planning,
+  expressions: async () => (await import('./expressions.ts')).expressions,
 };
 
 const usage = (): string =>

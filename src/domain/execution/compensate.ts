@@ -37,7 +37,7 @@ export const startCompensation = (turn: Turn, room: Room, key: string, chosen?: 
       ? ok(chosen)
       : compensation.input === undefined
         ? fits(self)
-        : render(turn.state, compensation.input, {
+        : render(turn.state, compensation.input, room.evaluation(), {
             self,
             item: unit.item === undefined ? null : (state.items?.list[unit.item] ?? null),
             index: unit.item ?? null,

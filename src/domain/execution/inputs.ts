@@ -2,6 +2,7 @@ import { byteLengthOf, type Json, MAX_PAYLOAD_BYTES } from '../json.ts';
 import { ok, type Result, rejected } from '../result.ts';
 import { roughBytes } from '../rough-bytes.ts';
 import type { AttemptError } from '../task/events.ts';
+import type { Budget } from '../workflow/budget.ts';
 import type { Step } from '../workflow/compile.ts';
 import type { Scope } from '../workflow/expression.ts';
 import type { Template } from '../workflow/template.ts';
@@ -49,10 +50,11 @@ export const expressionFailed = (message: string): AttemptError => errorOf('EXPR
 export const render = (
   execution: Running,
   template: Template,
+  budget?: Budget,
   extra: Partial<Pick<Scope, 'item' | 'index' | 'self'>> = {},
 ): Result<Json, AttemptError> => {
   const ids = template.expressions.flatMap(({ taskIds }) => taskIds);
-  const rendered = template.render(scopeFor(execution, ids, extra));
+  const rendered = template.render(scopeFor(execution, ids, extra), budget);
   return rendered.ok ? fits(rendered.value) : rejected(expressionFailed(rendered.rejection));
 };
 
@@ -70,11 +72,12 @@ const defaultInput = (execution: Running, { definition }: Step): Json => {
 export const inputOf = (
   execution: Running,
   step: Step,
+  budget?: Budget,
   item?: { readonly value: Json; readonly index: number },
 ): Result<Json, AttemptError> => {
   const chosen = Object.hasOwn(execution.inputs, step.id) ? execution.inputs[step.id] : undefined;
   if (chosen !== undefined) return ok(chosen);
   if (step.input)
-    return render(execution, step.input, item === undefined ? {} : { item: item.value, index: item.index });
+    return render(execution, step.input, budget, item === undefined ? {} : { item: item.value, index: item.index });
   return fits(item === undefined ? defaultInput(execution, step) : item.value);
 };

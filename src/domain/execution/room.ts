@@ -1,5 +1,6 @@
 import type { Json } from '../json.ts';
 import { roughBytes } from '../rough-bytes.ts';
+import { Budget, MAX_EVALUATION_STEPS } from '../workflow/budget.ts';
 import type { Running } from './state.ts';
 
 /**
@@ -11,10 +12,12 @@ const START_BYTES = 192 * 1024;
 /** Of a task's first event without its input: 1,000 starts at once would leave no room for a result. */
 const EVENT_BYTES = 600;
 
-/** Room for new tasks within one decision: their number and their bytes. */
+/** Room for new tasks within one decision: their number, their bytes, and the steps of evaluating expressions. */
 export class Room {
   readonly #maxParallel: number;
   #bytes = START_BYTES;
+  #steps = MAX_EVALUATION_STEPS;
+  #evaluation = new Budget();
 
   constructor({ compiled }: Running) {
     this.#maxParallel = compiled.definition.coordination.maxParallel;
@@ -27,7 +30,14 @@ export class Room {
 
   /** Whether the append takes more; for what is not done by agents. */
   takes({ openTasks, openChildren }: Running): boolean {
-    return this.#bytes > 0 || openTasks + openChildren === 0;
+    return (this.#bytes > 0 && this.#steps > this.#evaluation.steps) || openTasks + openChildren === 0;
+  }
+
+  /** For one evaluation. What all of them take bounds how long a decision goes on. */
+  evaluation(): Budget {
+    this.#steps -= this.#evaluation.steps;
+    this.#evaluation = new Budget();
+    return this.#evaluation;
   }
 
   take(payload: Json): void {

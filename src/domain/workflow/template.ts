@@ -1,6 +1,7 @@
 import type { Json } from '../json.ts';
 import { pointerPart } from '../json-pointer.ts';
 import { ok, type Result, rejected } from '../result.ts';
+import { Budget } from './budget.ts';
 import { type Expression, parseExpression, type Scope } from './expression.ts';
 
 /**
@@ -9,8 +10,12 @@ import { type Expression, parseExpression, type Scope } from './expression.ts';
  */
 export type Template = {
   readonly expressions: readonly Expression[];
-  /** Errors: `Result` with the expression and what is wrong with it. */
-  render(scope: Scope): Result<Json, string>;
+  /**
+   * Its expressions are one evaluation, and share one budget.
+   *
+   * Errors: `Result` with the expression and what is wrong with it.
+   */
+  render(scope: Scope, budget?: Budget): Result<Json, string>;
 };
 
 export type TemplateIssue = { readonly pointer: string; readonly message: string };
@@ -20,7 +25,7 @@ const isExpression = (text: string): boolean => text.startsWith('=') && !text.st
 /** A text that a template gives back as it is, whatever it starts with. */
 export const literalText = (text: string): string => (text.startsWith('=') ? `=${text}` : text);
 
-type Render = (scope: Scope) => Json;
+type Render = (scope: Scope, budget: Budget) => Json;
 
 class ExpressionFailed extends Error {}
 
@@ -32,12 +37,12 @@ const compile = (value: Json, pointer: string, compiler: Compiler): Render => {
   if (value === null || typeof value !== 'object') return () => value;
   if (Array.isArray(value)) {
     const items = value.map((item, index) => compile(item, `${pointer}${pointerPart(index)}`, compiler));
-    return (scope) => items.map((render) => render(scope));
+    return (scope, budget) => items.map((render) => render(scope, budget));
   }
   const members = Object.entries(value).map(
     ([key, member]) => [key, compile(member, `${pointer}${pointerPart(key)}`, compiler)] as const,
   );
-  return (scope) => Object.fromEntries(members.map(([key, render]) => [key, render(scope)]));
+  return (scope, budget) => Object.fromEntries(members.map(([key, render]) => [key, render(scope, budget)]));
 };
 
 const compileText = (text: string, pointer: string, { expressions, issues }: Compiler): Render => {
@@ -53,8 +58,8 @@ const compileText = (text: string, pointer: string, { expressions, issues }: Com
   }
   const expression = parsed.value;
   expressions.push(expression);
-  return (scope) => {
-    const result = expression.evaluate(scope);
+  return (scope, budget) => {
+    const result = expression.evaluate(scope, budget);
     if (result.ok) return result.value;
     throw new ExpressionFailed(`${JSON.stringify(source)}: ${result.rejection}`);
   };
@@ -67,9 +72,9 @@ export const parseTemplate = (value: Json): Result<Template, readonly TemplateIs
   if (compiler.issues.length > 0) return rejected(compiler.issues);
   return ok({
     expressions: compiler.expressions,
-    render(scope) {
+    render(scope, budget = new Budget()) {
       try {
-        return ok(render(scope));
+        return ok(render(scope, budget));
       } catch (error) {
         if (error instanceof ExpressionFailed) return rejected(error.message);
         throw error;
