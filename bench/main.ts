@@ -10,6 +10,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   eventstore: async () => (await import('../packages/eventstore-node/bench/eventstore.ts')).eventstore,
   planning: async () => (await import('./planning.ts')).planning,
   expressions: async () => (await import('./expressions.ts')).expressions,
+  compensation: async () => (await import('./compensation.ts')).compensation,
 };
 
 const usage = (): string =>

@@ -2,17 +2,16 @@ import { z } from 'zod';
 import { COMPENSATION_STATES, compensationStateOf } from '../../domain/execution/compensation-state.ts';
 import { TimeSpent, WAIT_KINDS, WorkflowRef } from '../../domain/execution/events.ts';
 import {
-  COMPENSATION_STATUSES,
   EXECUTION_STATUSES,
   type Running,
   STEP_PHASES,
   type StepPhase,
   type StepState,
   statusOf,
-  type UnitCompensation,
 } from '../../domain/execution/state.ts';
 import { itemCountsOf, type StepView, stepsOf, taskIdOf } from '../../domain/execution/steps.ts';
 import { timeSpent } from '../../domain/execution/time-spent.ts';
+import { COMPENSATION_STATUSES, type UnitCompensation } from '../../domain/execution/unit-state.ts';
 import { AgentId, ExecutionId } from '../../domain/ids.ts';
 import { instantOf } from '../../domain/instant.ts';
 import { JsonPayload } from '../../domain/json.ts';

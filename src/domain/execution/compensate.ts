@@ -1,11 +1,11 @@
 import type { Json } from '../json.ts';
 import { ok } from '../result.ts';
 import type { AttemptError } from '../task/events.ts';
+import type { Debts } from './debts.ts';
 import { errorOf } from './errors.ts';
 import { fits, render } from './inputs.ts';
 import { taskRedriven, taskSubmitted, type Work } from './new-task.ts';
 import { Room } from './room.ts';
-import type { Running, UnitCompensation } from './state.ts';
 import { timeSpent } from './time-spent.ts';
 import type { Turn } from './turn.ts';
 import { compensationOf, parseUnit } from './unit.ts';
@@ -57,61 +57,52 @@ export const startCompensation = (turn: Turn, room: Room, key: string, chosen?: 
   return undefined;
 };
 
-const isClosed = ({ status }: UnitCompensation): boolean => status === 'completed' || status === 'skipped';
-
-/** Whether everything that comes before it has been compensated, or need not be waited for. */
-const isDue = (execution: Running, { status, after }: UnitCompensation): boolean => {
-  if (status !== 'pending') return false;
-  const goesOn = execution.compiled.definition.saga.onCompensationFailure === 'continue';
-  return after.every((key) => {
-    const before = execution.compensation?.units.get(key);
-    return before === undefined || isClosed(before) || (goesOn && before.status === 'parked');
-  });
-};
-
 export const park = (turn: Turn, unit: string, error: AttemptError): void =>
   turn.emit({
     type: 'CompensationParked',
     data: { executionId: turn.state.executionId, unit, error, parkedAt: turn.now },
   });
 
-/** Starts the compensations that are due. One that cannot even be started is parked, which may free others: then all are checked again. */
+/** Starts the compensations that are due, as far as there is room. One that cannot even be started is parked, which may free others. */
 export const compensateDue = (turn: Turn) => {
   const room = new Room(turn.state);
-  for (let again = true; again; ) {
-    again = false;
-    for (const { unit } of turn.state.compensation?.units.values() ?? []) {
-      if (!room.has(turn.state)) return;
-      const compensation = turn.state.compensation?.units.get(unit);
-      if (compensation === undefined || !isDue(turn.state, compensation)) continue;
-      const error = startCompensation(turn, room, unit);
-      if (error) park(turn, unit, error);
-      again ||= error !== undefined;
-    }
+  while (room.has(turn.state)) {
+    const unit = turn.state.compensation?.units.next();
+    if (unit === undefined) return;
+    const error = startCompensation(turn, room, unit);
+    if (error) park(turn, unit, error);
   }
+};
+
+const numbersOf = (units: Debts): { readonly compensated: number; readonly skipped: number } => {
+  let [compensated, skipped] = [0, 0];
+  for (const { status } of units.values()) {
+    compensated += Number(status === 'completed');
+    skipped += Number(status === 'skipped');
+  }
+  return { compensated, skipped };
 };
 
 export const endCompensation = (turn: Turn) => {
   const { compensation, executionId, openTasks, status } = turn.state;
   if (compensation === undefined || openTasks > 0) return;
-  const units = [...compensation.units.values()];
-  if (units.every(isClosed))
+  const { units } = compensation;
+  if (units.areClosed)
     return turn.emit({
       type: 'ExecutionCompensated',
       data: {
         executionId,
-        compensated: units.filter((unit) => unit.status === 'completed').length,
-        skipped: units.filter((unit) => unit.status === 'skipped').length,
+        ...numbersOf(units),
         ...timeSpent(turn.state, Date.parse(turn.now)),
         compensatedAt: turn.now,
       },
     });
-  if (status === 'compensation_failed' || units.some((unit) => isDue(turn.state, unit))) return;
+  if (status === 'compensation_failed' || units.next() !== undefined) return;
   turn.emit({
     type: 'ExecutionCompensationFailed',
     data: {
       executionId,
-      parked: units.filter((unit) => unit.status === 'parked').map(({ unit }) => unit),
+      parked: [...units.values()].filter((unit) => unit.status === 'parked').map(({ unit }) => unit),
       failedAt: turn.now,
     },
   });

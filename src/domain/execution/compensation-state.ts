@@ -1,6 +1,7 @@
-import type { CompensationStatus, Running, UnitCompensation } from './state.ts';
+import type { Running } from './state.ts';
 import type { StepView } from './steps.ts';
 import { parseUnit } from './unit.ts';
+import type { CompensationStatus, UnitCompensation } from './unit-state.ts';
 
 /**
  * What becomes of a unit's compensation, in the words of every protocol. `parked`: it failed for good and waits for a person;

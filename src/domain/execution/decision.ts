@@ -2,7 +2,8 @@ import type { DecidedState } from '../decider.ts';
 import type { Result } from '../result.ts';
 import type { TaskRejection } from '../task/decision.ts';
 import type { ExecutionStreamEvent } from './events.ts';
-import type { CompensationStatus, Execution, ExecutionStatus, StepPhase } from './state.ts';
+import type { Execution, ExecutionStatus, StepPhase } from './state.ts';
+import type { CompensationStatus } from './unit-state.ts';
 
 export type ExecutionRejection =
   | { readonly reason: 'ExecutionAlreadyExists' }

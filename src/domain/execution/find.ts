@@ -1,6 +1,7 @@
 import type { Step } from '../workflow/compile.ts';
-import type { Execution, Running, UnitState } from './state.ts';
+import type { Execution, Running } from './state.ts';
 import { compensatedBy, isCompensation, parseUnit } from './unit.ts';
+import type { UnitState } from './unit-state.ts';
 
 export const stepNamed = ({ compiled }: Running, id: string): Step | undefined => {
   const index = compiled.indexOf.get(id);

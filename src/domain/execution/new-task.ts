@@ -4,7 +4,8 @@ import type { RetryPolicy } from '../retry.ts';
 import { decideTask } from '../task/decider.ts';
 import type { TaskEvent } from '../task/events.ts';
 import type { AgentNeed } from '../workflow/compile.ts';
-import type { Running, UnitState } from './state.ts';
+import type { Running } from './state.ts';
+import type { UnitState } from './unit-state.ts';
 
 /** What a task is made from. */
 export type Work = {

@@ -1,7 +1,8 @@
 import { type Compensable, orderOfCompensation, type PlannedCompensation } from '../compensation/plan.ts';
 import type { CompensationStrategy } from '../workflow/definition.ts';
-import type { Running, UnitState } from './state.ts';
+import type { Running } from './state.ts';
 import { unitKeyOf } from './unit.ts';
+import type { UnitState } from './unit-state.ts';
 
 /** A completed unit is compensated, and so is one whose outcome nobody knows (reliability R17, S11). */
 const isCompensable = ({ phase, uncertain }: UnitState): boolean =>

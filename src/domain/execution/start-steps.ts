@@ -7,9 +7,10 @@ import { errorOf } from './errors.ts';
 import { expressionFailed, fits, inputOf, scopeFor } from './inputs.ts';
 import { nameOf, taskRedriven, taskSubmitted, type Work } from './new-task.ts';
 import { Room } from './room.ts';
-import type { Running, StepState, UnitState } from './state.ts';
+import type { Running, StepState } from './state.ts';
 import type { Turn } from './turn.ts';
 import { unitKeyOf } from './unit.ts';
+import type { UnitState } from './unit-state.ts';
 
 const failStep = (turn: Turn, step: Step, error: AttemptError): void =>
   turn.emit({

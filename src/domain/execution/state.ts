@@ -1,32 +1,11 @@
 import type { Json } from '../json.ts';
 import { PersistentVector } from '../structures/persistent-vector.ts';
 import type { AttemptError } from '../task/events.ts';
-import type { Task } from '../task/state.ts';
 import type { Workflow } from '../workflow/compile.ts';
 import type { CompensationStrategy } from '../workflow/definition.ts';
+import type { Debts } from './debts.ts';
 import type { WorkflowRef } from './events.ts';
-
-type KnownTask = Exclude<Task, { status: 'none' }>;
-
-/** When something was worked on or waited for, in milliseconds since the epoch. */
-export type Span = readonly [fromMs: number, toMs: number];
-
-/** Something that a task is run for: a step, one item of a step, or a compensation. */
-export type UnitState = {
-  /** `idle`: no task yet, or its task is to be tried again. `failed`, `cancelled` and `indeterminate` are how it ended without a result. */
-  readonly phase: 'idle' | 'open' | 'completed' | 'failed' | 'cancelled' | 'indeterminate';
-  /** Tasks made for it. */
-  readonly generation: number;
-  readonly task: KnownTask | undefined;
-  readonly output: Json;
-  readonly agentId: string | undefined;
-  readonly error: AttemptError | undefined;
-  /** An attempt may have had an effect that nobody knows of: it is compensated as if it had completed. */
-  readonly uncertain: boolean;
-  /** Order in which units ended; `backward` reverses it. */
-  readonly seq: number;
-  readonly spans: readonly Span[];
-};
+import { IDLE, type UnitState } from './unit-state.ts';
 
 export type Waiting = {
   readonly kind: 'delay' | 'event' | 'decision' | 'workflow';
@@ -74,21 +53,6 @@ export type ItemsState = {
   readonly ended: number;
 };
 
-export const COMPENSATION_STATUSES = ['pending', 'open', 'completed', 'parked', 'skipped'] as const;
-export type CompensationStatus = (typeof COMPENSATION_STATUSES)[number];
-
-/** The compensation of one unit. */
-export type UnitCompensation = {
-  /** Key of the unit that is compensated. */
-  readonly unit: string;
-  /** Keys of units to be compensated before it. */
-  readonly after: readonly string[];
-  readonly status: CompensationStatus;
-  /** A person takes care of it; until they are done it stays `parked`. */
-  readonly handedOverTo: string | undefined;
-  readonly state: UnitState;
-};
-
 export type Abort = {
   readonly reason: 'step_failed' | 'cancelled' | 'deadline_passed';
   readonly unit: string | undefined;
@@ -101,8 +65,7 @@ export type Abort = {
 
 export type Compensation = {
   readonly strategy: CompensationStrategy;
-  /** By unit, in the order of the plan. */
-  readonly units: ReadonlyMap<string, UnitCompensation>;
+  readonly units: Debts;
 };
 
 /** requirements 1.4. `planning` is over when the first event is appended. */
@@ -166,18 +129,6 @@ export type Running = {
 export type Execution = { readonly status: 'none' } | Running;
 
 export const initialExecution = (): Execution => ({ status: 'none' });
-
-export const IDLE: UnitState = {
-  phase: 'idle',
-  generation: 0,
-  task: undefined,
-  output: null,
-  agentId: undefined,
-  error: undefined,
-  uncertain: false,
-  seq: -1,
-  spans: [],
-};
 
 export const newStep = (missing: number): StepState => ({
   phase: 'pending',

@@ -1,6 +1,7 @@
 import { attemptsMade } from '../task/state.ts';
 import type { AgentNeed, Step } from '../workflow/compile.ts';
-import { hasEnded, isSatisfied, type Running, type StepState, type UnitState } from './state.ts';
+import { hasEnded, isSatisfied, type Running, type StepState } from './state.ts';
+import type { UnitState } from './unit-state.ts';
 
 /** A step of an execution as it is now. */
 export type StepView = { readonly execution: Running; readonly step: Step; readonly state: StepState };

@@ -1,5 +1,6 @@
 import type { TimeSpent } from './events.ts';
-import type { Running, Span, UnitState } from './state.ts';
+import type { Running } from './state.ts';
+import type { Span, UnitState } from './unit-state.ts';
 
 /** Length of the union of spans that lie in a window, and the union itself. */
 const union = (spans: readonly Span[], [fromMs, toMs]: Span): Span[] => {

@@ -6,10 +6,10 @@ import {
   type Running,
   type StepState,
   statusOf,
-  type UnitCompensation,
 } from './state.ts';
 import { openTasksOf, type StepView, stepsOf } from './steps.ts';
 import { compensationOf } from './unit.ts';
+import type { UnitCompensation } from './unit-state.ts';
 
 export const NOT_RUNNING_REASONS = [
   'ended',

@@ -4,8 +4,9 @@ import type { CommandOf } from '../commands.ts';
 import { park, startCompensation } from '../compensate.ts';
 import type { Decision, ExecutionRejection } from '../decision.ts';
 import { Room } from '../room.ts';
-import type { Running, UnitCompensation } from '../state.ts';
+import type { Running } from '../state.ts';
 import { Turn } from '../turn.ts';
+import type { UnitCompensation } from '../unit-state.ts';
 
 const parkedCompensation = (execution: Running, unit: string): Result<UnitCompensation, ExecutionRejection> => {
   const compensation = execution.compensation?.units.get(unit);

@@ -1,7 +1,9 @@
 import type { TaskEvent } from '../../task/events.ts';
+import { Debts } from '../debts.ts';
 import type { DataOf } from '../events.ts';
-import { type Compensation, IDLE, type Running, type UnitCompensation } from '../state.ts';
+import type { Running } from '../state.ts';
 import { compensatedBy } from '../unit.ts';
+import type { UnitCompensation } from '../unit-state.ts';
 import { isOpen, unitAfter } from './units.ts';
 
 export const changeCompensation = (
@@ -12,10 +14,11 @@ export const changeCompensation = (
   const { compensation } = execution;
   const before = compensation?.units.get(key);
   if (compensation === undefined || before === undefined) return execution;
-  const after = change(before);
+  const units = compensation.units.changed(key, change);
+  const after = units.get(key) ?? before;
   return {
     ...execution,
-    compensation: { ...compensation, units: new Map(compensation.units).set(key, after) },
+    compensation: { ...compensation, units },
     openTasks: execution.openTasks + isOpen(after.state) - isOpen(before.state),
   };
 };
@@ -29,9 +32,7 @@ export const evolveCompensationTask = (execution: Running, key: string, event: T
   });
 
 export const compensationStarted = (execution: Running, { strategy, plan }: DataOf<'CompensationStarted'>): Running => {
-  const units = new Map<string, UnitCompensation>(
-    plan.map(({ unit, after }) => [unit, { unit, after, status: 'pending', handedOverTo: undefined, state: IDLE }]),
-  );
-  const compensation: Compensation = { strategy, units };
-  return { ...execution, status: 'compensating', compensation };
+  const goesOn = execution.compiled.definition.saga.onCompensationFailure === 'continue';
+  const known = execution.compensation?.units ?? Debts.none(goesOn);
+  return { ...execution, status: 'compensating', compensation: { strategy, units: known.with(plan) } };
 };

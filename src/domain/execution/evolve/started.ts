@@ -3,7 +3,8 @@ import { PersistentVector } from '../../structures/persistent-vector.ts';
 import { workflowOf } from '../../workflow/compile.ts';
 import type { DataOf, ReusedStep } from '../events.ts';
 import { stepNamed } from '../find.ts';
-import { IDLE, newStep, type Running, type UnitState } from '../state.ts';
+import { newStep, type Running } from '../state.ts';
+import { IDLE, type UnitState } from '../unit-state.ts';
 import { SAMPLE } from './sample.ts';
 import { withStep } from './steps.ts';
 

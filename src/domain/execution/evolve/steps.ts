@@ -2,7 +2,8 @@ import { roughBytes } from '../../rough-bytes.ts';
 import type { Step } from '../../workflow/compile.ts';
 import type { DataOf } from '../events.ts';
 import { stepNamed } from '../find.ts';
-import { isSatisfied, itemsOf, type Running, type StepPhase, type StepState, type UnitState } from '../state.ts';
+import { isSatisfied, itemsOf, type Running, type StepPhase, type StepState } from '../state.ts';
+import type { UnitState } from '../unit-state.ts';
 import { SAMPLE } from './sample.ts';
 
 export const without = (list: readonly number[], index: number): readonly number[] =>

@@ -2,7 +2,7 @@ import { assertNever } from '../../result.ts';
 import type { TaskEvent } from '../../task/events.ts';
 import { evolveTask } from '../../task/evolve.ts';
 import { initialTask, type Task } from '../../task/state.ts';
-import type { UnitState } from '../state.ts';
+import type { UnitState } from '../unit-state.ts';
 
 /** Nobody waits for its task any more, which may still answer. */
 export const isLost = ({ task }: UnitState): boolean => task?.status === 'indeterminate';
