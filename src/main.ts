@@ -5,6 +5,7 @@ import type { FollowPorts } from './eventstore/follow-log.ts';
 import { Closing } from './platform/closing.ts';
 import type { Config, Role } from './platform/config.ts';
 import type { Logger } from './platform/logger.ts';
+import type { LeaderStatus } from './processes/leader.ts';
 import { ExecutionOutcomes } from './processes/outcomes/execution-outcomes.ts';
 import { TaskOutcomes } from './processes/outcomes/task-outcomes.ts';
 import { type Process, runProcesses } from './processes/run.ts';
@@ -51,6 +52,21 @@ const addCounters = (metrics: Metrics, { appends }: Core, { assigners, dispatche
     metrics.addCounters({ part: 'dispatcher', read: () => ({ ...dispatcher.counters }), gauges: ['inFlight'] });
 };
 
+type Reading = Pick<Running, 'outcomes' | 'executions'> & { readonly leaders: readonly (() => LeaderStatus)[] };
+
+/** What this process could not read. */
+const addUnreadable = (metrics: Metrics, { leaders, outcomes, executions }: Reading): void => {
+  metrics.addMeasurement({
+    name: 'baton_parked_streams',
+    help: 'Streams that wait for a build that can read them, by what follows them; only the leading process knows',
+    labelNames: ['fold'],
+    read: async () =>
+      leaders.map((status) => status()).map(({ fold, parked }) => ({ labels: { fold }, value: parked.length })),
+  });
+  metrics.addCounters({ part: 'task_outcomes', read: () => ({ unreadable: outcomes.unreadable }) });
+  metrics.addCounters({ part: 'execution_outcomes', read: () => ({ unreadable: executions.unreadable }) });
+};
+
 const countersOf = ({ appends }: Core, { assigners, dispatcher }: Counted): Record<string, Record<string, number>> => ({
   appends: { ...appends },
   ...Object.fromEntries(assigners.map(({ pool, assigner }) => [`assigner.${pool}`, { ...assigner.counters }])),
@@ -67,6 +83,15 @@ const startRoles = async (core: Core, closing: Closing): Promise<Running> => {
   const executions = new ExecutionOutcomes({ ...followPorts(core), executions: commands.executions });
   if (has('projector')) startProjector(core, closing);
   const assigners = has('assigner') ? createAssigners(core, handOver) : [];
+  const background = has('processes') ? backgroundProcesses(core) : { processes: [], leaders: [] };
+  const leaders = [
+    ...assigners.map(
+      ({ assigner }) =>
+        () =>
+          assigner.status(),
+    ),
+    ...background.leaders,
+  ];
   const processes = runProcesses(
     [
       ...followers({ core, outcomes, executions }),
@@ -74,7 +99,7 @@ const startRoles = async (core: Core, closing: Closing): Promise<Running> => {
         name: `assigner ${pool}`,
         run: (signal: AbortSignal) => assigner.run(signal),
       })),
-      ...(has('processes') ? backgroundProcesses(core) : []),
+      ...background.processes,
     ],
     logger,
   );
@@ -83,7 +108,8 @@ const startRoles = async (core: Core, closing: Closing): Promise<Running> => {
   const counted = { assigners, dispatcher };
   const metrics = createMetrics({ clock: ports.clock, logger });
   addCounters(metrics, core, counted);
-  const url = has('api') ? await startApi(core, metrics, closing) : undefined;
+  addUnreadable(metrics, { leaders, outcomes, executions });
+  const url = has('api') ? await startApi(core, { metrics, leaders }, closing) : undefined;
   let stopped: Promise<void> | undefined;
   return {
     core,

@@ -76,6 +76,9 @@ export const categoryOf = (stream: string): string => {
 
 export const isIn = (category: StreamCategory, stream: string): boolean => stream.startsWith(`${category}-`);
 
+/** The id in a stream's name, whatever its category and tenant. */
+export const idOf = (stream: string): string => stream.slice(stream.indexOf('.') + 1);
+
 /** The id in a stream's name; undefined for a stream of another category or tenant. */
 export const idIn = (category: StreamCategory, tenant: string, stream: string): string | undefined => {
   const start = namesIn(category)(tenant, '');

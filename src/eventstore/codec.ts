@@ -186,3 +186,24 @@ export const encodeEvents: (
  * Errors: throws `UnknownSchemaVersion`.
  */
 export const decodeEvent: (stored: StoredEvent) => DomainEvent | undefined = domainCodec.decodeEvent;
+
+/** As `decodeEvent`, but also undefined for a schema version that this build does not know. */
+export const readEvent = (stored: StoredEvent): DomainEvent | undefined => {
+  try {
+    return decodeEvent(stored);
+  } catch (error) {
+    if (error instanceof UnknownSchemaVersion) return undefined;
+    throw error;
+  }
+};
+
+export const isKnownType = (type: string): type is keyof typeof domainEvents => Object.hasOwn(domainEvents, type);
+
+/** Whether this build can read events of that type and schema version. */
+export const isReadable = ({
+  type,
+  schemaVersion,
+}: {
+  readonly type: string;
+  readonly schemaVersion: number;
+}): boolean => isKnownType(type) && schemaVersion >= 1 && schemaVersion <= domainEvents[type].schemaVersion;

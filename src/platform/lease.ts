@@ -13,6 +13,11 @@ export interface Lease {
   readonly epoch: bigint;
   /** Aborted when the lease was lost or released. */
   readonly signal: AbortSignal;
+  /**
+   * Whether the lease is still ours by this process's clock; aborts `signal` when it is not. To be asked before each decision: a process
+   * that was suspended past its lease may run on for a moment before the timer that aborts the signal has its turn.
+   */
+  isHeld(): boolean;
   /** Checks in Postgres that the lease is still ours, and renews it. Rejects when Postgres is unreachable. */
   confirm(): Promise<boolean>;
   /** Lets the next holder in at once. Never rejects: when Postgres is unreachable, the lease simply expires. */
@@ -54,6 +59,8 @@ class HeldLease implements Lease {
   readonly #lost = new AbortController();
   #cancelRenewal: () => void = () => {};
   #cancelDeadline: () => void = () => {};
+  /** On the monotonic clock. */
+  #heldUntil = 0;
 
   constructor(pool: pg.Pool, options: LeaseOptions, epoch: bigint, claimedAt: number) {
     this.#pool = pool;
@@ -67,6 +74,11 @@ class HeldLease implements Lease {
 
   get signal(): AbortSignal {
     return this.#lost.signal;
+  }
+
+  isHeld(): boolean {
+    if (this.#options.clock.monotonic() >= this.#heldUntil) this.#lose('it was not renewed in time');
+    return !this.signal.aborted;
   }
 
   async confirm(): Promise<boolean> {
@@ -94,8 +106,9 @@ class HeldLease implements Lease {
   /** Only a successful renewal moves the deadline. A failure to reach Postgres does not lose the lease; running past `ttlMs` does. */
   #heldFrom(monotonicMs: number): void {
     const { clock, ttlMs } = this.#options;
+    this.#heldUntil = monotonicMs + ttlMs;
     this.#cancelDeadline();
-    this.#cancelDeadline = clock.schedule(monotonicMs + ttlMs - clock.monotonic(), () =>
+    this.#cancelDeadline = clock.schedule(this.#heldUntil - clock.monotonic(), () =>
       this.#lose('it was not renewed in time'),
     );
   }

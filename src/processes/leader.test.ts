@@ -8,15 +8,18 @@ import {
   memoryLease,
   memorySnapshots,
 } from '../../test/support/leading.ts';
+import { appendFromNewerBuild } from '../../test/support/newer-build.ts';
 import { registerAgent } from '../commands/agent/register-agent.ts';
 import type { Commands } from '../commands/context.ts';
 import type { AgentEvent } from '../domain/agent/events.ts';
+import { agentStream } from '../domain/ids.ts';
 import type { EventStore } from '../eventstore/event-store.ts';
 import { LogFeed } from '../eventstore/log-feed.ts';
 import { createMemoryEventStore } from '../eventstore/memory-event-store.ts';
 import { systemClock } from '../platform/clock.ts';
 import { createLogger } from '../platform/logger.ts';
 import { type Acted, Fenced, type Fold, type FoldDefinition, Leader, type LeaderDeps, type Term } from './leader.ts';
+import { ParkedStreams } from './parked-streams.ts';
 
 const TENANT = 'default';
 const CALLER = { tenant: TENANT, actor: 'test' };
@@ -26,6 +29,7 @@ const within = { timeout: 10_000, interval: 1 };
 /** Remembers every agent that registered, and has a timer. */
 class Roll implements Fold {
   readonly names: string[];
+  readonly halted: string[] = [];
   dueMs: number | undefined;
 
   constructor(snapshot?: { readonly names: string[] }) {
@@ -39,6 +43,9 @@ class Roll implements Fold {
   }
   nextDueMs() {
     return this.dueMs;
+  }
+  halt(stream: string) {
+    this.halted.push(stream);
   }
 }
 
@@ -131,6 +138,37 @@ describe('a leader', () => {
     await register('c');
     await vi.waitFor(() => expect(led.acts.at(-1)).toEqual(['a', 'b', 'c']), within);
     expect(led.leader.status().position).toBe(await store.head());
+  });
+
+  it('decides nothing once its lease has run out, even if no timer has told it yet', async () => {
+    const said: boolean[] = [];
+    const led = lead((roll) => {
+      roll.dueMs = clock.now() + 1_000;
+      return { chores: [{ everyMs: 1_000, run: async (leads) => void said.push(leads()) }] };
+    });
+    await caughtUp(led);
+    await someTurns();
+    const acts = led.acts.length;
+    lease.expire();
+    await lease.acquire(); // by another process
+    await pass(10_000, 1_000);
+    expect(led.acts).toHaveLength(acts);
+    expect(said).toEqual([]);
+    expect(led.leader.status().leading).toBe(false);
+  });
+
+  it('tells a chore that its lease was lost meanwhile', async () => {
+    const said: boolean[] = [];
+    const run = async (leads: () => boolean): Promise<void> => {
+      said.push(leads());
+      lease.expire();
+      await lease.acquire();
+      said.push(leads());
+    };
+    const led = lead(() => ({ chores: [{ everyMs: 1_000, run }] }));
+    await caughtUp(led);
+    await pass(3_000, 1_000);
+    expect(said).toEqual([true, false]);
   });
 
   it('acts only from the position that its term names', async () => {
@@ -346,6 +384,91 @@ describe('a snapshot', () => {
     await pass(90_000, 30_000);
     await led.stop();
     expect(saves).toBe(1);
+  });
+});
+
+describe('an event that this build cannot read', () => {
+  const registered = (agentId: string) => ({ agentId, pool: 'default', registeredAt: '2026-03-01T12:00:00.000Z' });
+
+  it.each([
+    ['of a type that it does not know', { type: 'AgentPromoted', data: { agentId: 'a' } }],
+    ['of a newer schema version', { type: 'AgentRegistered', schemaVersion: 99, data: registered('a2') }],
+  ])('%s stops its stream, and nothing else', async (_, event) => {
+    await register('a');
+    const led = lead();
+    await caughtUp(led);
+    await appendFromNewerBuild(store, agentStream(TENANT, 'a'), event);
+    await appendFromNewerBuild(store, agentStream(TENANT, 'a'), { type: 'AgentRegistered', data: registered('a3') });
+    await register('b');
+    await vi.waitFor(() => expect(led.acts.at(-1)).toEqual(['a', 'b']), within);
+    expect(led.folds).toHaveLength(1);
+    expect(led.folds[0]?.halted).toEqual([agentStream(TENANT, 'a')]);
+    expect(led.leader.status()).toMatchObject({
+      leading: true,
+      parked: [{ stream: agentStream(TENANT, 'a'), type: event.type, revision: 1n }],
+    });
+  });
+
+  it('stays parked through a change of leader', async () => {
+    await register('a');
+    await appendFromNewerBuild(store, agentStream(TENANT, 'a'), { type: 'AgentPromoted', data: {} });
+    const first = lead();
+    await caughtUp(first);
+    await first.stop();
+    await appendFromNewerBuild(store, agentStream(TENANT, 'a'), { type: 'AgentRegistered', data: registered('a3') });
+    const second = lead();
+    await caughtUp(second);
+    expect(second.folds[0]?.halted).toEqual([agentStream(TENANT, 'a')]);
+    expect(second.acts.at(-1)).toEqual(['a']);
+    expect(second.leader.status().parked).toHaveLength(1);
+  });
+
+  it('is read first by a build that knows it, with what followed in its stream', async () => {
+    for (const id of ['a', 'b']) await register(id);
+    const first = lead();
+    await caughtUp(first);
+    await first.stop();
+    // As a build left it that could read neither the second event of the log nor what came after it in its stream.
+    const { events } = await store.readAll({ limit: 10 });
+    const parked = new ParkedStreams([
+      { stream: agentStream(TENANT, 'b'), type: 'AgentRegistered', schemaVersion: 1, revision: '0', kept: [] },
+    ]);
+    for (const event of events.slice(1)) parked.admit(event);
+    const saved = snapshots.saved.get('default/roll') as NonNullable<ReturnType<typeof snapshots.saved.get>>;
+    const state = { names: ['a'], parkedStreams: parked.snapshot() };
+    snapshots.saved.set('default/roll', { ...saved, state });
+
+    await register('c');
+    const second = lead();
+    await vi.waitFor(() => expect(second.acts.at(-1)).toEqual(['a', 'b', 'c']), within);
+    expect(second.leader.status().parked).toEqual([]);
+    await second.stop();
+    expect(snapshots.saved.get('default/roll')?.state).toEqual({ names: ['a', 'b', 'c'] });
+  });
+
+  it('has the log read again when what followed it was too much to keep', async () => {
+    for (const id of ['a', 'b']) await register(id);
+    const first = lead();
+    await caughtUp(first);
+    await first.stop();
+    const saved = snapshots.saved.get('default/roll') as NonNullable<ReturnType<typeof snapshots.saved.get>>;
+    const stream = agentStream(TENANT, 'b');
+    const parkedStreams = [{ stream, type: 'AgentRegistered', schemaVersion: 1, revision: '0', kept: null }];
+    snapshots.saved.set('default/roll', { ...saved, state: { names: ['a'], parkedStreams } });
+    const second = lead();
+    await vi.waitFor(() => expect(second.acts.at(-1)).toEqual(['a', 'b']), within);
+    expect(counted.readFrom).toEqual([undefined, undefined]);
+  });
+
+  it('keeps a process from leading whose decisions need its stream, without one try after another', async () => {
+    await register('a');
+    const led = lead(undefined, { fold: { ...rollOf(), isVital: (stream) => stream === agentStream(TENANT, 'a') } });
+    await caughtUp(led);
+    await appendFromNewerBuild(store, agentStream(TENANT, 'a'), { type: 'AgentPromoted', data: {} });
+    await vi.waitFor(() => expect(led.leader.status()).toMatchObject({ leading: false, blocked: true }), within);
+    await pass(29_000, 1_000);
+    expect(led.folds).toHaveLength(1);
+    expect(led.leader.status()).toMatchObject({ leading: false, blocked: true });
   });
 });
 

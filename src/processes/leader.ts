@@ -1,13 +1,15 @@
-import { decodeEvent } from '../eventstore/codec.ts';
 import type { Position, StoredEvent } from '../eventstore/event-store.ts';
 import type { LogFeed } from '../eventstore/log-feed.ts';
 import { type Clock, sleep } from '../platform/clock.ts';
 import type { Lease } from '../platform/lease.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { FoldSnapshot, FoldSnapshots } from './fold-snapshots.ts';
+import { type ParkedSnapshot, type ParkedStream, ParkedStreams } from './parked-streams.ts';
 
 /** How often a process that does not lead asks for the lease, and the pause before it starts over after a failure. */
 const STAND_BY_MS = 500;
+/** The pause before the next try to lead where an event that this build cannot read forbids any decision. Another build may lead meanwhile. */
+const BLOCKED_MS = 30_000;
 const FEED_BATCH = 1_000;
 const SNAPSHOT_EVERY_MS = 30_000;
 
@@ -15,9 +17,11 @@ const SNAPSHOT_EVERY_MS = 30_000;
 export interface Fold {
   evolve(event: never): void;
   /** The whole state, as JSON. */
-  snapshot(): unknown;
+  snapshot(): object;
   /** When there is something to decide even if no event comes, in milliseconds since the epoch. */
   nextDueMs(): number | undefined;
+  /** What comes after in this stream is not known: nothing more is decided about what it describes. Not part of the snapshot. */
+  halt(stream: string): void;
 }
 
 export type FoldDefinition<F extends Fold> = {
@@ -26,15 +30,23 @@ export type FoldDefinition<F extends Fold> = {
   /** Raised with any change of what a snapshot holds or means. Older ones are then ignored, and the log is read instead. */
   readonly version: number;
   start(snapshot?: ReturnType<F['snapshot']>): F;
-  /** Other events are not even decoded. */
+  /** Other events are not even decoded. Those of types that this build does not know are wanted where they may matter. */
   wants(event: StoredEvent): boolean;
+  /** Without knowing all of this stream, nothing can be decided. */
+  isVital?(stream: string): boolean;
 };
+
+type Saved<F extends Fold> = ReturnType<F['snapshot']> & { readonly parkedStreams?: ParkedSnapshot };
 
 /** What came of `act`. After `nothing` the next one need not keep its distance; after `more` it does not wait for an event. */
 export type Acted = 'nothing' | 'something' | 'more';
 
 /** Work that a leader repeats beside its decisions. One that throws ends the term. */
-export type Chore = { readonly everyMs: number; run(): Promise<void> };
+export type Chore = {
+  readonly everyMs: number;
+  /** @param leads false once the lease is lost; to be asked before each decision of a chore that makes several */
+  run(leads: () => boolean): Promise<void>;
+};
 
 /** What a process does during one time of leadership. Made for each, so what it holds ends with it. */
 export interface Term {
@@ -76,6 +88,22 @@ export class Fenced extends Error {
   override readonly name = 'Fenced';
 }
 
+/** A stream without which nothing can be decided holds an event that this build cannot read. */
+class Blocked extends Error {
+  override readonly name = 'Blocked';
+}
+
+export type LeaderStatus = {
+  /** The name of what it folds. */
+  readonly fold: string;
+  readonly leading: boolean;
+  readonly position: Position | undefined;
+  /** Streams that wait for a build that can read them; nothing about what they describe is decided. */
+  readonly parked: readonly ParkedStream[];
+  /** It does not lead, because a stream that it cannot do without holds an event that this build cannot read. */
+  readonly blocked: boolean;
+};
+
 /**
  * Runs a process of which one leads per tenant (and pool): it stands by until it gets the lease, loads the last snapshot of its fold,
  * catches up with the log, and only then acts. It starts over after any failure, because what it holds is only a fold of the log.
@@ -84,14 +112,22 @@ export class Leader<F extends Fold> {
   readonly #duty: Duty<F>;
   readonly #deps: LeaderDeps;
   #leadership: Leadership<F> | undefined;
+  #blocked = false;
 
   constructor(duty: Duty<F>, deps: LeaderDeps) {
     this.#duty = duty;
     this.#deps = deps;
   }
 
-  status(): { readonly leading: boolean; readonly position: Position | undefined } {
-    return { leading: this.#leadership?.caughtUp ?? false, position: this.#leadership?.position };
+  status(): LeaderStatus {
+    const leadership = this.#leadership;
+    return {
+      fold: this.#duty.fold.name,
+      leading: leadership?.caughtUp ?? false,
+      position: leadership?.position,
+      parked: leadership?.parked ?? [],
+      blocked: this.#blocked,
+    };
   }
 
   /** Runs until `signal` aborts. */
@@ -99,20 +135,21 @@ export class Leader<F extends Fold> {
     while (!signal.aborted) {
       try {
         const lease = await this.#deps.acquireLease();
-        if (lease) await this.#lead(AbortSignal.any([signal, lease.signal])).finally(() => lease.release());
+        if (lease) await this.#lead(lease, signal).finally(() => lease.release());
+        this.#blocked = false;
       } catch (error) {
         this.#failed(error);
       }
-      await sleep(this.#deps.clock, STAND_BY_MS, signal);
+      await sleep(this.#deps.clock, this.#blocked ? BLOCKED_MS : STAND_BY_MS, signal);
     }
   }
 
-  async #lead(signal: AbortSignal): Promise<void> {
+  async #lead(lease: Lease, stopping: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([stopping, lease.signal]);
     const { fold: definition } = this.#duty;
-    const snapshot = await this.#loadSnapshot();
-    const fold = definition.start(snapshot?.state);
+    const { fold, parked, position } = this.#startFold(await this.#loadSnapshot());
     const term = await this.#duty.begin(fold);
-    this.#leadership = new Leadership({ ...this.#deps, definition, fold, term, position: snapshot?.position });
+    this.#leadership = new Leadership({ ...this.#deps, lease, definition, fold, parked, term, position });
     try {
       await this.#leadership.run(signal);
     } finally {
@@ -120,7 +157,22 @@ export class Leader<F extends Fold> {
     }
   }
 
-  async #loadSnapshot(): Promise<FoldSnapshot<ReturnType<F['snapshot']>> | undefined> {
+  #startFold(snapshot: FoldSnapshot<Saved<F>> | undefined): Started<F> {
+    const { fold: definition } = this.#duty;
+    const parked = new ParkedStreams(snapshot?.state.parkedStreams);
+    if (parked.needsTheLog) return this.#startFold(undefined);
+    const fold = definition.start(snapshot?.state);
+    const released = parked.release();
+    for (const { stream } of parked.list) fold.halt(stream);
+    for (const event of released) {
+      const known = parked.admit(event);
+      if (known) fold.evolve(known as never);
+      else fold.halt(event.stream);
+    }
+    return { fold, parked, position: snapshot?.position };
+  }
+
+  async #loadSnapshot(): Promise<FoldSnapshot<Saved<F>> | undefined> {
     const { snapshots, tenant, logger } = this.#deps;
     const { fold } = this.#duty;
     try {
@@ -134,6 +186,7 @@ export class Leader<F extends Fold> {
   #failed(error: unknown): void {
     const { logger } = this.#deps;
     const fold = this.#duty.fold.name;
+    this.#blocked = error instanceof Blocked;
     if (error instanceof Fenced) {
       this.#duty.onFenced?.();
       logger.warn({ fold, reason: error.message }, 'another leader took over; standing by');
@@ -141,13 +194,15 @@ export class Leader<F extends Fold> {
   }
 }
 
-type LeadershipOptions<F extends Fold> = LeaderDeps & {
-  readonly definition: FoldDefinition<F>;
+type Started<F extends Fold> = {
   readonly fold: F;
-  readonly term: Term;
+  readonly parked: ParkedStreams;
   /** Of the snapshot that the fold started from. */
   readonly position: Position | undefined;
 };
+
+type LeadershipOptions<F extends Fold> = LeaderDeps &
+  Started<F> & { readonly lease: Lease; readonly definition: FoldDefinition<F>; readonly term: Term };
 
 /** The loops of one time of leadership. */
 class Leadership<F extends Fold> {
@@ -196,12 +251,27 @@ class Leadership<F extends Fold> {
     }
   }
 
+  get parked(): readonly ParkedStream[] {
+    return this.#options.parked.list;
+  }
+
   #apply(event: StoredEvent): void {
-    const { definition, fold, term } = this.#options;
+    const { definition, fold, parked, term } = this.#options;
     if (!definition.wants(event) || term.admits?.(event) === false) return;
-    const decoded = decodeEvent(event);
-    // `wants` lets only events of the fold's own union through.
-    if (decoded) fold.evolve(decoded as never);
+    const isParked = parked.has(event.stream);
+    const known = parked.admit(event);
+    // `wants` lets only events of the fold's own union through, and unknown ones.
+    if (known) fold.evolve(known as never);
+    else if (!isParked) this.#park(event);
+  }
+
+  #park({ stream, type, revision, metadata }: StoredEvent): void {
+    const { definition, fold, logger } = this.#options;
+    const what = `${type} of schema version ${metadata.schemaVersion} at revision ${revision} of stream ${stream}`;
+    if (definition.isVital?.(stream))
+      throw new Blocked(`this build cannot read ${what}, and without it nothing can be decided; run the newer build`);
+    fold.halt(stream);
+    logger.warn({ fold: definition.name, stream, type }, `this build cannot read ${what}; it waits for one that can`);
   }
 
   async #decide(ended: AbortSignal): Promise<void> {
@@ -211,13 +281,18 @@ class Leadership<F extends Fold> {
       const earlyMs = this.#lastActedAt + (term.actGapMs ?? 0) - clock.monotonic();
       if (earlyMs > 0) await sleep(clock, earlyMs, ended);
       this.#dirty = false;
-      if (this.caughtUp && !ended.aborted) await this.#act();
+      if (this.#leads(ended)) await this.#act();
       if (this.#snapshotDue) {
         // Only here, between two acts, does the fold hold nothing that the log does not.
         this.#snapshotDue = false;
         void this.#saveSnapshot();
       }
     }
+  }
+
+  /** To be asked after every wait: a suspended process wakes up in one. */
+  #leads(ended: AbortSignal): boolean {
+    return this.caughtUp && this.#options.lease.isHeld() && !ended.aborted;
   }
 
   async #act(): Promise<void> {
@@ -250,7 +325,7 @@ class Leadership<F extends Fold> {
   async #repeat({ everyMs, run }: Chore, ended: AbortSignal): Promise<void> {
     while (!ended.aborted) {
       await sleep(this.#options.clock, everyMs, ended);
-      if (this.caughtUp && !ended.aborted) await run();
+      if (this.#leads(ended)) await run(() => this.#leads(ended));
     }
   }
 
@@ -267,7 +342,10 @@ class Leadership<F extends Fold> {
     const { position } = this;
     if (position === undefined || position === this.#savedPosition) return this.#saving;
     this.#savedPosition = position;
-    const snapshot = { position, state: this.#options.fold.snapshot() };
+    const { fold, parked } = this.#options;
+    const state = fold.snapshot();
+    const parkedStreams = parked.snapshot();
+    const snapshot = { position, state: parkedStreams.length === 0 ? state : { ...state, parkedStreams } };
     this.#saving = this.#saving.then(() => this.#save(snapshot));
     return this.#saving;
   }

@@ -6,6 +6,7 @@ import type { Closing } from '../platform/closing.ts';
 import type { Config } from '../platform/config.ts';
 import { AppError } from '../platform/errors.ts';
 import { redisHeartbeats } from '../processes/health/heartbeats.ts';
+import type { LeaderStatus } from '../processes/leader.ts';
 import { Freshness } from '../projections/runner/freshness.ts';
 import { type Core, ports } from './core.ts';
 
@@ -37,8 +38,15 @@ const closeServer = async (server: Server, graceMs: number): Promise<void> => {
   cut();
 };
 
+/** What the API reports of this process. */
+type Observed = { readonly metrics: Metrics; readonly leaders: readonly (() => LeaderStatus)[] };
+
+const canLead = async (status: () => LeaderStatus): Promise<void> => {
+  if (status().blocked) throw new Error('its stream holds an event that this build cannot read');
+};
+
 /** Serves HTTP until it is closed; resolves with the address where it can be reached. */
-export const startApi = async (core: Core, metrics: Metrics, closing: Closing): Promise<string> => {
+export const startApi = async (core: Core, { metrics, leaders }: Observed, closing: Closing): Promise<string> => {
   const { tenant, config, logger, commands, store, feed, database, redis, queues } = core;
   const freshness = new Freshness({ pool: database, clock: ports.clock, logger });
   closing.add('the freshness watch', () => freshness.stop());
@@ -63,7 +71,9 @@ export const startApi = async (core: Core, metrics: Metrics, closing: Closing): 
         { name: 'log', check: () => store.head() },
         { name: 'postgres', check: () => database.query('SELECT 1') },
         { name: 'redis', check: () => redis.ping() },
+        ...leaders.map((status) => ({ name: status().fold, check: () => canLead(status) })),
       ],
+      parked: () => Object.fromEntries(leaders.map((status) => [status().fold, status().parked.length])),
       draining: () => draining,
     },
     metrics,

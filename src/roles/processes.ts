@@ -4,6 +4,7 @@ import { createExecutionFollower } from '../processes/executions/execution-follo
 import { postgresSnapshots } from '../processes/fold-snapshots.ts';
 import { createHealthMonitor } from '../processes/health/health-monitor.ts';
 import { redisHeartbeats } from '../processes/health/heartbeats.ts';
+import type { LeaderStatus } from '../processes/leader.ts';
 import type { Process } from '../processes/run.ts';
 import { listDeadLetters } from '../projections/dead-letters/queries.ts';
 import { MAX_PAGE } from '../projections/page.ts';
@@ -54,9 +55,16 @@ const deadLetterBoard = (core: Core, signal: AbortSignal): Promise<void> => {
   );
 };
 
-/** The background processes that belong to no other role. */
-export const backgroundProcesses = (core: Core): Process[] => [
-  { name: 'health monitor', run: (signal) => healthMonitor(core).run(signal) },
-  { name: 'executions', run: (signal) => executionFollower(core).run(signal) },
-  { name: 'dead letter board', run: (signal) => deadLetterBoard(core, signal) },
-];
+/** The background processes that belong to no other role, and the status of those that lead. */
+export const backgroundProcesses = (core: Core): { processes: Process[]; leaders: (() => LeaderStatus)[] } => {
+  const health = healthMonitor(core);
+  const executions = executionFollower(core);
+  return {
+    processes: [
+      { name: 'health monitor', run: (signal) => health.run(signal) },
+      { name: 'executions', run: (signal) => executions.run(signal) },
+      { name: 'dead letter board', run: (signal) => deadLetterBoard(core, signal) },
+    ],
+    leaders: [() => health.status(), () => executions.status()],
+  };
+};

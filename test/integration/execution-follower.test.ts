@@ -57,6 +57,7 @@ const savedBook = () =>
   fromPostgres().load<WaitBookSnapshot>(TENANT, { name: 'executions', version: WAIT_BOOK_VERSION });
 
 const noLease = async (): Promise<Lease> => ({
+  isHeld: () => true,
   name: 'none',
   holder: 'test',
   epoch: 1n,

@@ -7,6 +7,8 @@ import { AppError } from '../../src/platform/errors.ts';
 export type FakeClock = Clock & {
   /** Moves time on and calls back what falls due on the way, in order. */
   advance(ms: number): void;
+  /** Sets the wall clock forwards or back; no time passes. */
+  step(ms: number): void;
   /** Callbacks that wait for their time. */
   readonly scheduled: number;
 };
@@ -24,6 +26,7 @@ export const fakeClock = (
 ): FakeClock => {
   const waiting = new Set<Timer>();
   let nowMs = startMs;
+  let steppedMs = 0;
   let seq = 0;
 
   const next = (untilMs: number): Timer | undefined =>
@@ -39,7 +42,7 @@ export const fakeClock = (
   };
 
   return {
-    now: () => nowMs,
+    now: () => nowMs + steppedMs,
     monotonic: () => nowMs - startMs,
     schedule(delayMs, callback) {
       const timer = { dueMs: nowMs + Math.max(0, delayMs), seq: seq++, callback };
@@ -48,6 +51,9 @@ export const fakeClock = (
       return () => waiting.delete(timer);
     },
     advance: (ms) => advanceTo(nowMs + ms),
+    step: (ms) => {
+      steppedMs += ms;
+    },
     get scheduled() {
       return waiting.size;
     },

@@ -27,6 +27,8 @@ export type MemoryLease = {
   acquire(): Promise<Lease | undefined>;
   /** Takes the lease from who holds it, as Postgres does with one that was not renewed. */
   lose(): void;
+  /** As `lose`, but nothing has told the holder yet: it was suspended, and its timers are late. */
+  expire(): void;
 };
 
 /** A lease that one holder has at a time. */
@@ -46,12 +48,19 @@ export const memoryLease = (): MemoryLease => {
         holder: 'test',
         epoch: 1n,
         signal: mine.signal,
+        isHeld: () => {
+          if (holder !== mine) mine.abort();
+          return holder === mine;
+        },
         confirm: async () => holder === mine,
         release: async () => leave(),
       };
     },
     lose() {
       holder?.abort();
+      holder = undefined;
+    },
+    expire() {
       holder = undefined;
     },
   };

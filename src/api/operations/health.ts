@@ -7,6 +7,8 @@ export type ReadinessPart = { readonly name: string; readonly check: () => Promi
 
 export type Readiness = {
   readonly parts: readonly ReadinessPart[];
+  /** How many streams wait for a build that can read them, by what follows them. Everything else goes on, so they do not make a part fail. */
+  readonly parked?: () => Readonly<Record<string, number>>;
   /** True from SIGTERM on: balancers should use another process. */
   readonly draining: () => boolean;
 };
@@ -40,10 +42,11 @@ export const healthz: RequestHandler = (_request, response) => {
 
 /** Whether this process can take traffic: 503 while a part is down, or while it drains. */
 export const readyz =
-  ({ parts, draining }: Readiness, clock: Clock, logger: Logger): RequestHandler =>
+  ({ parts, parked, draining }: Readiness, clock: Clock, logger: Logger): RequestHandler =>
   async (_request, response) => {
     const statuses = await Promise.all(parts.map((part) => checkPart(part, clock, logger)));
     const isDraining = draining();
+    const waiting = Object.entries(parked?.() ?? {}).filter(([, streams]) => streams > 0);
     const ready = !isDraining && statuses.every(({ ok }) => ok);
     response
       .status(ready ? 200 : 503)
@@ -51,5 +54,6 @@ export const readyz =
       .json({
         status: ready ? 'ready' : isDraining ? 'draining' : 'not ready',
         parts: Object.fromEntries(statuses.map(({ name, ok }) => [name, ok ? 'ok' : 'down'])),
+        ...(waiting.length === 0 ? {} : { parked: Object.fromEntries(waiting) }),
       });
   };

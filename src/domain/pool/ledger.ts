@@ -1,5 +1,6 @@
 import type { AgentEvent, Transport } from '../agent/events.ts';
 import type { ExecutionEvent } from '../execution/events.ts';
+import { categoryOf, idOf } from '../ids.ts';
 import type { TaskEvent } from '../task/events.ts';
 import type { Assignment, PoolEvent } from './events.ts';
 import { ReadyQueue, requirementKey } from './ready-queue.ts';
@@ -51,6 +52,8 @@ export class PoolLedger {
   readonly #ofExecution = new Map<string, Set<string>>();
   /** Executions whose tasks no agent gets for the time being. */
   readonly #paused: Set<string>;
+  /** Tasks and executions of which no more is known; not in the snapshot. */
+  readonly #halted = new Set<string>();
   #nextSeq = 0;
   /** Tasks that an agent holds. */
   #held = 0;
@@ -204,6 +207,25 @@ export class PoolLedger {
     return this.#timers.due(nowMs, holdMs);
   }
 
+  /** Tasks of that stream are given to nobody and have no timers, or its agent gets no more work: events that follow in it are missing here. */
+  halt(stream: string): void {
+    const id = idOf(stream);
+    if (categoryOf(stream) === 'agent') {
+      this.#roster.halt(id);
+      return;
+    }
+    this.#halted.add(id);
+    const task = this.#tasks.get(id);
+    for (const halted of task ? [task] : this.#tasksOf(id)) {
+      this.#queue.delete(halted);
+      this.#timers.delete(halted.taskId);
+    }
+  }
+
+  #isHalted({ taskId, executionId }: TaskEntry): boolean {
+    return this.#halted.has(executionId ?? taskId);
+  }
+
   *#tasksOf(executionId: string): Generator<TaskEntry> {
     for (const taskId of this.#ofExecution.get(executionId) ?? []) yield this.#tasks.get(taskId) as TaskEntry;
   }
@@ -285,7 +307,7 @@ export class PoolLedger {
     this.#roster.take(agentId);
     const key = requirementKey(task);
     this.#turns.set(key, (this.#turns.get(key) ?? 0) + 1);
-    this.#timers.schedule(task);
+    if (!this.#isHalted(task)) this.#timers.schedule(task);
   }
 
   #release(task: TaskEntry): void {
@@ -297,6 +319,7 @@ export class PoolLedger {
 
   /** Puts a task where it belongs by its fields: held by an agent, ready, or delayed. */
   #reschedule(task: TaskEntry): void {
+    if (this.#isHalted(task)) return;
     const paused = task.executionId !== undefined && this.#paused.has(task.executionId);
     if (task.agentId === undefined && !task.releasing && !paused) this.#queue.add(task);
     this.#timers.schedule(task);

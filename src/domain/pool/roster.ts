@@ -31,6 +31,8 @@ export class Roster {
   readonly #agents = new Map<string, AgentEntry>();
   /** Registered agents by whether they can meet a requirement; dropped with every event of an agent. */
   readonly #byAbility = new Map<string, Sorted<AgentEntry>>();
+  /** Agents of which no more is known; not in the snapshot. */
+  readonly #halted = new Set<string>();
 
   constructor(pool: string, agents: readonly AgentEntry[] = []) {
     this.#pool = pool;
@@ -50,10 +52,18 @@ export class Roster {
     const key = requirementKey(required);
     const known = this.#byAbility.get(key);
     if (known) return known;
-    const registered = [...this.#agents.values()].filter(({ deregistered }) => !deregistered);
+    const registered = [...this.#agents.values()].filter(
+      ({ agentId, deregistered }) => !deregistered && !this.#halted.has(agentId),
+    );
     const sorted = sortOut(registered, ABILITY, required);
     this.#byAbility.set(key, sorted);
     return sorted;
+  }
+
+  /** The agent gets no more work. */
+  halt(agentId: string): void {
+    this.#halted.add(agentId);
+    this.#byAbility.clear();
   }
 
   /** The agent holds one attempt more. */

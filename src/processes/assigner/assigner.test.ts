@@ -8,12 +8,13 @@ import {
   memoryLease,
   memorySnapshots,
 } from '../../../test/support/leading.ts';
+import { appendFromNewerBuild } from '../../../test/support/newer-build.ts';
 import { registerAgent } from '../../commands/agent/register-agent.ts';
 import type { Commands } from '../../commands/context.ts';
 import { completeAttempt } from '../../commands/task/close-attempt.ts';
 import { submitTask } from '../../commands/task/submit-task.ts';
 import type { AttemptJob, AttemptOffers } from '../../dispatch/queues/attempt-queue.ts';
-import { poolStream, taskStream } from '../../domain/ids.ts';
+import { agentStream, poolStream, taskStream } from '../../domain/ids.ts';
 import { DISPATCH_GRACE_MS } from '../../domain/pool/route.ts';
 import type { EventStore } from '../../eventstore/event-store.ts';
 import { LogFeed } from '../../eventstore/log-feed.ts';
@@ -97,7 +98,7 @@ const assigner = () => {
     await ended;
   };
   running.add(stop);
-  return { counters: started.counters, stop };
+  return { counters: started.counters, status: () => started.status(), stop };
 };
 
 const register = (agentId: string, maxConcurrency = 10) =>
@@ -181,6 +182,33 @@ describe('an assigner', () => {
     await eventually(() => expect(queue.offers).toHaveLength(1));
     await pass(16_000, 1_000);
     expect(counters.reoffered).toBe(1);
+  });
+});
+
+describe('an assigner that meets an event of a newer build', () => {
+  it('decides nothing more about its task, and goes on with all others', async () => {
+    await register('a');
+    const before = await submit();
+    await appendFromNewerBuild(store, taskStream(TENANT, before), { type: 'TaskDelegated', data: { taskId: before } });
+    const { counters, status } = assigner();
+    const after = await submit();
+    await eventually(() => expect(queue.offers).toEqual([{ times: 'first', tasks: [after] }]));
+    await pass(TIMEOUT_MS + DISPATCH_GRACE_MS, 5_000);
+    expect(counters).toMatchObject({ assigned: 1, fenced: 0 });
+    expect(status().parked).toMatchObject([{ stream: taskStream(TENANT, before), type: 'TaskDelegated' }]);
+    expect((await ledgerTypes()).filter((type) => type === 'PoolWriterElected')).toHaveLength(1);
+  });
+
+  it('gives an agent no more work whose stream it cannot read', async () => {
+    await register('a');
+    await register('b');
+    await appendFromNewerBuild(store, agentStream(TENANT, 'a'), { type: 'AgentPromoted', data: { agentId: 'a' } });
+    assigner();
+    await submit();
+    await submit();
+    await eventually(() => expect(queue.offers.flatMap(({ tasks }) => tasks)).toHaveLength(2));
+    const ledger = await store.readStream(poolStream(TENANT, POOL));
+    expect(ledger.at(-1)?.data).toMatchObject({ assignments: [{ agentId: 'b' }, { agentId: 'b' }] });
   });
 });
 

@@ -14,6 +14,7 @@ import {
   type FoldDefinition,
   Leader,
   type LeaderDeps,
+  type LeaderStatus,
   type Term,
 } from '../leader.ts';
 import { carryOutTimer } from './carry-out-timer.ts';
@@ -66,6 +67,10 @@ export class Assigner {
     this.#leader = new Leader(duty, deps);
   }
 
+  status(): LeaderStatus {
+    return this.#leader.status();
+  }
+
   /** Runs until `signal` aborts. */
   run(signal: AbortSignal): Promise<void> {
     return this.#leader.run(signal);
@@ -80,6 +85,8 @@ const foldOf = ({ tenant, pool }: AssignerDeps): FoldDefinition<PoolLedger> => {
     version: SNAPSHOT_VERSION,
     start: (snapshot) => new PoolLedger(pool, snapshot),
     wants: ({ stream }) => prefixes.some((prefix) => stream.startsWith(prefix)) || stream === ledgerStream,
+    // Who holds what is not known without all of the ledger.
+    isVital: (stream) => stream === ledgerStream,
   };
 };
 

@@ -1,6 +1,7 @@
 import type { Commands } from '../../commands/context.ts';
 import { executionEvents } from '../../domain/execution/events.ts';
 import { executionStream } from '../../domain/ids.ts';
+import { isKnownType } from '../../eventstore/codec.ts';
 import { type FoldDefinition, Leader, type LeaderDeps } from '../leader.ts';
 import { carryOut } from './carry-out.ts';
 import { type DueWork, WAIT_BOOK_VERSION, WaitBook } from './wait-book.ts';
@@ -16,7 +17,7 @@ const waitBookOf = (tenant: string): FoldDefinition<WaitBook> => {
     name: 'executions',
     version: WAIT_BOOK_VERSION,
     start: (snapshot) => new WaitBook(snapshot),
-    wants: ({ type, stream }) => type in executionEvents && stream.startsWith(prefix),
+    wants: ({ type, stream }) => (type in executionEvents || !isKnownType(type)) && stream.startsWith(prefix),
   };
 };
 

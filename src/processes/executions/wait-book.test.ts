@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ExecutionEvent } from '../../domain/execution/events.ts';
+import { executionStream } from '../../domain/ids.ts';
 import { type DueWork, WaitBook, type WaitBookSnapshot } from './wait-book.ts';
 
 const START_MS = Date.parse('2026-03-01T12:00:00.000Z');
@@ -113,6 +114,26 @@ describe('a sub-workflow', () => {
     const migrated = event('ExecutionMigrated', { mapping: { sub: 'part' } });
     expect(due(bookOf(...running, migrated, kid('ExecutionCompleted')))).toEqual(['closeChild kid of part completed']);
   });
+});
+
+describe('an execution of which no more is known', () => {
+  const halted = (id: string, ...events: readonly ExecutionEvent[]): WaitBook => {
+    const book = bookOf(...events);
+    book.halt(executionStream('default', id));
+    return book;
+  };
+
+  it('has no timers that are due', () => {
+    const book = halted('e', started({ deadlineAt: at(300) }), delay('a', 100));
+    expect(due(book)).toEqual([]);
+    expect(book.nextDueMs()).toBeUndefined();
+  });
+
+  it.each(['e', 'kid'])('starts no sub-workflow and is started by none: %s', (id) =>
+    expect(due(halted(id, asks()))).toEqual([]),
+  );
+
+  it('leaves the others alone', () => expect(due(halted('other', delay('a', 100)))).toEqual(['wake a']));
 });
 
 describe('a snapshot', () => {

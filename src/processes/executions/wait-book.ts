@@ -1,4 +1,5 @@
 import type { ExecutionEvent } from '../../domain/execution/events.ts';
+import { idOf } from '../../domain/ids.ts';
 import type { Json } from '../../domain/json.ts';
 import { IndexedHeap } from '../../domain/structures/indexed-heap.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
@@ -54,6 +55,7 @@ export class WaitBook {
   readonly #children = new Map<string, Child>();
   readonly #childrenOf = new Map<string, Set<string>>();
   readonly #due = new IndexedHeap();
+  readonly #halted = new Set<string>();
   #seq = 0;
 
   constructor(snapshot?: WaitBookSnapshot) {
@@ -78,12 +80,21 @@ export class WaitBook {
     const work: DueWork[] = [];
     for (let head = this.#due.peek(); head && head.key <= nowMs; head = this.#due.peek()) {
       const found = this.#workOf(head.id);
-      if (found) {
+      if (found && !this.#isHalted(found)) {
         work.push(found);
         this.#due.set(head.id, nowMs + holdMs, this.#seq++);
       } else this.#due.delete(head.id);
     }
     return work;
+  }
+
+  halt(stream: string): void {
+    this.#halted.add(idOf(stream));
+  }
+
+  #isHalted(work: DueWork): boolean {
+    if (!('child' in work)) return this.#halted.has(work.executionId);
+    return this.#halted.has(work.child.executionId) || this.#halted.has(work.child.parentId);
   }
 
   #workOf(key: string): DueWork | undefined {

@@ -46,6 +46,7 @@ beforeEach(async () => {
   commands = commandsOver(store, { clock });
   beats = new Map();
   unreachable = false;
+  onRead = () => {};
 });
 
 afterEach(async () => {
@@ -53,9 +54,12 @@ afterEach(async () => {
   await feed.stop();
 });
 
+let onRead: () => void;
+
 const heartbeats = {
   beat: async () => {},
   last: async () => {
+    onRead();
     if (unreachable) throw new Error('Redis is unreachable');
     return new Map(beats);
   },
@@ -152,6 +156,59 @@ describe('the health monitor', () => {
     expect(await history('a')).toEqual(['AgentRegistered']);
     await pass(10);
     expect(await history('a')).toEqual(['AgentRegistered', 'degraded']);
+  });
+});
+
+describe('a health monitor that was not listening', () => {
+  const HOUR_MS = 3_600_000;
+
+  it('takes no agent out when it wakes from a suspension', async () => {
+    await register('a');
+    await monitor();
+    await pass(15);
+    clock.advance(HOUR_MS);
+    await pass(15);
+    expect(await history('a')).toEqual(['AgentRegistered']);
+    await pass(10);
+    expect(await history('a')).toEqual(['AgentRegistered', 'degraded']);
+  });
+
+  it('takes no agent out when it was suspended after it had read the heartbeats', async () => {
+    await register('a');
+    await monitor();
+    await pass(15);
+    onRead = () => {
+      onRead = () => {};
+      clock.advance(HOUR_MS);
+    };
+    await pass(15);
+    expect(await history('a')).toEqual(['AgentRegistered']);
+  });
+
+  it('is not misled by a wall clock that is set', async () => {
+    await register('a');
+    await monitor();
+    await pass(5, () => beat('a'));
+    clock.step(HOUR_MS);
+    await pass(5);
+    expect(await history('a')).toEqual(['AgentRegistered']);
+    clock.step(-2 * HOUR_MS);
+    await pass(25);
+    expect(await history('a')).toEqual(['AgentRegistered', 'degraded']);
+  });
+
+  it('records nothing more of what it has seen once it lost its lease', async () => {
+    for (const agentId of ['a', 'b']) await register(agentId);
+    await monitor();
+    await pass(19);
+    const { append } = store;
+    store.append = async (...args) => {
+      lease.expire();
+      return append(...args);
+    };
+    await pass(4);
+    expect(await history('a')).toEqual(['AgentRegistered', 'degraded']);
+    expect(await history('b')).toEqual(['AgentRegistered']);
   });
 });
 

@@ -4,6 +4,7 @@ import type { Commands } from '../../commands/context.ts';
 import { agentStream } from '../../domain/ids.ts';
 import { type FoldDefinition, Leader, type LeaderDeps, type Term } from '../leader.ts';
 import type { Heartbeats } from './heartbeats.ts';
+import { Silence } from './silence.ts';
 import { type HealthChange, WATCHED_AGENTS_VERSION, WatchedAgents } from './watched-agents.ts';
 
 const CHECK_EVERY_MS = 1_000;
@@ -21,48 +22,68 @@ const watchedAgentsOf = (tenant: string): FoldDefinition<WatchedAgents> => {
 };
 
 /**
- * Turns silence into facts: only transitions (healthy, degraded, unhealthy, deregistered) are appended. A restart of this process or
- * trouble with Redis counts as a sign of life of every agent, so that our own fault never takes a fleet down. Two leaders at once do no
- * harm: the same health again records nothing.
+ * Turns silence into facts: only transitions (healthy, degraded, unhealthy, deregistered) are appended. A restart or a suspension of this
+ * process, and trouble with Redis, count as a sign of life of every agent, so that our own fault never takes a fleet down. Two leaders at
+ * once do no harm: the same health again records nothing.
  */
 export const createHealthMonitor = (deps: HealthMonitorDeps): Leader<WatchedAgents> =>
   new Leader({ fold: watchedAgentsOf(deps.tenant), begin: (agents) => new HealthTerm(deps, agents) }, deps);
 
 class HealthTerm implements Term {
-  readonly chores = [{ everyMs: CHECK_EVERY_MS, run: () => this.#check() }];
+  readonly chores = [{ everyMs: CHECK_EVERY_MS, run: (leads: () => boolean) => this.#check(leads) }];
   readonly #deps: HealthMonitorDeps;
   readonly #agents: WatchedAgents;
   /** Last heartbeat of each agent; remembered, because an emptied Redis does not take it back. */
   #beats: ReadonlyMap<string, number> = new Map();
-  /** Every agent counts as alive then. */
-  #aliveMs: number;
+  #silence: Silence;
 
   constructor(deps: HealthMonitorDeps, agents: WatchedAgents) {
     this.#deps = deps;
     this.#agents = agents;
-    this.#aliveMs = deps.clock.now();
+    this.#silence = new Silence(deps.clock.monotonic());
   }
 
   async takeOver(): Promise<void> {
-    this.#aliveMs = this.#deps.clock.now();
+    this.#silence = new Silence(this.#deps.clock.monotonic());
   }
 
-  async #check(): Promise<void> {
-    const { clock, heartbeats, tenant, logger } = this.#deps;
-    const { agentIds } = this.#agents;
-    if (agentIds.length === 0) return;
+  async #check(leads: () => boolean): Promise<void> {
+    const { clock, logger } = this.#deps;
     try {
-      const beats = await heartbeats.last(tenant);
-      this.#beats = new Map(agentIds.map((id) => [id, Math.max(this.#beats.get(id) ?? 0, beats.get(id) ?? 0)]));
+      if (!this.#notice()) this.#logGap();
+      const askedMs = clock.monotonic();
+      await this.#listen(askedMs);
       // One after the other: a whole fleet that falls silent must not become a burst of appends.
-      for (const [agentId, beatMs] of this.#beats) {
-        const change = this.#agents.changeOf(agentId, clock.now(), Math.max(this.#aliveMs, beatMs));
+      for (const { agentId } of this.#agents.agents) {
+        if (!this.#notice() || !leads()) return;
+        const change = this.#agents.changeOf(agentId, this.#silence.of(agentId, askedMs));
         if (change) await this.#record(change);
       }
     } catch (error) {
       logger.warn({ err: error }, 'heartbeats could not be checked');
-      this.#aliveMs = clock.now();
+      this.#silence.beginAnew(clock.monotonic());
     }
+  }
+
+  #notice(): boolean {
+    return this.#silence.notice(this.#deps.clock.monotonic());
+  }
+
+  #logGap(): void {
+    this.#deps.logger.warn(
+      'this process did not run for a while; until heartbeats can have come, every agent counts as alive',
+    );
+  }
+
+  /** @param askedMs from when on what the answer does not hold may have come */
+  async #listen(askedMs: number): Promise<void> {
+    const { agents } = this.#agents;
+    if (agents.length === 0) return;
+    const beats = await this.#deps.heartbeats.last(this.#deps.tenant);
+    this.#beats = new Map(agents.map(({ agentId: id }) => [id, beats.get(id) ?? this.#beats.get(id) ?? 0]));
+    const signOf = (id: string, registeredMs: number): string => `${registeredMs}/${this.#beats.get(id)}`;
+    const signs = new Map(agents.map(({ agentId, registeredMs }) => [agentId, signOf(agentId, registeredMs)]));
+    this.#silence.hear(signs, askedMs);
   }
 
   async #record({ agentId, verdict, silentMs }: HealthChange): Promise<void> {

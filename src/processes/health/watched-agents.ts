@@ -1,5 +1,6 @@
 import type { AgentEvent, Health } from '../../domain/agent/events.ts';
 import { judgeSilence, type Verdict } from '../../domain/agent/health.ts';
+import { idOf } from '../../domain/ids.ts';
 
 /** An agent that promised heartbeats. */
 export type WatchedAgent = {
@@ -22,6 +23,7 @@ export const WATCHED_AGENTS_VERSION = 1;
 /** The agents that promised heartbeats, how often, and their health as recorded in the log. */
 export class WatchedAgents {
   readonly #agents = new Map<string, WatchedAgent>();
+  readonly #halted = new Set<string>();
 
   constructor(snapshot?: WatchedAgentsSnapshot) {
     for (const agent of snapshot?.agents ?? []) this.#agents.set(agent.agentId, agent);
@@ -31,8 +33,12 @@ export class WatchedAgents {
     return { agents: [...this.#agents.values()] };
   }
 
-  get agentIds(): readonly string[] {
-    return [...this.#agents.keys()];
+  get agents(): readonly WatchedAgent[] {
+    return [...this.#agents.values()].filter(({ agentId }) => !this.#halted.has(agentId));
+  }
+
+  halt(stream: string): void {
+    this.#halted.add(idOf(stream));
   }
 
   /** None: agents are checked at fixed intervals, because heartbeats are not in the log. */
@@ -65,13 +71,10 @@ export class WatchedAgents {
 
   /**
    * What the silence of an agent changes; undefined when it changes nothing, and for agents that are not watched.
-   *
-   * @param seenMs its last sign of life besides its registration, in milliseconds since the epoch
    */
-  changeOf(agentId: string, nowMs: number, seenMs: number): HealthChange | undefined {
+  changeOf(agentId: string, silentMs: number): HealthChange | undefined {
     const agent = this.#agents.get(agentId);
     if (!agent) return undefined;
-    const silentMs = nowMs - Math.max(agent.registeredMs, seenMs);
     const verdict = judgeSilence(silentMs, agent.intervalMs);
     return verdict === agent.health ? undefined : { agentId, verdict, silentMs };
   }

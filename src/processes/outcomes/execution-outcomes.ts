@@ -4,7 +4,7 @@ import { type ExecutionStatus, hasEnded, type Running } from '../../domain/execu
 import { executionStream } from '../../domain/ids.ts';
 import type { Json } from '../../domain/json.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
-import { decodeEvent } from '../../eventstore/codec.ts';
+import { readEvent } from '../../eventstore/codec.ts';
 import type { StoredEvent } from '../../eventstore/event-store.ts';
 import { type FollowPorts, followLog } from '../../eventstore/follow-log.ts';
 import { OutcomeBook } from './outcome-book.ts';
@@ -71,6 +71,11 @@ export class ExecutionOutcomes {
     this.#executions = deps.executions;
   }
 
+  /** Events that this build could not read. */
+  get unreadable(): number {
+    return this.#book.unreadable;
+  }
+
   /** Follows the log from its present end until `signal` aborts. */
   run(signal: AbortSignal): Promise<void> {
     return followLog({ ...this.#ports, name: 'the watch on executions', signal }, (event) => this.#apply(event));
@@ -82,6 +87,7 @@ export class ExecutionOutcomes {
     const recent = this.#book.recent(stream);
     if (recent) return recent;
     const outcome = this.#book.next(stream);
+    outcome.catch(() => {}); // nobody waits for it when the stream cannot be read either
     const state = await this.#executions.load(stream);
     const known = state.status === 'none' ? undefined : standing(state);
     if (known) this.#book.settle(stream, known);
@@ -90,8 +96,10 @@ export class ExecutionOutcomes {
 
   #apply(event: StoredEvent): void {
     if (GOES_ON.has(event.type)) this.#book.forget(event.stream);
-    if (!ENDS.has(event.type)) return;
-    const outcome = outcomeOf(decodeEvent(event) as ExecutionEvent);
+    if (!ENDS.has(event.type) && !this.#book.mayEnd(event)) return;
+    const known = readEvent(event) as ExecutionEvent | undefined;
+    const outcome = known && outcomeOf(known);
     if (outcome) this.#book.settle(event.stream, outcome);
+    else if (!known) this.#book.park(event);
   }
 }

@@ -1,31 +1,66 @@
 import { LRUCache } from 'lru-cache';
+import { isKnownType } from '../../eventstore/codec.ts';
+import type { StoredEvent } from '../../eventstore/event-store.ts';
+import { AppError } from '../../platform/errors.ts';
 
 /** Outcomes kept for callers that ask shortly after the end; an older one is read from the stream. */
 const REMEMBERED = 10_000;
 
+type Waiting<Outcome> = { readonly resolve: (outcome: Outcome) => void; readonly reject: (error: AppError) => void };
+
 /** How things ended, by their stream, for code in this process that waits. */
 export class OutcomeBook<Outcome extends object> {
   readonly #recent = new LRUCache<string, Outcome>({ max: REMEMBERED });
-  readonly #waiting = new Map<string, ((outcome: Outcome) => void)[]>();
+  readonly #waiting = new Map<string, Waiting<Outcome>[]>();
+  #unreadable = 0;
 
   recent(stream: string): Outcome | undefined {
     return this.#recent.get(stream);
   }
 
-  /** Resolves with the next outcome that is settled. */
+  /**
+   * Resolves with the next outcome that is settled.
+   *
+   * Errors: rejects with `AppError` `UNAVAILABLE` when this build cannot read the stream any further.
+   */
   next(stream: string): Promise<Outcome> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const others = this.#waiting.get(stream);
-      if (others) others.push(resolve);
-      else this.#waiting.set(stream, [resolve]);
+      if (others) others.push({ resolve, reject });
+      else this.#waiting.set(stream, [{ resolve, reject }]);
     });
+  }
+
+  /** Events that somebody waited for, or that end something, and that this build could not read. */
+  get unreadable(): number {
+    return this.#unreadable;
+  }
+
+  /** Whether an event that is not one of the ends concerns somebody: a newer build may have written another kind of end. */
+  mayEnd({ stream, type }: StoredEvent): boolean {
+    return !isKnownType(type) && this.#waiting.has(stream);
+  }
+
+  /** This build cannot read the event. Only those who wait for its stream are told. */
+  park({ stream, type, revision }: StoredEvent): void {
+    this.#unreadable += 1;
+    this.#recent.delete(stream);
+    const waiting = this.#waiting.get(stream);
+    this.#waiting.delete(stream);
+    for (const { reject } of waiting ?? [])
+      reject(
+        new AppError(
+          'UNAVAILABLE',
+          `this build cannot read ${type} at revision ${revision} of stream ${stream}; a newer one wrote it`,
+        ),
+      );
   }
 
   settle(stream: string, outcome: Outcome): void {
     this.#recent.set(stream, outcome);
     const waiting = this.#waiting.get(stream);
     this.#waiting.delete(stream);
-    for (const resolve of waiting ?? []) resolve(outcome);
+    for (const { resolve } of waiting ?? []) resolve(outcome);
   }
 
   /** The outcome no longer holds. */

@@ -2,7 +2,7 @@ import type { TaskHandler } from '../../commands/context.ts';
 import { taskStream } from '../../domain/ids.ts';
 import type { Json } from '../../domain/json.ts';
 import { type AttemptError, endsTask, type TaskEvent } from '../../domain/task/events.ts';
-import { decodeEvent } from '../../eventstore/codec.ts';
+import { readEvent } from '../../eventstore/codec.ts';
 import type { EventStore, StoredEvent } from '../../eventstore/event-store.ts';
 import { type FollowPorts, followLog } from '../../eventstore/follow-log.ts';
 import { OutcomeBook } from './outcome-book.ts';
@@ -44,6 +44,11 @@ export class TaskOutcomes {
     this.#tasks = deps.tasks;
   }
 
+  /** Events that this build could not read. */
+  get unreadable(): number {
+    return this.#book.unreadable;
+  }
+
   /** Follows the log from its present end until `signal` aborts. */
   run(signal: AbortSignal): Promise<void> {
     return followLog({ ...this.#ports, name: 'the watch on tasks', signal }, (event) => this.#apply(event));
@@ -55,6 +60,7 @@ export class TaskOutcomes {
     const recent = this.#book.recent(stream);
     if (recent) return recent;
     const outcome = this.#book.next(stream);
+    outcome.catch(() => {}); // nobody waits for it when the stream cannot be read either
     const state = await this.#tasks.load(stream);
     if (state.status !== 'open' && state.status !== 'none') await this.#settleFromStream(stream);
     return outcome;
@@ -65,8 +71,10 @@ export class TaskOutcomes {
   }
 
   #apply(event: StoredEvent): void {
-    if (!endsTask(event.type)) return;
-    const outcome = outcomeOf(decodeEvent(event) as TaskEvent);
+    if (!endsTask(event.type) && !this.#book.mayEnd(event)) return;
+    const known = readEvent(event) as TaskEvent | undefined;
+    const outcome = known && outcomeOf(known);
     if (outcome) this.#book.settle(event.stream, outcome);
+    else if (!known) this.#book.park(event);
   }
 }
