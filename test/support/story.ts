@@ -22,8 +22,8 @@ export const step = (id: string, dependsOn: readonly string[] = [], facts: Parti
   retry: { kind: 'immediate', maxAttempts: 1 },
   ...facts,
 });
-/** As `step`, with something that undoes it. */
-export const undoable = (id: string, dependsOn: readonly string[] = [], facts: Partial<TaskInput> = {}): TaskInput =>
+/** As `step`, with a compensation. */
+export const compensable = (id: string, dependsOn: readonly string[] = [], facts: Partial<TaskInput> = {}): TaskInput =>
   step(id, dependsOn, { compensation: { capability: 'undo', retry: { kind: 'immediate', maxAttempts: 1 } }, ...facts });
 
 let definitions = 0;
@@ -98,7 +98,7 @@ export class Story {
     return decision.value.map((event) => this.#brief(event));
   }
 
-  /** The newest task of a step, an item or an undo. */
+  /** The newest task of a step, an item or a compensation. */
   taskOf(unit: string): Extract<ExecutionStreamEvent, { type: 'TaskSubmitted' }>['data'] {
     const submitted = this.log
       .filter((event) => event.type === 'TaskSubmitted')

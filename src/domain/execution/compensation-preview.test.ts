@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { Story, step, undoable } from '../../../test/support/story.ts';
+import { compensable, Story, step } from '../../../test/support/story.ts';
 import { previewCompensation } from './compensation-preview.ts';
 
 const chain = (facts: Parameters<typeof Story.of>[1] = { saga: { strategy: 'backward' } }) =>
-  Story.of([undoable('a'), undoable('b', ['a']), step('c', ['b'])], facts);
+  Story.of([compensable('a'), compensable('b', ['a']), step('c', ['b'])], facts);
 
 describe('a preview of the compensation', () => {
-  it('plans what has completed, and names what may still be owed', () => {
+  it('plans the completed steps, and names those that may still need compensation', () => {
     const story = chain();
     expect(previewCompensation(story.state)).toEqual({
       verdict: 'possible',
@@ -27,7 +27,7 @@ describe('a preview of the compensation', () => {
     });
   });
 
-  it('takes another strategy', () => {
+  it('accepts another strategy', () => {
     const story = chain();
     story.complete('a');
     story.complete('b');
@@ -35,7 +35,7 @@ describe('a preview of the compensation', () => {
   });
 
   it('is empty once a pivot has completed, or may have', () => {
-    const withPivot = () => Story.of([undoable('a'), step('p', ['a'], { pivot: true }), undoable('b', ['p'])]);
+    const withPivot = () => Story.of([compensable('a'), step('p', ['a'], { pivot: true }), compensable('b', ['p'])]);
     const passed = withPivot();
     passed.complete('a');
     passed.complete('p');

@@ -8,23 +8,23 @@ const typesOf = (story: Story): string[] => story.last.map(({ type }) => type);
 const inputOf = (story: Story, unit: string) => story.taskOf(unit).input;
 
 describe('an execution that nobody started', () => {
-  it('takes no command', () =>
+  it('accepts no command', () =>
     expect(new Story().when({ type: 'ResumeExecution' })).toEqual(['refused ExecutionNotFound']));
 
-  it('starts with everything that depends on nothing', () =>
+  it('starts with every step that has no dependencies', () =>
     expect(new Story().start({ tasks: [step('a'), step('b'), step('c', ['a'])] })).toEqual([
       'ExecutionStarted',
       'TaskSubmitted a',
       'TaskSubmitted b',
     ]));
 
-  it('starts once', () => expect(Story.of([step('a')]).start({})).toEqual(['refused ExecutionAlreadyExists']));
+  it('starts only once', () => expect(Story.of([step('a')]).start({})).toEqual(['refused ExecutionAlreadyExists']));
 });
 
 describe('a chain', () => {
   const chain = () => Story.of([step('a'), step('b', ['a']), step('c', ['b'])], {}, { input: { order: 7 } });
 
-  it('starts one step when the one before has completed, in the same decision', () => {
+  it('starts a step in the same decision in which the step before it completes', () => {
     const story = chain();
     expect(story.complete('a')).toEqual(['TaskCompleted a', 'TaskSubmitted b']);
     expect(story.complete('b')).toEqual(['TaskCompleted b', 'TaskSubmitted c']);
@@ -39,19 +39,19 @@ describe('a chain', () => {
     expect(inputOf(story, 'b')).toEqual({ a: [1, 2] });
   });
 
-  it('takes no result twice, and none of another attempt', () => {
+  it('accepts no result twice, and none of another attempt', () => {
     const story = chain();
     expect(story.complete('a', 1, { attempt: 2 })).toEqual(['refused StaleAttempt']);
     story.complete('a');
     expect(story.complete('a')).toEqual(['refused TaskNotRunning']);
   });
 
-  it('knows only its own tasks', () =>
+  it('accepts commands for its own tasks only', () =>
     expect(
       chain().when({ type: 'ReleaseTask', taskId: '3f2c1d7e-0b5a-5e4c-9a7b-1c2d3e4f5a6b', attempt: 1, held: true }),
     ).toEqual([]));
 
-  it('tries a step again before it fails', () => {
+  it('retries a step before the step fails', () => {
     const story = Story.of([step('a', [], { retry: { kind: 'fixed', maxAttempts: 2, baseMs: 5, jitter: 0 } })]);
     expect(story.fail('a')).toEqual(['TaskAttemptFailed a']);
     expect(story.fail('a', 2)).toEqual([
@@ -67,7 +67,7 @@ describe('a chain', () => {
 describe('a diamond', () => {
   const diamond = () => Story.of([step('a'), step('b', ['a']), step('c', ['a']), step('d', ['b', 'c'])]);
 
-  it('goes apart and waits for both sides', () => {
+  it('runs both sides and waits for both', () => {
     const story = diamond();
     expect(story.complete('a')).toEqual(['TaskCompleted a', 'TaskSubmitted b', 'TaskSubmitted c']);
     expect(story.complete('c')).toEqual(['TaskCompleted c']);
@@ -75,7 +75,7 @@ describe('a diamond', () => {
     expect(inputOf(story, 'd')).toEqual({ b: 'b done', c: 'c done' });
   });
 
-  it('waits for what agents hold when one side fails, and calls off what none holds', () => {
+  it('waits for tasks that agents hold when one side fails, and cancels those that no agent holds', () => {
     const story = diamond();
     story.complete('a');
     expect(story.refuse('b')).toEqual(['TaskAttemptFailed b', 'TaskFailed b', 'ExecutionAborting step_failed']);
@@ -87,7 +87,7 @@ describe('a diamond', () => {
     expect(other.release('c', false)).toEqual(['TaskCancelled c', 'ExecutionFailed REFUSED']);
   });
 
-  it('gives no further attempt to a step while it aborts', () => {
+  it('gives a step no further attempt while it aborts', () => {
     const retry = { kind: 'immediate', maxAttempts: 5 } as const;
     const story = Story.of([step('a'), step('b', [], { retry })]);
     story.refuse('a');
@@ -95,7 +95,7 @@ describe('a diamond', () => {
     expect(story.last.find(({ type }) => type === 'TaskFailed')?.data).toMatchObject({ reason: 'execution_aborting' });
   });
 
-  it('tells a pool that knows an older attempt so', () => {
+  it('tells a pool that knows an older attempt about the newer one', () => {
     const story = Story.of([step('a'), step('b', [], { retry: { kind: 'immediate', maxAttempts: 5 } })]);
     story.fail('b');
     story.refuse('a');
@@ -105,7 +105,7 @@ describe('a diamond', () => {
 });
 
 describe('a condition', () => {
-  it('that is false skips the step and all that is built on nothing else', () => {
+  it('that is false skips the step and everything that depends on nothing else', () => {
     const tasks = [
       step('a', [], { when: 'false' }),
       step('b', ['a']),
@@ -125,7 +125,7 @@ describe('a condition', () => {
     expect(inputOf(story, 'e')).toEqual({ c: null, d: 'd done' });
   });
 
-  it('reads what came before', () => {
+  it('can read earlier outputs', () => {
     const tasks = [step('a'), step('b', ['a'], { when: 'tasks.a.output.total > 10' })];
     expect(Story.of(tasks).complete('a', { total: 11 })).toContain('TaskSubmitted b');
     expect(Story.of(tasks).complete('a', { total: 10 })).toEqual([
@@ -166,20 +166,20 @@ describe('a step that fails where others go on', () => {
   const join = (onFailure: 'skip' | 'continue') =>
     Story.of([step('a', [], { onFailure }), step('b', ['a']), step('c'), step('d', ['b', 'c'])]);
 
-  it('is skipped with what is built on it alone', () => {
+  it('is skipped together with the steps that depend on it alone', () => {
     const story = join('skip');
     expect(story.refuse('a')).toEqual(['TaskAttemptFailed a', 'TaskFailed a', 'StepSkipped b dependencies']);
     expect(story.complete('c')).toEqual(['TaskCompleted c', 'TaskSubmitted d']);
     expect(story.complete('d')).toEqual(['TaskCompleted d', 'ExecutionCompleted']);
   });
 
-  it('counts as done with null', () => {
+  it('counts as completed with null', () => {
     const story = join('continue');
     expect(story.refuse('a')).toEqual(['TaskAttemptFailed a', 'TaskFailed a', 'TaskSubmitted b']);
     expect(inputOf(story, 'b')).toEqual({ a: null });
   });
 
-  it('may tell its status to those that go on', () => {
+  it('can make its status visible to the steps that go on', () => {
     const story = Story.of([
       step('a', [], { onFailure: 'continue' }),
       step('b', ['a'], { when: 'tasks.a.status == "failed"' }),
@@ -187,7 +187,7 @@ describe('a step that fails where others go on', () => {
     expect(story.refuse('a')).toContain('TaskSubmitted b');
   });
 
-  it('goes on when its outcome is unknown, and takes a late answer', () => {
+  it('lets them go on when its outcome is unknown, and accepts a late answer', () => {
     const story = join('continue');
     expect(story.lose('a')).toEqual(['TaskOutcomeUnknown a', 'TaskSubmitted b']);
     expect(story.complete('a')).toEqual(['TaskCompleted a']);
@@ -201,7 +201,7 @@ describe('a step that runs for each item of a list', () => {
       coordination: { maxParallel },
     });
 
-  it('has a task for each, and their outputs in order', () => {
+  it('has a task for each item, and their outputs in order', () => {
     const story = each('[10, 20]');
     expect(story.last.map(({ type }) => type)).toEqual([
       'ExecutionStarted',
@@ -215,12 +215,12 @@ describe('a step that runs for each item of a list', () => {
     expect(inputOf(story, 'b')).toEqual({ a: ['one', 'two'] });
   });
 
-  it('makes its inputs from the item and its place', () => {
+  it('makes its inputs from the item and its index', () => {
     const story = each('["x", "y"]', { input: { at: '= index + 1', what: '= item' } });
     expect(inputOf(story, 'a[1]')).toEqual({ at: 2, what: 'y' });
   });
 
-  it('has no more in work than the execution may', () => {
+  it('never runs more items than the execution’s limit', () => {
     const story = each('[1, 2, 3, 4]', {}, 2);
     expect(story.state.openTasks).toBe(2);
     expect(story.complete('a[0]')).toEqual(['TaskCompleted a[0]', 'TaskSubmitted a[2]']);
@@ -248,7 +248,7 @@ describe('a step that runs for each item of a list', () => {
     expect(inputOf(story, 'b')).toEqual({ a: [null, null, 'three'] });
   });
 
-  it('keeps its output when an item answers after it completed', () => {
+  it('keeps its output when an item answers after the step has completed', () => {
     const story = each('[1, 2]', { onFailure: 'continue' });
     story.lose('a[0]');
     story.complete('a[1]', 'two');
@@ -271,13 +271,13 @@ describe('a step that runs for each item of a list', () => {
     expect(new Story().start({ tasks })).toContain('StepFailed a TOO_MANY_ITEMS');
   });
 
-  it('lets others go on after an input that cannot be made only when nothing is done for it any more', () => {
+  it('lets others go on after an item without an input only once its other items have ended', () => {
     const story = each('[1, 2]', { onFailure: 'continue', input: '= [1][int(index)]' });
     expect(story.state.openTasks).toBe(1);
     expect(story.complete('a[0]')).toEqual(['TaskCompleted a[0]', 'StepFailed a EXPRESSION_FAILED', 'TaskSubmitted b']);
   });
 
-  it('is done again only where it did not complete', () => {
+  it('repeats only the items that did not complete', () => {
     const story = each('[1, 2, 3]');
     story.complete('a[0]');
     story.refuse('a[1]');
@@ -295,7 +295,7 @@ describe('a step that runs for each item of a list', () => {
     expect(story.complete('a[1]', 'again', { attempt: 2 })).toEqual(['TaskCompleted a[1]', 'TaskSubmitted b']);
   });
 
-  it('completes when a late answer makes good the failure of its last item', () => {
+  it('completes when a late answer replaces the failure of its last item', () => {
     const story = each('[1, 2]');
     story.complete('a[0]');
     story.lose('a[1]');
@@ -303,7 +303,7 @@ describe('a step that runs for each item of a list', () => {
     expect(story.when({ type: 'RetryExecution' })).toEqual(['ExecutionReopened', 'TaskSubmitted b']);
   });
 
-  it('does items again that had failed where others go on', () => {
+  it('repeats items that had failed where others go on', () => {
     const story = each('[1, 2]', { onFailure: 'continue' });
     story.refuse('a[0]');
     story.when({ type: 'CancelExecution', compensate: false });
@@ -323,7 +323,7 @@ describe('a step that runs for each item of a list', () => {
     expect(inputOf(other, 'b')).toEqual({ a: ['again', 'two'] });
   });
 
-  it('is left alone after a person skipped it', () => {
+  it('does not change after a person has skipped it', () => {
     const story = Story.of(
       [step('a', [], { forEach: { items: '[1, 2, 3]' } }), step('b', ['a']), step('c', ['b', 'd']), step('d')],
       {
@@ -344,7 +344,7 @@ describe('a step that runs for each item of a list', () => {
 describe('a delay', () => {
   const delayed = () => Story.of([step('a', [], { delayMs: 1_000 }), step('b', ['a'])]);
 
-  it('ends when its time has come and not before', () => {
+  it('ends at its time and not before', () => {
     const story = delayed();
     expect(story.last.at(-1)?.data).toMatchObject({ kind: 'delay', dueAt: '2026-03-01T12:00:01.000Z' });
     expect(story.after(999).when({ type: 'WakeStep', step: 'a' })).toEqual([]);
@@ -352,7 +352,7 @@ describe('a delay', () => {
     expect(story.when({ type: 'WakeStep', step: 'a' })).toEqual([]);
   });
 
-  it('is skipped by a person', () =>
+  it('can be skipped by a person', () =>
     expect(delayed().when({ type: 'SkipStep', step: 'a', reason: 'now' })).toEqual([
       'StepSkipped a person',
       'TaskSubmitted b',
@@ -363,7 +363,7 @@ describe('an event from outside', () => {
   const waitFor = { kind: 'event', name: 'paid' } as const;
   const signal = (payload: number, name = 'paid') => ({ type: 'SignalExecution', name, payload }) as const;
 
-  it('is taken by the first step that waits for it', () => {
+  it('is delivered to the first step that waits for it', () => {
     const story = Story.of([step('a', [], { waitFor }), step('b', [], { waitFor })]);
     expect(story.when(signal(1, 'other'))).toEqual(['ExecutionSignalled']);
     expect(story.when(signal(2))).toEqual(['ExecutionSignalled', 'StepCompleted a']);
@@ -371,7 +371,7 @@ describe('an event from outside', () => {
     expect(story.state.output).toEqual({ a: 2, b: 3 });
   });
 
-  it('that comes before its step waits is kept, in order, and taken once', () => {
+  it('that arrives before its step waits is kept in order and delivered once', () => {
     const story = Story.of([
       step('x'),
       step('a', ['x'], { waitFor }),
@@ -391,7 +391,7 @@ describe('an event from outside', () => {
     expect(story.state.signals).toEqual([]);
   });
 
-  it('is not kept without bound, and not after the end', () => {
+  it('is kept only up to a limit, and not after the end', () => {
     const story = Story.of([step('a')]);
     for (let n = 0; n < MAX_SIGNALS; n += 1) story.when(signal(n));
     expect(story.when(signal(0))).toEqual(['refused TooManySignals']);
@@ -399,7 +399,7 @@ describe('an event from outside', () => {
     expect(story.when(signal(0))).toEqual(['refused ExecutionEnded']);
   });
 
-  it('that does not come in time fails the step', () => {
+  it('that does not arrive in time fails the step', () => {
     const story = Story.of([step('a', [], { waitFor: { ...waitFor, timeoutMs: 60_000 } })]);
     expect(story.after(60_000).when({ type: 'WakeStep', step: 'a' })).toEqual([
       'StepFailed a WAIT_TIMED_OUT',
@@ -408,7 +408,7 @@ describe('an event from outside', () => {
     ]);
   });
 
-  it('is waited for anew after a failure', () => {
+  it('is waited for again after a failure', () => {
     const story = Story.of([step('a', [], { waitFor }), step('x')]);
     story.refuse('x');
     expect(story.phaseOf('a')).toBe('cancelled');
@@ -436,13 +436,13 @@ describe('a decision', () => {
     expect(story.when(decide('now'))).toEqual(['refused StepNotWaiting']);
   });
 
-  it('is approved or rejected where none are named', () => {
+  it('is approved or rejected where no options are named', () => {
     expect(asked().when(decide('approved'))).toEqual(['StepCompleted a']);
     expect(asked().when(decide('rejected'))).toEqual(['StepCompleted a']);
     expect(asked().when(decide('maybe'))).toEqual(['refused UnknownOption']);
   });
 
-  it('is asked only where one is waited for', () => {
+  it('is accepted only by a step that waits for one', () => {
     expect(asked().when(decide('approved', 'b'))).toEqual(['refused StepNotWaiting']);
     expect(asked().when(decide('approved', 'toString'))).toEqual(['refused StepNotFound']);
   });
@@ -462,7 +462,7 @@ describe('a sub-workflow', () => {
     error: { code: 'REFUSED', message: 'no', source: 'agent', retryable: false },
   } as const;
 
-  it('is started with what the step takes, and its output is the step’s', () => {
+  it('starts with the input of the step, and its output becomes that of the step', () => {
     const story = parent();
     expect(story.last.at(-1)?.data).toMatchObject({
       kind: 'workflow',
@@ -475,7 +475,7 @@ describe('a sub-workflow', () => {
     expect(inputOf(story, 'b')).toEqual({ a: 'grown up' });
   });
 
-  it('is closed once, and no other closes the step', () => {
+  it('closes the step once, and no other execution can close it', () => {
     const story = parent();
     const childId = childOf(story);
     expect(story.when({ type: 'CloseChild', step: 'a', childId: EXECUTION, outcome: completed })).toEqual([]);
@@ -483,7 +483,7 @@ describe('a sub-workflow', () => {
     expect(story.when({ type: 'CloseChild', step: 'a', childId, outcome: completed })).toEqual([]);
   });
 
-  it('that fails fails the step, and another one is started when that is tried again', () => {
+  it('that fails also fails the step; a retry starts a new one', () => {
     const story = parent();
     const childId = childOf(story);
     expect(story.when({ type: 'CloseChild', step: 'a', childId, outcome: failed })).toContain(
@@ -493,7 +493,7 @@ describe('a sub-workflow', () => {
     expect(childOf(story)).not.toBe(childId);
   });
 
-  it('is waited for before the execution ends, and cannot be skipped', () => {
+  it('must end before the execution ends, and cannot be skipped', () => {
     const story = parent();
     expect(story.when({ type: 'SkipStep', step: 'a', reason: 'no' })).toEqual(['refused StepNotSkippable']);
     expect(story.when({ type: 'CancelExecution', compensate: false })).toEqual(['ExecutionAborting cancelled !']);
@@ -531,7 +531,7 @@ describe('a paused execution', () => {
 });
 
 describe('a cancelled execution', () => {
-  it('takes work from agents, and takes nothing from them afterwards', () => {
+  it('withdraws work from agents, and accepts no results afterwards', () => {
     const story = Story.of([step('a'), step('b', ['a'])]);
     expect(story.when({ type: 'CancelExecution', compensate: false, reason: 'changed my mind' })).toEqual([
       'ExecutionAborting cancelled !',
@@ -543,14 +543,14 @@ describe('a cancelled execution', () => {
     expect(story.complete('a')).toEqual(['refused TaskNotRunning']);
   });
 
-  it('takes the result that comes before its agent is called off', () => {
+  it('accepts a result that arrives before its agent is told to stop', () => {
     const story = Story.of([step('a'), step('b', ['a'])]);
     story.when({ type: 'CancelExecution', compensate: false });
     expect(story.complete('a')).toEqual(['TaskCompleted a', 'ExecutionCancelled']);
     expect(story.release('a', true)).toEqual([]);
   });
 
-  it('has waited long enough for agents when a person says so', () => {
+  it('stops waiting for agents when a person says so', () => {
     const story = Story.of([step('a'), step('b')]);
     story.refuse('a');
     expect(story.when({ type: 'CancelExecution', compensate: false })).toEqual(['ExecutionAborting step_failed !']);
@@ -577,7 +577,7 @@ describe('a deadline', () => {
     expect(story.when({ type: 'ExpireExecution' })).toEqual([]);
   });
 
-  it('is none where none was set', () =>
+  it('does not exist where none was set', () =>
     expect(
       Story.of([step('a')])
         .after(1e9)
@@ -623,7 +623,7 @@ describe('a failed execution', () => {
     expect(story.taskOf('c').input).toEqual({ b: null });
   });
 
-  it('takes only what makes sense', () => {
+  it('accepts only commands that make sense', () => {
     const story = failed();
     expect(story.when({ type: 'RetryExecution', step: 'x' })).toEqual(['refused StepNotFound']);
     expect(story.when({ type: 'RetryExecution', step: 'a' })).toEqual(['refused StepNotRetryable']);
@@ -633,7 +633,7 @@ describe('a failed execution', () => {
     expect(Story.of([step('a')]).when({ type: 'RetryExecution' })).toEqual(['refused ExecutionNotRetryable']);
   });
 
-  it('takes a late answer for what was lost, and goes on from there', () => {
+  it('accepts a late answer for a lost result, and goes on from there', () => {
     const story = Story.of([step('a'), step('b', ['a'])]);
     expect(story.lose('a')).toEqual(['TaskOutcomeUnknown a', 'ExecutionAborting step_failed', 'ExecutionFailed LOST']);
     expect(story.complete('a')).toEqual(['TaskCompleted a']);
@@ -655,20 +655,20 @@ describe('a payload that is too large', () => {
     ]);
   });
 
-  it('is found without being written down, however large', () => {
+  it('is detected without serialising it, however large', () => {
     const tasks = [step('a', [], { forEach: { items: 'input.list.map(x, input.text)', maxItems: 10_000 } })];
     const input = { list: Array.from({ length: 15 }, () => 1), text: 'x'.repeat(200_000) };
     expect(new Story().start({ tasks }, { input })).toContain('StepFailed a INPUT_TOO_LARGE');
   });
 
-  it('as the output of all ends nothing; each step keeps its own', () => {
+  it('as the output of the execution does not fail it; each step keeps its own output', () => {
     const story = Story.of([step('a'), step('b')]);
     story.complete('a', large);
     expect(story.complete('b', large)).toEqual(['TaskCompleted b', 'ExecutionCompleted']);
     expect(story.state.output).toBeNull();
   });
 
-  it('is split over several decisions, so that each fits one append', () => {
+  it('is split over several decisions, each small enough for one append', () => {
     const tasks = Array.from({ length: 20 }, (_, n) => step(`s${n}`));
     const story = Story.of(tasks, {}, { input: 'x'.repeat(60_000) });
     const sizes = [byteLengthOf(story.last.slice(1).map(({ data }) => data))];
@@ -681,7 +681,7 @@ describe('a payload that is too large', () => {
     expect(story.status).toBe('completed');
   });
 
-  it('counts for lists and for inputs of sub-workflows too', () => {
+  it('is limited in lists and in inputs of sub-workflows too', () => {
     const input = { list: Array.from({ length: 1_000 }, () => 'x'.repeat(200)) };
     const lists = Array.from({ length: 8 }, (_, n) => step(`s${n}`, [], { forEach: { items: 'input.list' } }));
     const children = Array.from({ length: 8 }, (_, n) => step(`c${n}`, [], { workflow: { name: 'child' } }));
@@ -702,7 +702,7 @@ describe('an output', () => {
     expect(story.state.output).toEqual({ total: 42, last: 'b done' });
   });
 
-  it('that cannot be made fails the execution, which may be tried again', () => {
+  it('that cannot be made fails the execution, which can then be retried', () => {
     const story = Story.of([step('a')], { output: '= tasks.a.output.missing' });
     expect(story.complete('a', {})).toEqual(['TaskCompleted a', 'ExecutionFailed OUTPUT_FAILED']);
     expect(story.when({ type: 'RetryExecution' })).toEqual(['ExecutionReopened', 'ExecutionFailed OUTPUT_FAILED']);
@@ -710,7 +710,7 @@ describe('an output', () => {
 });
 
 describe('inputs that a caller gives', () => {
-  it('go before what the definition says', () => {
+  it('take precedence over the definition', () => {
     const story = Story.of(
       [step('a', [], { input: { n: 1 } }), step('b')],
       {},
@@ -721,7 +721,7 @@ describe('inputs that a caller gives', () => {
 });
 
 describe('time', () => {
-  it('is that of agents, of waits, and the rest', () => {
+  it('is divided into that of agents, that of waits, and the rest', () => {
     const story = Story.of([step('a'), step('b'), step('c', ['a', 'b'], { delayMs: 500 }), step('d', ['c'])]);
     story.after(1_000).complete('a', 1, { durationMs: 800 });
     story.after(200).complete('b', 1, { durationMs: 700 });
@@ -730,13 +730,13 @@ describe('time', () => {
     expect(story.last.at(-1)?.data).toMatchObject({ durationMs: 2_100, agentMs: 1_100, waitMs: 600, overheadMs: 400 });
   });
 
-  it('of a wait counts also when it is cut short', () => {
+  it('spent in a wait counts even if the wait is cut short', () => {
     const story = Story.of([step('a', [], { waitFor: { kind: 'event', name: 'e' } })]);
     story.after(5_000).when({ type: 'CancelExecution', compensate: false });
     expect(story.last.at(-1)?.data).toMatchObject({ durationMs: 5_000, agentMs: 0, waitMs: 5_000, overheadMs: 0 });
   });
 
-  it('of a wait counts while it lasts', () => {
+  it('spent in a wait counts while the wait lasts', () => {
     const story = Story.of([step('a', [], { waitFor: { kind: 'event', name: 'e' } })]);
     const nowMs = story.state.startedMs + 3_000;
     expect(timeSpent(story.state, nowMs)).toEqual({ durationMs: 3_000, agentMs: 0, waitMs: 3_000, overheadMs: 0 });
@@ -753,7 +753,7 @@ describe('an execution that was forked', () => {
     return { story, told };
   };
 
-  it('begins behind the steps that it takes over', () => {
+  it('begins after the steps that it takes over', () => {
     const { story, told } = fork([{ stepId: 'a', status: 'completed', output: 7 }]);
     expect(told).toEqual(['ExecutionStarted', 'TaskSubmitted b']);
     expect(inputOf(story, 'b')).toEqual({ a: 7 });
@@ -768,7 +768,7 @@ describe('an execution that was forked', () => {
     ]);
   });
 
-  it('does again what had failed, unless others go on without it', () => {
+  it('repeats failed steps, unless others go on without them', () => {
     expect(fork([{ stepId: 'a', status: 'failed' }]).told).toEqual(['ExecutionStarted', 'TaskSubmitted a']);
     expect(
       fork([{ stepId: 'a', status: 'failed' }], [step('a', [], { onFailure: 'continue' }), step('b', ['a'])]).told,
@@ -777,7 +777,7 @@ describe('an execution that was forked', () => {
 });
 
 describe('a fan-out to 1,000 steps and the fan-in from them', () => {
-  it('decides each once, and starts no more than fit', () => {
+  it('decides each step once, and starts no more than fit', () => {
     const wide = Array.from({ length: 1_000 }, (_, n) => step(`s${n}`, ['root']));
     const tasks = [
       step('root'),

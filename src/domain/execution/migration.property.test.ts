@@ -59,7 +59,7 @@ const migrator = (seed: number) => {
 };
 
 describe(`any of ${RUNS.toLocaleString('en')} random executions that change their version on the way`, () => {
-  it('moves exactly when that was said before, goes on to its end, and gives no id twice', {
+  it('moves exactly when the check said it would, runs to its end, and uses no id twice', {
     timeout: 120 * RUNS,
   }, () => {
     fc.assert(

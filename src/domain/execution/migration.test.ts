@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import {
+  compensable,
   type DefinitionInput,
   definitionWith,
   Story,
   step,
   type TaskInput,
-  undoable,
 } from '../../../test/support/story.ts';
 import { workflowOf } from '../workflow/compile.ts';
 import { migrationProblems } from './migration.ts';
@@ -33,7 +33,7 @@ const running = () => {
 };
 
 describe('an execution under a new version', () => {
-  it('goes on where it is', () => {
+  it('goes on from where it is', () => {
     const story = running();
     expect(migrate(story, [step('a'), step('b', ['a']), step('c', ['b']), step('d', ['c'])])).toEqual([
       'ExecutionMigrated',
@@ -42,14 +42,14 @@ describe('an execution under a new version', () => {
     expect(story.complete('c')).toEqual(['TaskCompleted c', 'TaskSubmitted d']);
   });
 
-  it('starts at once what may start', () =>
+  it('starts at once the steps that can start', () =>
     expect(migrate(running(), [step('a'), step('b', ['a']), step('c', ['b']), step('d', ['a']), step('e')])).toEqual([
       'ExecutionMigrated',
       'TaskSubmitted d',
       'TaskSubmitted e',
     ]));
 
-  it('drops what has not started, and completes when nothing is left', () => {
+  it('drops steps that have not started, and completes when nothing is left', () => {
     const story = running();
     expect(migrate(story, [step('a'), step('b', ['a'])])).toEqual(['ExecutionMigrated']);
     expect(story.complete('b')).toEqual(['TaskCompleted b', 'ExecutionCompleted']);
@@ -60,7 +60,7 @@ describe('an execution under a new version', () => {
     expect(other.when({ type: 'ResumeExecution' })).toEqual(['ExecutionResumed', 'ExecutionCompleted']);
   });
 
-  it('keeps what was started under another name', () => {
+  it('keeps steps that were started under another name', () => {
     const story = running();
     expect(migrate(story, [step('x'), step('y', ['x']), step('z', ['y'])], { a: 'x', b: 'y', c: 'z' })).toEqual([
       'ExecutionMigrated',
@@ -69,7 +69,7 @@ describe('an execution under a new version', () => {
     expect(story.taskOf('z').input).toEqual({ y: 'by its old task' });
   });
 
-  it('may have its steps exchange names', () => {
+  it('can have steps that exchange names', () => {
     const story = Story.of([step('a'), step('b'), step('c', ['a', 'b'])]);
     expect(migrate(story, [step('a'), step('b'), step('c', ['a', 'b'])], { a: 'b', b: 'a' })).toEqual([
       'ExecutionMigrated',
@@ -79,7 +79,7 @@ describe('an execution under a new version', () => {
     expect(story.taskOf('c').input).toEqual({ a: 'was b', b: 'was a' });
   });
 
-  it('gives no task an id that another has had', () => {
+  it('never reuses the id of another task', () => {
     const story = Story.of([step('a'), step('b')]);
     story.refuse('a');
     story.release('b', false);
@@ -120,7 +120,7 @@ describe('an execution under a new version', () => {
     expect(story.state.signals).toEqual([]);
   });
 
-  it('may have failed, and goes on when it is retried', () => {
+  it('can be one that failed, and goes on when it is retried', () => {
     const story = running();
     story.refuse('b');
     expect(migrate(story, [step('a'), step('y', ['a'])], { b: 'y', c: null })).toEqual(['ExecutionMigrated']);
@@ -128,26 +128,26 @@ describe('an execution under a new version', () => {
     expect(story.complete('b', 1, { attempt: 2 })).toEqual(['TaskCompleted y', 'ExecutionCompleted']);
   });
 
-  it('goes on without what had failed where the new version does', () => {
+  it('goes on without failed steps where the new version does', () => {
     const story = running();
     story.refuse('b');
     migrate(story, [step('a'), step('b', ['a'], { onFailure: 'continue' }), step('c', ['b'])]);
     expect(story.when({ type: 'RetryExecution' })).toEqual(['ExecutionReopened', 'TaskSubmitted c']);
   });
 
-  it('is undone as the new version says', () => {
+  it('is compensated as the new version says', () => {
     const story = running();
-    migrate(story, [undoable('a'), step('b', ['a'])]);
+    migrate(story, [compensable('a'), step('b', ['a'])]);
     expect(story.refuse('b')).toContain('CompensationStarted a');
   });
 
-  it('goes no way back when what has completed is the pivot now', () => {
+  it('cannot be compensated when a completed step is now the pivot', () => {
     const story = running();
-    migrate(story, [undoable('a', [], { pivot: true }), step('b', ['a'])]);
+    migrate(story, [compensable('a', [], { pivot: true }), step('b', ['a'])]);
     expect(story.refuse('b')).toContain('ExecutionFailed REFUSED');
   });
 
-  it('goes on with a list where it was', () => {
+  it('continues a list from where it was', () => {
     const each = (id: string) => step(id, [], { forEach: { items: '[1, 2, 3]' } });
     const story = Story.of([each('a')], { coordination: { maxParallel: 1 } });
     migrate(story, [each('x')], { a: 'x' }, { coordination: { maxParallel: 1 } });
@@ -172,10 +172,10 @@ describe('a migration is refused', () => {
       'c is mapped to nowhere, which the new version does not have',
     ]));
 
-  it('when two become one', () =>
+  it('when two steps would become one', () =>
     expect(migrate(running(), [step('a'), step('b', ['a'])], { c: 'b' })).toContain('b and c both become b'));
 
-  it('when what is open would be another kind of task', () => {
+  it('when an open step would become another kind of task', () => {
     expect(migrate(running(), [step('a'), step('b', ['a'], { delayMs: 1 })])).toEqual([
       'b is open as a agent task, b is a delay task',
     ]);
@@ -185,7 +185,7 @@ describe('a migration is refused', () => {
     expect(migrate(running(), [step('a', [], { delayMs: 1 }), step('b', ['a'])])).toEqual(['ExecutionMigrated']);
   });
 
-  it('when what has started would depend on what has not ended', () => {
+  it('when a started step would depend on a step that has not ended', () => {
     expect(migrate(running(), [step('a'), step('n'), step('b', ['a', 'n'])])).toEqual([
       'b has started, and b depends on n, which has not ended',
     ]);
@@ -197,7 +197,7 @@ describe('a migration is refused', () => {
     expect(migrate(story, [step('a'), step('b', ['a'])])).toEqual(['ExecutionMigrated']);
   });
 
-  it('by dependencies under their new names', () => {
+  it('for dependencies under their new names', () => {
     const story = Story.of([step('a'), step('b'), step('c', ['a'])]);
     story.complete('a');
     // c depends on b now, by the name that a had.
@@ -212,7 +212,7 @@ describe('a migration is refused', () => {
     expect(migrate(other, [step('y'), step('b'), step('c', ['b', 'y'])], { a: 'y' })).toEqual(['ExecutionMigrated']);
   });
 
-  it('when a failure that others went on from would be the execution’s', () => {
+  it('when a failure that others went on from would fail the execution', () => {
     const story = Story.of([step('a', [], { onFailure: 'continue' }), step('b', ['a'])]);
     story.refuse('a');
     expect(migrate(story, [step('a'), step('b', ['a'])])).toEqual([
@@ -220,7 +220,7 @@ describe('a migration is refused', () => {
     ]);
   });
 
-  it('when a step that is to be done again would be dropped', () => {
+  it('when a step that is to be repeated would be dropped', () => {
     const story = running();
     story.when({ type: 'PauseExecution' });
     story.refuse('b');
@@ -232,7 +232,7 @@ describe('a migration is refused', () => {
   });
 
   it('when the execution has ended, or is about to', () => {
-    const story = Story.of([undoable('a'), step('b', ['a'])]);
+    const story = Story.of([compensable('a'), step('b', ['a'])]);
     story.complete('a');
     story.refuse('b');
     expect(migrate(story, [step('a'), step('b', ['a'])])).toEqual(['the execution is compensating and about to end']);

@@ -52,7 +52,7 @@ const checkRun = (seed: number): void => {
   for (const [reason, times] of world.refusals) count(`refused: ${reason}`, times);
 };
 
-/** Fewer than this in a run would mean that the property has stopped to look there. */
+/** Fewer than this in a run would mean that the property no longer gets there. */
 const VISITED: Readonly<Record<string, number>> = {
   ExecutionCompleted: 1_000,
   ExecutionFailed: 300,
@@ -65,25 +65,25 @@ const VISITED: Readonly<Record<string, number>> = {
   TaskOutcomeUnknown: 300,
   TaskCancelled: 300,
   'TaskCancelled, interrupted': 30,
-  'aborting: step_failed, to be undone': 500,
-  'aborting: cancelled, to be undone': 50,
+  'aborting: step_failed, to be compensated': 500,
+  'aborting: cancelled, to be compensated': 50,
   'aborting: cancelled': 50,
-  'aborting: deadline_passed, to be undone': 15,
+  'aborting: deadline_passed, to be compensated': 15,
   'aborting after the pivot': 40,
   'no way back after the pivot': 3,
   'pivot in doubt': 20,
-  'undoes backward': 100,
-  'undoes forward': 100,
-  'undoes parallel': 100,
-  'undoes selective': 80,
-  'undoes cascade': 80,
-  'undoes in doubt': 200,
+  'compensates backward': 100,
+  'compensates forward': 100,
+  'compensates parallel': 100,
+  'compensates selective': 80,
+  'compensates cascade': 80,
+  'compensates in doubt': 200,
   'compensated after parking': 100,
-  'undo redriven': 50,
-  'undo skipped': 60,
+  'compensation redriven': 50,
+  'compensation skipped': 60,
   'late step': 80,
-  'late undo': 30,
-  'late, already undone': 80,
+  'late compensation': 30,
+  'late, already compensated': 80,
   'step redriven': 20,
   list: 500,
   'empty list': 100,
@@ -95,7 +95,7 @@ const VISITED: Readonly<Record<string, number>> = {
   'step failed: WAIT_TIMED_OUT': 20,
   'step failed: CHILD_FAILED': 30,
   'rests as failed': 80,
-  'rests at the desk': 8,
+  'rests as compensation_failed': 8,
   'refused: StaleAttempt': 200,
   'refused: TaskNotRunning': 500,
   'refused: PivotPassed': 8,
@@ -106,7 +106,7 @@ describe(`any of ${RUNS.toLocaleString('en')} random sagas`, () => {
     fc.assert(fc.property(seeds, checkRun), { numRuns: RUNS, endOnFailure: true }),
   );
 
-  it.each(Object.entries(VISITED))('has come by: %s', (what, atLeast) =>
+  it.each(Object.entries(VISITED))('reaches the situation: %s', (what, atLeast) =>
     expect(counters.get(what) ?? 0).toBeGreaterThanOrEqual(atLeast),
   );
 });
@@ -124,22 +124,22 @@ const START = 'execution/start-steps.ts';
 type Mistake = { readonly from?: number; readonly changes: readonly Change[] };
 
 const MISTAKES: Readonly<Record<string, Mistake>> = {
-  'undoes in the order of completion': {
+  'compensates in the order of completion': {
     changes: [{ file: PLAN, from: 'inSequence(units.toReversed())', to: 'inSequence(units)' }],
   },
-  'does not undo what is in doubt': {
+  'does not compensate a step in doubt': {
     changes: [{ file: COMPENSABLE, from: " || (uncertain && phase !== 'open')", to: '' }],
   },
-  'takes an interrupted agent for one that did nothing': {
+  'assumes that an interrupted agent did nothing': {
     changes: [{ file: EVOLVE_UNITS, from: 'unit.uncertain || event.data.interrupted === true', to: 'unit.uncertain' }],
   },
-  'undoes although the pivot has completed': {
+  'compensates although the pivot has completed': {
     changes: [
       { file: COMPENSABLE, from: 'execution.pivotPassed || pivotInDoubt(execution)', to: 'pivotInDoubt(execution)' },
       { file: 'execution/abort.ts', from: '!pivotPassed && compiled', to: 'compiled' },
     ],
   },
-  'undoes although the pivot may have taken effect': {
+  'compensates although the pivot may have taken effect': {
     changes: [
       { file: COMPENSABLE, from: 'execution.pivotPassed || pivotInDoubt(execution)', to: 'execution.pivotPassed' },
     ],
@@ -167,26 +167,28 @@ const MISTAKES: Readonly<Record<string, Mistake>> = {
   'starts a step when the first of its dependencies has ended': {
     changes: [{ file: EVOLVE_STEPS, from: 'waiting.missing === 1', to: 'waiting.missing >= 1' }],
   },
-  'runs what is cut off': { changes: [{ file: START, from: 'return dependencies.length > 0;', to: 'return false;' }] },
-  'undoes while agents still work': {
+  'runs steps that are cut off': {
+    changes: [{ file: START, from: 'return dependencies.length > 0;', to: 'return false;' }],
+  },
+  'compensates while agents still work': {
     changes: [{ file: ADVANCE, from: 'if (turn.state.openTasks > 0 || turn.state.openChildren > 0) return;', to: '' }],
   },
-  'forgets, in a cascade, what is built on a step through one that has nothing to undo': {
+  'forgets, in a cascade, what depends on a step through one without a compensation': {
     from: 682,
     changes: [
       { file: PLAN, from: 'else for (const further of nearest.get(dependant) ?? []) found.add(further);', to: '' },
     ],
   },
-  'leaves alone, in a cascade, what is built on what the failed step is built on': {
+  'leaves alone, in a cascade, what depends on dependencies of the failed step': {
     from: 935,
     changes: [
       { file: PLAN, from: 'for (const index of descendantsOf(plan, ancestor)) affected.add(index);', to: '{}' },
     ],
   },
-  'goes on undoing past a failure that should stop it': {
+  'goes on compensating past a failure that should stop it': {
     changes: [{ file: COMPENSATE, from: "(goesOn && before.status === 'parked')", to: "before.status === 'parked'" }],
   },
-  'lets a late answer move a step behind what was built on it': {
+  'lets a late answer move a step behind its dependants': {
     from: 244,
     changes: [{ file: EVOLVE_UNITS, from: 'isLost(unit) ? unit.seq : seq', to: 'seq' }],
   },
@@ -196,7 +198,7 @@ const MISTAKES: Readonly<Record<string, Mistake>> = {
       { file: EVOLVE_TASKS, from: "step.phase === 'open' || step.phase === 'failed';", to: "step.phase === 'open';" },
     ],
   },
-  'lets others go on while items are worked on': {
+  'lets others go on while items are running': {
     from: 1_613,
     changes: [
       {
@@ -206,7 +208,7 @@ const MISTAKES: Readonly<Record<string, Mistake>> = {
       },
     ],
   },
-  'takes the answer of an attempt that is over': {
+  'accepts the answer of an attempt that is over': {
     changes: [
       {
         file: 'task/decide-attempt.ts',
@@ -231,7 +233,7 @@ const isFoundBy = (broken: Build, seed: number): boolean => {
   try {
     return new SagaChecker().read(new SagaWorld(seed, broken).run().log).violations.length > 0;
   } catch {
-    // A build that breaks down is found out too.
+    // A build that crashes is found out too.
     return true;
   }
 };
@@ -245,7 +247,7 @@ describe('a broken build', () => {
   const builds = new BrokenBuilds();
   afterAll(() => builds.remove());
 
-  it('is told from the true one by its changes only', async () => {
+  it('differs from the original only by its changes', async () => {
     const same = await builds.with([]);
     for (const seed of [4_711, 4_712, 4_713])
       expect(new SagaWorld(seed, same).run().log).toEqual(new SagaWorld(seed, build).run().log);

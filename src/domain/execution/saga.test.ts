@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Story, step, type TaskInput, undoable } from '../../../test/support/story.ts';
+import { compensable, Story, step, type TaskInput } from '../../../test/support/story.ts';
 import type { CompensationStrategy } from '../workflow/definition.ts';
 import { planCompensation } from './plan-compensation.ts';
 
@@ -14,7 +14,7 @@ const saga = (
 
 /** a → b → c → d, of which d fails. */
 const chain = (facts: Parameters<typeof Story.of>[1] = {}, last: Partial<TaskInput> = {}) =>
-  Story.of([undoable('a'), undoable('b', ['a']), undoable('c', ['b']), step('d', ['c'], last)], facts);
+  Story.of([compensable('a'), compensable('b', ['a']), compensable('c', ['b']), step('d', ['c'], last)], facts);
 const failing = (facts: Parameters<typeof Story.of>[1] = {}) => {
   const story = chain(facts);
   for (const id of ['a', 'b', 'c']) story.complete(id, { id });
@@ -23,7 +23,7 @@ const failing = (facts: Parameters<typeof Story.of>[1] = {}) => {
 };
 
 describe('a saga whose step fails', () => {
-  it('undoes what was done from the last to the first, each when the one before is undone', () => {
+  it('compensates the completed steps from the last to the first, one after another', () => {
     const story = chain();
     for (const id of ['a', 'b', 'c']) story.complete(id);
     expect(story.refuse('d')).toEqual([
@@ -40,12 +40,12 @@ describe('a saga whose step fails', () => {
     expect(story.last.at(-1)?.data).toMatchObject({ compensated: 3, skipped: 0 });
   });
 
-  it('tells the undo what the step was given and what it gave', () => {
+  it('gives the compensation the input and the output of the step', () => {
     const story = failing();
     expect(story.taskOf('~c').input).toEqual({ input: { b: { id: 'b' } }, output: { id: 'c' } });
   });
 
-  it('makes the input of an undo by its template', () => {
+  it('makes the input of a compensation from its template', () => {
     const compensation = { capability: 'undo', input: { what: '= self.output.id', of: '= tasks.a.output' } };
     const story = Story.of([step('a'), step('b', ['a'], { compensation }), step('c', ['b'])]);
     story.complete('a', 'A');
@@ -54,7 +54,7 @@ describe('a saga whose step fails', () => {
     expect(story.taskOf('~b').input).toEqual({ what: 7, of: 'A' });
   });
 
-  it('fails when there is nothing to undo', () => {
+  it('fails when there is nothing to compensate', () => {
     const story = chain();
     expect(story.refuse('a')).toEqual([
       'TaskAttemptFailed a',
@@ -64,10 +64,10 @@ describe('a saga whose step fails', () => {
     ]);
   });
 
-  it('undoes steps of sub-workflows and single items', () => {
+  it('compensates sub-workflow steps and single items', () => {
     const story = Story.of([
-      undoable('w', [], { workflow: { name: 'child' } }),
-      undoable('e', [], { forEach: { items: '["x", "y", "z"]' }, onFailure: 'continue' }),
+      compensable('w', [], { workflow: { name: 'child' } }),
+      compensable('e', [], { forEach: { items: '["x", "y", "z"]' }, onFailure: 'continue' }),
       step('f', ['w', 'e']),
     ]);
     const childId = story.state.steps.get(0).waiting?.childId ?? '';
@@ -79,9 +79,9 @@ describe('a saga whose step fails', () => {
   });
 });
 
-describe('what is owed an undo', () => {
+describe('what needs a compensation', () => {
   const both = (facts: Partial<TaskInput> = {}) =>
-    Story.of([undoable('a', [], facts), undoable('b')], saga('parallel'));
+    Story.of([compensable('a', [], facts), compensable('b')], saga('parallel'));
 
   it('is not a step that refused', () => {
     const story = both();
@@ -95,8 +95,8 @@ describe('what is owed an undo', () => {
     expect(story.timeOut('a')).toContain('CompensationStarted b a');
   });
 
-  it('is a step that timed out once and refused then', () => {
-    const story = Story.of([undoable('a', [], { retry: { kind: 'immediate', maxAttempts: 2 } })]);
+  it('is a step that timed out once and then refused', () => {
+    const story = Story.of([compensable('a', [], { retry: { kind: 'immediate', maxAttempts: 2 } })]);
     const taskId = story.taskOf('a').taskId;
     const error = {
       code: 'AGENT_TIMEOUT',
@@ -113,14 +113,14 @@ describe('what is owed an undo', () => {
     expect(story.refuse('a', 2)).toContain('CompensationStarted a');
   });
 
-  it('is a step whose outcome nobody knows, also when it answers while others are waited for', () => {
+  it('is a step with an unknown outcome, even if it answers while the execution waits for others', () => {
     const story = both();
     expect(story.lose('a')).toEqual(['TaskOutcomeUnknown a', 'ExecutionAborting step_failed parallel']);
     story.complete('a');
     expect(story.complete('b')).toContain('CompensationStarted a b');
   });
 
-  it('stays owed when the answer comes after the undo began', () => {
+  it('does not change when the answer comes after compensation began', () => {
     const story = both();
     story.complete('b');
     story.lose('a');
@@ -130,8 +130,8 @@ describe('what is owed an undo', () => {
     expect(story.complete('~b')).toEqual(['TaskCompleted ~b', 'ExecutionCompensated']);
   });
 
-  it('is a step whose agent was called off, and not one that no agent held', () => {
-    const story = Story.of([undoable('a'), undoable('b'), undoable('c')], saga('parallel'));
+  it('is a step whose agent was told to stop, but not one that no agent held', () => {
+    const story = Story.of([compensable('a'), compensable('b'), compensable('c')], saga('parallel'));
     story.complete('c');
     expect(story.when({ type: 'CancelExecution', compensate: true })).toEqual([
       'ExecutionAborting cancelled parallel !',
@@ -145,19 +145,23 @@ describe('what is owed an undo', () => {
     ]);
   });
 
-  it('is nothing that another execution did', () => {
+  it('is no step that another execution ran', () => {
     const reused = [{ stepId: 'a', status: 'completed' as const }];
     const story = new Story();
     story.start(
-      { tasks: [undoable('a'), undoable('b', ['a']), step('c', ['b'])] },
+      { tasks: [compensable('a'), compensable('b', ['a']), step('c', ['b'])] },
       { forkedFrom: { executionId: '0b1f8a52-91f4-5a0a-8c55-2f6c6f6a9d10', revision: 3, reused } },
     );
     story.complete('b');
     expect(story.refuse('c')).toContain('CompensationStarted b');
   });
 
-  it('keeps its place before what was built on it when its answer comes late', () => {
-    const story = Story.of([undoable('a', [], { onFailure: 'continue' }), undoable('b', ['a']), step('c', ['b'])]);
+  it('keeps its place before its dependants when its answer comes late', () => {
+    const story = Story.of([
+      compensable('a', [], { onFailure: 'continue' }),
+      compensable('b', ['a']),
+      step('c', ['b']),
+    ]);
     story.lose('a');
     story.complete('b');
     story.complete('a');
@@ -169,7 +173,13 @@ describe('a strategy', () => {
   /** a → (b, c) → d, and e beside them; completed in the order a, c, b, e. */
   const graph = (facts: Parameters<typeof saga>, extra: Partial<TaskInput> = {}) => {
     const story = Story.of(
-      [undoable('a'), undoable('b', ['a']), undoable('c', ['a'], extra), step('d', ['b', 'c']), undoable('e')],
+      [
+        compensable('a'),
+        compensable('b', ['a']),
+        compensable('c', ['a'], extra),
+        step('d', ['b', 'c']),
+        compensable('e'),
+      ],
       saga(...facts),
     );
     for (const id of ['a', 'c', 'b', 'e']) story.complete(id);
@@ -178,34 +188,38 @@ describe('a strategy', () => {
   const planOf = (story: Story): string | undefined =>
     story.refuse('d').find((told) => told.startsWith('Compensation'));
 
-  it('backward undoes in reverse order of completion', () =>
+  it('backward compensates in reverse order of completion', () =>
     expect(planOf(graph(['backward']))).toBe('CompensationStarted e b<e c<b a<c'));
-  it('forward undoes in order of completion', () =>
+  it('forward compensates in order of completion', () =>
     expect(planOf(graph(['forward']))).toBe('CompensationStarted a c<a b<c e<b'));
-  it('parallel undoes all at once', () => expect(planOf(graph(['parallel']))).toBe('CompensationStarted a c b e'));
-  it('selective undoes what is marked, named or tagged', () => {
+  it('parallel compensates all steps at once', () =>
+    expect(planOf(graph(['parallel']))).toBe('CompensationStarted a c b e'));
+  it('selective compensates steps that are marked, named or tagged', () => {
     expect(planOf(graph(['selective']))).toBeUndefined();
     expect(planOf(graph(['selective', { select: { tasks: ['a'], tags: ['money'] } }], { tags: ['money'] }))).toBe(
       'CompensationStarted c a<c',
     );
     expect(planOf(graph(['selective'], { compensate: true }))).toBe('CompensationStarted c');
   });
-  it('cascade undoes a step after all that was built on it, branches side by side', () =>
+  it('cascade compensates a step after all its dependants, branches side by side', () =>
     expect(planOf(graph(['cascade']))).toBe('CompensationStarted e b c a<b<c'));
-  it('cascade leaves alone what the failure has nothing to do with, where it is to', () =>
+  it('cascade with the scope "affected" leaves alone what the failure does not concern', () =>
     expect(planOf(graph(['cascade', { scope: 'affected' }]))).toBe('CompensationStarted b c a<b<c'));
 
-  it('cascade looks through steps that have nothing to undo', () => {
-    const story = Story.of([undoable('a'), step('b', ['a']), undoable('c', ['b']), step('d', ['c'])], saga('cascade'));
+  it('cascade looks past steps without a compensation', () => {
+    const story = Story.of(
+      [compensable('a'), step('b', ['a']), compensable('c', ['b']), step('d', ['c'])],
+      saga('cascade'),
+    );
     for (const id of ['a', 'b', 'c']) story.complete(id);
     expect(planOf(story)).toBe('CompensationStarted c a<c');
   });
 
-  it('cascade goes one by one where the order would be too long to write down', () => {
+  it('cascade compensates one step at a time where the order would be too long to store', () => {
     const forEach = { items: 'input' };
     const input = Array.from({ length: 300 }, (_, n) => n);
     const story = Story.of(
-      [undoable('a', [], { forEach }), undoable('b', ['a'], { forEach }), step('d', ['b'])],
+      [compensable('a', [], { forEach }), compensable('b', ['a'], { forEach }), step('d', ['b'])],
       saga('cascade'),
       { input },
     );
@@ -225,7 +239,7 @@ describe('a strategy', () => {
   });
 
   it.each(['backward', 'forward', 'parallel', 'selective', 'cascade'] as const)(
-    '%s is told beforehand as it comes',
+    '%s is previewed exactly as it happens',
     (strategy) => {
       const story = graph([strategy, { select: { tasks: ['a', 'b'] } }]);
       const preview = planCompensation(story.state, strategy, 'd');
@@ -234,8 +248,8 @@ describe('a strategy', () => {
     },
   );
 
-  it('undoes no more at a time than the execution may have in work', () => {
-    const story = Story.of([undoable('a'), undoable('b'), undoable('c'), step('d', ['a', 'b', 'c'])], {
+  it('compensates no more steps at a time than the execution may run', () => {
+    const story = Story.of([compensable('a'), compensable('b'), compensable('c'), step('d', ['a', 'b', 'c'])], {
       ...saga('parallel'),
       coordination: { maxParallel: 2 },
     });
@@ -250,15 +264,15 @@ describe('a strategy', () => {
 
 describe('a saga with a pivot', () => {
   const pivoted = () =>
-    Story.of([undoable('a'), undoable('p', ['a'], { pivot: true }), undoable('b', ['p']), step('c', ['b'])]);
+    Story.of([compensable('a'), compensable('p', ['a'], { pivot: true }), compensable('b', ['p']), step('c', ['b'])]);
 
-  it('is undone before the pivot', () => {
+  it('is compensated before the pivot', () => {
     const story = pivoted();
     story.complete('a');
     expect(story.refuse('p')).toContain('CompensationStarted a');
   });
 
-  it('goes forward only after it: a failure waits for a person, and nothing is undone', () => {
+  it('only goes forward after it: a failure waits for a person, and nothing is compensated', () => {
     const story = pivoted();
     for (const id of ['a', 'p', 'b']) story.complete(id);
     expect(story.refuse('c')).toEqual([
@@ -271,7 +285,7 @@ describe('a saga with a pivot', () => {
     expect(story.when({ type: 'RetryExecution' })).toEqual(['ExecutionReopened c', 'TaskRedriven c #2']);
   });
 
-  it.each(['lose', 'timeOut'] as const)('does not go back when the pivot may have taken effect (%s)', (how) => {
+  it.each(['lose', 'timeOut'] as const)('does not compensate when the pivot may have taken effect (%s)', (how) => {
     const story = pivoted();
     story.complete('a');
     expect(story[how]('p').at(-1)).toMatch(/^ExecutionFailed/);
@@ -279,15 +293,15 @@ describe('a saga with a pivot', () => {
     expect(story.when({ type: 'CancelExecution', compensate: false })).toContain('ExecutionCancelled');
   });
 
-  it('does not go back when the pivot completes while it aborts', () => {
-    const story = Story.of([undoable('a'), step('p', ['a'], { pivot: true }), step('x')]);
+  it('does not compensate when the pivot completes while it aborts', () => {
+    const story = Story.of([compensable('a'), step('p', ['a'], { pivot: true }), step('x')]);
     story.complete('a');
     expect(story.refuse('x')).toContain('ExecutionAborting step_failed backward');
     expect(story.complete('p')).toEqual(['TaskCompleted p', 'ExecutionFailed REFUSED']);
   });
 });
 
-describe('an undo that fails for good', () => {
+describe('a compensation that fails permanently', () => {
   const parked = (facts: Parameters<typeof saga>[1] = {}) => {
     const story = failing(saga('backward', facts));
     story.refuse('~c');
@@ -306,7 +320,7 @@ describe('an undo that fails for good', () => {
     expect(story.last.at(-1)?.data).toMatchObject({ parked: ['c'] });
   });
 
-  it('is parked, and the rest goes on where it may', () => {
+  it('is parked, and the rest goes on where the definition allows it', () => {
     const story = failing(saga('backward', { onCompensationFailure: 'continue' }));
     expect(story.refuse('~c')).toEqual([
       'TaskAttemptFailed ~c',
@@ -335,7 +349,7 @@ describe('an undo that fails for good', () => {
     expect(story.complete('~a')).toEqual(['TaskCompleted ~a', 'ExecutionCompensated']);
   });
 
-  it('is tried again as the same task', () => {
+  it('is retried as the same task', () => {
     const story = parked();
     expect(story.when({ type: 'RetryCompensation', unit: 'c' })).toEqual(['TaskRedriven ~c #2']);
     expect(story.status).toBe('compensating');
@@ -343,7 +357,7 @@ describe('an undo that fails for good', () => {
     expect(story.complete('~c', 1, { attempt: 2 })).toEqual(['TaskCompleted ~c', 'TaskSubmitted ~b']);
   });
 
-  it('is tried again with another input as another task', () => {
+  it('is retried with another input as another task', () => {
     const story = parked();
     const before = story.taskOf('~c').taskId;
     expect(story.when({ type: 'RetryCompensation', unit: 'c', input: 'by name' })).toEqual(['TaskSubmitted ~c']);
@@ -352,7 +366,7 @@ describe('an undo that fails for good', () => {
     expect(story.refuse('~c')).toContain('ExecutionCompensationFailed');
   });
 
-  it('is taken on by a person', () => {
+  it('is resolved by a person', () => {
     const story = parked();
     expect(story.when({ type: 'SkipCompensation', unit: 'c', reason: 'done by hand' })).toEqual([
       'CompensationSkipped c',
@@ -363,7 +377,7 @@ describe('an undo that fails for good', () => {
     expect(story.last.at(-1)?.data).toMatchObject({ compensated: 2, skipped: 1 });
   });
 
-  it('is handed over and stays owed', () => {
+  it('is handed over and remains open', () => {
     const story = parked();
     expect(story.when({ type: 'HandOverCompensation', unit: 'c', to: 'ops', note: '4711' })).toEqual([
       'CompensationHandedOver c',
@@ -372,14 +386,14 @@ describe('an undo that fails for good', () => {
     expect(story.status).toBe('compensation_failed');
   });
 
-  it('may answer late after all', () => {
+  it('may still answer late', () => {
     const story = failing();
     expect(story.lose('~c')).toContain('CompensationParked c');
     expect(story.complete('~c')).toEqual(['TaskCompleted ~c', 'TaskSubmitted ~b']);
     expect(story.status).toBe('compensating');
   });
 
-  it('stays with the person who took it on when it answers late', () => {
+  it('stays resolved by a person when it answers late', () => {
     const story = failing();
     story.lose('~c');
     story.when({ type: 'SkipCompensation', unit: 'c', reason: 'done by hand' });
@@ -389,7 +403,7 @@ describe('an undo that fails for good', () => {
     expect(story.last.at(-1)?.data).toMatchObject({ compensated: 2, skipped: 1 });
   });
 
-  it('is dealt with at the desk only when it is there', () => {
+  it('can be retried, skipped or handed over only while it is parked', () => {
     const story = parked();
     expect(story.when({ type: 'SkipCompensation', unit: 'b', reason: 'r' })).toEqual(['refused CompensationNotParked']);
     expect(story.when({ type: 'SkipCompensation', unit: 'd', reason: 'r' })).toEqual(['refused CompensationNotFound']);
@@ -400,7 +414,7 @@ describe('an undo that fails for good', () => {
   });
 });
 
-describe('an execution that undoes', () => {
+describe('an execution that compensates', () => {
   it('starts no step, and cannot be cancelled, retried, skipped or expired', () => {
     const story = failing({ timeoutMs: 1 });
     expect(story.when({ type: 'CancelExecution', compensate: false })).toEqual(['refused ExecutionNotCancellable']);
@@ -419,7 +433,7 @@ describe('an execution that undoes', () => {
     expect(story.when({ type: 'ResumeExecution' })).toEqual(['ExecutionResumed', 'TaskSubmitted ~b']);
   });
 
-  it('begins when it goes on, if it fails while paused', () => {
+  it('begins to compensate when it is resumed, if it failed while paused', () => {
     const story = chain();
     story.complete('a');
     story.when({ type: 'PauseExecution' });
@@ -432,7 +446,7 @@ describe('an execution that undoes', () => {
     expect(story.when({ type: 'ResumeExecution' })).toEqual(['ExecutionResumed', 'TaskSubmitted ~a']);
   });
 
-  it('is not held up by a pause when it is cancelled', () => {
+  it('is compensated at once when it is cancelled while paused', () => {
     const story = chain();
     story.complete('a');
     story.when({ type: 'PauseExecution' });
@@ -440,7 +454,7 @@ describe('an execution that undoes', () => {
     expect(story.release('b', false)).toEqual(['TaskCancelled b', 'CompensationStarted a', 'TaskSubmitted ~a']);
   });
 
-  it('gives an undo up to the end of its attempts', () => {
+  it('gives a compensation all its attempts', () => {
     const compensation = { capability: 'undo', retry: { kind: 'immediate', maxAttempts: 2 } } as const;
     const story = Story.of([step('a', [], { compensation }), step('b', ['a'])]);
     story.complete('a');
@@ -449,13 +463,13 @@ describe('an execution that undoes', () => {
     expect(story.complete('~a', 1, { attempt: 2 })).toContain('ExecutionCompensated');
   });
 
-  it('is not called off by the pool: undoing goes on while it aborts', () => {
+  it('is not stopped by the pool: compensation goes on while it aborts', () => {
     const story = failing();
     expect(story.release('~c', false)).toEqual([]);
     expect(story.release('~c', true)).toEqual([]);
   });
 
-  it('is undone after its deadline', () => {
+  it('is compensated after its deadline', () => {
     const story = chain({ timeoutMs: 1_000 });
     story.complete('a');
     expect(story.after(1_000).when({ type: 'ExpireExecution' })).toEqual([
@@ -464,8 +478,8 @@ describe('an execution that undoes', () => {
     expect(story.release('b', true)).toEqual(['TaskCancelled b', 'CompensationStarted b a<b', 'TaskSubmitted ~b']);
   });
 
-  it('is undone when a failed one is cancelled with it', () => {
-    const story = Story.of([undoable('a'), step('b', ['a'])], { output: '= tasks.b.output.missing' });
+  it('can be one that failed and is then cancelled with compensation', () => {
+    const story = Story.of([compensable('a'), step('b', ['a'])], { output: '= tasks.b.output.missing' });
     story.complete('a');
     expect(story.complete('b', {})).toContain('ExecutionFailed OUTPUT_FAILED');
     expect(story.when({ type: 'CancelExecution', compensate: true })).toEqual([

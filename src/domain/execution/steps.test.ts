@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Story, step, undoable } from '../../../test/support/story.ts';
+import { compensable, Story, step } from '../../../test/support/story.ts';
 import { compensationStateOf, stepCompensationStateOf } from './compensation-state.ts';
 import { agentGroupsOf, attemptsOf, itemCountsOf, progressOf, startedMsOf, stepsOf } from './steps.ts';
 
@@ -15,8 +15,10 @@ describe('the progress of an execution', () => {
     expect(progressOf(story.state)).toBeUndefined();
   });
 
-  it('counts closed compensations once there is something to undo', () => {
-    const story = Story.of([undoable('a'), undoable('b', ['a']), step('c', ['b'])], { saga: { strategy: 'backward' } });
+  it('counts closed compensations once there is something to compensate', () => {
+    const story = Story.of([compensable('a'), compensable('b', ['a']), step('c', ['b'])], {
+      saga: { strategy: 'backward' },
+    });
     story.complete('a');
     story.complete('b');
     story.refuse('c');
@@ -27,7 +29,7 @@ describe('the progress of an execution', () => {
 });
 
 describe('a step that runs for each item of a list', () => {
-  it('counts its items by what became of them', () => {
+  it('counts its items by outcome', () => {
     const story = Story.of(
       [step('a', [], { forEach: { items: 'input' }, onFailure: 'continue' })],
       { coordination: { maxParallel: 3 } },
@@ -43,7 +45,7 @@ describe('a step that runs for each item of a list', () => {
 });
 
 describe('the start of a step', () => {
-  it('is when it was first offered to an agent, or began to wait', () => {
+  it('is the time when it was first offered to an agent, or began to wait', () => {
     const story = Story.of([step('a'), step('b', ['a']), step('sleep', [], { delayMs: 1_000 })]);
     const start = Date.parse(story.now());
     expect(stepsOf(story.state).map(startedMsOf)).toEqual([start, undefined, start]);
@@ -71,16 +73,18 @@ describe('the agents of an execution', () => {
 
 describe('the compensation of a step', () => {
   const failing = () => {
-    const story = Story.of([undoable('a'), undoable('b', ['a']), step('c', ['b'])], { saga: { strategy: 'backward' } });
+    const story = Story.of([compensable('a'), compensable('b', ['a']), step('c', ['b'])], {
+      saga: { strategy: 'backward' },
+    });
     story.complete('a');
     story.complete('b');
     return story;
   };
   const states = (story: Story) => stepsOf(story.state).map(stepCompensationStateOf);
 
-  it('is defined until something is owed', () => expect(states(failing())).toEqual(['defined', 'defined', undefined]));
+  it('is defined until the step needs it', () => expect(states(failing())).toEqual(['defined', 'defined', undefined]));
 
-  it('is owed, runs, is parked, is handed over and is completed', () => {
+  it('is pending, runs, is parked, is handed over and completes', () => {
     const story = failing();
     story.refuse('c');
     expect(states(story)).toEqual(['owed', 'running', undefined]);
@@ -93,7 +97,7 @@ describe('the compensation of a step', () => {
     expect(states(story)[1]).toBe('completed');
   });
 
-  it('is skipped when a person takes it on', () => {
+  it('is skipped when a person resolves it', () => {
     const story = failing();
     story.refuse('c');
     story.refuse('~b');

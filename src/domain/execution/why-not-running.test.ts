@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { Story, step, undoable } from '../../../test/support/story.ts';
+import { compensable, Story, step } from '../../../test/support/story.ts';
 import { whyNotRunning } from './why-not-running.ts';
 
 describe('a step that does not run', () => {
-  it('was offered to agents, and who holds its tasks only the pool knows', () => {
+  it('was offered to agents; only the pool knows who holds its tasks', () => {
     const story = Story.of([step('a')]);
     expect(whyNotRunning(story.state)).toEqual([{ unit: 'a', reason: 'agent', tasks: [story.taskOf('a').taskId] }]);
   });
@@ -21,7 +21,7 @@ describe('a step that does not run', () => {
       dependencies: ['a', 'b'],
     }));
 
-  it('waits for room where the workflow allows no more at a time', () =>
+  it('waits for a free place where the workflow limits parallel steps', () =>
     expect(whyNotRunning(Story.of([step('a'), step('b')], { coordination: { maxParallel: 1 } }).state).at(-1)).toEqual({
       unit: 'b',
       reason: 'window',
@@ -42,7 +42,7 @@ describe('a step that does not run', () => {
     expect(whyNotRunning(story.state)).toEqual([{ unit: 'b', reason: 'ended', status: 'failed', dependencies: ['a'] }]);
   });
 
-  it('does not start any more while the execution aborts', () => {
+  it('no longer starts while the execution aborts', () => {
     const story = Story.of([step('a'), step('b'), step('c', ['b'])]);
     story.refuse('a');
     // Another agent still holds b.
@@ -78,7 +78,9 @@ describe('a step that does not run', () => {
 
 describe('a compensation that does not run', () => {
   const failing = () => {
-    const story = Story.of([undoable('a'), undoable('b', ['a']), step('c', ['b'])], { saga: { strategy: 'backward' } });
+    const story = Story.of([compensable('a'), compensable('b', ['a']), step('c', ['b'])], {
+      saga: { strategy: 'backward' },
+    });
     story.complete('a');
     story.complete('b');
     story.refuse('c');
@@ -93,7 +95,7 @@ describe('a compensation that does not run', () => {
     ]);
   });
 
-  it('is parked once it has failed for good', () => {
+  it('is parked after its last attempt has failed', () => {
     const story = failing();
     const { taskId } = story.taskOf('~b');
     story.refuse('~b');

@@ -32,7 +32,7 @@ describe('an empty graph', () => {
   });
 });
 
-describe('a graph whose nodes stand before what they depend on', () => {
+describe('a graph whose nodes are listed before their dependencies', () => {
   // fetch(10) and read(5) lead to join(20); join and read lead to print(1); tidy(2) stands alone.
   const plan = planned([
     node('print', ['join', 'read'], 1),
@@ -49,24 +49,24 @@ describe('a graph whose nodes stand before what they depend on', () => {
     expect(plan.roots).toEqual([2, 3, 4]);
   });
 
-  it('knows both ends of its edges', () => {
+  it('knows both ends of each edge', () => {
     expect([plan.size, plan.edges]).toEqual([5, 4]);
     expect([0, 1, 2].map((index) => Array.from(plan.dependenciesOf(index)))).toEqual([[1, 3], [3, 4], []]);
     expect([3, 1, 0].map((index) => Array.from(plan.dependantsOf(index)))).toEqual([[0, 1], [0], []]);
   });
 
-  it('has no neighbours to tell of for an index that no node has', () => {
+  it('has no neighbours for an index without a node', () => {
     for (const index of [-1, 5, 6, 100])
       expect([plan.dependenciesOf(index).length, plan.dependantsOf(index).length]).toEqual([0, 0]);
   });
 
-  it('takes as long as its critical path, and has slack beside it', () => {
+  it('takes as long as its critical path, and has slack on other paths', () => {
     expect(plan.criticalPath).toEqual({ nodes: [4, 1, 0], lengthMs: 31 });
     expect([...plan.earliestStartMs]).toEqual([30, 10, 0, 0, 0]);
     expect([...plan.slackMs]).toEqual([0, 0, 29, 5, 0]);
   });
 
-  it('keeps as many busy as its work fills the critical path', () => {
+  it('has an average parallelism of total work divided by the critical path', () => {
     expect(plan.totalWorkMs).toBe(38);
     expect(plan.maxParallelism).toBe(3);
     expect(plan.averageParallelism).toBe(38 / 31);
@@ -82,7 +82,7 @@ describe('a graph whose nodes stand before what they depend on', () => {
 describe('a graph without estimates', () => {
   const plan = planned([node('alone'), node('a'), node('b', ['a']), node('c', ['a'])]);
 
-  it('has the path with the most nodes as its critical one', () => {
+  it('has the path with the most nodes as its critical path', () => {
     expect(plan.criticalPath).toEqual({ nodes: [1, 2], lengthMs: 0 });
     expect([...plan.slackMs]).toEqual([0, 0, 0, 0]);
   });
@@ -92,38 +92,38 @@ describe('a graph without estimates', () => {
   });
 });
 
-describe('an estimate that is no duration', () => {
-  it.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('is a bug of the caller: %d', (estimateMs) => {
+describe('an estimate that is not a duration', () => {
+  it.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('is a bug in the caller: %d', (estimateMs) => {
     expect(() => planGraph([node('a', [], estimateMs)])).toThrow(`the estimate of "a" is ${estimateMs} ms`);
   });
 });
 
 describe('a definition with issues', () => {
-  it('says where an id is used again', () => {
+  it('reports where an id is used again', () => {
     expect(issuesOf([node('a'), node('b'), node('a')])).toEqual([
       { code: 'DUPLICATE_ID', pointer: '/2/id', message: '"a" is the id of an earlier node' },
     ]);
   });
 
-  it('says which dependency does not exist', () => {
+  it('reports a dependency that does not exist', () => {
     expect(issuesOf([node('a'), node('b', ['a', 'x'])])).toEqual([
       { code: 'UNKNOWN_DEPENDENCY', pointer: '/1/dependsOn/1', message: '"b" depends on "x", which does not exist' },
     ]);
   });
 
-  it('says which node depends on itself, and does not call it a cycle', () => {
+  it('reports a node that depends on itself, but not as a cycle', () => {
     expect(issuesOf([node('a', ['a'])])).toEqual([
       { code: 'SELF_DEPENDENCY', pointer: '/0/dependsOn/0', message: '"a" depends on itself' },
     ]);
   });
 
-  it('says which dependency is named again', () => {
+  it('reports a dependency that is named twice', () => {
     expect(issuesOf([node('a'), node('b', ['a', 'a']), node('c', ['a'])])).toEqual([
       { code: 'DUPLICATE_DEPENDENCY', pointer: '/1/dependsOn/1', message: '"b" depends on "a" more than once' },
     ]);
   });
 
-  it('says how a cycle goes round, from the node defined first', () => {
+  it('reports the nodes of a cycle in order, starting with the one defined first', () => {
     expect(issuesOf([node('root'), node('b', ['c']), node('a', ['b']), node('c', ['root', 'a'])])).toEqual([
       {
         code: 'CYCLE',
@@ -134,7 +134,7 @@ describe('a definition with issues', () => {
     ]);
   });
 
-  it('has all of them told at once, cycles last', () => {
+  it('reports all of them at once, cycles last', () => {
     const nodes = [node('a', ['x', 'b']), node('b', ['a', 'a']), node('b', ['b']), node('c', ['d']), node('d', ['c'])];
     expect(issuesOf(nodes).map(({ code, pointer }) => `${code} ${pointer}`)).toEqual([
       'DUPLICATE_ID /2/id',
@@ -145,12 +145,12 @@ describe('a definition with issues', () => {
     ]);
   });
 
-  it('has a cycle found among edges that are sound, whatever is wrong with others', () => {
+  it('reports a cycle among valid edges even if other edges are invalid', () => {
     const nodes = [node('a', ['x', 'a', 'b']), node('b', ['y', 'a', 'a'])];
     expect(issuesOf(nodes).at(-1)).toMatchObject({ code: 'CYCLE', pointer: '/0/dependsOn/2', cycle: ['a', 'b'] });
   });
 
-  it('has no more than the first 100 told', () => {
+  it('reports only the first 100 of them', () => {
     const unknown = Array.from({ length: 99 }, (_, index) => node(`n${index}`, ['x']));
     const cycles = [node('a', ['b']), node('b', ['a']), node('c', ['d']), node('d', ['c'])];
     expect(issuesOf([...unknown, ...cycles]).slice(98)).toMatchObject([
@@ -160,14 +160,14 @@ describe('a definition with issues', () => {
     expect(issuesOf([...unknown, node('e', ['x', 'y']), ...cycles])).toHaveLength(100);
   });
 
-  it('takes ids that are names of built-in properties as any other', () => {
+  it('treats an id that is the name of a built-in property like any other', () => {
     expect(issuesOf([node('__proto__', ['constructor'])])).toMatchObject([{ code: 'UNKNOWN_DEPENDENCY' }]);
     expect(planned([node('__proto__'), node('constructor', ['__proto__'])]).edges).toBe(1);
   });
 });
 
 describe('several cycles', () => {
-  it('are told once for every group of nodes that lead to each other, by the shortest', () => {
+  it('are reported once per strongly connected group, by its shortest cycle', () => {
     // a → b → c → d → a has the short cut c → b; e ⇄ f is another group that leads into the first.
     const nodes = [
       node('a', ['b']),
@@ -192,7 +192,7 @@ describe('a chain of 100,000 nodes', () => {
     expect([plan.criticalPath.nodes.length, plan.averageParallelism]).toEqual([LARGE, 1]);
   });
 
-  it('is walked from end to end', () => {
+  it('can be walked from end to end', () => {
     expect([ancestorsOf(plan, LARGE - 1).size, descendantsOf(plan, 0).size]).toEqual([LARGE - 1, LARGE - 1]);
   });
 });
@@ -200,7 +200,7 @@ describe('a chain of 100,000 nodes', () => {
 describe('a cycle of 100,000 nodes', () => {
   const [issue, ...others] = issuesOf(chain(LARGE, [`n${LARGE - 1}`]));
 
-  it('is found, and named by its beginning', () => {
+  it('is found, and its message shows only its beginning', () => {
     expect(others).toHaveLength(0);
     expect(issue?.cycle).toHaveLength(LARGE);
     expect(issue?.message).toMatch(/: n0 → n99999 → .* → n99981 → … 99980 more … → n0$/);
@@ -220,7 +220,7 @@ describe('100,000 nodes with more cycles than can be compared', () => {
     );
   });
 
-  it('have one of them told, after an effort that is bounded', () => {
+  it('have one cycle reported, after a bounded search', () => {
     const [issue, ...others] = issuesOf(nodes);
     expect(others).toHaveLength(0);
     expect(issue?.code).toBe('CYCLE');
@@ -309,7 +309,7 @@ describe('any graph', () => {
       { numRuns: 1_000 },
     ));
 
-  it('has the shortest cycle of each group told, and nothing else', () =>
+  it('reports the shortest cycle of each strongly connected group, and nothing else', () =>
     fc.assert(
       fc.property(anyGraph(), (nodes) => {
         const distances = distancesIn(nodes);
@@ -337,7 +337,7 @@ describe('any graph', () => {
 });
 
 describe('any graph without cycles', () => {
-  it('has the levels that Kahn’s generations are, its order made of them', () =>
+  it('has the topological generations as its levels, and an order made from them', () =>
     fc.assert(
       fc.property(acyclicGraph(), (nodes) => {
         const plan = planned(nodes);
@@ -352,7 +352,7 @@ describe('any graph without cycles', () => {
       { numRuns: 1_000 },
     ));
 
-  it('has every node after all that it depends on, and both ends of each edge', () =>
+  it('orders every node after its dependencies, and knows both ends of each edge', () =>
     fc.assert(
       fc.property(acyclicGraph(), (nodes) => {
         const plan = planned(nodes);
@@ -368,7 +368,7 @@ describe('any graph without cycles', () => {
       { numRuns: 500 },
     ));
 
-  it('has the critical path, starts and slack that come of comparing all its paths', () =>
+  it('has the critical path, starts and slack found by comparing all its paths', () =>
     fc.assert(
       fc.property(acyclicGraph(), (nodes) => {
         const plan = planned(nodes);
@@ -398,7 +398,7 @@ describe('any graph without cycles', () => {
       { numRuns: 1_000 },
     ));
 
-  it('has no slack on its critical path where estimates are fractions, and the right one beside it', () =>
+  it('has no slack on its critical path even with fractional estimates, and the right slack elsewhere', () =>
     fc.assert(
       fc.property(acyclicGraph(fc.double({ min: 0, max: 10, noNaN: true })), (nodes) => {
         const { slackMs, criticalPath } = planned(nodes);
@@ -412,7 +412,7 @@ describe('any graph without cycles', () => {
       { numRuns: 1_000 },
     ));
 
-  it('has as ancestors and descendants of a node what reaches it and what it reaches', () =>
+  it('gives as ancestors of a node those that reach it, and as descendants those that it reaches', () =>
     fc.assert(
       fc.property(acyclicGraph(), (nodes) => {
         const plan = planned(nodes);

@@ -254,9 +254,9 @@ const warningsOf = (definition: WorkflowDefinition, steps: readonly Step[], plan
   const afterPivot = steps.filter(({ index }) => behind.has(index));
   const wantsUndo = definition.pattern === 'saga' || steps.some(({ compensation }) => compensation !== undefined);
   for (const step of wantsUndo ? steps : []) {
-    const undoable =
+    const compensable =
       pivots.length === 0 || (beforePivot.has(step.index) && !behind.has(step.index) && !step.definition.pivot);
-    if (undoable && step.kind === 'agent' && step.compensation === undefined)
+    if (compensable && step.kind === 'agent' && step.compensation === undefined)
       warnings.add(`/tasks/${step.index}`, 'NO_COMPENSATION', `${step.id} has no compensation: its effect stays`);
   }
   for (const step of afterPivot) {

@@ -11,13 +11,13 @@ type TaskRecord = {
   status: 'open' | 'failed' | 'unknown' | 'completed' | 'cancelled';
 };
 
-/** What a task is for: a step, an item of one, or the undo of either. */
+/** What a task is for: a step, an item of one, or the compensation of either. */
 type UnitRecord = {
   taskId: string | undefined;
   completed: boolean;
   uncertain: boolean;
   ended: boolean;
-  /** Place in the log of the end that counts for the order of undoing. */
+  /** Place in the log of the end that counts for the order of compensation. */
   endedAt: number;
 };
 
@@ -34,9 +34,14 @@ type StepRecord = {
   readonly itemsEnded: Set<string>;
 };
 
-type Undo = { readonly after: readonly string[]; parked: boolean; everParked: boolean; resolved: boolean };
+type CompensationRecord = {
+  readonly after: readonly string[];
+  parked: boolean;
+  everParked: boolean;
+  resolved: boolean;
+};
 
-const isUndo = (unit: string): boolean => unit.startsWith('~');
+const isCompensation = (unit: string): boolean => unit.startsWith('~');
 const stepIdOf = (unit: string): string => unit.replace(/^~/, '').replace(/\[\d+\]$/, '');
 
 const reach = (start: string, next: (id: string) => readonly string[]): Set<string> => {
@@ -52,7 +57,7 @@ const reach = (start: string, next: (id: string) => readonly string[]): Set<stri
 
 /**
  * Reads an execution's log and nothing else, and holds it against the invariants of sagas (S3, S5, S6, S8, S11, S12, S13). Shares no code
- * with the decider: what is owed, done and in order is worked out from the events once more, in another way.
+ * with the decider: what must be compensated and in which order is worked out from the events again, in another way.
  */
 export class SagaChecker {
   readonly violations: string[] = [];
@@ -60,7 +65,7 @@ export class SagaChecker {
   readonly #tasks = new Map<string, TaskRecord>();
   readonly #units = new Map<string, UnitRecord>();
   readonly #steps = new Map<string, StepRecord>();
-  readonly #plan = new Map<string, Undo>();
+  readonly #plan = new Map<string, CompensationRecord>();
   #saga: WorkflowDefinition['saga'] | undefined;
   #strategy: string | undefined;
   #startedMs = 0;
@@ -87,7 +92,7 @@ export class SagaChecker {
     ExecutionAborting: (data) => this.#aborting(data),
     CompensationStarted: (data) => this.#compensating(data),
     CompensationParked: ({ unit }) => this.#parked(unit),
-    CompensationSkipped: ({ unit }) => this.#undoResolved(unit, 'skipped'),
+    CompensationSkipped: ({ unit }) => this.#compensationResolved(unit, 'skipped'),
     ExecutionReopened: ({ steps }) => this.#reopened(steps),
     ExecutionCompleted: (data) => this.#completed(data),
     ExecutionFailed: (data) => this.#gaveUp('ExecutionFailed', data, data.failedAt),
@@ -153,7 +158,8 @@ export class SagaChecker {
   }
 
   #compensated(data: DataOf<'ExecutionCompensated'>): void {
-    for (const [unit, { resolved }] of this.#plan) this.#claim(resolved, 'S11', `${unit} is still owed at the end`);
+    for (const [unit, { resolved }] of this.#plan)
+      this.#claim(resolved, 'S11', `${unit} is not compensated at the end`);
     this.#claim(data.compensated + data.skipped === this.#plan.size, 'S11', 'the numbers do not add up');
     if ([...this.#plan.values()].some(({ everParked }) => everParked)) this.#count('compensated after parking');
     this.#ended('ExecutionCompensated', data, data.compensatedAt);
@@ -207,7 +213,7 @@ export class SagaChecker {
     this.#claim(!this.#tasks.has(taskId), 'S3', `task ${taskId} is submitted twice`);
     this.#openTask(taskId, unit, 1);
     const step = this.#step(stepIdOf(unit));
-    if (!isUndo(unit) && step.items === undefined) step.status = 'running';
+    if (!isCompensation(unit) && step.items === undefined) step.status = 'running';
   }
 
   #openTask(taskId: string, unit: string, attempt: number): void {
@@ -215,7 +221,7 @@ export class SagaChecker {
     const present = record.taskId === undefined ? undefined : this.#tasks.get(record.taskId);
     this.#claim(present?.status !== 'open', 'S3', `${unit} is started while it is worked on`);
     this.#claim(!record.completed, 'S3', `${unit} is started again after it completed`);
-    if (isUndo(unit)) this.#beginUndo(unit.slice(1));
+    if (isCompensation(unit)) this.#beginCompensation(unit.slice(1));
     else this.#beginStep(stepIdOf(unit));
     record.taskId = taskId;
     record.ended = false;
@@ -233,8 +239,8 @@ export class SagaChecker {
     this.#claim(nextAttempt === next, 'S5', `${task.unit} goes on with attempt ${nextAttempt}, not ${next}`);
     this.#openTask(taskId, task.unit, nextAttempt);
     const step = this.#step(stepIdOf(task.unit));
-    if (!isUndo(task.unit) && step.items === undefined) step.status = 'running';
-    this.#count(isUndo(task.unit) ? 'undo redriven' : 'step redriven');
+    if (!isCompensation(task.unit) && step.items === undefined) step.status = 'running';
+    this.#count(isCompensation(task.unit) ? 'compensation redriven' : 'step redriven');
   }
 
   #task(taskId: string): TaskRecord {
@@ -253,7 +259,7 @@ export class SagaChecker {
 
   #doubt(unit: string): void {
     this.#unit(unit).uncertain = true;
-    if (!isUndo(unit) && this.#step(stepIdOf(unit)).definition.pivot) this.#pivotUncertain = true;
+    if (!isCompensation(unit) && this.#step(stepIdOf(unit)).definition.pivot) this.#pivotUncertain = true;
   }
 
   #taskCompleted({ taskId, attempt }: DataOf<'TaskCompleted'>): void {
@@ -266,16 +272,23 @@ export class SagaChecker {
     unit.completed = true;
     unit.ended = true;
     if (!late) unit.endedAt = this.#at;
-    if (late) this.#count(isUndo(task.unit) ? 'late undo' : this.#plan.size > 0 ? 'late, already undone' : 'late step');
-    if (!isUndo(task.unit)) this.#unitCompleted(task.unit);
+    if (late)
+      this.#count(
+        isCompensation(task.unit)
+          ? 'late compensation'
+          : this.#plan.size > 0
+            ? 'late, already compensated'
+            : 'late step',
+      );
+    if (!isCompensation(task.unit)) this.#unitCompleted(task.unit);
     else if (this.#plan.get(task.unit.slice(1))?.resolved !== true || !late)
-      this.#undoResolved(task.unit.slice(1), 'done');
+      this.#compensationResolved(task.unit.slice(1), 'done');
   }
 
   #unitCompleted(key: string): void {
     const step = this.#step(stepIdOf(key));
     if (step.definition.pivot) this.#pivotCompleted = true;
-    // What is undone by now is not gone on from.
+    // Nothing goes on from a step that has been compensated.
     if (this.#plan.size > 0 && step.status === 'failed') return;
     if (step.items === undefined) step.status = 'completed';
     else this.#itemEnded(step, key);
@@ -298,7 +311,7 @@ export class SagaChecker {
     unit.endedAt = this.#at;
     if (type === 'TaskOutcomeUnknown' || (type === 'TaskCancelled' && data.interrupted)) this.#doubt(task.unit);
     this.#count(type === 'TaskCancelled' && data.interrupted ? 'TaskCancelled, interrupted' : type);
-    if (isUndo(task.unit)) return;
+    if (isCompensation(task.unit)) return;
     const step = this.#step(stepIdOf(task.unit));
     if (type === 'TaskCancelled') step.status = 'cancelled';
     else if (step.items === undefined || step.definition.onFailure === 'fail') step.status = 'failed';
@@ -341,8 +354,8 @@ export class SagaChecker {
     for (const step of this.#steps.values())
       if (step.status === 'waiting' && step.definition.workflow === undefined) step.status = 'cancelled';
     if (this.#pivotCompleted) this.#count('aborting after the pivot');
-    this.#claim(!(first && data.compensate && this.#pivotCompleted), 'S13', 'is to be undone after the pivot');
-    this.#count(`aborting: ${data.reason}${data.compensate ? ', to be undone' : ''}`);
+    this.#claim(!(first && data.compensate && this.#pivotCompleted), 'S13', 'is to be compensated after the pivot');
+    this.#count(`aborting: ${data.reason}${data.compensate ? ', to be compensated' : ''}`);
   }
 
   #reopened(ids: readonly string[]): void {
@@ -358,12 +371,12 @@ export class SagaChecker {
     this.#count('ExecutionReopened');
   }
 
-  /** Completed or in doubt, and something would undo it. */
-  #owed(): Map<string, UnitRecord> {
+  /** Completed or in doubt, and with a compensation. */
+  #compensable(): Map<string, UnitRecord> {
     return new Map(
       [...this.#units].filter(
         ([key, { completed, uncertain, ended }]) =>
-          !isUndo(key) &&
+          !isCompensation(key) &&
           ended &&
           (completed || uncertain) &&
           this.#step(stepIdOf(key)).definition.compensation !== undefined,
@@ -385,44 +398,48 @@ export class SagaChecker {
     return [...basis].some((ground) => ground === id || this.#step(ground).descendants.has(id));
   }
 
-  #toUndo(): Map<string, UnitRecord> {
+  #toCompensate(): Map<string, UnitRecord> {
     if (!this.#abort?.compensate || this.#pivotCompleted || this.#pivotUncertain) return new Map();
     const { strategy } = this.#abort;
-    return new Map([...this.#owed()].filter(([key]) => this.#isConcerned(key, strategy)));
+    return new Map([...this.#compensable()].filter(([key]) => this.#isConcerned(key, strategy)));
   }
 
   #gaveUp(type: 'ExecutionFailed' | 'ExecutionCancelled', time: TimeSpent, at: string): void {
-    this.#claim(this.#plan.size === 0, 'S11', 'ends as failed or cancelled after it began to undo');
-    this.#claim(this.#toUndo().size === 0, 'S11', `ends and owes ${[...this.#toUndo().keys()].join(', ')}`);
+    this.#claim(this.#plan.size === 0, 'S11', 'ends as failed or cancelled after compensation began');
+    this.#claim(
+      this.#toCompensate().size === 0,
+      'S11',
+      `ends without compensating ${[...this.#toCompensate().keys()].join(', ')}`,
+    );
     if (this.#abort?.compensate && this.#pivotCompleted) this.#count('no way back after the pivot');
     if (this.#abort?.compensate && !this.#pivotCompleted && this.#pivotUncertain) this.#count('pivot in doubt');
     this.#ended(type, time, at);
   }
 
   #compensating({ plan, strategy }: DataOf<'CompensationStarted'>): void {
-    this.#claim(!this.#pivotCompleted, 'S13', 'undoes after the pivot');
-    this.#claim(!this.#pivotUncertain, 'S13', 'undoes although the pivot may have taken effect');
-    this.#claim(strategy === this.#abort?.strategy, 'S11', `undoes ${strategy}`);
-    const owed = [...this.#toUndo().keys()].sort();
+    this.#claim(!this.#pivotCompleted, 'S13', 'compensates after the pivot');
+    this.#claim(!this.#pivotUncertain, 'S13', 'compensates although the pivot may have taken effect');
+    this.#claim(strategy === this.#abort?.strategy, 'S11', `compensates ${strategy}`);
+    const required = [...this.#toCompensate().keys()].sort();
     const planned = plan.map(({ unit }) => unit);
     this.#claim(
-      owed.join() === [...planned].sort().join(),
+      required.join() === [...planned].sort().join(),
       'S11',
-      `owes ${owed.join(', ')} and undoes ${planned.join(', ')}`,
+      `must compensate ${required.join(', ')} and compensates ${planned.join(', ')}`,
     );
     this.#strategy = strategy;
     for (const { unit, after } of plan)
       this.#plan.set(unit, { after, parked: false, everParked: false, resolved: false });
-    for (const [key, { completed }] of this.#owed())
-      if (!completed && this.#plan.has(key)) this.#count('undoes in doubt');
-    this.#count(`undoes ${strategy}`);
+    for (const [key, { completed }] of this.#compensable())
+      if (!completed && this.#plan.has(key)) this.#count('compensates in doubt');
+    this.#count(`compensates ${strategy}`);
   }
 
-  /** Whether an undo may begin before another has ended: one that has failed is not waited for, where the definition says so. */
+  /** Whether a compensation may begin before another has ended: one that has failed is not waited for, where the definition says so. */
   #isOutOfTheWay(key: string): boolean {
-    const undo = this.#plan.get(key);
-    if (undo === undefined) return true;
-    return undo.resolved || (undo.everParked && this.#saga?.onCompensationFailure === 'continue');
+    const compensation = this.#plan.get(key);
+    if (compensation === undefined) return true;
+    return compensation.resolved || (compensation.everParked && this.#saga?.onCompensationFailure === 'continue');
   }
 
   #mustComeBefore(key: string, other: string): boolean {
@@ -438,39 +455,43 @@ export class SagaChecker {
     }
   }
 
-  #beginUndo(key: string): void {
-    const undo = this.#plan.get(key);
-    this.#claim(undo !== undefined, 'S11', `${key} is undone and not owed`);
-    this.#claim(undo?.resolved !== true, 'S11', `${key} is undone twice`);
-    for (const before of undo?.after ?? [])
-      this.#claim(this.#isOutOfTheWay(before), 'plan', `${key} is undone before ${before}, against the plan`);
+  #beginCompensation(key: string): void {
+    const compensation = this.#plan.get(key);
+    this.#claim(compensation !== undefined, 'S11', `${key} is compensated but needs no compensation`);
+    this.#claim(compensation?.resolved !== true, 'S11', `${key} is compensated twice`);
+    for (const before of compensation?.after ?? [])
+      this.#claim(this.#isOutOfTheWay(before), 'plan', `${key} is compensated before ${before}, against the plan`);
     const { descendants } = this.#step(stepIdOf(key));
     for (const other of this.#plan.keys()) {
       if (other === key || this.#isOutOfTheWay(other)) continue;
       const inOrder = this.#strategy === 'forward' || this.#strategy === 'parallel';
-      this.#claim(inOrder || !descendants.has(stepIdOf(other)), 'S12', `${key} is undone before ${other}, built on it`);
-      this.#claim(!this.#mustComeBefore(key, other), this.#strategy ?? '', `${key} is undone before ${other}`);
+      this.#claim(
+        inOrder || !descendants.has(stepIdOf(other)),
+        'S12',
+        `${key} is compensated before ${other}, which depends on it`,
+      );
+      this.#claim(!this.#mustComeBefore(key, other), this.#strategy ?? '', `${key} is compensated before ${other}`);
     }
-    if (undo) undo.parked = false;
+    if (compensation) compensation.parked = false;
   }
 
   #parked(key: string): void {
-    const undo = this.#plan.get(key);
-    this.#claim(undo?.resolved === false, 'S11', `${key} is parked, and it is not owed`);
-    if (undo) Object.assign(undo, { parked: true, everParked: true });
+    const compensation = this.#plan.get(key);
+    this.#claim(compensation?.resolved === false, 'S11', `${key} is parked but needs no compensation`);
+    if (compensation) Object.assign(compensation, { parked: true, everParked: true });
     this.#count('parked');
   }
 
-  #undoResolved(key: string, how: 'done' | 'skipped'): void {
-    const undo = this.#plan.get(key);
-    this.#claim(undo?.resolved === false, 'S11', `${key} is ${how}, and it is not owed (any more)`);
-    this.#claim(how === 'done' || undo?.parked === true, 'S11', `${key} is skipped, and it was not parked`);
-    if (undo) Object.assign(undo, { resolved: true, parked: false });
-    this.#count(`undo ${how}`);
+  #compensationResolved(key: string, how: 'done' | 'skipped'): void {
+    const compensation = this.#plan.get(key);
+    this.#claim(compensation?.resolved === false, 'S11', `${key} is ${how} but needs no compensation (any more)`);
+    this.#claim(how === 'done' || compensation?.parked === true, 'S11', `${key} is skipped but was not parked`);
+    if (compensation) Object.assign(compensation, { resolved: true, parked: false });
+    this.#count(`compensation ${how}`);
   }
 
   #compensationFailed(parked: readonly string[]): void {
-    const actual = [...this.#plan].filter(([, undo]) => undo.parked).map(([unit]) => unit);
+    const actual = [...this.#plan].filter(([, { parked: isParked }]) => isParked).map(([unit]) => unit);
     this.#claim(actual.sort().join() === [...parked].sort().join(), 'S11', `parked are ${actual.join(', ')}`);
     this.#rest = 'ExecutionCompensationFailed';
     this.#count('ExecutionCompensationFailed');
@@ -495,14 +516,14 @@ export class SagaChecker {
         this.#claim(
           after.some((before) => !this.#isOutOfTheWay(before)),
           'stuck',
-          `${key} could be undone`,
+          `${key} could be compensated`,
         );
       this.#claim(
         [...this.#plan.values()].some(({ parked }) => parked),
         'stuck',
         'nothing is parked',
       );
-      this.#count('rests at the desk');
+      this.#count('rests as compensation_failed');
       return;
     }
     this.#claim(this.#rest !== undefined, 'stuck', 'nothing is left to do, and it has not ended');

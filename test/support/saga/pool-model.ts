@@ -2,7 +2,7 @@ import type { ExecutionStreamEvent } from '../../../src/domain/execution/events.
 
 export type PooledTask = {
   readonly taskId: string;
-  readonly undoes: boolean;
+  readonly compensates: boolean;
   attempt: number;
   held: boolean;
   /** The execution is to be told whether an agent holds it; no agent gets it any more. */
@@ -20,8 +20,8 @@ export class PoolModel {
       case 'TaskRedriven': {
         const { taskId, unit } = data;
         const attempt = type === 'TaskRedriven' ? data.nextAttempt : 1;
-        const undoes = unit?.startsWith('~') ?? false;
-        this.tasks.set(taskId, { taskId, undoes, attempt, held: false, releasing: false });
+        const compensates = unit?.startsWith('~') ?? false;
+        this.tasks.set(taskId, { taskId, compensates, attempt, held: false, releasing: false });
         return;
       }
       case 'TaskAttemptFailed': {
@@ -45,7 +45,7 @@ export class PoolModel {
       case 'ExecutionAborting':
         if (data.reason !== 'step_failed') this.#paused = false;
         for (const task of this.tasks.values())
-          if (!task.undoes && (!task.held || data.interrupt)) task.releasing = true;
+          if (!task.compensates && (!task.held || data.interrupt)) task.releasing = true;
         return;
       default:
         return;

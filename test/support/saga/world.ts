@@ -34,7 +34,7 @@ const errorOf = (code: string, retryable: boolean, outcomeUnknown = false): Atte
 
 /**
  * One execution and all around it, thrown from a seed: agents that do well, badly or strangely, a pool's writer, people who pause, cancel,
- * retry and skip, and people at the desk of failed compensations. The decider's state is read only to see what could be done next.
+ * retry and skip, and people who resolve failed compensations. The decider's state is read only to see what could be done next.
  */
 export class SagaWorld {
   readonly log: ExecutionStreamEvent[] = [];
@@ -48,7 +48,7 @@ export class SagaWorld {
   readonly #unanswered: Ended[] = [];
   readonly #trouble: number;
   readonly #restless: number;
-  readonly #deskIsStaffed: boolean;
+  readonly #parkedAreResolved: boolean;
   readonly #disturb: ((world: SagaWorld, dice: Dice) => void) | undefined;
   #nowMs = START;
   #interventions = 0;
@@ -63,7 +63,7 @@ export class SagaWorld {
     this.#state = build.decider.initialState();
     this.#trouble = this.#dice.pick([0.05, 0.2, 0.4]);
     this.#restless = this.#dice.pick([0, 0.02, 0.08]);
-    this.#deskIsStaffed = this.#dice.chance(0.9);
+    this.#parkedAreResolved = this.#dice.chance(0.9);
   }
 
   /** The execution as it is, for a look at it. */
@@ -111,11 +111,11 @@ export class SagaWorld {
     return true;
   }
 
-  /** What would be undone, asked just before, is what is undone. */
+  /** The preview taken just before is the plan that is carried out. */
   #compareWithPreview(plan: readonly { readonly unit: string; readonly after: readonly string[] }[]): void {
     const { abort } = this.state;
     const preview = abort && this.#build.preview(this.state, abort.strategy, abort.unit);
-    if (!isDeepStrictEqual(preview, plan)) throw new Error('the preview is not what is undone');
+    if (!isDeepStrictEqual(preview, plan)) throw new Error('the preview differs from the plan');
   }
 
   #isCalm(): boolean {
@@ -144,7 +144,7 @@ export class SagaWorld {
       ...this.#pool.held().map((task) => () => this.#answer(task)),
       ...this.#waits(),
       ...(paused && (status === 'executing' || status === 'compensating') ? [() => this.#resume()] : []),
-      ...this.#desk(),
+      ...this.#resolutions(),
       ...this.#deadline(),
     ];
   }
@@ -257,9 +257,9 @@ export class SagaWorld {
     this.execute({ type: 'CloseChild', step, childId, outcome, now: this.now() });
   }
 
-  #desk(): Action[] {
+  #resolutions(): Action[] {
     const { compensation } = this.state;
-    if (!this.#deskIsStaffed) return [];
+    if (!this.#parkedAreResolved) return [];
     return [...(compensation?.units.values() ?? [])]
       .filter(({ status }) => status === 'parked')
       .map(
