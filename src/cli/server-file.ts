@@ -14,7 +14,7 @@ const ServerFile = z.object({
   databaseUrl: z.string(),
   redisUrl: z.string(),
   pid: z.int(),
-  /** Together with the pid it identifies one process for good. */
+  /** Together with the pid it identifies one process uniquely. */
   startToken: z.string(),
 });
 export type ServerFacts = Omit<z.output<typeof ServerFile>, 'pid' | 'startToken'>;

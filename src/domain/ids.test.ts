@@ -18,7 +18,7 @@ import {
 } from './ids.ts';
 
 describe('a derived id', () => {
-  it('is the same for the same parts, for ever', () => {
+  it('is always the same for the same parts', () => {
     expect(commandIdOf('acme', 'SubmitTask', 'order-17')).toBe(commandIdOf('acme', 'SubmitTask', 'order-17'));
     expect(TaskId.safeParse(taskIdOf(commandIdOf('acme', 'SubmitTask', 'order-17'))).success).toBe(true);
     // Logs hold these: they may not change with the way they are computed.
@@ -55,13 +55,13 @@ describe('a derived id', () => {
 describe('an id from outside', () => {
   const BAD = ['', '../x', 'a b', 'a.b', 'ä', 'a\u0000', '😀', 'x'.repeat(10_000), '-a', '%00'];
 
-  it.each(BAD)('%j names no tenant, pool or agent', (id) => {
+  it.each(BAD)('%j cannot name a tenant, pool or agent', (id) => {
     expect(TenantId.safeParse(id).success).toBe(false);
     expect(PoolId.safeParse(id).success).toBe(false);
     expect(AgentId.safeParse(id).success).toBe(false);
   });
 
-  it('of an agent may hold a hyphen, of a tenant or pool not: it would end the category', () => {
+  it('may contain a hyphen if it names an agent, but not a tenant or a pool, where it would end the category', () => {
     expect(AgentId.safeParse('agent-1').success).toBe(true);
     expect(TenantId.safeParse('acme-1').success).toBe(false);
     expect(PoolId.safeParse('pool-1').success).toBe(false);
@@ -69,7 +69,7 @@ describe('an id from outside', () => {
 });
 
 describe('a stream name', () => {
-  it('says category, tenant and id', () => {
+  it('contains category, tenant and id', () => {
     expect(agentStream('acme', 'a-1')).toBe('agent-acme.a-1');
     expect(taskStream('acme', 't')).toBe('task-acme.t');
     expect(poolStream('acme', 'p')).toBe('pool-acme.p');
@@ -82,7 +82,7 @@ describe('a stream name', () => {
     expect(isIn('agent', 'agents-acme.a-1')).toBe(false);
   });
 
-  it('gives back its id within the tenant only', () => {
+  it('gives its id back within its tenant only', () => {
     expect(idIn('agent', 'acme', agentStream('acme', 'a-1'))).toBe('a-1');
     expect(idIn('agent', 'other', agentStream('acme', 'a-1'))).toBeUndefined();
     expect(idIn('task', 'acme', agentStream('acme', 'a-1'))).toBeUndefined();

@@ -10,11 +10,11 @@ describe('a value that the log can hold', () => {
     (value) => expect(findJsonIssue(value)).toBeUndefined(),
   );
 
-  it('may leave members undefined, as JSON drops them', () => expect(findJsonIssue({ a: undefined })).toBeUndefined());
+  it('may have undefined members, which JSON drops', () => expect(findJsonIssue({ a: undefined })).toBeUndefined());
 
   it('may be 64 levels deep', () => expect(findJsonIssue(nested(MAX_DEPTH))).toBeUndefined());
 
-  it('is anything that JSON can write and no more', () =>
+  it('is exactly what JSON can represent', () =>
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const issue = findJsonIssue(value);
@@ -73,9 +73,9 @@ describe('a payload', () => {
 
   it('is null when absent', () => expect(JsonPayload.parse(undefined)).toBeNull());
 
-  it('may fill the limit', () => expect(messageOf('x'.repeat(MAX_PAYLOAD_BYTES - 2))).toBeUndefined());
+  it('may be as large as the limit', () => expect(messageOf('x'.repeat(MAX_PAYLOAD_BYTES - 2))).toBeUndefined());
 
-  it('names limit and size when it is larger', () =>
+  it('reports limit and size when it is larger', () =>
     expect(messageOf('x'.repeat(MAX_PAYLOAD_BYTES - 1))).toBe(
       `TOO_LARGE: at most ${MAX_PAYLOAD_BYTES} bytes of JSON, got ${MAX_PAYLOAD_BYTES + 1}`,
     ));
@@ -88,14 +88,14 @@ describe('a payload', () => {
     expect(messageOf('€'.repeat(fitting + 1))).toMatch(/^TOO_LARGE.* got 262145$/);
   });
 
-  it('names what it must not hold, and where', () =>
+  it('reports what it must not contain, and where', () =>
     expect(messageOf({ a: ['\u0000'] })).toBe('INVALID_CHARACTER: U+0000 is not allowed at /a/0'));
 });
 
 describe('a text', () => {
   const codeOf = (value: unknown): unknown => text({ min: 1, max: 5 }).safeParse(value).error?.issues[0]?.code;
 
-  it('may hold anything that is Unicode', () => expect(text({ max: 9 }).parse('ünï😀')).toBe('ünï😀'));
+  it('may contain any Unicode', () => expect(text({ max: 9 }).parse('ünï😀')).toBe('ünï😀'));
   it.each(['a\u0000', '\ud800'])('is refused with %j', (value) => expect(codeOf(value)).toBe('custom'));
-  it('has its limits', () => expect([codeOf(''), codeOf('abcdef')]).toEqual(['too_small', 'too_big']));
+  it('has limits', () => expect([codeOf(''), codeOf('abcdef')]).toEqual(['too_small', 'too_big']));
 });

@@ -21,17 +21,17 @@ describe('the plain delay', () => {
 });
 
 describe('jitter', () => {
-  it('spreads over [d·(1-j), d·(1+j)]', () => {
+  it('spreads the delay over [d·(1-j), d·(1+j)]', () => {
     const policy = policyOf({ kind: 'fixed', baseMs: 1_000, jitter: 0.5 });
     expect([0, 0.25, 0.5, 0.75].map((random) => retryDelayMs(policy, 1, random))).toEqual([500, 750, 1_000, 1_250]);
   });
 
-  it('never lifts a delay above the cap', () =>
+  it('never raises a delay above the cap', () =>
     expect(retryDelayMs(policyOf({ kind: 'fixed', baseMs: 1_000, maxDelayMs: 1_000, jitter: 1 }), 1, 0.999)).toBe(
       1_000,
     ));
 
-  it('keeps any policy within its bounds, in whole milliseconds', () =>
+  it('keeps the delay of any policy within its bounds, in whole milliseconds', () =>
     fc.assert(
       fc.property(
         fc.record({
@@ -55,7 +55,7 @@ describe('jitter', () => {
 });
 
 describe('a retry policy from a caller', () => {
-  it('has defaults for what is left out', () => expect(RetryPolicy.parse({})).toEqual(DEFAULT_RETRY));
+  it('has defaults for omitted fields', () => expect(RetryPolicy.parse({})).toEqual(DEFAULT_RETRY));
 
   it.each([
     { maxAttempts: 0 },
@@ -81,7 +81,7 @@ describe('a retry policy from a caller', () => {
   });
 });
 
-describe('the pause before a call to a server of our own is tried again', () => {
+describe('the pause before a call to one of our own servers is retried', () => {
   const backoff = { baseMs: 20, maxMs: 1_000 };
 
   it('doubles from the first failure up to the limit', () => {
@@ -90,7 +90,7 @@ describe('the pause before a call to a server of our own is tried again', () => 
     ]);
   });
 
-  it('is random in its upper half', () => {
+  it('is random in its second half', () => {
     expect(backoffMs(backoff, 2, 0)).toBe(20);
     expect(backoffMs(backoff, 2, 0.5)).toBe(30);
   });

@@ -10,7 +10,7 @@ describe('the rough size of a value', () => {
     expect(roughBytes({ key: 'four', b: [] })).toBe(16 + 4 + 20 + 16);
   });
 
-  it('is estimated from the first members of a long list', () => {
+  it('is estimated from the first elements of a long list', () => {
     const list = Array.from({ length: 1_000 }, () => 'four');
     expect(roughBytes(list, 10)).toBe(16 + 20_000);
     expect(roughBytes(list)).toBe(16 + 20_000);

@@ -39,7 +39,7 @@ export type UnitEntry = {
 export type CompensationEntry = {
   readonly unit: string;
   ended: 'no' | 'parked' | 'completed' | 'skipped';
-  /** It has failed for good once; a person may have retried it since. */
+  /** It has failed permanently once; a person may have retried it since. */
   hasFailed: boolean;
 };
 

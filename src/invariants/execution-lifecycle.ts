@@ -67,7 +67,7 @@ export const SITUATION_OF: Partial<Record<ExecutionEventType, Sometimes>> = {
   ExecutionCompleted: 'execution completed',
   ExecutionFailed: 'execution failed',
   ExecutionCompensated: 'execution compensated',
-  ExecutionCompensationFailed: 'compensation failed for good',
+  ExecutionCompensationFailed: 'compensation failed permanently',
   ExecutionCancelled: 'execution cancelled',
   ExecutionReopened: 'execution reopened',
   ExecutionResumed: 'paused and resumed',

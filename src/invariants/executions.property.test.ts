@@ -19,7 +19,7 @@ const SITUATIONS = [
   'execution completed',
   'execution failed',
   'execution compensated',
-  'compensation failed for good',
+  'compensation failed permanently',
   'execution cancelled',
   'execution reopened',
   'paused and resumed',

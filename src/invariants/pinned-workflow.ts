@@ -29,7 +29,7 @@ export class PinnedWorkflow {
         this.#dependants.set(dependency, [...(this.#dependants.get(dependency) ?? []), id]);
   }
 
-  /** A compensation that failed for good does not hold up the others. */
+  /** A compensation that failed permanently does not hold up the others. */
   get continuesAfterFailedCompensation(): boolean {
     return this.#saga.onCompensationFailure === 'continue';
   }

@@ -23,7 +23,7 @@ export const SOMETIMES = [
   'execution completed',
   'execution failed',
   'execution compensated',
-  'compensation failed for good',
+  'compensation failed permanently',
   'execution cancelled',
   'execution reopened',
   'paused and resumed',

@@ -9,7 +9,7 @@ import type { Violations } from './violations.ts';
 type LifecycleType = TaskEvent['type'];
 
 /**
- * `closing`: its last attempt has failed for good; its dead letter (or its failure, if an execution runs it) is in the same append.
+ * `closing`: its last attempt has failed permanently; its dead letter (or its failure, if an execution runs it) is in the same append.
  * `failed`: the end of a task of an execution, unless the execution is retried.
  */
 export type TaskEntryStatus = 'open' | 'closing' | 'indeterminate' | 'parked' | 'failed' | 'completed' | 'cancelled';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Story, step, undoable } from '../../test/support/story.ts';
+import { compensable, Story, step } from '../../test/support/story.ts';
 import { previewCompensation } from '../domain/execution/compensation-preview.ts';
 import { progressOf } from '../domain/execution/steps.ts';
 import { whyNotRunning } from '../domain/execution/why-not-running.ts';
@@ -12,7 +12,9 @@ const progress = (story: Story) => {
   return found && progressText(found);
 };
 const failing = () => {
-  const story = Story.of([undoable('a'), undoable('b', ['a']), step('c', ['b'])], { saga: { strategy: 'backward' } });
+  const story = Story.of([compensable('a'), compensable('b', ['a']), step('c', ['b'])], {
+    saga: { strategy: 'backward' },
+  });
   story.complete('a');
   story.complete('b');
   story.refuse('c');
@@ -82,7 +84,7 @@ describe('the preview of a compensation', () => {
   const preview = (story: Story) => previewText(previewCompensation(story.state));
 
   it('says what would be compensated, and what may need compensation too', () => {
-    const story = Story.of([undoable('a'), undoable('b', ['a']), undoable('c', ['a'])]);
+    const story = Story.of([compensable('a'), compensable('b', ['a']), compensable('c', ['a'])]);
     expect(preview(story)).toBe(
       'nothing to compensate so far; a may need compensation too, which is known once they end',
     );
@@ -91,7 +93,7 @@ describe('the preview of a compensation', () => {
   });
 
   it('says that there is no way back', () => {
-    const story = Story.of([step('p', [], { pivot: true }), undoable('a', ['p'])]);
+    const story = Story.of([step('p', [], { pivot: true }), compensable('a', ['p'])]);
     story.complete('p');
     expect(preview(story)).toBe('nothing: a pivot has completed, there is no way back');
     expect(preview(failing())).toBe('compensation has begun: see compensationDebts');

@@ -51,10 +51,10 @@ export const previewText = ({ verdict, undos, mayBeOwed }: CompensationPreview):
     case 'pivot_in_doubt':
       return 'nothing: it is unknown whether the pivot took effect, so there is no way back';
     case 'possible': {
-      const undone = undos.length === 0 ? 'nothing to compensate so far' : `${undos.length} to be compensated`;
+      const planned = undos.length === 0 ? 'nothing to compensate so far' : `${undos.length} to be compensated`;
       return mayBeOwed.length === 0
-        ? undone
-        : `${undone}; ${named(mayBeOwed)} may need compensation too, which is known once they end`;
+        ? planned
+        : `${planned}; ${named(mayBeOwed)} may need compensation too, which is known once they end`;
     }
   }
 };

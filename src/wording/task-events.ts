@@ -25,7 +25,7 @@ const SUMMARIES: { readonly [Type in TaskEvent['type']]: (data: Data<Type>) => s
     `completed by ${agentId} in attempt ${attempt} after ${milliseconds(durationMs)}`,
   TaskCancelled: ({ reason }) => `cancelled${because(reason)}`,
   TaskFailed: ({ reason, attempts, error }) =>
-    `failed for good after ${attempts} attempts, ${words(reason)}: ${error.code}`,
+    `failed permanently after ${attempts} attempts, ${words(reason)}: ${error.code}`,
   TaskDeadLettered: ({ reason, attempts, error }) =>
     `given up after ${attempts} attempts, ${words(reason)}: ${error.code}`,
   TaskRedriven: ({ nextAttempt }) => `sent back to work as attempt ${nextAttempt}`,

@@ -112,7 +112,7 @@ describe('a carbon agent in a process of its own', () => {
     [{ supplier: 'X', country: 'Germany', kWh: 1 }, 'BAD_INPUT'],
     [{ supplier: 'X', country: 'DEU', kWh: -1 }, 'BAD_INPUT'],
     ['text', 'BAD_INPUT'],
-  ])('says no for good to %j', async (input, code) => {
+  ])('refuses %j permanently', async (input, code) => {
     await register();
     await test.dispatcher();
     const taskId = await submit('footprint', input);

@@ -276,7 +276,7 @@ describe('an execution that compensates', () => {
     expect(await rowOf(id)).toMatchObject({ status: 'compensated', debtsOpen: 0, endedAt: expect.any(String) });
   });
 
-  it('waits for a person when a compensation has failed for good', async () => {
+  it('waits for a person when a compensation has failed permanently', async () => {
     const id = await aborted();
     await work.fail(id, '~hotel');
     expect(await rowOf(id)).toMatchObject({ status: 'compensation_failed', debtsOpen: 2, debtsParked: 1 });

@@ -275,7 +275,7 @@ export class LogBuilder {
     return this;
   }
 
-  /** A unit's task, given to an agent and failed for good. */
+  /** A unit's task, given to an agent and failed permanently. */
   broke(unit: string, error: Partial<AttemptError> = {}): this {
     return this.asked(unit).assigned(`${unit}→anna`).gaveUp(unit, error);
   }

@@ -58,7 +58,7 @@ export type CompensationDebtFilter = {
   readonly workflow?: string | null | undefined;
 };
 
-/** PARKED: it failed for good and waits for a person. HANDED_OVER: a person takes care of it; it is still owed. SKIPPED: a person decided that it is not needed, or did it by hand. */
+/** PARKED: it failed permanently and waits for a person. HANDED_OVER: a person takes care of it; it is still needed. SKIPPED: a person decided that it is not needed, or did it by hand. */
 export type CompensationDebtStatus =
   | 'COMPLETED'
   | 'HANDED_OVER'

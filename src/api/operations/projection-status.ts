@@ -57,7 +57,7 @@ export const measureProjections = (metrics: Metrics, { pool, clock, head }: Proj
 export const measureDesk = (metrics: Metrics, { pool }: Pick<ProjectionSource, 'pool'>): void =>
   metrics.addMeasurement({
     name: 'baton_compensations_parked',
-    help: 'Compensations of all tenants that have failed for good and wait for a person',
+    help: 'Compensations of all tenants that have failed permanently and wait for a person',
     labelNames: [],
     read: async () => [{ labels: {}, value: await countAtDesk(pool) }],
   });

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { Story, step, undoable } from '../../../test/support/story.ts';
+import { compensable, Story, step } from '../../../test/support/story.ts';
 import { ExecutionStatusView, executionStatusOf } from './execution-status.ts';
 import { openApiDocument } from './openapi.ts';
 
 const failing = () => {
-  const story = Story.of([undoable('a'), undoable('b', ['a']), step('c', ['b'])], { saga: { strategy: 'backward' } });
+  const story = Story.of([compensable('a'), compensable('b', ['a']), step('c', ['b'])], {
+    saga: { strategy: 'backward' },
+  });
   story.complete('a');
   story.complete('b');
   story.refuse('c');

@@ -4,7 +4,7 @@ import { RegisterAgentInput, UpdateAgentInput } from './commands.ts';
 const fieldOf = (schema: typeof RegisterAgentInput | typeof UpdateAgentInput, input: object): string | undefined =>
   schema.safeParse(input).error?.issues[0]?.path.join('.');
 
-describe('an agent that says only its id', () => {
+describe('an agent that gives only its id', () => {
   it('gets the defaults', () =>
     expect(RegisterAgentInput.parse({ agentId: 'anna' })).toEqual({
       agentId: 'anna',
@@ -77,7 +77,7 @@ describe('a registration', () => {
   it('keeps the name without the space around it', () =>
     expect(RegisterAgentInput.parse({ agentId: 'a', name: ' Anna ' }).name).toBe('Anna'));
 
-  it('takes no label that would change a prototype', () => {
+  it('rejects a label that would change a prototype', () => {
     const labels = RegisterAgentInput.parse({ agentId: 'a', labels: JSON.parse('{"__proto__":"x","a":"b"}') }).labels;
     expect(Object.entries(labels)).toEqual([['a', 'b']]);
   });

@@ -65,9 +65,10 @@ describe('an agent that never registered', () => {
 describe('an active agent', () => {
   const active = agent.given(registered);
 
-  it('has nothing to record when it registers again the same', () => active.when(register()).thenNothing());
+  it('has nothing to record when it registers again with the same profile', () =>
+    active.when(register()).thenNothing());
 
-  it('is the same in any order of its fields', () =>
+  it('has the same profile whatever the order of its fields', () =>
     active.when(register({ labels: { tier: 'gold', region: 'eu' } })).thenNothing());
 
   it('does not register with another profile', () =>
@@ -138,7 +139,7 @@ describe('a draining agent', () => {
     leaving.when(changeHealth('unhealthy')).thenEvents(health('healthy', 'unhealthy'));
     leaving.when(update({ maxConcurrency: 1 })).thenEvents(reconfigured({ maxConcurrency: 1 }));
   });
-  it('comes back only when it says so', () => {
+  it('returns to work only when it says so', () => {
     leaving.when(register()).thenRejected({ reason: 'AgentAlreadyRegistered' });
     leaving.when(register({}, { replace: true })).thenEvents(registered);
     expect(agent.given(registered, draining, registered).state).toMatchObject({ status: 'active' });

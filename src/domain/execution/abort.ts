@@ -32,7 +32,7 @@ export const abort = (turn: Turn, { unit, error, comment, ...facts }: AbortFacts
 export const canCompensate = ({ pivotPassed, compiled }: Running): boolean =>
   !pivotPassed && compiled.steps.some(({ compensation }) => compensation !== undefined);
 
-/** A step failed for good, and with it the execution. */
+/** A step failed permanently, and with it the execution. */
 export const abortForStep = (turn: Turn, unit: string, error: AttemptError): void =>
   abort(turn, {
     reason: 'step_failed',

@@ -11,7 +11,7 @@ export type CompensationPreview = {
   readonly verdict: 'begun' | 'pivot_passed' | 'pivot_in_doubt' | 'possible';
   readonly strategy: CompensationStrategy;
   readonly undos: readonly PlannedCompensation[];
-  /** Units under way that have a compensation: whether they are owed one is known when they end. */
+  /** Units under way that have a compensation: whether they need it is known when they end. */
   readonly mayBeOwed: readonly string[];
 };
 

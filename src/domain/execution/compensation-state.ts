@@ -4,7 +4,7 @@ import { parseUnit } from './unit.ts';
 import type { CompensationStatus, UnitCompensation } from './unit-state.ts';
 
 /**
- * What becomes of a unit's compensation, in the words of every protocol. `parked`: it failed for good and waits for a person;
+ * What becomes of a unit's compensation, in the words of every protocol. `parked`: it failed permanently and waits for a person;
  * `handed_over`: a person takes care of it; `skipped`: a person decided that it is not needed.
  */
 export const COMPENSATION_STATES = ['owed', 'running', 'parked', 'handed_over', 'completed', 'skipped'] as const;
@@ -21,7 +21,7 @@ const STATES = {
 export const compensationStateOf = ({ status, handedOverTo }: UnitCompensation): CompensationState =>
   status === 'parked' && handedOverTo !== undefined ? 'handed_over' : STATES[status];
 
-/** Of a step; what needs attention most comes first. `defined`: it has a compensation, and nothing is owed. */
+/** Of a step; what needs attention most comes first. `defined`: it has a compensation that is not needed so far. */
 export const STEP_COMPENSATION_STATES = [
   'parked',
   'handed_over',

@@ -183,7 +183,7 @@ export const executionEvents = {
       startedAt: Instant,
     }),
   },
-  /** A compensation has failed for good and waits for a person. `unit` is what it compensates. */
+  /** A compensation has failed permanently and waits for a person. `unit` is what it compensates. */
   CompensationParked: {
     schemaVersion: 1,
     schema: z.strictObject({ executionId: ExecutionId, unit: UnitKey, error: AttemptError, parkedAt: Instant }),

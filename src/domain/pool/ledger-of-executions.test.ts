@@ -129,7 +129,7 @@ describe('a paused execution', () => {
     expect(saidBy(ledgers, routes())).toEqual(['t2']);
   });
 
-  it('keeps tasks back that arrive, are retried or are redriven meanwhile', () => {
+  it('holds back tasks that arrive, are retried or are redriven meanwhile', () => {
     const ledgers = ledgersOf(
       registered,
       submitted('t1'),
@@ -147,7 +147,7 @@ describe('a paused execution', () => {
     expect(saidBy(ledgers, routes(10_000)).sort()).toEqual(['t1', 't2', 't3']);
   });
 
-  it('leaves agents the attempts that they hold', () => {
+  it('lets agents keep the attempts that they hold', () => {
     const ledgers = ledgersOf(registered, submitted('t1'), assigned('t1'), paused());
     expect(saidBy(ledgers, (ledger) => ledger.openAssignments().map(({ taskId }) => taskId))).toEqual(['t1']);
     expect(saidBy(ledgers, releases())).toEqual([]);
@@ -168,13 +168,13 @@ describe('a paused execution', () => {
 describe('an execution that aborts because a step failed', () => {
   const events = [registered, submitted('free'), submitted('held'), assigned('held'), submitted('other', E2)];
 
-  it('learns which tasks no agent holds, and waits for the others', () => {
+  it('is told which tasks no agent holds, and waits for the others', () => {
     const ledgers = ledgersOf(...events, aborting('step_failed', false));
     expect(saidBy(ledgers, routes())).toEqual(['other']);
     expect(saidBy(ledgers, releases())).toEqual(['free #1 free']);
   });
 
-  it('learns it again until it has recorded it', () => {
+  it('is told again until it has recorded it', () => {
     const ledgers = ledgersOf(...events, aborting('step_failed', false));
     expect(saidBy(ledgers, releases())).toHaveLength(1);
     expect(saidBy(ledgers, releases(999))).toEqual([]);
@@ -184,12 +184,12 @@ describe('an execution that aborts because a step failed', () => {
     expect(saidBy(ledgers, (ledger) => ledger.openTasks)).toBe(2);
   });
 
-  it('learns of a waiting retry with its attempt', () => {
+  it('is told of a waiting retry with its attempt', () => {
     const ledgers = ledgersOf(...events, failed('held', 1, 60_000), aborting('step_failed', false));
     expect(saidBy(ledgers, releases()).sort()).toEqual(['free #1 free', 'held #2 free']);
   });
 
-  it('learns of all tasks when agents are to be interrupted', () => {
+  it('is told of all tasks when agents are to be interrupted', () => {
     const ledgers = ledgersOf(...events, aborting('step_failed', false), aborting('step_failed', true));
     expect(saidBy(ledgers, releases()).sort()).toEqual(['free #1 free', 'held #1 held']);
   });
@@ -205,7 +205,7 @@ describe('an execution that aborts because a step failed', () => {
 });
 
 describe('an execution that is cancelled', () => {
-  it('learns of all its tasks, whether agents hold them or not', () => {
+  it('is told of all its tasks, whether agents hold them or not', () => {
     const ledgers = ledgersOf(
       registered,
       submitted('free'),
@@ -248,7 +248,7 @@ describe('an execution that is cancelled', () => {
     ]);
   });
 
-  it('takes in an assignment that was appended after it', () => {
+  it('accepts an assignment that was appended after the cancellation', () => {
     const ledgers = ledgersOf(registered, submitted('t1'), aborting('cancelled', true), assigned('t1'));
     expect(saidBy(ledgers, releases())).toEqual(['t1 #1 held']);
   });
@@ -273,7 +273,7 @@ describe('an execution that is reopened', () => {
 });
 
 describe('the tasks of an execution', () => {
-  it('are forgotten when they have ended', () => {
+  it('are forgotten once they have ended', () => {
     const ledgers = ledgersOf(
       registered,
       submitted('t1'),

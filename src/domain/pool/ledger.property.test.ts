@@ -418,8 +418,8 @@ const steps = fc
   .array(step, { minLength: 10, maxLength: 150, size: 'max' })
   .map((course): Step[] => [...OPENING, ...course]);
 
-describe('any course of events', () => {
-  it('gives no agent more than its slots, over restarts and late appends, and only work it can do (S7)', () =>
+describe('any sequence of events', () => {
+  it('never fills more than an agent’s slots, even over restarts and late appends, and gives it only work it can do (S7)', () =>
     fc.assert(
       fc.property(steps, (course) => {
         new World().run(course);

@@ -159,7 +159,7 @@ describe('an agent with a free slot', () => {
     expect([ledger.openTasks, ledger.waitingTasks]).toEqual([1, 0]);
   });
 
-  it('gets it with its attempt, its time limit and how long it waited', () =>
+  it('gets it with its attempt number, its time limit and how long it waited', () =>
     expect(assign(ledgerOf(registered('a'), submitted('t1', {}, 100)), 350)).toMatchObject([
       {
         taskId: 't1',
@@ -170,7 +170,7 @@ describe('an agent with a free slot', () => {
       },
     ]));
 
-  it('is named among the open assignments, with its transport', () => {
+  it('is listed in the open assignments, with its transport', () => {
     const a2a = { kind: 'a2a', cardUrl: 'http://localhost/', card: {} } as const;
     const ledger = ledgerOf(registered('a', { transport: a2a }), submitted('t1'), assigned('t1', 'a'));
     expect(ledger.openAssignments()).toEqual([
@@ -179,7 +179,7 @@ describe('an agent with a free slot', () => {
     expect([ledger.transportOf('a'), ledger.transportOf('b')]).toEqual(['a2a', undefined]);
   });
 
-  it('is named among them when its agent is no longer known, so that a dispatcher closes the attempt', () =>
+  it('is still listed there when it is no longer known, so that a dispatcher closes the attempt', () =>
     expect(ledgerOf(submitted('t1'), assigned('t1', 'gone')).openAssignments()).toMatchObject([
       { taskId: 't1', attempt: 1, agentId: 'gone', transport: 'a2a' },
     ]));
@@ -229,7 +229,7 @@ describe('an agent whose slots are taken', () => {
     expect(routes(ledger)).toEqual(['t3→a']);
   });
 
-  it('is not freed by the failure of an attempt that is not its own', () => {
+  it('gains no slot from the failure of an attempt that it does not hold', () => {
     const ledger = full();
     ledger.evolve(failed('t1', 2, { agentId: 'a' }));
     expect(routes(ledger)).toEqual([]);
@@ -260,7 +260,7 @@ describe('an agent that cannot take the task', () => {
     expect(routes(ledgerOf(...history, submitted('t1', { versionRange: '^1.0.0' })))).toEqual([]),
   );
 
-  it('does not hold up work that others can do', () => {
+  it('does not block work that others can do', () => {
     const ledger = ledgerOf(
       registered('a', { capabilities: [{ name: 'draw', version: '1.0.0' }] }),
       submitted('t1', { priority: 1 }),
@@ -292,7 +292,7 @@ describe('an agent that can take the task', () => {
     expect(routes(ledgerOf(...history, submitted('t1', { versionRange: '^1.0.0' })))).toEqual(['t1→a']),
   );
 
-  it('is found again after it was unable', () => {
+  it('is chosen even if it could not take the task before', () => {
     const ledger = ledgerOf(registered('a', { capabilities: [{ name: 'draw', version: '1.0.0' }] }), submitted('t1'));
     expect(routes(ledger)).toEqual([]);
     ledger.evolve(reconfigured('a', {}));
@@ -341,7 +341,7 @@ describe('tasks of different priority', () => {
     expect(routes(ledger)).toEqual(['t2→a', 'd1→a', 't1→a']);
   });
 
-  it('age: one level is worth a fixed time of waiting', () => {
+  it('age: one level of priority equals a fixed waiting time', () => {
     const waiting = (ms: number): string[] => {
       const later = submitted('critical', { priority: 1 }, ms);
       return routes(ledgerOf(registered('a'), submitted('background', { priority: 5 }), later), ms);
@@ -403,7 +403,7 @@ describe('a task whose attempt failed', () => {
     expect(again?.reason.excluded).toEqual({ draining: 1 });
   });
 
-  it('knows the agent from the ledger when the failure does not name it', () => {
+  it('takes the agent from the ledger when the failure does not name it', () => {
     const ledger = ledgerOf(...history, failed('t1', 1, { retryMs: 0 }));
     expect(routes(ledger)).toEqual(['t1→b']);
   });
@@ -419,7 +419,7 @@ describe('the error rate of an agent', () => {
     assign(ledgerOf(registered('a'), registered('b'), ...outcomes, submitted('next')))[0]?.agentId;
   const held = [submitted('t1'), assigned('t1', 'a')];
 
-  it('speaks against it', () => expect(prefers(...held, failed('t1', 1), cancelled('t1'))).toBe('b'));
+  it('counts against it', () => expect(prefers(...held, failed('t1', 1), cancelled('t1'))).toBe('b'));
 
   it('is not raised by a failure of Baton itself', () =>
     expect(prefers(...held, failed('t1', 1, { error: { ...TROUBLE, source: 'baton' } }), cancelled('t1'))).toBe('a'));
@@ -469,7 +469,7 @@ describe('an assignment in the ledger that does not count', () => {
 describe('an agent that deregisters while it holds attempts', () => {
   const one = { maxConcurrency: 1 };
 
-  it('has no more slots than before when it registers again', () => {
+  it('has no additional slots when it registers again', () => {
     const ledger = ledgerOf(
       registered('a', one),
       submitted('t1'),
@@ -483,7 +483,7 @@ describe('an agent that deregisters while it holds attempts', () => {
     expect(routes(ledger)).toEqual(['t2→a']);
   });
 
-  it('has no more either when its assignment comes after its deregistration in the log', () => {
+  it('has no additional slots either when its assignment follows its deregistration in the log', () => {
     const ledger = ledgerOf(
       registered('a', one),
       submitted('t1'),
@@ -498,7 +498,7 @@ describe('an agent that deregisters while it holds attempts', () => {
     expect(routes(ledger)).toEqual(['t2→a']);
   });
 
-  it('is forgotten when it no longer holds anything', () => {
+  it('is forgotten once it holds nothing', () => {
     const ledger = ledgerOf(registered('a', one), submitted('t1'), assigned('t1', 'a'), deregistered('a'));
     expect(ledger.snapshot().agents).toHaveLength(1);
     ledger.evolve(completed('t1'));
@@ -520,14 +520,14 @@ describe('round robin', () => {
     expect(routes(ledgerOf(...agents, ...tasks))).toEqual(['1→a', '2→b', '3→c', '4→a', '5→b']);
   });
 
-  it('continues where it was in the next tick, and after assignments read from the log', () => {
+  it('continues from the same place in the next tick, and after assignments read from the log', () => {
     const ledger = ledgerOf(...agents, submitted('1', robin), submitted('2', robin), assigned('1', 'a'));
     expect(routes(ledger)).toEqual(['2→b']);
     ledger.evolve(submitted('3', robin));
     expect(routes(ledger)).toEqual(['3→c']);
   });
 
-  it('keeps a turn of its own for each kind of work', () => {
+  it('keeps a separate turn for each kind of work', () => {
     const both = [
       { name: 'translate', version: '1.0.0' },
       { name: 'draw', version: '1.0.0' },
@@ -552,7 +552,7 @@ describe('a strategy that this build does not know', () => {
 });
 
 describe('the reason of a decision', () => {
-  it('counts every agent of the pool once', () => {
+  it('counts each agent of the pool once', () => {
     const history = [
       registered('able1'),
       registered('able2'),
@@ -614,7 +614,7 @@ describe('the timer of an assigned attempt', () => {
     ]);
   });
 
-  it('is due again after the hold, until something happens', () => {
+  it('is due again after a pause, until something happens', () => {
     const held = ledger();
     held.dueTimers(START + 90_000, 5_000);
     expect(held.dueTimers(START + 94_999, 5_000)).toEqual([]);
@@ -648,13 +648,13 @@ describe('the deadline of a task', () => {
     ]);
   });
 
-  it('comes before an expiry that lies later, and an expiry before a later deadline', () => {
+  it('comes before a later expiry, and an expiry before a later deadline', () => {
     expect(ledgerOf(submitted('t1', { deadlineAt }), assigned('t1', 'a')).nextDueMs()).toBe(START + 10_000);
     const long = ledgerOf(registered('a'), submitted('t1', { deadlineAt: iso(900_000) }), assigned('t1', 'a'));
     expect(long.dueTimers(START + 90_000, 1)).toMatchObject([{ kind: 'attemptExpired' }]);
   });
 
-  it('keeps a task that waits from being assigned once it has passed', () => {
+  it('prevents a waiting task from being assigned once it has passed', () => {
     const ledger = ledgerOf(
       registered('a'),
       submitted('late', { deadlineAt, priority: 1 }),

@@ -22,7 +22,7 @@ const agent = (facts: Partial<AgentState> = {}): AgentState => ({
 const asks = (versionRange?: string): Requirement => ({ capability: 'echo', versionRange });
 
 describe('the rules', () => {
-  it('cover every exclusion that a decision can record, once each', () =>
+  it('cover each exclusion that a decision can record exactly once', () =>
     expect(ELIGIBILITY.map(({ name }) => name).sort()).toEqual([...Exclusion.options].sort()));
 
   it.each<[string, Partial<AgentState>, string | undefined]>([
@@ -50,7 +50,7 @@ describe('the rules', () => {
     expect(eligible).toHaveLength(reason === undefined ? 1 : 0);
   });
 
-  it('ask for no version when the task does not', () =>
+  it('require no version when the task does not', () =>
     expect(
       sortOut([agent({ capabilities: [{ name: 'echo', version: '2.0.0-rc.1' }] })], ABILITY, asks()).eligible,
     ).toHaveLength(1));

@@ -22,12 +22,12 @@ const order = (name: keyof typeof strategies, candidates: readonly Candidate[], 
   strategies[name].rank({ task, candidates, turn }).map((scored) => scored.candidate.agentId);
 
 describe('least_loaded', () => {
-  it('prefers the agent that holds least', () =>
+  it('prefers the agent with the fewest open attempts', () =>
     expect(
       order('least_loaded', [candidate('a', { open: 3 }), candidate('b', { open: 1 }), candidate('c', { open: 2 })]),
     ).toEqual(['b', 'c', 'a']));
 
-  it('scores min(1, open/100) + half the error rate, at most 1', () => {
+  it('scores min(1, open/100) plus half the error rate, at most 1', () => {
     const scoreOf = (facts: Partial<Candidate>): number | undefined =>
       strategies.least_loaded.rank({ task, candidates: [candidate('a', facts)], turn: 0 })[0]?.score;
     expect(scoreOf({ open: 0, errorRate: 0 })).toBe(0);
@@ -49,10 +49,10 @@ describe('least_loaded', () => {
 describe('round_robin', () => {
   const agents = [candidate('c'), candidate('a'), candidate('b')];
 
-  it('takes the agents in turn, by id', () =>
+  it('takes the agents in turn, ordered by id', () =>
     expect([0, 1, 2, 3].map((turn) => order('round_robin', agents, turn)[0])).toEqual(['a', 'b', 'c', 'a']));
 
-  it('names the others in the order of their turns', () =>
+  it('lists the other agents in the order of their turns', () =>
     expect(order('round_robin', agents, 1)).toEqual(['b', 'c', 'a']));
 
   it('gives each of n agents every n-th turn', () =>

@@ -27,8 +27,8 @@ const explain = (agents: readonly AgentState[], facts: Partial<WaitingTask> = {}
     Date.parse('2026-01-01T00:01:00Z'),
   );
 
-describe('a task that no agent has', () => {
-  it('waits for its retry, whatever the agents do', () =>
+describe('a task that no agent holds', () => {
+  it('waits for its retry, whatever the state of the agents', () =>
     expect(explain([agent('a')], { retryAt: '2026-01-01T00:02:00.000Z', attempt: 2 })).toMatchObject({
       reason: 'retry_delay',
       since: '2026-01-01T00:02:00.000Z',
@@ -45,7 +45,7 @@ describe('a task that no agent has', () => {
     ['next_in_turn', [agent('a', { open: 2 }), agent('b', { open: 1 })], { versionRange: '>=1.0.0' }],
   ] as const)('waits because of %s', (reason, agents, task) => expect(explain(agents, task).reason).toBe(reason));
 
-  it('is explained with how many agents each obstacle holds back', () =>
+  it('is explained by how many agents each obstacle excludes', () =>
     expect(
       explain(
         [

@@ -3,14 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { IndexedHeap } from './indexed-heap.ts';
 
 describe('an empty heap', () => {
-  it('has nothing to give', () => {
+  it('has no next entry', () => {
     const heap = new IndexedHeap();
     expect([heap.size, heap.peek(), heap.pop(), heap.delete('a')]).toEqual([0, undefined, undefined, false]);
   });
 });
 
 describe('a heap with equal keys', () => {
-  it('gives them by sequence number, whatever the order they came in', () => {
+  it('returns them by sequence number, whatever the order of insertion', () => {
     const heap = new IndexedHeap();
     for (const [id, seq] of [
       ['c', 3],
@@ -23,7 +23,7 @@ describe('a heap with equal keys', () => {
 });
 
 describe('an id that is set again', () => {
-  it('moves, and stands in the heap once', () => {
+  it('moves, and is in the heap once', () => {
     const heap = new IndexedHeap();
     heap.set('a', 1, 1);
     heap.set('b', 2, 2);
@@ -33,7 +33,7 @@ describe('an id that is set again', () => {
 });
 
 describe('an id that is deleted', () => {
-  it('leaves the order of the others as it was, also when the last entry has to rise in its place', () => {
+  it('leaves the order of the others unchanged, even when the entry that replaces it has to rise', () => {
     const heap = new IndexedHeap();
     // The last one, 4, comes to stand below 11 and 10 when 30 goes.
     const keys = [1, 10, 2, 11, 12, 50, 3, 30, 31, 32, 33, 51, 52, 60, 4];
@@ -59,7 +59,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 );
 
 describe('any sequence of operations', () => {
-  it('gives what a sorted array gives', () =>
+  it('behaves like a sorted array', () =>
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 200 }), (operations) => {
         const heap = new IndexedHeap();

@@ -6,7 +6,7 @@ const length = fc.oneof(fc.constantFrom(0, 1, 63, 64, 65, 128, 1_000), fc.nat(30
 const writes = fc.array(fc.tuple(fc.nat(1_000), fc.nat(3)), { maxLength: 60 });
 
 describe('a persistent vector', () => {
-  it('reads and writes as an array does, and leaves earlier versions as they were', () =>
+  it('reads and writes like an array, and leaves earlier versions unchanged', () =>
     fc.assert(
       fc.property(length, writes, (size, changes) => {
         let vector = PersistentVector.from(size, (index) => index % 3);
@@ -25,7 +25,7 @@ describe('a persistent vector', () => {
       }),
     ));
 
-  it('is the same one when nothing changes', () => {
+  it('is the same object when nothing changes', () => {
     const vector = PersistentVector.from(100, (index) => index);
     expect(vector.with(70, 70)).toBe(vector);
   });

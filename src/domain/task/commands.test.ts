@@ -29,15 +29,15 @@ describe('a version range', () => {
     (range) => expect(messageOf(range)).toBe('BAD_VERSION_RANGE: no version satisfies it'),
   );
 
-  it('may have one alternative that nothing satisfies', () => expect(messageOf('1 || >2 <1')).toBeUndefined());
+  it('may contain an alternative that nothing satisfies', () => expect(messageOf('1 || >2 <1')).toBeUndefined());
 
-  it('of a megabyte is refused for its length alone, and at once', () => {
+  it('of a megabyte is rejected at once for its length alone', () => {
     const startedMs = performance.now();
     expect(messageOf('1 '.repeat(500_000))).toMatch(/<=200/);
     expect(performance.now() - startedMs).toBeLessThan(500);
   });
 
-  it('is refused as unsatisfiable exactly when no version satisfies it', () => {
+  it('is rejected as unsatisfiable exactly when no version satisfies it', () => {
     const number = fc.integer({ min: 0, max: 2 });
     const version = fc.tuple(number, number, number).map((parts) => parts.join('.'));
     const comparator = fc
@@ -58,7 +58,7 @@ describe('a version range', () => {
 });
 
 describe('a submission', () => {
-  it('of a capability alone gets the defaults', () =>
+  it('with only a capability gets the defaults', () =>
     expect(SubmitTaskInput.parse({ capability: 'translate' })).toEqual({
       capability: 'translate',
       input: null,
@@ -105,14 +105,14 @@ describe('a submission', () => {
     expect(JSON.stringify(parsed.error?.issues[0])).toContain(`"${field}"`);
   });
 
-  it('takes a deadline with any offset', () =>
+  it('accepts a deadline with any UTC offset', () =>
     expect(SubmitTaskInput.parse({ capability: 'c', deadlineAt: '2026-03-01T12:00:00+05:30' }).deadlineAt).toBe(
       '2026-03-01T12:00:00+05:30',
     ));
 });
 
 describe('a report of progress', () => {
-  it('may say nothing', () => expect(ProgressInput.parse({})).toEqual({}));
+  it('may be empty', () => expect(ProgressInput.parse({})).toEqual({}));
   it.each([
     { percent: -1 },
     { percent: 101 },

@@ -66,13 +66,13 @@ const complete = (attempt: number) =>
 const redrive = { type: 'RedriveTask', now } as const;
 
 describe('a task of an execution', () => {
-  it('is tried again as any other', () =>
+  it('is retried like any other', () =>
     task
       .given(submitted())
       .when(fail(1, TROUBLE))
       .thenEvents(failed(1, TROUBLE, now)));
 
-  it('fails for good, and is no dead letter', () => {
+  it('fails permanently, without a dead letter', () => {
     task
       .given(submitted())
       .when(fail(1, HOPELESS))
@@ -83,13 +83,13 @@ describe('a task of an execution', () => {
       .thenEvents(failed(2, TROUBLE), given('attempts_exhausted', 2, TROUBLE));
   });
 
-  it('gets no further attempt when nobody wants its result any more', () =>
+  it('gets no further attempt when nobody needs its result any more', () =>
     task
       .given(submitted())
       .when(fail(1, TROUBLE, true))
       .thenEvents(failed(1, TROUBLE), given('execution_aborting', 1, TROUBLE)));
 
-  it('says when an agent held it as it was cancelled', () => {
+  it('records whether an agent held it when it was cancelled', () => {
     const cancelled = (interrupted: boolean): TaskEvent => ({
       type: 'TaskCancelled',
       data: { taskId: TASK, cancelledAt: now, reason: 'over', ...(interrupted ? { interrupted: true as const } : {}) },
@@ -109,7 +109,7 @@ describe('a task of an execution', () => {
 describe('a task of an execution that has failed', () => {
   const over = task.given(submitted(1), failed(1, TROUBLE), given('attempts_exhausted', 1, TROUBLE));
 
-  it('takes no late answer', () => {
+  it('accepts no late answer', () => {
     over.when(complete(1)).thenRejected({ reason: 'StaleAttempt', attempt: 1, current: 2 });
     over.when(complete(2)).thenRejected({ reason: 'TaskNotRunning', status: 'failed' });
   });
@@ -127,7 +127,7 @@ describe('a task of an execution that has failed', () => {
   it('can be cancelled', () => expect(over.when({ type: 'CancelTask', now }).events).toHaveLength(1));
 });
 
-describe('every event of it', () => {
+describe('every event of a task of an execution', () => {
   const events = [submitted(), failed(1, TROUBLE, now), given('execution_aborting', 0, HOPELESS), unknown, redriven(2)];
   it.each(events)('$type fits its schema', ({ type, data }) =>
     expect(taskEvents[type].schema.parse(data)).toEqual(data),
@@ -141,12 +141,12 @@ describe('the attempts of a task', () => {
     return attemptsMade(state);
   };
 
-  it('are the one that runs and those before it', () => {
+  it('are the current one and those before it', () => {
     expect(made()).toBe(1);
     expect(made(failed(1, TROUBLE, now))).toBe(2);
     expect(made(unknown)).toBe(1);
   });
 
-  it('do not count the next one of a task that failed for good', () =>
+  it('do not include the next one after a permanent failure', () =>
     expect(made(failed(1, HOPELESS), given('not_retryable', 1, HOPELESS))).toBe(1));
 });

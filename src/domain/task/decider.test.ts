@@ -132,9 +132,9 @@ const EVERY_ATTEMPT_COMMAND = [complete(1), fail(1), start(1), lose(1), report(1
 const EVERY_OTHER_COMMAND = [cancel, redrive, expire(true), expire(false)];
 
 describe('a task that does not exist', () => {
-  it('is submitted with everything the caller said', () => task.given().when(submit).thenEvents(submitted));
+  it('is submitted with everything the caller gave', () => task.given().when(submit).thenEvents(submitted));
 
-  it('keeps range, deadline and tags, with the deadline in UTC', () =>
+  it('keeps version range, deadline and tags, with the deadline in UTC', () =>
     task
       .given()
       .when({ ...submit, versionRange: '^1.2.0', deadlineAt: '2026-03-01T14:00:00+01:00', tags: ['eu'] })
@@ -168,9 +168,9 @@ describe('an open task', () => {
     expect(open.when(fail(1, { cost })).events[0]?.data).toMatchObject({ cost });
   });
 
-  it('is tried again after a failure', () => open.when(fail(1)).thenEvents(failed(1, { retryAt: at(2_000) })));
+  it('is retried after a failure', () => open.when(fail(1)).thenEvents(failed(1, { retryAt: at(2_000) })));
 
-  it('is dead-lettered after a failure that no retry can mend', () =>
+  it('is dead-lettered after a failure that no retry can fix', () =>
     open.when(fail(1, { error: HOPELESS })).thenEvents(failed(1, { error: HOPELESS }), {
       type: 'TaskDeadLettered',
       data: { taskId: TASK, reason: 'not_retryable', attempts: 1, error: HOPELESS, deadLetteredAt: at(1_000) },
@@ -194,7 +194,7 @@ describe('an open task', () => {
 
   it('is not redriven', () => open.when(redrive).thenRejected({ reason: 'TaskNotRedrivable', status: 'open' }));
 
-  it.each([complete(2), fail(2), start(2), lose(2), report(2)])('takes no $type of an attempt to come', (command) =>
+  it.each([complete(2), fail(2), start(2), lose(2), report(2)])('accepts no $type of a future attempt', (command) =>
     open.when(command).thenRejected({ reason: 'StaleAttempt', attempt: 2, current: 1 }),
   );
 });
@@ -221,7 +221,7 @@ describe('an open task whose agent must not be called twice', () => {
 describe('a task whose first attempt failed', () => {
   const retrying = task.given(submitted, failed(1));
 
-  it.each(EVERY_ATTEMPT_COMMAND)('takes no late $type of it', (command) =>
+  it.each(EVERY_ATTEMPT_COMMAND)('accepts no late $type of that attempt', (command) =>
     retrying.when(command).thenRejected({ reason: 'StaleAttempt', attempt: 1, current: 2 }),
   );
 
@@ -237,7 +237,7 @@ describe('a task whose first attempt failed', () => {
 });
 
 describe('the retry budget', () => {
-  it('ends with the last allowed attempt', () => {
+  it('is used up with the last allowed attempt', () => {
     const [lastFailure, letter, ...rest] = task.given(submitted, failed(1), failed(2)).when(fail(3)).events;
     expect(lastFailure?.data).toMatchObject({ attempt: 3 });
     expect(lastFailure?.data).not.toHaveProperty('retryAt');
@@ -245,12 +245,12 @@ describe('the retry budget', () => {
     expect(rest).toEqual([]);
   });
 
-  it('has room before it', () =>
+  it('allows a retry before that', () =>
     expect(task.given(submitted, failed(1)).when(fail(2)).events).toMatchObject([
       { type: 'TaskAttemptFailed', data: { attempt: 2, retryAt: at(3_000) } },
     ]));
 
-  it('of one attempt allows no retry', () =>
+  it('allows no retry if it is a single attempt', () =>
     expect(
       task
         .given(withRetry({ maxAttempts: 1 }))
@@ -258,7 +258,7 @@ describe('the retry budget', () => {
         .events.map(({ type }) => type),
     ).toEqual(['TaskAttemptFailed', 'TaskDeadLettered']));
 
-  it('is fresh after a redrive, and delays begin anew', () => {
+  it('is full again after a redrive, and delays start again from the first', () => {
     const again = [submitted, failed(1), failed(2), failed(3, {}), deadLettered(3), redriven(4)];
     expect(task.given(...again).when(fail(4)).events).toMatchObject([{ data: { attempt: 4, retryAt: at(2_000) } }]);
     expect(task.given(...again, failed(4)).when(fail(5)).events).toMatchObject([{ data: { retryAt: at(3_000) } }]);
@@ -308,7 +308,7 @@ describe('a task with a deadline', () => {
         },
       }));
 
-  it('closes the attempt first when an agent holds it', () =>
+  it('has its attempt closed first when an agent holds it', () =>
     task
       .given(due, failed(1))
       .when(expire(true))
@@ -329,13 +329,13 @@ describe('a task with a deadline', () => {
         },
       ));
 
-  it('goes on before the deadline, whatever a timer says', () =>
+  it('continues before the deadline, whatever a timer says', () =>
     task
       .given(due)
       .when(expire(true, at(59_999)))
       .thenNothing());
 
-  it('goes on when a redrive has lifted the deadline', () =>
+  it('continues when a redrive has removed the deadline', () =>
     task
       .given(due, deadLettered(0, 'deadline_passed'), redriven(2))
       .when(expire(false, at(120_000)))
@@ -368,7 +368,7 @@ describe('a dead-lettered task', () => {
         .events[0]?.data,
     ).toMatchObject({ versionRange: '^2.0.0', priority: 1 }));
 
-  it('takes a new deadline, in UTC', () =>
+  it('accepts a new deadline, in UTC', () =>
     parked
       .when({ ...redrive, deadlineAt: '2026-03-01T13:30:00+01:00' })
       .thenEvents(redriven(2, '2026-03-01T12:30:00.000Z')));
@@ -378,12 +378,12 @@ describe('a dead-lettered task', () => {
       .when({ ...redrive, deadlineAt: at(5_000) })
       .thenRejected({ reason: 'DeadlinePassed', deadlineAt: at(5_000) }));
 
-  it('takes no attempt by its next number before it is redriven', () => {
+  it('accepts nothing for its next attempt before it is redriven', () => {
     for (const command of [complete(2), fail(2), start(2), lose(2), report(2)])
       parked.when(command).thenRejected({ reason: 'TaskNotRunning', status: 'deadLettered' });
   });
 
-  it('takes nothing of its closed attempt', () =>
+  it('accepts nothing for its closed attempt', () =>
     parked.when(complete(1)).thenRejected({ reason: 'StaleAttempt', attempt: 1, current: 2 }));
 
   it('does not expire', () =>
@@ -395,16 +395,16 @@ describe('a dead-lettered task', () => {
     task.given(submitted, failed(1, {}), deadLettered(1), redriven(2)).when(complete(2)).thenEvents(completed(2)));
 });
 
-describe('a task that its deadline cut off before its attempt was closed', () => {
+describe('a task whose deadline passed before its attempt was closed', () => {
   const cutOff = [submittedWith({ deadlineAt: at(60_000) }), failed(1), deadLettered(1, 'deadline_passed')];
 
-  it('does not use that attempt number again, because an agent may have it', () =>
+  it('does not reuse that attempt number, because an agent may have it', () =>
     task
       .given(...cutOff)
       .when(redrive)
       .thenEvents(redriven(3)));
 
-  it('takes no answer of that attempt, neither parked nor redriven', () => {
+  it('accepts no answer of that attempt, neither before nor after a redrive', () => {
     const stale = { reason: 'StaleAttempt', attempt: 2, current: 3 } as const;
     task
       .given(...cutOff)
@@ -427,11 +427,11 @@ describe('an indeterminate task', () => {
 
   it('is settled by the late completion of its attempt', () => lost.when(complete(1)).thenEvents(completed(1)));
 
-  it.each([fail(1), start(1), lose(1), report(1)])('is not moved by a late $type', (command) =>
+  it.each([fail(1), start(1), lose(1), report(1)])('is not changed by a late $type', (command) =>
     lost.when(command).thenRejected({ reason: 'TaskNotRunning', status: 'indeterminate' }),
   );
 
-  it('takes no completion of another attempt', () =>
+  it('accepts no completion of another attempt', () =>
     lost.when(complete(2)).thenRejected({ reason: 'StaleAttempt', attempt: 2, current: 1 }));
 
   it('is redriven with a new attempt and a fresh budget', () => {
@@ -440,7 +440,7 @@ describe('an indeterminate task', () => {
     expect(again.when(fail(2)).events).toMatchObject([{ data: { attempt: 2, retryAt: at(2_000) } }]);
   });
 
-  it('takes no late completion once it is redriven', () =>
+  it('accepts no late completion once it is redriven', () =>
     task
       .given(submitted, started(1), unknown(1), redriven(2))
       .when(complete(1))
@@ -462,7 +462,7 @@ describe.each([
   it('is not redriven', () => over.when(redrive).thenRejected({ reason: 'TaskNotRedrivable', status }));
   it('does not expire', () => over.when(expire(true)).thenRejected({ reason: 'TaskNotRunning', status }));
   it('is not submitted again', () => over.when(submit).thenRejected({ reason: 'TaskAlreadyExists' }));
-  it.each(EVERY_ATTEMPT_COMMAND)('takes no late $type', (command) =>
+  it.each(EVERY_ATTEMPT_COMMAND)('accepts no late $type', (command) =>
     over.when(command).thenRejected({ reason: 'TaskNotRunning', status }),
   );
 });

@@ -112,7 +112,7 @@ export const taskEvents = {
       cancelledAt: Instant,
     }),
   },
-  /** The end of a task of an execution that failed for good: the execution decides what follows, so it is not a dead letter. */
+  /** The end of a task of an execution that failed permanently: the execution decides what follows, so it is not a dead letter. */
   TaskFailed: {
     schemaVersion: 1,
     schema: z.strictObject({

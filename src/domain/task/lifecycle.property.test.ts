@@ -101,7 +101,7 @@ const logOf = (steps: readonly Step[]): TaskEvent[] => steps.flatMap(({ events }
 const ENDS = ['TaskCompleted', 'TaskCancelled'];
 
 describe('any sequence of commands', () => {
-  it('ends a task at most once, and nothing follows the end (S3)', () =>
+  it('ends a task at most once, with nothing after the end (S3)', () =>
     fc.assert(
       fc.property(commands, (sequence) => {
         const types = logOf(run(sequence)).map(({ type }) => type);
@@ -164,7 +164,7 @@ describe('any sequence of commands', () => {
       { numRuns: 500 },
     ));
 
-  it('gives no attempt number to two budgets, so that an old answer never passes for a new one', () =>
+  it('never uses an attempt number in two budgets, so that an old answer is never taken for a new one', () =>
     fc.assert(
       fc.property(commands, (sequence) => {
         let highest = 0;
@@ -194,7 +194,7 @@ describe('any sequence of commands', () => {
       { numRuns: 500 },
     ));
 
-  it('lives the same when its stored events are replayed', () =>
+  it('gives the same state when the stored events are replayed', () =>
     fc.assert(
       fc.property(commands, (sequence) => {
         const steps = run(sequence);
@@ -204,7 +204,7 @@ describe('any sequence of commands', () => {
       }),
     ));
 
-  it('records only what fits the schemas', () =>
+  it('records only events that fit their schemas', () =>
     fc.assert(
       fc.property(commands, (sequence) => {
         for (const { type, data } of logOf(run(sequence)))

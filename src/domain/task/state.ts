@@ -43,7 +43,7 @@ export type KnownTask = Exclude<Task, { status: 'none' }>;
 
 export type OpenTask = Extract<Task, { status: 'open' }>;
 
-/** Attempts that were begun, or may have been; a task that failed for good has the number of the next one already. */
+/** Attempts that were begun, or may have been; a task that failed permanently has the number of the next one already. */
 export const attemptsMade = (task: KnownTask): number =>
   task.status === 'failed' || task.status === 'deadLettered' ? task.attempt - 1 : task.attempt;
 

@@ -24,14 +24,14 @@ const warningsOf = (facts: Partial<DefinitionInput>): string[] => {
   return compiled.value.warnings.map(({ code, pointer }) => `${code} ${pointer}`);
 };
 
-describe('a task of a definition', () => {
+describe('a task in a definition', () => {
   it.each<[string, Partial<TaskInput>]>([
     ['nothing', {}],
     ['two things', { capability: 'work', delayMs: 1 }],
     ['three things', { role: 'r', workflow: { name: 'w' }, waitFor: { kind: 'event', name: 'e' } }],
   ])('does one thing: %s is refused', (_, facts) => expect(ofTask(facts)).toContain('ONE_THING_ONLY /tasks/0'));
 
-  it('names a role or a capability, and a role that is there', () => {
+  it('names a capability or an existing role', () => {
     expect(ofTask({ role: 'r', capability: 'work' })).toEqual(['ROLE_OR_CAPABILITY /tasks/0']);
     expect(ofTask({ role: 'toString' })).toEqual(['UNKNOWN_ROLE /tasks/0/role']);
     expect(ofTask({ capability: 'work', compensation: {} })).toEqual(['ROLE_OR_CAPABILITY /tasks/0/compensation']);
@@ -40,7 +40,7 @@ describe('a task of a definition', () => {
     ]);
   });
 
-  it('takes from its role what an agent needs', () => {
+  it('takes the requirements for agents from its role', () => {
     const agents = {
       r: { capability: 'read', versionRange: '^2.0.0', pool: 'fast', strategy: 'round_robin' as const },
     };
@@ -87,7 +87,7 @@ describe('a task of a definition', () => {
 });
 
 describe('the graph of a definition', () => {
-  it('is refused with all that is wrong with it, by place', () =>
+  it('is rejected with all its errors, each with its place', () =>
     expect(
       brief({
         tasks: [
@@ -105,14 +105,14 @@ describe('the graph of a definition', () => {
       'CYCLE /tasks/1/dependsOn/1',
     ]));
 
-  it('ends in the tasks that nothing depends on', () => {
+  it('ends with the tasks that nothing depends on', () => {
     const compiled = compile({ tasks: [agent('a'), agent('b', { dependsOn: ['a'] }), agent('c')] });
     expect(compiled.ok && compiled.value.sinks).toEqual([1, 2]);
   });
 });
 
 describe('an expression of a definition', () => {
-  it('is refused by place', () =>
+  it('is rejected with its place', () =>
     expect(
       brief({
         tasks: [
@@ -133,7 +133,7 @@ describe('an expression of a definition', () => {
       'BAD_EXPRESSION /output/total',
     ]));
 
-  it('reads tasks that are there and have ended for sure', () => {
+  it('can read only tasks that exist and are certain to have ended', () => {
     const b = agent('b', { dependsOn: ['a'], input: '= tasks.a.output' });
     expect(brief({ tasks: [agent('a'), b, agent('c', { dependsOn: ['b'], when: 'tasks.a.output == 1' })] })).toEqual(
       [],
@@ -156,7 +156,7 @@ describe('an expression of a definition', () => {
     ]);
   });
 
-  it('knows an item only where there is one', () => {
+  it('can use an item only where there is one', () => {
     const each = { forEach: { items: '[1]' } };
     expect(ofTask({ capability: 'work', ...each, input: ['= item', '= index'] })).toEqual([]);
     expect(
@@ -168,7 +168,7 @@ describe('an expression of a definition', () => {
     expect(brief({ output: '= item' })).toEqual(['NO_ITEM /output']);
   });
 
-  it('of the output may read every task', () => {
+  it('may read every task if it is that of the output', () => {
     expect(
       brief({ tasks: [agent('a'), agent('b')], output: { a: '= tasks.a.output', b: '= tasks.b.status' } }),
     ).toEqual([]);
@@ -177,7 +177,7 @@ describe('an expression of a definition', () => {
 });
 
 describe('a definition', () => {
-  it('is refused with everything at once', () => {
+  it('is rejected with all its errors at once', () => {
     const facts: Partial<DefinitionInput> = {
       tasks: [agent('a', { dependsOn: ['x'], role: 'r', when: '(' }), { id: 'b' }],
       saga: { select: { tasks: ['a', 'nobody'] } },
@@ -194,10 +194,10 @@ describe('a definition', () => {
     for (const { message } of issuesOf(facts)) expect(message).not.toBe('');
   });
 
-  it('with thousands of mistakes names two hundred', () =>
+  it('with thousands of errors reports two hundred', () =>
     expect(issuesOf({ tasks: Array.from({ length: 1_000 }, (_, n) => ({ id: `t${n}` })) })).toHaveLength(200));
 
-  it('of 3,000 tasks in a row or side by side is compiled', () => {
+  it('compiles with 3,000 tasks in a row or side by side', () => {
     const row = Array.from({ length: 3_000 }, (_, n) => agent(`t${n}`, { dependsOn: n === 0 ? [] : [`t${n - 1}`] }));
     expect(compile({ tasks: row })).toMatchObject({ ok: true });
     const wide = row.map((task) => ({ ...task, dependsOn: [] }));
@@ -210,7 +210,7 @@ describe('a definition', () => {
     (version) => expect(WorkflowDefinition.safeParse({ name: 'w', version, tasks: [agent('a')] }).success).toBe(false),
   );
 
-  it('needs a task', () =>
+  it('must have a task', () =>
     expect(WorkflowDefinition.safeParse({ name: 'w', version: '1.0.0', tasks: [] }).success).toBe(false));
 
   it('is compiled once per digest', () => {
@@ -224,7 +224,7 @@ describe('a definition', () => {
 describe('the static check of a saga', () => {
   const undo = { compensation: { capability: 'undo' } };
 
-  it('warns of effects that stay', () => {
+  it('warns of effects that are not compensated', () => {
     expect(warningsOf({ tasks: [agent('a', undo), agent('b'), { id: 'c', delayMs: 1 }] })).toEqual([
       'NO_COMPENSATION /tasks/1',
     ]);
@@ -232,7 +232,7 @@ describe('the static check of a saga', () => {
     expect(warningsOf({ tasks: [agent('a'), agent('b')] })).toEqual([]);
   });
 
-  it('warns of what comes after the pivot and could never be undone', () =>
+  it('warns of compensations after the pivot, which can never run', () =>
     expect(
       warningsOf({
         tasks: [

@@ -42,7 +42,7 @@ describe('a published version', () => {
   it('is not published twice', () => given.when(publish('1.0.0', ONE)).thenNothing());
   it('is never changed', () =>
     given.when(publish('1.0.0', TWO)).thenRejected({ reason: 'VersionTaken', version: '1.0.0', digest: ONE }));
-  it('stands beside others, also with the same content', () => {
+  it('can exist beside others, even with the same content', () => {
     given.when(publish('1.1.0', TWO)).thenEvents(published('1.1.0', TWO));
     given.when(publish('0.9.0', ONE)).thenEvents(published('0.9.0', ONE));
   });
@@ -65,7 +65,7 @@ describe('a deprecated version', () => {
 
 describe('an archived version', () => {
   const given = workflow.given(published('1.0.0', ONE), published('2.0.0', TWO), archived('1.0.0'));
-  it('stays so', () => {
+  it('stays archived', () => {
     given.when(archive('1.0.0')).thenNothing();
     given.when(deprecate('1.0.0')).thenRejected({ reason: 'VersionArchived', version: '1.0.0' });
   });

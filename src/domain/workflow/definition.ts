@@ -112,7 +112,7 @@ export const TaskDefinition = z.strictObject({
   pivot: z.boolean().default(false),
   tags: z.array(Tag).max(20).default([]),
   /**
-   * When it failed for good: `fail` the execution, `skip` what depends on it and nothing else, or `continue` as if it had completed
+   * What follows when its last attempt has failed: `fail` the execution, `skip` what depends on it and nothing else, or `continue` as if it had completed
    * with null.
    */
   onFailure: z.enum(['fail', 'skip', 'continue']).default('fail'),
@@ -129,7 +129,7 @@ const Saga = z.strictObject({
   select: z
     .strictObject({ tasks: z.array(StepName).max(MAX_TASKS).default([]), tags: z.array(Tag).max(20).default([]) })
     .default({ tasks: [], tags: [] }),
-  /** What becomes of the other compensations when one has failed for good. */
+  /** What becomes of the other compensations when one has failed permanently. */
   onCompensationFailure: z.enum(['stop', 'continue']).default('stop'),
 });
 

@@ -46,7 +46,7 @@ const refusals = (input: unknown): string[] => {
 };
 
 describe('a recorded run', () => {
-  it('becomes a definition with its graph and its durations, without what is default', () => {
+  it('becomes a definition with its graph and its durations, without default values', () => {
     const { definition, workflow, recording, renamed } = imported(DIAMOND);
     expect(definition).toEqual({
       name: 'small-run',
@@ -78,14 +78,14 @@ describe('a recorded run', () => {
     expect(renamed).toEqual([]);
   });
 
-  it('can be made to last shorter or longer', () => {
+  it('can be scaled to a shorter or longer duration', () => {
     const { definition, recording } = imported(DIAMOND, 0.001);
     expect(definition.tasks.map(({ estimateMs }) => estimateMs)).toEqual([1, 2.5, 400, 0.016]);
     expect(definition.tasks.some(({ timeoutMs }) => timeoutMs !== undefined)).toBe(false);
     expect(recording.makespanMs).toBe(12_500);
   });
 
-  it('keeps recorded ids that are no ids of tasks, under names that nobody else has', () => {
+  it('keeps recorded ids that are not valid task ids, under unique names', () => {
     const chain = ['a.b', 'a_b', 'a b', '7', 'constructor', 'é'.repeat(200), 'é'.repeat(199)];
     const links = chain.map((id, index) => ({
       id,
@@ -121,8 +121,8 @@ describe('a recorded run', () => {
   });
 });
 
-describe('what is no recorded run', () => {
-  it('is refused by the place where it is not one', () => {
+describe('a document that is not a recorded run', () => {
+  it('is rejected with the place of the error', () => {
     expect(refusals(null)).toEqual(['NO_WFFORMAT ']);
     expect(refusals({ ...DIAMOND, schemaVersion: '1.4' })).toEqual(['NO_WFFORMAT /schemaVersion']);
     expect(refusals({ ...DIAMOND, workflow: {} })).toEqual(['NO_WFFORMAT /workflow/specification']);
@@ -131,7 +131,7 @@ describe('what is no recorded run', () => {
     expect(refusals(negative)).toEqual(['NO_WFFORMAT /workflow/execution/tasks/0/runtimeInSeconds']);
   });
 
-  it('is refused where parents and children disagree, in either direction', () => {
+  it('is rejected where parents and children disagree, in either direction', () => {
     const tasks = [{ id: 'a', children: ['b'] }, { id: 'b' }, { id: 'c', parents: ['a'] }];
     expect(refusals(instanceOf(tasks))).toEqual([
       'LINKS_DISAGREE /workflow/specification/tasks/0/children/0',
@@ -139,7 +139,7 @@ describe('what is no recorded run', () => {
     ]);
   });
 
-  it('is refused where it names tasks that there are not, or the same twice', () => {
+  it('is rejected where it names tasks that do not exist, or the same task twice', () => {
     const tasks = [
       { id: 'a', children: ['x'] },
       { id: 'b', parents: ['y'] },
@@ -154,7 +154,7 @@ describe('what is no recorded run', () => {
     ]);
   });
 
-  it('is refused where tasks wait for each other', () => {
+  it('is rejected where tasks wait for each other', () => {
     const tasks = [
       { id: 'a', parents: ['b'], children: ['b'] },
       { id: 'b', parents: ['a'], children: ['a'] },
@@ -167,7 +167,7 @@ describe('what is no recorded run', () => {
     expect(refusals(instanceOf(twice))).toEqual(['DUPLICATE_DEPENDENCY /workflow/specification/tasks/1/parents/1']);
   });
 
-  it('is refused where a task took longer than a year', () => {
+  it('is rejected where a task took longer than a year', () => {
     expect(refusals(instanceOf([{ id: 'a' }], { a: 1e9 }))).toEqual([
       'OUT_OF_RANGE /workflow/execution/tasks/0/runtimeInSeconds',
     ]);
@@ -186,7 +186,7 @@ describe('any graph', () => {
       }),
     );
 
-  it('has the same edges after the import', () => {
+  it('has the same edges after it is imported', () => {
     fc.assert(
       fc.property(graphs, ({ ids, parents, seconds }) => {
         const links = ids.map((id, index) => ({

@@ -20,7 +20,7 @@ export type TaskStats = {
   readonly completed: number;
   readonly failedAttempts: number;
   readonly deadLettered: number;
-  /** Tasks of executions that failed for good; no dead letters. */
+  /** Tasks of executions that failed permanently; no dead letters. */
   readonly failed: number;
   readonly cancelled: number;
   /** Of the calls that completed tasks; absent when none completed. */

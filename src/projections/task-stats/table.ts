@@ -32,7 +32,7 @@ export const taskStatsTable = defineSumTable({
     endToEndMinUs: least(),
     endToEndMaxUs: greatest(),
     endToEndHistogram: elementSums(),
-    /** Tasks of executions that failed for good. */
+    /** Tasks of executions that failed permanently. */
     failed: sum(),
   },
   key: ['tenant', 'minute', 'capability'],

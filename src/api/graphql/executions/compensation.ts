@@ -14,7 +14,7 @@ import type { TaskTypes } from '../tasks/types.ts';
 const addDebtTypes = (builder: Builder, { AttemptError }: SharedTypes, { Task, loadTask }: TaskTypes) => {
   const DebtStatus = builder.enumType('CompensationDebtStatus', {
     description:
-      'PARKED: it failed for good and waits for a person. HANDED_OVER: a person takes care of it; it is still owed. SKIPPED: a person decided that it is not needed, or did it by hand.',
+      'PARKED: it failed permanently and waits for a person. HANDED_OVER: a person takes care of it; it is still needed. SKIPPED: a person decided that it is not needed, or did it by hand.',
     values: enumValues(COMPENSATION_STATES),
   });
   const CompensationDebt = builder.objectRef<DebtRow>('CompensationDebt').implement({

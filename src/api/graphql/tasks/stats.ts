@@ -23,7 +23,7 @@ const COUNTS = {
   completed: 'Tasks completed.',
   failedAttempts: 'Attempts that failed; a task may have several.',
   deadLettered: 'Tasks dead-lettered.',
-  failed: 'Tasks of executions that failed for good; their execution decides what follows.',
+  failed: 'Tasks of executions that failed permanently; their execution decides what follows.',
   cancelled: 'Tasks cancelled.',
 } as const satisfies { readonly [Name in keyof TaskStats]?: string };
 
