@@ -52,7 +52,7 @@ describe('a value that would poison a reader of the log', () => {
       code: 'INVALID_UNICODE',
       pointer: '/a~1b~0c',
     },
-  ])('with $of names $code at $pointer', ({ value, code, pointer }) =>
+  ])('with $of is reported as $code at $pointer', ({ value, code, pointer }) =>
     expect(findJsonIssue(value)).toMatchObject({ code, pointer }),
   );
 

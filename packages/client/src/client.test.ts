@@ -65,7 +65,7 @@ describe('execute', () => {
     expect(JSON.parse(request?.body ?? '')).toEqual({ query: String(GetTask), variables: { id: 't' } });
   });
 
-  it('takes no variables that the document does not have', () => {
+  it('accepts no variables that the document does not have', () => {
     const { client } = clientOf(json({ data: {} }));
     // @ts-expect-error a task has an id
     void client.execute(GetTask, { name: 't' });
@@ -122,7 +122,7 @@ describe('execute', () => {
 });
 
 describe('accepted', () => {
-  it('gives the payload of an accepted command', async () => {
+  it('returns the payload of an accepted command', async () => {
     const { client } = clientOf(json({ data: { payload: { id: 't', position: '7', repeated: false } } }));
     const payload = accepted(await client.execute(SubmitTask, { input: { capability: 'report' } }));
     expect(payload).toEqual({ id: 't', position: '7', repeated: false });
@@ -144,7 +144,7 @@ const collect = async <Item>(items: AsyncIterable<Item>): Promise<Item[]> => {
 };
 
 describe('subscribe', () => {
-  it('gives results until the server completes the subscription', async () => {
+  it('yields results until the server completes the subscription', async () => {
     const { client, asked } = clientOf(stream(': keep alive\n\n', next('1'), next('2'), COMPLETE));
     const changes = await collect(client.subscribe(WatchTask, { id: 't' }));
     expect(changes.map(({ change }) => change.position)).toEqual(['1', '2']);
@@ -157,7 +157,7 @@ describe('subscribe', () => {
     expect(error).toMatchObject({ code: 'STREAM_ENDED', retryable: true });
   });
 
-  it('throws the error of the server, in the stream or in place of it', async () => {
+  it('throws the error of the server, in the stream or instead of it', async () => {
     const errors = [{ message: 'too far back', extensions: { code: 'RESUME_EXPIRED' } }];
     const { client } = clientOf(stream(`event: next\ndata: ${JSON.stringify({ errors })}\n\n`), json({ errors }));
     for (let call = 0; call < 2; call += 1)
@@ -166,7 +166,7 @@ describe('subscribe', () => {
       });
   });
 
-  it('reports a server that answers with data in place of a stream', async () => {
+  it('reports a server that answers with data instead of a stream', async () => {
     const { client } = clientOf(json({ data: {} }));
     expect(await failure(collect(client.subscribe(WatchTask, { id: 't' })))).toMatchObject({ code: 'NOT_BATON' });
   });
@@ -183,7 +183,7 @@ describe('resume', () => {
   const positionsAsked = (asked: ReturnType<typeof clientOf>['asked']): unknown[] =>
     asked.map(({ request }) => JSON.parse(request.body).variables.fromPosition);
 
-  it('opens a broken or completed subscription again after the last result', async () => {
+  it('reopens a broken or completed subscription after the last result', async () => {
     const { client, asked } = clientOf(stream(next('1'), next('2')), stream(next('3'), COMPLETE), stream(next('4')));
     const seen: string[] = [];
     for await (const { change } of resumed(client)) if (seen.push(change.position) === 4) break;
@@ -191,13 +191,13 @@ describe('resume', () => {
     expect(positionsAsked(asked)).toEqual(['0', '2', '3']);
   });
 
-  it('gives up after as many tries in a row', async () => {
+  it('gives up after the given number of failures in a row', async () => {
     const { client, asked } = clientOf(stream(next('1')));
     expect(await failure(collect(resumed(client, { tries: 3 })))).toMatchObject({ code: 'UNREACHABLE' });
     expect(asked).toHaveLength(4);
   });
 
-  it('throws at once what trying again does not cure', async () => {
+  it('throws errors that a retry cannot fix at once', async () => {
     const { client, asked } = clientOf(json({ errors: [{ message: 'no', extensions: { code: 'NOT_FOUND' } }] }));
     expect(await failure(collect(resumed(client)))).toMatchObject({ code: 'NOT_FOUND' });
     expect(asked).toHaveLength(1);

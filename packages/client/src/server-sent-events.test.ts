@@ -11,7 +11,7 @@ const read = async (...chunks: (string | Buffer)[]): Promise<unknown[]> => {
 };
 
 describe('an event stream', () => {
-  it('gives events across chunks, also when a character is cut in two', async () => {
+  it('yields events across chunks, even when a character is split', async () => {
     const bytes = Buffer.from('event: next\ndata: {"a":"ü"}\n\nevent: complete\n\n');
     const cut = bytes.indexOf(0xbc); // the second byte of ü
     expect(await read(bytes.subarray(0, cut), bytes.subarray(cut, 30), bytes.subarray(30))).toEqual([
@@ -20,7 +20,7 @@ describe('an event stream', () => {
     ]);
   });
 
-  it('leaves out comments and what was not finished', async () => {
+  it('omits comments and unfinished events', async () => {
     expect(await read(':\n\n: keep alive\n\n', 'data: 1\r\ndata: 2\r\n\r\n', 'event: next\ndata: cut')).toEqual([
       { event: 'message', data: '1\n2' },
     ]);

@@ -259,7 +259,7 @@ describe('a step that runs for each item of a list', () => {
   it.each([
     ['input.n', 'EXPRESSION_FAILED'],
     ['"text"', 'EXPRESSION_FAILED'],
-  ])('fails when %s gives no list', (items, code) => {
+  ])('fails when %s is not a list', (items, code) => {
     const story = new Story();
     expect(story.start({ tasks: [step('a', [], { forEach: { items } })] }, { input: { n: 1 } })).toContain(
       `StepFailed a ${code}`,

@@ -256,7 +256,7 @@ describe('an agent that cannot take the task', () => {
     ['has deregistered', [registered('a'), deregistered('a')]],
     ['is in another pool', [registered('a', { pool: 'other' })]],
     ['has moved to another pool', [registered('a'), registered('a', { pool: 'other' })]],
-  ])('is left out when it %s', (_, history) =>
+  ])('is excluded when it %s', (_, history) =>
     expect(routes(ledgerOf(...history, submitted('t1', { versionRange: '^1.0.0' })))).toEqual([]),
   );
 

@@ -44,7 +44,7 @@ describe('the rules', () => {
     ['is over a limit that was lowered', { open: 3 }, 'no_slot'],
     ['is degraded', { health: 'degraded' }, undefined],
     ['is fit', {}, undefined],
-  ])('the first that excludes an agent that %s is its reason', (_, facts, reason) => {
+  ])('give the first one that excludes an agent that %s as its reason', (_, facts, reason) => {
     const { eligible, excluded } = sortOut([agent(facts)], [...ABILITY, ...AVAILABILITY], asks('^1.0.0'));
     expect(excluded).toEqual(reason === undefined ? {} : { [reason]: 1 });
     expect(eligible).toHaveLength(reason === undefined ? 1 : 0);

@@ -13,14 +13,14 @@ describe('a version range', () => {
     (range) => expect(messageOf(range)).toBeUndefined(),
   );
 
-  it.each(['', ' ', '1 ||', '|| 1', '1 || || 2', '>1 ||   '])('must not mean any version by accident: %j', (range) =>
+  it.each(['', ' ', '1 ||', '|| 1', '1 || || 2', '>1 ||   '])('must not allow every version by accident: %j', (range) =>
     expect(messageOf(range)).toBe(
       'BAD_VERSION_RANGE: an empty range or alternative means any version: leave the field out',
     ),
   );
 
   it.each(['latest', '1.2.3.4', 'git+ssh:x', '^', 'one', '>=', '1.2.3 ^^ 2'])(
-    'is refused when it is none: %j',
+    'is refused when it is invalid: %j',
     (range) => expect(messageOf(range)).toBe('BAD_VERSION_RANGE: is not a semver range'),
   );
 

@@ -59,10 +59,10 @@ describe('a task in a definition', () => {
     ['AGENT_ONLY /tasks/0/input', { waitFor: { kind: 'event', name: 'e' }, input: {} }],
     ['AGENT_ONLY /tasks/0/input', { waitFor: { kind: 'event', name: 'e' }, when: 'true', input: {} }],
     ['AGENT_ONLY /tasks/0/input', { delayMs: 1, input: {} }],
-  ])('has nothing that it cannot use: %s', (issue, facts) => expect(ofTask(facts)).toEqual([issue]));
+  ])('has no fields that it cannot use: %s', (issue, facts) => expect(ofTask(facts)).toEqual([issue]));
 
   it.each(['__proto__', 'constructor', 'prototype', '', '1a', 'a b', 'ä', 'a'.repeat(129)])(
-    'has an id that can be a key everywhere: %j is refused',
+    'has an id that is a valid key everywhere: %j is refused',
     (id) => expect(TaskDefinition.safeParse({ id, capability: 'work' }).success).toBe(false),
   );
 
@@ -206,7 +206,7 @@ describe('a definition', () => {
   });
 
   it.each(['', '1', '1.0', '1.0.0.0', 'v1.0.0', 'latest', '^1.0.0', '1.0.0 '])(
-    'has a semver version: %j is none',
+    'has a semantic version: %j is refused',
     (version) => expect(WorkflowDefinition.safeParse({ name: 'w', version, tasks: [agent('a')] }).success).toBe(false),
   );
 

@@ -51,7 +51,7 @@ describe('a published version', () => {
     given.when(deprecate('1.0.0', 'old')).thenEvents(deprecated('1.0.0', 'old'));
   });
   it('is archived', () => given.when(archive('1.0.0')).thenEvents(archived('1.0.0')));
-  it.each(['2.0.0', '__proto__', 'constructor'])('is not taken for another: %s', (version) => {
+  it.each(['2.0.0', '__proto__', 'constructor'])('is not confused with another: %s', (version) => {
     given.when(deprecate(version)).thenRejected({ reason: 'VersionNotFound', version });
     given.when(archive(version)).thenRejected({ reason: 'VersionNotFound', version });
   });

@@ -69,7 +69,7 @@ describe('an access list', () => {
     expect(allowed(user, 's', { acl: { s: acl } })).toEqual(expected);
   });
 
-  it('of a stream decides on its metastream, by the roles for metadata', () => {
+  it('of a stream also covers its metastream, through the roles for metadata', () => {
     const acl = { s: { $r: 'bob', $w: 'bob', $mr: 'alice', $mw: 'bob' } };
     expect(allowed(alice, '$$s', { acl })).toEqual(onlyReads);
     expect(allowed(alice, '$$s', { acl: { $$s: { $mr: 'bob' } } })).toContain('read');
@@ -98,12 +98,12 @@ describe('the settings', () => {
     expect(allowed(alice, '$all', { system: { $r: 'readers' } })).toEqual(['read']);
   });
 
-  it('do not mix the two kinds up', () => {
+  it('do not confuse user streams with system streams', () => {
     expect(allowed(alice, '$s', { user: { $r: '$all' } })).toEqual([]);
     expect(allowed(alice, 's', { system: closed })).toEqual(all);
   });
 
-  it('leave open what they do not name', () => {
+  it('leave everything open that they do not name', () => {
     expect(allowed(alice, 's', { user: { $r: 'bob' } })).toEqual(all.slice(1));
   });
 });

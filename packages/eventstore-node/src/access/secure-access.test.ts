@@ -20,7 +20,7 @@ it.each([
   expect(basicCredentials(text)).toEqual(credentials);
 });
 
-it('a user is known by name and password together', () => {
+it('a user is recognised by name and password together', () => {
   const users = new UserDirectory([
     { name: 'alice', password: 'a', groups: ['g'] },
     { name: 'bob', password: 'b', groups: [] },

@@ -13,7 +13,7 @@ const usersFile = async (users: unknown, mode = 0o600): Promise<string> => {
   return path;
 };
 
-it('users are admin and ops, and a warning says that everybody knows their passwords', () => {
+it('the default users are admin and ops, with a warning that their passwords are public', () => {
   const { users, warnings } = loadUsers(undefined, {});
   expect(users).toEqual([
     { name: 'admin', password: 'changeit', groups: ['$admins'] },
@@ -25,7 +25,7 @@ it('users are admin and ops, and a warning says that everybody knows their passw
   ]);
 });
 
-it('their passwords come from the variables of the real server; an empty one is none', () => {
+it('their passwords come from the environment variables of the real server; an empty one does not count', () => {
   const { users, warnings } = loadUsers(undefined, {
     EVENTSTORE_DEFAULT_ADMIN_PASSWORD: 'other',
     EVENTSTORE_DEFAULT_OPS_PASSWORD: '',
@@ -34,7 +34,7 @@ it('their passwords come from the variables of the real server; an empty one is 
   expect(warnings).toHaveLength(1);
 });
 
-it('a file replaces them all', async () => {
+it('a file replaces all of them', async () => {
   const { users, warnings } = loadUsers(await usersFile([{ name: 'carol', password: 'p' }]), {
     EVENTSTORE_DEFAULT_ADMIN_PASSWORD: 'other',
   });
@@ -47,6 +47,6 @@ it.skipIf(process.platform === 'win32')('a file that others may read is warned a
   expect(loadUsers(path, {}).warnings).toEqual([`${path} contains passwords and is readable by others`]);
 });
 
-it('a file that is not there is named', () => {
+it('a missing file is named in the error', () => {
   expect(() => loadUsers('/nowhere/users.json', {})).toThrow(/^the users file \/nowhere\/users.json cannot be read: /);
 });

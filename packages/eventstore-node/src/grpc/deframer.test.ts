@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Deframer, framed, MAX_MESSAGE_SIZE } from './deframer.ts';
 
-it('finds the same messages however the bytes are cut', () => {
+it('finds the same messages however the bytes are split', () => {
   fc.assert(
     fc.property(
       fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 }),
@@ -22,7 +22,7 @@ it('finds the same messages however the bytes are cut', () => {
   );
 });
 
-it('refuses compressed and oversized messages before it holds them', () => {
+it('refuses compressed and oversized messages before it buffers them', () => {
   const deframer = new Deframer(() => {});
   expect(() => deframer.push(Buffer.from([1, 0, 0, 0, 1, 0]))).toThrow(/compressed/);
   const head = Buffer.alloc(5);

@@ -34,7 +34,7 @@ it('behaves like an array of arrays', () => {
   );
 });
 
-it('holds a long list beside many short ones', () => {
+it('stores one long list beside many short ones', () => {
   const lists = new OrdinalLists();
   const long = lists.add();
   for (let i = 0; i < 20_000; i++) {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { readSnapshot } from './snapshot.ts';
 
-it('a snapshot larger than a file that can be read whole is none, not an error', () => {
+it('a snapshot too large to read in one piece counts as missing, not as an error', () => {
   const folder = mkdtempSync(join(tmpdir(), 'eventstore-node-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const path = join(folder, 'index.snapshot');

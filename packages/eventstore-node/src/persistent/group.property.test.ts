@@ -168,13 +168,16 @@ class Bench {
   }
 }
 
-it.each(STRATEGY_NAMES)('%s: whatever happens, no event is lost, and no checkpoint passes an open one', (strategy) => {
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const bench = new Bench(strategy);
-      for (const one of steps) bench.do(one);
-      bench.finish();
-    }),
-    { numRuns: 300 },
-  );
-});
+it.each(STRATEGY_NAMES)(
+  '%s: whatever happens, no event is lost, and no checkpoint passes an open event',
+  (strategy) => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const bench = new Bench(strategy);
+        for (const one of steps) bench.do(one);
+        bench.finish();
+      }),
+      { numRuns: 300 },
+    );
+  },
+);

@@ -44,7 +44,7 @@ const sent = (limit = 100) => {
 const retry = (consumer: Consumer, ...ids: string[]) => group.nack(consumer, ids, 'retry', '');
 
 describe('handing out', () => {
-  it('goes in order, once, and up to the buffer size of the client', () => {
+  it('happens in order, once, and up to the buffer size of the client', () => {
     given(0, 1, 2);
     group.connect(2);
     expect(sent()).toEqual(['e0', 'e1']);
@@ -67,7 +67,7 @@ describe('handing out', () => {
     expect(sent()).toEqual(['e0']);
   });
 
-  it('keeps back an event whose id is out already, and lets others pass', () => {
+  it('holds back an event whose id is already handed out, and lets others pass', () => {
     group.add(message(0));
     group.add(message(1, { id: 'e0' }));
     group.add(message(2));
@@ -78,7 +78,7 @@ describe('handing out', () => {
     expect(group.checkpoint.place).toBe(0);
   });
 
-  it('serves what was given back before what is new, in the order of the log', () => {
+  it('serves returned events before new ones, in log order', () => {
     given(0, 1, 2, 3);
     const consumer = group.connect(3);
     sent();
@@ -108,8 +108,8 @@ describe('handing out', () => {
   });
 });
 
-describe('a client that goes', () => {
-  it('gives back what it has not acknowledged, one retry older, but parks nothing', () => {
+describe('a client that leaves', () => {
+  it('returns what it has not acknowledged with a higher retry count, but parks nothing', () => {
     given(0, 1, 2);
     for (let round = 1; round <= 4; round++) {
       const consumer = group.connect(9);
@@ -121,7 +121,7 @@ describe('a client that goes', () => {
     expect(group.counts.parking).toBe(0);
   });
 
-  it('may go twice', () => {
+  it('may leave twice', () => {
     given(0);
     const consumer = group.connect(1);
     group.disconnect(consumer);
@@ -131,7 +131,7 @@ describe('a client that goes', () => {
 });
 
 describe('answers', () => {
-  it('count for messages that are out only', () => {
+  it('count only for messages that are handed out', () => {
     given(0);
     group.connect(1);
     sent();
@@ -139,7 +139,7 @@ describe('answers', () => {
     expect(group.ack(['e0'])).toEqual([]);
   });
 
-  it('acknowledge for whoever has the message, but refuse only for the one who gives the answer', () => {
+  it('acknowledge a message whoever holds it, but refuse it only for the client that answers', () => {
     given(0, 1);
     const [a, b] = [group.connect(1), group.connect(1)];
     sent();
@@ -148,14 +148,14 @@ describe('answers', () => {
     expect([a.unacked.size, b.unacked.size]).toEqual([0, 0]);
   });
 
-  it('may name a message twice', () => {
+  it('may contain a message twice', () => {
     given(0);
     const consumer = group.connect(1);
     sent();
     expect(group.nack(consumer, ['e0', 'e0'], 'park', 'bad')).toHaveLength(1);
   });
 
-  it('to skip drop the message', () => {
+  it('with the action skip drop the message', () => {
     given(0);
     const consumer = group.connect(1);
     sent();
@@ -164,7 +164,7 @@ describe('answers', () => {
     expect(group.checkpoint.place).toBe(0);
   });
 
-  it('to retry park a message that was retried often enough', () => {
+  it('with the action retry park a message after its last retry', () => {
     given(0);
     const consumer = group.connect(1);
     sent();
@@ -187,7 +187,7 @@ describe('a message to park', () => {
     return (toPark as ToPark).held;
   };
 
-  it('is open until that is stored', () => {
+  it('stays open until the parking is stored', () => {
     const held = parkFirst();
     expect(group.checkpoint.place).toBe(-1);
     group.parked(held);
@@ -195,15 +195,15 @@ describe('a message to park', () => {
     expect(sent()).toEqual([]);
   });
 
-  it('is handed out again if it cannot be stored, no retry older', () => {
+  it('is handed out again with the same retry count if it cannot be stored', () => {
     group.parkFailed(parkFirst());
     expect(group.checkpoint.place).toBe(-1);
     expect(sent()).toEqual(['e0']);
   });
 });
 
-describe('time', () => {
-  it('that runs out gives a message back, and in the end parks it', () => {
+describe('a message timeout', () => {
+  it('returns the message, and parks it in the end', () => {
     given(0);
     group.connect(1);
     for (const expected of ['e0', 'e0#1', 'e0#2']) {
@@ -217,7 +217,7 @@ describe('time', () => {
     expect(group.expire(now)).toMatchObject([{ held: { retries: 2 } }]);
   });
 
-  it('does not run out without a timeout', () => {
+  it('never happens when none is set', () => {
     group = new SubscriptionGroup({ ...LIMITS, messageTimeoutMs: 0 }, -1);
     given(0);
     group.connect(1);
@@ -227,8 +227,8 @@ describe('time', () => {
   });
 });
 
-describe('reading', () => {
-  it('of history goes batch by batch as long as a whole one fits', () => {
+describe('reading events', () => {
+  it('fetches history batch by batch as long as a whole batch fits', () => {
     const read: number[] = [];
     for (let place = 0; group.room > 0; ) {
       read.push(group.room);
@@ -237,7 +237,7 @@ describe('reading', () => {
     expect(read).toEqual([4, 4]);
   });
 
-  it('at the end of the source takes what the live buffer has room for', () => {
+  it('fetches at the end of the source what the live buffer has room for', () => {
     group.reachedEnd();
     expect(group.room).toBe(6);
     given(0, 1, 2, 3, 4, 5);
@@ -246,7 +246,7 @@ describe('reading', () => {
     expect(group.room).toBe(4);
   });
 
-  it('waits while much is given back or being parked', () => {
+  it('waits while many messages are returned or being parked', () => {
     const consumer = group.connect(100);
     given(0, 1, 2, 3, 4, 5, 6, 7);
     sent();
@@ -259,7 +259,7 @@ describe('reading', () => {
     expect(group.room).toBe(0);
   });
 
-  it.each([0, -1])('goes on with sizes of %i', (size) => {
+  it.each([0, -1])('continues with sizes of %i', (size) => {
     group = new SubscriptionGroup(
       { ...LIMITS, readBatchSize: size, historyBufferSize: size, liveBufferSize: size },
       -1,
@@ -272,7 +272,7 @@ describe('reading', () => {
 });
 
 describe('the first open replay', () => {
-  it('is the lowest in the parked stream, and does not hold back the checkpoint', () => {
+  it('is the lowest one in the parked stream, and does not hold back the checkpoint', () => {
     given(5);
     group.connect(9);
     group.replay(replayed(0));

@@ -15,21 +15,21 @@ const drained = (queue: MessageQueue) => {
   return places;
 };
 
-it('keeps the order of places, in whatever order messages come', () => {
+it('keeps messages in log order, whatever the order in which they arrive', () => {
   const queue = new MessageQueue();
   for (const place of [3, 1, 2, 5, 4]) queue.add(held(place));
   expect(drained(queue)).toEqual([1, 2, 3, 4, 5]);
   expect(queue.length).toBe(0);
 });
 
-it('keeps what was left, and what it was stopped before', () => {
+it('keeps the messages that were left over, and those after the point where it was stopped', () => {
   const queue = new MessageQueue();
   for (const place of [1, 2, 3, 4, 5]) queue.add(held(place));
   queue.offer(({ message }) => (message.place === 4 ? 'stop' : message.place === 2 ? 'left' : 'taken'));
   expect(drained(queue)).toEqual([2, 4, 5]);
 });
 
-it('takes back what two clients had, every other message each, without comparing each with all', () => {
+it('takes back the alternating messages of two clients without comparing each with all', () => {
   const queue = new MessageQueue();
   const count = 100_000;
   for (let place = 0; place < count; place += 2) queue.add(held(place));

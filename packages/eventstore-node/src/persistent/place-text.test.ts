@@ -22,6 +22,6 @@ it.each([
   expect(startText(stream, startFrom)).toBe(text);
 });
 
-it.each(['', '-1', 'C:1', 'x'])('"%s" is no place', (text) => {
+it.each(['', '-1', 'C:1', 'x'])('"%s" is not a place', (text) => {
   expect(parsePlace(text)).toBeUndefined();
 });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Progress } from './progress.ts';
 
-it('stays before the first open event, whatever is settled behind it', () => {
+it('stays before the first open event, whatever is done after it', () => {
   const progress = new Progress(4);
   for (const place of [5, 6, 9]) progress.begin(place);
   progress.settle(6);
@@ -11,7 +11,7 @@ it('stays before the first open event, whatever is settled behind it', () => {
   expect(progress.checkpoint).toEqual({ place: 9, sequence: 3 });
 });
 
-it('moves over what is nobody to handle, up to the next open event', () => {
+it('moves past events that no client handles, up to the next open event', () => {
   const progress = new Progress(0);
   progress.passOver(10);
   progress.begin(20);

@@ -22,7 +22,7 @@ const SOURCES: readonly [string, (store: EventStore) => GroupSource][] = [
 ];
 
 describe.each(SOURCES)('a cursor over %s', (_, open) => {
-  it('comes to an event again that could not be taken', async () => {
+  it('returns to an event that could not be taken', async () => {
     const source = open(await storeWith(3, 10));
     const taken: number[] = [];
     const read = (failAt: number) =>
@@ -39,7 +39,7 @@ describe.each(SOURCES)('a cursor over %s', (_, open) => {
   });
 });
 
-it('large events that are filtered out are looked at a few MB at a time', async () => {
+it('large events that are filtered out are examined a few MB at a time', async () => {
   const store = await storeWith(10, 1024 * 1024);
   const source = new AllSource(store, 0, () => false);
   let passed = 0;

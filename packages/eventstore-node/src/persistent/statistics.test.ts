@@ -3,7 +3,7 @@ import { Latencies } from './latencies.ts';
 import { Throughput } from './throughput.ts';
 
 describe('throughput', () => {
-  it('is counted in all and since it was last asked for', () => {
+  it('is counted in total and since the last call', () => {
     const throughput = new Throughput(10_000);
     for (let i = 0; i < 30; i++) throughput.count();
     expect(throughput.read(12_000)).toEqual({ total: 30, sinceLast: 30, averagePerSecond: 15 });
@@ -11,7 +11,7 @@ describe('throughput', () => {
     expect(throughput.read(12_500)).toEqual({ total: 31, sinceLast: 1, averagePerSecond: 2 });
   });
 
-  it('asked for twice at once is 0 the second time', () => {
+  it('is 0 the second time when it is read twice at once', () => {
     const throughput = new Throughput(0);
     throughput.count();
     expect(throughput.read(0)).toEqual({ total: 1, sinceLast: 1, averagePerSecond: 0 });
@@ -20,7 +20,7 @@ describe('throughput', () => {
 });
 
 describe('latencies', () => {
-  it('are told under the names of the real server', () => {
+  it('are reported under the names of the real server', () => {
     const latencies = new Latencies();
     for (let ms = 100; ms >= 1; ms--) latencies.add(ms);
     expect(Object.fromEntries(latencies.measurements())).toEqual({
@@ -41,7 +41,7 @@ describe('latencies', () => {
     });
   });
 
-  it('are those of the newest messages only', () => {
+  it('cover the newest messages only', () => {
     const latencies = new Latencies();
     for (let n = 0; n < 1_000; n++) latencies.add(500);
     for (let n = 0; n < 1_000; n++) latencies.add(7);

@@ -20,16 +20,16 @@ const handOut = (name: StrategyName, consumers: Consumer[], count: number): numb
 };
 
 describe('RoundRobin', () => {
-  it('goes round, and past those that are full', () => {
+  it('takes turns, and skips clients that are full', () => {
     expect(handOut('RoundRobin', [consumer(2), consumer(1), consumer(3)], 7)).toEqual([0, 1, 2, 0, 2, 2, -1]);
   });
 
-  it('passes over one whose connection takes no more', () => {
+  it('skips a client whose connection accepts no more data', () => {
     const slow = { ...consumer(9), accepting: false };
     expect(handOut('RoundRobin', [slow, consumer(9)], 2)).toEqual([1, 1]);
   });
 
-  it('goes on with the same one when another comes or goes', () => {
+  it('continues with the same client when another joins or leaves', () => {
     const [a, b, c] = [consumer(9), consumer(9), consumer(9)];
     const strategy = strategyOf('RoundRobin');
     strategy.arrange([a, b]);
@@ -42,11 +42,11 @@ describe('RoundRobin', () => {
 });
 
 describe('DispatchToSingle', () => {
-  it('fills one before it moves on', () => {
+  it('fills one client before it moves on', () => {
     expect(handOut('DispatchToSingle', [consumer(2), consumer(1), consumer(2)], 6)).toEqual([0, 0, 1, 2, 2, -1]);
   });
 
-  it('does not go back while the one it moved on to has room', () => {
+  it('does not go back while the current client has room', () => {
     const [a, b] = [consumer(1), consumer(5)];
     const strategy = strategyOf('DispatchToSingle');
     strategy.arrange([a, b]);
@@ -61,7 +61,7 @@ describe.each(['Pinned', 'PinnedByCorrelation'] as const)('%s', (name) => {
   const owners = (strategy: ReturnType<typeof strategyOf>) =>
     Array.from({ length: 1024 }, (_, bucket) => strategy.choose(message(0, bucket)));
 
-  it('shares the buckets out evenly', () => {
+  it('distributes the buckets evenly', () => {
     const consumers = [consumer(1), consumer(1), consumer(1)];
     const strategy = strategyOf(name);
     strategy.arrange(consumers);
@@ -69,7 +69,7 @@ describe.each(['Pinned', 'PinnedByCorrelation'] as const)('%s', (name) => {
     expect(counts).toEqual([342, 341, 341]);
   });
 
-  it('moves only what it must when a consumer comes, and only what was its own when one goes', () => {
+  it('moves only the necessary buckets when a consumer joins, and only its own when one leaves', () => {
     const [a, b, c] = [consumer(1), consumer(1), consumer(1)];
     const strategy = strategyOf(name);
     strategy.arrange([a, b]);
@@ -84,7 +84,7 @@ describe.each(['Pinned', 'PinnedByCorrelation'] as const)('%s', (name) => {
     expect(after).not.toContain(b);
   });
 
-  it('has nobody for a message whose owner is full, and does not let it hold up others', () => {
+  it('gives a message whose owner is full to nobody, and does not let it block others', () => {
     const [a, b] = [consumer(1), consumer(1)];
     const strategy = strategyOf(name);
     strategy.arrange([a, b]);
@@ -100,7 +100,7 @@ describe('the bucket of a key', () => {
     expect([bucketOf('order-1'), bucketOf('')]).toEqual([bucketOf('order-1'), bucketOf('')]);
   });
 
-  it('is in either half about equally often for names that differ in their number only', () => {
+  it('falls into either half about equally often for names that differ only in their number', () => {
     const buckets = Array.from({ length: 100 }, (_, n) => bucketOf(`order-${n}`));
     expect(Math.abs(buckets.filter((bucket) => bucket < 512).length - 50)).toBeLessThan(15);
   });

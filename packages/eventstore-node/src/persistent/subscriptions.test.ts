@@ -117,8 +117,8 @@ const full = () => new LogFailure('full', 'no space left');
 /** Lets everything that is under way come to rest. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 30));
 
-describe('while nothing can be written', () => {
-  it('a group is neither created nor deleted nor changed', async () => {
+describe('while no event can be written', () => {
+  it('a group is not created, deleted or changed', async () => {
     const { log, subscriptions } = await start();
     await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
     log.failure = full();
@@ -132,7 +132,7 @@ describe('while nothing can be written', () => {
     expect(subscriptions.list(undefined)).toMatchObject([{ ...KEY, settings: SETTINGS }]);
   });
 
-  it('a message to park comes again, and is parked when there is room again', async () => {
+  it('a message to park is delivered again, and is parked once writing works again', async () => {
     const { log, store, subscriptions, append, connect } = await start();
     await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
     const id = await append(0);
@@ -151,7 +151,7 @@ describe('while nothing can be written', () => {
     expect(store.readableRange(PARKED)).toMatchObject({ last: 0 });
   });
 
-  it('a checkpoint stays where it is, and is stored when there is room again', async () => {
+  it('a checkpoint stays where it is, and is stored once writing works again', async () => {
     const { log, subscriptions, append, connect } = await start();
     await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
     const ids = [await append(0), await append(1)];
@@ -168,7 +168,7 @@ describe('while nothing can be written', () => {
     expect(group.info().lastCheckpoint).toBe('1');
   });
 
-  it('replayed messages that are dealt with stay in the parked stream until that can be truncated', async () => {
+  it('replayed messages that are done stay in the parked stream until it can be truncated', async () => {
     const { log, store, subscriptions, append, connect } = await start();
     await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
     const id = await append(0);
@@ -208,8 +208,8 @@ describe('a client that is dropped because its group changes', () => {
   });
 });
 
-describe('a group that is closed and still stores how far it is', () => {
-  it('takes no clients, replays nothing and parks nothing', async () => {
+describe('a group that is closed and still stores its checkpoint', () => {
+  it('accepts no clients, replays nothing and parks nothing', async () => {
     const { log, store, clock, subscriptions, append, connect } = await start();
     const settings = { ...SETTINGS, maxCheckpointCount: 5, messageTimeoutMs: 1_000, maxRetryCount: 0 };
     const config = { ...KEY, settings, filter: undefined };
@@ -265,12 +265,12 @@ describe('a checkpoint', () => {
     return { ...started, group, tickAfter };
   };
 
-  it('is stored at once when the largest number of events is dealt with', async () => {
+  it('is stored at once when the maximum number of events is done', async () => {
     const { group } = await withAcked(5);
     expect(group.info().lastCheckpoint).toBe('4');
   });
 
-  it('is stored after a while when the smallest number is', async () => {
+  it('is stored after a while when the minimum number of events is done', async () => {
     const { tickAfter } = await withAcked(3);
     expect(await tickAfter(1_999)).toBe('');
     expect(await tickAfter(1)).toBe('2');
@@ -288,13 +288,13 @@ describe('a checkpoint', () => {
   });
 });
 
-describe('a list of groups that somebody else wrote', () => {
+describe('a list of groups that another program wrote', () => {
   const entry = { ...KEY, settings: SETTINGS, filter: null, endPosition: 0 };
 
   it.each([
     ['names one twice', [entry, entry]],
     ['has half of a message', [{ ...entry, settings: { ...SETTINGS, readBatchSize: 1.5 } }]],
-  ])('is passed over if it %s', async (_, entries) => {
+  ])('is skipped if it %s', async (_, entries) => {
     const { store, writes, subscriptions } = await start();
     await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
     const data = Buffer.from(JSON.stringify({ entries }));
@@ -305,8 +305,8 @@ describe('a list of groups that somebody else wrote', () => {
   });
 });
 
-describe('what a group of the same name left behind', () => {
-  it('is removed before a new one is created', async () => {
+describe('the remains of a group of the same name', () => {
+  it('are removed before a new one is created', async () => {
     const { store, writes, subscriptions } = await start();
     await writes.append(
       '$persistentsubscription-order-1::g-checkpoint',
@@ -319,7 +319,7 @@ describe('what a group of the same name left behind', () => {
 });
 
 describe('the checkpoint of the real server', () => {
-  it('is understood under its old type', async () => {
+  it('is understood with its old type', async () => {
     const { writes, subscriptions, append, connect } = await start();
     await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
     const ids = [await append(0), await append(1), await append(2)];
@@ -335,7 +335,7 @@ describe('the checkpoint of the real server', () => {
 });
 
 describe('a damaged event', () => {
-  it('of the metadata of parked messages leaves the group at work', async () => {
+  it('in the metadata of parked messages does not stop the group', async () => {
     const { store, writes, subscriptions, append, connect } = await start();
     await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
     await settled();
@@ -349,7 +349,7 @@ describe('a damaged event', () => {
     expect(call.ids).toEqual([id]);
   });
 
-  it('ends the clients it is for with DATA_LOSS, and the next ones too, until it is whole again', async () => {
+  it('ends the clients that should get it with DATA_LOSS, and the next ones too, until it is repaired', async () => {
     const { store, subscriptions, append, connect } = await start();
     await subscriptions.create({ ...KEY, settings: SETTINGS, filter: undefined }, 'me');
     const { call } = connect();

@@ -42,7 +42,7 @@ const arbitrary = fc.record({
 });
 
 describe('a stored record', () => {
-  it('holds a message that the client library reads as what was written', () => {
+  it('contains a message in which the client library reads what was written', () => {
     fc.assert(
       fc.property(arbitrary, ({ type, stream, data, metadata, json, revision, position, offset }) => {
         const event = propose(type, data, metadata, json);
@@ -88,7 +88,7 @@ describe('a stored record', () => {
     );
   }, 30_000);
 
-  it('is not intact when any bit of it differs, or when it is at another position', () => {
+  it('is not intact when any of its bits differs, or when it is at another position', () => {
     const event = propose('T', Buffer.from('{"a":1}'), Buffer.alloc(0), true);
     const streamName = Buffer.from('s');
     const target = Buffer.alloc(recordSizeBound(event, streamName));

@@ -41,11 +41,11 @@ describe('a tombstoned stream', () => {
 });
 
 describe('stream_exists', () => {
-  it('takes metadata alone for a stream', () => {
+  it('treats metadata alone as a stream', () => {
     expect(decide({}, 'stream_exists', ['a'])).toEqual(wrong);
     expect(decide({ hasMetadata: true }, 'stream_exists', ['a'])).toEqual(write);
   });
-  it('takes a soft-deleted stream for deleted', () => {
+  it('treats a soft-deleted stream as deleted', () => {
     expect(decide({ ids: ['a'], softDeleted: true, hasMetadata: true }, 'stream_exists', ['b'])).toEqual(deleted);
   });
 });
@@ -55,28 +55,28 @@ describe.each(['any', 'stream_exists'] as const)('%s', (expected) => {
   it('writes if the first id is not remembered, even if later ones are', () => {
     expect(decide(stream, expected, ['x', 'b'])).toEqual(write);
   });
-  it('recognises ids that are all remembered, consecutive or not', () => {
+  it('recognises a repeat when all ids are remembered, consecutive or not', () => {
     expect(decide(stream, expected, ['b', 'd'])).toEqual(known(3));
     expect(decide(stream, expected, ['b'])).toEqual(known(1));
   });
   it('refuses a mixture that starts with a remembered id', () => {
     expect(decide(stream, expected, ['b', 'x'])).toEqual(wrong);
   });
-  it('writes nothing for an empty append, which is fine', () => {
+  it('writes nothing for an empty append, and accepts it', () => {
     expect(decide(stream, expected, [])).toEqual(write);
   });
 });
 
 describe('an exact revision', () => {
   const stream = { ids: ['a', 'b', 'c', 'd'] };
-  it('at the head writes, whatever the ids', () => {
+  it('at the head appends, whatever the ids', () => {
     expect(decide(stream, 3n, ['a'])).toEqual(write);
     expect(decide({}, 'no_stream', ['a'])).toEqual(write);
   });
   it.each([4n, 99n, 2n ** 63n])('past the head (%s) is refused', (expected) => {
     expect(decide(stream, expected, ['a'])).toEqual(wrong);
   });
-  it('after the head recognises exactly the events that are there', () => {
+  it('before the head recognises exactly the events that are there', () => {
     expect(decide(stream, 'no_stream', ['a', 'b', 'c', 'd'])).toEqual(known(3));
     expect(decide(stream, 0n, ['b', 'c'])).toEqual(known(2));
     expect(decide(stream, 2n, ['d'])).toEqual(known(3));
@@ -95,7 +95,7 @@ describe('an exact revision', () => {
 
 describe('a soft-deleted stream', () => {
   const stream = { ids: ['a', 'b'], softDeleted: true, hasMetadata: true };
-  it('may be started again as if it were not there', () => {
+  it('may be started again as if it did not exist', () => {
     expect(decide(stream, 'no_stream', ['x'])).toEqual(write);
     expect(decide(stream, 'any', ['x'])).toEqual(write);
     expect(decide(stream, 1n, ['x'])).toEqual(write);

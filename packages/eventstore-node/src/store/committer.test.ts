@@ -36,7 +36,7 @@ const build = (log: Log, index = new EventIndex(), now = () => NOW) => {
 };
 
 describe('a group that cannot be written', () => {
-  it('fails all that is in it, leaves nothing behind, and the next may succeed', async () => {
+  it('fails all its appends and leaves nothing behind, and the next may succeed', async () => {
     const log = new FlakyLog();
     const { store, submit } = build(log);
     await submit('a', 'no_stream', 2);
@@ -62,7 +62,7 @@ describe('a group that cannot be written', () => {
 });
 
 describe('a group that is being flushed', () => {
-  it('is not visible to readers before it is durable, but decides what comes after it', async () => {
+  it('is invisible to readers until it is durable, but counts for later decisions', async () => {
     const log = new FlakyLog();
     const { store, submit } = build(log);
     await submit('a', 'no_stream', 1);
@@ -83,7 +83,7 @@ describe('a group that is being flushed', () => {
     expect(store.readableRange('a')).toMatchObject({ last: 3 });
   });
 
-  it('that hangs leaves nobody waiting beyond the deadline', async () => {
+  it('lets nobody wait beyond the deadline, even if the flush hangs', async () => {
     const log = new FlakyLog();
     let now = NOW;
     const { committer } = build(log, new EventIndex(), () => now);
@@ -117,7 +117,7 @@ describe('a group that is being flushed', () => {
 });
 
 describe('stopping', () => {
-  it('commits what has arrived and refuses what comes later', async () => {
+  it('commits appends that have arrived and refuses later ones', async () => {
     const { committer, submit } = build(new MemoryLog());
     const before = submit('a', 'any', 1);
     const stopped = committer.stop();
@@ -128,7 +128,7 @@ describe('stopping', () => {
 });
 
 describe('a log that was not closed', () => {
-  it('goes on behind its last group, and has no room ahead any more once it is closed', async () => {
+  it('continues after its last group, and has no preallocated space once it is closed', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'eventstore-node-'));
     const killed = `${folder}-killed`;
     onTestFinished(() => {
@@ -156,7 +156,7 @@ const sizeOf = (folder: string): number =>
     .reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
 
 describe('a log cut at any byte', () => {
-  it('holds exactly the groups before the cut', async () => {
+  it('contains exactly the groups before the cut', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'eventstore-node-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const opened = await openDataFolder(folder);

@@ -5,7 +5,7 @@ import { RecentIds } from './recent-ids.ts';
 const GENERATION = 16;
 
 describe('recent ids', () => {
-  it('are known in the stream they were written to, with their newest revision, and forgotten on request', () => {
+  it('are known per stream, with their newest revision, and forgotten on request', () => {
     const id = fc.oneof(
       fc.uuid(),
       fc.nat(5).map((n) => `00000000-0000-0000-0000-00000000000${n}`),
@@ -36,7 +36,7 @@ describe('recent ids', () => {
     );
   });
 
-  it('go half at a time: the newest generation is always there, older than two are not', () => {
+  it('are dropped half at a time: the newest generation is always kept, and at most two', () => {
     const recent = new RecentIds(GENERATION);
     const ids = Array.from(
       { length: 10 * GENERATION },

@@ -21,7 +21,7 @@ vi.mock('node:fs', async (original) => {
   };
 });
 
-it('what a killed node wrote and did not flush is durable before it is shown', async () => {
+it('what a killed node wrote but did not flush is made durable before readers see it', async () => {
   const path = join(mkdtempSync(join(tmpdir(), 'eventstore-node-')), 'data');
   onTestFinished(() => rmSync(path, { recursive: true }));
   await (await openDataFolder(path)).close();

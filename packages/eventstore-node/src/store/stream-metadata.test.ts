@@ -6,7 +6,7 @@ const undeleted = (json: string, truncateBefore: number) =>
   undeletedMetadata(Buffer.from(json), truncateBefore).toString();
 
 describe('metadata of a stream', () => {
-  it('limits what is readable', () => {
+  it('limits which events are readable', () => {
     expect(parsed('{"$maxCount":3,"$maxAge":60,"$tb":7,"$cacheControl":5,"$tmp":true,"custom":{"$tb":1}}')).toEqual({
       ...NO_METADATA,
       maxCount: 3,
@@ -34,11 +34,11 @@ describe('metadata of a stream', () => {
     '{"$tb":9223372036854776000}',
     '{"$tmp":"yes","$tb":3}',
     '{"$cacheControl":0,"$tb":3}',
-  ])('%s sets nothing: a known key has a value it cannot have', (json) => {
+  ])('%s sets nothing, because a known key has an invalid value', (json) => {
     expect(parsed(json)).toEqual(NO_METADATA);
   });
 
-  it('keeps out whom its ACL keeps out, though its limits are not valid', () => {
+  it('enforces its ACL even if its limits are not valid', () => {
     expect(parsed('{"$maxCount":"5","$acl":{"$r":"$admins"}}')).toEqual({ ...NO_METADATA, acl: { read: ['$admins'] } });
   });
 
@@ -52,7 +52,7 @@ describe('metadata of a stream', () => {
     ['{"\\u0024tb":4}', 4],
     ['{"a":"\\"$tb\\":9,","$tb":5,"b":[{"$tb":6}]}', 5],
     [`{"a":"${'x'.repeat(200_000)}","$tb":5}`, 5],
-  ])('is found at any place', (json, truncateBefore) => {
+  ])('is found in any position', (json, truncateBefore) => {
     expect(parsed(json).truncateBefore).toBe(truncateBefore);
   });
 });

@@ -127,8 +127,8 @@ const served = async (folder: string): Promise<(string | undefined)[] | 'refused
   return ids;
 };
 
-describe('a folder that is whole', () => {
-  it('is found to be, with counts, and is left as it was', async () => {
+describe('a folder that is intact', () => {
+  it('is reported as intact, with counts, and left unchanged', async () => {
     const before = contentsOf(pristine);
     const progress: number[] = [];
     const found = await verifyDataFolder(pristine, (done, all) => progress.push(done / all));
@@ -151,12 +151,12 @@ describe('a folder that is whole', () => {
     expect(contentsOf(pristine)).toEqual(before);
   });
 
-  it('needs no snapshot for that', async () => {
+  it('needs no snapshot to be verified', async () => {
     const folder = damagedCopy('without', () => {});
     expect(await verifyDataFolder(folder)).toMatchObject({ snapshot: 'none', problemCount: 0, events: stored.length });
   });
 
-  it('is not looked at while a node uses it', async () => {
+  it('is not examined while a node uses it', async () => {
     const folder = copyOf(pristine, 'with');
     const opened = await openDataFolder(folder);
     await expect(verifyDataFolder(folder)).rejects.toThrow(`in use by process ${process.pid}`);
@@ -164,7 +164,7 @@ describe('a folder that is whole', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('is told from one that is none', async () => {
+  it('is told apart from a folder that holds no log', async () => {
     const empty = mkdtempSync(join(tmpdir(), 'eventstore-verify-'));
     await expect(verifyDataFolder(join(empty, 'none'))).rejects.toThrow('does not exist');
     await expect(verifyDataFolder(empty)).rejects.toThrow('holds no log');
@@ -181,7 +181,7 @@ describe('a flipped byte', () => {
     return false;
   };
 
-  it('anywhere in the log is reported, and no node serves what it hit', async () => {
+  it('anywhere in the log is reported, and no node serves the damaged event', async () => {
     const segments = segmentsOf(pristine);
     const sizes = segments.map((path) => statSync(path).size);
     const total = sizes.reduce((sum, size) => sum + size, 0);
@@ -228,7 +228,7 @@ describe('a flipped byte', () => {
     );
   }, 60_000);
 
-  it('names the event it hit if the snapshot knows it, and finds the events around it', async () => {
+  it('is reported with the event it hit if the snapshot knows it, and with the events around it', async () => {
     const hit = stored[7] as Stored;
     const folder = damagedCopy('with', (segments) => {
       const path = segments.findLast((name) => baseOf(name) <= hit.position) as string;
@@ -247,8 +247,8 @@ describe('a flipped byte', () => {
 
 const baseOf = (path: string): number => Number(/segment-(\d+)\.log$/.exec(path)?.[1]);
 
-describe('a log that was cut off', () => {
-  it('at any byte of its last file is torn, or lacks what the snapshot knows', async () => {
+describe('a log that was truncated', () => {
+  it('at any byte of its last file is reported as torn, or as lacking what the snapshot knows', async () => {
     const last = segmentsOf(pristine).at(-1) as string;
     const size = statSync(last).size;
     for (let length = 0; length < size; length += 29) {
@@ -270,7 +270,7 @@ describe('a log that was cut off', () => {
     }
   }, 60_000);
 
-  it('at the end of an earlier file is damaged there', async () => {
+  it('at the end of an earlier file is reported as damaged there', async () => {
     const folder = damagedCopy('without', ([first]) =>
       truncateSync(first as string, statSync(first as string).size - 5),
     );
@@ -279,7 +279,7 @@ describe('a log that was cut off', () => {
     expect(await served(folder)).toBe('refused');
   });
 
-  it('and goes on with zeros is whole: a node takes room ahead', async () => {
+  it('and continues with zeros is intact, because a node preallocates space', async () => {
     const folder = damagedCopy('without', (segments) =>
       writeFileSync(segments.at(-1) as string, Buffer.alloc(4_096), { flag: 'a' }),
     );
@@ -287,7 +287,7 @@ describe('a log that was cut off', () => {
     expect(await served(folder)).toHaveLength(stored.length);
   });
 
-  it('in a write that was interrupted, with room behind it, tells how long that was', async () => {
+  it('within an interrupted write, with preallocated space behind it, is reported with the length of that write', async () => {
     const folder = damagedCopy('without', (segments) =>
       writeFileSync(segments.at(-1) as string, Buffer.concat([Buffer.from('BTNGRP01 torn'), Buffer.alloc(4_096)]), {
         flag: 'a',
@@ -298,11 +298,11 @@ describe('a log that was cut off', () => {
   });
 });
 
-describe('files of a log', () => {
+describe('the files of a log', () => {
   it.each([
     ['the first', 0],
     ['one in the middle', 2],
-  ])('lack %s', async (_, missing) => {
+  ])('that lack %s are reported', async (_, missing) => {
     for (const snapshot of ['with', 'without'] as const) {
       const base = baseOf(segmentsOf(pristine)[missing] as string);
       const folder = damagedCopy(snapshot, (segments) => unlinkSync(segments[missing] as string));
@@ -315,13 +315,16 @@ describe('files of a log', () => {
     }
   });
 
-  it.each(['with', 'without'] as const)('lack the last, %s a snapshot', async (snapshot) => {
-    const folder = damagedCopy(snapshot, (segments) => unlinkSync(segments.at(-1) as string));
-    // Without a snapshot nothing says that there was more.
-    expect((await verifyDataFolder(folder)).problemCount).toBe(snapshot === 'with' ? 1 : 0);
-  });
+  it.each(['with', 'without'] as const)(
+    'that lack the last one are reported only with a snapshot (%s)',
+    async (snapshot) => {
+      const folder = damagedCopy(snapshot, (segments) => unlinkSync(segments.at(-1) as string));
+      // Without a snapshot nothing says that there was more.
+      expect((await verifyDataFolder(folder)).problemCount).toBe(snapshot === 'with' ? 1 : 0);
+    },
+  );
 
-  it('all of them: the snapshot tells', async () => {
+  it('that are all missing are noticed by the snapshot', async () => {
     const folder = damagedCopy('with', (segments) => {
       for (const path of segments) unlinkSync(path);
     });
@@ -329,7 +332,7 @@ describe('files of a log', () => {
     expect([found.problemCount, found.events, found.lostEvents.length]).toEqual([1, 0, stored.length]);
   });
 
-  it('have changed places', async () => {
+  it('that have changed places are reported', async () => {
     for (const [a, b] of [
       [0, 1],
       [-2, -1],
@@ -350,7 +353,7 @@ describe('files of a log', () => {
     }
   });
 
-  it('exist twice, under another name', async () => {
+  it('that exist twice, under another name, are reported', async () => {
     const folder = damagedCopy('without', (segments) => {
       const second = segments[1] as string;
       copyFileSync(second, second.replace(/\d{16}/, String(baseOf(second) + 64).padStart(16, '0')));
@@ -366,13 +369,13 @@ describe('files of a log', () => {
 });
 
 describe('an index snapshot', () => {
-  it('that cannot be read is no damage', async () => {
+  it('that cannot be read does not count as damage', async () => {
     const folder = damagedCopy('with', () => {});
     flip(join(folder, 'index.snapshot'), 40);
     expect(await verifyDataFolder(folder)).toMatchObject({ snapshot: 'unreadable', problemCount: 0 });
   });
 
-  it('of another log is told', async () => {
+  it('of another log is reported', async () => {
     const folder = damagedCopy('without', () => {});
     const index = new EventIndex();
     for (const { position, stream } of stored)
@@ -385,7 +388,7 @@ describe('an index snapshot', () => {
 });
 
 describe('a damaged last group of a file, with an empty file behind it', () => {
-  it('was durable: it is reported, and the node refuses to start', async () => {
+  it('was durable, so it is reported and the node refuses to start', async () => {
     const folder = damagedCopy('without', (segments) => {
       const last = segments.at(-1) as string;
       const size = statSync(last).size;
