@@ -17,7 +17,7 @@ const readIds = async (client: EventStoreDBClient, stream: string) =>
   (await collect(client.readStream(stream))).map(({ event }) => event?.id);
 
 describe.each(PATHS)('an append by %s', (_, options) => {
-  it('tells the revision and the position of its last event', async () => {
+  it('returns the revision and the position of its last event', async () => {
     const { client } = await startNode();
     const first = await client.appendToStream('order-1', events(2), { expectedRevision: 'no_stream', ...options });
     const second = await client.appendToStream('order-1', event(2), { expectedRevision: 1n, ...options });
@@ -28,7 +28,7 @@ describe.each(PATHS)('an append by %s', (_, options) => {
     expect(stored.map(({ event }) => event?.position)).toEqual([expect.anything(), first.position, second.position]);
   });
 
-  it('keeps type, id, data, metadata, kind of content and the time of writing', async () => {
+  it('keeps type, id, data, metadata, content type and the time of writing', async () => {
     const { client } = await startNode();
     const before = Date.now();
     const json = jsonEvent({ type: 'Größe/✓', data: { a: [1, 'ü', null] }, metadata: { m: true } });
@@ -79,7 +79,7 @@ describe.each(PATHS)('an append by %s', (_, options) => {
     },
   );
 
-  it('finds that a stream with nothing but metadata exists, and also that it has no events', async () => {
+  it('treats a stream with only metadata as existing, but also as without events', async () => {
     const { client } = await startNode();
     await client.setStreamMetadata('order-1', { maxCount: 5 });
     await expect(
@@ -91,7 +91,7 @@ describe.each(PATHS)('an append by %s', (_, options) => {
     ).resolves.toBeDefined();
   });
 
-  it('that repeats one behind the head succeeds once more with the same result', async () => {
+  it('that repeats one before the head succeeds again with the same result', async () => {
     const { client } = await startNode();
     const batch = events(3);
     const first = await client.appendToStream('order-1', batch, { expectedRevision: 'no_stream', ...options });
@@ -142,7 +142,7 @@ describe.each(PATHS)('an append by %s', (_, options) => {
     expect(await readIds(client, 'order-1')).toHaveLength(4);
   });
 
-  it('without events writes nothing and tells where the stream is', async () => {
+  it('without events writes nothing and returns the current revision', async () => {
     const { client } = await startNode();
     expect(await client.appendToStream('order-1', [], options)).toMatchObject({
       success: true,
@@ -152,7 +152,7 @@ describe.each(PATHS)('an append by %s', (_, options) => {
     expect(await client.appendToStream('order-1', [], options)).toMatchObject({ nextExpectedRevision: 2n });
   });
 
-  it('may hold up to the size limit in all and not more', async () => {
+  it('may be as large as the size limit in total, and no larger', async () => {
     const { client } = await startNode();
     const half = () => binaryEvent({ type: 'Big', data: new Uint8Array(524_288) });
     await expect(client.appendToStream('big', [half(), half()], options)).resolves.toBeDefined();
@@ -176,7 +176,7 @@ describe.each(PATHS)('an append by %s', (_, options) => {
     }
   });
 
-  it('to a name that is none is refused', async () => {
+  it('to an invalid stream name is refused', async () => {
     const { client } = await startNode();
     for (const name of ['$$', '$all']) {
       await expect(client.appendToStream(name, event(0), options)).rejects.toBeInstanceOf(UnknownError);
@@ -200,7 +200,7 @@ describe.each(PATHS)('an append by %s', (_, options) => {
     expect(numbers).toHaveLength(200);
   });
 
-  it('lets exactly one of many writers with the same expectation win', async () => {
+  it('lets exactly one of many writers with the same expected revision win', async () => {
     const { client } = await startNode();
     const results = await Promise.allSettled(
       Array.from({ length: 30 }, (_, n) =>
@@ -212,7 +212,7 @@ describe.each(PATHS)('an append by %s', (_, options) => {
 });
 
 describe('a batch append', () => {
-  it('in many fragments is one append', async () => {
+  it('in many fragments counts as one append', async () => {
     const { client } = await startNode();
     const many = events(2_000);
     const result = await client.appendToStream('many', many, { batchAppendSize: 512 });
@@ -221,7 +221,7 @@ describe('a batch append', () => {
     expect(await readIds(client, 'many')).toEqual(many.map(({ id }) => id));
   });
 
-  it('that is too large is answered once, though its fragments keep coming', async () => {
+  it('that is too large is answered once, even if its fragments keep coming', async () => {
     const { client } = await startNode();
     const many = Array.from({ length: 20_000 }, (_, n) => jsonEvent({ type: 'T', data: { n, pad: 'x'.repeat(60) } }));
     const refused = await client.appendToStream('many', many, { batchAppendSize: 64 * 1024 }).catch((e) => e);
@@ -238,7 +238,7 @@ describe('a batch append', () => {
     await expect(client.appendToStream('late', event(0), { expectedRevision: 'no_stream' })).resolves.toBeDefined();
   });
 
-  it('reports a wrong expected version in its result when the client is told not to throw', async () => {
+  it('reports a wrong expected version in its result if the client is configured not to throw', async () => {
     const { node } = await startNode();
     const client = connect(`${node.connectionString}&throwOnAppendFailure=false`);
     await client.appendToStream('order-1', events(3));
@@ -247,7 +247,7 @@ describe('a batch append', () => {
     expect(result.success).toBe(false);
   });
 
-  it('answers a flood of appends sent in one turn', async () => {
+  it('answers a flood of appends sent at once', async () => {
     const { client } = await startNode();
     const results = await Promise.all(
       Array.from({ length: 3_000 }, (_, n) => client.appendToStream(`flood-${n % 50}`, event(n))),
@@ -259,7 +259,7 @@ describe('a batch append', () => {
     ).toMatchObject([{ event: { revision: 59n } }]);
   }, 60_000);
 
-  it('accepts the ids it was given in upper case as the same ids', async () => {
+  it('treats ids in upper case as the same ids', async () => {
     const { client } = await startNode();
     const id = randomUUID();
     await client.appendToStream('order-1', [event(0, id.toUpperCase())], { expectedRevision: 'no_stream' });

@@ -83,7 +83,7 @@ describe.each(RPCS)('an append by %s', (rpc) => {
     }
   });
 
-  it('that expects 2^64-1 expects no stream, and beyond 2^63-1 nothing else is taken', async () => {
+  it('that expects 2^64-1 expects no stream; no other value beyond 2^63-1 is accepted', async () => {
     const { raw } = await start();
     expect(await raw.append(rpc, 's', MAX_U64, [{}])).toMatchObject({ done: 0n });
     expect(await raw.append(rpc, 's', MAX_U64, [{}])).toMatchObject({ wrong: 0n });
@@ -91,13 +91,13 @@ describe.each(RPCS)('an append by %s', (rpc) => {
     expect(await raw.append(rpc, 's', MAX_I64 + 1n, [{}])).toMatchObject({ failed: 3 });
   });
 
-  it('that expects nothing is invalid', async () => {
+  it('without an expected revision is invalid', async () => {
     const { raw } = await start();
     const type = rpc === 'Append' ? undefined : 'event_store.client.BadRequest';
     expect(await raw.append(rpc, 's', undefined, [{}])).toEqual({ failed: 3, type });
   });
 
-  it('without events is done where it may be, and tells the head without a position', async () => {
+  it('without events succeeds where an append may, and returns the head without a position', async () => {
     const { raw } = await start();
     expect(await raw.append(rpc, 's', 'any', [])).toEqual({ done: -1n, position: undefined });
     expect(await raw.append(rpc, 's', 'stream_exists', [])).toMatchObject({ wrong: -1n });
@@ -117,7 +117,7 @@ describe.each(RPCS)('an append by %s', (rpc) => {
     ['in braces', (id: string) => textId(`{${id}}`)],
     ['in parentheses', (id: string) => textId(`(${id})`)],
     ['with spaces around', (id: string) => textId(` ${id} `)],
-  ])('takes an id %s', async (_, form) => {
+  ])('accepts an id %s', async (_, form) => {
     const { client, raw } = await start();
     const id = 'f0a1b2c3-0000-4000-8000-00000000000a';
     await raw.append(rpc, 's', 'no_stream', [{ id: form(id) }]);
@@ -163,7 +163,7 @@ describe.each(RPCS)('an append by %s', (rpc) => {
   });
 
   it.each(['a\0b', ' ', '/../%00', 'größe ✓ 🚀', '\u202eabc', 'x'.repeat(60_000)])(
-    'takes the stream name %.10j and shows it as it is',
+    'accepts the stream name %.10j and returns it unchanged',
     async (name) => {
       const { client, raw } = await start();
       expect(await raw.append(rpc, name, 'no_stream', [{}])).toMatchObject({ done: 0n });
@@ -171,7 +171,7 @@ describe.each(RPCS)('an append by %s', (rpc) => {
     },
   );
 
-  it('shows bytes of a stream name that are not UTF-8 as replacement characters, everywhere the same', async () => {
+  it('shows bytes of a stream name that are not UTF-8 as replacement characters, the same everywhere', async () => {
     const { client, raw } = await start();
     const name = Buffer.from([0x61, 0xff, 0xed, 0xa0, 0x80]); // a stray byte, a lone surrogate
     await raw.append(rpc, name, 'no_stream', [{}]);
@@ -180,7 +180,7 @@ describe.each(RPCS)('an append by %s', (rpc) => {
     expect(await raw.append(rpc, seen, 0n, [{}])).toMatchObject({ done: 1n });
   });
 
-  it('takes exactly application/json for JSON, and drops keys it does not know', async () => {
+  it('treats exactly application/json as JSON, and drops unknown keys', async () => {
     const { raw } = await start();
     const types = ['application/json', 'application/json; charset=utf-8', 'text/plain', ''];
     await raw.append(
@@ -205,7 +205,7 @@ describe.each(RPCS)('an append by %s', (rpc) => {
     for (const kind of kinds) expect([...kind.keys()].toSorted()).toEqual(['content-type', 'created', 'type']);
   });
 
-  it('counts data but no metadata towards the size limit, over the whole append', async () => {
+  it('counts data but not metadata towards the size limit, over the whole append', async () => {
     const { raw } = await start();
     const half = { data: Buffer.alloc(524_288), metadata: Buffer.alloc(2_000_000) };
     expect(await raw.append(rpc, 's', 'any', [half, half])).toMatchObject({ done: 1n });
@@ -214,13 +214,13 @@ describe.each(RPCS)('an append by %s', (rpc) => {
     expect(await raw.append(rpc, 's', 1n, [{}])).toMatchObject({ done: 2n });
   });
 
-  it('refuses a message above 16 MB, which ends this call and no other', async () => {
+  it('refuses a message above 16 MB, which ends only this call', async () => {
     const { raw } = await start();
     expect(await raw.append(rpc, 's', 'any', [{ data: Buffer.alloc(16 * 1024 * 1024) }])).toMatchObject({ failed: 8 });
     expect(await raw.append(rpc, 's', 'no_stream', [{}])).toMatchObject({ done: 0n });
   });
 
-  it('whose last message is cut off is not taken for complete', async () => {
+  it('whose last message is cut off does not count as complete', async () => {
     const { raw } = await start();
     const call = raw.call(rpc);
     if (rpc === 'Append') call.send(message(1, streamId('s'), expectation('any'))).send(bytes(2, proposed({})));
@@ -230,7 +230,7 @@ describe.each(RPCS)('an append by %s', (rpc) => {
     expect(await raw.append(rpc, 's', 'no_stream', [{}])).toMatchObject({ done: 0n });
   });
 
-  it('that repeats an older one has its answer, without a position once it cannot be read any more', async () => {
+  it('that repeats an older one gets the same answer, without a position once that can no longer be read', async () => {
     const { raw } = await start();
     const ids = [randomUUID(), randomUUID()];
     const repeat = () =>
@@ -251,7 +251,7 @@ describe.each(RPCS)('an append by %s', (rpc) => {
     expect(await repeat()).toEqual({ done: 1n, position: undefined });
   });
 
-  it('that repeats one from before a restart is recognised by its revision, not without one', async () => {
+  it('that repeats one from before a restart is recognised by its revision, and not without one', async () => {
     const dataDir = await temporaryFolder();
     const ids = [{ id: randomUUID() }, { id: randomUUID() }];
     const before = await startEventStoreNode({ dataDir });
@@ -266,7 +266,7 @@ describe.each(RPCS)('an append by %s', (rpc) => {
     await after.stop();
   });
 
-  it('may hold the same id twice, and ids of other streams', async () => {
+  it('may contain the same id twice, and ids of other streams', async () => {
     const { raw } = await start();
     const id = randomUUID();
     expect(await raw.append(rpc, 'a', 'no_stream', [{ id }, { id }])).toMatchObject({ done: 1n });
@@ -288,7 +288,7 @@ const readAllOf = (stream: string) =>
   Buffer.concat([message(1, streamId(stream), message(3)), varint(5, 100), message(8), message(9, message(2))]);
 const recorded = (answer: Fields) => answer.message(1)?.message(1) as Fields;
 
-describe('the answer to a wrong expectation', () => {
+describe('the answer to a wrong expected revision', () => {
   it.each([
     ['any', [1, 4, 6, 9]],
     ['stream_exists', [1, 5, 6, 10]],
@@ -369,7 +369,7 @@ describe('a BatchAppend call', () => {
     expect(call.messages.map(batchOutcome)).toMatchObject([timeout, { done: 0n }]);
   });
 
-  it('gives an append with time left that time', async () => {
+  it('completes an append whose deadline is ahead', async () => {
     const { raw } = await start();
     for (const options of [[timestamp(Date.now() + 60_000)], [duration(60_000)], [timestamp(253_402_300_799_000)]]) {
       const call = raw.call('BatchAppend').send(fragment({ stream: 's', options, events: [{}] }));
@@ -378,7 +378,7 @@ describe('a BatchAppend call', () => {
     }
   });
 
-  it('answers each of its appends exactly once, whatever becomes of it', async () => {
+  it('answers each of its appends exactly once, whatever happens to it', async () => {
     const { raw } = await start();
     await raw.delete('Tombstone', 'gone', 'any');
     const sent = new Map<string, string>();
@@ -413,7 +413,7 @@ describe('a BatchAppend call', () => {
     }
   });
 
-  it('ends when it opens appends without end and finishes none of them', async () => {
+  it('is ended when it opens ever more appends and completes none of them', async () => {
     const { raw } = await start();
     const call = raw.call('BatchAppend');
     for (let n = 0; n < 10_000; n++) call.send(fragment({ stream: n % 2 ? 's' : '', isFinal: false }));
@@ -422,7 +422,7 @@ describe('a BatchAppend call', () => {
     expect(await call.ended).toMatchObject({ 'grpc-status': '8' });
   });
 
-  it('gives the correlation id back in the form it came', async () => {
+  it('returns the correlation id in the form in which it came', async () => {
     const { raw } = await start();
     const correlation = structuredId(randomUUID());
     const call = raw.call('BatchAppend').send(fragment({ correlation, stream: 's', events: [{}] }));
@@ -430,13 +430,13 @@ describe('a BatchAppend call', () => {
     expect(new Fields(call.messages[0] as Buffer).bytes(1)).toEqual(correlation);
   });
 
-  it('fails for an append without a correlation id', async () => {
+  it('fails on an append without a correlation id', async () => {
     const { raw } = await start();
     const call = raw.call('BatchAppend').send(fragment({ correlation: undefined, stream: 's', events: [{}] }));
     expect(await call.ended).toMatchObject({ 'grpc-status': '3' });
   });
 
-  it('holds no more than 64 MB of appends that are not complete', async () => {
+  it('buffers no more than 64 MB of incomplete appends', async () => {
     const { raw } = await start();
     const call = raw.call('BatchAppend');
     const large = { metadata: Buffer.alloc(10_000_000) };

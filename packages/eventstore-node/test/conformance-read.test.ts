@@ -64,12 +64,12 @@ describe('a Read call', () => {
     ['from a position beyond 2^63-1', [read.all(read.position(MAX_I64 + 1n)), read.count(), read.noFilter], 2],
   ];
 
-  it.each(combinations)('%s ends as it does on the real server', async (_, options, status) => {
+  it.each(combinations)('%s ends as on the real server', async (_, options, status) => {
     const { raw } = await withFive();
     expect(await raw.read(...options, read.textIds)).toMatchObject({ status });
   });
 
-  it('takes of each choice the last member', async () => {
+  it('uses the last member of each oneof', async () => {
     const { raw } = await withFive();
     const subscribedAndCounted = [read.subscription, read.count(2)];
     const { messages } = await raw.read(read.all(), read.stream('s'), ...subscribedAndCounted, filter, ...common);
@@ -87,7 +87,7 @@ describe('a Read call', () => {
     expect(await twice.ended).toMatchObject({ 'grpc-status': '13' });
   });
 
-  it('is ended when the time it was given is over', async () => {
+  it('is ended at its deadline', async () => {
     const { raw } = await withFive();
     const request = message(1, read.all(), read.subscription, ...common);
     const call = raw.call('Read', { 'grpc-timeout': '150m' }).send(request);
@@ -110,7 +110,7 @@ describe('a Read call', () => {
     expect(revisions(messages)).toEqual(expected);
   });
 
-  it('of $all takes positions that are no event, in both directions', async () => {
+  it('of $all accepts positions without an event, in both directions', async () => {
     const { raw } = await withFive();
     const { messages } = await raw.read(read.stream('s'), read.count(), ...common);
     const positions = messages.map((answer) => answer.message(1)?.number(3) as bigint);
@@ -130,7 +130,7 @@ describe('a Read call', () => {
     expect(revisions(filtered.messages)).toEqual([0, 1, 2, 3, 4]);
   });
 
-  it('writes an event with every field, in the same place however it is reached', async () => {
+  it('returns an event with every field, the same however it is reached', async () => {
     const { raw } = await start();
     const id = 'f0a1b2c3-0000-4000-8000-00000000000a';
     const before = BigInt(Date.now()) * 10_000n;
@@ -165,7 +165,7 @@ describe('a link', () => {
     '0@',
     '0@none',
     '0@$$none',
-  ])('with the address %s points to nothing or to where it says', async (address) => {
+  ])('with the address %s points to nothing or to that event', async (address) => {
     const { client } = await start();
     await client.appendToStream('target', events(2));
     await client.appendToStream('target@1', event(7));
@@ -180,7 +180,7 @@ describe('a link', () => {
   });
 
   it.each(['', '@target', 'x@target', '1.5@target', '9223372036854775808@target', 'no address'])(
-    'with %j for an address is an event like others',
+    'with %j as its address is an event like any other',
     async (address) => {
       const { client } = await start();
       await client.appendToStream('links', link(address));
@@ -190,7 +190,7 @@ describe('a link', () => {
     },
   );
 
-  it('to a link is resolved one step', async () => {
+  it('to a link is resolved only one step', async () => {
     const { client } = await start();
     await client.appendToStream('target', events(1));
     await client.appendToStream('links', [link('0@target'), link('0@links')]);
@@ -198,7 +198,7 @@ describe('a link', () => {
     expect(second).toMatchObject({ event: { type: '$>', revision: 0n }, link: { revision: 1n } });
   });
 
-  it('to what expired, or to an old version of metadata, comes without an event', async () => {
+  it('to an expired event, or to an old version of metadata, comes without an event', async () => {
     const { client } = await start();
     await client.appendToStream('target', events(1));
     await client.setStreamMetadata('target', { maxAge: 1 });
@@ -234,7 +234,7 @@ describe('metadata', () => {
     ['{"$tb":3', [0, 1, 2, 3, 4]],
     ['[{"$tb":3}]', [0, 1, 2, 3, 4]],
     ['', [0, 1, 2, 3, 4]],
-  ])('%s leaves %j to be read', async (json, expected) => {
+  ])('%s leaves %j readable', async (json, expected) => {
     const { raw } = await withFive();
     await set(raw, json);
     expect(await numbers(raw)).toEqual(expected);
@@ -246,7 +246,7 @@ describe('metadata', () => {
     expect(await numbers(raw)).toEqual([0, 1, 2, 3, 4]);
   });
 
-  it('with 2^63-1 as $tb deletes, and any metadata after it brings back', async () => {
+  it('with 2^63-1 as $tb deletes the stream, and any later metadata brings it back', async () => {
     const { raw } = await withFive();
     await set(raw, '{"$tb":9223372036854775807}');
     const gone = await raw.read(read.stream('s'), read.count(), ...common);
@@ -260,7 +260,7 @@ describe('metadata', () => {
     expect(await numbers(raw)).toEqual([5]);
   });
 
-  it('comes back through the client with everything it can set', async () => {
+  it('comes back through the client with everything that the client can set', async () => {
     const { client } = await start();
     const metadata = {
       maxCount: 10,
@@ -337,7 +337,7 @@ describe('deleting', () => {
     });
   });
 
-  it('without an expectation, or without a stream, is refused', async () => {
+  it('without an expected revision, or without a stream, is refused', async () => {
     const { raw } = await withFive();
     expect(await raw.delete('Delete', 's', undefined)).toMatchObject({ failed: 3 });
     expect(await raw.delete('Tombstone', '', 'any')).toMatchObject({ failed: 2 });
@@ -353,7 +353,7 @@ describe('deleting', () => {
   });
 
   it.each([' lead', 'trail ', ' ', 'a\nb', 'a\0b', '✓'.repeat(20_000), 'x'.repeat(60_000)])(
-    'a stream of the name %.8j twice tells the client that it is deleted',
+    'a stream named %.8j twice reports to the client that it is deleted',
     async (name) => {
       const { client } = await start();
       await client.appendToStream(name, event(0));
@@ -365,7 +365,7 @@ describe('deleting', () => {
 });
 
 describe('$all', () => {
-  it('holds every event of every stream, but what belongs to persistent subscriptions to it', async () => {
+  it('contains every event of every stream, except those of persistent subscriptions to $all', async () => {
     const { client, raw } = await start();
     const hidden = [
       '$epoch-information',

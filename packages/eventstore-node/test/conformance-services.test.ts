@@ -51,7 +51,7 @@ describe('ServerFeatures', () => {
     expect(named.toSorted()).toEqual(SERVED.map((path) => path.toLowerCase()).toSorted());
   });
 
-  it('names the features the client looks for', async () => {
+  it('names the features that the client looks for', async () => {
     const { raw } = await start();
     const ofMethod = new Map(
       (await answer(raw, SUPPORTED)).messages(1).map((method) => {
@@ -64,12 +64,12 @@ describe('ServerFeatures', () => {
     for (const method of ['append', 'delete', 'tombstone']) expect(ofMethod.get(`streams/${method}`)).toEqual([]);
   });
 
-  it('tells a version of three numbers', async () => {
+  it('reports a version of three numbers', async () => {
     const { raw } = await start();
     expect((await answer(raw, SUPPORTED)).text(2)).toMatch(/^\d+\.\d+\.\d+$/);
   });
 
-  it('makes the client append in batches', async () => {
+  it('lets the client append in batches', async () => {
     const { node, client, raw } = await start();
     await client.appendToStream('s', event(0));
     expect(node.connections.calls).toBe(1); // the one shared BatchAppend call stays open
@@ -78,7 +78,7 @@ describe('ServerFeatures', () => {
 });
 
 describe('Gossip', () => {
-  it('knows one member: this node, leader, alive, at its own address', async () => {
+  it('reports one member: this node, leader, alive, at its own address', async () => {
     const { node, raw } = await start();
     const before = BigInt(Date.now()) * 10_000n;
     const response = await answer(raw, '/event_store.client.gossip.Gossip/Read');
@@ -105,9 +105,9 @@ describe('Gossip', () => {
   );
 });
 
-describe('what is not served', () => {
+describe('a request that is not served', () => {
   it.each([...NOT_SERVED, '/', '/event_store.client.streams.Streams', '/event_store.client.streams.Streams/append'])(
-    '%s is answered with UNIMPLEMENTED, whether or not the request is complete',
+    'to %s is answered with UNIMPLEMENTED, whether or not it is complete',
     async (path) => {
       const { raw } = await start();
       expect(await raw.call(path).ended).toMatchObject({ 'grpc-status': '12' });
@@ -116,7 +116,7 @@ describe('what is not served', () => {
   );
 
   it.each(['/ping', '/streams/s', '/health/live', '/event_store.client.streams.Streams/Append'])(
-    'an HTTP/2 GET of %s gets an answer and harms nobody',
+    'as an HTTP/2 GET of %s gets an answer and disturbs nobody',
     async (path) => {
       const { node, client } = await start();
       const session = connectHttp2(`http://127.0.0.1:${node.port}`);
@@ -136,7 +136,7 @@ describe('what is not served', () => {
     '\x16\x03\x01\x02\x00\x01\x00\x01',
     '\0'.repeat(100),
     'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nx'.repeat(9),
-  ])('another protocol (%.12j) gets its connection closed and harms nobody', async (greeting) => {
+  ])('in another protocol (%.12j) gets its connection closed and disturbs nobody', async (greeting) => {
     const { node, client } = await start();
     const socket = connectTcp(node.port, '127.0.0.1');
     socket.on('error', () => {}).resume();

@@ -61,7 +61,7 @@ describe('a subscription to a stream', () => {
     },
   );
 
-  it('that is tombstoned already is confirmed and fails', async () => {
+  it('that is already tombstoned is confirmed and then fails', async () => {
     const { raw } = await start();
     await three(raw, 's');
     await raw.delete('Tombstone', 's', 'any');
@@ -90,7 +90,7 @@ describe('a subscription to a stream', () => {
     expect(log()).toEqual(expected);
   });
 
-  it('that never was ends with the tombstone of that', async () => {
+  it('that never existed ends when it is tombstoned', async () => {
     const { raw } = await start();
     const { call, log } = subscribe(raw, read.stream('s'));
     await eventually(() => log().includes('caughtUp'));
@@ -99,7 +99,7 @@ describe('a subscription to a stream', () => {
     expect(log()).toEqual(['confirmed', 'caughtUp', TOMBSTONE]);
   });
 
-  it('that is soft-deleted waits for what comes, through deletion and return', async () => {
+  it('that is soft-deleted waits for new events, through deletion and recreation', async () => {
     const { raw } = await start();
     await three(raw, 's');
     await raw.delete('Delete', 's', 'any');
@@ -112,7 +112,7 @@ describe('a subscription to a stream', () => {
     expect(log()).toEqual(['confirmed', 'caughtUp', 3, 4]);
   });
 
-  it('of metadata has the newest for history, and each that comes', async () => {
+  it('of metadata shows the newest as history, and each later one', async () => {
     const { client, raw } = await start();
     for (const maxCount of [1, 2, 3]) await client.setStreamMetadata('s', { maxCount });
     const { log } = subscribe(raw, read.stream('$$s'));
@@ -122,7 +122,7 @@ describe('a subscription to a stream', () => {
     expect(log()).toEqual(['confirmed', 2, 'caughtUp', 3, 4]);
   });
 
-  it('does not show in its history what expired', async () => {
+  it('does not show expired events in its history', async () => {
     const { client, raw } = await start();
     await three(raw, 's');
     await client.setStreamMetadata('s', { maxAge: 1 });
@@ -180,7 +180,7 @@ describe('a subscription to $all', () => {
     }
   }, 60_000);
 
-  it('that is cancelled is not fed any more', async () => {
+  it('that is cancelled receives nothing more', async () => {
     const { node, client, raw } = await start();
     for (let i = 0; i < 20; i++) await raw.append('Append', 'big', 'any', [{ data: Buffer.alloc(1_000_000) }]);
     const idle = node.waiting;
@@ -217,7 +217,7 @@ describe('checkpoints', () => {
     return { subscription, log, checkpoints };
   };
 
-  it('come 6 or 7 times in 8 events of history and 376 live ones, at 2 x 32', async () => {
+  it('come 6 or 7 times in 8 events of history and 376 live events, at an interval of 2 x 32', async () => {
     const { client } = await start();
     await client.appendToStream('s', events(8));
     const { log, checkpoints, subscription } = filtered(client, START, 'Counted', 2);
@@ -263,7 +263,7 @@ describe('checkpoints', () => {
     expect(log().filter((entry) => String(entry).startsWith('field'))).toEqual([]);
   });
 
-  it('keep coming, and other calls go on, while a filter passes over a long log', async () => {
+  it('keep coming, and other calls go on, while a filter skips a long log', async () => {
     const { client } = await start();
     const batch = () => Array.from({ length: 500 }, () => jsonEvent({ type: 'Other', data: { pad: 'x'.repeat(500) } }));
     for (let i = 0; i < 40; i++) await client.appendToStream('long', batch());

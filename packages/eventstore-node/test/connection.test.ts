@@ -53,7 +53,7 @@ const wire = async (port: number) => {
 
 describe('a client that vanished', () => {
   it.each(['plaintext', 'TLS'])(
-    'over %s is noticed and leaves nothing behind; others are not disturbed',
+    'over %s is noticed and leaves nothing behind, without disturbing others',
     async (kind) => {
       const secure = kind === 'TLS';
       const node = await startEventStoreNode({
@@ -78,7 +78,7 @@ describe('a client that vanished', () => {
     },
   );
 
-  it('does not take with it a client that answers nothing but pings, for as long as it likes', async () => {
+  it('does not affect a client that answers only pings, however long', async () => {
     const node = await startEventStoreNode({ inMemory: true, keepAlive: QUICK });
     onTestFinished(() => node.stop());
     const client = connect(node.connectionString);
@@ -91,7 +91,7 @@ describe('a client that vanished', () => {
     expect(node.connections.open).toBe(1);
   });
 
-  it('has its calls closed', async () => {
+  it('gets its calls closed', async () => {
     const closed: string[] = [];
     const calls = new Map([
       [
@@ -116,7 +116,7 @@ describe('a client that vanished', () => {
     expect(server.connections.failed).toBe(0);
   });
 
-  it('or never spoke at all is let go as well', async () => {
+  it('or never spoke at all is disconnected as well', async () => {
     const node = await startEventStoreNode({ inMemory: true, keepAlive: QUICK });
     onTestFinished(() => node.stop());
     const silent = connectTcp(node.port, '127.0.0.1');
@@ -131,7 +131,7 @@ describe('a client that vanished', () => {
     expect(node.connections.open).toBe(0);
   });
 
-  it('is not taken for one that a busy process gave no time to answer', async () => {
+  it('is not confused with one that a busy process gave no time to answer', async () => {
     const node = await startEventStoreNode({ inMemory: true, keepAlive: QUICK });
     onTestFinished(() => node.stop());
     const { port } = await wire(node.port);
@@ -146,7 +146,7 @@ describe('a client that vanished', () => {
     await answered(client);
   });
 
-  it('does not keep the node from stopping, even with bytes under way to it', async () => {
+  it('does not keep the node from stopping, even with bytes still being sent to it', async () => {
     const { node, client } = await startNode();
     const large = jsonEvent({ type: 'Large', data: { text: 'x'.repeat(900_000) } });
     for (let n = 0; n < 20; n++) await client.appendToStream('large', { ...large, id: randomUUID() });
@@ -183,7 +183,7 @@ describe('many clients', () => {
   it.each([
     ['plaintext', 500],
     ['TLS', 100],
-  ])('over %s, %d of them, are served at the same time and gone when they leave', async (kind, count) => {
+  ])('over %s, %d of them, are served at the same time and forgotten when they leave', async (kind, count) => {
     const secure = kind === 'TLS';
     const node = await startEventStoreNode({ inMemory: true, ...(secure && { tls: certificate }) });
     onTestFinished(() => node.stop());
@@ -196,7 +196,7 @@ describe('many clients', () => {
   });
 });
 
-describe('what is no gRPC', () => {
+describe('a connection that does not speak gRPC', () => {
   let node: RunningNode;
   let client: EventStoreDBClient;
   const works = async () => {
@@ -286,7 +286,7 @@ describe('what is no gRPC', () => {
     expect(performance.now() - before).toBeLessThan(3_000);
   });
 
-  it('ends only its own call: a path that is not served, a body that is no message', async () => {
+  it('ends only its own call: a path that is not served, a body that is not a message', async () => {
     await used(startNode);
     const call = rawCalls(node.port);
     expect(await call('Nothing').end().ended).toMatchObject({ 'grpc-status': '12' });
@@ -320,7 +320,7 @@ const answered = (client: ClientHttp2Session): Promise<void> =>
     request.end(Buffer.alloc(5));
   });
 
-it.skipIf(!hasIPv6)('listens on IPv6 and names what the client can dial', async () => {
+it.skipIf(!hasIPv6)('listens on IPv6 and reports an address that the client can dial', async () => {
   const everywhere = await startEventStoreNode({ host: '::' });
   onTestFinished(() => everywhere.stop());
   await connect(everywhere.connectionString).appendToStream('s', event(1));

@@ -11,7 +11,7 @@ const withFive = async () => {
 };
 
 describe('a soft-deleted stream', () => {
-  it('is not found by readers and stays in $all', async () => {
+  it('is not found by readers but stays in $all', async () => {
     const client = await withFive();
     const { position } = await client.deleteStream('order-1', { expectedRevision: 4n });
     const all = await collect(client.readAll());
@@ -54,7 +54,7 @@ describe('a soft-deleted stream', () => {
     await expect(refused).rejects.toBeInstanceOf(StreamDeletedError);
   });
 
-  it('can be deleted once more', async () => {
+  it('can be deleted again', async () => {
     const client = await withFive();
     for (const expectedRevision of ['any', 4n, 'no_stream'] as const) {
       await expect(client.deleteStream('order-1', { expectedRevision })).resolves.toBeDefined();
@@ -63,7 +63,7 @@ describe('a soft-deleted stream', () => {
 });
 
 describe('deleting', () => {
-  it('a stream that never was is refused whatever is expected', async () => {
+  it('a stream that never existed is refused, whatever the expected revision', async () => {
     const { client } = await startNode();
     for (const expectedRevision of ['any', 'no_stream', 3n] as const) {
       const refused = await client.deleteStream('nowhere', { expectedRevision }).catch((e) => e);
@@ -72,20 +72,20 @@ describe('deleting', () => {
     }
   });
 
-  it('a stream with nothing but metadata works', async () => {
+  it('a stream with only metadata works', async () => {
     const { client } = await startNode();
     await client.setStreamMetadata('order-1', { maxCount: 1 });
     await expect(client.deleteStream('order-1', { expectedRevision: 'no_stream' })).resolves.toBeDefined();
   });
 
-  it('with a wrong revision tells both', async () => {
+  it('with a wrong revision reports both revisions', async () => {
     const client = await withFive();
     const refused = await client.deleteStream('order-1', { expectedRevision: 2n }).catch((e) => e);
     expect(refused).toBeInstanceOf(WrongExpectedVersionError);
     expect(refused).toMatchObject({ streamName: 'order-1', expectedVersion: 2n, actualVersion: 4n });
   });
 
-  it('names streams that are not plain ASCII without breaking the client', async () => {
+  it('reports stream names that are not plain ASCII without breaking the client', async () => {
     const { client } = await startNode();
     await client.appendToStream('größe ✓', event(0));
     const refused = await client.deleteStream('größe ✓', { expectedRevision: 7n }).catch((e) => e);
@@ -94,7 +94,7 @@ describe('deleting', () => {
 });
 
 describe('a tombstoned stream', () => {
-  it('refuses everything for good', async () => {
+  it('refuses everything, permanently', async () => {
     const client = await withFive();
     await client.tombstoneStream('order-1', { expectedRevision: 4n });
     const refused = await Promise.all([
@@ -120,13 +120,13 @@ describe('a tombstoned stream', () => {
     });
   });
 
-  it('need not have existed', async () => {
+  it('need not have existed before', async () => {
     const { client } = await startNode();
     await expect(client.tombstoneStream('nowhere', { expectedRevision: 'no_stream' })).resolves.toBeDefined();
     await expect(collect(client.readStream('nowhere'))).rejects.toBeInstanceOf(StreamDeletedError);
   });
 
-  it('is refused with a wrong revision', async () => {
+  it('needs the right revision to be tombstoned', async () => {
     const client = await withFive();
     const refused = await client.tombstoneStream('order-1', { expectedRevision: 1n }).catch((e) => e);
     expect(refused).toBeInstanceOf(WrongExpectedVersionError);

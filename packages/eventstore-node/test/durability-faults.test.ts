@@ -148,7 +148,7 @@ describe('a node that is killed at random moments', () => {
   }
 
   it(
-    `keeps every write that was acknowledged, and none by half (${KILLS} kills)`,
+    `keeps every acknowledged write, and none in part (${KILLS} kills)`,
     async () => {
       const folder = await temporaryFolder();
       const witness = new Witness();
@@ -185,7 +185,7 @@ describe('a node that is killed at random moments', () => {
     60_000 + KILLS * 15_000,
   );
 
-  it('while it stops and writes its index snapshot loses nothing', async () => {
+  it('while it stops and writes its index snapshot, loses nothing', async () => {
     const folder = await temporaryFolder();
     const acknowledged: string[] = [];
     for (const afterMs of [0, 10, 25, 60]) {
@@ -206,7 +206,7 @@ describe('a node that is killed at random moments', () => {
     expect(acknowledged.filter((id) => !ids.has(id))).toEqual([]);
   }, 90_000);
 
-  it('leaves half a snapshot that the next node makes nothing of', async () => {
+  it('leaves an incomplete snapshot that the next node ignores', async () => {
     const folder = await temporaryFolder();
     await (await startEventStoreNode({ dataDir: folder })).stop();
     const snapshot = join(folder, 'index.snapshot');
@@ -224,8 +224,8 @@ describe('a node that is killed at random moments', () => {
   });
 });
 
-describe('a last write that is torn', () => {
-  it('at any of its bytes leaves what was there before, and takes appends', async () => {
+describe('a torn last write', () => {
+  it('at any of its bytes leaves the earlier events intact, and appends go on', async () => {
     const folder = await temporaryFolder();
     const sizes: number[] = [];
     for (const batch of [events(2), events(2)]) {

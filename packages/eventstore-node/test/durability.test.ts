@@ -36,7 +36,7 @@ const filled = async (count: number): Promise<string> => {
 };
 
 describe('a node that is killed', () => {
-  it('has every acknowledged event when it is started again, and whole appends only', async () => {
+  it('has every acknowledged event when it is restarted, and only complete appends', async () => {
     const folder = await temporaryFolder();
     const acknowledged: string[] = [];
     for (let round = 0; round < 3; round++) {
@@ -66,7 +66,7 @@ describe('a node that is killed', () => {
     }
   }, 90_000);
 
-  it('still recognises a repeat at an expected revision, and refuses what is none', async () => {
+  it('still recognises a repeat at an expected revision, and refuses other events there', async () => {
     const folder = await temporaryFolder();
     const batch = events(3);
     const first = await spawnOn(folder);
@@ -90,7 +90,7 @@ describe('a node that is killed', () => {
 });
 
 describe('a restart', () => {
-  it('shows everything as before, positions and metadata included', async () => {
+  it('returns everything as before, including positions and metadata', async () => {
     const folder = await filled(20);
     const look = (connectionString: string) => collect(connect(connectionString).readAll());
     const before = await withNode(folder, async (connectionString) => {
@@ -112,7 +112,7 @@ describe('a restart', () => {
     });
   });
 
-  it('needs no index snapshot, and makes nothing of a broken one', async () => {
+  it('needs no index snapshot, and ignores a broken one', async () => {
     const folder = await filled(20);
     const ids = await withNode(folder, idsOf);
     rmSync(join(folder, 'index.snapshot'));
@@ -125,7 +125,7 @@ describe('a restart', () => {
 });
 
 describe('a damaged log', () => {
-  it('with a torn end is cut back to the last whole append', async () => {
+  it('with a torn end is cut back to the last complete append', async () => {
     const folder = await filled(10);
     const ids = await withNode(folder, idsOf);
     rmSync(join(folder, 'index.snapshot'));
@@ -137,7 +137,7 @@ describe('a damaged log', () => {
     });
   });
 
-  it('with rubbish at its end is cut back as well', async () => {
+  it('with garbage at its end is cut back as well', async () => {
     const folder = await filled(10);
     const ids = await withNode(folder, idsOf);
     rmSync(join(folder, 'index.snapshot'));
@@ -145,7 +145,7 @@ describe('a damaged log', () => {
     expect(await withNode(folder, idsOf)).toEqual(ids);
   });
 
-  it('with a changed byte in the middle is refused, with the place', async () => {
+  it('with a changed byte in the middle is refused, with the position', async () => {
     const folder = await filled(10);
     const bytes = readFileSync(segmentOf(folder));
     const at = Math.trunc(bytes.length / 2);
@@ -163,7 +163,7 @@ describe('a damaged log', () => {
     expect(readFileSync(segmentOf(folder))).toEqual(bytes);
   });
 
-  it('that lost events which were durable is refused', async () => {
+  it('that has lost durable events is refused', async () => {
     const folder = await filled(10);
     truncateSync(segmentOf(folder), statSync(segmentOf(folder)).size - 7);
     await expect(startEventStoreNode({ dataDir: folder })).rejects.toThrow(/log ends at position \d+/);
@@ -183,7 +183,7 @@ describe('a data folder', () => {
     });
   });
 
-  it('is free again when the port could not be had', async () => {
+  it('is free again when the port could not be opened', async () => {
     const folder = await temporaryFolder();
     const other = await startEventStoreNode({ inMemory: true });
     await expect(startEventStoreNode({ dataDir: folder, port: other.port })).rejects.toThrow(/EADDRINUSE/);
@@ -193,7 +193,7 @@ describe('a data folder', () => {
 });
 
 describe('the node process', () => {
-  it('prints one line when it is ready and ends with 0 when told to, appends committed', async () => {
+  it('prints one line when it is ready, and exits with 0 on request with its appends committed', async () => {
     const folder = await temporaryFolder();
     const child = spawn(process.execPath, ['--import', 'tsx', new URL('main.ts', SOURCE).pathname, '--data', folder], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -233,7 +233,7 @@ describe('the node process', () => {
     expect(stored.map(({ event }) => dataOf<{ n: number }>(event).n)).toEqual(stored.map((_, n) => n));
   });
 
-  it('ends when its parent does', async () => {
+  it('exits when its parent does', async () => {
     const folder = await temporaryFolder();
     const script = `
       const { spawnEventStoreNode } = await import(${JSON.stringify(new URL('index.ts', SOURCE).href)});
@@ -253,7 +253,7 @@ describe('the node process', () => {
     await eventually(() => !isAlive(pid), 5_000);
   });
 
-  it('explains what it needs', async () => {
+  it('explains which options it needs', async () => {
     await expect(spawnEventStoreNode({})).rejects.toThrow(/--data DIR or --in-memory is needed/);
   });
 });

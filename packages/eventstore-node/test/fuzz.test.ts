@@ -95,7 +95,7 @@ const deep = (inner: Buffer, depth: number): Buffer => {
   return nested;
 };
 
-it(`gives every call a status whatever it is sent, and goes on serving others (${CALLS})`, async () => {
+it(`ends every call with a status, whatever it is sent, and keeps serving others (${CALLS})`, async () => {
   const { node, client } = await startNode();
   const raw = new RawStreams(node.port);
   const random = randomFrom(SEED);
@@ -125,7 +125,7 @@ it(`gives every call a status whatever it is sent, and goes on serving others ($
 
 const isSubscription = (first: Buffer | undefined) => first !== undefined && new Fields(first).has(2);
 
-it('appends nothing of what is only noise', async () => {
+it('appends nothing that is only noise', async () => {
   const { node, client } = await startNode();
   const raw = new RawStreams(node.port);
   const random = randomFrom(SEED);
@@ -138,7 +138,7 @@ it('appends nothing of what is only noise', async () => {
   expect(await collect(client.readAll())).toEqual(before);
 });
 
-it('outlives connections that speak nonsense behind a right greeting', async () => {
+it('survives connections that send nonsense after a valid preface', async () => {
   // Some leave an HTTP/2 session of Node that neither fails nor reads on; silence is what ends those.
   const node = await startEventStoreNode({ inMemory: true, keepAlive: { intervalMs: 200, timeoutMs: 200 } });
   onTestFinished(() => node.stop());

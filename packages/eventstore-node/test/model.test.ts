@@ -290,7 +290,7 @@ class History {
   }
 }
 
-it(`random histories come out as the rules say (${HISTORIES})`, async () => {
+it(`random histories follow the rules (${HISTORIES})`, async () => {
   const { node } = await startNode();
   const raw = new RawStreams(node.port);
   const random = randomFrom(SEED);
@@ -301,7 +301,7 @@ it(`random histories come out as the rules say (${HISTORIES})`, async () => {
   }
 }, 600_000);
 
-it('so they do when the node restarts in the middle of them', async () => {
+it('random histories follow the rules when the node restarts in the middle', async () => {
   const dataDir = await temporaryFolder();
   const random = randomFrom(SEED + 1);
   const histories = Array.from({ length: Math.ceil(HISTORIES / 15) }, (_, i) => new History(`r${i}`, random));

@@ -32,7 +32,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(project, { recursive: true, force: true }));
 
-it('holds what a user needs, and neither sources nor tests', async () => {
+it('contains what a user needs, and neither sources nor tests', async () => {
   const installed = join(project, 'node_modules/baton-eventstore-node');
   expect((await readdir(installed)).sort()).toEqual(['LICENSE', 'README.md', 'dist', 'package.json']);
   const files = await readdir(join(installed, 'dist'), { recursive: true });
@@ -46,7 +46,7 @@ it('runs the example of its README', async () => {
   expect(JSON.parse(stdout.slice(stdout.indexOf('{')))).toMatchObject({ success: true, numPassedTests: 2 });
 }, 60_000);
 
-it('offers what its types say, and nothing of its inside', async () => {
+it('exports what its types say, and nothing internal', async () => {
   await writeFile(
     join(project, 'user.ts'),
     `
@@ -93,7 +93,7 @@ it('starts a node as a command, and as a child process of its user', async () =>
   expect(JSON.parse(output)).toEqual({ events: 1, problemCount: 0 });
 });
 
-it('its README shows commands that there are, with options that they have', async () => {
+it('has a README that shows only existing commands and options', async () => {
   const shell = [...(await readFile(README, 'utf8')).matchAll(/^```sh\n([\s\S]*?)^```/gm)].map(([, text]) => text);
   const options = shell.join('').match(/(?<=npx baton-eventstore-node.*)--[a-z-]+/g) ?? [];
   const help = await inProject(join(project, 'node_modules/.bin/baton-eventstore-node'), '--help');

@@ -21,15 +21,15 @@ const MANAGE = [
 ] as const;
 
 describe('managing groups', () => {
-  it.each(MANAGE)('to %s is for operators only', async (_, use) => {
+  it.each(MANAGE)('(%s) is reserved for operators', async (_, use) => {
     const { client } = await start();
     for (const who of [ALICE, undefined]) await expect(use(client(who))).rejects.toBeInstanceOf(AccessDeniedError);
     await expect(use(client(OPS))).resolves.toBeUndefined();
   });
 });
 
-describe('looking at groups', () => {
-  it('is for operators and for readers of the stream', async () => {
+describe('viewing groups', () => {
+  it('is allowed for operators and for readers of the stream', async () => {
     const { client, admin } = await start();
     await admin.setStreamMetadata('order-1', { acl: { readRoles: ['alice'] } });
     const look = (who: typeof ADMIN | undefined) => client(who).getPersistentSubscriptionToStreamInfo('order-1', 'g');
@@ -46,7 +46,7 @@ describe('looking at groups', () => {
 });
 
 describe('reading from a group', () => {
-  it('is for readers of the stream', async () => {
+  it('is reserved for readers of the stream', async () => {
     const { client, admin } = await start();
     await admin.setStreamMetadata('order-1', { acl: { readRoles: ['alice'] } });
     const subscribe = (who?: typeof ADMIN) => client(who).subscribeToPersistentSubscriptionToStream('order-1', 'g');

@@ -41,7 +41,7 @@ describe('a group to all', () => {
     expect(live?.event?.data.n).toBe(11);
   });
 
-  it('from the end delivers what came after it was created, and not that itself', async () => {
+  it('from the end delivers events after its creation, but not the creation itself', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(3));
     await client.createPersistentSubscriptionToAll('g', allSettings({ startFrom: END }));
@@ -50,7 +50,7 @@ describe('a group to all', () => {
     expect(numbersOf(await take(subscription, 3))).toEqual([3, 4, 5]);
   });
 
-  it('from a position begins with the event at it', async () => {
+  it('from a position starts with the event at that position', async () => {
     const { client } = await startNode();
     const positions = [];
     for (let n = 0; n < 4; n++) positions.push((await client.appendToStream('order-1', event(n))).position!);
@@ -100,7 +100,7 @@ describe('a filtered group to all', () => {
     expect(numbersOf(await take(after, 1))).toEqual([11]);
   });
 
-  it('moves its checkpoint over what does not match, without a client', async () => {
+  it('moves its checkpoint past events that do not match, without a client', async () => {
     const { client } = await startNode();
     const quick = { checkPointLowerBound: 1, checkPointUpperBound: 500, checkPointAfter: 1 };
     await client.createPersistentSubscriptionToAll('g', allSettings(quick), { filter: orders });
@@ -110,7 +110,7 @@ describe('a filtered group to all', () => {
       .toBeGreaterThanOrEqual(position?.commit as bigint);
   });
 
-  it('does not move it over an event that is not answered', async () => {
+  it('does not move it past an event that was not answered', async () => {
     const { client } = await startNode();
     const quick = { checkPointLowerBound: 1, checkPointUpperBound: 1, checkPointAfter: 1 };
     await client.createPersistentSubscriptionToAll('g', allSettings(quick), { filter: orders });
@@ -122,7 +122,7 @@ describe('a filtered group to all', () => {
     expect(await checkpointOf(client)).toBe(position?.commit);
   });
 
-  it('does not write checkpoints over its own checkpoints', async () => {
+  it('writes no checkpoints because of its own checkpoints', async () => {
     const { client } = await startNode();
     const quick = { checkPointLowerBound: 1, checkPointUpperBound: 1, checkPointAfter: 1 };
     for (const group of ['g', 'h']) {
@@ -140,7 +140,7 @@ describe('a filtered group to all', () => {
 });
 
 describe('lists', () => {
-  it('tell groups apart by what they are to', async () => {
+  it('tell groups apart by their stream', async () => {
     const { client } = await startNode();
     await client.createPersistentSubscriptionToStream('order-1', 'a', streamSettings());
     await client.createPersistentSubscriptionToStream('order-1', 'b', streamSettings());

@@ -27,7 +27,7 @@ const subscribe = (client: EventStoreDBClient, bufferSize = 10) => {
 const infoOf = (client: EventStoreDBClient) => client.getPersistentSubscriptionToStreamInfo('order-1', 'g');
 
 describe('a node that is stopped', () => {
-  it('ends its clients with UNAVAILABLE and has stored how far they were', async () => {
+  it('ends its clients with UNAVAILABLE and has stored their progress', async () => {
     const folder = await temporaryFolder();
     const first = await startOn(folder);
     await first.client.appendToStream('order-1', events(6));
@@ -72,7 +72,7 @@ describe('a node that is stopped', () => {
     expect((await take(all, 3)).map(({ event }) => event?.streamId)).toEqual(['order-1', 'order-1', 'order-1']);
   });
 
-  it('knows after the restart what the end was when a group was created', async () => {
+  it('knows after the restart where the end was when a group was created', async () => {
     const folder = await temporaryFolder();
     const first = await startOn(folder);
     await first.client.appendToStream('order-1', events(3));
@@ -88,7 +88,7 @@ describe('a node that is stopped', () => {
     expect(numbersOf(delivered)).toEqual([3, 4, 5]);
   });
 
-  it('does not know a group that was deleted', async () => {
+  it('does not bring back a deleted group', async () => {
     const folder = await temporaryFolder();
     const first = await startOn(folder);
     await first.client.createPersistentSubscriptionToStream('order-1', 'g', streamSettings());
@@ -102,7 +102,7 @@ describe('a node that is stopped', () => {
 });
 
 describe('a node that is killed', () => {
-  it('loses no event of a group, and repeats only what no checkpoint was stored for', async () => {
+  it('loses no event of a group, and repeats only those after the stored checkpoint', async () => {
     const folder = await temporaryFolder();
     const handled: number[] = [];
     let stored = 0n;
@@ -127,7 +127,7 @@ describe('a node that is killed', () => {
     expect([...new Set(handled)].toSorted((a, b) => a - b)).toEqual(Array.from(new Set(handled), (_, n) => n));
   }, 60_000);
 
-  it('has every message whose parking moved a checkpoint', async () => {
+  it('keeps every message whose parking moved a checkpoint', async () => {
     const folder = await temporaryFolder();
     const first = await processOn(folder);
     await first.client.appendToStream('order-1', events(50));

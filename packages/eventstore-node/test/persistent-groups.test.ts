@@ -44,7 +44,7 @@ const failureOf = (attempt: Promise<unknown>) =>
 
 describe('settings', () => {
   it.each([START, END, 3n] as const)(
-    'of a group to a stream from %s are told as they were given',
+    'of a group to a stream from %s are reported as they were given',
     async (startFrom) => {
       const { client } = await startNode();
       await client.createPersistentSubscriptionToStream('order-1', 'g', { ...ODD, startFrom });
@@ -67,7 +67,7 @@ describe('settings', () => {
     },
   );
 
-  it('without a limit of clients are told so', async () => {
+  it('without a client limit are reported as such', async () => {
     const { client } = await withGroup();
     const { settings } = await client.getPersistentSubscriptionToStreamInfo('order-1', 'g');
     expect(settings).toEqual(streamSettings({ maxSubscriberCount: UNBOUNDED }));
@@ -81,7 +81,7 @@ describe('settings', () => {
   });
 });
 
-describe('a group that is there', () => {
+describe('an existing group', () => {
   it('cannot be created again', async () => {
     const { client } = await withGroup();
     const failure = await failureOf(client.createPersistentSubscriptionToStream('order-1', 'g', streamSettings()));
@@ -98,14 +98,14 @@ describe('a group that is there', () => {
     expect(failures.map((failure) => failure.constructor)).toEqual(Array(4).fill(PersistentSubscriptionExistsError));
   });
 
-  it('has a name of its own in each stream', async () => {
+  it('may have the same name as a group of another stream', async () => {
     const { client } = await withGroup();
     await client.createPersistentSubscriptionToStream('order-2', 'g', streamSettings());
     await client.createPersistentSubscriptionToAll('g', allSettings());
     expect(await client.listAllPersistentSubscriptions()).toHaveLength(3);
   });
 
-  it('takes as many clients as it may', async () => {
+  it('accepts clients up to its limit', async () => {
     const { client } = await startNode();
     await client.createPersistentSubscriptionToStream('order-1', 'g', streamSettings({ maxSubscriberCount: 1 }));
     const first = client.subscribeToPersistentSubscriptionToStream('order-1', 'g');
@@ -128,7 +128,7 @@ describe('a group that is there', () => {
   });
 });
 
-describe('a group that is not there', () => {
+describe('a missing group', () => {
   const subscribe = (client: EventStoreDBClient) =>
     watch(client.subscribeToPersistentSubscriptionToStream('order-1', 'g')).ended.then((failure) => {
       throw failure;
@@ -148,7 +148,7 @@ describe('a group that is not there', () => {
     expect(failure.message).toContain('Subscription group g on stream order-1 does not exist.');
   });
 
-  it('makes a stream without groups one that cannot be listed', async () => {
+  it('makes listing a stream without groups fail', async () => {
     const { client } = await withGroup();
     const failure = await failureOf(client.listPersistentSubscriptionsToStream('order-2'));
     expect(failure).toBeInstanceOf(PersistentSubscriptionDoesNotExistError);
@@ -157,13 +157,13 @@ describe('a group that is not there', () => {
     expect(all).toBeInstanceOf(PersistentSubscriptionDoesNotExistError);
   });
 
-  it('among none is an empty list of all', async () => {
+  it('makes the list of all groups empty, not an error', async () => {
     const { client } = await startNode();
     expect(await client.listAllPersistentSubscriptions()).toEqual([]);
   });
 });
 
-describe('settings that mean nothing', () => {
+describe('meaningless settings', () => {
   it.each([
     ['a batch as large as the buffer', { readBatchSize: 20, historyBufferSize: 20 }],
     ['a batch larger than the buffer', { readBatchSize: 21, historyBufferSize: 20 }],
@@ -215,7 +215,7 @@ describe('under a connected client', () => {
     expect(failure).toMatchObject({ streamName: 'order-1', groupName: 'g' });
   });
 
-  it('an update keeps how far the group was, and what it has parked', async () => {
+  it('an update keeps the progress of the group, and its parked messages', async () => {
     const { client } = await withGroup();
     await client.appendToStream('order-1', events(6));
     const first = client.subscribeToPersistentSubscriptionToStream('order-1', 'g', { bufferSize: 1 });
@@ -228,7 +228,7 @@ describe('under a connected client', () => {
     expect((await client.getPersistentSubscriptionToStreamInfo('order-1', 'g')).stats.parkedMessageCount).toBe(1n);
   });
 
-  it('a restart goes on where the group was', async () => {
+  it('a restart continues from the progress of the group', async () => {
     const { client } = await withGroup();
     await client.appendToStream('order-1', events(6));
     const first = client.subscribeToPersistentSubscriptionToStream('order-1', 'g', { bufferSize: 1 });
@@ -248,7 +248,7 @@ describe('under a connected client', () => {
 });
 
 describe('a group that was deleted', () => {
-  it('and is created again starts anew, with nothing parked', async () => {
+  it('and created again starts fresh, with nothing parked', async () => {
     const { client } = await withGroup();
     await client.appendToStream('order-1', events(3));
     const first = client.subscribeToPersistentSubscriptionToStream('order-1', 'g');
@@ -271,7 +271,7 @@ describe('a group that was deleted', () => {
 });
 
 describe('statistics', () => {
-  it('count what was sent, is out and waits, and name the client', async () => {
+  it('count sent, in-flight and waiting messages, and name the client', async () => {
     const { node } = await startNode();
     const client = connect(`${node.connectionString}&connectionName=warehouse`);
     await client.createPersistentSubscriptionToStream('order-1', 'g', streamSettings({ extraStatistics: true }));
@@ -302,7 +302,7 @@ describe('statistics', () => {
     );
   });
 
-  it('say how far a group is behind', async () => {
+  it('report how far a group is behind', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(50));
     const small = { readBatchSize: 5, historyBufferSize: 20, liveBufferSize: 5 };
@@ -312,7 +312,7 @@ describe('statistics', () => {
     expect(status).toBe('Behind');
   });
 
-  it('leave extra measurements out unless asked for', async () => {
+  it('omit extra measurements unless asked for', async () => {
     const { client } = await withGroup();
     await confirmed(client.subscribeToPersistentSubscriptionToStream('order-1', 'g'));
     const { connections } = await client.getPersistentSubscriptionToStreamInfo('order-1', 'g');
@@ -341,7 +341,7 @@ describe('the list of groups', () => {
     });
   });
 
-  it('survives what others write to its stream', async () => {
+  it('survives what other programs write to its stream', async () => {
     const { client } = await withGroup();
     await client.appendToStream(
       '$persistentSubscriptionConfig',

@@ -23,7 +23,7 @@ const truncatedBefore = async (client: EventStoreDBClient) =>
   (await client.getStreamMetadata(PARKED)).metadata?.truncateBefore;
 
 describe('a parked message', () => {
-  it('is a link in the parked stream that says when and why', async () => {
+  it('is a link in the parked stream with the time and the reason', async () => {
     const { client } = await withParked(2);
     const parked = await collect(client.readStream(PARKED));
     expect(parked.map(({ event }) => [event?.type, Buffer.from(event?.data as Uint8Array).toString()])).toEqual([
@@ -43,7 +43,7 @@ describe('a parked message', () => {
     expect(numbersOf(await take(subscription, 1))).toEqual([2]);
   });
 
-  it('is one that was retried too often', async () => {
+  it('is the result of too many retries', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(1));
     await client.createPersistentSubscriptionToStream('order-1', 'g', streamSettings({ maxRetryCount: 2 }));
@@ -72,7 +72,7 @@ describe('a replay', () => {
     await expect.poll(() => truncatedBefore(client)).toBe(5);
   });
 
-  it('stops where it is told to, and the next goes on from there', async () => {
+  it('stops where it is told to, and the next one continues from there', async () => {
     const { client, subscription } = await withParked(5);
     await client.replayParkedMessagesToStream('order-1', 'g', { stopAt: 2 });
     expect(numbersOf(await take(subscription, 2))).toEqual([0, 1]);
@@ -82,7 +82,7 @@ describe('a replay', () => {
     expect(numbersOf(await take(subscription, 3))).toEqual([2, 3, 4]);
   });
 
-  it('may stop beyond what is there, and find nothing', async () => {
+  it('may stop beyond the existing messages, and may find none', async () => {
     const { client, subscription } = await withParked(2);
     await client.replayParkedMessagesToStream('order-1', 'g', { stopAt: 99 });
     expect(numbersOf(await take(subscription, 2))).toEqual([0, 1]);
@@ -90,20 +90,20 @@ describe('a replay', () => {
     expect(await parkedCount(client)).toBe(0n);
   });
 
-  it('of more messages than a group reads at once keeps their order', async () => {
+  it('of more messages than a group reads at once keeps them in order', async () => {
     const { client, subscription } = await withParked(120, { readBatchSize: 7, historyBufferSize: 30 });
     await client.replayParkedMessagesToStream('order-1', 'g');
     expect(numbersOf(await take(subscription, 120))).toEqual(Array.from({ length: 120 }, (_, n) => n));
     await expect.poll(() => truncatedBefore(client)).toBe(120);
   });
 
-  it('is refused below 0', async () => {
+  it('is refused with a negative stop position', async () => {
     const { client } = await withParked(1);
     const replay = client.replayParkedMessagesToStream('order-1', 'g', { stopAt: -1 });
     await expect(replay).rejects.toBeInstanceOf(PersistentSubscriptionFailedError);
   });
 
-  it('parks a message again that is refused again, as a link to the event itself', async () => {
+  it('parks a message that is refused again, as a link to the event itself', async () => {
     const { client, subscription } = await withParked(1);
     await client.replayParkedMessagesToStream('order-1', 'g');
     await take(subscription, 1, nack('park'));
@@ -113,7 +113,7 @@ describe('a replay', () => {
     expect([again?.event?.streamId, again?.link?.revision]).toEqual(['order-1', 1n]);
   });
 
-  it('keeps what is not dealt with: only that comes back when the group is restarted', async () => {
+  it('keeps unfinished messages: only those come back when the group is restarted', async () => {
     const { client, subscription } = await withParked(4);
     subscription.on('error', () => {});
     await client.replayParkedMessagesToStream('order-1', 'g');
@@ -126,7 +126,7 @@ describe('a replay', () => {
     expect(numbersOf(await take(next, 2))).toEqual([2, 3]);
   });
 
-  it('of resolved links brings the events they point to', async () => {
+  it('of resolved links delivers the events that they point to', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(2));
     await client.appendToStream('links', [linkTo('order-1', 1), linkTo('order-1', 0)]);
@@ -140,7 +140,7 @@ describe('a replay', () => {
     expect(numbersOf(await take(subscription, 2))).toEqual([1, 0]);
   });
 
-  it('of links that are not resolved brings the links', async () => {
+  it('of links that are not resolved delivers the links', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(1));
     await client.appendToStream('links', linkTo('order-1', 0));
@@ -161,7 +161,7 @@ describe('a replay', () => {
     }
   });
 
-  it('of a message that leads nowhere brings the link alone', async () => {
+  it('of a message that points nowhere delivers the link alone', async () => {
     const { client, subscription } = await withParked(2);
     await client.setStreamMetadata('order-1', { truncateBefore: 1 });
     await client.replayParkedMessagesToStream('order-1', 'g');
@@ -178,7 +178,7 @@ describe('a replay', () => {
     ]);
   });
 
-  it('works for a group to all as well', async () => {
+  it('works for a group to $all as well', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(3));
     const filter = streamNameFilter({ prefixes: ['order-'] });

@@ -16,7 +16,7 @@ const withGroup = async (overrides: Overrides = {}, bufferSize = 10) => {
 };
 
 describe('a group to a stream', () => {
-  it('delivers what is there and what comes, in order, and once what is acknowledged', async () => {
+  it('delivers existing and new events in order, and acknowledged ones only once', async () => {
     const { client, subscription } = await withGroup();
     expect(numbersOf(await take(subscription, 5))).toEqual([0, 1, 2, 3, 4]);
     await client.appendToStream('order-1', events(20, 5));
@@ -25,7 +25,7 @@ describe('a group to a stream', () => {
     expect(live.every(({ retryCount, link }) => retryCount === 0 && link === undefined)).toBe(true);
   });
 
-  it('shows events as a read does, positions included', async () => {
+  it('shows events as a read does, including positions', async () => {
     const { client, subscription } = await withGroup();
     const delivered = await take(subscription, 5);
     for (const one of delivered) {
@@ -36,7 +36,7 @@ describe('a group to a stream', () => {
     }
   });
 
-  it('may be to a stream that is not there yet', async () => {
+  it('may be created before its stream', async () => {
     const { client } = await startNode();
     await client.createPersistentSubscriptionToStream('later', 'g', streamSettings());
     const subscription = client.subscribeToPersistentSubscriptionToStream('later', 'g');
@@ -55,7 +55,7 @@ describe('a group to a stream', () => {
     expect(numbersOf(await take(subscription, expected.length))).toEqual(expected);
   });
 
-  it('from the end delivers what came after it was created, though nobody was connected', async () => {
+  it('from the end delivers events after its creation, even if nobody was connected', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(5));
     await client.createPersistentSubscriptionToStream('order-1', 'g', streamSettings({ startFrom: END }));
@@ -64,7 +64,7 @@ describe('a group to a stream', () => {
     expect(numbersOf(await take(subscription, 3))).toEqual([5, 6, 7]);
   });
 
-  it('catches up over more events than it may hold', async () => {
+  it('catches up over more events than it may buffer', async () => {
     const { client } = await startNode();
     await client.appendToStream('long', events(3_000));
     const small = { historyBufferSize: 20, readBatchSize: 7, liveBufferSize: 5 };
@@ -75,7 +75,7 @@ describe('a group to a stream', () => {
     expect(numbersOf(await take(subscription, 100))).toEqual(Array.from({ length: 100 }, (_, n) => n + 3_000));
   });
 
-  it('gives a client no more than its buffer size until it answers', async () => {
+  it('sends a client no more than its buffer size until it answers', async () => {
     const { client, subscription } = await withGroup({}, 2);
     const { delivered } = watch(subscription);
     await eventually(() => delivered.length === 2);
@@ -87,7 +87,7 @@ describe('a group to a stream', () => {
     expect(numbersOf(delivered)).toEqual([0, 1, 2]);
   });
 
-  it('carries large events through', async () => {
+  it('delivers large events', async () => {
     const { client } = await startNode();
     for (let n = 0; n < 6; n++) {
       await client.appendToStream('big', jsonEvent({ type: 'T', data: { n, pad: 'x'.repeat(900_000) } }));
@@ -108,8 +108,8 @@ describe('a group to a stream', () => {
   });
 });
 
-describe('what is given back', () => {
-  it('comes again before what is new, with a higher retry count', async () => {
+describe('a message that is returned', () => {
+  it('comes again before new ones, with a higher retry count', async () => {
     const { subscription } = await withGroup({}, 1);
     const delivered = await take(subscription, 6, (sub, one, n) => (n < 1 ? nack('retry') : ack)(sub, one, n));
     expect(delivered.map(({ event, retryCount }) => [event?.data.n, retryCount])).toEqual([
@@ -122,14 +122,14 @@ describe('what is given back', () => {
     ]);
   });
 
-  it('is dropped when it is to be skipped', async () => {
+  it('is dropped if the action is skip', async () => {
     const { client, subscription } = await withGroup();
     await take(subscription, 5, nack('skip'));
     await client.appendToStream('order-1', event(5));
     expect(numbersOf(await take(subscription, 1))).toEqual([5]);
   });
 
-  it('comes again when it is not answered in time, and is parked when that happened too often', async () => {
+  it('comes again when it is not answered in time, and is parked when that happens too often', async () => {
     const { client, subscription } = await withGroup({ messageTimeout: 300, maxRetryCount: 1 });
     const { delivered } = watch(subscription);
     await eventually(() => delivered.length === 10);
@@ -137,20 +137,23 @@ describe('what is given back', () => {
     await expect.poll(() => parkedCount(client), { timeout: 5_000 }).toBe(5n);
   });
 
-  it.each(['unsubscribes', 'vanishes'])('by a client that %s goes to another, one retry older', async (how) => {
-    const { client, subscribe, subscription } = await withGroup();
-    await take(subscription, 5, (sub, one, n) => (n < 2 ? ack(sub, one, n) : undefined));
-    if (how === 'unsubscribes') await subscription.unsubscribe();
-    else subscription.destroy();
-    if (how === 'vanishes') await subscription.unsubscribe().catch(() => {});
-    const delivered = await take(subscribe(), 3);
-    expect(delivered.map(({ event, retryCount }) => [event?.data.n, retryCount])).toEqual([
-      [2, 1],
-      [3, 1],
-      [4, 1],
-    ]);
-    expect((await client.getPersistentSubscriptionToStreamInfo('order-1', 'g')).connections).toHaveLength(1);
-  });
+  it.each(['unsubscribes', 'vanishes'])(
+    'by a client that %s goes to another, with a higher retry count',
+    async (how) => {
+      const { client, subscribe, subscription } = await withGroup();
+      await take(subscription, 5, (sub, one, n) => (n < 2 ? ack(sub, one, n) : undefined));
+      if (how === 'unsubscribes') await subscription.unsubscribe();
+      else subscription.destroy();
+      if (how === 'vanishes') await subscription.unsubscribe().catch(() => {});
+      const delivered = await take(subscribe(), 3);
+      expect(delivered.map(({ event, retryCount }) => [event?.data.n, retryCount])).toEqual([
+        [2, 1],
+        [3, 1],
+        [4, 1],
+      ]);
+      expect((await client.getPersistentSubscriptionToStreamInfo('order-1', 'g')).connections).toHaveLength(1);
+    },
+  );
 
   const parkedCount = async (client: Awaited<ReturnType<typeof startNode>>['client']) =>
     (await client.getPersistentSubscriptionToStreamInfo('order-1', 'g')).stats.parkedMessageCount;
@@ -166,7 +169,7 @@ describe('links', () => {
     return { client, delivered: await take(subscription, 3) };
   };
 
-  it('are resolved when the group wants that, and acknowledged by their own id', async () => {
+  it('are resolved if the group is set to, and acknowledged by their own id', async () => {
     const { delivered } = await withLinks(true);
     expect(
       delivered.map(({ event, link }) => [event?.streamId, event?.data.n, link?.streamId, link?.revision]),
@@ -177,7 +180,7 @@ describe('links', () => {
     ]);
   });
 
-  it('are events like others when it does not', async () => {
+  it('are events like any other if it is not', async () => {
     const { delivered } = await withLinks(false);
     expect(delivered.map(({ event, link }) => [event?.streamId, event?.type, link])).toEqual(
       Array.from({ length: 3 }, () => ['links', '$>', undefined]),
@@ -195,7 +198,7 @@ describe('stream metadata', () => {
     expect(numbersOf(await take(subscription, 5))).toEqual([5, 6, 7, 8, 9]);
   });
 
-  it('does not hide what comes live', async () => {
+  it('does not hide live events', async () => {
     const { client, subscription } = await withGroup();
     await take(subscription, 5);
     await client.setStreamMetadata('order-1', { maxCount: 1 });
@@ -203,7 +206,7 @@ describe('stream metadata', () => {
     expect(numbersOf(await take(subscription, 4))).toEqual([5, 6, 7, 8]);
   });
 
-  it('that expires events hides them', async () => {
+  it('hides events that it lets expire', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(3));
     await client.setStreamMetadata('order-1', { maxAge: 1 });
@@ -216,7 +219,7 @@ describe('stream metadata', () => {
 });
 
 describe('a stream that is deleted', () => {
-  it('and written to again goes on in the group', async () => {
+  it('and written to again continues in the group', async () => {
     const { client, subscription } = await withGroup();
     await take(subscription, 5);
     await client.deleteStream('order-1');
@@ -224,7 +227,7 @@ describe('a stream that is deleted', () => {
     expect(numbersOf(await take(subscription, 2))).toEqual([5, 6]);
   });
 
-  it('shows a group its old events no more', async () => {
+  it('no longer shows a group its old events', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(5));
     await client.deleteStream('order-1');
@@ -234,7 +237,7 @@ describe('a stream that is deleted', () => {
     expect(numbersOf(await take(subscription, 2))).toEqual([5, 6]);
   });
 
-  it('for good ends with its tombstone, for those who are there', async () => {
+  it('permanently ends with its tombstone for connected clients', async () => {
     const { client, subscription } = await withGroup();
     await take(subscription, 5);
     await client.tombstoneStream('order-1');
@@ -282,7 +285,7 @@ describe('several clients', () => {
     );
   });
 
-  it('each have their streams with Pinned, whatever the links to them are in', async () => {
+  it('each get their own streams with Pinned, wherever the links to those are', async () => {
     const { client, watched } = await distribution('Pinned', [100, 100]);
     for (let n = 0; n < 30; n++) {
       await client.appendToStream(`order-${n % 10}`, event(n));

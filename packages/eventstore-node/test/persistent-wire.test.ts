@@ -118,7 +118,7 @@ describe('the strategy', () => {
     });
   });
 
-  it('PinnedByCorrelation keeps together what belongs together, whatever stream it is in', async () => {
+  it('PinnedByCorrelation keeps correlated events together, whatever their streams', async () => {
     const { client, call } = await start();
     await call('Create')
       .send(createRequest({ strategy: 'PinnedByCorrelation' }))
@@ -141,7 +141,7 @@ describe('the strategy', () => {
 });
 
 describe('a request of a newer client', () => {
-  it('names the stream and the start in one', async () => {
+  it('gives the stream and the start in one message', async () => {
     const { client, call } = await start();
     await call('Create')
       .send(createRequest({ number: 1, modern: true }))
@@ -152,7 +152,7 @@ describe('a request of a newer client', () => {
 });
 
 describe('a Read call', () => {
-  it('gets ids in two halves if it asks for that, and may answer with them', async () => {
+  it('gets ids in two halves if it asks for them, and may answer with them', async () => {
     const { client, call } = await start();
     await client.createPersistentSubscriptionToStream('order-1', 'g', streamSettings());
     const appended = event(0);
@@ -196,7 +196,7 @@ describe('a Read call', () => {
     ['answers before it has connected', () => nackRequest(event(0).id, 1), '3'],
     ['asks for a group without a name', () => new persistent.ReadReq(), '3'],
     ['is no message', () => Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f, 1]), '13'],
-  ])('that %s is refused and harms no other', async (_, message, status) => {
+  ])('that %s is refused and disturbs no other', async (_, message, status) => {
     const { client, call } = await start();
     const ended = call('Read').send(message()).ended;
     expect(await ended).toMatchObject({ 'grpc-status': status });
@@ -227,7 +227,7 @@ describe('a Read call', () => {
     expect(connections).toEqual([]);
   });
 
-  it('that takes nothing is sent no more than its connection holds, however large its buffer', async () => {
+  it('that reads nothing is sent no more than its connection buffers, however large its own buffer', async () => {
     const { client, call } = await start();
     for (let n = 0; n < 40; n++) {
       await client.appendToStream('order-1', { ...event(n), data: { n, pad: 'x'.repeat(400_000) } });

@@ -40,7 +40,7 @@ describe('reading a stream', () => {
     expect(numbers(await collect(client.readStream('order-1', options)))).toEqual(expected);
   });
 
-  it('that never was fails with its name', async () => {
+  it('that never existed fails with its name', async () => {
     const { client } = await startNode();
     const failure = await collect(client.readStream('nowhere')).catch((e) => e);
     expect(failure).toBeInstanceOf(StreamNotFoundError);
@@ -53,7 +53,7 @@ describe('reading a stream', () => {
     await expect(collect(client.readStream('order-1'))).rejects.toBeInstanceOf(StreamNotFoundError);
   });
 
-  it('may be broken off at any event, many times over', async () => {
+  it('may be cancelled at any event, many times over', async () => {
     const { client } = await startNode();
     await client.appendToStream('long', events(3_000));
     for (let i = 0; i < 200; i++) {
@@ -62,14 +62,14 @@ describe('reading a stream', () => {
     expect(await collect(client.readStream('long'))).toHaveLength(3_000);
   });
 
-  it('with many streams that are not there does not cost the connection', async () => {
+  it('of many streams that do not exist does not break the connection', async () => {
     const { client } = await startNode();
     const read = (n: number) => collect(client.readStream(`none-${n}`)).catch((e) => e);
     const failures = await Promise.all(Array.from({ length: 2_500 }, (_, n) => read(n)));
     expect(failures.every((failure) => failure instanceof StreamNotFoundError)).toBe(true);
   }, 60_000);
 
-  it('delivers large events whole and in order', async () => {
+  it('delivers large events complete and in order', async () => {
     const { client } = await startNode();
     const pads = [10, 200_000, 1, 900_000, 70_000];
     for (const length of pads)
@@ -82,14 +82,14 @@ describe('reading a stream', () => {
 });
 
 describe('reading $all', () => {
-  it('holds system events of a fresh node before the first user event', async () => {
+  it('returns system events of a new node before the first user event', async () => {
     const { client } = await startNode();
     const fresh = await collect(client.readAll());
     expect(fresh.length).toBeGreaterThan(0);
     expect(fresh.every(({ event }) => event?.type.startsWith('$'))).toBe(true);
   });
 
-  it('is inclusive forwards and exclusive backwards, at a position', async () => {
+  it('from a position is inclusive forwards and exclusive backwards', async () => {
     const { client } = await withFive();
     const all = await collect(client.readAll());
     const third = all.find(({ event }) => event?.streamId === 'order-1' && event.revision === 2n)?.event?.position;
@@ -109,7 +109,7 @@ describe('reading $all', () => {
     expect(numbers(await collect(client.readAll(options)))).toEqual(expected);
   });
 
-  it('shows positions that only rise and that stream reads show too', async () => {
+  it('returns increasing positions, the same as reads of streams', async () => {
     const { client } = await startNode();
     for (let n = 0; n < 20; n++) await client.appendToStream(`s-${n % 3}`, events(3));
     const positions = (await collect(client.readAll())).map(({ event }) => event?.position?.commit as bigint);
@@ -119,7 +119,7 @@ describe('reading $all', () => {
     expect(positions).toEqual(expect.arrayContaining(ofStream));
   });
 
-  it('goes the same way backwards over more than one chunk', async () => {
+  it('returns the same events backwards over more than one chunk', async () => {
     const { client } = await startNode();
     for (let n = 0; n < 30; n++) await client.appendToStream(`s-${n % 7}`, events(100));
     const forwards = await collect(client.readAll());
@@ -129,7 +129,7 @@ describe('reading $all', () => {
 });
 
 describe('links', () => {
-  it('are resolved on request, to exactly what the stream shows', async () => {
+  it('are resolved on request to exactly what the stream returns', async () => {
     const { client } = await withFive();
     await client.appendToStream('links', [linkTo('order-1', 3), event(9)] as never);
     const [original] = await collect(client.readStream('order-1', { fromRevision: 3n, maxCount: 1 }));
@@ -143,7 +143,7 @@ describe('links', () => {
     expect(unresolved?.event).toMatchObject({ type: '$>' });
   });
 
-  it('to what cannot be read come without an event', async () => {
+  it('to events that cannot be read come without an event', async () => {
     const { client } = await withFive();
     await client.appendToStream('gone', event(0));
     await client.tombstoneStream('gone');
@@ -160,7 +160,7 @@ describe('links', () => {
     expect(resolved.map(({ link }) => link?.revision)).toEqual([0n, 1n, 2n, 3n]);
   });
 
-  it('that hold no address come as plain events', async () => {
+  it('without an address come as plain events', async () => {
     const { client } = await startNode();
     await client.appendToStream('links', jsonEvent({ type: '$>', data: { no: 'address' } }));
     const [resolved] = await collect(client.readStream('links', { resolveLinkTos: true }));
@@ -169,7 +169,7 @@ describe('links', () => {
 });
 
 describe('stream metadata', () => {
-  it('comes back as it was set, newest only', async () => {
+  it('comes back as it was set, and only the newest', async () => {
     const { client } = await startNode();
     expect(await client.getStreamMetadata('order-1')).toEqual({ streamName: 'order-1' });
     await client.setStreamMetadata('order-1', { maxCount: 10 });
@@ -183,7 +183,7 @@ describe('stream metadata', () => {
     expect(versions.map(({ event }) => event?.revision)).toEqual([1n]);
   });
 
-  it('limits what reads show and keeps revisions and $all as they are', async () => {
+  it('limits what reads return, but leaves revisions and $all unchanged', async () => {
     const { client } = await withFive();
     await client.setStreamMetadata('order-1', { maxCount: 2 });
     expect(numbers(await collect(client.readStream('order-1')))).toEqual([3, 4]);
@@ -212,7 +212,7 @@ describe('stream metadata', () => {
 });
 
 describe('connecting', () => {
-  it('works by discovery, which finds this one node', async () => {
+  it('works through discovery, which finds this one node', async () => {
     const { node } = await startNode();
     const client = connect(`esdb+discover://127.0.0.1:${node.port}?tls=false`);
     await expect(client.appendToStream('order-1', event(0), { expectedRevision: NO_STREAM })).resolves.toBeDefined();
@@ -220,7 +220,7 @@ describe('connecting', () => {
     expect(await collect(several.readStream('order-1'))).toHaveLength(1);
   });
 
-  it('tells what is not offered', async () => {
+  it('reports what is not supported', async () => {
     const { client } = await startNode();
     const failure = await client.disableProjection('none').catch((e) => e);
     expect(failure).toMatchObject({ code: 12 });

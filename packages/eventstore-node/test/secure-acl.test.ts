@@ -40,7 +40,7 @@ const denied = async (call: Promise<unknown>) => {
 const asBob = { credentials: BOB };
 
 describe('a user stream', () => {
-  it('is open to everybody who logged in', async () => {
+  it('is open to every authenticated user', async () => {
     await alice.appendToStream('s', event(0));
     await alice.appendToStream('s', event(1), asBob);
     await alice.setStreamMetadata('s', { maxCount: 5 }, asBob);
@@ -50,7 +50,7 @@ describe('a user stream', () => {
     await alice.tombstoneStream('s', asBob);
   });
 
-  it('is written by those its metadata names, by either kind of call', async () => {
+  it('can be written by those that its metadata names, with either kind of call', async () => {
     await admin.setStreamMetadata('s', { acl: { writeRoles: ['bob'] } });
     await denied(alice.appendToStream('s', events(3)));
     await denied(alice.appendToStream('s', events(3), { credentials: ALICE }));
@@ -59,7 +59,7 @@ describe('a user stream', () => {
     expect(await collect(alice.readStream('s'))).toHaveLength(2);
   });
 
-  it('is read by those its metadata names', async () => {
+  it('can be read by those that its metadata names', async () => {
     await admin.setStreamMetadata('s', { acl: { readRoles: ['readers'] } });
     await alice.appendToStream('s', event(0), asBob);
     expect(await collect(alice.readStream('s'))).toHaveLength(1);
@@ -68,7 +68,7 @@ describe('a user stream', () => {
     await denied(collect(alice.readStream('s', { credentials: OPS, direction: 'backwards', fromRevision: 'end' })));
   });
 
-  it('is deleted and tombstoned by those its metadata names', async () => {
+  it('can be deleted and tombstoned by those that its metadata names', async () => {
     await admin.setStreamMetadata('s', { acl: { deleteRoles: 'alice' as never } });
     await alice.appendToStream('s', event(0), asBob);
     await denied(alice.deleteStream('s', asBob));
@@ -76,7 +76,7 @@ describe('a user stream', () => {
     await alice.tombstoneStream('s');
   });
 
-  it('has metadata for those it names', async () => {
+  it('has metadata that is accessible to those it names', async () => {
     const acl = { metaReadRoles: ['alice'], metaWriteRoles: ['$admins'] };
     await admin.setStreamMetadata('s', { acl });
     expect((await alice.getStreamMetadata('s')).metadata?.acl).toMatchObject(acl);
@@ -88,14 +88,14 @@ describe('a user stream', () => {
     await denied(admin.tombstoneStream('$$s'));
   });
 
-  it('that is denied is not told from one that does not exist', async () => {
+  it('that is denied looks like one that does not exist', async () => {
     await admin.setStreamMetadata('never', { acl: { readRoles: ['bob'] } });
     await denied(collect(alice.readStream('never')));
   });
 });
 
 describe('an append that is denied', () => {
-  it('is answered once within the shared call, which goes on', async () => {
+  it('is answered once within the shared call, which continues', async () => {
     await admin.setStreamMetadata('closed', { acl: { writeRoles: ['bob'] } });
     const results = await Promise.allSettled(
       Array.from({ length: 50 }, (_, n) => alice.appendToStream(n % 2 ? 'closed' : 'open', event(n))),
@@ -125,7 +125,7 @@ describe('an append that is denied', () => {
 });
 
 describe('system streams', () => {
-  it('are for administrators, unless their metadata opens them', async () => {
+  it('are reserved for administrators, unless their metadata opens them', async () => {
     await denied(alice.appendToStream('$s', event(0)));
     await denied(alice.appendToStream('$s', event(0), { credentials: OPS }));
     await admin.appendToStream('$s', event(0));
@@ -135,7 +135,7 @@ describe('system streams', () => {
     expect(await collect(alice.readStream('$s'))).toHaveLength(1);
   });
 
-  it('tell no one else of the users', async () => {
+  it('reveal the users to nobody else', async () => {
     await denied(collect(alice.readStream('$user-admin')));
     await denied(collect(alice.readStream('$users')));
     await denied(collect(alice.readStream('$$$user-admin')));
@@ -143,7 +143,7 @@ describe('system streams', () => {
 });
 
 describe('$all', () => {
-  it('is read by administrators, unless its metadata opens it', async () => {
+  it('can be read by administrators only, unless its metadata opens it', async () => {
     await alice.appendToStream('s', event(0));
     await denied(collect(alice.readAll()));
     await denied(collect(alice.subscribeToAll()));
@@ -153,7 +153,7 @@ describe('$all', () => {
     await denied(collect(alice.readAll(asBob)));
   });
 
-  it('is written by nobody', async () => {
+  it('can be written by nobody', async () => {
     await denied(admin.appendToStream('$all', event(0)));
     await denied(admin.appendToStream('$all', event(0), { credentials: ADMIN }));
     await denied(admin.deleteStream('$all'));
@@ -164,7 +164,7 @@ describe('$settings', () => {
   const settings = (data: object) =>
     admin.appendToStream('$settings', jsonEvent({ type: '$settings', data: data as never }));
 
-  it('say who may use streams that say nothing themselves, from the moment they are written', async () => {
+  it('apply to streams without an access list, from the moment they are written', async () => {
     await alice.appendToStream('s', event(0));
     await settings({ $userStreamAcl: { $r: ['bob'], $w: ['bob'] }, $systemStreamAcl: { $r: ['alice', '$admins'] } });
     await denied(alice.appendToStream('s', event(1)));
@@ -183,7 +183,7 @@ describe('$settings', () => {
 });
 
 describe('a link', () => {
-  it('to a stream that its reader must not read comes without the event', async () => {
+  it('to a stream that its reader may not read comes without the event', async () => {
     await admin.setStreamMetadata('secret', { acl: { readRoles: ['bob'] } });
     await alice.appendToStream('secret', event(7));
     await alice.appendToStream('open', event(8));
@@ -230,7 +230,7 @@ describe('a subscription', () => {
     return state;
   };
 
-  it('ends when its reader may no longer read the stream; that of another goes on', async () => {
+  it('ends when its reader may no longer read the stream, while those of others continue', async () => {
     await alice.appendToStream('s', event(0));
     const mine = await open(alice.subscribeToStream('s', { fromRevision: START }));
     const his = await open(alice.subscribeToStream('s', { fromRevision: START, ...asBob }));
@@ -244,7 +244,7 @@ describe('a subscription', () => {
     expect(his.failure).toBeUndefined();
   });
 
-  it('never shows what was written after the change, even at the same moment', async () => {
+  it('never shows events written after the change, even at the same moment', async () => {
     await alice.appendToStream('s', event(0));
     const mine = await open(alice.subscribeToStream('s', { fromRevision: START }));
     await Promise.all([
@@ -256,7 +256,7 @@ describe('a subscription', () => {
     expect(mine.seen).not.toContainEqual({ n: 2 });
   });
 
-  it('ends when the settings change, and stays when other metadata does', async () => {
+  it('ends when the settings change, and continues when other metadata does', async () => {
     const mine = await open(alice.subscribeToStream('s'));
     await admin.setStreamMetadata('s', { maxCount: 3 });
     await alice.appendToStream('s', event(0));
@@ -281,7 +281,7 @@ describe('a subscription', () => {
 describe('a persistent subscription', () => {
   const settings = persistentSubscriptionToStreamSettingsFromDefaults({ startFrom: START });
 
-  it('is made, changed and removed by administrators and operators', async () => {
+  it('can be created, changed and removed by administrators and operators', async () => {
     const asOps = { credentials: OPS };
     await denied(alice.createPersistentSubscriptionToStream('s', 'g', settings));
     await alice.createPersistentSubscriptionToStream('s', 'g', settings, asOps);
@@ -291,7 +291,7 @@ describe('a persistent subscription', () => {
     await alice.deletePersistentSubscriptionToStream('s', 'g', asOps);
   });
 
-  it('is used by those who may read the stream', async () => {
+  it('can be used by those who may read the stream', async () => {
     await admin.setStreamMetadata('s', { acl: { readRoles: ['alice'] } });
     await admin.createPersistentSubscriptionToStream('s', 'g', settings);
     await alice.appendToStream('s', event(1));

@@ -19,7 +19,7 @@ import {
 import { collect, connect, event, events, temporaryFolder } from './support.ts';
 
 describe('a node over TLS', () => {
-  it('serves the client by the connection string it gives out', async () => {
+  it('serves the client through the connection string that it reports', async () => {
     const { node, files, client } = await startSecureNode();
     expect(node.connectionString).toBe(`esdb://127.0.0.1:${node.port}?tlsCAFile=${encodeURIComponent(files.certFile)}`);
     const alice = client(ALICE);
@@ -34,7 +34,7 @@ describe('a node over TLS', () => {
     expect(await collect(client.readStream('s'))).toHaveLength(1);
   });
 
-  it('carries appends and reads larger than any window, at the pace of the reader', async () => {
+  it('handles appends and reads larger than any window, at the pace of the reader', async () => {
     const { client } = await startSecureNode();
     const alice = client(ALICE);
     const large = (n: number) => jsonEvent({ type: 'Large', data: { n, text: 'x'.repeat(900_000) } });
@@ -46,7 +46,7 @@ describe('a node over TLS', () => {
     expect(next).toBe(40);
   });
 
-  it('stops in time, fails what is open with UNAVAILABLE, and is found again on its port', async () => {
+  it('stops in time, fails open calls with UNAVAILABLE, and is found again on its port', async () => {
     const dataDir = await temporaryFolder();
     const { node, files, client } = await startSecureNode({ dataDir, users: USERS });
     const alice = client(ALICE);
@@ -61,7 +61,7 @@ describe('a node over TLS', () => {
     expect(await collect(alice.readStream('s'))).toHaveLength(1);
   });
 
-  it('takes the certificate as text as well', async () => {
+  it('also accepts the certificate as text', async () => {
     const { node, files } = await startSecureNode({ inMemory: true, tls: certificate });
     expect(node.connectionString).toBe(`esdb://127.0.0.1:${node.port}`);
     const client = connect(
@@ -72,7 +72,7 @@ describe('a node over TLS', () => {
 
   const start = (tls: object) => startEventStoreNode({ inMemory: true, tls });
 
-  it('does not start with files that are missing, unreadable, not what they should be, or of two pairs', async () => {
+  it('does not start with files that are missing, unreadable, of the wrong kind, or not a pair', async () => {
     const { certFile, keyFile } = await certificateFiles();
     const other = selfSignedCertificate();
     await expect(start({ certFile })).rejects.toThrow('the private key is missing: tls.keyFile or tls.key is needed');
@@ -96,7 +96,7 @@ describe('a node over TLS', () => {
 });
 
 describe('credentials', () => {
-  it('are those of the connection, or of the call if it has its own', async () => {
+  it('come from the connection, or from the call if it has its own', async () => {
     const { client } = await startSecureNode();
     const bob = client(BOB);
     await bob.setStreamMetadata('s', { acl: { readRoles: ['alice'] } });
@@ -140,7 +140,7 @@ describe('credentials', () => {
     'Basic nonsense',
     'Bearer eyJhbGciOiJIUzI1NiJ9.e30.x',
     '',
-  ])('%j are refused before the call is looked at, with a status and nothing else', async (authorization) => {
+  ])('%j are refused before the call is read, with a status and nothing else', async (authorization) => {
     const { node } = await startSecureNode();
     const call = rawCalls(node.port, { ca: certificate.cert, authorization });
     const ended = await call('Append').send(Buffer.from('no message at all')).ended;
@@ -149,7 +149,7 @@ describe('credentials', () => {
     expect(await call('Nothing').ended).toMatchObject({ 'grpc-status': '16' });
   });
 
-  it('that are missing leave the caller with nothing but the node about itself', async () => {
+  it('that are missing allow only calls about the node itself', async () => {
     const { client } = await startSecureNode();
     const anonymous = client();
     await client(ADMIN).setStreamMetadata('s', { acl: { readRoles: ['$all'], writeRoles: ['$all'] } });
@@ -168,7 +168,7 @@ describe('users', () => {
     return stored.map(({ event }) => ({ type: event?.type, data: event?.data as Record<string, unknown> }));
   };
 
-  it('are admin and ops by default, whom a new log knows as the log of a real server does', async () => {
+  it('are admin and ops by default, recorded in a new log as a real server records them', async () => {
     const secure = await startSecureNode({ inMemory: true });
     const admin = secure.client(ADMIN);
     const all = await collect(admin.readAll());
@@ -196,7 +196,7 @@ describe('users', () => {
     );
   });
 
-  it('are stored once; a changed password or group counts from the next start', async () => {
+  it('are stored once; a changed password or group takes effect at the next start', async () => {
     const dataDir = await temporaryFolder();
     const first = await startSecureNode({ dataDir, users: USERS });
     await first.client(BOB).appendToStream('s', event(0));
@@ -217,7 +217,7 @@ describe('users', () => {
     ]);
   });
 
-  it('come to a data folder that was used without them, and do not stop it from being used so again', async () => {
+  it('can be added to a data folder used without them, and removed again', async () => {
     const dataDir = await temporaryFolder();
     const open = await startEventStoreNode({ dataDir });
     await connect(open.connectionString).appendToStream('s', event(0));
@@ -241,7 +241,7 @@ describe('users', () => {
     await expect(startEventStoreNode({ inMemory: true, tls: certificate, users })).rejects.toThrow(problem);
   });
 
-  it('cannot be had without TLS', async () => {
+  it('need TLS', async () => {
     await expect(startEventStoreNode({ inMemory: true, users: USERS })).rejects.toThrow('users need tls');
   });
 });
@@ -253,7 +253,7 @@ describe('the command', () => {
     return path;
   };
 
-  it('serves over TLS the users of a file', async () => {
+  it('serves the users of a file over TLS', async () => {
     const tls = await certificateFiles();
     const file = await usersFile(JSON.stringify([{ name: 'carol', password: 'secret' }]));
     const node = await spawnEventStoreNode({ inMemory: true, tls, usersFile: file });
@@ -267,7 +267,7 @@ describe('the command', () => {
     }
   });
 
-  it('says which option is missing, or which field of the file is wrong, and shows no password', async () => {
+  it('reports which option is missing or which field of the file is wrong, without showing a password', async () => {
     const tls = await certificateFiles();
     const spawn = (options: object) => spawnEventStoreNode({ inMemory: true, ...options });
     const wrong = await usersFile('[{"name":"a","password":"s3cret","group":["x"]},{"name":"b","password":5}]');

@@ -59,7 +59,7 @@ it.runIf(process.platform === 'linux')(
   120_000,
 );
 
-it('a subscriber whose deadline has passed is not told of events any more, even if it never reads that', async () => {
+it('a subscriber whose deadline has passed is sent no more events, even if it never reads the status', async () => {
   const { node, client } = await startNode();
   const { waiting } = node;
   const { stream } = stalledSubscriber(node.port, { 'grpc-timeout': '300m' });
@@ -69,7 +69,7 @@ it('a subscriber whose deadline has passed is not told of events any more, even 
   expect([stream.closed, node.connections.calls]).toEqual([false, 2]);
 });
 
-it('a client that does not take the answers to its appends is not read from any more', async () => {
+it('a client that does not read the answers to its appends is no longer read from', async () => {
   const { node, client } = await startNode();
   const raw = new RawStreams(node.port);
   const call = raw.call('BatchAppend');
@@ -143,7 +143,7 @@ it('a client process that is killed leaves nothing behind', async () => {
   expect(node.waiting).toBe(idle.waiting);
 });
 
-it('a node that stops lets nobody hold it up', async () => {
+it('a node that stops is held up by nobody', async () => {
   const { node } = await startNode();
   const client = connect(node.connectionString);
   for (let i = 0; i < 10; i++) await client.appendToStream('s', event(i));

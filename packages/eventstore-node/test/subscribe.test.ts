@@ -29,7 +29,7 @@ const record = (subscription: StreamSubscription | AllStreamSubscription) => {
 };
 
 describe('a subscription to a stream', () => {
-  it('delivers history, says once that it caught up, then delivers what comes', async () => {
+  it('delivers history, reports once that it has caught up, then delivers live events', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(3));
     await client.appendToStream('order-2', events(3));
@@ -74,7 +74,7 @@ describe('a subscription to a stream', () => {
     await subscription.unsubscribe();
   });
 
-  it('ends with the tombstone', async () => {
+  it('ends when the stream is tombstoned', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', event(0));
     const log = record(client.subscribeToStream('order-1', { fromRevision: START }));
@@ -86,7 +86,7 @@ describe('a subscription to a stream', () => {
     await eventually(() => late.includes(StreamDeletedError.name));
   });
 
-  it('shows of history what a read would show, and live events always', async () => {
+  it('shows the history that a read would show, and every live event', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(5));
     await client.setStreamMetadata('order-1', { maxCount: 2 });
@@ -99,7 +99,7 @@ describe('a subscription to a stream', () => {
     await subscription.unsubscribe();
   });
 
-  it('goes on after a soft delete with what is appended next', async () => {
+  it('continues after a soft delete with the next append', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(2));
     const subscription = client.subscribeToStream('order-1', { fromRevision: START });
@@ -114,7 +114,7 @@ describe('a subscription to a stream', () => {
 });
 
 describe('a subscription to $all', () => {
-  it('from a position starts behind that', async () => {
+  it('from a position starts after it', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(3));
     const { position } = await client.appendToStream('order-1', event(3));
@@ -123,7 +123,7 @@ describe('a subscription to $all', () => {
     expect(numbers(await until(subscription, (received) => received.length === 2))).toEqual([4, 5]);
   });
 
-  it('from the end delivers only what comes', async () => {
+  it('from the end delivers only new events', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(3));
     const subscription = client.subscribeToAll({ fromPosition: END });
@@ -160,7 +160,7 @@ describe('a subscription to $all', () => {
     60_000,
   );
 
-  it('says exactly once that it caught up, whatever is appended meanwhile', async () => {
+  it('reports exactly once that it has caught up, whatever is appended meanwhile', async () => {
     const { client } = await startNode();
     await client.appendToStream('history', events(2_000));
     let appending = true;
@@ -179,7 +179,7 @@ describe('a subscription to $all', () => {
     await writer;
   }, 60_000);
 
-  it('waits for a slow reader without losing anything or holding up others', async () => {
+  it('waits for a slow reader without losing events or delaying others', async () => {
     const { client } = await startNode();
     const slow = client.subscribeToAll({ fromPosition: START, filter: excludeSystemEvents() });
     const fast = client.subscribeToAll({ fromPosition: START, filter: excludeSystemEvents() });
@@ -233,7 +233,7 @@ describe('a filter', () => {
     { filter: eventTypeFilter({ regex: 'Placed$' }), streams: ['order-1', 'xorder-1'] },
     { filter: eventTypeFilter({ regex: '(?i)^orderplaced' }), streams: ['order-1'] },
     { filter: excludeSystemEvents(), streams: ['order-1', 'order-2', 'invoice-1', 'xorder-1'] },
-  ])('passes what matches and nothing else ($streams)', async ({ filter, streams }) => {
+  ])('passes only matching events ($streams)', async ({ filter, streams }) => {
     const client = await filled();
     const subscription = client.subscribeToAll({ fromPosition: START, filter });
     const received: string[] = [];
@@ -268,7 +268,7 @@ describe('a filter', () => {
     return { subscription, log };
   };
 
-  it('sends a checkpoint every window times multiplier events, matching or not, and at the end of history', async () => {
+  it('sends a checkpoint every window × multiplier events, matching or not, and at the end of history', async () => {
     const { client } = await startNode();
     const { position } = await client.appendToStream('order-1', event(0));
     await client.appendToStream(

@@ -31,14 +31,14 @@ describe('an Append call', () => {
     expect((await collect(client.readAll())).filter(({ event }) => event?.streamId === 'cut')).toEqual([]);
   });
 
-  it('fails for an event before the options, and for options twice', async () => {
+  it('fails on an event before the options, and on a second set of options', async () => {
     const { call } = await start();
     expect(await call('Append').send(appendEvent()).end().ended).toMatchObject({ 'grpc-status': '2' });
     const twice = call('Append').send(appendOptions('s')).send(appendOptions('s')).end();
     expect(await twice.ended).toMatchObject({ 'grpc-status': '2' });
   });
 
-  it('names the metadata an event lacks', async () => {
+  it('names the metadata that an event lacks', async () => {
     const { call } = await start();
     const incomplete = call('Append')
       .send(appendOptions('s'))
@@ -53,7 +53,7 @@ describe('an Append call', () => {
 });
 
 describe('a BatchAppend call', () => {
-  it('puts fragments of interleaved appends together by correlation id', async () => {
+  it('assembles fragments of interleaved appends by correlation id', async () => {
     const { client, call } = await start();
     const [a, b] = [randomUUID(), randomUUID()];
     const batch = call('BatchAppend')
@@ -86,7 +86,7 @@ describe('a BatchAppend call', () => {
     await expect(collect(client.readStream('late'))).rejects.toThrow();
   });
 
-  it('answers a bad event in the call, which goes on', async () => {
+  it('reports a bad event within the call, which continues', async () => {
     const { call } = await start();
     const batch = call('BatchAppend')
       .send(batchFragment({ correlation: randomUUID(), stream: 's', metadata: { type: 'T' }, isFinal: true }))
@@ -98,7 +98,7 @@ describe('a BatchAppend call', () => {
     expect(types).toEqual(['event_store.client.BadRequest', 'event_store.client.BadRequest', undefined]);
   });
 
-  it('is failed, not completed, when the node stops', async () => {
+  it('fails rather than completes when the node stops', async () => {
     const { node, call } = await start();
     const batch = call('BatchAppend').send(batchFragment({ correlation: randomUUID(), stream: 's', isFinal: true }));
     await eventually(() => batch.messages.length === 1);
@@ -110,13 +110,13 @@ describe('a BatchAppend call', () => {
 });
 
 describe('any call', () => {
-  it('to a method that is not there is told so', async () => {
+  it('to an unknown method is answered with UNIMPLEMENTED', async () => {
     const { call } = await start();
     expect(await call('Nonsense').ended).toMatchObject({ 'grpc-status': '12' });
   });
 
   it.each(['Append', 'BatchAppend', 'Read', 'Delete'])(
-    'to %s with bytes that are no message fails and harms no other',
+    'to %s with bytes that are not a message fails and disturbs no other',
     async (method) => {
       const { client, call } = await start();
       const broken = call(method)
@@ -127,7 +127,7 @@ describe('any call', () => {
     },
   );
 
-  it('gets ids in two halves if it asks for that', async () => {
+  it('gets ids in two halves if it asks for them', async () => {
     const { client, call } = await start();
     const appended = event(0);
     await client.appendToStream('order-1', appended);
