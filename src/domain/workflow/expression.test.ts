@@ -38,7 +38,7 @@ describe('an expression', () => {
     ['input.list[input.n]', 2],
     ['size(input.list) == 3', true],
     ['index + 1', 8],
-  ])('reckons with the numbers of JSON: %s', (text, value) =>
+  ])('calculates with JSON numbers: %s', (text, value) =>
     expect(evaluate(text, scopeWith({ index: 7 }))).toEqual({ ok: true, value }),
   );
 
@@ -61,7 +61,7 @@ describe('an expression', () => {
       ],
     ],
     ['execution.id', 'e-1'],
-  ])('gives JSON: %s', (text, value) => expect(evaluate(text)).toEqual({ ok: true, value }));
+  ])('evaluates to JSON: %s', (text, value) => expect(evaluate(text)).toEqual({ ok: true, value }));
 
   it.each([
     ['input.missing', 'No such key: missing'],
@@ -74,7 +74,7 @@ describe('an expression', () => {
     ['0.0 / 0.0', 'NUMBER_OUT_OF_RANGE: must be a finite number'],
     ['"\\u0000"', 'INVALID_CHARACTER: U+0000 is not allowed'],
     ['self.output', 'No such key: output'],
-  ])('says in a sentence what is wrong with %s', (text, rejection) =>
+  ])('explains in a sentence what is wrong with %s', (text, rejection) =>
     expect(evaluate(text)).toEqual({ ok: false, rejection }),
   );
 
@@ -95,47 +95,47 @@ describe('an expression', () => {
     'tasks["__proto__"]',
     'execution.constructor',
     'tasks.collect.constructor',
-  ])('does not reach what JavaScript adds to objects: %s', (text) =>
+  ])('cannot access what JavaScript adds to objects: %s', (text) =>
     expect(evaluate(text)).toMatchObject({ ok: false, rejection: expect.stringMatching(/^No such key/) }),
   );
 
   it.each(['"".constructor', '"".length', 'x', 'process', 'globalThis', 'constructor'])(
-    'knows nothing but its scope: %s is refused',
+    'can access nothing but its scope: %s is refused',
     (text) => expect(refusal(text)).toMatch(/^(Cannot index|Unknown variable|Expected)/),
   );
 
-  it.each(['{"__proto__": {"admin": true}}', '{"constructor": 1}'])('leaves out such keys in objects: %s', (text) => {
+  it.each(['{"__proto__": {"admin": true}}', '{"constructor": 1}'])('omits such keys from objects: %s', (text) => {
     expect(evaluate(text)).toEqual({ ok: true, value: {} });
     expect(({} as Record<string, unknown>).admin).toBeUndefined();
   });
 
   it.each(['input.text.matches("(a+)+$")', 'matches(input.text, "a")', 'input.list.all(x, input.text.matches("a"))'])(
-    'has no regular expressions, which may take for ever: %s',
+    'cannot use regular expressions, which could run without end: %s',
     (text) => expect(refusal(text)).toContain('matches() is not allowed'),
   );
 
-  it('goes through lists inside each other two deep and no deeper', () => {
+  it('may loop over lists nested two deep and no deeper', () => {
     expect(refusal('input.list.map(x, input.list.map(y, input.list.map(z, z)))')).toContain('at most 2 of all, exists');
     expect(refusal('input.list.filter(a, true).filter(b, true).filter(c, true)')).toBe('accepted');
   });
 
-  it('goes through one long list', () => {
+  it('may loop over one long list', () => {
     const input = Array.from({ length: 30_000 }, (_, item) => item);
     expect(evaluate('size(input.filter(x, x >= 10))', scopeWith({ input }))).toEqual({ ok: true, value: 29_990 });
   });
 
   it.each(['', '1 +', 'input.n == ', '#{process.env}', '{{constructor}}', '$(id)', 'a; b', '('.repeat(200)])(
-    'that cannot be read is refused: %s',
+    'that is invalid is refused: %s',
     (text) => expect(refusal(text)).not.toBe('accepted'),
   );
 
-  it('is refused when it is too long, too deep or has too many parts', () => {
+  it('is rejected when it is too long, too deep or has too many parts', () => {
     expect(refusal(`"${'a'.repeat(MAX_EXPRESSION_LENGTH)}"`)).toBe('at most 1000 characters, got 1002');
     expect(refusal(`${'['.repeat(60)}1${']'.repeat(60)}`)).toContain('maxDepth');
     expect(refusal(Array.from({ length: 480 }, () => '1').join('+'))).toContain('maxAstNodes');
   });
 
-  it('tells what it reads', () => {
+  it('reports what it reads', () => {
     const parsed = parseExpression('tasks.a.output + tasks["b-c"].output + (item == null ? 0 : 1)');
     expect(parsed).toMatchObject({
       ok: true,
@@ -145,7 +145,7 @@ describe('an expression', () => {
   });
 
   it.each(['tasks', 'tasks[input.text]', 'size(tasks)', 'cel.bind(t, tasks, t.a)', '[tasks]', '{"a": tasks}'])(
-    'names the tasks that it reads: %s is refused',
+    'must name the tasks that it reads: %s is refused',
     (text) => expect(refusal(text)).toContain('tasks must be followed by the id of a task'),
   );
 });
@@ -157,7 +157,7 @@ describe('a template', () => {
     return parsed.value.render(scope);
   };
 
-  it('is JSON in which strings that begin with = are expressions', () =>
+  it('is JSON in which strings that start with = are expressions', () =>
     expect(
       render({
         total: '= tasks.collect.output.total + 1',
@@ -170,11 +170,11 @@ describe('a template', () => {
     ['== 1', '= 1'],
     ['==', '='],
     ['===', '=='],
-  ])('takes %s for text that itself begins with =', (text, value) =>
+  ])('treats %s as text that itself starts with =', (text, value) =>
     expect(render({ text })).toEqual({ ok: true, value: { text: value } }),
   );
 
-  it('finds every expression that cannot be read, by its place', () => {
+  it('reports every invalid expression, with its place', () => {
     const parsed = parseTemplate({ a: '= 1 +', 'b/c': ['= x', '= tasks'], d: '= input.n' });
     expect(parsed).toMatchObject({
       ok: false,
@@ -182,13 +182,13 @@ describe('a template', () => {
     });
   });
 
-  it('says which expression failed', () =>
+  it('reports which expression failed', () =>
     expect(render({ a: '= input.n', b: '= input.missing' })).toEqual({
       ok: false,
       rejection: '"input.missing": No such key: missing',
     }));
 
-  it('tells the tasks that it reads, and is not changed by what it is given', () => {
+  it('reports the tasks that it reads, and gives copies of the values', () => {
     const parsed = parseTemplate(['= tasks.a.output', { b: '= tasks.b.output' }]);
     expect(parsed.ok && parsed.value.expressions.flatMap(({ taskIds }) => taskIds)).toEqual(['a', 'b']);
     const scope = scopeWith();
