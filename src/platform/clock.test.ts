@@ -1,6 +1,13 @@
+import { getEventListeners } from 'node:events';
 import { validate, version } from 'uuid';
 import { describe, expect, it } from 'vitest';
-import { createIds, systemIds } from './clock.ts';
+import { fakeClock } from '../../test/support/fake-ports.ts';
+import { createIds, orAborted, sleep, systemIds } from './clock.ts';
+
+const control = () => {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: () => controller.abort() };
+};
 
 describe('a new id', () => {
   it('is a UUID of version 7 that starts with its millisecond', () => {
@@ -28,5 +35,42 @@ describe('a new id', () => {
     const ms = Number.parseInt(systemIds.next().replace('-', '').slice(0, 12), 16);
     expect(ms).toBeGreaterThanOrEqual(before);
     expect(ms).toBeLessThanOrEqual(Date.now() + 1);
+  });
+});
+
+describe('a pause', () => {
+  it('ends when its time is over, or when its signal aborts', async () => {
+    const clock = fakeClock();
+    const { signal, abort } = control();
+    const pauses = [sleep(clock, 10), sleep(clock, 10, signal), sleep(clock, 1_000, signal)];
+    clock.advance(10);
+    await Promise.all(pauses.slice(0, 2));
+    abort();
+    await pauses[2];
+    await sleep(clock, 1_000, signal);
+    expect(clock.scheduled).toBe(0);
+  });
+
+  it('adds no listener for each that waits for the same signal, and leaves none behind', async () => {
+    const clock = fakeClock();
+    const { signal } = control();
+    const pauses = Array.from({ length: 1_000 }, () => sleep(clock, 10, signal));
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    clock.advance(10);
+    await Promise.all(pauses);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+});
+
+describe('work that nobody must wait for', () => {
+  it('is waited for until the signal aborts', async () => {
+    const { signal, abort } = control();
+    await orAborted(Promise.resolve(), signal);
+    await expect(orAborted(Promise.reject(new Error('failed')), signal)).rejects.toThrow('failed');
+    const waiting = orAborted(new Promise(() => {}), signal);
+    abort();
+    await waiting;
+    await orAborted(new Promise(() => {}), signal);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 });

@@ -66,15 +66,53 @@ export const createIds = (now: () => number): Ids => {
 export const systemIds: Ids = createIds(systemClock.now);
 export const systemRandom: Random = Math.random;
 
+/**
+ * Who waits for each signal. A signal has one listener however many wait: its own list takes time in proportion to its length for each one
+ * that is added.
+ */
+const waiting = new WeakMap<AbortSignal, { readonly wakes: Set<() => void>; readonly listener: () => void }>();
+
+/** Calls back when the signal aborts, until the returned function is called. */
+const onAbort = (signal: AbortSignal, wake: () => void): (() => void) => {
+  let known = waiting.get(signal);
+  if (!known) {
+    const wakes = new Set<() => void>();
+    known = {
+      wakes,
+      listener: () => {
+        for (const each of [...wakes]) each();
+      },
+    };
+    waiting.set(signal, known);
+  }
+  const { wakes, listener } = known;
+  // With a listener a signal made by `AbortSignal.any` is never collected, so the last one that leaves takes it away.
+  if (wakes.size === 0) signal.addEventListener('abort', listener);
+  wakes.add(wake);
+  return () => {
+    if (wakes.delete(wake) && wakes.size === 0) signal.removeEventListener('abort', listener);
+  };
+};
+
+/** Settles with `work`, or resolves when the signal aborts: `work` then goes on without anybody who waits for it. */
+export const orAborted = async (work: Promise<void>, signal: AbortSignal): Promise<void> => {
+  if (signal.aborted) return;
+  let leave = (): void => {};
+  const gone = new Promise<void>((resolve) => {
+    leave = onAbort(signal, resolve);
+  });
+  await Promise.race([work, gone]).finally(leave);
+};
+
 /** Resolves after `delayMs`, or earlier when `signal` aborts. */
 export const sleep = (clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     if (signal?.aborted) return resolve();
     const done = (): void => {
       cancel();
-      signal?.removeEventListener('abort', done);
+      leave?.();
       resolve();
     };
     const cancel = clock.schedule(delayMs, done);
-    signal?.addEventListener('abort', done, { once: true });
+    const leave = signal && onAbort(signal, done);
   });
