@@ -245,6 +245,7 @@ class Campaign {
     const events = encodeEvents(STREAM, context, [event], known);
     await this.#store.append(STREAM, events, { expectedRevision: known.revision });
     writer.head = headAfter(events, known);
+    writer.ledger.recorded(assignments);
     this.#deliveries.push(...assignments);
   }
 

@@ -421,6 +421,7 @@ export class ExecutionCampaign {
     try {
       await this.#store.append(POOL, events, { expectedRevision: writer.head.revision });
       writer.head = headAfter(events, writer.head);
+      writer.ledger.recorded(assignments);
       this.#deliveries.push(...deliveries);
     } catch (error) {
       if (!(error instanceof RevisionConflict) && !isExpected(error)) throw error;

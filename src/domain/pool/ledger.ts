@@ -3,7 +3,8 @@ import type { ExecutionEvent } from '../execution/events.ts';
 import { categoryOf, idOf } from '../ids.ts';
 import type { TaskEvent } from '../task/events.ts';
 import type { Assignment, PoolEvent } from './events.ts';
-import { ReadyQueue, requirementKey } from './ready-queue.ts';
+import { Matching, requirementKey } from './matching.ts';
+import { ReadyQueue } from './ready-queue.ts';
 import { type AgentEntry, Roster } from './roster.ts';
 import { route } from './route.ts';
 import { openEntry, type TaskEntry } from './task-entry.ts';
@@ -42,9 +43,10 @@ export const SNAPSHOT_VERSION = 4;
  */
 export class PoolLedger {
   readonly pool: string;
+  readonly #matching = new Matching();
   readonly #roster: Roster;
   readonly #tasks = new Map<string, TaskEntry>();
-  readonly #queue = new ReadyQueue(this.#tasks);
+  readonly #queue = new ReadyQueue(this.#tasks, this.#matching);
   readonly #timers = new TaskTimers(this.#tasks);
   /** Decisions made per requirement; what `round_robin` rotates on. */
   readonly #turns: Map<string, number>;
@@ -54,13 +56,15 @@ export class PoolLedger {
   readonly #paused: Set<string>;
   /** Tasks and executions of which no more is known; not in the snapshot. */
   readonly #halted = new Set<string>();
+  /** Tasks whose assignment was decided but is not known to be in the log: nobody may be told of it yet. */
+  readonly #unrecorded = new Set<string>();
   #nextSeq = 0;
   /** Tasks that an agent holds. */
   #held = 0;
 
   constructor(pool: string, snapshot?: LedgerSnapshot) {
     this.pool = pool;
-    this.#roster = new Roster(pool, snapshot?.agents);
+    this.#roster = new Roster(pool, this.#matching, snapshot?.agents);
     this.#paused = new Set(snapshot?.paused);
     this.#turns = new Map(snapshot?.turns);
     for (const task of snapshot?.tasks ?? []) {
@@ -89,11 +93,12 @@ export class PoolLedger {
     return this.#tasks.size - this.#held;
   }
 
+  /** Those that are in the log: one that is only decided may never get there. */
   openAssignments(): OpenAssignment[] {
     const open: OpenAssignment[] = [];
     for (const task of this.#tasks.values()) {
       const { taskId, attempt, agentId, expiresMs, executionId } = task;
-      if (agentId === undefined) continue;
+      if (agentId === undefined || this.#unrecorded.has(taskId)) continue;
       // An agent that was gone when its assignment was appended: a dispatcher of the pool closes the attempt.
       const transport = this.transportOf(agentId) ?? 'a2a';
       open.push({ taskId, attempt, agentId, transport, executionId, expiresMs });
@@ -135,7 +140,9 @@ export class PoolLedger {
         this.#close(event.data.taskId);
         return;
       case 'TasksAssigned':
-        if (event.data.pool === this.pool) for (const assignment of event.data.assignments) this.#assigned(assignment);
+        if (event.data.pool !== this.pool) return;
+        for (const assignment of event.data.assignments) this.#assigned(assignment);
+        this.recorded(event.data.assignments);
         return;
       case 'AgentRegistered':
       case 'AgentReconfigured':
@@ -173,24 +180,34 @@ export class PoolLedger {
   }
 
   /**
-   * Decides up to `limit` assignments and takes them in at once; the caller appends them. When that append fails this ledger no longer
-   * mirrors the log and must be dropped.
+   * Makes delayed attempts ready whose time has come, at most `limit`; returns how many. Before all of them are, the order of what is ready
+   * is not the right one.
+   */
+  wake(nowMs: number, limit: number): number {
+    return this.#queue.wake(nowMs, limit);
+  }
+
+  /**
+   * Decides up to `limit` assignments and takes them in at once; the caller appends them and then calls `recorded`. When that append fails
+   * this ledger no longer mirrors the log and must be dropped.
    */
   assign(nowMs: number, limit: number): Assignment[] {
-    this.#queue.wake(nowMs);
+    this.#queue.wake(nowMs, Number.POSITIVE_INFINITY);
     const assignments: Assignment[] = [];
-    const stuck = new Set<string>();
     while (assignments.length < limit) {
-      const task = this.#queue.next(stuck, nowMs);
+      const task = this.#queue.next(nowMs);
       if (!task) break;
-      const key = requirementKey(task);
-      const assignment = route(task, this.#roster.able(task), this.#turns.get(key) ?? 0, nowMs);
-      if (assignment) {
-        this.#assigned(assignment);
-        assignments.push(assignment);
-      } else stuck.add(key);
+      const assignment = route(task, this.#roster.able(task), this.#turns.get(requirementKey(task)) ?? 0, nowMs);
+      this.#assigned(assignment);
+      this.#unrecorded.add(task.taskId);
+      assignments.push(assignment);
     }
     return assignments;
+  }
+
+  /** The decisions are in the log. */
+  recorded(assignments: readonly Assignment[]): void {
+    for (const { taskId } of assignments) this.#unrecorded.delete(taskId);
   }
 
   /** When the next timer or delayed attempt is due; undefined when none is set. */
@@ -201,10 +218,11 @@ export class PoolLedger {
   }
 
   /**
-   * Timers that are due. Each is returned again until the events that it leads to arrive; `holdMs` puts a returned timer off by that much.
+   * Timers that are due, at most `limit`. Each is returned again until the events that it leads to arrive; `holdMs` puts a returned timer
+   * off by that much.
    */
-  dueTimers(nowMs: number, holdMs: number): DueTimer[] {
-    return this.#timers.due(nowMs, holdMs);
+  dueTimers(nowMs: number, holdMs: number, limit = Number.POSITIVE_INFINITY): DueTimer[] {
+    return this.#timers.due(nowMs, holdMs, limit);
   }
 
   /** Tasks of that stream are given to nobody and have no timers, or its agent gets no more work: events that follow in it are missing here. */
@@ -273,6 +291,7 @@ export class PoolLedger {
     this.#queue.delete(task);
     this.#timers.delete(taskId);
     this.#tasks.delete(taskId);
+    this.#unrecorded.delete(taskId);
     if (task.executionId === undefined) return;
     const others = this.#ofExecution.get(task.executionId);
     others?.delete(taskId);

@@ -1,23 +1,24 @@
-import type { Requirement } from '../routing/eligibility.ts';
 import { IndexedHeap } from '../structures/indexed-heap.ts';
+import { type Matching, requirementKey } from './matching.ts';
 import type { TaskEntry } from './task-entry.ts';
 
 /** One priority level is worth this much waiting: a background task overtakes a critical one submitted 4 levels × this later. */
 export const AGEING_STEP_MS = 30_000;
 
-/** No range is another requirement than `*`, which leaves prereleases out; the empty range is refused at submission. */
-export const requirementKey = ({ capability, versionRange }: Requirement): string =>
-  `${capability}@${versionRange ?? ''}`;
-
 /** Attempts that wait for an agent: delayed until their time comes, then ready, per requirement, oldest effective priority first. */
 export class ReadyQueue {
   readonly #tasks: ReadonlyMap<string, TaskEntry>;
+  readonly #matching: Matching;
   readonly #ready = new Map<string, IndexedHeap>();
   readonly #delayed = new IndexedHeap();
 
-  /** @param tasks holds every task of the queue */
-  constructor(tasks: ReadonlyMap<string, TaskEntry>) {
+  /**
+   * @param tasks holds every task of the queue
+   * @param matching is told which requirements have ready work
+   */
+  constructor(tasks: ReadonlyMap<string, TaskEntry>, matching: Matching) {
     this.#tasks = tasks;
+    this.#matching = matching;
   }
 
   /** The attempt is ready from its `readyMs` on. */
@@ -26,7 +27,9 @@ export class ReadyQueue {
   }
 
   delete(task: TaskEntry): void {
-    if (!this.#delayed.delete(task.taskId)) this.#ready.get(requirementKey(task))?.delete(task.taskId);
+    if (this.#delayed.delete(task.taskId)) return;
+    const ready = this.#ready.get(requirementKey(task));
+    if (ready?.delete(task.taskId)) this.#setHead(task, ready);
   }
 
   /** When the next delayed attempt is ready. */
@@ -34,37 +37,42 @@ export class ReadyQueue {
     return this.#delayed.peek()?.key;
   }
 
-  /** Makes those ready whose time has come. */
-  wake(nowMs: number): void {
-    for (let head = this.#delayed.peek(); head && head.key <= nowMs; head = this.#delayed.peek()) {
-      const task = this.#tasks.get(head.id) as TaskEntry;
-      this.#delayed.delete(task.taskId);
-      const key = requirementKey(task);
-      const heap = this.#ready.get(key) ?? new IndexedHeap();
-      this.#ready.set(key, heap);
-      heap.set(task.taskId, task.readyMs + task.priority * AGEING_STEP_MS, task.seq);
+  /** Makes those ready whose time has come, at most `limit`; returns how many. */
+  wake(nowMs: number, limit: number): number {
+    let woken = 0;
+    for (let head = this.#delayed.peek(); head && head.key <= nowMs && woken < limit; head = this.#delayed.peek()) {
+      this.#delayed.delete(head.id);
+      this.#makeReady(this.#tasks.get(head.id) as TaskEntry);
+      woken += 1;
     }
+    return woken;
   }
 
-  /** The ready task that has waited longest by effective priority, leaving out requirements that found no agent in this tick. */
-  next(stuck: ReadonlySet<string>, nowMs: number): TaskEntry | undefined {
-    let best: ReturnType<IndexedHeap['peek']>;
-    for (const [key, heap] of this.#ready) {
-      this.#dropOverdue(heap, nowMs);
-      const head = heap.peek();
-      if (!head) this.#ready.delete(key);
-      else if (stuck.has(key)) continue;
-      else if (!best || head.key < best.key || (head.key === best.key && head.seq < best.seq)) best = head;
+  /** The ready task that has waited longest by effective priority, among those for which an agent is free. */
+  next(nowMs: number): TaskEntry | undefined {
+    for (let key = this.#matching.next(); key !== undefined; key = this.#matching.next()) {
+      const ready = this.#ready.get(key) as IndexedHeap;
+      const task = this.#tasks.get(ready.peek()?.id as string) as TaskEntry;
+      // A task whose deadline has passed is about to be dead-lettered: an agent that got it now would work for nothing.
+      if (task.deadlineMs === undefined || task.deadlineMs > nowMs) return task;
+      ready.delete(task.taskId);
+      this.#setHead(task, ready);
     }
-    return best && this.#tasks.get(best.id);
+    return undefined;
   }
 
-  /** A task whose deadline has passed is about to be dead-lettered: an agent that got it now would work for nothing. */
-  #dropOverdue(ready: IndexedHeap, nowMs: number): void {
-    for (let head = ready.peek(); head; head = ready.peek()) {
-      const { deadlineMs } = this.#tasks.get(head.id) as TaskEntry;
-      if (deadlineMs === undefined || deadlineMs > nowMs) return;
-      ready.delete(head.id);
-    }
+  #makeReady(task: TaskEntry): void {
+    const key = requirementKey(task);
+    const ready = this.#ready.get(key) ?? new IndexedHeap();
+    this.#ready.set(key, ready);
+    const before = ready.peek();
+    ready.set(task.taskId, task.readyMs + task.priority * AGEING_STEP_MS, task.seq);
+    if (ready.peek() !== before) this.#setHead(task, ready);
+  }
+
+  #setHead(task: TaskEntry, ready: IndexedHeap): void {
+    const head = ready.peek();
+    if (head === undefined) this.#ready.delete(requirementKey(task));
+    this.#matching.setHead(task, head);
   }
 }

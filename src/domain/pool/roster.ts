@@ -1,6 +1,6 @@
 import type { AgentEvent, Capability, Health, Transport } from '../agent/events.ts';
-import { ABILITY, type Requirement, type Sorted, sortOut } from '../routing/eligibility.ts';
-import { requirementKey } from './ready-queue.ts';
+import { ABILITY, AVAILABILITY, type Requirement, type Sorted, sortOut } from '../routing/eligibility.ts';
+import { type Matching, requirementKey, type Skill } from './matching.ts';
 
 /** Weight of the newest outcome in an agent's error rate (requirements 1.0: EMA α = 0.1). */
 const ERROR_RATE_WEIGHT = 0.1;
@@ -25,18 +25,33 @@ const profileFacts = ({ capabilities, maxConcurrency, transport }: Profile) => (
   transport: transport.kind,
 });
 
+const canTakeMore = (agent: AgentEntry): boolean => !AVAILABILITY.some(({ excludes }) => excludes(agent, undefined));
+
+/** Requirements whose able agents are remembered, per capability. */
+const MAX_REMEMBERED = 1_000;
+
+/** A registered agent in the matching. */
+type Listed = { readonly skills: readonly Skill[]; free: boolean };
+
 /** The agents of a pool: what they can do, how many attempts each holds, and how often it fails. */
 export class Roster {
   readonly #pool: string;
+  readonly #matching: Matching;
+  /** Also the deregistered ones that still hold attempts. */
   readonly #agents = new Map<string, AgentEntry>();
-  /** Registered agents by whether they can meet a requirement; dropped with every event of an agent. */
-  readonly #byAbility = new Map<string, Sorted<AgentEntry>>();
   /** Agents of which no more is known; not in the snapshot. */
   readonly #halted = new Set<string>();
+  readonly #listed = new Map<string, Listed>();
+  /** Registered agents by the names of their capabilities. */
+  readonly #named = new Map<string, Set<AgentEntry>>();
+  /** Of the agents with a capability those that meet a requirement; dropped when one of them changes what it offers. */
+  readonly #able = new Map<string, Map<string, Sorted<AgentEntry>>>();
 
-  constructor(pool: string, agents: readonly AgentEntry[] = []) {
+  /** @param matching is told which agents can take more work */
+  constructor(pool: string, matching: Matching, agents: readonly AgentEntry[] = []) {
     this.#pool = pool;
-    for (const agent of agents) this.#agents.set(agent.agentId, { ...agent });
+    this.#matching = matching;
+    for (const agent of agents) this.#enter({ ...agent });
   }
 
   snapshot(): readonly AgentEntry[] {
@@ -49,27 +64,26 @@ export class Roster {
 
   /** Registered agents that can do the work, whether or not they can take more now, and how many cannot do it. */
   able(required: Requirement): Sorted<AgentEntry> {
-    const key = requirementKey(required);
-    const known = this.#byAbility.get(key);
-    if (known) return known;
-    const registered = [...this.#agents.values()].filter(
-      ({ agentId, deregistered }) => !deregistered && !this.#halted.has(agentId),
-    );
-    const sorted = sortOut(registered, ABILITY, required);
-    this.#byAbility.set(key, sorted);
-    return sorted;
+    const named = this.#named.get(required.capability);
+    const { eligible, excluded } = this.#ableOf(required, named ?? new Set());
+    // The agents without the capability are not looked at, only counted.
+    const without = this.#listed.size - (named?.size ?? 0);
+    return { eligible, excluded: without > 0 ? { ...excluded, capability: without } : excluded };
   }
 
   /** The agent gets no more work. */
   halt(agentId: string): void {
     this.#halted.add(agentId);
-    this.#byAbility.clear();
+    const agent = this.#agents.get(agentId);
+    if (agent) this.#unlist(agent);
   }
 
   /** The agent holds one attempt more. */
   take(agentId: string): void {
     const agent = this.#agents.get(agentId);
-    if (agent) agent.open += 1;
+    if (!agent) return;
+    agent.open += 1;
+    this.#updateFree(agent);
   }
 
   /** The agent holds one attempt less. */
@@ -78,6 +92,7 @@ export class Roster {
     if (!agent) return;
     agent.open -= 1;
     if (agent.deregistered && agent.open === 0) this.#agents.delete(agentId);
+    else this.#updateFree(agent);
   }
 
   /** @param outcome 1 for a failed attempt, 0 for a completed one */
@@ -88,7 +103,6 @@ export class Roster {
 
   /** @param heldBy attempts that an agent holds although it is not known here: they were assigned just before its deregistration was seen */
   evolve(event: AgentEvent, heldBy: (agentId: string) => number): void {
-    this.#byAbility.clear();
     const { agentId, pool } = event.data;
     const agent = this.#agents.get(agentId);
     if (pool !== this.#pool) {
@@ -97,7 +111,8 @@ export class Roster {
     }
     switch (event.type) {
       case 'AgentRegistered':
-        this.#agents.set(agentId, {
+        if (agent) this.#unlist(agent);
+        this.#enter({
           ...profileFacts(event.data),
           agentId,
           health: 'healthy',
@@ -108,23 +123,87 @@ export class Roster {
         });
         return;
       case 'AgentReconfigured':
-        if (agent) Object.assign(agent, profileFacts(event.data));
+        if (agent) this.#reconfigure(agent, event.data);
         return;
       case 'AgentHealthChanged':
         if (agent) agent.health = event.data.to;
-        return;
+        break;
       case 'AgentDrainStarted':
         if (agent) agent.draining = true;
-        return;
+        break;
       case 'AgentDeregistered':
         if (agent) this.#deregister(agent);
         return;
     }
+    if (agent) this.#updateFree(agent);
+  }
+
+  #enter(agent: AgentEntry): void {
+    this.#agents.set(agent.agentId, agent);
+    if (!agent.deregistered && !this.#halted.has(agent.agentId)) this.#list(agent);
+  }
+
+  #reconfigure(agent: AgentEntry, profile: Profile): void {
+    const isListed = this.#unlist(agent);
+    Object.assign(agent, profileFacts(profile));
+    if (isListed) this.#list(agent);
   }
 
   /** Kept while it holds attempts, so that its slots are still counted if it registers again. */
   #deregister(agent: AgentEntry): void {
+    this.#unlist(agent);
     agent.deregistered = true;
     if (agent.open === 0) this.#agents.delete(agent.agentId);
+  }
+
+  #list(agent: AgentEntry): void {
+    const distinct = new Map(agent.capabilities.map((offered) => [`${offered.name}@${offered.version}`, offered]));
+    const skills = [...distinct.values()].map((capability) => this.#matching.offer(capability, agent.transport));
+    this.#listed.set(agent.agentId, { skills, free: false });
+    for (const { name } of agent.capabilities) {
+      this.#able.delete(name);
+      const named = this.#named.get(name);
+      if (named) named.add(agent);
+      else this.#named.set(name, new Set([agent]));
+    }
+    this.#updateFree(agent);
+  }
+
+  /** Returns whether it was listed. */
+  #unlist(agent: AgentEntry): boolean {
+    const listed = this.#listed.get(agent.agentId);
+    if (!listed) return false;
+    this.#setFree(listed, false);
+    this.#listed.delete(agent.agentId);
+    for (const skill of listed.skills) this.#matching.withdraw(skill);
+    for (const { name } of agent.capabilities) {
+      this.#able.delete(name);
+      const named = this.#named.get(name);
+      named?.delete(agent);
+      if (named?.size === 0) this.#named.delete(name);
+    }
+    return true;
+  }
+
+  #updateFree(agent: AgentEntry): void {
+    const listed = this.#listed.get(agent.agentId);
+    if (listed) this.#setFree(listed, canTakeMore(agent));
+  }
+
+  #setFree(listed: Listed, free: boolean): void {
+    if (listed.free === free) return;
+    listed.free = free;
+    for (const skill of listed.skills) this.#matching.setFree(skill, free ? 1 : -1);
+  }
+
+  #ableOf(required: Requirement, named: ReadonlySet<AgentEntry>): Sorted<AgentEntry> {
+    const key = requirementKey(required);
+    const remembered = this.#able.get(required.capability);
+    const known = remembered?.get(key);
+    if (known) return known;
+    const sorted = sortOut([...named], ABILITY, required);
+    if (remembered && remembered.size < MAX_REMEMBERED) remembered.set(key, sorted);
+    else this.#able.set(required.capability, new Map([[key, sorted]]));
+    return sorted;
   }
 }

@@ -22,39 +22,37 @@ const preferred = (free: readonly AgentEntry[], task: TaskEntry): Sorted<AgentEn
 };
 
 const shown = (ranked: readonly Scored[]): RoutingReason['candidates'] =>
-  ranked.slice(0, SHOWN_CANDIDATES).map(({ candidate, score }) => ({
+  ranked.map(({ candidate, score }) => ({
     agentId: candidate.agentId,
     score: Math.round(score * 1e6) / 1e6,
     open: candidate.open,
   }));
 
 /**
- * Chooses the agent for a ready task, with the reason; undefined when no agent is free.
+ * Chooses the agent for a ready task, with the reason.
+ *
+ * Errors: throws when no agent is free: the caller picks only tasks for which one is.
  *
  * @param able the agents that can do the work, and how many cannot
  * @param turn decisions made so far for the task's requirement
  */
-export const route = (
-  task: TaskEntry,
-  able: Sorted<AgentEntry>,
-  turn: number,
-  nowMs: number,
-): Assignment | undefined => {
+export const route = (task: TaskEntry, able: Sorted<AgentEntry>, turn: number, nowMs: number): Assignment => {
   const free = sortOut(able.eligible, AVAILABILITY, task);
   const { eligible: candidates, excluded } = preferred(free.eligible, task);
-  if (candidates.length === 0) return undefined;
   const strategy = strategyOf(task);
-  const ranked = strategy.rank({ task, candidates, turn });
+  const best = strategy.rank({ task, candidates, turn, top: SHOWN_CANDIDATES });
+  const [chosen] = best;
+  if (!chosen) throw new Error(`no agent is free for task ${task.taskId} although the matching has one`);
   return {
     taskId: task.taskId,
     attempt: task.attempt,
-    agentId: (ranked[0] as Scored).candidate.agentId,
+    agentId: chosen.candidate.agentId,
     expiresAt: instantOf(nowMs + task.timeoutMs + DISPATCH_GRACE_MS),
     reason: {
       strategy: strategy.name,
       strategyVersion: strategy.version,
-      eligible: ranked.length,
-      candidates: shown(ranked),
+      eligible: candidates.length,
+      candidates: shown(best),
       excluded: { ...able.excluded, ...free.excluded, ...excluded },
       waitedMs: Math.max(0, nowMs - task.readyMs),
     },

@@ -58,10 +58,10 @@ export class TaskTimers {
     return this.#due.peek()?.key;
   }
 
-  /** Timers that are due; each is put off by `holdMs`, for the case that it does not lead to an event. */
-  due(nowMs: number, holdMs: number): DueTimer[] {
+  /** Timers that are due, at most `limit`, the oldest first; each is put off by `holdMs`, for the case that it does not lead to an event. */
+  due(nowMs: number, holdMs: number, limit: number): DueTimer[] {
     const due: DueTimer[] = [];
-    for (let head = this.#due.peek(); head && head.key <= nowMs; head = this.#due.peek()) {
+    for (let head = this.#due.peek(); head && head.key <= nowMs && due.length < limit; head = this.#due.peek()) {
       const task = this.#tasks.get(head.id) as TaskEntry;
       due.push(timerOf(task, nowMs));
       this.#due.set(task.taskId, nowMs + holdMs, task.seq);

@@ -25,7 +25,8 @@ export type Rule<Asked> = {
   readonly excludes: (agent: AgentState, task: Asked) => boolean;
 };
 
-const hasVersion = ({ name, version }: Capability, { capability, versionRange }: Requirement): boolean =>
+/** Whether the capability, in its version, is what the requirement asks for. */
+export const hasVersion = ({ name, version }: Capability, { capability, versionRange }: Requirement): boolean =>
   name === capability && (versionRange === undefined || semver.satisfies(version, versionRange));
 
 /** Can the agent do such work at all? These change only with its registration. */

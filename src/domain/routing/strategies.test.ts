@@ -19,7 +19,7 @@ const task: RoutedTask = {
   executionId: undefined,
 };
 const order = (name: keyof typeof strategies, candidates: readonly Candidate[], turn = 0): string[] =>
-  strategies[name].rank({ task, candidates, turn }).map((scored) => scored.candidate.agentId);
+  strategies[name].rank({ task, candidates, turn, top: candidates.length }).map((scored) => scored.candidate.agentId);
 
 describe('least_loaded', () => {
   it('prefers the agent with the fewest open attempts', () =>
@@ -29,7 +29,7 @@ describe('least_loaded', () => {
 
   it('scores min(1, open/100) plus half the error rate, at most 1', () => {
     const scoreOf = (facts: Partial<Candidate>): number | undefined =>
-      strategies.least_loaded.rank({ task, candidates: [candidate('a', facts)], turn: 0 })[0]?.score;
+      strategies.least_loaded.rank({ task, candidates: [candidate('a', facts)], turn: 0, top: 1 })[0]?.score;
     expect(scoreOf({ open: 0, errorRate: 0 })).toBe(0);
     expect(scoreOf({ open: 20, errorRate: 0.4 })).toBeCloseTo(0.4);
     expect(scoreOf({ open: 500 })).toBe(1);
@@ -89,7 +89,7 @@ describe.each(STRATEGY_NAMES)('%s', (name) => {
   it('ranks every candidate once, best first, in whichever order they come', () =>
     fc.assert(
       fc.property(candidates, fc.nat(50), (agents, turn) => {
-        const ranked = strategies[name].rank({ task, candidates: agents, turn });
+        const ranked = strategies[name].rank({ task, candidates: agents, turn, top: agents.length });
         expect(ranked.map(({ score }) => score)).toEqual(ranked.map(({ score }) => score).sort((a, b) => a - b));
         expect(ranked.map(({ candidate: { agentId } }) => agentId).sort()).toEqual(
           agents.map(({ agentId }) => agentId).sort(),
@@ -98,9 +98,17 @@ describe.each(STRATEGY_NAMES)('%s', (name) => {
       }),
     ));
 
+  it('ranks the best alone as it ranks them among all', () =>
+    fc.assert(
+      fc.property(candidates, fc.nat(50), fc.nat(4), (agents, turn, top) => {
+        const all = strategies[name].rank({ task, candidates: agents, turn, top: agents.length });
+        expect(strategies[name].rank({ task, candidates: agents, turn, top })).toEqual(all.slice(0, top));
+      }),
+    ));
+
   it('does not change its input', () => {
     const agents = [candidate('b'), candidate('a')];
-    strategies[name].rank({ task, candidates: agents, turn: 0 });
+    strategies[name].rank({ task, candidates: agents, turn: 0, top: 2 });
     expect(agents.map(({ agentId }) => agentId)).toEqual(['b', 'a']);
   });
 });

@@ -23,6 +23,8 @@ export type RankRequest = {
   readonly candidates: readonly Candidate[];
   /** Decisions made so far in this pool for this kind of work. */
   readonly turn: number;
+  /** How many are wanted. */
+  readonly top: number;
 };
 
 export type Scored = { readonly candidate: Candidate /** Lower is better. */; readonly score: number };
@@ -34,17 +36,29 @@ export type Scored = { readonly candidate: Candidate /** Lower is better. */; re
 export interface RoutingStrategy {
   readonly name: string;
   readonly version: number;
-  /** Best first; ties are broken by agent id. */
+  /** The best `top` candidates, best first; ties are broken by agent id. */
   rank(request: RankRequest): readonly Scored[];
 }
 
-const byScore = (a: Scored, b: Scored): number =>
-  a.score - b.score ||
-  (a.candidate.agentId < b.candidate.agentId ? -1 : a.candidate.agentId > b.candidate.agentId ? 1 : 0);
+const isBetter = (a: Scored, b: Scored): boolean =>
+  a.score < b.score || (a.score === b.score && a.candidate.agentId < b.candidate.agentId);
 
-/** Ranks by a score alone. */
+/** Puts an entry where it belongs among the best so far, of which there are at most `top`. */
+const insert = (best: Scored[], scored: Scored, top: number): void => {
+  let at = best.length;
+  while (at > 0 && isBetter(scored, best[at - 1] as Scored)) at -= 1;
+  if (at >= top) return;
+  best.splice(at, 0, scored);
+  if (best.length > top) best.pop();
+};
+
+/** Ranks by a score alone. One pass without sorting when few are wanted: a decision looks at every free agent. */
 export const scoredBy = (name: string, version: number, score: (candidate: Candidate) => number): RoutingStrategy => ({
   name,
   version,
-  rank: ({ candidates }) => candidates.map((candidate) => ({ candidate, score: score(candidate) })).sort(byScore),
+  rank: ({ candidates, top }) => {
+    const best: Scored[] = [];
+    for (const candidate of candidates) insert(best, { candidate, score: score(candidate) }, top);
+    return best;
+  },
 });
