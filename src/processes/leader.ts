@@ -1,6 +1,6 @@
 import type { Position, StoredEvent } from '../eventstore/event-store.ts';
 import type { LogFeed } from '../eventstore/log-feed.ts';
-import { type Clock, sleep } from '../platform/clock.ts';
+import { type Clock, orAborted, sleep } from '../platform/clock.ts';
 import type { Lease } from '../platform/lease.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { FoldSnapshot, FoldSnapshots } from './fold-snapshots.ts';
@@ -58,7 +58,7 @@ export interface Term {
   /** Sees each event before the fold does, and keeps it from the fold by `false`. Errors: throws `Fenced` to step down. */
   admits?(event: StoredEvent): boolean;
   /** Runs once, before the first act. */
-  takeOver?(): Promise<void>;
+  takeOver?(): Promise<void> | void;
   /** Decides, when an event came in or a timer of the fold is due. Errors: throws when the fold is no longer usable; the leader starts over. */
   act?(nowMs: number): Acted | Promise<Acted>;
 }
@@ -325,7 +325,12 @@ class Leadership<F extends Fold> {
   async #repeat({ everyMs, run }: Chore, ended: AbortSignal): Promise<void> {
     while (!ended.aborted) {
       await sleep(this.#options.clock, everyMs, ended);
-      if (this.#leads(ended)) await run(() => this.#leads(ended));
+      // A chore that hangs must not keep the term from ending: it holds nothing that the term needs.
+      if (this.#leads(ended))
+        await orAborted(
+          run(() => this.#leads(ended)),
+          ended,
+        );
     }
   }
 

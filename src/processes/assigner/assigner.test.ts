@@ -19,7 +19,7 @@ import { DISPATCH_GRACE_MS } from '../../domain/pool/route.ts';
 import type { EventStore } from '../../eventstore/event-store.ts';
 import { LogFeed } from '../../eventstore/log-feed.ts';
 import { createMemoryEventStore } from '../../eventstore/memory-event-store.ts';
-import { systemClock } from '../../platform/clock.ts';
+import { type Clock, systemClock } from '../../platform/clock.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { Assigner } from './assigner.ts';
 import { LedgerWriter } from './ledger-writer.ts';
@@ -36,12 +36,16 @@ class Offered implements AttemptOffers {
   readonly offers: { readonly times: string; readonly tasks: string[] }[] = [];
   sentinel: 'present' | 'recreated' = 'present';
   unreachable = false;
+  /** It answers nothing any more. */
+  frozen = false;
 
   async offer(jobs: readonly AttemptJob[], times: 'first' | 'again' = 'again'): Promise<void> {
+    if (this.frozen) await new Promise(() => {});
     if (this.unreachable) throw new Error('Redis is unreachable');
     if (jobs.length > 0) this.offers.push({ times, tasks: jobs.map(({ taskId }) => taskId) });
   }
   async ensureSentinel(): Promise<'present' | 'recreated'> {
+    if (this.frozen) await new Promise(() => {});
     if (this.unreachable) throw new Error('Redis is unreachable');
     const { sentinel } = this;
     this.sentinel = 'present';
@@ -76,7 +80,7 @@ afterEach(async () => {
 });
 
 let processes = 100;
-const assigner = () => {
+const assigner = (ports: { store?: EventStore; clock?: Clock } = {}) => {
   const stopping = new AbortController();
   const started = new Assigner({
     tenant: TENANT,
@@ -90,6 +94,7 @@ const assigner = () => {
     clock,
     ids: fakeIds(processes++),
     logger,
+    ...ports,
   });
   const ended = started.run(stopping.signal);
   const stop = async () => {
@@ -103,11 +108,12 @@ const assigner = () => {
 
 const register = (agentId: string, maxConcurrency = 10) =>
   registerAgent(commands, CALLER, { agentId, capabilities: [{ name: 'work', version: '1.0.0' }], maxConcurrency });
-const submit = async (): Promise<string> => {
+const submit = async (facts: { deadlineAt?: string } = {}): Promise<string> => {
   const submitted = await submitTask(commands, CALLER, {
     capability: 'work',
     timeoutMs: TIMEOUT_MS,
     retry: { maxAttempts: 1 },
+    ...facts,
   });
   if (!submitted.ok) throw new Error(submitted.rejection.reason);
   return submitted.value.id;
@@ -209,6 +215,113 @@ describe('an assigner that meets an event of a newer build', () => {
     await eventually(() => expect(queue.offers.flatMap(({ tasks }) => tasks)).toHaveLength(2));
     const ledger = await store.readStream(poolStream(TENANT, POOL));
     expect(ledger.at(-1)?.data).toMatchObject({ assignments: [{ agentId: 'b' }, { agentId: 'b' }] });
+  });
+});
+
+describe('an assignment that is decided but not in the log yet', () => {
+  it('is offered to nobody', async () => {
+    await register('a');
+    let acknowledge = (): void => {};
+    const acknowledged = new Promise<void>((resolve) => {
+      acknowledge = resolve;
+    });
+    let appends = 0;
+    const slow: EventStore = {
+      ...store,
+      append: async (stream, events, options) => {
+        if (events[0]?.type === 'TasksAssigned' && ++appends === 2) await acknowledged;
+        return store.append(stream, events, options);
+      },
+    };
+    assigner({ store: slow });
+    const first = await submit();
+    await eventually(() => expect(queue.offers).toEqual([{ times: 'first', tasks: [first] }]));
+    const second = await submit();
+    await pass(12, 12);
+    await eventually(() => expect(appends).toBe(2));
+    queue.sentinel = 'recreated';
+    await pass(1_000, 1_000);
+    await eventually(() => expect(queue.offers.slice(1)).toEqual([{ times: 'again', tasks: [first] }]));
+    acknowledge();
+    await eventually(() => expect(queue.offers.slice(2)).toEqual([{ times: 'first', tasks: [second] }]));
+  });
+});
+
+describe('a queue that is frozen', () => {
+  it('holds up neither decisions nor timers, nor the end', async () => {
+    await register('a', 100);
+    queue.frozen = true;
+    const { counters, stop } = assigner();
+    const late = await submit({ deadlineAt: new Date(clock.now() + 5_000).toISOString() });
+    for (let count = 1; count <= 12; count += 1) {
+      if (count > 1) await submit();
+      await eventually(() => expect(counters.assigned).toBe(count));
+      await pass(12, 12);
+    }
+    await pass(5_000, 1_000);
+    await eventually(async () => expect((await store.readStream(taskStream(TENANT, late))).length).toBe(3));
+    await stop();
+  });
+});
+
+describe('many tasks with one deadline', () => {
+  it('are ended in batches, each of them once', async () => {
+    const TASKS = 200;
+    const deadlineAt = new Date(clock.now() + 10_000).toISOString();
+    const tasks: string[] = [];
+    for (let count = 0; count < TASKS; count += 1) tasks.push(await submit({ deadlineAt }));
+    const waiting: (() => void)[] = [];
+    let appends = 0;
+    const slow: EventStore = {
+      ...store,
+      append: async (stream, events, options) => {
+        if (events.some(({ type }) => type === 'TaskDeadLettered')) {
+          appends += 1;
+          await new Promise<void>((resolve) => waiting.push(resolve));
+        }
+        return store.append(stream, events, options);
+      },
+    };
+    commands = commandsOver(slow, { clock });
+    assigner();
+    await eventually(async () => expect(await ledgerTypes()).toEqual(['PoolWriterElected']));
+    await pass(30_000, 1_000);
+    await eventually(() => expect(waiting.length).toBeGreaterThan(0));
+    expect(waiting.length).toBeLessThan(100);
+    const ended = async () => {
+      const streams = await Promise.all(tasks.map((taskId) => store.readStream(taskStream(TENANT, taskId))));
+      return streams.filter((events) => events.some(({ type }) => type === 'TaskDeadLettered')).length;
+    };
+    while ((await ended()) < TASKS) {
+      for (const go of waiting.splice(0)) go();
+      await pass(12, 12);
+    }
+    expect(appends).toBe(TASKS);
+  });
+});
+
+describe('decisions that take long', () => {
+  it('are appended in slices', async () => {
+    const TASKS = 100;
+    await register('a', TASKS);
+    for (let count = 0; count < TASKS; count += 1) await submit();
+    let lateMs = 0;
+    const slowly: Clock = {
+      ...clock,
+      now: clock.now,
+      schedule: clock.schedule,
+      monotonic: () => {
+        lateMs += 5;
+        return clock.monotonic() + lateMs;
+      },
+    };
+    const { counters } = assigner({ clock: slowly });
+    await eventually(() => expect(counters.assigned).toBe(TASKS));
+    expect(counters.appends).toBeGreaterThan(2);
+    const sizes = (await store.readStream(poolStream(TENANT, POOL)))
+      .filter(({ type }) => type === 'TasksAssigned')
+      .map(({ data }) => (data as { assignments: unknown[] }).assignments.length);
+    expect(Math.max(...sizes)).toBeLessThan(TASKS / 2);
   });
 });
 

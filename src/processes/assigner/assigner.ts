@@ -2,6 +2,7 @@ import type { Caller, Commands } from '../../commands/context.ts';
 import type { AttemptOffers } from '../../dispatch/queues/attempt-queue.ts';
 import { agentStream, executionStream, poolStream, taskStream } from '../../domain/ids.ts';
 import { instantOf } from '../../domain/instant.ts';
+import type { Assignment } from '../../domain/pool/events.ts';
 import { PoolLedger, SNAPSHOT_VERSION } from '../../domain/pool/ledger.ts';
 import type { DueTimer } from '../../domain/pool/timers.ts';
 import type { EventStore, Position, StoredEvent } from '../../eventstore/event-store.ts';
@@ -28,8 +29,18 @@ import { Offers } from './offers.ts';
 const TICK_GAP_MS = 12;
 /** About 400 bytes each, well below the store's 1 MiB per append. */
 const MAX_PER_TICK = 500;
+/**
+ * One tick decides for at most this long, then appends: nothing else in the process runs meanwhile, the renewal of its leases included.
+ * Far below a quarter of the shortest lease (500 ms).
+ */
+const DECIDE_MS = 25;
+/** Decisions, and attempts that become ready, between two looks at the clock. A decision among 10,000 agents takes about 1 ms. */
+const DECISIONS_PER_LOOK = 8;
+const WAKES_PER_LOOK = 1_000;
 /** A timer whose command has not led to an event is tried again after this. */
 const TIMER_HOLD_MS = 5_000;
+/** Commands of timers under way at once: thousands that are due together would all be slow, and be due again before they end. */
+const MAX_TIMERS_UNDER_WAY = 64;
 
 export type AssignerDeps = LeaderDeps & {
   readonly pool: string;
@@ -102,6 +113,8 @@ class PoolTerm implements Term {
   readonly #offers: Offers;
   readonly #caller: Caller;
   readonly #ledgerStream: string;
+  /** Tasks whose timer is being carried out. */
+  readonly #underWay = new Set<string>();
 
   constructor(deps: AssignerDeps, counters: AssignerCounters, ledger: PoolLedger, writer: LedgerWriter) {
     this.#deps = deps;
@@ -126,30 +139,65 @@ class PoolTerm implements Term {
   }
 
   async takeOver(): Promise<void> {
-    await this.#offers.takeOver();
+    this.#offers.takeOver();
     const { pool, logger } = this.#deps;
     const { writerId } = this.#writer;
     logger.info({ pool, openTasks: this.#ledger.openTasks, writerId }, 'leading the pool');
   }
 
   async act(nowMs: number): Promise<Acted> {
-    for (const timer of this.#ledger.dueTimers(nowMs, TIMER_HOLD_MS)) void this.#carryOut(timer);
-    const assignments = this.#ledger.assign(nowMs, MAX_PER_TICK);
-    if (assignments.length === 0) return 'nothing';
+    const isBehind = this.#startTimers(nowMs);
+    const { assignments, isMore } = this.#decide(nowMs);
+    if (assignments.length > 0) await this.#record(assignments, nowMs);
+    if (isMore) return 'more';
+    return assignments.length > 0 || isBehind ? 'something' : 'nothing';
+  }
+
+  /** One slice: what can be decided within `DECIDE_MS`, and fits into one append. */
+  #decide(nowMs: number): { readonly assignments: readonly Assignment[]; readonly isMore: boolean } {
+    const { clock } = this.#deps;
+    const endsAt = clock.monotonic() + DECIDE_MS;
+    while (this.#ledger.wake(nowMs, WAKES_PER_LOOK) === WAKES_PER_LOOK)
+      if (clock.monotonic() >= endsAt) return { assignments: [], isMore: true };
+    const assignments: Assignment[] = [];
+    while (assignments.length < MAX_PER_TICK && clock.monotonic() < endsAt) {
+      const limit = Math.min(DECISIONS_PER_LOOK, MAX_PER_TICK - assignments.length);
+      const decided = this.#ledger.assign(nowMs, limit);
+      assignments.push(...decided);
+      if (decided.length < limit) return { assignments, isMore: false };
+    }
+    return { assignments, isMore: true };
+  }
+
+  async #record(assignments: readonly Assignment[], nowMs: number): Promise<void> {
     const assignedAt = instantOf(nowMs);
     const { pool } = this.#deps;
-    await this.#writer.append({ type: 'TasksAssigned', data: { pool, assignments, assignedAt } }, assignedAt);
+    await this.#writer.append(
+      { type: 'TasksAssigned', data: { pool, assignments: [...assignments], assignedAt } },
+      assignedAt,
+    );
+    this.#ledger.recorded(assignments);
     this.#counters.assigned += assignments.length;
     this.#counters.appends += 1;
-    await this.#offers.offer(assignments);
-    return assignments.length === MAX_PER_TICK ? 'more' : 'something';
+    this.#offers.offer(assignments);
+  }
+
+  /** Returns whether timers are due that must wait until others are done. */
+  #startTimers(nowMs: number): boolean {
+    const room = MAX_TIMERS_UNDER_WAY - this.#underWay.size;
+    for (const timer of this.#ledger.dueTimers(nowMs, TIMER_HOLD_MS, room))
+      if (!this.#underWay.has(timer.taskId)) void this.#carryOut(timer);
+    return this.#underWay.size >= MAX_TIMERS_UNDER_WAY;
   }
 
   async #carryOut(timer: DueTimer): Promise<void> {
+    this.#underWay.add(timer.taskId);
     try {
       if (await carryOutTimer(this.#deps.commands, this.#caller, timer)) this.#counters.expired += 1;
     } catch (error) {
       this.#deps.logger.warn({ err: error, timer }, 'a timer could not be carried out; it will be tried again');
+    } finally {
+      this.#underWay.delete(timer.taskId);
     }
   }
 }

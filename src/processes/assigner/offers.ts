@@ -7,8 +7,6 @@ const SENTINEL_EVERY_MS = 1_000;
 /** Every open assignment is offered again this often: what Redis lost without our noticing costs at most this much time. */
 const REOFFER_EVERY_MS = 15_000;
 const OFFER_CHUNK = 1_000;
-/** Decisions wait when the queue is this many offers behind. */
-const MAX_OFFERS_IN_FLIGHT = 8;
 
 export type OffersDeps = {
   readonly tenant: string;
@@ -19,12 +17,14 @@ export type OffersDeps = {
   readonly logger: Logger;
 };
 
-/** Offers a pool's assignments to the dispatchers, and again whenever the queue lost them or might have. */
+/**
+ * Offers a pool's assignments to the dispatchers, and again whenever the queue lost them or might have. Nothing waits for the queue:
+ * decisions and timers go on while it is slow, frozen or away.
+ */
 export class Offers {
   /** The check of the queue, for as long as this process leads. */
   readonly chore = { everyMs: SENTINEL_EVERY_MS, run: () => this.#watchQueue() };
   readonly #deps: OffersDeps;
-  readonly #inFlight = new Set<Promise<void>>();
   #failed = false;
   #offeredAt: number;
 
@@ -33,51 +33,39 @@ export class Offers {
     this.#offeredAt = deps.clock.monotonic();
   }
 
-  /** Offers all open assignments, before the first decision. */
-  async takeOver(): Promise<void> {
-    try {
-      // From here on a changed sentinel means that jobs were lost.
-      await this.#deps.queue.ensureSentinel(this.#deps.ledger.pool);
-      await this.#offerOpen();
-    } catch (error) {
-      this.#failed = true;
-      this.#deps.logger.warn(
-        { err: error },
-        'the queue cannot be reached; open assignments will be offered when it is back',
-      );
-    }
+  /** Begins to offer all open assignments. */
+  takeOver(): void {
+    this.#offeredAt = Number.NEGATIVE_INFINITY;
+    void this.#watchQueue();
   }
 
-  /**
-   * Offers new assignments. Resolves when the next may be decided, which is not when these are taken: an assignment is a fact already,
-   * and what is lost here is offered again.
-   */
-  async offer(assignments: readonly { taskId: string; attempt: number; agentId: string }[]): Promise<void> {
+  /** Offers new assignments. They are in the log already, so what is lost here is offered again. */
+  offer(assignments: readonly { taskId: string; attempt: number; agentId: string }[]): void {
     const jobs = assignments.map((assignment) => this.#jobOf(assignment));
     const { queue, logger } = this.#deps;
-    const offering = queue
-      .offer(jobs, 'first')
-      .catch((error: unknown) => {
-        this.#failed = true;
+    queue.offer(jobs, 'first').catch((error: unknown) => {
+      // One line per outage.
+      if (!this.#failed)
         logger.warn({ err: error, jobs: jobs.length }, 'jobs could not be offered; they will be offered again');
-      })
-      .finally(() => this.#inFlight.delete(offering));
-    this.#inFlight.add(offering);
-    if (this.#inFlight.size > MAX_OFFERS_IN_FLIGHT) await Promise.race(this.#inFlight);
+      this.#failed = true;
+    });
   }
 
   async #watchQueue(): Promise<void> {
     const { clock, queue, logger, ledger } = this.#deps;
+    const hadFailed = this.#failed;
     try {
+      // Asked first: from here on a changed sentinel means that jobs were lost.
       const lost = (await queue.ensureSentinel(ledger.pool)) === 'recreated';
       if (lost) logger.warn({ pool: ledger.pool }, 'the queue was emptied; offering every open assignment again');
-      if (!lost && !this.#failed && clock.monotonic() - this.#offeredAt < REOFFER_EVERY_MS) return;
+      if (!lost && !hadFailed && clock.monotonic() - this.#offeredAt < REOFFER_EVERY_MS) return;
       this.#failed = false;
       this.#offeredAt = clock.monotonic();
       await this.#offerOpen();
     } catch (error) {
+      if (!hadFailed)
+        logger.warn({ err: error }, 'the queue cannot be reached; open assignments will be offered when it is back');
       this.#failed = true;
-      logger.warn({ err: error }, 'the queue cannot be reached');
     }
   }
 
