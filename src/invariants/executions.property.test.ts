@@ -13,7 +13,7 @@ import { SometimesCounters } from './sometimes.ts';
 const FIRST = Number(process.env['FAULT_SEED'] ?? 1);
 const SEEDS = Number(process.env['FAULT_SEEDS'] ?? 300);
 const STEPS = 130;
-/** Situations that every campaign gets into. */
+/** Situations that every campaign reaches. */
 const SITUATIONS = [
   ...MET,
   'execution completed',
@@ -41,7 +41,7 @@ const judge = async (seed: number, mutant: Mutant = {}) => {
 };
 
 describe('executions under random faults', () => {
-  it(`keep every invariant over ${SEEDS} seeds, and get into every situation`, {
+  it(`keep every invariant over ${SEEDS} seeds, and reach every situation`, {
     timeout: 60_000 + SEEDS * 2_000,
   }, async () => {
     const total = new SometimesCounters(SITUATIONS);

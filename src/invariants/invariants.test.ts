@@ -78,7 +78,7 @@ const everyWay = (): LogBuilder =>
     .assigned('cancelled→anna')
     .put('plan-acme.p', { type: 'PlanDrawn', data: {} });
 
-describe('a run without fault', () => {
+describe('a run without faults', () => {
   it('has no violation, whatever course its tasks took', () => {
     const { violations, counts } = checkInvariants({ log: everyWay().events });
     expect(violations).toEqual([]);
@@ -111,7 +111,7 @@ describe('a run without fault', () => {
     });
   });
 
-  it('has none at any earlier moment', () => {
+  it('has none at any earlier position', () => {
     const { events } = everyWay();
     for (let end = 4; end <= events.length; end += 1)
       expect(reported({ log: events.slice(0, end) }, UNSETTLED)).toEqual([]);
@@ -189,7 +189,7 @@ describe('S3: a task ends once, and nothing follows', () => {
     ['progress after completion', log().progressed('t0')],
   ])('is broken by %s', (_, broken) => expect(invariantsOf(broken)).toEqual(['S3']));
 
-  it('names where', () => {
+  it('reports where it is broken', () => {
     const broken = log().cancelled('t0');
     expect(checkInvariants({ log: broken.events }).violations).toEqual([
       { invariant: 'S3', message: 'task t0 was completed, but TaskCancelled follows', position: broken.last.position },
@@ -223,7 +223,10 @@ describe('S5: attempts are assigned in order, each once', () => {
       'a redrive that uses an attempt again',
       log().submitted('t1').assigned('t1→anna').deadLettered('t1', 'deadline_passed').redriven('t1', 1),
     ],
-    ['a redrive that leaves one out', log().submitted('t1').assigned('t1→anna').parked('t1').redriven('t1', 3)],
+    [
+      'a redrive that skips an attempt number',
+      log().submitted('t1').assigned('t1→anna').parked('t1').redriven('t1', 3),
+    ],
   ])('is broken by %s', (_, broken) => expect(invariantsOf(broken, UNSETTLED)).toEqual(['S5']));
 
   it('is not broken by an assignment that is void', () => {
@@ -238,9 +241,9 @@ describe('S6: only the current attempt, and the agent that has it, writes the ou
     ['the completion of an attempt that had failed', retried().completed('t1', 1, 'anna')],
     ['the failure of an attempt that had failed', retried().failed('t1', 1, 'anna')],
     ['the unknown outcome of an attempt that had failed', retried().lost('t1', 1, 'anna')],
-    ['the completion of an attempt to come', retried().completed('t1', 3, 'bert')],
+    ['the completion of a future attempt', retried().completed('t1', 3, 'bert')],
     ['the completion by another agent', retried().completed('t1', 2, 'anna')],
-    ['a completion of what nobody was given', log().submitted('t1').completed('t1')],
+    ['a completion of an attempt that no agent was given', log().submitted('t1').completed('t1')],
     ['a late completion by another agent', retried().lost('t1', 2, 'bert').completed('t1', 2, 'anna')],
     ['progress of an attempt that had failed', retried().progressed('t1', 1)],
   ])('is broken by %s', (_, broken) => expect(invariantsOf(broken, UNSETTLED)).toEqual(['S6']));
@@ -254,7 +257,7 @@ describe('S6: only the current attempt, and the agent that has it, writes the ou
     ...facts,
   });
 
-  it('is kept by an agent that is called for what it was assigned, however often', () =>
+  it('is kept by an agent that is called for its own attempts, however often', () =>
     expect(reported({ log: log().events, journals: [journal(), journal()] })).toEqual([]));
 
   it.each([{ attempt: 2 }, { agentId: 'bert' }, { taskId: 't9' }, { tenant: 'umbrella' }])(
@@ -266,7 +269,7 @@ describe('S6: only the current attempt, and the agent that has it, writes the ou
 describe('S7: no agent holds more than its limit, at any position', () => {
   const pair = () => log().registered('bert', 1).submitted('t1').submitted('t2');
 
-  it('is broken for a moment only, and is reported with that moment', () => {
+  it('may be broken for a moment only, and is reported with that moment', () => {
     const broken = pair().assigned('t1→bert', 't2→bert');
     const { position } = broken.last;
     broken.completed('t1', 1, 'bert').completed('t2', 1, 'bert');
@@ -286,7 +289,7 @@ describe('S7: no agent holds more than its limit, at any position', () => {
     expect(reported(release(pair().assigned('t1→bert')).assigned('t2→bert'), UNSETTLED)).toEqual([]),
   );
 
-  it('counts an agent that registers again with what it holds', () => {
+  it('counts what an agent holds when it registers again', () => {
     const again = pair()
       .assigned('t1→bert')
       .put('agent-acme.bert', { type: 'AgentDeregistered', data: { agentId: 'bert' } });
@@ -299,7 +302,7 @@ describe('S7: no agent holds more than its limit, at any position', () => {
   it('counts no slot for a void assignment', () =>
     expect(reported(pair().cancelled('t1').assigned('t1→bert', 't2→bert'), UNSETTLED)).toEqual([]));
 
-  it('allows a decision made before the limit was lowered some time to arrive, but no more', () => {
+  it('gives a decision made before the limit was lowered some time to arrive, but no more', () => {
     const lowered = () =>
       log().registered('bert', 2).submitted('t1').submitted('t2').assigned('t1→bert').registered('bert', 1);
     expect(reported(lowered().assigned('t2→bert'), UNSETTLED)).toEqual([]);
@@ -564,13 +567,13 @@ describe('L4: a run proves something', () => {
     expect(reported(new LogBuilder().submitted('t1').cancelled('t1'))).toHaveLength(1);
   });
 
-  it('is broken by what never happened', () => {
+  it('is broken by a situation that never occurred', () => {
     const sometimes = new SometimesCounters(['append conflict retried', 'duplicate callback'] as const);
     sometimes.hit('append conflict retried');
     expect(reported({ log: log().events, sometimes })).toEqual([['L4', 'never happened: duplicate callback']]);
   });
 
-  it('counts what the log itself shows', () => {
+  it('counts situations that the log itself shows', () => {
     const shown = [
       'assignment void when appended',
       'parked then redriven',
@@ -582,7 +585,7 @@ describe('L4: a run proves something', () => {
   });
 });
 
-describe('counters of what sometimes happens', () => {
+describe('counters of situations', () => {
   it('add up over runs', () => {
     const [one, two] = [new SometimesCounters(SOMETIMES), new SometimesCounters(SOMETIMES)];
     one.hit('duplicate callback');

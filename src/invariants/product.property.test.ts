@@ -313,7 +313,7 @@ const judge = async (seed: number, mutant: Mutant = {}, steps = 250) => {
 };
 
 describe('the product under random faults', () => {
-  it('keeps every invariant and gets into every situation', { timeout: 60_000 }, async () => {
+  it('keeps every invariant and reaches every situation', { timeout: 60_000 }, async () => {
     const total = new SometimesCounters(MET);
     for (let seed = 1; seed <= 40; seed += 1) {
       const { campaign, report } = await judge(seed);
@@ -358,7 +358,7 @@ const redrivesTheSameAttempt: Decide = (command, task) => {
   );
 };
 
-const failsForGoodWithoutDeadLetter: Decide = (command, task) => {
+const failsWithoutDeadLetter: Decide = (command, task) => {
   const decision = taskDecider.decide(command, task);
   return decision.ok ? ok(decision.value.filter(({ type }) => type !== 'TaskDeadLettered')) : decision;
 };
@@ -366,10 +366,10 @@ const failsForGoodWithoutDeadLetter: Decide = (command, task) => {
 describe('a broken build', () => {
   it.each<[string, Mutant, InvariantId[]]>([
     ['completes without a fence', { decide: withoutFence }, ['S6']],
-    ['cancels what has ended', { decide: cancelsAnything }, ['S3']],
+    ['cancels tasks that have ended', { decide: cancelsAnything }, ['S3']],
     ['redrives the attempt that failed', { decide: redrivesTheSameAttempt }, ['S5']],
-    ['forgets to dead-letter', { decide: failsForGoodWithoutDeadLetter }, ['S4', 'L1']],
-    ['takes an agent to have more slots than it has', { slots: 3 }, ['S7']],
+    ['forgets to dead-letter', { decide: failsWithoutDeadLetter }, ['S4', 'L1']],
+    ['counts more slots than an agent has', { slots: 3 }, ['S7']],
     ['lets a fenced assigner append', { keepsLedger: true }, ['S5']],
     ['forgets idempotency keys', { forgetsKeys: true }, ['S1', 'S18']],
   ])('that %s is found within five seeds', { timeout: 60_000 }, async (_, mutant, expected) => {

@@ -35,7 +35,7 @@ const kinds = (builder: LogBuilder): string[] => [
 ];
 const seen = (builder: LogBuilder): Partial<Record<Sometimes, number>> => checkInvariants({ log: builder.events }).seen;
 
-describe('an execution without fault', () => {
+describe('an execution without faults', () => {
   const WAITS = workflow({
     nap: { delayMs: 10 },
     early: { waitFor: { kind: 'event', name: 'ping' } },
@@ -111,7 +111,7 @@ describe('an execution without fault', () => {
     expect(seen(retried)).toMatchObject({ 'execution reopened': 1, 'execution completed': 1 });
   });
 
-  it('continues under another definition with other names of steps', () => {
+  it('continues under another definition with other step names', () => {
     const next = workflow({ one: { compensable: true }, b: { dependsOn: ['one'], compensable: true } });
     const migrated = execution(workflow({ a: { compensable: true }, b: { dependsOn: ['a'], compensable: true } }))
       .did('a')
@@ -143,7 +143,7 @@ describe('S3 and S4: the lifecycle of an execution and of its tasks', () => {
     ['a second pause', execution().paused().paused(), ['S4']],
     ['a step that starts while it is paused', execution().paused().asked('a'), ['S4']],
     ['compensation before it aborts', execution().did('a').compensating('a'), ['S4']],
-    ['a retry of what has not failed', execution().reopened('a'), ['S4']],
+    ['a retry of an execution that has not failed', execution().reopened('a'), ['S4']],
     ['an end while an agent works', execution().asked('a').aborting().ended('Failed'), ['S4']],
     ['a step that is started twice', execution().asked('a').asked('a', {}, 'again'), ['S4']],
     ['a step that is started again after it completed', execution().did('a').asked('a', {}, 'again'), ['S4']],
@@ -156,11 +156,11 @@ describe('S3 and S4: the lifecycle of an execution and of its tasks', () => {
     ],
     ['a dead letter of its task', execution().asked('a').deadLettered('a', 'deadline_passed', 0, IN_EXECUTION), ['S4']],
     ['a task in another stream', execution().asked('a', { stream: 'task-acme.a' }), ['S4']],
-    ['the failure of a task of its own', execution().submitted('t1').assigned('t1→anna').gaveUp('t1'), ['S4']],
+    ['the failure of a task in its own stream', execution().submitted('t1').assigned('t1→anna').gaveUp('t1'), ['S4']],
   ])('is broken by %s', (_, broken, expected) => expect(kinds(broken)).toEqual(expected));
 });
 
-describe('S8: a step starts when what it depends on has ended well', () => {
+describe('S8: a step starts when its dependencies have ended well', () => {
   const loose = workflow({
     a: { onFailure: 'continue' },
     b: { onFailure: 'fail' },
@@ -210,7 +210,7 @@ describe('S8: a step starts when what it depends on has ended well', () => {
   });
 });
 
-describe('S11: what must be compensated is compensated once, and nothing else', () => {
+describe('S11: every step that must be compensated is compensated once, and no other', () => {
   const cutOff = { outcomeUnknown: true } as const;
   const pivot = workflow({
     a: { compensable: true },
@@ -242,12 +242,15 @@ describe('S11: what must be compensated is compensated once, and nothing else', 
     ['steps before a pivot that completed', () => execution(pivot).did('a', 'point', 'b').broke('c').aborting()],
     ['steps before a pivot that may have completed', () => execution(pivot).did('a').broke('point', cutOff).aborting()],
     [
-      'what the person who cancels keeps',
+      'steps that the person who cancels keeps',
       () => execution().did('a').aborting({ reason: 'cancelled', compensate: false }),
     ],
-    ['what is not selected', () => execution().did('a').broke('b').aborting({ unit: 'b', strategy: 'selective' })],
     [
-      'what the failure does not affect',
+      'steps that are not selected',
+      () => execution().did('a').broke('b').aborting({ unit: 'b', strategy: 'selective' }),
+    ],
+    [
+      'steps that the failure does not affect',
       () => execution(apart).did('a').broke('b').aborting({ unit: 'b', strategy: 'cascade' }),
     ],
   ])('forbids the compensation of %s', (_, log) => {
@@ -256,8 +259,8 @@ describe('S11: what must be compensated is compensated once, and nothing else', 
   });
 
   it.each<[string, LogBuilder]>([
-    ['a plan that leaves one out', aborted().compensating('c', 'a')],
-    ['a plan with one too many', execution().did('a').broke('b').aborting().compensating('b', 'a')],
+    ['a plan that omits a step', aborted().compensating('c', 'a')],
+    ['a plan with a step too many', execution().did('a').broke('b').aborting().compensating('b', 'a')],
     ['a compensation that is not in the plan', compensating().did('~c', '~b', '~a').asked('~d')],
     ['an end before everything is compensated', compensating().did('~c', '~b').ended('Compensated')],
     [
@@ -325,7 +328,7 @@ describe('S13: no step forward once it aborts, no way back past a pivot', () => 
     ['a compensation while an agent works', execution().did('a').asked('b').aborting().compensating('a')],
   ])('is broken by %s', (_, broken) => expect(kinds(broken)).toEqual(['S13']));
 
-  it('is kept once it was reopened', () =>
+  it('is kept once it has been reopened', () =>
     expect(
       reported(
         execution(workflow({ a: {} }))

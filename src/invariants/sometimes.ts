@@ -1,5 +1,5 @@
 /**
- * Situations that a campaign must get into at least once, otherwise it proves nothing (reliability.md §4.5). Each campaign lists those that
+ * Situations that a campaign must reach at least once, otherwise it proves nothing (reliability.md §4.5). Each campaign lists those that
  * its faults can cause.
  */
 export const SOMETIMES = [
@@ -40,7 +40,7 @@ export const SOMETIMES = [
 
 export type Sometimes = (typeof SOMETIMES)[number];
 
-/** Counts the situations a run got into. */
+/** Counts the situations that a run reached. */
 export class SometimesCounters<Name extends string = Sometimes> {
   readonly #counts: Map<Name, number>;
 
