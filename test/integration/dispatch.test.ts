@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deregisterAgent } from '../../src/commands/agent/deregister-agent.ts';
 import { cancelTask } from '../../src/commands/task/cancel-task.ts';
-import { completeAttempt, failAttempt } from '../../src/commands/task/close-attempt.ts';
+import { completeAttempt, failAttempt, startAttempt } from '../../src/commands/task/close-attempt.ts';
 import type { EventStore } from '../../src/eventstore/event-store.ts';
 import { unavailable } from '../../src/platform/errors.ts';
 import { caller, commandsOn, DispatchTest, localAgent } from '../support/dispatch-setup.ts';
@@ -294,6 +294,20 @@ describe('an agent that must not be called twice', () => {
       { result: 'late', durationMs: 200 },
     );
     expect(late.ok).toBe(true);
+  });
+
+  it('leaves an unknown outcome when it is deregistered after an earlier delivery may have called it', async () => {
+    await test.registerLocal('once', { delivery: 'at_most_once' });
+    const taskId = await test.submit({}, { maxAttempts: 3 });
+    await startAttempt(test.commands, caller, { taskId, attempt: 1, agentId: 'once' });
+    await deregisterAgent(test.commands, caller, 'once');
+    test.localAgents.register(localAgent('once'), () => 'called');
+    await test.dispatcher();
+    await test.queues.attempts.offer([test.job(taskId, 'once', 'local')]);
+    await expect(test.outcome(taskId)).resolves.toMatchObject({
+      type: 'TaskOutcomeUnknown',
+      data: { error: { code: 'AGENT_NOT_REGISTERED' } },
+    });
   });
 
   it('is not called by a second delivery', async () => {

@@ -40,6 +40,8 @@ export const failAttempt = (
   attempt: AttemptRef,
   outcome: {
     readonly error: AttemptError;
+    /** The least delay of the next attempt. */
+    readonly retryAfterMs?: number | undefined;
     readonly durationMs?: number | undefined;
     readonly cost?: Money | undefined;
   },
@@ -50,8 +52,23 @@ export const failAttempt = (
     agentId: attempt.agentId,
     error: outcome.error,
     random: commands.random(),
+    ...(outcome.retryAfterMs === undefined ? {} : { retryAfterMs: outcome.retryAfterMs }),
     ...(outcome.durationMs === undefined ? {} : { durationMs: outcome.durationMs }),
     ...(outcome.cost === undefined ? {} : { cost: outcome.cost }),
+    now,
+  }));
+
+/**
+ * Ends an attempt whose outcome nobody will report. Whether its call was started, and so may have taken effect, is decided on the stream:
+ * a dispatcher may be about to record the start.
+ */
+export const giveUpAttempt = (commands: Commands, caller: Caller, attempt: AttemptRef, error: AttemptError) =>
+  runOnTaskOrExecution(commands, attemptCaller(caller, attempt), attempt, bodyOf(attempt), (now) => ({
+    type: 'GiveUpAttempt',
+    attempt: attempt.attempt,
+    agentId: attempt.agentId,
+    error,
+    random: commands.random(),
     now,
   }));
 

@@ -4,7 +4,14 @@ import { taskStream } from '../../domain/ids.ts';
 import { createMemoryEventStore } from '../../eventstore/memory-event-store.ts';
 import type { Accepted, Caller } from '../context.ts';
 import { cancelTask } from './cancel-task.ts';
-import { completeAttempt, expireTask, failAttempt, markOutcomeUnknown, startAttempt } from './close-attempt.ts';
+import {
+  completeAttempt,
+  expireTask,
+  failAttempt,
+  giveUpAttempt,
+  markOutcomeUnknown,
+  startAttempt,
+} from './close-attempt.ts';
 import { redriveTask } from './redrive-task.ts';
 import { reportProgress } from './report-progress.ts';
 import { MAX_TASKS_PER_CALL, submitTask, submitTasks } from './submit-task.ts';
@@ -289,6 +296,15 @@ describe('closing an attempt', () => {
         ok: false,
         rejection: { reason: 'AttemptAlreadyStarted', attempt: 1 },
       });
+  });
+
+  it('is not called again when it is given up while another process starts its call', async () => {
+    const { commands, restarted, typesOf } = setUp();
+    const id = await submitted(commands);
+    await commands.tasks.load(taskStream('acme', id));
+    accepted(await startAttempt(restarted(), dispatcher, attempt(id)));
+    accepted(await giveUpAttempt(commands, dispatcher, attempt(id), { ...TROUBLE, retryable: true }));
+    expect(await typesOf(id)).toEqual(['TaskSubmitted', 'TaskAttemptStarted', 'TaskOutcomeUnknown']);
   });
 
   it('leaves an unknown outcome open for a late result, and redriving it makes that result stale', async () => {

@@ -1,5 +1,11 @@
 import type { Accepted, Caller, Commands } from '../../commands/context.ts';
-import { completeAttempt, failAttempt, markOutcomeUnknown, startAttempt } from '../../commands/task/close-attempt.ts';
+import {
+  completeAttempt,
+  failAttempt,
+  giveUpAttempt,
+  markOutcomeUnknown,
+  startAttempt,
+} from '../../commands/task/close-attempt.ts';
 import { reportAttemptProgress } from '../../commands/task/report-progress.ts';
 import { taskOf } from '../../domain/execution/find.ts';
 import { agentStream, executionStream, messageIdOf, taskStream } from '../../domain/ids.ts';
@@ -24,11 +30,18 @@ type OpenTask = Extract<Task, { status: 'open' }>;
 /** The outcome of a call, in the terms of the log. */
 type Outcome =
   | { readonly kind: 'completed'; readonly result: Json; readonly durationMs: number }
-  | { readonly kind: 'failed'; readonly error: AttemptError; readonly durationMs?: number }
+  | {
+      readonly kind: 'failed';
+      readonly error: AttemptError;
+      readonly durationMs?: number;
+      readonly retryAfterMs?: number | undefined;
+    }
   /** The agent must not be called twice, and it is not known whether it was called. */
   | { readonly kind: 'unknown'; readonly error: AttemptError }
   /** The attempt was closed elsewhere while the agent worked. */
   | { readonly kind: 'closed' }
+  /** This delivery did not call the agent, and nobody else will; an earlier one may have. */
+  | { readonly kind: 'given_up'; readonly error: AttemptError }
   | { readonly kind: 'hand_back' };
 
 export type AttemptRunnerDeps = {
@@ -53,7 +66,7 @@ const isRegistered = (agent: { readonly status: string }): agent is RegisteredAg
 
 const NOT_REGISTERED: AttemptError = {
   code: 'AGENT_NOT_REGISTERED',
-  message: 'the agent was deregistered before it was called',
+  message: 'the agent is no longer registered',
   source: 'baton',
   retryable: true,
 };
@@ -109,7 +122,7 @@ export class AttemptRunner {
       return 'done';
     }
     const agent = await this.#registeredAgent(job);
-    if (!agent) return this.#record(job, undefined, { kind: 'failed', error: NOT_REGISTERED });
+    if (!agent) return this.#record(job, undefined, { kind: 'given_up', error: NOT_REGISTERED });
     const go = agent.profile.delivery === 'at_most_once' ? await this.#start(job, task) : 'go';
     if (go === 'drop') {
       this.#deps.counters.dropped += 1;
@@ -212,10 +225,12 @@ export class AttemptRunner {
       return { kind: atMostOnce ? 'unknown' : 'failed', error: timeoutError(timeoutMs) };
     }
     if (error instanceof TransportError) {
-      const { code, message, source, retryable, outcomeKnown } = error;
-      const kind = atMostOnce && !outcomeKnown ? 'unknown' : 'failed';
+      const { code, message, source, retryable, outcomeKnown, retryAfterMs } = error;
       const unknown = outcomeKnown ? {} : { outcomeUnknown: true as const };
-      return { kind, error: attemptError({ code, message, source, retryable, ...unknown }) };
+      const told = attemptError({ code, message, source, retryable, ...unknown });
+      return atMostOnce && !outcomeKnown
+        ? { kind: 'unknown', error: told }
+        : { kind: 'failed', error: told, retryAfterMs };
     }
     logger.error({ err: error, taskId: job.taskId, attempt: job.attempt }, 'a call failed unexpectedly');
     return { kind: atMostOnce ? 'unknown' : 'failed', error: bugError };
@@ -243,9 +258,9 @@ export class AttemptRunner {
       case 'completed':
         return this.#recordResult(job, agent, outcome);
       case 'failed':
-        return this.#close('failed', job, () =>
-          failAttempt(commands, caller, job, { error: outcome.error, durationMs: outcome.durationMs, cost }),
-        );
+        return this.#close('failed', job, () => failAttempt(commands, caller, job, { ...outcome, cost }));
+      case 'given_up':
+        return this.#close('failed', job, () => giveUpAttempt(commands, caller, job, outcome.error));
       case 'unknown':
         return this.#close('indeterminate', job, () => markOutcomeUnknown(commands, caller, job, outcome.error));
     }

@@ -57,6 +57,8 @@ export type TransportErrorOptions = {
   readonly retryable: boolean;
   /** False: the request was sent, and it is not known whether it took effect. */
   readonly outcomeKnown: boolean;
+  /** The agent asks not to be called again before this has passed. */
+  readonly retryAfterMs?: number;
   readonly cause?: unknown;
 };
 
@@ -67,12 +69,14 @@ export class TransportError extends Error {
   readonly source: AttemptError['source'];
   readonly retryable: boolean;
   readonly outcomeKnown: boolean;
+  readonly retryAfterMs: number | undefined;
   constructor(code: string, message: string, options: TransportErrorOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.source = options.source;
     this.retryable = options.retryable;
     this.outcomeKnown = options.outcomeKnown;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }
 

@@ -84,6 +84,8 @@ export type FailAttempt = AttemptOutcome & {
   readonly agentId?: string;
   readonly error: AttemptError;
   readonly random: number;
+  /** The agent asks for this pause: the least delay of the next attempt, whatever the policy says. */
+  readonly retryAfterMs?: number;
   /** Wall time of the call. */
   readonly durationMs?: number;
   readonly cost?: Money;
@@ -93,6 +95,15 @@ export type FailAttempt = AttemptOutcome & {
 
 /** Recorded before the call of an agent that must not be called twice. */
 export type StartAttempt = AttemptOutcome & { readonly type: 'StartAttempt'; readonly agentId: string };
+
+/**
+ * Ends an attempt without word from whoever made its call. Where the call was recorded as started, which it is only for agents that must
+ * not be called twice, nobody knows what became of it; otherwise the attempt has failed.
+ */
+export type GiveUpAttempt = Omit<FailAttempt, 'type' | 'agentId'> & {
+  readonly type: 'GiveUpAttempt';
+  readonly agentId: string;
+};
 
 export type MarkOutcomeUnknown = AttemptOutcome & {
   readonly type: 'MarkOutcomeUnknown';
@@ -129,6 +140,7 @@ export type TaskCommand =
   | SubmitTask
   | CompleteAttempt
   | FailAttempt
+  | GiveUpAttempt
   | StartAttempt
   | MarkOutcomeUnknown
   | ReportProgress

@@ -27,13 +27,11 @@ const endOfTask = (command: FailAttempt, task: OpenTask): TaskEvent => {
 };
 
 const fail = (command: FailAttempt, task: OpenTask): Decision => {
-  const { attempt, error, now, agentId, cost, durationMs, final } = command;
+  const { attempt, error, now, agentId, cost, durationMs, final, random, retryAfterMs = 0 } = command;
   const failures = attempt - task.budgetFrom;
   const exhausted = final || failures >= task.submitted.retry.maxAttempts;
-  const retryAt =
-    error.retryable && !exhausted
-      ? plusMs(now, retryDelayMs(task.submitted.retry, failures, command.random))
-      : undefined;
+  const delayMs = Math.max(retryDelayMs(task.submitted.retry, failures, random), retryAfterMs);
+  const retryAt = error.retryable && !exhausted ? plusMs(now, delayMs) : undefined;
   const failed: TaskEvent = {
     type: 'TaskAttemptFailed',
     data: {
@@ -84,7 +82,7 @@ const start = ({ attempt, agentId, now }: AttemptCommand<'StartAttempt'>, task: 
     ? rejected({ reason: 'AttemptAlreadyStarted', attempt })
     : ok([{ type: 'TaskAttemptStarted', data: { taskId: task.submitted.taskId, attempt, agentId, startedAt: now } }]);
 
-const loseOutcome = (command: AttemptCommand<'MarkOutcomeUnknown'>, task: OpenTask): Decision => {
+const loseOutcome = (command: AttemptCommand<'MarkOutcomeUnknown' | 'GiveUpAttempt'>, task: OpenTask): Decision => {
   const { attempt, agentId, error, now } = command;
   const { taskId } = task.submitted;
   return ok([{ type: 'TaskOutcomeUnknown', data: { taskId, attempt, agentId, error, occurredAt: now } }]);
@@ -102,6 +100,8 @@ export const decideAttempt = (command: Extract<TaskCommand, { attempt: number }>
       return complete(command, task);
     case 'FailAttempt':
       return fail(command, task);
+    case 'GiveUpAttempt':
+      return task.started ? loseOutcome(command, task) : fail({ ...command, type: 'FailAttempt' }, task);
     case 'StartAttempt':
       return start(command, task);
     case 'MarkOutcomeUnknown':

@@ -121,6 +121,7 @@ const fail = (attempt: number, facts: Partial<FailAttempt> = {}): FailAttempt =>
   ...facts,
 });
 const start = (attempt: number) => ({ type: 'StartAttempt', attempt, agentId: 'anna', now: at(500) }) as const;
+const giveUp = (attempt: number) => ({ ...fail(attempt), type: 'GiveUpAttempt', agentId: 'anna' }) as const;
 const lose = (attempt: number) =>
   ({ type: 'MarkOutcomeUnknown', attempt, agentId: 'anna', error: TROUBLE, now: at(1_000) }) as const;
 const report = (attempt: number) => ({ type: 'ReportProgress', attempt, percent: 40, now: at(700) }) as const;
@@ -128,7 +129,7 @@ const cancel = { type: 'CancelTask', now: at(1_000) } as const;
 const redrive = { type: 'RedriveTask', now: at(5_000) } as const;
 const expire = (assigned: boolean, now = at(60_000)) => ({ type: 'ExpireTask', assigned, now }) as const;
 
-const EVERY_ATTEMPT_COMMAND = [complete(1), fail(1), start(1), lose(1), report(1)];
+const EVERY_ATTEMPT_COMMAND = [complete(1), fail(1), giveUp(1), start(1), lose(1), report(1)];
 const EVERY_OTHER_COMMAND = [cancel, redrive, expire(true), expire(false)];
 
 describe('a task that does not exist', () => {
@@ -169,6 +170,16 @@ describe('an open task', () => {
   });
 
   it('is retried after a failure', () => open.when(fail(1)).thenEvents(failed(1, { retryAt: at(2_000) })));
+
+  it('waits for as long as the agent asks for, where its policy waits for less', () => {
+    open.when(fail(1, { retryAfterMs: 90_000 })).thenEvents(failed(1, { retryAt: at(91_000) }));
+    open.when(fail(1, { retryAfterMs: 10 })).thenEvents(failed(1, { retryAt: at(2_000) }));
+  });
+
+  it('fails when its attempt is given up, unless the call was started: then nobody knows', () => {
+    open.when(giveUp(1)).thenEvents(failed(1, { retryAt: at(2_000) }));
+    task.given(submitted, started(1)).when(giveUp(1)).thenEvents(unknown(1));
+  });
 
   it('is dead-lettered after a failure that no retry can fix', () =>
     open.when(fail(1, { error: HOPELESS })).thenEvents(failed(1, { error: HOPELESS }), {

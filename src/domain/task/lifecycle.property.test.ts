@@ -54,6 +54,7 @@ const attemptCommand: fc.Arbitrary<TaskCommand> = fc
       { type: 'CompleteAttempt', attempt, agentId, result: checkpoint, durationMs: 5, now },
       { type: 'FailAttempt', attempt, agentId, error, random, now },
       { type: 'FailAttempt', attempt, error, random, now },
+      { type: 'GiveUpAttempt', attempt, agentId, error, random, now },
       { type: 'StartAttempt', attempt, agentId, now },
       { type: 'MarkOutcomeUnknown', attempt, agentId, error, now },
       { type: 'ReportProgress', attempt, now, checkpoint },

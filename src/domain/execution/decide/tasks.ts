@@ -30,7 +30,8 @@ export const runTask = ({ taskId, command, now }: RunTask, execution: Running): 
   const current = currentTask(execution, taskId);
   if (current === undefined) return rejected({ reason: 'TaskNotFound' });
   const wanted = isCompensation(current.key) || execution.abort === undefined;
-  const final = command.type === 'FailAttempt' && !wanted ? { final: true } : {};
+  const fails = command.type === 'FailAttempt' || command.type === 'GiveUpAttempt';
+  const final = fails && !wanted ? { final: true } : {};
   const decision = decideTask({ ...command, ...final }, current.task);
   if (!decision.ok) return decision;
   const turn = new Turn(execution, now);
