@@ -69,7 +69,7 @@ const TRANSIENT_MESSAGES = [
 export const isTransientPostgresError = (error: unknown): boolean => {
   if (!(error instanceof Error)) return false;
   if (error instanceof AggregateError) return error.errors.some(isTransientPostgresError);
-  const { code } = error as { code?: string };
-  if (code === undefined) return TRANSIENT_MESSAGES.some((message) => error.message.startsWith(message));
+  const { code } = error as { code?: unknown };
+  if (typeof code !== 'string') return TRANSIENT_MESSAGES.some((message) => error.message.startsWith(message));
   return TRANSIENT_SYSTEM_CODES.has(code) || TRANSIENT_SQL_STATES.has(code) || code.startsWith('08');
 };

@@ -317,6 +317,23 @@ describe('an A2A agent with a long task', () => {
     expect(agent.calls.map(({ method }) => method)).not.toContain('CancelTask');
   });
 
+  it('is left alone for as long as it asks for, before the next attempt', async () => {
+    await start((_, reply) => reply.raw(429, { 'retry-after': '3600' }, ''));
+    const { event } = await run({}, { maxAttempts: 3 });
+    const { failedAt, retryAt } = event.data as { failedAt: string; retryAt: string };
+    expect(Date.parse(retryAt) - Date.parse(failedAt)).toBe(3_600_000);
+  });
+
+  it('may answer the request to stop with a stream, which nobody reads', async () => {
+    const { agent } = await start((call, reply) => {
+      if (call.method === 'CancelTask') reply.stream().send({});
+      else reply.task('t', 'WORKING');
+    });
+    const closed = () => agent.calls.some(({ method }) => method === 'CancelTask');
+    await run({}, { timeoutMs: 150 });
+    await expect.poll(closed).toBe(true);
+  });
+
   it('is asked to stop when the task is cancelled or times out', async () => {
     const { agent, dispatcher } = await start((call, reply) =>
       reply.task(`r-${call.method === 'SendMessage' ? call.input : (call.params['id'] as string).slice(2)}`, 'WORKING'),

@@ -1,8 +1,8 @@
-import { Readable, Transform } from 'node:stream';
-import type { ReadableStream as WebStream } from 'node:stream/web';
 import { type Agent, type Dispatcher, errors, request } from 'undici';
-import { badResponse, TransportError } from '../transports/transport.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { badResponse, TransportError, type TransportErrorOptions } from '../transports/transport.ts';
 import { EgressDenied } from './egress.ts';
+import { lineStreamOf } from './line-stream.ts';
 
 /** A JSON answer: the result (256 KiB at most), what the agent wraps around it, and its escapes. */
 const MAX_RESPONSE_BYTES = 2 * 1024 * 1024;
@@ -11,10 +11,9 @@ export const MAX_STREAM_BYTES = 32 * 1024 * 1024;
 /** Time without a byte after an answer has begun. */
 export const BODY_IDLE_MS = 30_000;
 
+/** How much of an unwanted body is read, and for how long, so that the connection can be used again. */
 const DISCARDED = 16 * 1024;
-
-/** How much of an agent's own words goes into a message. */
-const QUOTED = 300;
+const DISCARD_MS = 1_000;
 
 /** The request never reached the agent. */
 const UNREACHED = new Set([
@@ -35,12 +34,16 @@ const UNREACHED = new Set([
 /** The connection broke, perhaps after the request had been read. */
 const CUT = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'UND_ERR_SOCKET', 'UND_ERR_CLOSED', 'UND_ERR_DESTROYED']);
 
-const destination = (code: string, message: string, outcomeKnown: boolean, cause?: unknown): TransportError =>
-  new TransportError(code, message, { source: 'destination', retryable: true, outcomeKnown, cause });
+type DestinationOptions = Pick<TransportErrorOptions, 'outcomeKnown' | 'retryAfterMs' | 'cause'>;
 
+const destination = (code: string, message: string, options: DestinationOptions): TransportError =>
+  new TransportError(code, message, { source: 'destination', retryable: true, ...options });
+
+/** A network error's name. Other errors have codes of other types: a `DOMException` has a number. */
 const codeOf = (error: unknown): string | undefined => {
-  if (error instanceof AggregateError) return codeOf(error.errors[0]) ?? (error as { code?: string }).code;
-  return error instanceof Error ? (error as { code?: string }).code : undefined;
+  if (error instanceof AggregateError && codeOf(error.errors[0]) !== undefined) return codeOf(error.errors[0]);
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
 };
 
 /** What a failed exchange means for the attempt; undefined when something else failed. */
@@ -66,26 +69,40 @@ export const networkFailure = (error: unknown): TransportError | undefined => {
     return badResponse('AGENT_PROTOCOL_ERROR', 'the answer is not HTTP', error);
   const code = codeOf(error);
   if (code === undefined) return undefined;
-  if (UNREACHED.has(code)) return destination('AGENT_UNREACHABLE', `the agent cannot be reached: ${code}`, true, error);
-  if (CUT.has(code)) return destination('AGENT_CONNECTION_LOST', 'the connection broke during the call', false, error);
+  const unknown = { outcomeKnown: false, cause: error };
+  if (UNREACHED.has(code))
+    return destination('AGENT_UNREACHABLE', `the agent cannot be reached: ${code}`, { ...unknown, outcomeKnown: true });
+  if (CUT.has(code)) return destination('AGENT_CONNECTION_LOST', 'the connection broke during the call', unknown);
   return code.startsWith('UND_ERR_') || code.startsWith('ERR_SSL_') || code.startsWith('E')
-    ? destination('AGENT_UNREACHABLE', `the call failed: ${code}`, false, error)
+    ? destination('AGENT_UNREACHABLE', `the call failed: ${code}`, unknown)
     : undefined;
+};
+
+/** No policy may wait longer for a next attempt than an agent may ask for. */
+const MAX_RETRY_AFTER_MS = 86_400_000;
+
+/** What `Retry-After` asks for, in milliseconds: seconds or a date (RFC 9110, 10.2.3). What is neither asks for nothing. */
+export const retryAfterMs = (value: string, nowMs: number): number | undefined => {
+  const text = value.trim();
+  const delayMs = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - nowMs;
+  return delayMs > 0 ? Math.min(delayMs, MAX_RETRY_AFTER_MS) : undefined;
 };
 
 /**
  * What the status alone means. Redirects are never followed: they would take the task wherever the agent points. The body of other
  * refusals (4xx) says more; the SDK reads it.
  */
-const statusFailure = (status: number): TransportError | undefined => {
+const statusFailure = (status: number, waitMs: number | undefined): TransportError | undefined => {
+  const wait = waitMs === undefined ? {} : { retryAfterMs: waitMs };
   if (status >= 300 && status < 400)
     return new TransportError('AGENT_REDIRECTED', `HTTP ${status}: redirects are not followed`, {
       source: 'agent',
       retryable: true,
       outcomeKnown: true,
     });
-  if (status >= 500) return destination('AGENT_HTTP_ERROR', `HTTP ${status}`, false);
-  if (status === 429 || status === 408 || status === 425) return destination('AGENT_BUSY', `HTTP ${status}`, true);
+  if (status >= 500) return destination('AGENT_HTTP_ERROR', `HTTP ${status}`, { outcomeKnown: false, ...wait });
+  if (status === 429 || status === 408 || status === 425)
+    return destination('AGENT_BUSY', `HTTP ${status}`, { outcomeKnown: true, ...wait });
   if (status === 401 || status === 403 || status === 407)
     return new TransportError('AGENT_UNAUTHORIZED', `HTTP ${status}: the agent asks for credentials`, {
       source: 'agent',
@@ -112,21 +129,12 @@ export const readBounded = async (body: AsyncIterable<Buffer>, limit: number): P
 
 /** Discards a body; a short one is read to its end, which keeps the connection. */
 export const discard = (body: Dispatcher.ResponseData['body']): void => {
-  body.dump({ limit: DISCARDED }).catch(() => {}); // an unwanted body may end in any way
+  body.dump({ limit: DISCARDED, signal: AbortSignal.timeout(DISCARD_MS) }).catch(() => {}); // it may end in any way
 };
 
 const headerOf = (headers: Dispatcher.ResponseData['headers'], name: string): string => {
   const value = headers[name];
   return (Array.isArray(value) ? value[0] : value) ?? '';
-};
-
-/** The agent's stream, with its failures translated. */
-const streamOf = (body: Readable): ReadableStream<Uint8Array> => {
-  const passing = new Transform({ transform: (chunk, _, done) => done(null, chunk) });
-  body.on('error', (error) => passing.destroy(networkFailure(error) ?? error));
-  passing.on('close', () => body.destroy());
-  body.pipe(passing);
-  return Readable.toWeb(passing) as WebStream<Uint8Array> as ReadableStream<Uint8Array>;
 };
 
 /** The part of a `Response` that the SDK reads. A real one costs 0.1 ms more per call, for a stream that is not used here. */
@@ -157,22 +165,37 @@ class TextAnswer implements Pick<Response, 'ok' | 'status' | 'statusText' | 'hea
   }
 }
 
-const answerOf = async ({ statusCode, headers, body }: Dispatcher.ResponseData): Promise<Response> => {
-  const failure = statusFailure(statusCode);
-  const type = headerOf(headers, 'content-type');
-  if (!failure && STREAM_TYPE.test(type) && statusCode === 200)
-    return new Response(streamOf(body), { headers: { 'content-type': type } });
-  if (failure) {
-    discard(body);
-    throw failure;
+/** An error in one of A2A's forms: JSON-RPC and REST wrap it, REST 0.3 does not. */
+const isA2aError = (text: string): boolean => {
+  try {
+    const { error, code } = JSON.parse(text) as { readonly error?: unknown; readonly code?: unknown };
+    return (typeof error === 'object' && error !== null) || typeof code === 'number';
+  } catch {
+    return false;
   }
-  if (statusCode === 204) return new Response(null, { status: 204 });
+};
+
+type Exchange = { readonly asksForStream: boolean; readonly clock: Clock };
+
+/** Errors never quote a body: what answers may be no agent at all, but a service that its caller must not see. */
+const answerOf = async (
+  { statusCode, headers, body }: Dispatcher.ResponseData,
+  { asksForStream, clock }: Exchange,
+): Promise<Response> => {
+  const failure = statusFailure(statusCode, retryAfterMs(headerOf(headers, 'retry-after'), clock.now()));
+  const type = headerOf(headers, 'content-type');
+  if (statusCode === 200 && asksForStream && STREAM_TYPE.test(type))
+    return new Response(lineStreamOf(body), { headers: { 'content-type': type } });
+  if (failure || statusCode === 204 || !JSON_TYPE.test(type)) {
+    discard(body);
+    if (failure) throw failure;
+    if (statusCode === 204) return new Response(null, { status: 204 });
+    const shown = JSON.stringify(type.slice(0, 100));
+    throw badResponse('AGENT_PROTOCOL_ERROR', `HTTP ${statusCode} with content type ${shown}`);
+  }
   const text = await readBounded(body, MAX_RESPONSE_BYTES);
-  if (!JSON_TYPE.test(type))
-    throw badResponse(
-      'AGENT_PROTOCOL_ERROR',
-      `HTTP ${statusCode} with content type ${JSON.stringify(type.slice(0, 100))}: ${JSON.stringify(text.slice(0, QUOTED))}`,
-    );
+  if (statusCode >= 400 && !isA2aError(text))
+    throw badResponse('AGENT_PROTOCOL_ERROR', `HTTP ${statusCode} without an A2A error`);
   return new TextAnswer(statusCode, type, text) as unknown as Response;
 };
 
@@ -181,23 +204,27 @@ const headersOf = (headers: RequestInit['headers']): Record<string, string> =>
     ? (headers as Record<string, string>)
     : Object.fromEntries(new Headers(headers));
 
+const asksForStream = (headers: Readonly<Record<string, string>>): boolean =>
+  Object.entries(headers).some(([name, value]) => name.toLowerCase() === 'accept' && STREAM_TYPE.test(value));
+
 /**
- * A `fetch` for the A2A client over a guarded pool of connections: follows no redirects, limits what it reads, accepts only JSON or an
- * event stream, and fails with `TransportError` (or the reason of the signal).
+ * A `fetch` for the A2A client over a guarded pool of connections: follows no redirects, limits what it reads, accepts only JSON or, where
+ * the request asks for one, an event stream, and fails with `TransportError` (or the reason of the signal).
  */
 export const createAgentFetch =
-  (dispatcher: Agent): typeof fetch =>
+  (dispatcher: Agent, clock: Clock): typeof fetch =>
   async (input, init) => {
     const url = input instanceof Request ? input.url : String(input);
+    const headers = headersOf(init?.headers);
     try {
       const response = await request(url, {
         dispatcher,
         method: (init?.method ?? 'GET') as Dispatcher.HttpMethod,
-        headers: headersOf(init?.headers),
+        headers,
         body: (init?.body as string | null | undefined) ?? null,
         signal: init?.signal ?? null,
       });
-      return await answerOf(response);
+      return await answerOf(response, { asksForStream: asksForStream(headers), clock });
     } catch (error) {
       if (init?.signal?.aborted) throw init.signal.reason;
       throw networkFailure(error) ?? error;

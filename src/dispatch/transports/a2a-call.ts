@@ -5,8 +5,9 @@ import type { ProgressInput } from '../../domain/task/commands.ts';
 import { type Clock, sleep } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { afterSending, failureOfCall } from './a2a-errors.ts';
-import { applyUpdate, hasSettled, isMessage, progressOf, resultOfParts, resultOfTask } from './a2a-result.ts';
-import { CallAborted, type Invocation, TransportError } from './transport.ts';
+import { hasSettled, isMessage, progressOf, resultOfParts, resultOfTask } from './a2a-result.ts';
+import { StreamedTask } from './a2a-stream.ts';
+import { badResponse, CallAborted, type Invocation, TransportError } from './transport.ts';
 
 const FIRST_POLL_MS = 50;
 const MAX_POLL_MS = 2_000;
@@ -15,6 +16,8 @@ const MAX_FAILED_POLLS = 5;
 /** A task that ends sooner costs no round trip to store its id. */
 const NOTE_TASK_AFTER_MS = 200;
 const CANCEL_TIMEOUT_MS = 5_000;
+/** Stored with the job. */
+const MAX_TASK_ID = 1_000;
 
 export type A2aCallOptions = {
   readonly client: Client;
@@ -33,6 +36,7 @@ export class A2aCall {
   readonly #options: A2aCallOptions;
   readonly #request: RequestOptions;
   #taskId: string | undefined;
+  #lastStatus: Task['status'];
   #lastReported = '';
   #streaming: boolean;
   #failedPolls = 0;
@@ -53,12 +57,20 @@ export class A2aCall {
       const answer = await this.#settle(this.#taskId === undefined ? await this.#send(message) : undefined);
       return isMessage(answer) ? resultOfParts(answer.parts) : resultOfTask(answer);
     } catch (error) {
-      const failure = signal.aborted ? (signal.reason as unknown) : failureOfCall(error);
-      if (isPointless(failure)) this.#cancelRemote();
+      const failure = signal.aborted ? (signal.reason as unknown) : this.#failureOf(error);
+      if (this.#taskId !== undefined && isPointless(failure)) void this.#askToStop(this.#taskId);
       throw failure;
     } finally {
       this.#cancelNote();
     }
+  }
+
+  #failureOf(error: unknown): TransportError {
+    const failure = failureOfCall(error);
+    const { taskId } = this.#options.invocation;
+    if (failure.code === 'AGENT_PROTOCOL_ERROR')
+      this.#options.logger.debug({ err: error, taskId }, 'an agent broke the protocol');
+    return failure;
   }
 
   async #send(message: SendMessageRequest): Promise<Task | Message> {
@@ -107,41 +119,46 @@ export class A2aCall {
       const failure = afterSending(failureOfCall(error));
       this.#failedPolls += 1;
       if (failure.source !== 'destination' || this.#failedPolls >= MAX_FAILED_POLLS) throw failure;
-      await sleep(clock, this.#pollMs, invocation.signal);
+      await sleep(clock, Math.max(this.#pollMs, failure.retryAfterMs ?? 0), invocation.signal);
       return undefined;
     }
   }
 
   /** Reads a stream to its end, or to the end of the task. When the stream breaks off, the task stays as read so far. */
   async #consume(stream: AsyncIterable<StreamResponse>, start?: Task): Promise<Task | Message> {
-    let task = start;
+    const streamed = new StreamedTask(start);
     try {
       for await (const update of stream) {
-        const answer = applyUpdate(task, update);
-        if (isMessage(answer)) return answer;
-        task = answer;
-        this.#saw(task);
-        if (hasSettled(task)) return task;
+        const message = streamed.apply(update);
+        if (message) return message;
+        const { state } = streamed;
+        if (!state) continue;
+        this.#saw(state);
+        if (hasSettled(state)) break;
       }
     } catch (error) {
       const failure = failureOfCall(error);
       const brokenOff = failure.source === 'destination' || failure.source === 'timeout';
-      if (!task || !brokenOff || this.#options.invocation.signal.aborted) throw error;
+      if (!streamed.task || !brokenOff || this.#options.invocation.signal.aborted) throw error;
     }
-    if (!task) throw failureOfCall(new Error('the stream ended without an event'));
-    return task;
+    if (!streamed.task) throw badResponse('AGENT_PROTOCOL_ERROR', 'the stream ended without an event');
+    return streamed.task;
   }
 
-  #saw(task: Task): void {
+  #saw({ id, status }: Pick<Task, 'id' | 'status'>): void {
     const { clock, invocation } = this.#options;
     if (this.#taskId === undefined) {
-      if (task.id === '') throw failureOfCall(new Error('the answer is a task without an id'));
-      const id = task.id;
+      if (id === '') throw badResponse('AGENT_PROTOCOL_ERROR', 'the answer is a task without an id');
+      if (id.length > MAX_TASK_ID)
+        throw badResponse('AGENT_PROTOCOL_ERROR', `the id of the task has more than ${MAX_TASK_ID} characters`);
       this.#taskId = id;
       this.#cancelNote = clock.schedule(NOTE_TASK_AFTER_MS, () => invocation.onRemoteTask(id));
-    } else if (task.id !== this.#taskId)
-      throw failureOfCall(new Error('the answer names another task than the one that was asked for'));
-    if (!hasSettled(task)) this.#report(progressOf(task));
+    } else if (id !== this.#taskId)
+      throw badResponse('AGENT_PROTOCOL_ERROR', 'the answer names another task than the one that was asked for');
+    // An artifact in many pieces brings the same status with each of them.
+    if (status === this.#lastStatus) return;
+    this.#lastStatus = status;
+    if (!hasSettled({ status })) this.#report(progressOf({ status }));
   }
 
   #report(progress: ProgressInput | undefined): void {
@@ -152,17 +169,14 @@ export class A2aCall {
   }
 
   /** Asks the agent to stop. This is only a request: its answer changes nothing. */
-  #cancelRemote(): void {
+  async #askToStop(id: string): Promise<void> {
     const { client, invocation, logger } = this.#options;
-    const id = this.#taskId;
-    if (id === undefined) return;
-    const asking = client.cancelTask(
-      { tenant: '', id, metadata: undefined },
-      { signal: AbortSignal.timeout(CANCEL_TIMEOUT_MS) },
-    );
-    asking.catch((error: unknown) =>
-      logger.debug({ err: error, taskId: invocation.taskId }, 'an agent did not accept the request to cancel'),
-    );
+    try {
+      const signal = AbortSignal.timeout(CANCEL_TIMEOUT_MS);
+      await client.cancelTask({ tenant: '', id, metadata: undefined }, { signal });
+    } catch (error) {
+      logger.debug({ err: error, taskId: invocation.taskId }, 'an agent did not accept the request to cancel');
+    }
   }
 }
 

@@ -29,6 +29,14 @@ const protocolAnswer = (error: A2AError): TransportError => {
   }
 };
 
+/** Without the client's own words: they quote what came, and that may be no agent's answer but a page that the caller must not see. */
+const brokenProtocol = (error: unknown): TransportError => {
+  const what = error instanceof SyntaxError ? 'the answer is not JSON' : 'the answer does not follow the A2A protocol';
+  return badResponse('AGENT_PROTOCOL_ERROR', `${what}; the dispatcher logs the details at level debug`, error);
+};
+
+const causeOf = (error: unknown): unknown => (error instanceof Error ? error.cause : undefined);
+
 /**
  * What an error of the A2A client means for the attempt. The client throws plain errors for answers that break the protocol (garbage, a
  * wrong id, a missing result), so any error that comes neither from the network nor from the agent is of that kind.
@@ -37,10 +45,8 @@ export const failureOfCall = (error: unknown): TransportError => {
   if (error instanceof A2AError) return protocolAnswer(error);
   const network = networkFailure(error);
   if (network) return network;
-  const { cause } = error as { cause?: unknown };
-  if (cause instanceof A2AError) return protocolAnswer(cause);
-  const message = error instanceof Error ? error.message : String(error);
-  return badResponse('AGENT_PROTOCOL_ERROR', message.slice(0, MAX_QUOTE), error);
+  const cause = causeOf(error);
+  return cause instanceof A2AError ? protocolAnswer(cause) : brokenProtocol(error);
 };
 
 /** A failure after the request was accepted: whatever the error says, the agent may be working. */
@@ -52,4 +58,5 @@ export const afterSending = (error: TransportError): TransportError =>
         retryable: error.retryable,
         outcomeKnown: false,
         cause: error.cause,
+        ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
       });

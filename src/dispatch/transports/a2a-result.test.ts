@@ -1,6 +1,6 @@
-import { type Part, type StreamResponse, type Task, TaskState } from '@a2a-js/sdk';
+import { type Part, type Task, TaskState } from '@a2a-js/sdk';
 import { describe, expect, it } from 'vitest';
-import { applyUpdate, hasSettled, progressOf, resultOfParts, resultOfTask } from './a2a-result.ts';
+import { hasSettled, progressOf, resultOfParts, resultOfTask } from './a2a-result.ts';
 import { TransportError } from './transport.ts';
 
 const part = (content: Part['content'], filename = '', mediaType = ''): Part => ({
@@ -108,45 +108,5 @@ describe('a task', () => {
     });
     expect(progressOf(working)).toEqual({ message: 'half', percent: 50, checkpoint: { at: 5 } });
     expect(progressOf(task(TaskState.TASK_STATE_WORKING))).toBeUndefined();
-  });
-});
-
-describe('a stream', () => {
-  const artifact = (id: string, value: unknown, append: boolean): StreamResponse => ({
-    payload: {
-      $case: 'artifactUpdate',
-      value: {
-        taskId: 't',
-        contextId: 'c',
-        artifact: {
-          artifactId: id,
-          name: '',
-          description: '',
-          parts: [data(value)],
-          metadata: undefined,
-          extensions: [],
-        },
-        append,
-        lastChunk: false,
-        metadata: undefined,
-      },
-    },
-  });
-
-  it('adds up: artifacts are appended to, replaced and added', () => {
-    let seen = task(TaskState.TASK_STATE_WORKING);
-    for (const update of [
-      artifact('a', 1, false),
-      artifact('a', 2, true),
-      artifact('b', 3, false),
-      artifact('b', 4, false),
-    ])
-      seen = applyUpdate(seen, update) as Task;
-    expect(seen.artifacts.map(({ parts }) => resultOfParts(parts))).toEqual([[1, 2], 4]);
-  });
-
-  it('that begins with an update, or holds an empty event, breaks the protocol', () => {
-    expect(failure(() => applyUpdate(undefined, artifact('a', 1, false))).code).toBe('AGENT_PROTOCOL_ERROR');
-    expect(failure(() => applyUpdate(task(2), { payload: undefined })).code).toBe('AGENT_PROTOCOL_ERROR');
   });
 });

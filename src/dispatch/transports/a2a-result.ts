@@ -1,4 +1,4 @@
-import { type Artifact, type Message, type Part, type StreamResponse, type Task, TaskState } from '@a2a-js/sdk';
+import { type Message, type Part, type Task, TaskState } from '@a2a-js/sdk';
 import type { Json } from '../../domain/json.ts';
 import type { ProgressInput } from '../../domain/task/commands.ts';
 import { badResponse, TransportError } from './transport.ts';
@@ -60,8 +60,8 @@ const agentSaid = (code: string, message: Message | undefined, retryable: boolea
 };
 
 /** Whether a task has ended, or waits for input that nobody will give. */
-export const hasSettled = (task: Task): boolean => {
-  const state = task.status?.state;
+export const hasSettled = ({ status }: Pick<Task, 'status'>): boolean => {
+  const state = status?.state;
   return state !== TaskState.TASK_STATE_SUBMITTED && state !== TaskState.TASK_STATE_WORKING;
 };
 
@@ -93,7 +93,7 @@ export const resultOfTask = (task: Task): Json => {
 };
 
 /** An agent's progress: the text of its status message, and `{percent, checkpoint}` in that message's metadata. */
-export const progressOf = ({ status }: Task): ProgressInput | undefined => {
+export const progressOf = ({ status }: Pick<Task, 'status'>): ProgressInput | undefined => {
   const { percent, checkpoint } = status?.message?.metadata ?? {};
   const message = textOf(status?.message).slice(0, 1_000);
   const progress = {
@@ -102,41 +102,6 @@ export const progressOf = ({ status }: Task): ProgressInput | undefined => {
     ...(checkpoint === undefined ? {} : { checkpoint: checkpoint as Json }),
   };
   return Object.keys(progress).length === 0 ? undefined : progress;
-};
-
-const withArtifact = (artifacts: readonly Artifact[], artifact: Artifact, append: boolean): Artifact[] => {
-  const known = artifacts.find((candidate) => candidate.artifactId === artifact.artifactId);
-  if (!known) return [...artifacts, artifact];
-  const next = append ? { ...known, parts: [...known.parts, ...artifact.parts] } : artifact;
-  return artifacts.map((candidate) => (candidate === known ? next : candidate));
-};
-
-const checkTaskId = (task: Task, id: string): void => {
-  if (id !== task.id) throw badResponse('AGENT_PROTOCOL_ERROR', 'an update names another task');
-};
-
-/** A task after an event of its stream. The first event must be the task, or a message, which has no task. */
-export const applyUpdate = (task: Task | undefined, { payload }: StreamResponse): Task | Message => {
-  switch (payload?.$case) {
-    case 'message':
-      return payload.value;
-    case 'task':
-      if (task) checkTaskId(task, payload.value.id);
-      return payload.value;
-    case 'statusUpdate':
-      if (!task) break;
-      checkTaskId(task, payload.value.taskId);
-      return { ...task, status: payload.value.status };
-    case 'artifactUpdate':
-      if (!task) break;
-      checkTaskId(task, payload.value.taskId);
-      if (!payload.value.artifact) break;
-      return { ...task, artifacts: withArtifact(task.artifacts, payload.value.artifact, payload.value.append) };
-  }
-  throw badResponse(
-    'AGENT_PROTOCOL_ERROR',
-    'the stream begins with neither a task nor a message, or holds an empty event',
-  );
 };
 
 export const isMessage = (answer: Task | Message): answer is Message => 'messageId' in answer;

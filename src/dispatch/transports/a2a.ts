@@ -76,7 +76,7 @@ export class A2aTransport implements AgentTransport {
       bodyIdleMs: BODY_IDLE_MS,
       maxResponseBytes: MAX_STREAM_BYTES,
     });
-    const wire = { fetchImpl: createAgentFetch(this.#connections), legacyCompat: { enabled: true } };
+    const wire = { fetchImpl: createAgentFetch(this.#connections, options.clock), legacyCompat: { enabled: true } };
     this.#factory = new ClientFactory({
       transports: [new JsonRpcTransportFactory(wire), new RestTransportFactory(wire)],
       cardResolver: new DefaultAgentCardResolver({ legacyCompat: { enabled: true } }),

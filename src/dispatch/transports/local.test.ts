@@ -66,6 +66,13 @@ describe('a function that is an agent', () => {
     });
   });
 
+  it('that throws what has no text has failed all the same', async () => {
+    const fn = () => {
+      throw Object.create(null);
+    };
+    await expect(call(fn)).rejects.toMatchObject({ name: 'TransportError', code: 'AGENT_FAILED' });
+  });
+
   it('may give its failure a code and say that a retry is useless', async () => {
     const fn = () => {
       throw new AgentFailure('NO_FACTOR', 'none for ATA', { retryable: false });

@@ -81,18 +81,23 @@ const orAborted = async <T>(answer: Promise<T>, signal: AbortSignal): Promise<T>
   }
 };
 
+/** What was thrown, in words. Anything can be thrown, also what has no text. */
+const wordsOf = (thrown: unknown): string => {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return 'the function threw something that has no text';
+  }
+};
+
 const failureOf = (error: unknown): TransportError => {
   const known = error instanceof AgentFailure;
-  return new TransportError(
-    known ? error.code : 'AGENT_FAILED',
-    error instanceof Error ? error.message : String(error),
-    {
-      source: 'agent',
-      retryable: known ? error.retryable : true,
-      outcomeKnown: true,
-      cause: error,
-    },
-  );
+  return new TransportError(known ? error.code : 'AGENT_FAILED', wordsOf(error), {
+    source: 'agent',
+    retryable: known ? error.retryable : true,
+    outcomeKnown: true,
+    cause: error,
+  });
 };
 
 /** Calls functions of this process. A function that ignores its signal keeps running, and its answer is dropped. */
