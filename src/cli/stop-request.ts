@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { EXIT } from './failure.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -11,14 +12,13 @@ const SAME_REQUEST_MS = 500;
  * have to clean up.
  */
 export class StopRequest {
-  readonly #first: Promise<Signal>;
   readonly #controller = new AbortController();
   #requestedAt = 0;
+  #reason: Signal | 'crash' | undefined;
+  #crashed = false;
 
   constructor() {
-    this.#first = new Promise((resolve) => {
-      for (const name of SIGNALS) process.on(name, () => this.#take(name, resolve));
-    });
+    for (const name of SIGNALS) process.on(name, () => this.#take(name));
   }
 
   get requested(): boolean {
@@ -30,17 +30,33 @@ export class StopRequest {
     return this.#controller.signal;
   }
 
-  /** Resolves with the first signal. */
-  wait(): Promise<Signal> {
-    return this.#first;
+  /** Resolves with the reason to stop. */
+  async wait(): Promise<Signal | 'crash'> {
+    const { signal } = this;
+    if (!signal.aborted) await once(signal, 'abort');
+    return this.#reason as Signal | 'crash';
   }
 
-  #take(name: Signal, resolve: (name: Signal) => void): void {
-    if (!this.requested) {
-      this.#requestedAt = performance.now();
-      this.#controller.abort();
-      resolve(name);
-    } else if (performance.now() - this.#requestedAt > SAME_REQUEST_MS)
+  /** Asks to stop as a signal does. */
+  crash(): void {
+    this.#crashed = true;
+    this.#request('crash');
+  }
+
+  get crashed(): boolean {
+    return this.#crashed;
+  }
+
+  #take(name: Signal): void {
+    if (!this.requested) this.#request(name);
+    else if (performance.now() - this.#requestedAt > SAME_REQUEST_MS)
       process.exit(name === 'SIGINT' ? EXIT.interrupted : EXIT.terminated);
+  }
+
+  #request(reason: Signal | 'crash'): void {
+    if (this.requested) return;
+    this.#requestedAt = performance.now();
+    this.#reason = reason;
+    this.#controller.abort();
   }
 }

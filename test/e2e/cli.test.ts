@@ -335,6 +335,26 @@ describe('a server', () => {
     expect(err).toContain('npm start');
   });
 
+  it('that meets an error which nothing caught logs it once and stops in order', async () => {
+    const bugs = `process.on('SIGUSR2', () => {
+      Promise.reject(new Error('first bug'));
+      setImmediate(() => { throw new Error('second bug'); });
+    });`;
+    const faulty = startCli(['serve', '--port', '0', '--json'], {
+      ...env,
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(bugs)}`,
+    });
+    const ended = endOf(faulty);
+    await firstLine(faulty);
+    faulty.kill('SIGUSR2');
+    const { code, err } = await ended;
+    expect(code).toBe(1);
+    expect(err.match(/a bug of Baton; stopping/g)).toHaveLength(1);
+    expect(err).toContain('first bug');
+    expect(err).not.toContain('second bug');
+    expect((await baton('tasks', 'list')).err).not.toContain('no longer runs');
+  });
+
   it('refuses to start with bad settings, all named at once', async () => {
     const bad = { ...env, BATON_LEASE_MS: '1', BATON_PROT: 'x', DATABASE_URL: 'mysql://user:secret@host/db' };
     const { code, out, err } = await runCli(['serve', '--port', '70000'], bad);

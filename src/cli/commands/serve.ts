@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Baton } from '../../baton.ts';
 import { type Config, ConfigError, readConfig, unknownSetting } from '../../platform/config.ts';
 import { createLogger, type Logger } from '../../platform/logger.ts';
+import { Ended, EXIT } from '../failure.ts';
 import { facts } from '../format.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
@@ -90,11 +91,28 @@ const warnUnknown = (terminal: Terminal, { unknownVariables }: Config): void => 
   for (const name of unknownVariables) terminal.err(`warning: ${unknownSetting(name)}\n`);
 };
 
+/** More than a stop takes. */
+const CRASH_STOP_MS = 15_000;
+
+/**
+ * An error that nothing caught is a bug of ours, and after it the state of the process is unknown: it is logged once, and the server stops
+ * in order. Only this command listens; a program that embeds Baton decides for itself.
+ */
+const stopAfterCrash = (stop: StopRequest, { graceMs }: Config, logger: Logger): void => {
+  process.on('uncaughtException', (error, origin) => {
+    if (stop.crashed) return logger.debug({ err: error, origin }, 'another error that nothing caught');
+    logger.fatal({ err: error, origin }, 'an error that nothing caught: a bug of Baton; stopping');
+    stop.crash();
+    setTimeout(() => process.exit(EXIT.failed), graceMs + CRASH_STOP_MS).unref();
+  });
+};
+
 const serve = async (terminal: Terminal, options: ServeOptions): Promise<void> => {
   const config = configOf(terminal.env, options);
   warnUnknown(terminal, config);
   const logger = createLogger(config.logLevel);
   const stop = new StopRequest();
+  stopAfterCrash(stop, config, logger);
   const { startBaton } = await import('../../baton.ts'); // imported here so that other commands start without the server
   const baton = await startBaton(config, { logger });
   const retract = announce(config, baton, logger);
@@ -103,12 +121,13 @@ const serve = async (terminal: Terminal, options: ServeOptions): Promise<void> =
       const facts = report(config, baton);
       print(terminal, options.json, facts, () => asText(facts));
     }
-    const signal = await stop.wait();
-    logger.info({ signal }, 'stopping');
+    const reason = await stop.wait();
+    logger.info({ reason }, 'stopping');
   } finally {
     retract();
     await baton.stop();
   }
+  if (stop.crashed) throw new Ended(EXIT.failed);
 };
 
 export const addServe = (program: Command, terminal: Terminal): void => {
@@ -130,7 +149,8 @@ export const addServe = (program: Command, terminal: Terminal): void => {
         'EVENTSTORE_URL=esdb://… DATABASE_URL=postgres://… REDIS_URL=redis://… baton serve --roles dispatcher',
       )}
 Logs are JSON lines on stderr. Flags override the environment; docs/guides/operations.md lists every variable.
-SIGTERM or Ctrl-C finishes or hands back open work; a second one ends at once.
+SIGTERM or Ctrl-C finishes or hands back open work; a second one ends at once. After an error that nothing caught, a bug, it stops in the
+same way, with exit code 1.
 `,
     )
     .action((options: ServeOptions) => serve(terminal, options));
