@@ -83,7 +83,7 @@ export const describeEventStore = (name: string, open: () => Promise<EventStore>
     };
 
     describe('a stream', () => {
-      it('holds its events in order, with all that was appended', async () => {
+      it('contains its events in order, with everything that was appended', async () => {
         const written = events(3);
         const appended = await append(written);
         const stored = await store.readStream(stream);
@@ -99,7 +99,7 @@ export const describeEventStore = (name: string, open: () => Promise<EventStore>
         expect(await store.readStream(stream, { direction: 'backwards', limit: 1 })).toEqual([]);
       });
 
-      it('is read from a revision, forwards and backwards, up to a limit', async () => {
+      it('can be read from a revision, forwards and backwards, up to a limit', async () => {
         await append(events(10));
         const revisions = async (options: Parameters<EventStore['readStream']>[1]) =>
           (await store.readStream(stream, options)).map(({ revision }) => Number(revision));
@@ -111,7 +111,7 @@ export const describeEventStore = (name: string, open: () => Promise<EventStore>
         expect(await revisions({ direction: 'backwards', from: 50n, limit: 1 })).toEqual([9]);
       });
 
-      it('gives back every JSON value as it was, unicode and depth included', async () => {
+      it('returns every JSON value unchanged, including Unicode and nested values', async () => {
         let deep: Json = 'bottom';
         for (let level = 0; level < 64; level += 1) deep = level % 2 ? [deep] : { deep };
         const values: Json[] = [
@@ -164,7 +164,7 @@ export const describeEventStore = (name: string, open: () => Promise<EventStore>
     });
 
     describe('an append that is repeated', () => {
-      it('is answered with the place of the first, also after others have appended', async () => {
+      it('returns the place of the first one, even after others have appended', async () => {
         await append(events(1));
         const written = events(3);
         const first = await append(written, 0n);
@@ -175,13 +175,13 @@ export const describeEventStore = (name: string, open: () => Promise<EventStore>
         expect(await store.readStream(stream)).toHaveLength(6);
       });
 
-      it('of a new stream is answered with the place of the first', async () => {
+      it('to a new stream returns the place of the first one', async () => {
         const written = events(2);
         const first = await append(written);
         expect(await append(written)).toEqual(first);
       });
 
-      it('conflicts when it is not wholly the same', async () => {
+      it('conflicts when it is not exactly the same', async () => {
         const written = events(2);
         await append(written);
         await expect(append([...written, event()])).rejects.toBeInstanceOf(RevisionConflict);
@@ -189,7 +189,7 @@ export const describeEventStore = (name: string, open: () => Promise<EventStore>
         expect(await store.readStream(stream)).toHaveLength(2);
       });
 
-      it('is a new event when it expects a newer revision', async () => {
+      it('is a new append when it expects a newer revision', async () => {
         const written = events(1);
         const first = await append(written);
         const second = await append(written, 0n);
@@ -199,7 +199,7 @@ export const describeEventStore = (name: string, open: () => Promise<EventStore>
       });
     });
 
-    it('refuses an append that is too large, and says the limit', async () => {
+    it('refuses an append that is too large, and names the limit', async () => {
       const refused = await append([event('x'.repeat(600_000)), event('x'.repeat(600_000))]).catch(
         (error: unknown) => error,
       );
@@ -221,7 +221,7 @@ export const describeEventStore = (name: string, open: () => Promise<EventStore>
         return order;
       };
 
-      it('has the events of all streams in the order of their appends, in pages, without system events', async () => {
+      it('contains the events of all streams in append order, in pages, without system events', async () => {
         const order = await appendMixed();
         for (const limit of [1, 2, 5, 18, 19, 1_000]) expect(idsOf(await readAllAfter(start, limit))).toEqual(order);
         const all = await readAllAfter(start, 100);
@@ -231,7 +231,7 @@ export const describeEventStore = (name: string, open: () => Promise<EventStore>
           expect(idsOf(await readAllAfter(position, 100))).toEqual(order.slice(index + 1));
       });
 
-      it('has the event of a stream at the same position', async () => {
+      it('has each event at the position that its stream reports', async () => {
         await append(events(3));
         expect(await store.readStream(stream)).toEqual(await readAllAfter(start, 10));
       });
@@ -251,7 +251,7 @@ export const describeEventStore = (name: string, open: () => Promise<EventStore>
     });
 
     describe('a subscription', () => {
-      it('starts after a position and goes on live', async () => {
+      it('starts after a position and continues live', async () => {
         const history = events(5);
         await append(history);
         const middle = (await store.readStream(stream))[1]?.position;
@@ -290,7 +290,7 @@ export const describeEventStore = (name: string, open: () => Promise<EventStore>
         expect(subscription.seen).toEqual(await readAllAfter(undefined, 500));
       });
 
-      it('leaves out system events', async () => {
+      it('omits system events', async () => {
         const subscription = subscribe(start);
         await append([event({}, '$note')], 'no_stream', `${stream}-note`);
         await append(events(1), 'no_stream', `$${stream}`);
@@ -300,7 +300,7 @@ export const describeEventStore = (name: string, open: () => Promise<EventStore>
         subscription.stop();
       });
 
-      it('misses and repeats nothing where history becomes live, while four writers append', async () => {
+      it('misses and repeats nothing at the switch from history to live, while four writers append', async () => {
         const perWriter = 150;
         const writers = Array.from({ length: 4 }, async (_, writer) => {
           for (let n = 0; n < perWriter; n += 1)
@@ -323,7 +323,7 @@ export const describeEventStore = (name: string, open: () => Promise<EventStore>
         }
       });
 
-      it('tells checkpoints from which it can be taken up again', async () => {
+      it('reports checkpoints from which it can be resumed', async () => {
         let notes = -1n;
         for (let n = 0; n < 6; n += 1) {
           await append(events(60), n === 0 ? 'no_stream' : BigInt(60 * n - 1));
@@ -369,7 +369,7 @@ export const describeEventStore = (name: string, open: () => Promise<EventStore>
         resumed.stop();
       });
 
-      it('waits for a subscriber that is busy, and calls it for one event at a time', async () => {
+      it('waits for a busy subscriber, and calls it for one event at a time', async () => {
         for (let n = 0; n < 1_500; n += 500) await append(events(500), n === 0 ? 'no_stream' : BigInt(n - 1));
         let running = 0;
         let most = 0;
@@ -394,7 +394,7 @@ export const describeEventStore = (name: string, open: () => Promise<EventStore>
         subscription.stop();
       });
 
-      it('is silent after stop, which resolves done', async () => {
+      it('delivers nothing after stop, which resolves done', async () => {
         await append(events(50));
         const subscription = subscribe(start, () => {
           if (subscription.seen.length === 10) subscription.stop();
@@ -405,7 +405,7 @@ export const describeEventStore = (name: string, open: () => Promise<EventStore>
         expect(subscription.seen).toHaveLength(10);
       });
 
-      it('resolves done only when the subscriber is through', async () => {
+      it('resolves done only once the subscriber has finished', async () => {
         await append(events(2));
         let finished = false;
         const subscription = subscribe(start, async () => {
@@ -418,7 +418,7 @@ export const describeEventStore = (name: string, open: () => Promise<EventStore>
         expect(subscription.seen).toHaveLength(1);
       });
 
-      it('stops when its signal aborts, also before it began', async () => {
+      it('stops when its signal aborts, even before it began', async () => {
         const abort = new AbortController();
         const seen: StoredEvent[] = [];
         const subscriber = { onEvent: (stored: StoredEvent) => void seen.push(stored) };

@@ -63,7 +63,7 @@ const startProxy = async (target: number) => {
   };
 };
 
-describe('the EventStoreDB adapter, when the server or the way to it fails', () => {
+describe('the EventStoreDB adapter, when the server or the connection fails', () => {
   let dataDir: string;
   let port: number;
   let node: SpawnedNode;
@@ -113,7 +113,7 @@ describe('the EventStoreDB adapter, when the server or the way to it fails', () 
     expect(idsOf(await direct.readStream(stream, { from: 1n }))).toEqual(idsOf(mine));
   });
 
-  it('an append whose answer was lost is found written, though another came after it', async () => {
+  it('an append whose answer was lost is found written, even with another after it', async () => {
     await connected();
     proxy.lose.answers = true;
     const mine = [event()];
@@ -126,7 +126,7 @@ describe('the EventStoreDB adapter, when the server or the way to it fails', () 
     expect(await direct.readStream(stream)).toHaveLength(3);
   });
 
-  it('an append whose answer never comes is given up, repeated, and found written once', async () => {
+  it('an append whose answer never comes is abandoned, repeated, and found written once', async () => {
     await connected();
     proxy.lose.answers = true;
     const appending = append([event()], 0n);
@@ -136,7 +136,7 @@ describe('the EventStoreDB adapter, when the server or the way to it fails', () 
     expect(await direct.readStream(stream)).toHaveLength(2);
   });
 
-  it('an append that was lost on the way conflicts when another took its place', async () => {
+  it('a lost append conflicts when another took its place', async () => {
     await connected();
     proxy.lose.requests = true;
     const appending = append([event()], 0n);
@@ -147,7 +147,7 @@ describe('the EventStoreDB adapter, when the server or the way to it fails', () 
     expect(idsOf(await direct.readStream(stream, { from: 1n }))).toEqual(idsOf(theirs));
   });
 
-  it('an append to a server that falls silent is written once when it speaks again', async () => {
+  it('an append to a server that stops responding is written once when it responds again', async () => {
     await connected();
     process.kill(node.pid, 'SIGSTOP');
     const appending = append([event()], 0n);
@@ -182,7 +182,7 @@ describe('the EventStoreDB adapter, when the server or the way to it fails', () 
       expect(idsOf(await direct.readStream(`${stream}-${writer}`))).toEqual(written);
   });
 
-  it('every call says UNAVAILABLE when the server stays away', async () => {
+  it('every call reports UNAVAILABLE while the server stays down', async () => {
     const lonely = createEsdbEventStore(`esdb://127.0.0.1:${await freePort('127.0.0.1')}?tls=false`, {
       ...ports,
       retryForMs: 200,
@@ -207,7 +207,7 @@ describe('the EventStoreDB adapter, when the server or the way to it fails', () 
     await expect(subscription.done).rejects.toMatchObject({ code: 'UNAVAILABLE', retryable: true });
   });
 
-  it('closing does not wait for a server that is silent', async () => {
+  it('closing does not wait for a server that does not respond', async () => {
     await connected();
     process.kill(node.pid, 'SIGSTOP');
     const appending = append([event()], 0n).catch((error: unknown) => error);
@@ -218,7 +218,7 @@ describe('the EventStoreDB adapter, when the server or the way to it fails', () 
     process.kill(node.pid, 'SIGCONT');
   });
 
-  it('a feed on it brings every consumer the whole log, once, over restarts', async () => {
+  it('a feed on it delivers the whole log to every consumer once, over restarts', async () => {
     const feed = await LogFeed.start({ ...ports, store, ringEvents: 200 });
     const abort = new AbortController();
     const consumers = [1, 50, 1_000].map((maxBatch) => {

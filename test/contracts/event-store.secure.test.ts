@@ -45,7 +45,7 @@ describeEventStore('a node over TLS', async () => createEsdbEventStore(urlFor('b
 it.each([
   ['a wrong password', 'baton', 'wrong'],
   ['a user who may not read all', 'guest', PASSWORD],
-])('says what is wrong with %s', async (_, name, password) => {
+])('reports what is wrong with %s', async (_, name, password) => {
   const store = createEsdbEventStore(urlFor(name, password), ports);
   try {
     await expect(store.readAll({ limit: 1 })).rejects.toMatchObject({

@@ -92,7 +92,7 @@ async function readersView(client: EventStoreDBClient) {
 }
 
 describe('an export and its import', () => {
-  it('make the same streams elsewhere, in the same order, and once only', async () => {
+  it('create the same streams elsewhere, in the same order, and only once', async () => {
     const source = (await startNode()).client;
     await fill(source);
     const file = await newFile();
@@ -131,7 +131,7 @@ describe('an export and its import', () => {
     expect(await readersView(target)).toEqual(view);
   });
 
-  it('keep every byte, also of JSON that JavaScript would write otherwise', async () => {
+  it('keep every byte, even of JSON that JavaScript would write differently', async () => {
     const source = (await startNode()).client;
     const target = (await startNode()).client;
     await source.appendToStream('s', [jsonEvent({ type: 'Small', data: { a: 1 } })]);
@@ -156,7 +156,7 @@ describe('an export and its import', () => {
     expect(linesOf(again)[2]).toMatchObject({ dataBase64: odd.toString('base64'), contentType: 'application/json' });
   });
 
-  it('take the chosen streams only, each with its metadata', async () => {
+  it('cover only the chosen streams, each with its metadata', async () => {
     const source = (await startNode()).client;
     await fill(source);
     const streamsIn = (file: string) => [...new Set(linesOf(file).map(({ stream }) => stream))].filter(Boolean);
@@ -183,7 +183,7 @@ describe('an export and its import', () => {
 });
 
 describe('an export that is continued', () => {
-  it('adds what is new, and drops a line that was torn', async () => {
+  it('adds new events, and drops a torn line', async () => {
     const source = (await startNode()).client;
     await source.appendToStream('order-1', events(20));
     const file = await newFile();
@@ -208,7 +208,7 @@ describe('an export that is continued', () => {
     expect(linesOf(file)).toHaveLength(23);
   });
 
-  it('notes how far the log was read when nothing of its end was chosen', async () => {
+  it('records how far the log was read even if nothing at its end was chosen', async () => {
     const source = (await startNode()).client;
     await source.appendToStream('order-1', events(2));
     await source.appendToStream('other', events(2));
@@ -250,7 +250,7 @@ describe('an export that is continued', () => {
 });
 
 describe('an import that meets', () => {
-  it('other events reports the first of them and leaves that stream alone, before and behind', async () => {
+  it('other events reports the first of them and leaves that stream alone, before and after it', async () => {
     const source = (await startNode()).client;
     const target = (await startNode()).client;
     const mine = events(12);
@@ -276,7 +276,7 @@ describe('an import that meets', () => {
     expect(await collect(target.readStream('same'))).toEqual(before);
   });
 
-  it('other metadata, more events before a tombstone, or a tombstone says so', async () => {
+  it('other metadata, more events before a tombstone, or a tombstone reports it', async () => {
     const source = (await startNode()).client;
     const target = (await startNode()).client;
     const [a, b, c] = [events(2), events(2), events(2)];
@@ -299,7 +299,7 @@ describe('an import that meets', () => {
     expect((await target.getStreamMetadata('a')).metadata).toEqual({ maxCount: 7 });
   });
 
-  it('other events where the export has a tombstone alone leaves them there', async () => {
+  it('other events where the export has only a tombstone leaves them unchanged', async () => {
     const source = (await startNode()).client;
     await source.appendToStream('gone', events(2));
     await source.tombstoneStream('gone');
@@ -320,7 +320,7 @@ describe('an import that meets', () => {
       expect(await importStreams(empty, { file })).toMatchObject({ ...WHOLE, tombstones });
   });
 
-  it('a stream that was deleted there tells that the events have other revisions', async () => {
+  it('a stream that was deleted there reports that the events have other revisions', async () => {
     const source = (await startNode()).client;
     const target = (await startNode()).client;
     await source.appendToStream('s', events(2));
@@ -337,7 +337,7 @@ describe('an import that meets', () => {
     expect((await importStreams(target, { file })).problems).toMatchObject([{ kind: 'conflict', stream: 's' }]);
   });
 
-  it('a stream whose beginning was scavenged gives it lower revisions, and tells', async () => {
+  it('a stream whose beginning was scavenged gives it lower revisions, and reports that', async () => {
     const source = (await startNode()).client;
     await source.appendToStream('old', events(10));
     await source.setStreamMetadata('old', { truncateBefore: 6 });
@@ -359,7 +359,7 @@ describe('an import that meets', () => {
     expect(await ids(target)).toEqual(await ids(source));
   });
 
-  it('an export that went on after a deletion goes on as well', async () => {
+  it('an export that continued after a deletion continues as well', async () => {
     const source = (await startNode()).client;
     const target = (await startNode()).client;
     await source.appendToStream('s', events(3));
@@ -377,7 +377,7 @@ describe('an import that meets', () => {
     expect(await importStreams(target, { file })).toMatchObject({ ...WHOLE, written: 0, metadata: { written: 0 } });
   });
 
-  it('a torn last line leaves it out; a bad line in the midst is refused by its number', async () => {
+  it('a torn last line skips it; a bad line in the middle is refused with its number', async () => {
     const source = (await startNode()).client;
     await source.appendToStream('s', events(5));
     const file = await newFile();
@@ -394,7 +394,7 @@ describe('an import that meets', () => {
 });
 
 describe('the commands', () => {
-  it('that are killed again and again end with the same streams, without duplicates', async () => {
+  it('that are killed repeatedly end with the same streams, without duplicates', async () => {
     const source = await startEventStoreNode();
     const target = await startEventStoreNode();
     onTestFinished(async () => void (await Promise.all([source.stop(), target.stop()])));
@@ -434,7 +434,7 @@ describe('the commands', () => {
     expect(await contentOf(reader)).toEqual(await contentOf(client));
   }, 120_000);
 
-  it('say what a conflict is, and end with 4', async () => {
+  it('explain a conflict, and exit with 4', async () => {
     const source = (await startNode()).node;
     const target = (await startNode()).node;
     const [mine, theirs] = [event(1), event(1)];
@@ -462,7 +462,7 @@ describe('the commands', () => {
     [['import', '--from', '/tmp', '--to', 'NODE'], 1, /\/tmp: is a folder/],
     [['export', '--from', 'NODE', '--to', '/tmp', '--all'], 1, /\/tmp cannot be used: EISDIR/],
     [['export', '--from', 'NODE', '--to', '/dev/null', '--all'], 1, /\/dev\/null: is not a regular file/],
-  ])('refuse what cannot be done: %j', async (args, code, message) => {
+  ])('refuse what is impossible: %j', async (args, code, message) => {
     const { connectionString } = (await startNode()).node;
     const ended = await runHere(['eventstore', ...args.map((text) => text.replace('NODE', connectionString))], {});
     expect(ended).toMatchObject({ code, out: '' });

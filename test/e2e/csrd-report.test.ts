@@ -55,7 +55,7 @@ const expectedTonnes = (): number =>
   ) / 1e6;
 
 describe('the CSRD report', () => {
-  it('is published with the total of its suppliers; the next one, which fails, is compensated down to the last file', async () => {
+  it('is published with the total of its suppliers; the next report, which fails, is compensated down to the last file', async () => {
     const good = await report('--json');
     expect(good.code, good.err).toBe(0);
     const { executionId, reportFile } = JSON.parse(good.out);

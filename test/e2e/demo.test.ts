@@ -39,7 +39,7 @@ const demo = async (...args: string[]): Promise<Record<string, unknown>> => {
 const figures = { p50: expect.any(Number), p99: expect.any(Number) };
 
 describe('the demo', () => {
-  it('completes every task once although an agent is killed, and prints exactly one JSON object', async () => {
+  it('completes every task once even though an agent is killed, and prints exactly one JSON object', async () => {
     const result = await demo('--suppliers', '60', '--seed', '7');
     expect(result).toEqual({
       suppliers: 60,
@@ -69,7 +69,7 @@ describe('the demo', () => {
     expect(out).toMatch(/^AGENT +ASSIGNED +COMPLETED +FAILED$/m);
   });
 
-  it('ends with its agents when it is interrupted', async () => {
+  it('stops together with its agents when it is interrupted', async () => {
     const child = startCli(['demo', '--suppliers', '5000'], env);
     const ended = endOf(child);
     await new Promise<void>((resolve) => {

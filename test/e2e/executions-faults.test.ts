@@ -335,7 +335,7 @@ afterAll(async () => {
 });
 
 describe(`executions in a fleet of processes under faults (FAULT_SEED=${SEED})`, () => {
-  it(`${EXECUTIONS} at once all end as they should while every role is killed ${KILLS_PER_ROLE} times`, async () => {
+  it(`${EXECUTIONS} at once all end correctly while every role is killed ${KILLS_PER_ROLE} times`, async () => {
     const startedMs = Date.now();
     const load = Promise.all(Array.from({ length: CLIENTS }, (_, index) => client(index)));
     await Promise.all([load, killer(), killer(), flusher()]);

@@ -32,7 +32,7 @@ const gate = {
     for (const release of this.waiting.splice(0)) release();
   },
 };
-/** Whether the undo of `pay` works. */
+/** Whether the compensation of `pay` works. */
 let refunds = false;
 
 const cli = (...args: string[]): Promise<Ended> => runHere(['workflows', ...args], env);
@@ -127,7 +127,7 @@ afterAll(async () => {
 });
 
 describe('a version of a workflow', () => {
-  it('is checked without a server, published once, and shown with its plan', async () => {
+  it('can be checked without a server, is published once, and is shown with its plan', async () => {
     const file = join(folder, 'order.yaml');
     const checked = await runHere(['workflows', 'validate', file], {});
     expect(checked).toMatchObject({ code: 0, err: '' });
@@ -146,7 +146,7 @@ describe('a version of a workflow', () => {
     expect((await cli('graph', file)).out).toBe(drawn.out);
   });
 
-  it('is not changed once it was published', async () => {
+  it('does not change once it is published', async () => {
     const file = await write('changed.yaml', ORDER.replace('capability: slow', 'capability: work'));
     const { code, out, err } = await cli('publish', file);
     expect({ code, out }).toEqual({ code: 1, out: '' });
@@ -165,7 +165,7 @@ describe('a version of a workflow', () => {
 });
 
 describe('an execution', () => {
-  it('is started once under a key, watched to its end, and replayed from the log', async () => {
+  it('is started once per key, watched to its end, and replayed from the log', async () => {
     const args = ['order', '--input', '{"amount":3}', '--tag', 'first', '--idempotency-key', 'order-1'];
     const id = await start(...(args as [string, ...string[]]));
     expect(await start(...(args as [string, ...string[]]))).toBe(id);
@@ -247,7 +247,7 @@ describe('an execution', () => {
     expect((await cli('watch', id)).code).toBe(0);
   });
 
-  it('is watched further where a connection broke, each event once', async () => {
+  it('can be watched on from where a connection broke, each event once', async () => {
     const { port, cut, close } = await proxyTo(baton.url ?? '');
     try {
       const id = await start('order', '--input', '{"amount":1}');
@@ -282,7 +282,7 @@ describe('an execution', () => {
     }
   });
 
-  it('goes on from a failure, with another input, or from a past moment as another execution', async () => {
+  it('goes on from a failure, with another input, or from an earlier revision as another execution', async () => {
     await json(
       'publish',
       await write(
@@ -320,7 +320,7 @@ describe('an execution', () => {
     expect(await statusOf(fork)).toMatchObject({ output: { paid: 9 }, forkedFrom: { id } });
   });
 
-  it('is undone, and what cannot be undone waits at the desk', async () => {
+  it('is compensated, and a compensation that fails waits for a person', async () => {
     const id = await start('order', '--input', '{"amount":5}');
     await gate.arrived();
     const preview = await json<{ undos: { unit: string; after: string[] }[] }>(...(await fresh('preview', id)));
@@ -347,7 +347,7 @@ describe('an execution', () => {
     expect((await cli('replay', id)).code).toBe(0);
   });
 
-  it('can be told what it waits for', async () => {
+  it('receives the event that it waits for', async () => {
     const tasks = [
       { id: 'paid', waitFor: { kind: 'event', name: 'payment' } },
       { id: 'approve', waitFor: { kind: 'decision', name: 'approval', options: ['yes', 'no'] }, dependsOn: ['paid'] },
@@ -467,7 +467,7 @@ describe('what is wrong', () => {
     expect(ended.err).not.toMatch(/^\s+at /m);
   });
 
-  it('is reported with every issue of a definition, from the server and without it', async () => {
+  it('is reported with every issue of a definition, with and without a server', async () => {
     const file = await write(
       'bad.json',
       '{"name":"bad","version":"1.0.0","tasks":[{"id":"a","capability":"x","dependsOn":["b"]},{"id":"c"}]}',
@@ -484,7 +484,7 @@ describe('what is wrong', () => {
     });
   });
 
-  it('shows in a replay without a reachable server', async () => {
+  it('is visible in a replay without a reachable server', async () => {
     const id = await start('waits');
     const { code, out } = await runHere(['workflows', 'replay', id, '--url', 'http://127.0.0.1:1'], env);
     expect(code).toBe(0);
@@ -493,7 +493,7 @@ describe('what is wrong', () => {
     expect(beyond).toMatchObject({ code: 2, out: '' });
   });
 
-  it('does not keep the schema, an import and a graph from being printed by the process itself', async () => {
+  it('does not prevent the schema, an import and a graph from being printed without a server', async () => {
     const instance = {
       name: 'by hand',
       schemaVersion: '1.5',

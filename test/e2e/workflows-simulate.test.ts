@@ -47,7 +47,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('a simulation', () => {
-  it('runs a recorded graph through a Baton of its own and leaves nothing behind', async () => {
+  it('runs a recorded graph through its own Baton and leaves nothing behind', async () => {
     const file = join(folder, 'diamond.json');
     await writeFile(file, JSON.stringify(DIAMOND));
     const { code, out, err } = await runCli(['workflows', 'simulate', file, '--speedup', '500', '--json'], {
@@ -71,7 +71,7 @@ describe('a simulation', () => {
     expect((await readdir(folder)).filter((name) => name.startsWith('baton-'))).toEqual([]);
   });
 
-  it('takes a definition for its graph, however many agents there are', async () => {
+  it('accepts a definition as its graph, with any number of agents', async () => {
     const file = join(folder, 'order.yaml');
     const tasks = [
       '{ id: a, capability: x, estimateMs: 20, input: { y: = input.missing } }',
@@ -91,7 +91,7 @@ describe('a simulation', () => {
 });
 
 describe.skipIf(instancesMissing)(titled('runs of real systems, recorded by WfCommons, as workflows'), () => {
-  it('complete, with every task once and after all that it depends on', async () => {
+  it('complete, with every task once and after all its dependencies', async () => {
     const ends = await withSimulator(
       { env: {}, agents: MOST_AGENTS, signal: new AbortController().signal },
       async (simulator) => {

@@ -47,7 +47,7 @@ const SAGA = {
 };
 
 describe('a workflow', () => {
-  it('is as fresh as its field asks, even if another field of the query read it before', async () => {
+  it('is as fresh as its field requires, even if another field of the query read it before', async () => {
     const definition = { ...TRIP, name: 'asked-twice' };
     for (let minor = 0; minor < 8; minor++) {
       const { data: published } = await api.post(
@@ -333,16 +333,16 @@ describe('an execution', () => {
         { id: 'mail', undo: null },
       ],
     });
-    const desk = async (filter: object) => {
+    const open = async (filter: object) => {
       const query = `query ($f: CompensationDebtFilter, $p: Position) { compensationDebts(filter: $f, atLeast: $p) {
         totalCount nodes { executionId unit handedOverTo } } }`;
       return (await api.post(query, { f: { executionId: id, ...filter }, p: await head() })).data.compensationDebts;
     };
     await run(`handOverCompensation(executionId: "${id}", unit: "hotel", to: "Kim")`);
-    expect(await desk({})).toEqual({ totalCount: 1, nodes: [{ executionId: id, unit: 'hotel', handedOverTo: 'Kim' }] });
-    expect((await desk({ statuses: ['OWED'] })).totalCount).toBe(1);
+    expect(await open({})).toEqual({ totalCount: 1, nodes: [{ executionId: id, unit: 'hotel', handedOverTo: 'Kim' }] });
+    expect((await open({ statuses: ['OWED'] })).totalCount).toBe(1);
     await run(`skipCompensation(executionId: "${id}", unit: "hotel", reason: "by phone")`);
-    expect((await desk({})).totalCount).toBe(0);
+    expect((await open({})).totalCount).toBe(0);
     const metrics = await (await fetch(`${api.url}/metrics`)).text();
     expect(metrics).toMatch(/^baton_compensations_parked \d+$/m);
   });
@@ -362,8 +362,8 @@ describe('a list of executions', () => {
   });
 });
 
-describe('what belongs to executions', () => {
-  it('takes one query to Postgres per kind, for any number of executions', async () => {
+describe('the related data of executions', () => {
+  it('needs one query to Postgres per kind, for any number of executions', async () => {
     await work.publish({ ...SAGA, name: 'many' });
     const ids = await Promise.all(Array.from({ length: 10 }, () => work.start({ workflow: 'many' })));
     const outer = await started({
@@ -396,7 +396,7 @@ describe('what belongs to executions', () => {
 });
 
 describe('executions of another version', () => {
-  it('are checked and moved, the named ones or all that run', async () => {
+  it('are checked and moved, either the named ones or all that run', async () => {
     const definition = { ...SAGA, name: 'moving' };
     const one = await started(definition);
     const two = await work.start({ workflow: 'moving' });

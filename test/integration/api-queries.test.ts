@@ -201,7 +201,7 @@ describe('a list of tasks', () => {
     expect(await ids({ agentId: "x'; DROP TABLE baton.tasks --" })).toEqual([]);
   });
 
-  it('takes one query to Postgres per kind, for any number of tasks', async () => {
+  it('needs one query to Postgres per kind, for any number of tasks', async () => {
     const tasks = await Promise.all(Array.from({ length: 20 }, () => submit({ capability: 'many' })));
     const position = await api.assign(tasks.map(({ taskId }) => ({ taskId })));
     const query = `query ($p: Position) { tasks(first: 20, filter: { capability: "many" }, atLeast: $p) {
@@ -218,7 +218,7 @@ describe('a list of tasks', () => {
 });
 
 describe('freshness', () => {
-  it('is a promise: every reader sees what was written', async () => {
+  it('is guaranteed: every reader sees what was written', async () => {
     const random = fakeRandom(7);
     const stale: string[] = [];
     await Promise.all(
@@ -280,7 +280,7 @@ describe('freshness', () => {
   });
 });
 
-describe('what operators use', () => {
+describe('the view of operators', () => {
   it('shows dead letters with their task until they are redriven', async () => {
     const { taskId } = await submit({ capability: 'dead' });
     await api.assign([{ taskId }]);
@@ -327,7 +327,7 @@ describe('what operators use', () => {
     expect(await api.post(long)).toMatchObject({ status: 400, code: 'BAD_USER_INPUT' });
   });
 
-  it('finds in the audit trail who did what, with the event as it was written', async () => {
+  it('shows in the audit trail who did what, with the event as it was written', async () => {
     const { taskId } = await submit();
     const position = await api.assign([{ taskId }]);
     const { data } = await api.post(

@@ -83,7 +83,7 @@ describe('the checklist "Change a stored shape", followed in a copy of the sourc
 
   const [events, upcasters, , golden] = stepsOf('Change a stored shape');
 
-  it('needs every step: after the first alone, the golden test names the missing upcaster', {
+  it('needs every step: after only the first, the golden test names the missing upcaster', {
     timeout: 120_000,
   }, async () => {
     const [path] = pathsIn(events ?? '');

@@ -33,7 +33,7 @@ const run = (input: unknown = { n: 1 }, options: SubmitOptions = {}) => test.run
 const errorOf = (event: { data: object }): AttemptError => (event.data as { error: AttemptError }).error;
 
 describe('an A2A agent that answers at once', () => {
-  it('gets input, ids and metadata of the attempt, and its data is the result', async () => {
+  it('gets input, ids and metadata of the attempt, and returns its data as the result', async () => {
     const { agent } = await start((_, reply) => reply.data({ ok: true }));
     const { taskId, event } = await run({ n: 1, list: ['ä'] });
     expect(event).toMatchObject({ type: 'TaskCompleted', data: { result: { ok: true }, agentId: 'remote' } });
@@ -66,7 +66,7 @@ describe('an A2A agent that answers at once', () => {
     expect(event).toMatchObject({ type: 'TaskCompleted', data: { result } });
   });
 
-  it('takes text and empty input', async () => {
+  it('accepts text and empty input', async () => {
     const { agent } = await start((call, reply) => reply.data(call.input ?? 'none'));
     expect((await run('hello')).event).toMatchObject({ data: { result: 'hello' } });
     expect((await run(null)).event).toMatchObject({ data: { result: {} } });
@@ -177,7 +177,7 @@ describe('an A2A agent that answers badly', () => {
     ['an internal error', (_, reply) => reply.error(-32603, 'broken'), 'AGENT_ERROR', 'agent'],
   ];
 
-  it.each(cases)('with %s fails the attempt by name', async (_, script, code, source) => {
+  it.each(cases)('with %s fails the attempt with a specific code', async (_, script, code, source) => {
     const { dispatcher } = await start(script);
     const { event } = await run();
     expect(event.type).toBe('TaskAttemptFailed');
@@ -209,13 +209,13 @@ describe('an A2A agent that answers badly', () => {
     expect(errorOf(event)).toMatchObject({ code: 'AGENT_UNREACHABLE', source: 'destination', retryable: true });
   });
 
-  it('never is given up at the time limit', async () => {
+  it('never is abandoned at the time limit', async () => {
     await start(() => {});
     const { event } = await run({}, { timeoutMs: 150 });
     expect(errorOf(event)).toMatchObject({ code: 'AGENT_TIMEOUT', source: 'timeout', retryable: true });
   });
 
-  it('byte by byte is given up at the time limit', async () => {
+  it('byte by byte is abandoned at the time limit', async () => {
     await start((_, { response }) => {
       response.writeHead(200, json);
       const drip = setInterval(() => response.write(' '), 20);
@@ -259,7 +259,7 @@ describe('an A2A agent with a long task', () => {
     expect(errorOf(event)).toEqual({ code, message: 'because', source: 'agent', retryable });
   });
 
-  it('may give its failure a code and say that a retry is useless', async () => {
+  it('can give its failure a code and report that a retry is useless', async () => {
     await start((_, reply) =>
       reply.task('t', 'FAILED', {
         message: 'no such country',
@@ -286,7 +286,7 @@ describe('an A2A agent with a long task', () => {
     expect(errorOf(event)).toMatchObject({ code: 'AGENT_PROTOCOL_ERROR' });
   });
 
-  it('is asked again when a poll fails', async () => {
+  it('is polled again when a poll fails', async () => {
     let polls = 0;
     await start((call, reply) => {
       if (call.method === 'SendMessage') return reply.task('t', 'WORKING');
@@ -438,7 +438,7 @@ describe('an A2A agent that streams', () => {
     ],
     ['a cut before the first event', (reply) => reply.stream().cut(), 'AGENT_CONNECTION_LOST'],
   ];
-  it.each(bad)('with %s fails the attempt by name', async (_, answer, code) => {
+  it.each(bad)('with %s fails the attempt with a specific code', async (_, answer, code) => {
     await start((_call, reply) => answer(reply), { streaming: true });
     expect(errorOf((await run({}, { timeoutMs: 10_000 })).event)).toMatchObject({ code });
   });
@@ -456,7 +456,7 @@ describe('an A2A agent that must not be called twice', () => {
     expect(event).toMatchObject({ type: 'TaskOutcomeUnknown', data: { error: { code } } });
   });
 
-  it('simply fails when it says so, or was never reached', async () => {
+  it('fails the attempt if it reports a failure or was never reached', async () => {
     const { agent } = await start((_, reply) => reply.task('t', 'FAILED'), { delivery: 'at_most_once' });
     expect((await run()).event.type).toBe('TaskAttemptFailed');
     await agent.close();

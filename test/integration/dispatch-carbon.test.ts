@@ -87,7 +87,7 @@ describe('a carbon agent in a process of its own', () => {
     expect(await journal()).toMatchObject([{ effectKey: taskId, attempt: 1, applied: true }]);
   });
 
-  it('speaks REST when its card names only that', async () => {
+  it('is called over REST when its card names only that', async () => {
     await register();
     await test.dispatcher();
     const { profile } = (await test.commands.agents.load('agent-default.factors')) as {

@@ -53,7 +53,7 @@ const good = (url: string) => ({
 });
 
 describe('an agent card', () => {
-  it('is found at its URL, at the well-known place of a server, and under a path', async () => {
+  it('is found at its URL, at the well-known path of a server, and under another path', async () => {
     const facts = { name: 'Scripted agent', description: 'Does what the test says', skills: ['work'] };
     await expect(cards.fetch(agent.cardUrl)).resolves.toMatchObject(facts);
     await expect(cards.fetch(agent.url)).resolves.toMatchObject(facts);
@@ -69,7 +69,7 @@ describe('an agent card', () => {
     await expect(cards.fetch(`${base}/kept.json`)).resolves.toMatchObject({ card });
   });
 
-  it('of version 0.3 is understood', async () => {
+  it('of version 0.3 is accepted', async () => {
     const legacy = {
       protocolVersion: '0.3.0',
       name: 'Old',

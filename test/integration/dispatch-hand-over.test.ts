@@ -32,7 +32,7 @@ describe('an attempt handed over', () => {
     expect(await test.redis.exists(`${test.queueOptions.prefix}:local.default.near:id`)).toBe(0);
   });
 
-  it('is not called twice when it is offered again, also by another process through the queue', async () => {
+  it('is not called twice when it is offered again, even by another process through the queue', async () => {
     let release = (): void => {};
     const released = new Promise<void>((resolve) => {
       release = resolve;

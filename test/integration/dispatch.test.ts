@@ -21,7 +21,7 @@ const deferred = <T>() => {
 };
 
 describe('a local agent', () => {
-  it('is called once with its input and its result is recorded, with cost and duration', async () => {
+  it('is called once with its input, and its result is recorded with cost and duration', async () => {
     const seen: unknown[] = [];
     test.localAgents.register(localAgent('doubler'), (input, call) => {
       seen.push({ input, attempt: call.attempt, effectKey: call.effectKey });
@@ -63,7 +63,7 @@ describe('a local agent', () => {
     ['200,000 levels', () => JSON.parse('['.repeat(200_000) + ']'.repeat(200_000)), 'AGENT_RESPONSE_INVALID'],
     ['a function', () => ({ f: () => 1 }), 'AGENT_RESPONSE_INVALID'],
     ['300 KiB', () => 'x'.repeat(300_000), 'AGENT_RESPONSE_TOO_LARGE'],
-  ])('that answers with %s fails by name before anything is recorded', async (_, answer, code) => {
+  ])('that answers with %s fails with a specific code before a result is recorded', async (_, answer, code) => {
     test.localAgents.register(localAgent('odd'), answer as never);
     await test.registerLocal('odd');
     await test.dispatcher();
@@ -71,7 +71,7 @@ describe('a local agent', () => {
     expect(event).toMatchObject({ type: 'TaskAttemptFailed', data: { error: { code } } });
   });
 
-  it('that never answers is given up at the time limit, and notified', async () => {
+  it('that never answers is abandoned at the time limit, and notified', async () => {
     const aborted = deferred<string>();
     test.localAgents.register(localAgent('sleeper'), (_, { signal }) => {
       signal.addEventListener('abort', () => aborted.resolve((signal.reason as { reason: string }).reason));
@@ -104,7 +104,7 @@ describe('a local agent', () => {
     expect(checkpoints).toEqual([undefined, { done: 100 }]);
   });
 
-  it('that was deregistered is not called, and the failure counts as our own', async () => {
+  it('that was deregistered is not called, and the failure counts as Baton’s own', async () => {
     test.localAgents.register(localAgent('gone'), () => 1);
     await test.registerLocal('gone');
     await test.dispatcher();
@@ -118,7 +118,7 @@ describe('a local agent', () => {
 });
 
 describe('delivery', () => {
-  it('offered twice is one job', async () => {
+  it('of an attempt that is offered twice is one job', async () => {
     const release = deferred<void>();
     let calls = 0;
     test.localAgents.register(localAgent('slow'), async () => {

@@ -218,7 +218,7 @@ describe('the embedded stack', () => {
     expect(await readNote(stack)).toEqual(KEPT);
   });
 
-  it('moves Redis data that cannot be read aside, and starts empty', async () => {
+  it('moves unreadable Redis data aside, and starts empty', async () => {
     const dataDir = join(folder, '.baton');
     const first = await start(dataDir);
     await writeNote(first);
@@ -271,7 +271,7 @@ describe('embedded Postgres', () => {
     expect(existsSync(join(dataDir, 'postgres.draft-4711'))).toBe(false);
   });
 
-  it.runIf(isRoot)('works for root in a folder that only root can enter', async () => {
+  it.runIf(isRoot)('works for root in a folder that only root can access', async () => {
     const closed = join(folder, 'closed');
     await mkdir(closed, { mode: 0o700 });
     // Programs as npm leaves them when install scripts are off: without the links to the shared libraries.

@@ -28,7 +28,7 @@ const start = (...args: string[]) => {
 const placed = (amount: number) => jsonEvent({ type: 'OrderPlaced', data: { amount } });
 
 describe('baton eventstore-node', () => {
-  it('tells where it listens, takes appends, and ends with 0 when it is told to, everything kept', async () => {
+  it('reports where it listens, accepts appends, and exits with 0 on request with everything stored', async () => {
     const data = join(await temporaryFolder(), 'events');
     const child = start('--data', data, '--port', '0', '--json');
     const ended = endOf(child);
@@ -56,7 +56,7 @@ describe('baton eventstore-node', () => {
     expect([verified.code, JSON.parse(verified.out)]).toMatchObject([0, { verified: true, events: 2, streams: 2 }]);
   });
 
-  it('speaks to people', async () => {
+  it('prints sentences for people', async () => {
     const child = start('--in-memory', '--port', '0', '--host', '0.0.0.0');
     const ended = endOf(child);
     await firstLine(child);
@@ -70,7 +70,7 @@ describe('baton eventstore-node', () => {
     expect(err).toContain('anyone who can reach 0.0.0.0 can read and change everything');
   });
 
-  it('asks for a user when it has a certificate', async () => {
+  it('requires a user when it has a certificate', async () => {
     const folder = await temporaryFolder();
     const [cert, key, users] = [join(folder, 'node.crt'), join(folder, 'node.key'), join(folder, 'users.json')];
     const certificate = selfSignedCertificate();
@@ -101,7 +101,7 @@ describe('baton eventstore-node', () => {
     }
   });
 
-  it('says in one sentence why it does not start', async () => {
+  it('explains in one sentence why it does not start', async () => {
     const folder = await temporaryFolder();
     const other = await startEventStoreNode();
     onTestFinished(() => other.stop());
@@ -137,7 +137,7 @@ describe('baton eventstore-node', () => {
 });
 
 describe('baton eventstore verify', () => {
-  it('names what is damaged and lost; the node refuses to start, and nothing is changed', async () => {
+  it('reports what is damaged and lost; the node refuses to start, and nothing is changed', async () => {
     const data = await temporaryFolder();
     const node = await startEventStoreNode({ dataDir: data });
     const client = clientOf(node.connectionString);

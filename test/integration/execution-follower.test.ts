@@ -151,7 +151,7 @@ describe('a delay', () => {
     expect(await violations()).toEqual([]);
   });
 
-  it('that was over before a follower started ends at once', async () => {
+  it('that was already over when a follower started ends at once', async () => {
     await publish('nap', [{ id: 'nap', delayMs: 0 }]);
     const id = await start('nap');
     follow();
@@ -282,7 +282,7 @@ describe('a sub-workflow', () => {
     expect(await violations()).toEqual([]);
   });
 
-  it('inside itself is nested only so deep', async () => {
+  it('inside itself can be nested only to a limit', async () => {
     await publish('loop', [{ id: 'again', workflow: { name: 'loop' } }]);
     follow();
     const id = await start('loop');
@@ -293,7 +293,7 @@ describe('a sub-workflow', () => {
     expect(await violations()).toEqual([]);
   });
 
-  it('whose parent was cancelled before it started never does anything, however late it is started', async () => {
+  it('whose parent was cancelled before it started never runs a step, however late it is started', async () => {
     const id = await start('parent');
     await cancelExecution(commands, CALLER, id);
     const { child } = (await dataOf(id, 'StepWaiting')) as { child: { executionId: string; name: string } };
@@ -350,7 +350,7 @@ describe('followers that come and go', () => {
     ['each from the snapshot that the one before left', () => fromPostgres()],
     ['each from the beginning of the log', () => fromZero()],
     ['by turns', (turn) => (turn % 2 === 0 ? fromPostgres() : fromZero())],
-  ])('do everything once: a new one for every step, %s', async (_, snapshotsOf) => {
+  ])('do everything once, with a new follower for every step: %s', async (_, snapshotsOf) => {
     await journey();
     const id = await start('journey');
     let turn = 0;
@@ -379,7 +379,7 @@ describe('followers that come and go', () => {
     expect(snapshot?.state.timers).toHaveLength(1);
   });
 
-  it('do no harm when two of them lead at once', async () => {
+  it('do no harm even when two of them lead at once', async () => {
     await journey();
     follow({ acquireLease: noLease, snapshots: fromZero() });
     follow({ acquireLease: noLease, snapshots: fromZero() });

@@ -45,7 +45,7 @@ it.each([
 const migration = async (name: string): Promise<string> =>
   readFile(new URL(`../../migrations/${name}.sql`, import.meta.url), 'utf8');
 
-it('snapshots from before the table had its name are kept', async () => {
+it('snapshots from before the table was renamed are kept', async () => {
   const created = (await migration('0003_assigner')).match(/CREATE TABLE baton\.assigner_snapshots[^;]*;/)?.[0] ?? '';
   await pool.query('DROP TABLE baton.fold_snapshots');
   await pool.query(created);

@@ -61,7 +61,7 @@ it('a project that has Baton installed gets a node for its tests, in well under 
   expect(result.secondMs).toBeLessThan(500);
 });
 
-it('one tarball holds Baton with its packages, built, and the command runs from it', async () => {
+it('one tarball contains Baton with its packages, built, and the command runs from it', async () => {
   for (const workspace of await readdir(join(ROOT, 'packages'))) {
     const { name } = JSON.parse(await readFile(join(ROOT, 'packages', workspace, 'package.json'), 'utf8'));
     const files = await readdir(join(baton, 'node_modules', name));
@@ -72,7 +72,7 @@ it('one tarball holds Baton with its packages, built, and the command runs from 
   expect(stdout).toContain('Usage: baton');
 });
 
-it('Baton itself can be imported, its inner files cannot', async () => {
+it('Baton itself can be imported, but not its internal files', async () => {
   const result = await run(`
     const { startBaton } = await import('baton');
     const inner = await import('baton/dist/cli/run.js').catch(({ code }) => code);
@@ -81,7 +81,7 @@ it('Baton itself can be imported, its inner files cannot', async () => {
   expect(result).toEqual(['function', 'ERR_PACKAGE_PATH_NOT_EXPORTED']);
 }, 60_000);
 
-it('the types say what there is', async () => {
+it('the types describe the exports', async () => {
   await writeFile(
     join(project, 'user.ts'),
     `

@@ -30,7 +30,7 @@ describe('a Postgres pool', () => {
     expect(rows[0]).toEqual({ one: 9007199254740993n, many: [1n, null, -9007199254740993n], small: 7 });
   });
 
-  it('survives connections that the server ends, idle or in use, and calls the failure transient', async () => {
+  it('survives connections that the server ends, idle or in use, and reports the failure as transient', async () => {
     const client = await pool.connect();
     const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
     const sleeping = client.query('SELECT pg_sleep(30)').catch((error: unknown) => error);
@@ -53,12 +53,12 @@ describe('a Postgres pool', () => {
       .toBe(1);
   });
 
-  it('does not call a wrong statement transient', async () => {
+  it('does not report a wrong statement as transient', async () => {
     const failure = await pool.query('SELECT nonsense').catch((error: unknown) => error);
     expect(isTransientPostgresError(failure)).toBe(false);
   });
 
-  it('calls a server that is not there transient', async () => {
+  it('reports a missing server as transient', async () => {
     const nowhere = createPool('postgres://baton@127.0.0.1:1/baton', 1, logger);
     const failure = await nowhere.query('SELECT 1').catch((error: unknown) => error);
     await nowhere.end();

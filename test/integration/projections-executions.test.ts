@@ -253,7 +253,7 @@ describe('an execution that compensates', () => {
     return id;
   };
 
-  it('owes compensations, and completes them one by one', async () => {
+  it('has open compensations, and completes them one by one', async () => {
     const id = await aborted();
     const row = await rowOf(id);
     expect(row).toMatchObject({

@@ -34,7 +34,7 @@ describe('freshness', () => {
     }
   });
 
-  it('answers many who wait for different positions', async () => {
+  it('answers many readers that wait for different positions', async () => {
     await world.runner();
     const waits: Promise<void>[] = [];
     for (let count = 0; count < 50; count += 1)
@@ -80,7 +80,7 @@ describe('freshness', () => {
     }, 'listening again');
   });
 
-  it('learns of a move within milliseconds, not by polling', async () => {
+  it('sees a new position within milliseconds, without polling', async () => {
     await world.runner();
     await freshness.waitFor(await world.append(event.submitted(newTaskId())), { timeoutMs: 5_000 });
     const times: number[] = [];

@@ -55,7 +55,7 @@ const verifyAll = async (): Promise<void> => {
 };
 
 describe('a process that runs the projections', () => {
-  it('may be killed at any moment: rows are the fold of the log up to the checkpoint', {
+  it('may be killed at any moment: the rows are the fold of the log up to the checkpoint', {
     timeout: 120_000,
   }, async () => {
     let before = await positions();
@@ -73,7 +73,7 @@ describe('a process that runs the projections', () => {
     await verifyAll();
   });
 
-  it('may be suspended past its lease: what it writes when it wakes up is refused', {
+  it('may be suspended past its lease: its late writes are refused', {
     timeout: 120_000,
   }, async () => {
     const sleeper = await startVictim();

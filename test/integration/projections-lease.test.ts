@@ -29,7 +29,7 @@ const claim = async (options: Partial<LeaseOptions> = {}, pool: pg.Pool = world.
 };
 
 describe('a lease', () => {
-  it('is held by one at a time, for longer than its time-to-live', async () => {
+  it('is held by one process at a time, for longer than its time-to-live', async () => {
     const lease = await claim();
     expect(await claim({ holder: 'b' })).toBeUndefined();
     expect(await claim({ name: 'another job' })).toBeDefined();
@@ -38,12 +38,12 @@ describe('a lease', () => {
     expect(lease?.signal.aborted).toBe(false);
   });
 
-  it('goes to one of many who request it at once', async () => {
+  it('goes to one of many processes that request it at once', async () => {
     const claims = await Promise.all(Array.from({ length: 10 }, (_, index) => claim({ holder: `h${index}` })));
     expect(claims.filter(Boolean)).toHaveLength(1);
   });
 
-  it('is free at once when it is released, with the next epoch', async () => {
+  it('is free as soon as it is released, with the next epoch', async () => {
     const first = await claim();
     await first?.release();
     expect(first?.signal.aborted).toBe(true);
@@ -55,7 +55,7 @@ describe('a lease', () => {
     expect(await first?.confirm()).toBe(false);
   });
 
-  it('is lost to another when its holder sleeps past its expiry, and the holder learns of it', async () => {
+  it('is lost to another process when its holder sleeps past its expiry, and the holder notices', async () => {
     const asleep = { ...systemClock, schedule: () => () => {} };
     const first = await claim({ clock: asleep, ttlMs: 300 });
     await pause(350);

@@ -103,7 +103,7 @@ describe('a rebuild', () => {
 });
 
 describe('a verification', () => {
-  it('finds equal digests, twice, even after a rebuild', async () => {
+  it('finds equal digests, repeatedly and even after a rebuild', async () => {
     await world.append(...history(50), event.registered('a1'));
     await world.project();
     for (const { name } of context.projectors) {

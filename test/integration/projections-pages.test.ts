@@ -22,7 +22,7 @@ const list = (filter: TaskFilter, page: PageRequest) => listTasks(world.pool, TE
 const ids = async (filter: TaskFilter) => (await list(filter, { first: 200 })).edges.map(({ node }) => node.taskId);
 
 describe('pages', () => {
-  it('have every row once, newest first, while rows are added', async () => {
+  it('contain every row once, newest first, while rows are added', async () => {
     const old = Array.from({ length: 57 }, newTaskId);
     await world.append(...old.map((id) => event.submitted(id)));
     await world.runner();
@@ -39,7 +39,7 @@ describe('pages', () => {
     expect(seen).toEqual([...old].reverse());
   });
 
-  it('have every row once where many share a position', async () => {
+  it('contain every row once where many share a position', async () => {
     const tasks = Array.from({ length: 25 }, newTaskId);
     await world.append(...tasks.map((id) => event.submitted(id)), event.assigned(tasks.map((taskId) => ({ taskId }))));
     await world.project();

@@ -62,7 +62,7 @@ describe('agents', () => {
     });
   });
 
-  it('start as new when they register again', async () => {
+  it('start afresh when they register again', async () => {
     await world.append(
       event.registered('a1'),
       { type: 'AgentDeregistered', data: { agentId: 'a1', pool: 'default', deregisteredAt: at(1) } },
@@ -169,7 +169,7 @@ describe('the audit log', () => {
     expect(rows).toEqual([{ unknown_events: 1n }]);
   });
 
-  it('finds what concerns a task, with the decision to assign it', async () => {
+  it('finds the entries of a task, with the decision to assign it', async () => {
     const [id, other] = [newTaskId(), newTaskId()];
     await world.append(
       event.submitted(id),
@@ -192,7 +192,7 @@ describe('the audit log', () => {
 describe('task statistics', () => {
   const range = { from: at(0), to: at(3_600), stepMinutes: 1 };
 
-  it('sum what happened by minute and capability', async () => {
+  it('are summed by minute and capability', async () => {
     const ids = Array.from({ length: 4 }, newTaskId);
     const [a, b, c, d] = ids as [string, string, string, string];
     await world.append(

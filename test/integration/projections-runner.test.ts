@@ -101,7 +101,7 @@ describe('a runner', () => {
     await until(async () => {
       const { generation, status } = await checkpoint('tasks');
       return generation === built + 1n && status === 'live';
-    }, 'tasks built anew');
+    }, 'tasks rebuilt');
     expect(await world.rows()).toEqual(before);
   });
 
@@ -198,7 +198,7 @@ describe('two runners', () => {
 });
 
 describe('a lost connection', () => {
-  it('in the middle of a write loses neither rows nor checkpoint, and writes nothing twice', async () => {
+  it('in the middle of a write loses neither rows nor the checkpoint, and writes nothing twice', async () => {
     await world.runner();
     await world.append(...history(5));
     await world.handled();
@@ -529,7 +529,7 @@ describe('projections that fail on their own', () => {
     expect(runner.status().lanes).toHaveLength(1);
   });
 
-  it('join the others also while events keep coming', async () => {
+  it('join the others even while events keep coming', async () => {
     await world.append(...history(20));
     await world.project();
     let isWriting = true;

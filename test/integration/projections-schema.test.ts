@@ -18,26 +18,29 @@ afterAll(() => world.close());
 const tablesOf = async (schema: string): Promise<string> =>
   (await dumpTables(world.pool, schema)).replaceAll(`${schema}.`, 'a_schema.');
 
-describe('what the declarations create', () => {
+describe('the schema that the declarations create', () => {
   /** Created by procedures of migrations 0002 and 0004: databases of that time keep these tables as long as the version is the same. */
   const BY_PROCEDURE = ['agents_v1', 'tasks_v2', 'assignments_v1', 'audit_log_v1', 'workflows_v1', 'executions_v1'];
   const released = projectors.filter(({ name, version }) => BY_PROCEDURE.includes(`${name}_v${version}`));
 
-  it.each(released)('is what the procedure created, column by column and index by index: $name', async (projector) => {
-    const { name, version, tables } = projector;
-    await world.pool.query(`CALL baton.create_${name}_v${version}($1)`, [`procedure_${name}`]);
-    await world.pool.query(createSchemaSql(`declared_${name}`, tables).join(';'));
-    const declared = await tablesOf(`declared_${name}`);
-    expect(declared).toBe(await tablesOf(`procedure_${name}`));
-    expect(declared.match(/CREATE TABLE/g)).toHaveLength(tables.length);
-  });
+  it.each(released)(
+    'is what the migration procedure created, column by column and index by index: $name',
+    async (projector) => {
+      const { name, version, tables } = projector;
+      await world.pool.query(`CALL baton.create_${name}_v${version}($1)`, [`procedure_${name}`]);
+      await world.pool.query(createSchemaSql(`declared_${name}`, tables).join(';'));
+      const declared = await tablesOf(`declared_${name}`);
+      expect(declared).toBe(await tablesOf(`procedure_${name}`));
+      expect(declared.match(/CREATE TABLE/g)).toHaveLength(tables.length);
+    },
+  );
 
   it('is what a new database has', async () => {
     for (const projector of projectors)
       expect(await tablesOf(schemaOf(projector))).toBe(await tablesOf(`declared_${projector.name}`));
   });
 
-  it('is reviewed as its result, version by version; a file that a release had is never edited: raise the version', async () => {
+  it('matches the reviewed file of each version; a released file is never edited, so raise the version', async () => {
     for (const { name, version } of projectors)
       await expect(`${await dumpTables(world.pool, `rm_${name}_v${version}`)}\n`).toMatchFileSnapshot(
         `../golden/read-models/${name}.v${version}.sql`,

@@ -89,7 +89,7 @@ describe('a database of the build before tables were declared', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('holds the rows that this build folds from the same log', async () => {
+  it('contains the rows that this build folds from the same log', async () => {
     await migratedTo(4);
     await restoreDump();
     await prepareDatabase(world.url, quiet);
@@ -124,7 +124,7 @@ describe('a database of the build before tables were declared', () => {
 });
 
 describe('a read model that is new in a build', () => {
-  it('is not shown before it has come as far as the others', async () => {
+  it('is not shown before it has caught up with the others', async () => {
     const id = newTaskId();
     await world.append(event.submitted(id));
     await world.project({ projectors: projectors.filter(({ name }) => name !== 'tasks') });
@@ -139,7 +139,7 @@ describe('a read model that is new in a build', () => {
   });
 });
 
-describe('a read model of another version than the build needs', () => {
+describe('a read model of a version other than the build needs', () => {
   it.each([
     [1, 'the read model tasks has version 1; it is rebuilt as version 2 once this build runs the projections'],
     [3, 'the read model tasks has version 3, this build knows version 2; use a newer build'],

@@ -42,7 +42,7 @@ const startServers = async (): Promise<Servers> => {
   };
 };
 
-/** Each project loads this file anew; what they share hangs on the process. */
+/** Each project loads this file again; what they share is kept on the process object. */
 const shared = globalThis as { batonTestServers?: { servers: Promise<Servers>; users: number } | undefined };
 
 /** Starts one set of servers (or takes those the environment names) for all projects of a run. */
