@@ -68,8 +68,8 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-describe('the way of a task, from the shell', () => {
-  it('begins with an agent that registers', async () => {
+describe('a task, from the shell', () => {
+  it('starts with an agent that registers', async () => {
     expect((await stat(join(dataDir, 'server.json'))).mode & 0o777).toBe(0o600);
     const registered = await batonProcess(
       'agents',
@@ -88,7 +88,7 @@ describe('the way of a task, from the shell', () => {
     expect(await json('agents', 'get', 'calculator-1')).toMatchObject({ id: 'calculator-1', labels: { site: 'test' } });
   });
 
-  it('is followed to its result, and explained', async () => {
+  it('can be followed to its result, and explained', async () => {
     const id = await submit();
     const watched = await batonProcess('tasks', 'watch', id);
     expect(watched).toMatchObject({ code: 0, err: '' });
@@ -126,7 +126,7 @@ describe('the way of a task, from the shell', () => {
     );
   });
 
-  it('can end in a dead letter, which can be looked at and redriven', async () => {
+  it('can end as a dead letter, which can be inspected and redriven', async () => {
     const waited = await baton(
       'tasks',
       'submit',
@@ -155,7 +155,7 @@ describe('the way of a task, from the shell', () => {
     expect(again).toMatchObject({ code: 1, out: '', err: 'error: a task that is cancelled cannot be cancelled\n' });
   });
 
-  it('can be that of many tasks; the same key submits none of them twice', async () => {
+  it('can be one of many in a file; the same key submits none of them twice', async () => {
     const lines = Array.from(
       { length: 1_200 },
       () => '{"capability":"nobody.can","input":{},"priority":5,"tags":["many"]}',
@@ -175,8 +175,8 @@ describe('the way of a task, from the shell', () => {
   });
 });
 
-describe('the log, read past the server', () => {
-  it('verifies, and gives the same digest for the same position', async () => {
+describe('the log, read without the server', () => {
+  it('verifies, and has the same digest for the same position', async () => {
     const now = await json<{ digest: string; position: string; events: number }>('audit', 'verify');
     expect(now).toMatchObject({ verified: true, defects: [], foreignEvents: 0 });
     expect(now.events).toBeGreaterThan(1_200);
@@ -201,7 +201,7 @@ describe('the log, read past the server', () => {
 });
 
 describe('the read models', () => {
-  it('are as far as the log, equal to a fold of it, and can be rebuilt from it', async () => {
+  it('are up to date with the log, equal to a fold of it, and can be rebuilt from it', async () => {
     await json('tasks', 'list', '--at-least', await now());
     const projections = await json<{ name: string; status: string; parked: number }[]>('projections', 'list');
     expect(projections.map(({ name }) => name)).toEqual([
@@ -229,7 +229,7 @@ describe('the read models', () => {
   });
 });
 
-describe('what is wrong', () => {
+describe('an error', () => {
   it.each([
     [['tasks', 'list', '--limit=ten'], 2, "argument 'ten' is invalid"],
     [['tasks', 'submit', 'footprint', '--input', '{"a":}'], 2, 'Allowed: JSON'],
@@ -279,14 +279,14 @@ describe('what is wrong', () => {
     expect(await json('tasks', 'list', '--limit', '1', '--at-least', await now())).toMatchObject({ totalCount });
   });
 
-  it('ends quietly when nobody reads the output any more', async () => {
+  it('is not printed when nobody reads the output any more', async () => {
     const child = startCli(['tasks', 'list', '--tag', 'many', '--limit', '1200'], { BATON_DATA_DIR: dataDir });
     child.stdout.destroy();
     const { code, err } = await endOf(child);
     expect({ code, err }).toEqual({ code: 141, err: '' });
   });
 
-  it('is an interruption: exit code 130, no stack', async () => {
+  it('is not printed on an interruption, which exits with 130', async () => {
     const { taskId } = await json<{ taskId: string }>('tasks', 'submit', 'nobody.can', '--tag', 'waits');
     const child = startCli(['tasks', 'watch', taskId], { BATON_DATA_DIR: dataDir });
     const ended = endOf(child);
@@ -297,7 +297,7 @@ describe('what is wrong', () => {
 });
 
 describe('a server', () => {
-  it('is checked by the doctor, with the stores it uses', async () => {
+  it('is checked by the doctor, with the stores that it uses', async () => {
     const { code, out } = await baton('doctor', '--json');
     const checks = JSON.parse(out) as { name: string; status: string }[];
     expect(checks.find(({ name }) => name === 'server')).toMatchObject({ status: 'ok' });
@@ -306,7 +306,7 @@ describe('a server', () => {
     expect(checks.map(({ name }) => name)).toEqual(expect.arrayContaining(['event store', 'postgres', 'redis']));
   });
 
-  it('stops on SIGTERM within five seconds and takes its announcement back', async () => {
+  it('stops on SIGTERM within five seconds and withdraws its announcement', async () => {
     expect([server.exitCode, server.signalCode]).toEqual([null, null]);
     const startedAt = performance.now();
     const closed = once(server, 'close');
@@ -318,7 +318,7 @@ describe('a server', () => {
     expect(err).not.toContain('no longer runs');
   });
 
-  it('that was killed is reported, with what to do', async () => {
+  it('that was killed is reported, with advice', async () => {
     server = startCli(['serve', '--port', '0', '--json'], { ...env, BATON_PROT: 'x' });
     let warnings = '';
     server.stderr.on('data', (chunk: Buffer) => {
@@ -355,7 +355,7 @@ describe('a server', () => {
     expect((await baton('tasks', 'list')).err).not.toContain('no longer runs');
   });
 
-  it('refuses to start with bad settings, all named at once', async () => {
+  it('refuses to start with bad settings, and names them all at once', async () => {
     const bad = { ...env, BATON_LEASE_MS: '1', BATON_PROT: 'x', DATABASE_URL: 'mysql://user:secret@host/db' };
     const { code, out, err } = await runCli(['serve', '--port', '70000'], bad);
     expect({ code, out }).toEqual({ code: 2, out: '' });
