@@ -7,6 +7,7 @@ import { createLogger } from '../../src/platform/logger.ts';
 import { migrate } from '../../src/platform/migrate.ts';
 import { createPool, isTransientPostgresError } from '../../src/platform/postgres.ts';
 import { createRedis } from '../../src/platform/redis.ts';
+import { freezableProxy } from '../support/freezable-proxy.ts';
 import { freshDatabase, freshRedisPrefix } from '../support/servers.ts';
 
 const logger = createLogger('silent');
@@ -127,6 +128,18 @@ describe('a Redis connection', () => {
     const redis = createRedis('redis://127.0.0.1:1', logger, 'fail');
     await expect(redis.ping()).rejects.toThrow();
     redis.disconnect();
+  });
+
+  it('fails commands that a frozen Redis does not answer, and goes on when it answers again', async () => {
+    const proxy = await freezableProxy(inject('redisUrl'));
+    const redis = createRedis(proxy.url, logger, 'fail');
+    await redis.ping();
+    proxy.freeze();
+    await expect(redis.ping()).rejects.toThrow('timed out');
+    proxy.thaw();
+    await expect(redis.ping()).resolves.toBe('PONG');
+    redis.disconnect();
+    await proxy.close();
   });
 
   it('reads what it wrote', async () => {
