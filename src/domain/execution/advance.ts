@@ -1,21 +1,37 @@
-import { byteLengthOf, type Json, MAX_PAYLOAD_BYTES } from '../json.ts';
+import { type Json, MAX_PAYLOAD_BYTES } from '../json.ts';
+import { type Result, rejected } from '../result.ts';
 import type { AttemptError } from '../task/events.ts';
 import type { Step } from '../workflow/compile.ts';
 import { abortForStep } from './abort.ts';
 import { compensateDue, endCompensation } from './compensate.ts';
 import { errorOf } from './errors.ts';
-import { render } from './inputs.ts';
+import { fits, render } from './inputs.ts';
 import { planCompensation } from './plan-compensation.ts';
 import { startReady } from './start-steps.ts';
 import { hasEnded, type Running } from './state.ts';
 import { timeSpent } from './time-spent.ts';
 import type { Turn } from './turn.ts';
 
+/** What an execution answers with when its workflow names no output. */
 const outputsOfSinks = ({ compiled, steps }: Running): Json => {
   const outputs: Record<string, Json> = {};
   for (const index of compiled.sinks) outputs[(compiled.steps[index] as Step).id] = steps.get(index).unit.output;
-  // A default, so it may be left out: where it is too large for one answer, each step still has its own output.
-  return byteLengthOf(outputs) <= MAX_PAYLOAD_BYTES ? outputs : null;
+  return outputs;
+};
+
+const outputOf = (execution: Running): Result<Json, AttemptError> => {
+  const { output } = execution.compiled;
+  if (output !== undefined) {
+    const rendered = render(execution, output);
+    if (rendered.ok) return rendered;
+    return rejected(errorOf('OUTPUT_FAILED', `the output could not be made: ${rendered.rejection.message}`));
+  }
+  const whole = fits(outputsOfSinks(execution));
+  if (whole.ok) return whole;
+  const limit = `more than ${MAX_PAYLOAD_BYTES} bytes of JSON`;
+  return rejected(
+    errorOf('OUTPUT_FAILED', `the outputs of the last tasks together are ${limit}: give the workflow an \`output\``),
+  );
 };
 
 const fail = (turn: Turn, error: AttemptError, unit?: string): void =>
@@ -31,15 +47,13 @@ const fail = (turn: Turn, error: AttemptError, unit?: string): void =>
   });
 
 const complete = (turn: Turn) => {
-  const { compiled, executionId } = turn.state;
-  const output = compiled.output === undefined ? undefined : render(turn.state, compiled.output);
-  if (output && !output.ok)
-    return fail(turn, errorOf('OUTPUT_FAILED', `the output could not be made: ${output.rejection.message}`));
+  const output = outputOf(turn.state);
+  if (!output.ok) return fail(turn, output.rejection);
   turn.emit({
     type: 'ExecutionCompleted',
     data: {
-      executionId,
-      output: output === undefined ? outputsOfSinks(turn.state) : output.value,
+      executionId: turn.state.executionId,
+      output: output.value,
       ...timeSpent(turn.state, Date.parse(turn.now)),
       completedAt: turn.now,
     },

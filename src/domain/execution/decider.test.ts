@@ -661,11 +661,11 @@ describe('a payload that is too large', () => {
     expect(new Story().start({ tasks }, { input })).toContain('StepFailed a INPUT_TOO_LARGE');
   });
 
-  it('as the output of the execution does not fail it; each step keeps its own output', () => {
+  it('as the output of the execution fails it, and each step keeps its own output', () => {
     const story = Story.of([step('a'), step('b')]);
     story.complete('a', large);
-    expect(story.complete('b', large)).toEqual(['TaskCompleted b', 'ExecutionCompleted']);
-    expect(story.state.output).toBeNull();
+    expect(story.complete('b', large)).toEqual(['TaskCompleted b', 'ExecutionFailed OUTPUT_FAILED']);
+    expect(story.last.at(-1)?.data).toMatchObject({ error: { message: expect.stringContaining('262144') } });
   });
 
   it('is split over several decisions, each small enough for one append', () => {
