@@ -113,7 +113,7 @@ describe('an agent card', () => {
       { body: JSON.stringify({ ...good('http://127.0.0.1/'), extra: 'x'.repeat(300_000) }) },
       /the limit is 262144/,
     ],
-    ['has 2 MiB', { body: () => 'x'.repeat(2 * 1024 * 1024) }, /bytes/],
+    ['has 2 MiB', { body: () => 'x'.repeat(2 * 1024 * 1024) }, /more than 1048576 bytes of JSON, the limit is 262144/],
     ['is elsewhere', { status: 302, headers: { location: '/card' }, body: '' }, /redirects are not followed/],
     ['cannot be served', { status: 500, body: '' }, /HTTP 500/],
   ])('that %s is refused with the reason', async (name, page, reason) => {

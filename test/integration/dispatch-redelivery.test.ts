@@ -153,7 +153,11 @@ describe('the board of dead letters', () => {
     });
     await syncDeadLetters(test.queues.deadLetters, ['a', 'b', 'c'].map(letter));
     expect(await listed()).toEqual(['a', 'b', 'c']);
-    await syncDeadLetters(test.queues.deadLetters, ['b', 'd'].map(letter));
+    // As a row of the read model, which has more than the board shows.
+    const rows = ['b', 'd'].map((taskId) => ({ ...letter(taskId), position: 7n, error: { message: 'secret' } }));
+    await syncDeadLetters(test.queues.deadLetters, rows);
+    const stored = await test.redis.hgetall(`${test.queueOptions.prefix}:dead-letter:default.d`);
+    expect(JSON.parse(stored['data'] as string)).toEqual(letter('d'));
     expect(await listed()).toEqual(['b', 'd']);
     const many = Array.from({ length: 2_500 }, (_, index) => letter(`t${index}`));
     await syncDeadLetters(test.queues.deadLetters, many);

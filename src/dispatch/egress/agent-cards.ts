@@ -11,6 +11,7 @@ import { TransportError } from '../transports/transport.ts';
 import { discard, networkFailure, readBounded } from './agent-http.ts';
 import { checkUrl, createEgressAgent, EgressDenied, type EgressPolicy } from './egress.ts';
 
+/** Beyond it nothing is read. A card may be stored up to `MAX_PAYLOAD_BYTES`, without the white space of its file. */
 const MAX_CARD_BYTES = 1024 * 1024;
 const CARD_TIMEOUT_MS = 10_000;
 /** The bindings that the dispatcher's transport supports. */
@@ -20,6 +21,9 @@ const refuse = (code: 'AGENT_CARD_INVALID' | 'URL_NOT_ALLOWED', message: string)
   badInput([{ pointer: '/cardUrl', code, message }]);
 
 const invalid = (message: string): AppError => refuse('AGENT_CARD_INVALID', message);
+
+const tooLarge = (bytes: number | string): AppError =>
+  invalid(`it has ${bytes} bytes of JSON, the limit is ${MAX_PAYLOAD_BYTES}`);
 
 const allowedUrl = (text: string, policy: EgressPolicy, what: string): URL => {
   try {
@@ -65,7 +69,7 @@ const readCard = (card: unknown, policy: EgressPolicy): AgentCardFacts => {
   const issue = findJsonIssue(card);
   if (issue) throw invalid(`${issue.code} at ${issue.pointer.slice(0, 200) || '/'}: ${issue.message}`);
   const bytes = byteLengthOf(card);
-  if (bytes > MAX_PAYLOAD_BYTES) throw invalid(`it has ${bytes} bytes, the limit is ${MAX_PAYLOAD_BYTES}`);
+  if (bytes > MAX_PAYLOAD_BYTES) throw tooLarge(bytes);
   const parsed = Card.safeParse(normalized(card as Json));
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0] ?? { path: [], message: 'unusable' };
@@ -140,6 +144,7 @@ const cardFailure = (error: unknown, signal: AbortSignal): unknown => {
   const failure = networkFailure(error);
   if (!(failure instanceof TransportError)) return error;
   if (failure.code === 'URL_NOT_ALLOWED') return refuse('URL_NOT_ALLOWED', failure.message);
+  if (failure.code === 'AGENT_RESPONSE_TOO_LARGE') return tooLarge(`more than ${MAX_CARD_BYTES}`);
   return invalid(failure.message);
 };
 

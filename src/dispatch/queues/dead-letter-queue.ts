@@ -16,6 +16,16 @@ type DeadLetterId = Pick<DeadLetter, 'tenant' | 'taskId'>;
 
 const PAGE = 1_000;
 
+/** Only what a letter is: rows of a read model hold more, and not all of it is JSON. */
+const dataOf = ({ tenant, taskId, reason, attempts, errorCode, deadLetteredAt }: DeadLetter): DeadLetter => ({
+  tenant,
+  taskId,
+  reason,
+  attempts,
+  errorCode,
+  deadLetteredAt,
+});
+
 const jobIdOf = ({ tenant, taskId }: DeadLetterId): string => `${tenant}.${taskId}`;
 
 /**
@@ -32,7 +42,7 @@ export class DeadLetterQueue {
   async add(letters: readonly DeadLetter[]): Promise<void> {
     if (letters.length === 0) return;
     await this.#queue.addBulk(
-      letters.map((letter) => ({ name: letter.errorCode, data: letter, opts: { jobId: jobIdOf(letter) } })),
+      letters.map((letter) => ({ name: letter.errorCode, data: dataOf(letter), opts: { jobId: jobIdOf(letter) } })),
     );
   }
 
