@@ -1,9 +1,9 @@
-import { registerAgent } from './commands/agent/register-agent.ts';
-import type { Caller, Commands } from './commands/context.ts';
+import { type Caller, type Commands, parseInput } from './commands/context.ts';
 import { startExecution } from './commands/execution/start-execution.ts';
 import { submitTask } from './commands/task/submit-task.ts';
 import { publishWorkflow } from './commands/workflow/publish-workflow.ts';
 import type { LocalAgentFunction } from './dispatch/transports/local.ts';
+import { RegisterAgentInput } from './domain/agent/commands.ts';
 import { DEFAULT_TENANT } from './domain/ids.ts';
 import type { Result } from './domain/result.ts';
 import type { EmbeddedStack } from './embedded/stack.ts';
@@ -24,7 +24,10 @@ export type Baton = {
   readonly processes: EmbeddedStack['processes'];
   readonly commands: Commands;
   readonly feed: LogFeed;
-  /** Registers a function of this process as an agent. Needs the role `dispatcher`. */
+  /**
+   * Offers a function of this process as an agent, with `maxConcurrency` places for calls at once. The agent is registered for as long as
+   * some process offers it, with the places of all that do. Needs the role `dispatcher`.
+   */
   agent(input: object & { readonly agentId: string }, run: LocalAgentFunction): Promise<void>;
   /** Errors: throws `AppError` for input that is refused. */
   submit(input: object, caller?: Partial<Caller>): Promise<{ readonly taskId: string }>;
@@ -54,7 +57,7 @@ const accepted = <Value>(result: Result<Value, { readonly reason: string }>): Va
 };
 
 const faceOf = (running: Running): Baton => {
-  const { core, url, localAgents, outcomes, executions } = running;
+  const { core, url, localAgents, functionAgents, outcomes, executions } = running;
   const { stack, commands, feed, tenant } = core;
   const embedded: Caller = { tenant, actor: 'embedded' };
   return {
@@ -75,8 +78,9 @@ const faceOf = (running: Running): Baton => {
       return { executionId: accepted(await startExecution(commands, { ...embedded, ...caller }, input)).id };
     },
     async agent(input, run) {
-      localAgents.register({ tenant, agentId: input.agentId }, run);
-      accepted(await registerAgent(commands, embedded, { replace: true, ...input }));
+      const body = parseInput(RegisterAgentInput, { replace: true, ...input });
+      localAgents.register({ tenant, agentId: body.agentId }, run, body.maxConcurrency);
+      await functionAgents.offer(body);
     },
     async submit(input, caller = {}) {
       return { taskId: accepted(await submitTask(commands, { ...embedded, ...caller }, input)).id };

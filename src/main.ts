@@ -5,6 +5,8 @@ import type { FollowPorts } from './eventstore/follow-log.ts';
 import { Closing } from './platform/closing.ts';
 import type { Config, Role } from './platform/config.ts';
 import type { Logger } from './platform/logger.ts';
+import { FunctionAgents } from './processes/functions/function-agents.ts';
+import { redisFunctionOffers } from './processes/functions/function-offers.ts';
 import type { LeaderStatus } from './processes/leader.ts';
 import { ExecutionOutcomes } from './processes/outcomes/execution-outcomes.ts';
 import { TaskOutcomes } from './processes/outcomes/task-outcomes.ts';
@@ -12,7 +14,7 @@ import { type Process, runProcesses } from './processes/run.ts';
 import { keepWorkflowCache } from './processes/workflows/workflow-cache.ts';
 import { startApi } from './roles/api.ts';
 import { createAssigners, type PoolAssigner } from './roles/assigner.ts';
-import { type Core, openCore, ports } from './roles/core.ts';
+import { type Core, holder, openCore, ports } from './roles/core.ts';
 import { createHandOver, startDispatcher } from './roles/dispatcher.ts';
 import { backgroundProcesses } from './roles/processes.ts';
 import { startProjector } from './roles/projector.ts';
@@ -23,6 +25,8 @@ export type Running = {
   /** Base of the HTTP endpoints; undefined without the role `api`. */
   readonly url: string | undefined;
   readonly localAgents: LocalAgents;
+  /** Those functions as the log and other processes know them. */
+  readonly functionAgents: FunctionAgents;
   readonly outcomes: TaskOutcomes;
   readonly executions: ExecutionOutcomes;
   /** Counters of what this process did, by role. */
@@ -73,11 +77,24 @@ const countersOf = ({ appends }: Core, { assigners, dispatcher }: Counted): Reco
   ...(dispatcher ? { dispatcher: { ...dispatcher.counters } } : {}),
 });
 
+const createFunctionAgents = (core: Core, localAgents: LocalAgents): FunctionAgents => {
+  const { tenant, commands, redis, prefix } = core;
+  return new FunctionAgents({
+    ...followPorts(core),
+    tenant,
+    processId: `${holder}:${ports.ids.next()}`,
+    commands,
+    offers: redisFunctionOffers(redis, prefix),
+    onShared: (agentId, shared) => localAgents.setShared({ tenant, agentId }, shared),
+  });
+};
+
 /** Last started, first stopped: requests end before the dispatcher, and the dispatcher before what follows the log. */
 const startRoles = async (core: Core, closing: Closing): Promise<Running> => {
   const { config, commands, logger, store } = core;
   const has = (role: Role): boolean => config.roles.includes(role);
   const localAgents = new LocalAgents();
+  const functionAgents = createFunctionAgents(core, localAgents);
   const handOver = createHandOver(core, localAgents);
   const outcomes = new TaskOutcomes({ ...followPorts(core), store, tasks: commands.tasks });
   const executions = new ExecutionOutcomes({ ...followPorts(core), executions: commands.executions });
@@ -100,21 +117,25 @@ const startRoles = async (core: Core, closing: Closing): Promise<Running> => {
         run: (signal: AbortSignal) => assigner.run(signal),
       })),
       ...background.processes,
+      { name: 'function agents', run: (signal) => functionAgents.run(signal) },
     ],
     logger,
   );
   closing.add('the processes', () => processes.stop());
+  closing.add('the function agents', () => functionAgents.leave());
   const dispatcher = has('dispatcher') ? startDispatcher(core, { localAgents, handOver }, closing) : undefined;
   const counted = { assigners, dispatcher };
   const metrics = createMetrics({ clock: ports.clock, logger });
   addCounters(metrics, core, counted);
   addUnreadable(metrics, { leaders, outcomes, executions });
   const url = has('api') ? await startApi(core, { metrics, leaders }, closing) : undefined;
+  closing.add('the offers of function agents', () => functionAgents.withdraw());
   let stopped: Promise<void> | undefined;
   return {
     core,
     url,
     localAgents,
+    functionAgents,
     outcomes,
     executions,
     counters: () => countersOf(core, counted),

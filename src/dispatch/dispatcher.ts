@@ -84,13 +84,18 @@ class BullDispatcher implements Dispatcher {
     this.#redis = createRedis(queueOptions.redisUrl, queueOptions.logger, 'wait');
     // Before the first job, so that no closing of an attempt is missed between reading its state and calling its agent.
     this.#following = this.#follow(this.#stopping.signal);
-    for (const tenant of tenants) for (const pool of config.pools) this.#serve(poolQueueName(tenant, pool));
+    const { dispatchConcurrency } = config;
+    for (const tenant of tenants)
+      for (const pool of config.pools) this.#serve(poolQueueName(tenant, pool), dispatchConcurrency);
     handOver?.serve((delivery) => {
       this.counters.handedOver += 1;
       return this.#runner.handle(delivery);
     });
-    this.#stopListening = localAgents.onRegistered(({ tenant, agentId }) =>
-      this.#serve(localQueueName(tenant, agentId)),
+    this.#stopListening = localAgents.onRegistered((agent) =>
+      this.#serve(
+        localQueueName(agent.tenant, agent.agentId),
+        Math.min(dispatchConcurrency, localAgents.placesOf(agent)),
+      ),
     );
   }
 
@@ -130,13 +135,13 @@ class BullDispatcher implements Dispatcher {
     await Promise.race([idle, sleep(clock, limitMs, done.signal)]);
   }
 
-  #serve(queue: string): void {
-    const { config, queueOptions, tuning = DEFAULT_TUNING } = this.#options;
+  #serve(queue: string, concurrency: number): void {
+    const { queueOptions, tuning = DEFAULT_TUNING } = this.#options;
     this.#workers.push(
       createAttemptWorker(queue, {
         redis: this.#redis as Redis,
         prefix: queueOptions.prefix,
-        concurrency: config.dispatchConcurrency,
+        concurrency,
         tuning,
         handler: this.#runner.handle,
         logger: queueOptions.logger,

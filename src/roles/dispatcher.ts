@@ -9,8 +9,8 @@ import { type Core, ports } from './core.ts';
 export const createHandOver = ({ queues, config, logger }: Core, localAgents: LocalAgents): LocalHandOver =>
   new LocalHandOver({
     queue: queues.attempts,
-    isHere: (agent) => localAgents.find(agent) !== undefined,
-    concurrency: config.dispatchConcurrency,
+    isHere: (agent) => localAgents.isOnlyHere(agent),
+    concurrency: (agent) => Math.min(config.dispatchConcurrency, localAgents.placesOf(agent)),
     clock: ports.clock,
     logger,
   });

@@ -2,6 +2,7 @@ import { keepDeadLetters } from '../dispatch/queues/dead-letter-board.ts';
 import type { DeadLetter } from '../dispatch/queues/dead-letter-queue.ts';
 import { createExecutionFollower } from '../processes/executions/execution-follower.ts';
 import { postgresSnapshots } from '../processes/fold-snapshots.ts';
+import { redisFunctionOffers } from '../processes/functions/function-offers.ts';
 import { createHealthMonitor } from '../processes/health/health-monitor.ts';
 import { redisHeartbeats } from '../processes/health/heartbeats.ts';
 import type { LeaderStatus } from '../processes/leader.ts';
@@ -17,6 +18,7 @@ const healthMonitor = (core: Core) =>
     feed: core.feed,
     commands: core.commands,
     heartbeats: redisHeartbeats(core.redis, core.prefix),
+    offers: redisFunctionOffers(core.redis, core.prefix),
     acquireLease: leaseOf(core, `health:${core.tenant}`),
     clock: ports.clock,
     logger: core.logger,

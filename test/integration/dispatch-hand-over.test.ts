@@ -13,7 +13,7 @@ const handOverOf = ({ queues, localAgents, logger }: DispatchTest, concurrency =
   new LocalHandOver({
     queue: queues.attempts,
     isHere: (agent) => localAgents.find(agent) !== undefined,
-    concurrency,
+    concurrency: () => concurrency,
     clock: systemClock,
     logger,
   });

@@ -1,9 +1,17 @@
 import { agentCommand } from '../run.ts';
 import { ReasonInput } from './drain-agent.ts';
 
-/** Takes the agent out of its pool. Attempts it holds may still close; it may register again later. */
+/** Takes the agent out. Attempts that it holds may still be answered. */
 export const deregisterAgent = agentCommand(ReasonInput, (body, now) => ({
   type: 'DeregisterAgent',
   ...body,
+  now,
+}));
+
+/** Takes out a function agent that no process offers any more: the attempts that it holds are given up. */
+export const deregisterLostAgent = agentCommand(ReasonInput, (body, now) => ({
+  type: 'DeregisterAgent',
+  ...body,
+  callsLost: true,
   now,
 }));

@@ -49,6 +49,15 @@ const profileOf = (input: RegisterAgentInput, card: AgentCardFacts | undefined):
   };
 };
 
+const register = (commands: Commands, caller: Caller, body: RegisterAgentInput, profile: AgentProfile) =>
+  runOnAgent(commands, caller, body.agentId, body, (now) => ({
+    type: 'RegisterAgent',
+    agentId: body.agentId,
+    profile,
+    replace: body.replace,
+    now,
+  }));
+
 /**
  * Registers an agent. With a card URL the card is fetched and kept, and its skills are the capabilities unless the caller names them;
  * without one the agent is `local`: a function in a dispatcher's own process.
@@ -56,12 +65,9 @@ const profileOf = (input: RegisterAgentInput, card: AgentCardFacts | undefined):
 export const registerAgent = async (commands: Commands, caller: Caller, input: unknown) => {
   const body = parseInput(RegisterAgentInput, input);
   const card = body.cardUrl === undefined ? undefined : await commands.cards.fetch(body.cardUrl);
-  const profile = profileOf(body, card);
-  return runOnAgent(commands, caller, body.agentId, body, (now) => ({
-    type: 'RegisterAgent',
-    agentId: body.agentId,
-    profile,
-    replace: body.replace,
-    now,
-  }));
+  return register(commands, caller, body, profileOf(body, card));
 };
+
+/** Registers a function that this process offers, for as long as any process offers it; see `FunctionAgents`. */
+export const registerFunctionAgent = (commands: Commands, caller: Caller, body: RegisterAgentInput) =>
+  register(commands, caller, body, { ...profileOf(body, undefined), transport: { kind: 'local', offered: true } });

@@ -53,7 +53,7 @@ beforeEach(() => {
       ensureSentinel: async () => 'present',
     },
     isHere: ({ agentId }) => agentId.startsWith('here'),
-    concurrency: 2,
+    concurrency: () => 2,
     clock,
     logger: createLogger('silent'),
   });

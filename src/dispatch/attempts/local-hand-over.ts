@@ -7,10 +7,10 @@ import type { LocalAgentRef } from '../transports/local.ts';
 export type LocalHandOverOptions = {
   /** Gets what cannot be handed over here. */
   readonly queue: AttemptOffers;
-  /** Whether this process has the agent's function. */
+  /** Whether this process has the agent's function, and no other one has. */
   readonly isHere: (agent: LocalAgentRef) => boolean;
-  /** Calls at once, per agent. */
-  readonly concurrency: number;
+  /** Calls at once, of an agent. */
+  readonly concurrency: (agent: LocalAgentRef) => number;
   readonly clock: Clock;
   readonly logger: Logger;
 };
@@ -24,7 +24,7 @@ export type LocalHandOverOptions = {
 type Held = { job: AttemptJob; deliveries: number; endRest?: () => void };
 
 /** One agent's places. `waiting` is bounded by the agent's `maxConcurrency`, up to which the ledger assigns. */
-type Lane = { readonly waiting: Held[]; running: number };
+type Lane = { readonly agent: LocalAgentRef; readonly waiting: Held[]; running: number };
 
 const keyOf = (job: AttemptJob): string => `${job.tenant}.${jobIdOf(job)}`;
 
@@ -94,13 +94,13 @@ export class LocalHandOver implements AttemptOffers {
 
   #laneOf({ tenant, agentId }: LocalAgentRef): Lane {
     const name = `${tenant}.${agentId}`;
-    const lane = this.#lanes.get(name) ?? { waiting: [], running: 0 };
+    const lane = this.#lanes.get(name) ?? { agent: { tenant, agentId }, waiting: [], running: 0 };
     this.#lanes.set(name, lane);
     return lane;
   }
 
   #fill(lane: Lane): void {
-    while (this.#handler && lane.running < this.#options.concurrency) {
+    while (this.#handler && lane.running < this.#options.concurrency(lane.agent)) {
       const held = lane.waiting.shift();
       if (held === undefined) return;
       lane.running += 1;

@@ -40,18 +40,38 @@ const keyOf = ({ tenant, agentId }: LocalAgentRef): string => `${tenant}.${agent
 
 /** The functions of this process that are agents. */
 export class LocalAgents {
-  readonly #functions = new Map<string, LocalAgentRef & { readonly fn: LocalAgentFunction }>();
+  readonly #functions = new Map<string, LocalAgentRef & { readonly fn: LocalAgentFunction; readonly places: number }>();
+  /** Those that other processes have too. */
+  readonly #shared = new Set<string>();
   readonly #listeners = new Set<Listener>();
 
-  /** Makes `fn` the agent's function in this process; replaces an earlier one. */
-  register(agent: LocalAgentRef, fn: LocalAgentFunction): void {
+  /**
+   * Makes `fn` the agent's function in this process; replaces an earlier one.
+   *
+   * @param places calls of it at once in this process
+   */
+  register(agent: LocalAgentRef, fn: LocalAgentFunction, places = Number.POSITIVE_INFINITY): void {
     const isNew = !this.#functions.has(keyOf(agent));
-    this.#functions.set(keyOf(agent), { ...agent, fn });
+    this.#functions.set(keyOf(agent), { ...agent, fn, places });
     if (isNew) for (const listener of this.#listeners) listener(agent);
   }
 
   find(agent: LocalAgentRef): LocalAgentFunction | undefined {
     return this.#functions.get(keyOf(agent))?.fn;
+  }
+
+  placesOf(agent: LocalAgentRef): number {
+    return this.#functions.get(keyOf(agent))?.places ?? 0;
+  }
+
+  /** Other processes have the function too, or no longer. */
+  setShared(agent: LocalAgentRef, shared: boolean): void {
+    if (shared) this.#shared.add(keyOf(agent));
+    else this.#shared.delete(keyOf(agent));
+  }
+
+  isOnlyHere(agent: LocalAgentRef): boolean {
+    return this.#functions.has(keyOf(agent)) && !this.#shared.has(keyOf(agent));
   }
 
   /** Calls back for every agent registered so far and from now on. Returns the way to stop. */

@@ -81,6 +81,8 @@ export type DrainAgent = { readonly type: 'DrainAgent'; readonly reason?: string
 export type DeregisterAgent = {
   readonly type: 'DeregisterAgent';
   readonly reason?: string | undefined;
+  /** No process is left that could answer the calls it has in work. */
+  readonly callsLost?: true;
   readonly now: string;
 };
 

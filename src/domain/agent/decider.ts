@@ -77,7 +77,15 @@ export const decideAgent = (command: AgentCommand, agent: Agent): Decision => {
         : ok([{ type: 'AgentDrainStarted', data: { ...subject, startedAt: command.now, ...because(command.reason) } }]);
     case 'DeregisterAgent':
       return ok([
-        { type: 'AgentDeregistered', data: { ...subject, deregisteredAt: command.now, ...because(command.reason) } },
+        {
+          type: 'AgentDeregistered',
+          data: {
+            ...subject,
+            deregisteredAt: command.now,
+            ...because(command.reason),
+            ...(command.callsLost ? { callsLost: true as const } : {}),
+          },
+        },
       ]);
     default:
       return assertNever(command);

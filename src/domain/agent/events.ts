@@ -19,7 +19,11 @@ export const Transport = z.discriminatedUnion('kind', [
     /** The agent card as it was read at registration. Data of a third party. */
     card: JsonPayload,
   }),
-  z.strictObject({ kind: z.literal('local') }),
+  z.strictObject({
+    kind: z.literal('local'),
+    /** A function that processes offer, `maxConcurrency` being the places of all of them; it is deregistered when none does any more. */
+    offered: z.literal(true).optional(),
+  }),
 ]);
 export type Transport = z.output<typeof Transport>;
 
@@ -87,6 +91,8 @@ export const agentEvents = {
       agentId: AgentId,
       pool: PoolId,
       reason: z.string().max(500).optional(),
+      /** The calls that it had in work ended with it; otherwise they may still be answered. */
+      callsLost: z.literal(true).optional(),
       deregisteredAt: Instant,
     }),
   },

@@ -466,6 +466,26 @@ describe('an assignment in the ledger that does not count', () => {
   it('takes a slot when it is none of these', () => expect(isFree(submitted('t1'), assigned('t1', 'a'))).toBe(false));
 });
 
+describe('a function agent that no process offers any more', () => {
+  const lost: AgentEvent = {
+    type: 'AgentDeregistered',
+    data: { agentId: 'a', pool: 'default', deregisteredAt: iso(0), callsLost: true },
+  };
+
+  it('has its attempts given up at once', () => {
+    const ledger = ledgerOf(registered('a'), submitted('t1'), assigned('t1', 'a'), lost);
+    expect(ledger.nextDueMs()).toBe(0);
+    expect(ledger.dueTimers(START, 5_000)).toMatchObject([
+      { kind: 'attemptExpired', taskId: 't1', attempt: 1, lost: true },
+    ]);
+  });
+
+  it('leaves the attempts of others alone', () => {
+    const ledger = ledgerOf(registered('a'), registered('b'), submitted('t1'), assigned('t1', 'b'), lost);
+    expect(ledger.dueTimers(START, 5_000)).toEqual([]);
+  });
+});
+
 describe('an agent that deregisters while it holds attempts', () => {
   const one = { maxConcurrency: 1 };
 

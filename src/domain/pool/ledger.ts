@@ -7,7 +7,7 @@ import { Matching, requirementKey } from './matching.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import { type AgentEntry, Roster } from './roster.ts';
 import { route } from './route.ts';
-import { openEntry, type TaskEntry } from './task-entry.ts';
+import { LOST, openEntry, type TaskEntry } from './task-entry.ts';
 import { type DueTimer, TaskTimers } from './timers.ts';
 
 export type LedgerEvent = TaskEvent | AgentEvent | PoolEvent | ExecutionEvent;
@@ -150,6 +150,7 @@ export class PoolLedger {
       case 'AgentDrainStarted':
       case 'AgentDeregistered':
         this.#roster.evolve(event, (agentId) => this.#heldBy(agentId));
+        if (event.type === 'AgentDeregistered' && event.data.callsLost) this.#loseCalls(event.data.agentId);
         return;
       default:
         this.#evolveExecution(event);
@@ -342,6 +343,15 @@ export class PoolLedger {
     const paused = task.executionId !== undefined && this.#paused.has(task.executionId);
     if (task.agentId === undefined && !task.releasing && !paused) this.#queue.add(task);
     this.#timers.schedule(task);
+  }
+
+  /** What the agent holds is given up at once. */
+  #loseCalls(agentId: string): void {
+    for (const task of this.#tasks.values()) {
+      if (task.agentId !== agentId) continue;
+      task.expiresMs = LOST;
+      if (!this.#isHalted(task)) this.#timers.schedule(task);
+    }
   }
 
   #heldBy(agentId: string): number {

@@ -1,6 +1,9 @@
 import { isCompensation } from '../execution/unit.ts';
 import type { TaskState } from '../routing/eligibility.ts';
 
+/** Stands for the time at which an attempt expires whose agent is gone. */
+export const LOST = 0;
+
 /** An open task of a pool. */
 export type TaskEntry = TaskState & {
   readonly taskId: string;

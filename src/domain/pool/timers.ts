@@ -1,5 +1,5 @@
 import { IndexedHeap } from '../structures/indexed-heap.ts';
-import type { TaskEntry } from './task-entry.ts';
+import { LOST, type TaskEntry } from './task-entry.ts';
 
 export type DueTimer =
   | {
@@ -8,6 +8,8 @@ export type DueTimer =
       readonly attempt: number;
       readonly agentId: string;
       readonly executionId: string | undefined;
+      /** The agent was taken out with all that it had in work; otherwise the attempt's time is up. */
+      readonly lost?: true;
     }
   | { readonly kind: 'deadlinePassed'; readonly taskId: string; readonly assigned: boolean }
   /** The task's execution aborts. */
@@ -29,7 +31,8 @@ const timerOf = (task: TaskEntry, nowMs: number): DueTimer => {
     return { kind: 'release', taskId, attempt, executionId, held: agentId !== undefined };
   if (task.deadlineMs !== undefined && task.deadlineMs <= nowMs)
     return { kind: 'deadlinePassed', taskId, assigned: agentId !== undefined };
-  return { kind: 'attemptExpired', taskId, attempt, agentId: agentId as string, executionId };
+  const lost = task.expiresMs === LOST ? { lost: true as const } : {};
+  return { kind: 'attemptExpired', taskId, attempt, agentId: agentId as string, executionId, ...lost };
 };
 
 /** When something must happen to a task although nobody reports anything: its attempt expires, its deadline passes, its execution aborts. */

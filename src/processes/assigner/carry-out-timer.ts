@@ -12,6 +12,14 @@ const TIMED_OUT: AttemptError = {
   outcomeUnknown: true,
 };
 
+const AGENT_GONE: AttemptError = {
+  code: 'AGENT_GONE',
+  message: 'the last process that offered the agent ended before the attempt did',
+  source: 'baton',
+  retryable: true,
+  outcomeUnknown: true,
+};
+
 /**
  * Does what a pool's timer asks for. Returns whether an attempt was given up by it.
  *
@@ -26,6 +34,6 @@ export const carryOutTimer = async (commands: Commands, caller: Caller, timer: D
       await releaseTask(commands, caller, timer);
       return false;
     case 'attemptExpired':
-      return (await giveUpAttempt(commands, caller, timer, TIMED_OUT)).ok;
+      return (await giveUpAttempt(commands, caller, timer, timer.lost ? AGENT_GONE : TIMED_OUT)).ok;
   }
 };

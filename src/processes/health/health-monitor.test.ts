@@ -8,14 +8,16 @@ import {
   memoryLease,
   memorySnapshots,
 } from '../../../test/support/leading.ts';
-import { registerAgent } from '../../commands/agent/register-agent.ts';
+import { registerAgent, registerFunctionAgent } from '../../commands/agent/register-agent.ts';
 import type { Commands } from '../../commands/context.ts';
+import { RegisterAgentInput } from '../../domain/agent/commands.ts';
 import { agentStream } from '../../domain/ids.ts';
 import type { EventStore } from '../../eventstore/event-store.ts';
 import { LogFeed } from '../../eventstore/log-feed.ts';
 import { createMemoryEventStore } from '../../eventstore/memory-event-store.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { createLogger } from '../../platform/logger.ts';
+import type { FunctionOffer, FunctionOffers } from '../functions/function-offers.ts';
 import { createHealthMonitor } from './health-monitor.ts';
 
 const TENANT = 'default';
@@ -47,6 +49,7 @@ beforeEach(async () => {
   beats = new Map();
   unreachable = false;
   onRead = () => {};
+  offered = [];
 });
 
 afterEach(async () => {
@@ -55,6 +58,17 @@ afterEach(async () => {
 });
 
 let onRead: () => void;
+
+/** Offers of function agents, as Redis keeps them. */
+let offered: FunctionOffer[];
+const offers: FunctionOffers = {
+  offer: async (_, made) => void offered.push(...made),
+  withdraw: async () => {},
+  current: async () => {
+    if (unreachable) throw new Error('Redis is unreachable');
+    return [...offered];
+  },
+};
 
 const heartbeats = {
   beat: async () => {},
@@ -75,6 +89,7 @@ const monitor = async () => {
     feed: counted,
     commands,
     heartbeats,
+    offers,
     snapshots,
     acquireLease: () => lease.acquire(),
     clock,
@@ -209,6 +224,54 @@ describe('a health monitor that was not listening', () => {
     await pass(4);
     expect(await history('a')).toEqual(['AgentRegistered', 'degraded']);
     expect(await history('b')).toEqual(['AgentRegistered']);
+  });
+});
+
+describe('a function agent', () => {
+  const CALLER_INPUT = { agentId: 'f', capabilities: [{ name: 'work' }], maxConcurrency: 2, replace: true };
+  const register = () => registerFunctionAgent(commands, CALLER, RegisterAgentInput.parse(CALLER_INPUT));
+  const offer = (processId: string, places = 2): FunctionOffer => ({ agentId: 'f', processId, places });
+
+  it('stays for as long as a process offers it', async () => {
+    offered = [offer('one')];
+    await register();
+    await monitor();
+    await pass(60);
+    expect(await history('f')).toEqual(['AgentRegistered']);
+    offered = [];
+    await pass(2);
+    expect(await history('f')).toEqual(['AgentRegistered']);
+    await pass(2);
+    expect(await history('f')).toEqual(['AgentRegistered', 'AgentDeregistered']);
+  });
+
+  it('has the places of all processes that offer it', async () => {
+    offered = [offer('one'), offer('two', 5)];
+    await register();
+    await monitor();
+    await pass(2);
+    expect(await commands.agents.load(agentStream(TENANT, 'f'))).toMatchObject({ profile: { maxConcurrency: 7 } });
+    offered = [offer('two', 5)];
+    await pass(2);
+    expect(await commands.agents.load(agentStream(TENANT, 'f'))).toMatchObject({ profile: { maxConcurrency: 5 } });
+    expect(await history('f')).toEqual(['AgentRegistered', 'AgentReconfigured', 'AgentReconfigured']);
+  });
+
+  it('outlives trouble with Redis, and a suspension of the monitor', async () => {
+    await register();
+    await monitor();
+    unreachable = true;
+    await pass(60);
+    unreachable = false;
+    await pass(1);
+    offered = [offer('one')];
+    await pass(5);
+    offered = [];
+    clock.advance(3_600_000);
+    await pass(1);
+    offered = [offer('one')];
+    await pass(5);
+    expect(await history('f')).toEqual(['AgentRegistered']);
   });
 });
 

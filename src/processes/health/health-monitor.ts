@@ -2,14 +2,23 @@ import { changeAgentHealth } from '../../commands/agent/change-agent-health.ts';
 import { deregisterAgent } from '../../commands/agent/deregister-agent.ts';
 import type { Commands } from '../../commands/context.ts';
 import { agentStream } from '../../domain/ids.ts';
-import { type FoldDefinition, Leader, type LeaderDeps, type Term } from '../leader.ts';
+import type { FunctionOffers } from '../functions/function-offers.ts';
+import { type Chore, type FoldDefinition, Leader, type LeaderDeps, type Term } from '../leader.ts';
+import { FunctionWatch } from './function-watch.ts';
 import type { Heartbeats } from './heartbeats.ts';
 import { Silence } from './silence.ts';
 import { type HealthChange, WATCHED_AGENTS_VERSION, WatchedAgents } from './watched-agents.ts';
 
 const CHECK_EVERY_MS = 1_000;
 
-export type HealthMonitorDeps = LeaderDeps & { readonly commands: Commands; readonly heartbeats: Heartbeats };
+/** The actor of what the health monitor records. */
+export const HEALTH_MONITOR = 'health-monitor';
+
+export type HealthMonitorDeps = LeaderDeps & {
+  readonly commands: Commands;
+  readonly heartbeats: Heartbeats;
+  readonly offers: FunctionOffers;
+};
 
 const watchedAgentsOf = (tenant: string): FoldDefinition<WatchedAgents> => {
   const prefix = agentStream(tenant, '');
@@ -30,7 +39,7 @@ export const createHealthMonitor = (deps: HealthMonitorDeps): Leader<WatchedAgen
   new Leader({ fold: watchedAgentsOf(deps.tenant), begin: (agents) => new HealthTerm(deps, agents) }, deps);
 
 class HealthTerm implements Term {
-  readonly chores = [{ everyMs: CHECK_EVERY_MS, run: (leads: () => boolean) => this.#check(leads) }];
+  readonly chores: readonly Chore[];
   readonly #deps: HealthMonitorDeps;
   readonly #agents: WatchedAgents;
   /** Last heartbeat of each agent; remembered, because an emptied Redis does not take it back. */
@@ -41,6 +50,11 @@ class HealthTerm implements Term {
     this.#deps = deps;
     this.#agents = agents;
     this.#silence = new Silence(deps.clock.monotonic());
+    const functions = new FunctionWatch({ ...deps, actor: HEALTH_MONITOR }, agents);
+    this.chores = [
+      { everyMs: CHECK_EVERY_MS, run: (leads) => this.#check(leads) },
+      { everyMs: CHECK_EVERY_MS, run: (leads) => functions.check(leads) },
+    ];
   }
 
   async takeOver(): Promise<void> {
@@ -88,7 +102,7 @@ class HealthTerm implements Term {
 
   async #record({ agentId, verdict, silentMs }: HealthChange): Promise<void> {
     const { commands, heartbeats, tenant, logger } = this.#deps;
-    const caller = { tenant, actor: 'health-monitor' };
+    const caller = { tenant, actor: HEALTH_MONITOR };
     const reason = verdict === 'healthy' ? 'heartbeats are back' : `no heartbeat for ${Math.round(silentMs)} ms`;
     logger.info({ agentId, verdict, silentMs }, 'the health of an agent changed');
     if (verdict === 'gone') {

@@ -1,4 +1,4 @@
-import type { AgentEvent, Health } from '../../domain/agent/events.ts';
+import type { AgentEvent, AgentProfile, Health } from '../../domain/agent/events.ts';
 import { judgeSilence, type Verdict } from '../../domain/agent/health.ts';
 import { idOf } from '../../domain/ids.ts';
 
@@ -12,29 +12,41 @@ export type WatchedAgent = {
   readonly registeredMs: number;
 };
 
-export type WatchedAgentsSnapshot = { readonly agents: readonly WatchedAgent[] };
+/** A function that processes offer as an agent. */
+export type FunctionAgent = { readonly agentId: string; readonly maxConcurrency: number };
+
+export type WatchedAgentsSnapshot = {
+  readonly agents: readonly WatchedAgent[];
+  readonly functions: readonly FunctionAgent[];
+};
 
 /** The silence of an agent means another health than the recorded one. */
 export type HealthChange = { readonly agentId: string; readonly verdict: Verdict; readonly silentMs: number };
 
 /** Raised with any change of what a snapshot holds or means. */
-export const WATCHED_AGENTS_VERSION = 1;
+export const WATCHED_AGENTS_VERSION = 2;
 
-/** The agents that promised heartbeats, how often, and their health as recorded in the log. */
+/** The agents that promised heartbeats, how often, and their health as recorded in the log; and the agents that are functions. */
 export class WatchedAgents {
   readonly #agents = new Map<string, WatchedAgent>();
+  readonly #functions = new Map<string, FunctionAgent>();
   readonly #halted = new Set<string>();
 
   constructor(snapshot?: WatchedAgentsSnapshot) {
     for (const agent of snapshot?.agents ?? []) this.#agents.set(agent.agentId, agent);
+    for (const agent of snapshot?.functions ?? []) this.#functions.set(agent.agentId, agent);
   }
 
   snapshot(): WatchedAgentsSnapshot {
-    return { agents: [...this.#agents.values()] };
+    return { agents: [...this.#agents.values()], functions: [...this.#functions.values()] };
   }
 
   get agents(): readonly WatchedAgent[] {
     return [...this.#agents.values()].filter(({ agentId }) => !this.#halted.has(agentId));
+  }
+
+  get functions(): readonly FunctionAgent[] {
+    return [...this.#functions.values()].filter(({ agentId }) => !this.#halted.has(agentId));
   }
 
   halt(stream: string): void {
@@ -49,9 +61,11 @@ export class WatchedAgents {
   evolve(event: AgentEvent): void {
     switch (event.type) {
       case 'AgentRegistered':
+        this.#setFunction(event.data);
         this.#watch(event.data, 'healthy', event.data.registeredAt);
         return;
       case 'AgentReconfigured': {
+        this.#setFunction(event.data);
         const known = this.#agents.get(event.data.agentId);
         this.#watch(event.data, known?.health ?? 'healthy', event.data.reconfiguredAt);
         return;
@@ -63,6 +77,7 @@ export class WatchedAgents {
       }
       case 'AgentDeregistered':
         this.#agents.delete(event.data.agentId);
+        this.#functions.delete(event.data.agentId);
         return;
       case 'AgentDrainStarted':
         return;
@@ -77,6 +92,11 @@ export class WatchedAgents {
     if (!agent) return undefined;
     const verdict = judgeSilence(silentMs, agent.intervalMs);
     return verdict === agent.health ? undefined : { agentId, verdict, silentMs };
+  }
+
+  #setFunction({ agentId, maxConcurrency, transport }: AgentProfile & { readonly agentId: string }): void {
+    if (transport.kind === 'local' && transport.offered) this.#functions.set(agentId, { agentId, maxConcurrency });
+    else this.#functions.delete(agentId);
   }
 
   #watch(

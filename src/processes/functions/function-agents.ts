@@ -1,0 +1,161 @@
+import { deregisterLostAgent } from '../../commands/agent/deregister-agent.ts';
+import { drainAgent } from '../../commands/agent/drain-agent.ts';
+import { registerFunctionAgent } from '../../commands/agent/register-agent.ts';
+import { updateAgent } from '../../commands/agent/update-agent.ts';
+import type { Caller, Commands } from '../../commands/context.ts';
+import type { RegisterAgentInput } from '../../domain/agent/commands.ts';
+import { idIn } from '../../domain/ids.ts';
+import type { StoredEvent } from '../../eventstore/event-store.ts';
+import { type FollowPorts, followLog } from '../../eventstore/follow-log.ts';
+import { sleep } from '../../platform/clock.ts';
+import { AppError } from '../../platform/errors.ts';
+import { HEALTH_MONITOR } from '../health/health-monitor.ts';
+import { type FunctionOffer, type FunctionOffers, placesOf, RENEW_OFFER_EVERY_MS } from './function-offers.ts';
+
+const MAX_PLACES = 10_000;
+
+export type FunctionAgentsDeps = FollowPorts & {
+  readonly tenant: string;
+  /** This process; unique among all that run. */
+  readonly processId: string;
+  readonly commands: Commands;
+  readonly offers: FunctionOffers;
+  /** Told whether other processes offer the agent too, whenever that may have changed. */
+  readonly onShared: (agentId: string, shared: boolean) => void;
+};
+
+type Offered = { readonly offer: FunctionOffer; readonly input: RegisterAgentInput };
+
+/**
+ * The function agents that this process offers. Each is registered in the log for as long as some process offers it: the health monitor
+ * deregisters it when none does, and sets its limit to the places of all that do.
+ */
+export class FunctionAgents {
+  readonly #deps: FunctionAgentsDeps;
+  readonly #caller: Caller;
+  readonly #offered = new Map<string, Offered>();
+  /** What it offered until it began to stop. */
+  #withdrawn: readonly FunctionOffer[] = [];
+
+  constructor(deps: FunctionAgentsDeps) {
+    this.#deps = deps;
+    this.#caller = { tenant: deps.tenant, actor: 'embedded' };
+  }
+
+  /** Errors: throws `AppError` for input that is refused, and when the log cannot be reached. */
+  async offer(input: RegisterAgentInput): Promise<void> {
+    const { agentId, maxConcurrency: places } = input;
+    const { offers, tenant, processId, logger } = this.#deps;
+    const before = this.#offered.get(agentId);
+    const offered = { offer: { agentId, processId, places }, input };
+    this.#offered.set(agentId, offered);
+    try {
+      if (before && before.offer.places !== places) await offers.withdraw(tenant, [before.offer]);
+      await offers.offer(tenant, [offered.offer]);
+    } catch (error) {
+      logger.warn({ err: error, agentId }, 'a function agent could not be offered yet; it is tried again');
+    }
+    await this.#register(offered);
+  }
+
+  /** Renews the offers, and registers an agent again that was taken out although this process still offers it, until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#renew(signal), this.#follow(signal)]);
+  }
+
+  /** From here on no new work comes for this process. Never rejects: what cannot be withdrawn runs out. */
+  async withdraw(): Promise<void> {
+    this.#withdrawn = [...this.#offered.values()].map(({ offer }) => offer);
+    this.#offered.clear();
+    await this.#leaving(async (agentId, rest) => {
+      if (rest === 0) await drainAgent(this.#deps.commands, this.#caller, agentId, { reason: STOPPED });
+      else await updateAgent(this.#deps.commands, this.#caller, agentId, { maxConcurrency: rest });
+    });
+  }
+
+  /** After the last call has ended. Never rejects. */
+  async leave(): Promise<void> {
+    await this.#leaving(async (agentId, rest) => {
+      if (rest === 0) await deregisterLostAgent(this.#deps.commands, this.#caller, agentId, { reason: STOPPED });
+    });
+  }
+
+  async #leaving(act: (agentId: string, rest: number) => Promise<unknown>): Promise<void> {
+    const { offers, tenant, logger } = this.#deps;
+    if (this.#withdrawn.length === 0) return;
+    try {
+      await offers.withdraw(tenant, this.#withdrawn);
+      const places = placesOf(await offers.current(tenant));
+      for (const { agentId } of this.#withdrawn) await act(agentId, places.get(agentId) ?? 0);
+    } catch (error) {
+      logger.warn({ err: error }, 'the function agents could not be taken out; their offers run out within seconds');
+    }
+  }
+
+  async #register({ input, offer }: Offered): Promise<void> {
+    const { commands } = this.#deps;
+    const places = await this.#allPlaces();
+    const maxConcurrency = Math.min(MAX_PLACES, Math.max(offer.places, places.get(offer.agentId) ?? 0));
+    const registered = await registerFunctionAgent(commands, this.#caller, { ...input, maxConcurrency });
+    if (!registered.ok) throw new AppError('REJECTED', registered.rejection.reason, { details: registered.rejection });
+  }
+
+  /** The places of all processes that offer what this one does; empty while Redis cannot be reached. */
+  async #allPlaces(): Promise<ReadonlyMap<string, number>> {
+    const { onShared, processId, offers, tenant, logger } = this.#deps;
+    let current: readonly FunctionOffer[];
+    try {
+      current = await offers.current(tenant);
+    } catch (error) {
+      logger.debug({ err: error }, 'who offers the function agents could not be read');
+      return new Map();
+    }
+    for (const agentId of this.#offered.keys())
+      onShared(
+        agentId,
+        current.some((offer) => offer.agentId === agentId && offer.processId !== processId),
+      );
+    return placesOf(current);
+  }
+
+  async #renew(signal: AbortSignal): Promise<void> {
+    const { clock, offers, tenant, logger } = this.#deps;
+    while (!signal.aborted) {
+      await sleep(clock, RENEW_OFFER_EVERY_MS, signal);
+      if (signal.aborted || this.#offered.size === 0) continue;
+      try {
+        await offers.offer(
+          tenant,
+          [...this.#offered.values()].map(({ offer }) => offer),
+        );
+        await this.#allPlaces();
+      } catch (error) {
+        logger.debug({ err: error }, 'the offers of function agents could not be renewed');
+      }
+    }
+  }
+
+  #follow(signal: AbortSignal): Promise<void> {
+    return followLog({ ...this.#deps, name: 'the function agents', signal }, (event) => this.#observe(event));
+  }
+
+  async #observe({ type, stream, metadata }: StoredEvent): Promise<void> {
+    if (type !== 'AgentDeregistered') return;
+    const agentId = idIn('agent', this.#deps.tenant, stream);
+    const offered = agentId === undefined ? undefined : this.#offered.get(agentId);
+    if (!offered) return;
+    // Anybody else who takes it out means it.
+    if (metadata.actor !== HEALTH_MONITOR) {
+      this.#offered.delete(offered.offer.agentId);
+      await this.#deps.offers.withdraw(this.#deps.tenant, [offered.offer]);
+      return;
+    }
+    this.#deps.logger.warn(
+      { agentId },
+      'a function agent counted as gone although it is offered here; registering it again',
+    );
+    await this.#register(offered);
+  }
+}
+
+const STOPPED = 'the last process that offered it stopped';

@@ -1,0 +1,145 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { type Baton, startBaton } from '../../src/baton.ts';
+import { agentStream } from '../../src/domain/ids.ts';
+import { createEsdbEventStore } from '../../src/eventstore/esdb-event-store.ts';
+import type { StoredEvent } from '../../src/eventstore/event-store.ts';
+import { systemClock } from '../../src/platform/clock.ts';
+import { readConfig } from '../../src/platform/config.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { RUN_SOURCE } from '../support/run-source.ts';
+import { freshDatabase, freshEventStore } from '../support/servers.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const BATON = new URL('../../src/baton.ts', import.meta.url).href;
+const CONFIG = new URL('../../src/platform/config.ts', import.meta.url).href;
+const logger = createLogger('silent');
+const GONE_WITHIN_MS = 10_000;
+const FOR_A_WHILE_MS = 60_000;
+
+/** Another process that offers agents: it says when it does, and whose name is in each result. */
+const SCRIPT = `
+  const [env, agents] = JSON.parse(process.argv[1]);
+  const { startBaton } = await import(${JSON.stringify(BATON)});
+  const { readConfig } = await import(${JSON.stringify(CONFIG)});
+  const baton = await startBaton(readConfig(env));
+  for (const agent of agents) {
+    let running = 0;
+    await baton.agent(agent, async (input) => {
+      running += 1;
+      const calls = running;
+      await new Promise((resolve) => setTimeout(resolve, input.ms));
+      running -= 1;
+      return { by: 'other', calls };
+    });
+  }
+  console.log('offered');
+  process.stdin.resume().once('end', () => process.exit());
+`;
+
+const children = new Set<ChildProcess>();
+let env: Record<string, string>;
+let closeStores: () => Promise<void>;
+let store: ReturnType<typeof createEsdbEventStore>;
+let baton: Baton;
+
+beforeAll(async () => {
+  const [database, eventStore] = await Promise.all([freshDatabase(), freshEventStore()]);
+  env = {
+    EVENTSTORE_URL: eventStore.connectionString,
+    DATABASE_URL: database.url,
+    REDIS_URL: inject('redisUrl'),
+    BATON_LOG_LEVEL: 'silent',
+    BATON_JOB_LOCK_MS: '2000',
+  };
+  store = createEsdbEventStore(eventStore.connectionString, { logger, clock: systemClock });
+  closeStores = async () => {
+    await store.close();
+    await eventStore.stop();
+    await database.drop();
+  };
+  baton = await startBaton(readConfig({ ...env, BATON_ROLES: 'assigner,dispatcher,processes' }), { logger });
+}, 60_000);
+
+afterAll(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  await baton.stop();
+  await closeStores();
+});
+
+const agent = (agentId: string, capability: string, maxConcurrency: number) => ({
+  agentId,
+  capabilities: [{ name: capability }],
+  maxConcurrency,
+});
+
+const otherProcess = async (...agents: readonly object[]): Promise<ChildProcess> => {
+  const others = { ...env, BATON_ROLES: 'dispatcher' };
+  const args = [...RUN_SOURCE, '--input-type=module', '-e', SCRIPT, '--', JSON.stringify([others, agents])];
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['pipe', 'pipe', 'inherit'] });
+  children.add(child);
+  await new Promise<void>((resolve, reject) => {
+    const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+    lines.once('line', () => resolve());
+    lines.once('close', () => reject(new Error('the other process did not start; see above')));
+  });
+  return child;
+};
+
+const run = async (capability: string, ms = 0): Promise<{ by: string; calls: number }> => {
+  const { taskId } = await baton.submit({ capability, input: { ms }, retry: { kind: 'immediate', maxAttempts: 5 } });
+  const outcome = await baton.outcomes.wait('default', taskId);
+  if (outcome.status !== 'completed') throw new Error(JSON.stringify(outcome));
+  return outcome.result as { by: string; calls: number };
+};
+
+const last = async (agentId: string): Promise<StoredEvent | undefined> =>
+  (await store.readStream(agentStream('default', agentId), { direction: 'backwards', limit: 1 }))[0];
+
+it('is taken out when the last process that offered it is killed, and its work goes to others', async () => {
+  const other = await otherProcess(agent('lonely', 'alone', 2));
+  const running = run('alone', FOR_A_WHILE_MS);
+  await expect.poll(async () => (await last('lonely'))?.type).toBe('AgentRegistered');
+  await expect.poll(() => baton.counters()['assigner.default']?.['assigned']).toBe(1);
+  other.kill('SIGKILL');
+  const killedMs = systemClock.now();
+  await expect.poll(async () => (await last('lonely'))?.type, { timeout: 30_000 }).toBe('AgentDeregistered');
+  const goneMs = Date.parse((await last('lonely'))?.recordedAt ?? '') - killedMs;
+  expect(goneMs).toBeLessThan(GONE_WITHIN_MS);
+
+  await baton.agent(agent('heir', 'alone', 1), () => ({ by: 'heir', calls: 1 }));
+  expect(await running).toEqual({ by: 'heir', calls: 1 });
+});
+
+it('gives every process that offers it work for its own places', async () => {
+  let calls = 0;
+  await baton.agent(agent('shared', 'both', 2), async () => {
+    calls += 1;
+    const now = calls;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    calls -= 1;
+    return { by: 'here', calls: now };
+  });
+  const other = await otherProcess(agent('shared', 'both', 3));
+  expect((await last('shared'))?.data).toMatchObject({ maxConcurrency: 5 });
+  await new Promise((resolve) => setTimeout(resolve, 2_000)); // until this process knows of the other
+  const results = await Promise.all(Array.from({ length: 40 }, () => run('both', 100)));
+  const most = (who: string): number =>
+    Math.max(0, ...results.filter(({ by }) => by === who).map(({ calls }) => calls));
+  expect(most('here')).toBe(2);
+  expect(most('other')).toBe(3);
+
+  other.kill('SIGKILL');
+  await expect.poll(async () => (await last('shared'))?.data, { timeout: 30_000 }).toMatchObject({ maxConcurrency: 2 });
+  expect((await run('both')).by).toBe('here');
+});
+
+it('is taken out at once when the process stops', async () => {
+  const stopping = await startBaton(readConfig({ ...env, BATON_ROLES: 'dispatcher' }), { logger });
+  await stopping.agent(agent('brief', 'once', 1), () => ({ by: 'brief', calls: 1 }));
+  expect((await run('once')).by).toBe('brief');
+  await stopping.stop();
+  expect((await last('brief'))?.type).toBe('AgentDeregistered');
+});
