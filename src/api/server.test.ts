@@ -209,7 +209,7 @@ describe('pages', () => {
   });
 });
 
-describe('the board of the queues', () => {
+describe('the queue dashboard', () => {
   it('is read-only unless configured otherwise', async () => {
     const pause = (url: string) => fetch(`${url}/queues/api/queues/none/pause`, { method: 'PUT' });
     expect((await pause(api.url)).status).toBe(403);

@@ -91,7 +91,7 @@ describe('the audit of a log', () => {
     ]);
   });
 
-  it('finds an event that is missing, and one that was moved', async () => {
+  it('finds a missing event, and a moved one', async () => {
     const missing = (await audit(log('a').toSpliced(1, 1))).defects;
     expect(missing).toMatchObject([{ revision: 2n, problem: 'has revision 2, expected 1' }]);
     const [first, second, third] = log('a') as [StoredEvent, StoredEvent, StoredEvent];
@@ -99,7 +99,7 @@ describe('the audit of a log', () => {
     expect((await audit(swapped)).defects).toHaveLength(1);
   });
 
-  it('gives the same digest for the same log up to a position, and another one when the end is cut off', async () => {
+  it('gives the same digest for the same log up to a position, and a different one when the end is cut off', async () => {
     const events = log('a', 'b');
     const { digest } = await auditLog(storeOf(events), { to: 40n });
     expect((await audit(events.slice(0, 4))).digest).toBe(digest);
@@ -117,7 +117,7 @@ describe('the audit of a log', () => {
     });
   });
 
-  it('can be told to look at one stream', async () => {
+  it('can be limited to one stream', async () => {
     expect(await auditStream(storeOf(log('a', 'b')), stream('b'))).toMatchObject({
       streams: 1,
       events: 3,
@@ -125,7 +125,7 @@ describe('the audit of a log', () => {
     });
   });
 
-  it('has nothing to say about an empty log', async () => {
+  it('reports nothing for an empty log', async () => {
     expect(new Auditor().result()).toMatchObject({ streams: 0, events: 0, position: undefined, defects: [] });
   });
 });

@@ -28,7 +28,7 @@ const read = async (text: string, name = '-'): Promise<unknown> => {
 };
 
 describe('a document', () => {
-  it('is JSON or YAML by its extension, else by how it begins', async () => {
+  it('is JSON or YAML according to its extension, or else to its beginning', async () => {
     expect(await read('{"a": 1}', 'a.json')).toEqual({ a: 1 });
     expect(await read('a: 1\n', 'a.yaml')).toEqual({ a: 1 });
     expect(await read('{a: [1, x]}', 'a.yml')).toEqual({ a: [1, 'x'] });
@@ -44,11 +44,11 @@ describe('a document', () => {
     ['a: 1\n---\nb: 2\n', 'a.yaml', /not valid YAML: .*multiple documents/],
     ['  \n', 'a.yaml', /is empty/],
     ['[{"a": }]', '-', /stdin:1:8: not valid JSON/],
-  ])('that is none is refused with its place: %j', async (text, name, message) => {
+  ])('that is invalid is refused with its place: %j', async (text, name, message) => {
     await expect(read(text, name)).rejects.toThrow(message);
   });
 
-  it('that grows when it is read is refused', async () => {
+  it('that grows when it is parsed is refused', async () => {
     const lines = ['a: &a [x, x, x, x, x, x, x, x, x]'];
     for (let level = 1; level < 9; level += 1) {
       const before = String.fromCharCode(96 + level);

@@ -7,7 +7,7 @@ it.each([
   ['EDQUOT', 'DISK_FULL'],
   ['EFBIG', 'DISK_FULL'],
   ['EIO', 'FILE_UNUSABLE'],
-])('tells a file that takes no more (%s) from a store that is away', async (code, told) => {
+])('distinguishes a file that cannot be written (%s) from a store that is unreachable', async (code, told) => {
   const failing = async () => {
     throw Object.assign(new Error(`${code}: cannot, write`), { code, syscall: 'write' });
   };
@@ -23,7 +23,7 @@ it.each(['esdb://admin:pa/ss@[x]', 'http://admin:pa@ss@host:1'])('shows no passw
   expect(told).not.toMatch(/pa|ss@/);
 });
 
-it('advises about the user that the URL names', async () => {
+it('gives advice about the user that the URL names', async () => {
   const denied = async () => {
     throw Object.assign(Object.create(AccessDeniedError.prototype), { message: 'denied' });
   };

@@ -22,7 +22,7 @@ describe('a table', () => {
     expect(second.indexOf('1')).toBe(11);
   });
 
-  it('is a line of titles when there are no rows', () => {
+  it('is only a header line when there are no rows', () => {
     expect(table(columns, [])).toBe('ID  COUNT  NOTE\n');
   });
 });
@@ -38,7 +38,7 @@ describe('text of third parties', () => {
 });
 
 describe('colour', () => {
-  it('is left out where it is not wanted', () => {
+  it('is omitted where it is not wanted', () => {
     expect(status('completed', false)).toBe('completed');
     expect(status('completed', true)).toBe('\u001b[32mcompleted\u001b[0m');
     expect(status('unheard-of', true)).toBe('unheard-of');
@@ -50,7 +50,7 @@ describe('figures', () => {
     expect([3.4, 999, 1_500, 185_000].map(duration)).toEqual(['3 ms', '999 ms', '1.5 s', '3 min 5 s']);
   });
 
-  it('takes quantiles by nearest rank', () => {
+  it('computes quantiles by nearest rank', () => {
     const values = Array.from({ length: 100 }, (_, index) => index + 1);
     expect([quantile(values, 0.5), quantile(values, 0.99), quantile(values, 1), quantile([7], 0.5)]).toEqual([
       50, 99, 100, 7,
@@ -58,7 +58,7 @@ describe('figures', () => {
     expect(quantile([], 0.5)).toBeUndefined();
   });
 
-  it('leaves out facts that are not known', () => {
+  it('omits unknown values', () => {
     expect(
       facts([
         ['id', '1'],

@@ -30,12 +30,12 @@ const defaultOf = (definition: string): string | undefined =>
   /\.default\((?:'(.*?)'|([\w_]+))\)/.exec(definition)?.slice(1).find(Boolean)?.replaceAll('_', '');
 
 describe('the table of settings in the operations guide', () => {
-  it('names exactly the settings there are', () => {
+  it('lists exactly the existing settings', () => {
     expect(settings.length).toBeGreaterThan(15);
     expect([...rows.keys()]).toEqual(settings.map(({ name }) => name));
   });
 
-  it.each(settings)('tells limits and default of $name', ({ name, definition }) => {
+  it.each(settings)('gives limits and default of $name', ({ name, definition }) => {
     const { allowed = '', fallback = '' } = rows.get(name) ?? {};
     const limits = limitsOf(definition);
     if (limits !== undefined) expect(allowed).toBe(limits);
@@ -68,7 +68,7 @@ describe('the table of errors in the API guide', () => {
     expect(guide).toContainEqual({ code, status });
   });
 
-  it('has no code that the API does not know', () => {
+  it('lists no code that the API does not use', () => {
     expect(statuses.length).toBeGreaterThan(20);
     const known = new Set([...statuses.map(({ code }) => code), 'INTERNAL', 'GRAPHQL_VALIDATION_FAILED']);
     expect(guide.map(({ code }) => code).filter((code) => !known.has(code))).toEqual([]);
@@ -83,7 +83,7 @@ const sources = (folder: string): string[] =>
 describe('the table of attempt errors in the guide on agents', () => {
   const ATTEMPT_CODE = /'(AGENT_[A-Z_]+|OUTCOME_UNKNOWN|ATTEMPT_EXPIRED|DEADLINE_PASSED|INTERNAL_ERROR)'/g;
 
-  it('names exactly the codes there are', () => {
+  it('lists exactly the existing codes', () => {
     const text = [...sources('src/dispatch'), ...sources('src/processes'), ...sources('src/domain')].join('\n');
     const known = new Set([...text.matchAll(ATTEMPT_CODE)].map(([, code]) => code));
     known.delete('AGENT_CARD_INVALID'); // of a registration, not of an attempt
@@ -125,7 +125,7 @@ describe('the guide on workflows', () => {
     ([, text = '']) => parseYaml(text) as object,
   );
 
-  it('shows definitions that may be published, without a warning but those of waits', () => {
+  it('shows definitions that can be published, without warnings other than those of waits', () => {
     expect(definitions.map((definition) => (definition as { name?: string }).name)).toEqual([
       'order',
       'photos',
@@ -145,7 +145,7 @@ describe('the guide on workflows', () => {
   const wordsOf = (line: string): string[] =>
     [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '').slice(1);
 
-  it.each(commands)('has commands that there are, with options that they have: %s', async (line) => {
+  it.each(commands)('shows only existing commands and options: %s', async (line) => {
     let err = '';
     const terminal = {
       env: { BATON_URL: 'http://127.0.0.1:1', EVENTSTORE_URL: 'esdb://127.0.0.1:1?tls=false' },
@@ -166,7 +166,7 @@ describe('the guide on the eventstore-node', () => {
   const guide = read('docs/guides/eventstore-node.md');
   const commands = [...guide.matchAll(/^```sh\n([\s\S]*?)^```/gm)].flatMap(([, text = '']) => text.trim().split('\n'));
 
-  it.each(commands)('has commands that there are, with options that they have: %s', async (line) => {
+  it.each(commands)('shows only existing commands and options: %s', async (line) => {
     const words = line
       .replace(/ +#.*$/, '')
       .split(' ')

@@ -7,18 +7,18 @@ const refuses = (parser: (text: string) => unknown, ...texts: string[]): void =>
 };
 
 describe('values of options', () => {
-  it('takes whole numbers within their limits and names the limits otherwise', () => {
+  it('accepts whole numbers within their limits and names the limits otherwise', () => {
     expect(parse.integer(1, 5)('3')).toBe(3);
     refuses(parse.integer(1, 5), '0', '6', '-1', 'ten', '1.5', '1e0', '0x1', '', ' 3', '٣', '9'.repeat(400));
     expect(() => parse.integer(1, 5)('6')).toThrow('from 1 to 5');
   });
 
-  it('takes RFC 3339 instants with a zone only', () => {
+  it('accepts only RFC 3339 instants with a zone', () => {
     expect(parse.instant('2026-01-31T12:00:00+02:00')).toBe('2026-01-31T12:00:00+02:00');
     refuses(parse.instant, 'yesterday', '2026-02-30T12:00:00Z', '2026-01-31', '2026-01-31T12:00:00', '1/2/26');
   });
 
-  it('takes http and https URLs only', () => {
+  it('accepts only http and https URLs', () => {
     expect(parse.httpUrl('http://127.0.0.1:4000')).toBe('http://127.0.0.1:4000');
     refuses(parse.httpUrl, 'file:///etc/passwd', 'localhost:4000', '', 'ftp://x');
   });

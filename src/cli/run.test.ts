@@ -56,7 +56,7 @@ const cli = async (args: string, stdin = '', env: Record<string, string> = { BAT
 
 const TASK = '0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11';
 
-describe('what commands ask a server', () => {
+describe('a request that a command sends', () => {
   it.each([
     'tasks list --status ready --tag a --tag b --priority 1 --since 2026-07-01T00:00:00Z',
     `tasks get ${TASK}`,
@@ -113,12 +113,12 @@ describe('what commands ask a server', () => {
   });
 });
 
-describe('what a server answers', () => {
-  it('is refused with exit code 1 and its own words', async () => {
+describe('the answer of a server', () => {
+  it('that refuses is shown in its own words, with exit code 1', async () => {
     expect(await cli('tasks list')).toEqual({ code: 1, out: '', err: 'error: no\n' });
   });
 
-  it('names the field, its limit and the value of a bad input, with exit code 2', async () => {
+  it('to a bad input names the field, its limit and the value, with exit code 2', async () => {
     const issues = [{ pointer: '/input/priority', code: 'OUT_OF_RANGE', message: 'at most 5, got 9' }];
     answerWith({ errors: [{ message: 'x', extensions: { code: 'BAD_USER_INPUT', issues } }] }, 400);
     const { code, out, err } = await cli('tasks submit report --json');
@@ -126,33 +126,33 @@ describe('what a server answers', () => {
     expect(JSON.parse(out)).toEqual({ error: { code: 'BAD_USER_INPUT', message: expect.any(String), issues } });
   });
 
-  it('is a rejection with exit code 1 and the reason as its code', async () => {
+  it('with a rejection shows the reason as its code, with exit code 1', async () => {
     answerWith({ data: { payload: { reason: 'TaskNotCancellable', message: 'a task that is completed …' } } });
     const { code, out } = await cli(`tasks cancel ${TASK} --json`);
     expect(code).toBe(1);
     expect(JSON.parse(out)).toMatchObject({ error: { code: 'TaskNotCancellable' } });
   });
 
-  it('is not found with exit code 1', async () => {
+  it('of NOT_FOUND exits with 1', async () => {
     answerWith({ data: { task: null } });
     expect(await cli('tasks get nope')).toMatchObject({ code: 1, err: 'error: task "nope" does not exist\n' });
   });
 
-  it('is unavailable with exit code 3', async () => {
+  it('of UNAVAILABLE exits with 3', async () => {
     answerWith({ errors: [{ message: 'a store is away', extensions: { code: 'UNAVAILABLE' } }] }, 503);
     const { code, err } = await cli('agents list');
     expect(code).toBe(3);
     expect(err).toContain('baton doctor');
   });
 
-  it('counts as unreachable when another server answers', async () => {
+  it('counts as unreachable when it comes from another kind of server', async () => {
     answer = { status: 404, type: 'text/html', body: '<html>not found</html>' };
     const { code, err } = await cli('tasks list');
     expect(code).toBe(3);
     expect(err).toContain('is not a Baton server (HTTP 404, text/html)');
   });
 
-  it('shows a list with what is left of it', async () => {
+  it('with a list says how much more there is', async () => {
     const node = {
       id: TASK,
       status: 'COMPLETED',
@@ -207,7 +207,7 @@ describe('what a server answers', () => {
   });
 });
 
-describe('wrong usage', () => {
+describe('incorrect usage', () => {
   it.each([
     ['tasks list --nope', "unknown option '--nope'"],
     ['nope', "unknown command 'nope'"],
@@ -239,7 +239,7 @@ describe('wrong usage', () => {
     expect(asked).toEqual([]);
   });
 
-  it('ends in one line and the usage of that command', async () => {
+  it('prints one line and the usage of that command', async () => {
     const { err } = await cli('tasks list --nope');
     expect(err).toBe("error: unknown option '--nope'\nusage: baton tasks list [options]\n(see --help)\n");
   });
@@ -287,7 +287,7 @@ describe('help', () => {
   });
 });
 
-describe('a server that is not there', () => {
+describe('a missing server', () => {
   it('is reported with what to do next, and exit code 3', async () => {
     expect(await cli('tasks list', '', { BATON_URL: 'http://127.0.0.1:1' })).toEqual({
       code: 3,
@@ -296,14 +296,14 @@ describe('a server that is not there', () => {
     });
   });
 
-  it('is reported for stores that are not configured', async () => {
+  it('is reported when its stores are not configured', async () => {
     const { code, err } = await cli('audit verify', '', { BATON_DATA_DIR: '/nonexistent' });
     expect(code).toBe(3);
     expect(err).toContain('EVENTSTORE_URL is not set');
   });
 });
 
-describe('help on workflows', () => {
+describe('the help on workflows', () => {
   const WORKFLOWS = [
     ...[
       'validate',
@@ -335,7 +335,7 @@ describe('help on workflows', () => {
     ...['debts list', 'debts retry', 'debts skip', 'debts hand-over', 'migrate', 'replay', 'graph'],
   ];
 
-  it.each(WORKFLOWS)('of workflows %s shows examples of it', async (command) => {
+  it.each(WORKFLOWS)('of workflows %s shows examples of that command', async (command) => {
     const { code, out } = await cli(`workflows ${command} --help`);
     expect(code).toBe(0);
     expect(out).toMatch(new RegExp(`Examples:\n(  \\$ .*)?baton workflows ${command.replace(' list', '')}`));

@@ -23,26 +23,26 @@ const rewrite = async (change: Record<string, unknown>): Promise<void> => {
 };
 
 describe('the announcement of a running server', () => {
-  it('is found while its process runs, and only its owner can read it', async () => {
+  it('is found while its process runs, and is readable only by its owner', async () => {
     announceServer(dataDir, FACTS);
     expect(findServer(dataDir)).toEqual({ state: 'running', server: FACTS, pid: process.pid });
     expect((await stat(join(dataDir, 'server.json'))).mode & 0o777).toBe(0o600);
   });
 
-  it('is gone after it was taken back', () => {
+  it('is gone once it is withdrawn', () => {
     const takeBack = announceServer(dataDir, FACTS);
     takeBack();
     takeBack();
     expect(findServer(dataDir)).toEqual({ state: 'none' });
   });
 
-  it('is stale when its process has ended, also when another one has its id now', async () => {
+  it('is stale when its process has ended, even if another one now has its id', async () => {
     announceServer(dataDir, FACTS);
     await rewrite({ startToken: 'another boot/1' });
     expect(findServer(dataDir)).toEqual({ state: 'stale', pid: process.pid });
   });
 
-  it('is left alone by a server that is not in it', async () => {
+  it('is not changed by a server that it does not name', async () => {
     const takeBack = announceServer(dataDir, FACTS);
     await rewrite({ pid: 1 });
     takeBack();

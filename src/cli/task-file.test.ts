@@ -35,19 +35,19 @@ const failureOf = async (path: string, stdin = ''): Promise<Failure> => {
 };
 
 describe('a file of tasks', () => {
-  it('is JSON lines, with either line end, blank lines and a byte order mark', async () => {
+  it('may be JSON lines, with any line ending, blank lines and a byte order mark', async () => {
     const path = await file('\ufeff{"capability":"a"}\r\n\r\n{"capability":"b","priority":1,"idempotencyKey":"k"}\n');
     const tasks = await readTasks(terminal(), path);
     expect(tasks.map(({ place }) => place)).toEqual([`${path}:1`, `${path}:3`]);
     expect(tasks[1]).toMatchObject({ idempotencyKey: 'k', task: { capability: 'b', priority: 1 } });
   });
 
-  it('is a JSON list', async () => {
+  it('may be a JSON list', async () => {
     const tasks = await readTasks(terminal(), await file('\n [{"capability":"a"}, {"capability":"b"}]\n'));
     expect(tasks).toHaveLength(2);
   });
 
-  it('takes enum values as the API writes them', async () => {
+  it('may spell enum values as the API does', async () => {
     const line = '{"capability":"a","strategy":"ROUND_ROBIN","retry":{"kind":"FIXED"}}';
     const [task] = await readTasks(terminal(line), '-');
     expect(task?.task).toMatchObject({ strategy: 'round_robin', retry: { kind: 'fixed' } });
@@ -69,7 +69,7 @@ describe('a file of tasks', () => {
     expect(failure.message).toContain(message);
   });
 
-  it('is refused when it is missing, a folder, or too large to be meant', async () => {
+  it('is refused when it is missing, a folder, or implausibly large', async () => {
     expect((await failureOf(join(folder, 'missing'))).message).toContain(': no such file');
     expect((await failureOf(folder)).message).toContain('is a directory');
     const path = await file('');

@@ -134,7 +134,7 @@ const submittedStore = async (): Promise<Watched> => {
 };
 
 describe('one command', () => {
-  it('is answered with its events, the new state and the position of the last event', async () => {
+  it('returns its events, the new state and the position of the last event', async () => {
     const store = watched();
     const result = await submitNew(handlerOn(store));
     expect(result).toMatchObject({
@@ -144,7 +144,7 @@ describe('one command', () => {
     expect(result.ok && result.value.position).toBe(await store.head());
   });
 
-  it('is recorded with who called and why', async () => {
+  it('is recorded with its actor and its cause', async () => {
     const store = await submittedStore();
     const context = { ...unkeyed(), correlationId: 'corr', causationId: 'cause', traceparent: '00-ab-cd-01' };
     await run(handlerOn(store), cancel, context);
@@ -167,7 +167,7 @@ describe('one command', () => {
     expect(await typesOf(store)).toEqual(['TaskSubmitted']);
   });
 
-  it('that has nothing to do appends nothing, and knows where the stream stands', async () => {
+  it('that has nothing to do appends nothing, and returns the position of the stream', async () => {
     const store = await submittedStore();
     const result = await run(handlerOn(store), { type: 'ExpireTask', assigned: false, now: NOW });
     expect(result).toMatchObject({ ok: true, value: { events: [], position: await store.head() } });
@@ -180,7 +180,7 @@ describe('one command', () => {
 });
 
 describe('commands that arrive together for one stream', () => {
-  it('are appended together while the first is under way, in the order they came', async () => {
+  it('are appended together while the first is being appended, in the order of arrival', async () => {
     const store = await submittedStore();
     const handler = handlerOn(store);
     const results = await Promise.all([1, 2, 3, 4].map((percent) => run(handler, progress(percent))));
@@ -195,7 +195,7 @@ describe('commands that arrive together for one stream', () => {
     await isChained(store);
   });
 
-  it('are decided each on what the one before left', async () => {
+  it('are each decided on the state that the previous one left', async () => {
     const store = await submittedStore();
     const handler = handlerOn(store);
     const results = await Promise.all(
@@ -227,7 +227,7 @@ describe('commands that arrive together for one stream', () => {
     expect(await blocked).toMatchObject({ ok: true });
   });
 
-  it('fail alone when one of them hits a bug', async () => {
+  it('fail individually when one of them hits a bug', async () => {
     const store = await submittedStore();
     const handler = handlerOn(store);
     const impossible = { ...progress(2), percent: 1_000 };
@@ -248,7 +248,7 @@ describe('commands that arrive together for one stream', () => {
     await isChained(store);
   });
 
-  it('are appended in several calls when they are large, because the store takes 1 MiB at once', async () => {
+  it('are appended in several calls when they are large, because the store accepts 1 MiB at a time', async () => {
     const store = await submittedStore();
     const handler = handlerOn(store);
     const large = '€'.repeat(80_000);
@@ -262,7 +262,7 @@ describe('commands that arrive together for one stream', () => {
   });
 });
 
-describe('a stream that another writer changes meanwhile', () => {
+describe('a stream that another writer changes in the meantime', () => {
   it('is read and decided on again', async () => {
     const store = await submittedStore();
     const [here, there] = [handlerOn(store), handlerOn(store)];
@@ -284,7 +284,7 @@ describe('a stream that another writer changes meanwhile', () => {
     });
   });
 
-  it('five times in a row makes the command fail as a conflict that can be tried again, with nothing written', async () => {
+  it('five times in a row makes the command fail as a retryable conflict, with nothing written', async () => {
     const store = await submittedStore();
     const clock = fakeClock(undefined, 'immediate');
     const startMs = clock.now();
@@ -344,7 +344,7 @@ describe('a stream that is expected to be new', () => {
 });
 
 describe('the cache', () => {
-  it('spares the read of a stream that was used before', async () => {
+  it('saves the read of a stream that was used before', async () => {
     const store = watched();
     const handler = handlerOn(store);
     await submitNew(handler);
@@ -355,7 +355,7 @@ describe('the cache', () => {
     expect(store.reads).toBe(0);
   });
 
-  it('goes by the size it is told: what is larger than all of it is not kept', async () => {
+  it('is limited by size: a state larger than the whole cache is not kept', async () => {
     const store = watched();
     const ports = { clock: fakeClock(undefined, 'immediate'), random: fakeRandom() };
     const handler: Handler = new AggregateHandler(
@@ -371,7 +371,7 @@ describe('the cache', () => {
     expect(store.reads).toBe(2);
   });
 
-  it('is passed over when a fresh state is asked for', async () => {
+  it('is bypassed when a fresh state is requested', async () => {
     const store = await submittedStore();
     const handler = handlerOn(store);
     await handler.load(STREAM);
@@ -381,7 +381,7 @@ describe('the cache', () => {
     expect(await handler.load(STREAM)).toMatchObject({ status: 'cancelled' });
   });
 
-  it('does not keep what no further command is expected for', async () => {
+  it('does not keep a state for which no further command is expected', async () => {
     const store = await submittedStore();
     const handler = handlerOn(store);
     await run(handler, complete);
@@ -390,7 +390,7 @@ describe('the cache', () => {
     expect(store.reads).toBe(1);
   });
 
-  it('never refuses on its own: the stream is read before a command is rejected', async () => {
+  it('never causes a rejection by itself: the stream is read before a command is rejected', async () => {
     const store = await submittedStore();
     const [here, there] = [handlerOn(store), handlerOn(store)];
     const letter = { ...fail(), error: { ...fail().error, retryable: false } };
@@ -400,7 +400,7 @@ describe('the cache', () => {
     await isChained(store);
   });
 
-  it('never finds nothing to do on its own either', async () => {
+  it('never decides by itself that there is nothing to do', async () => {
     const store = watched();
     const deadlineAt = LATER;
     const [here, there] = [handlerOn(store), handlerOn(store)];
@@ -416,7 +416,7 @@ describe('the cache', () => {
   const lastOf = async (store: EventStore): Promise<StoredEvent> =>
     (await store.readStream(STREAM)).at(-1) as StoredEvent;
 
-  it('drops a stream on which another writer was seen', async () => {
+  it('drops a stream that another writer has changed', async () => {
     const store = await submittedStore();
     const [here, there] = [handlerOn(store), handlerOn(store)];
     await run(here, progress(1));
@@ -425,7 +425,7 @@ describe('the cache', () => {
     expect(await here.load(STREAM)).toMatchObject({ status: 'cancelled' });
   });
 
-  it('keeps a stream on which only its own events were seen', async () => {
+  it('keeps a stream that shows only its own events', async () => {
     const store = await submittedStore();
     const handler = handlerOn(store);
     await run(handler, progress(1));
@@ -435,7 +435,7 @@ describe('the cache', () => {
     expect(store.reads).toBe(0);
   });
 
-  it('reads on where it stands, not from the start, when another writer was seen', async () => {
+  it('reads on from its revision, not from the start, when another writer was seen', async () => {
     const store = await submittedStore();
     const here = handlerOn(store);
     await run(here, progress(1, 'at 1'));
@@ -457,7 +457,7 @@ describe('the cache', () => {
     expect(verifyStream(await store.readStream(STREAM))).toMatchObject({ ok: true, count: 4 });
   });
 
-  it('reads all of a stream that does not go on from where it stood', async () => {
+  it('reads all of a stream that does not continue from its revision', async () => {
     const store = await submittedStore();
     const here = handlerOn(store);
     await run(here, progress(1, 'at 1'));
@@ -470,7 +470,7 @@ describe('the cache', () => {
     expect(other.froms).toEqual([2n, undefined]);
   });
 
-  it('needs no read when it sees its own event before the acknowledgement', async () => {
+  it('needs no read when its own event arrives before the acknowledgement', async () => {
     const store = await submittedStore();
     const handler = handlerOn(store);
     await run(handler, progress(1, 'at 1'));
@@ -505,7 +505,7 @@ describe('a command that is repeated under its idempotency key', () => {
     expect(store.appends).toHaveLength(1);
   });
 
-  it('gets it also after a restart, and after more has happened', async () => {
+  it('gets it even after a restart, and after later events', async () => {
     const store = watched();
     const first = await submitNew(handlerOn(store), keyed('k'));
     await run(handlerOn(store), progress(1));
@@ -524,7 +524,7 @@ describe('a command that is repeated under its idempotency key', () => {
     expect(again.ok && again.value.position).toBe(first.ok && first.value.position);
   });
 
-  it('gets it when both calls arrive together', async () => {
+  it('gets it even when both calls arrive together', async () => {
     const store = await submittedStore();
     const handler = handlerOn(store);
     const results = await Promise.all(
@@ -547,7 +547,7 @@ describe('an idempotency key that comes with another body', () => {
     expect(await typesOf(store)).toEqual(['TaskSubmitted', 'TaskProgressReported']);
   });
 
-  it('is refused also after a restart', async () => {
+  it('is refused even after a restart', async () => {
     const store = watched();
     await submitNew(handlerOn(store), keyed('k', 'f1'));
     await expect(submitNew(handlerOn(store), keyed('k', 'f2'), { ...submit, priority: 1 })).rejects.toMatchObject(
@@ -557,7 +557,7 @@ describe('an idempotency key that comes with another body', () => {
     await isChained(store);
   });
 
-  it('is refused when both arrive together, at one process or at two', async () => {
+  it('is refused when both arrive together, at one process or two', async () => {
     for (const processes of [1, 2]) {
       const store = watched();
       const handlers = Array.from({ length: processes }, () => handlerOn(store));
@@ -574,7 +574,7 @@ describe('an idempotency key that comes with another body', () => {
 });
 
 describe('two processes that decide the same command at once', () => {
-  it('agree on one of the two, and neither builds on what was not written', async () => {
+  it('agree on one of the two, and neither builds on unwritten events', async () => {
     const store = await submittedStore();
     const [here, there] = [handlerOn(store), handlerOn(store)];
     await Promise.all([here.load(STREAM), there.load(STREAM)]);
@@ -607,7 +607,7 @@ describe('an append whose outcome is unknown', () => {
     await isChained(store);
   });
 
-  it('fails as unavailable, and the repeat writes it when it was not written', async () => {
+  it('fails as unavailable, and the repeat writes it if it was not written', async () => {
     const store = watched();
     const handler = handlerOn(store);
     store.faults.push(notWritten);
@@ -616,7 +616,7 @@ describe('an append whose outcome is unknown', () => {
     expect(await typesOf(store)).toEqual(['TaskSubmitted']);
   });
 
-  it('leaves nothing in the cache that is not known to be written', async () => {
+  it('leaves nothing in the cache that may not have been written', async () => {
     const store = await submittedStore();
     const handler = handlerOn(store);
     await handler.load(STREAM);
@@ -625,7 +625,7 @@ describe('an append whose outcome is unknown', () => {
     expect(await handler.load(STREAM)).toMatchObject({ status: 'open' });
   });
 
-  it('is read again before anyone is told of the state', async () => {
+  it('is followed by a read before the state is used again', async () => {
     const store = await submittedStore();
     const handler = handlerOn(store);
     await handler.load(STREAM);
@@ -645,7 +645,7 @@ describe('an append whose outcome is unknown', () => {
 });
 
 describe('a stream with an event that this build does not know', () => {
-  it('is not guessed at', async () => {
+  it('fails the command instead of guessing', async () => {
     const store = await submittedStore();
     const [first] = await store.readStream(STREAM);
     const { hash } = (first as StoredEvent).metadata;

@@ -74,16 +74,16 @@ describe('bad input', () => {
       { 'a/b~': 1 },
       { pointer: '/a~1b~0', code: 'UNKNOWN_FIELD', message: 'Unrecognized key: "a/b~"' },
     ],
-  ])('names field, limit and value of %s', (_, facts, issue) =>
+  ])('is reported with field, limit and value of %s', (_, facts, issue) =>
     expect(issuesOf({ capability: 'c', ...facts })).toEqual([issue]),
   );
 
-  it('names limit and size of a payload that is too large', () =>
+  it('is reported with limit and size when a payload is too large', () =>
     expect(issuesOf({ capability: 'c', input: 'x'.repeat(300_000) })).toEqual([
       { pointer: '/input', code: 'TOO_LARGE', message: 'TOO_LARGE: at most 262144 bytes of JSON, got 300002' },
     ]));
 
-  it('names what is missing', () =>
+  it('is reported when a field is missing', () =>
     expect(issuesOf({})).toEqual([
       {
         pointer: '/capability',
@@ -92,24 +92,24 @@ describe('bad input', () => {
       },
     ]));
 
-  it.each([null, [], 'x', 7, undefined])('is the whole of it when it is no object: %j', (input) =>
+  it.each([null, [], 'x', 7, undefined])('is the whole input when it is not an object: %j', (input) =>
     expect(issuesOf(input)).toMatchObject([{ pointer: '', code: 'WRONG_TYPE' }]),
   );
 
-  it('names every field at once', () =>
+  it('is reported for every field at once', () =>
     expect(issuesOf({ capability: 'a b', priority: 0, timeoutMs: -1 }).map(({ pointer }) => pointer)).toEqual([
       '/capability',
       '/priority',
       '/timeoutMs',
     ]));
 
-  it('shows only the beginning of a long value', () => {
+  it('is reported with only the beginning of a long value', () => {
     const [issue] = issuesOf({ capability: 'c', strategy: 's'.repeat(10_000) });
     expect(issue?.message.length).toBeLessThan(200);
     expect(issue?.message).toMatch(/s…$/);
   });
 
-  it('says all of it in one message', () => {
+  it('is reported in one message', () => {
     expect(() => parseInput(SubmitTaskInput, { capability: 'c', priority: 9, timeoutMs: 0 })).toThrow(
       '/priority: Too big: expected number to be <=5, got 9; /timeoutMs: Too small: expected number to be >=1, got 0',
     );
@@ -135,7 +135,7 @@ describe('the context of a command', () => {
     expect(withKey('k').commandId).not.toBe(withKey('other').commandId);
   });
 
-  it('tells bodies apart, but not the order of their fields', () => {
+  it('differs between bodies, but not with the order of their fields', () => {
     const of = (body: unknown) => withKey('k', 's', body).fingerprint;
     expect(of({ a: 1, b: { c: 2, d: 3 } })).toBe(of({ b: { d: 3, c: 2 }, a: 1 }));
     expect(of({ a: 1 })).not.toBe(of({ a: 2 }));

@@ -44,7 +44,7 @@ const scripted = () => {
 };
 
 describe('a supervised service', () => {
-  it('is restarted on its port until that succeeds', async () => {
+  it('is restarted on its port until it starts', async () => {
     const thing = scripted();
     const supervised = await supervise(thing.start, logger);
     thing.failNext(2);

@@ -18,7 +18,7 @@ const tries = (outcomes: readonly (TryOutcome | Error)[], written: typeof result
 };
 
 describe('an append', () => {
-  it('is done when the store acknowledges it', async () => {
+  it('succeeds when the store acknowledges it', async () => {
     const { run, findWritten } = tries([{ kind: 'appended', ...result }], undefined);
     expect(await run()).toEqual(result);
     expect(findWritten).not.toHaveBeenCalled();
@@ -32,13 +32,13 @@ describe('an append', () => {
     expect(findWritten).not.toHaveBeenCalled();
   });
 
-  it('whose outcome is unknown is done when a later try conflicts with its own events', async () => {
+  it('whose outcome is unknown succeeds when a later try conflicts with its own events', async () => {
     const { run } = tries([lost, conflict], result);
     await expect(run()).rejects.toBe(lost);
     expect(await run()).toEqual(result);
   });
 
-  it('whose outcome is unknown conflicts when a later try conflicts with the events of another', async () => {
+  it('whose outcome is unknown conflicts when a later try conflicts with the events of another append', async () => {
     const { run } = tries([lost, lost, conflict], undefined);
     await expect(run()).rejects.toBe(lost);
     await expect(run()).rejects.toBe(lost);

@@ -61,13 +61,13 @@ describe('encoding the events of a command', () => {
     expect(encoded[0]?.data).toEqual(started.data);
   });
 
-  it('keeps fingerprint and trace parent if given', () => {
+  it('keeps fingerprint and trace parent if they are given', () => {
     const given = { fingerprint: 'abc', traceparent: '00-1-2-01' };
     const [encoded] = encodeEvents(stream, { ...context, ...given }, [started], EMPTY_HEAD);
     expect(encoded?.metadata).toMatchObject(given);
   });
 
-  it('can derive ids from something else than the command', () => {
+  it('can derive ids from something other than the command', () => {
     const [plain] = encodeEvents(stream, context, [started], EMPTY_HEAD);
     const [other] = encodeEvents(stream, { ...context, idsFrom: 'call-1' }, [started], EMPTY_HEAD);
     expect(other?.id).toBe(eventIdOf('call-1', 0));
@@ -83,7 +83,7 @@ describe('encoding the events of a command', () => {
     expect(verifyStream([...store(first), ...store(second, 2)])).toMatchObject({ ok: true, count: 4 });
   });
 
-  it('of no events gives none', () => {
+  it('returns nothing for no events', () => {
     const head = { revision: 5n, hash: 'a'.repeat(64) };
     expect(encodeEvents(stream, context, [], head)).toEqual([]);
     expect(headAfter([], head)).toBe(head);
@@ -137,15 +137,15 @@ describe('decoding a stored event', () => {
   const withVersion = (schemaVersion: unknown): StoredEvent =>
     ({ ...stored, metadata: { ...stored.metadata, schemaVersion } }) as StoredEvent;
 
-  it('gives type and data as they were encoded and JSON keeps them', () => {
+  it('returns type and data as they were encoded and as JSON keeps them', () => {
     expect(decodeEvent(stored)).toEqual({ type: 'TaskCompleted', data: { ...completed.data, result: { answer: 0 } } });
   });
 
-  it('passes the data on without a copy', () => {
+  it('returns the data without copying it', () => {
     expect(decodeEvent(stored)?.data).toBe(stored.data);
   });
 
-  it('gives undefined for a type that this build does not know', () => {
+  it('returns undefined for a type that this build does not know', () => {
     expect(decodeEvent({ ...stored, type: 'TaskTeleported' })).toBeUndefined();
     expect(decodeEvent({ ...stored, type: 'constructor' })).toBeUndefined();
   });

@@ -15,7 +15,7 @@ import { RevisionConflict } from './event-store.ts';
 
 const grpc = (code: number): Error => Object.assign(new Error(`${code}: from gRPC`), { code, details: '' });
 
-describe('what the client throws', () => {
+describe('an error of the client', () => {
   it.each<[string, Error]>([
     ['server unavailable', new UnavailableError()],
     ['call cancelled by the server', new CancelledError()],
@@ -28,7 +28,7 @@ describe('what the client throws', () => {
     ['no answer in time', new Error('the event store did not answer within 3000 ms')],
     ['no node found', new Error('Failed to discover after 10 attempts.')],
     ['connection reset', Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })],
-  ])('may be over at the next try: %s', (_what, error) => {
+  ])('is transient: %s', (_what, error) => {
     expect(isTransientEsdbError(error)).toBe(true);
     expect(fromEsdbError(error)).toMatchObject({ code: 'UNAVAILABLE', retryable: true, cause: error });
   });
@@ -40,7 +40,7 @@ describe('what the client throws', () => {
     ['a thrown string', 'thrown'],
     ['raw gRPC invalid argument', grpc(3)],
     ['raw gRPC unimplemented', grpc(12)],
-  ])('stays as it is: %s', (_what, error) => {
+  ])('is passed on unchanged: %s', (_what, error) => {
     expect(isTransientEsdbError(error)).toBe(false);
     expect(fromEsdbError(error)).toBe(error);
   });
@@ -53,7 +53,7 @@ describe('what the client throws', () => {
     ],
     ['stream deleted', StreamDeletedError.fromStreamName('s'), { code: 'CONFLICT' }],
     ['access denied', new AccessDeniedError(), { code: 'UNAVAILABLE', retryable: false }],
-  ])('is told in our words: %s', (_what, error, expected) => {
+  ])('is translated: %s', (_what, error, expected) => {
     expect(isTransientEsdbError(error)).toBe(false);
     expect(fromEsdbError(error)).toBeInstanceOf(AppError);
     expect(fromEsdbError(error)).toMatchObject({ ...expected, cause: error });

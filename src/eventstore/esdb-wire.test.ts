@@ -23,7 +23,7 @@ const bytesOf = (base64: Uint8Array | string): string =>
   Buffer.from(base64 as string, typeof base64 === 'string' ? 'base64' : undefined).toString();
 
 describe('an append on the wire', () => {
-  it('is what the generated code reads', () => {
+  it('can be read by the generated code', () => {
     const append = fc.record({
       number: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
       stream: unicode,
@@ -61,7 +61,7 @@ describe('an append on the wire', () => {
     );
   });
 
-  it('is not affected by an earlier one that could not be encoded', () => {
+  it('is not affected by an earlier append that could not be encoded', () => {
     const good = { id: 'x', type: 'T', data: 1, metadata: {} } as never as NewEvent;
     const append = { number: 1, stream: 's', events: [good], expectedRevision: 7n, deadlineMs: 0 };
     const expected = encodeAppend(append);
@@ -70,7 +70,7 @@ describe('an append on the wire', () => {
     expect(encodeAppend(append)).toEqual(expected);
   });
 
-  it('may be larger than all earlier ones', () => {
+  it('may be larger than all earlier appends', () => {
     for (const size of [10, 100_000, 1_000_000, 10]) {
       const event = { id: 'x', type: 'T', data: 'y'.repeat(size), metadata: {} } as never as NewEvent;
       const append = { number: 1, stream: 's', events: [event, event], expectedRevision: 7n, deadlineMs: 0 };
@@ -197,7 +197,7 @@ describe('an event that is read', () => {
     metadata: fc.dictionary(unicode, json).map((value) => JSON.stringify(value)),
   });
 
-  it('is what the generated code wrote', () => {
+  it('equals what the generated code wrote', () => {
     fc.assert(
       fc.property(recorded, (given) => {
         const { stream, revision, position, id, type } = given;
@@ -221,12 +221,12 @@ describe('an event that is read', () => {
     ['metadata that is not an object', { metadata: 'null' }, { metadata: {} }],
     ['data that is not JSON', { data: '{', contentType: 'application/json' }, { data: null }],
     ['binary data', { data: '1', contentType: 'application/octet-stream' }, { data: null }],
-  ])('of another program, with %s, is let through without it', (_what, change, expected) => {
+  ])('of another program, with %s, is passed on without it', (_what, change, expected) => {
     const given = { ...(fc.sample(recorded, { numRuns: 1, seed: 1 })[0] as Recorded), ...change };
     expect(decodeRead(readOf(given))).toMatchObject(expected);
   });
 
-  it('cut short is refused, not misread', () => {
+  it('that is truncated is refused, not misread', () => {
     const message = readOf(fc.sample(recorded, { numRuns: 1, seed: 1 })[0] as Recorded);
     for (let length = 1; length < message.length; length += 1)
       expect(() => decodeRead(message.subarray(0, length))).toThrow('malformed message');

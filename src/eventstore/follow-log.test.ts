@@ -82,7 +82,7 @@ describe('a follower of the log', () => {
     await vi.waitFor(() => expect(seen.slice(-2)).toEqual(['Bad', 'Last']), within);
   });
 
-  it('is done when the feed stops', async () => {
+  it('ends when the feed stops', async () => {
     await startFeed();
     follow();
     await feed.stop();

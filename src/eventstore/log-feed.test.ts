@@ -151,7 +151,7 @@ describe('a consumer of the feed', () => {
     await feed.stop();
   });
 
-  it('has a live event before the end of the turn of the event loop that delivered it', async () => {
+  it('gets a live event within the event-loop turn that delivered it', async () => {
     const store = openStore();
     const bring: { event: (event: StoredEvent) => void } = { event: () => {} };
     const feed = await startFeed({
@@ -199,7 +199,7 @@ describe('a consumer of the feed', () => {
     await feed.stop();
   });
 
-  it('ends when its signal aborts, while waiting, while reading, and before it began', async () => {
+  it('ends when its signal aborts, whether it waits, reads or has not begun', async () => {
     const store = openStore();
     await append(store, 50);
     const feed = await startFeed(store);
@@ -318,7 +318,7 @@ describe('the feed', () => {
     expect(feed.status().since).toBe('2026-01-01T00:00:02.000Z');
   });
 
-  it('delivers no event twice, even from a store that repeats some after a lost connection', async () => {
+  it('delivers no event twice, even from a store that repeats events after a lost connection', async () => {
     const store = openStore();
     const bring: { event: (event: StoredEvent) => void } = { event: () => {} };
     const feed = await startFeed({
@@ -393,7 +393,7 @@ const withBreakingSubscriptions = (store: EventStore, lifetimes: readonly number
   };
 };
 
-describe('when anything happens to the subscription', () => {
+describe('under any failure of the subscription', () => {
   it('consumers see exactly the log, from any start, at any speed, with any ring', async () => {
     const consumers = fc.array(
       fc.record({ skip: fc.nat(40), maxBatch: fc.integer({ min: 1, max: 20 }), pace: fc.nat(3), joinsAt: fc.nat(20) }),

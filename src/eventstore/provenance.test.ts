@@ -8,7 +8,7 @@ import { canonicalJson, EMPTY_HEAD, GENESIS_HASH, type StreamHead, seal, verifyS
 const json = fc.jsonValue({ maxDepth: 5, stringUnit: 'binary' }) as fc.Arbitrary<Json>;
 
 describe('the canonical form', () => {
-  it('is that of RFC 8785', () => {
+  it('follows RFC 8785', () => {
     // The example of the RFC, section 3.2.2 to 3.2.4.
     const example = {
       numbers: [Number('333333333.33333329'), 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
@@ -29,7 +29,7 @@ describe('the canonical form', () => {
     expect(form.indexOf('\\r')).toBeLessThan(form.indexOf('"1"'));
   });
 
-  it('equals that of the package canonicalize, for every JSON value', () => {
+  it('equals the output of the package canonicalize, for every JSON value', () => {
     fc.assert(
       fc.property(json, (value) => canonicalJson(value) === canonicalize(value)),
       { numRuns: 2_000 },
@@ -118,7 +118,7 @@ describe('a stream chained by hashes', () => {
     expect(verifyStream([])).toEqual({ ok: true, count: 0, head: EMPTY_HEAD });
   });
 
-  it('verifies for all data, after it was stored', () => {
+  it('verifies for all data, after being stored', () => {
     fc.assert(
       fc.property(fc.array(json, { minLength: 1, maxLength: 5 }), (values) => {
         const read = chain(values).map(({ data, metadata, ...rest }) => ({
@@ -147,7 +147,7 @@ describe('a stream chained by hashes', () => {
     ['an event of another stream', [first, { ...second, stream: 'task-default.2' }], 1n, /belongs to stream/],
     ['an event that was never sealed', [{ ...first, metadata: {} as never }], 0n, /builds on hash undefined/],
     ['data without canonical form', [{ ...first, data: '\ud800' }], 0n, /no canonical form/],
-  ])('does not verify with %s, and says where', (_what, tampered, revision, problem) => {
+  ])('does not verify with %s, and reports where', (_what, tampered, revision, problem) => {
     expect(verifyStream(tampered)).toEqual({ ok: false, revision, problem: expect.stringMatching(problem) });
   });
 

@@ -7,7 +7,7 @@ const recording = () => {
   return { warnings, logger: { warn: (_: unknown, message: string) => warnings.push(message) } as unknown as Logger };
 };
 
-it('closes the last thing first and waits for each', async () => {
+it('closes things in reverse order and waits for each', async () => {
   const closing = new Closing();
   const closed: string[] = [];
   closing.add('first', async () => {
@@ -22,7 +22,7 @@ it('closes the last thing first and waits for each', async () => {
   expect(closed).toEqual(['second', 'first']);
 });
 
-it('closes everything when one step fails, and logs which', async () => {
+it('closes everything even if one step fails, and logs which', async () => {
   const { warnings, logger } = recording();
   const closing = new Closing();
   const closed: string[] = [];

@@ -22,7 +22,7 @@ describe('an unknown setting', () => {
     },
   );
 
-  it('is one that starts with BATON_, has a value and is read by neither the server nor the command line', () => {
+  it('is one that starts with BATON_, has a value and is used by neither the server nor the command line', () => {
     const { unknownVariables } = readConfig({
       BATON_PROT: '1',
       BATON_EMPTY: '',

@@ -198,7 +198,7 @@ describe('a leader', () => {
     await vi.waitFor(() => expect(order.slice(0, 2)).toEqual(['takeOver', 'act']), within);
   });
 
-  it('acts when a timer of its fold is due, and not before', async () => {
+  it('acts when a timer of its fold is due and not before', async () => {
     const led = lead((roll, acts) => ({
       act: (nowMs) => {
         if (roll.dueMs === undefined) roll.dueMs = nowMs + 1_000;
@@ -217,7 +217,7 @@ describe('a leader', () => {
     expect(led.acts).toEqual([['due']]);
   });
 
-  it('keeps the distance between acts that did something, and takes in what comes meanwhile', async () => {
+  it('keeps a minimum pause after an act that did something, and folds new events meanwhile', async () => {
     await register('a');
     const led = lead(() => ({ actGapMs: 12 }));
     await vi.waitFor(() => expect(led.acts).toEqual([['a']]), within);
@@ -247,13 +247,13 @@ describe('a leader', () => {
     await vi.waitFor(() => expect(led.acts).toHaveLength(3), within);
   });
 
-  it('keeps from its fold what its term does not admit', async () => {
+  it('does not fold events that its term excludes', async () => {
     await register('a', 'b');
     const led = lead(() => ({ admits: ({ data }) => (data as { agentId: string }).agentId !== 'a' }));
     await vi.waitFor(() => expect(led.acts).toEqual([['b']]), within);
   });
 
-  it('does its chores while it leads', async () => {
+  it('runs its periodic work while it leads', async () => {
     let done = 0;
     const run = async (): Promise<void> => {
       done += 1;
@@ -304,7 +304,7 @@ describe('a change of leader', () => {
     await led.stop();
   });
 
-  it('waits until the one before has left', async () => {
+  it('waits until the previous leader has left', async () => {
     const first = lead();
     await caughtUp(first);
     const second = lead();
@@ -315,7 +315,7 @@ describe('a change of leader', () => {
     await caughtUp(second);
   });
 
-  it('happens when the lease is lost: the one that lost it acts no more', async () => {
+  it('happens when the lease is lost: its former holder no longer acts', async () => {
     const first = lead();
     await caughtUp(first);
     lease.lose();
@@ -473,7 +473,7 @@ describe('an event that this build cannot read', () => {
 });
 
 describe('a leader that is fenced', () => {
-  it('reports it, and begins a new term', async () => {
+  it('reports it and starts a new term', async () => {
     let fences = 0;
     let fenced = false;
     const led = lead(

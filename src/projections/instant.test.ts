@@ -12,7 +12,7 @@ describe('an instant', () => {
 
   it('is refused when it is not a date', () => expect(() => instant('yesterday')).toThrow(RangeError));
   it('may be absent', () => expect(instantOrNull(undefined)).toBeNull());
-  it('is never before an earlier one, even if clocks differ', () => {
+  it('is never before the previous one, even if clocks differ', () => {
     expect(msBetween('2026-01-01T00:00:01.500Z', '2026-01-01T00:00:03.000Z')).toBe(1_500);
     expect(msBetween('2026-01-01T00:00:03.000Z', '2026-01-01T00:00:01.500Z')).toBe(0);
   });

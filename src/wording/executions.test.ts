@@ -35,7 +35,7 @@ describe('the progress of an execution', () => {
 });
 
 describe('why a step does not run', () => {
-  it('is one sentence per reason', () => {
+  it('is explained in one sentence per reason', () => {
     const story = Story.of([
       step('a'),
       step('b', ['a']),
@@ -52,12 +52,12 @@ describe('why a step does not run', () => {
     ]);
   });
 
-  it('is that as many tasks are open as the workflow allows', () =>
+  it('can be that as many tasks are open as the workflow allows', () =>
     expect(reasons(Story.of([step('a'), step('b')], { coordination: { maxParallel: 1 } })).at(-1)).toBe(
       'b: window: 1 tasks are open, and coordination.maxParallel is 1',
     ));
 
-  it('is that the execution is paused, aborts or has ended', () => {
+  it('can be that the execution is paused, is aborting or has ended', () => {
     const paused = Story.of([step('a'), step('b', ['a'])]);
     paused.when({ type: 'PauseExecution' });
     paused.complete('a');
@@ -70,7 +70,7 @@ describe('why a step does not run', () => {
     expect(reasons(failed)).toEqual(['b: ended: the execution is failed']);
   });
 
-  it('is that a compensation waits for others, is parked or was handed over', () => {
+  it('can be that a compensation waits for others, is parked or was handed over', () => {
     const story = failing();
     expect(reasons(story).at(-1)).toBe('~a: undo_order: waits for the compensation of b');
     story.refuse('~b');
@@ -83,7 +83,7 @@ describe('why a step does not run', () => {
 describe('the preview of a compensation', () => {
   const preview = (story: Story) => previewText(previewCompensation(story.state));
 
-  it('says what would be compensated, and what may need compensation too', () => {
+  it('lists what would be compensated, and what may also need compensation', () => {
     const story = Story.of([compensable('a'), compensable('b', ['a']), compensable('c', ['a'])]);
     expect(preview(story)).toBe(
       'nothing to compensate so far; a may need compensation too, which is known once they end',
@@ -92,7 +92,7 @@ describe('the preview of a compensation', () => {
     expect(preview(story)).toBe('1 to be compensated; b, c may need compensation too, which is known once they end');
   });
 
-  it('says that there is no way back', () => {
+  it('reports that there is no way back', () => {
     const story = Story.of([step('p', [], { pivot: true }), compensable('a', ['p'])]);
     story.complete('p');
     expect(preview(story)).toBe('nothing: a pivot has completed, there is no way back');

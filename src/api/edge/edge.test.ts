@@ -70,7 +70,7 @@ describe('a body that would poison a reader of the log', () => {
     expect(await api.raw(bytes)).toMatchObject({ status: 400, code: 'INVALID_ENCODING' });
   });
 
-  it('cannot come in through a literal either', async () => {
+  it('cannot enter through a literal either', async () => {
     const submit = (tail: string) =>
       api.post(`mutation { submitTask(input: { capability: "a", ${tail} }) { __typename } }`);
     expect(await submit('tags: ["\\u0000"]')).toMatchObject({ status: 400, code: 'INVALID_CHARACTER' });
@@ -89,7 +89,7 @@ describe('a body that is too large', () => {
     return withInput(`{"capability":"a","input":"${'x'.repeat(bytes - empty.length)}"}`);
   };
 
-  it('is refused at the first byte too many, declared or not', async () => {
+  it('is refused at the first excess byte, declared or not', async () => {
     expect(await api.raw(padded(MAX_BODY_BYTES + 1))).toMatchObject({ status: 413, code: 'BODY_TOO_LARGE' });
     const chunked = new ReadableStream({
       start(controller) {
@@ -202,7 +202,7 @@ describe('variables that do not fit', () => {
   });
 });
 
-describe('a server without exploration', () => {
+describe('a server with schema exploration turned off', () => {
   it('reveals neither its schema nor suggestions for names', async () => {
     const closed = await startApi({ config: { ...CONFIG, graphiql: false, queuesWritable: false } });
     try {

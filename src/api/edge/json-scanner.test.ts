@@ -116,7 +116,7 @@ describe('JSON that would poison a reader', () => {
     ['[1e20]', 'UNSAFE_INTEGER', '/0'],
   ])('is refused with its pointer: %s', (text, code, pointer) => expect(refusalOf(text)).toEqual({ code, pointer }));
 
-  it('may be as deep as a payload with what surrounds it, and no deeper', () => {
+  it('may be as deep as a payload with its envelope, and no deeper', () => {
     expect(refusalOf(nested(MAX_BODY_DEPTH)).code).toBe('taken');
     expect(refusalOf(nested(MAX_BODY_DEPTH + 1)).code).toBe('TOO_DEEP');
   });

@@ -4,7 +4,7 @@ import { createSchema } from './schema.ts';
 
 describe('the public schema', () => {
   // After a change that is meant: npx vitest run --project unit src/api/graphql/schema.test.ts -u
-  it('is the one that was reviewed', async () => {
+  it('is the reviewed one', async () => {
     await expect(`${printSchema(createSchema())}\n`).toMatchFileSnapshot('./schema.graphql');
   });
 });

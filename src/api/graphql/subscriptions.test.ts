@@ -180,7 +180,7 @@ describe('a reader of events that does not keep up', () => {
   });
 });
 
-describe('a part of a frame that fails', () => {
+describe('a failing part of a frame', () => {
   it.each(['sse', 'ws'] as const)('is an error of that part only, over %s', async (transport) => {
     const { taskId } = await submit();
     const frames = subscribe(

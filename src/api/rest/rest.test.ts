@@ -245,7 +245,7 @@ describe('pausing, resuming and cancelling', () => {
 });
 
 describe('registering a pattern', () => {
-  it('answers that it is not built yet', async () => {
+  it('answers that it is not implemented yet', async () => {
     for (const body of ['{}', '{', 'x'.repeat(100_000)])
       expect(await recordsNothing(() => call('POST', `${REST_PATH}/patterns`, body))).toMatchObject({
         status: 501,
@@ -254,7 +254,7 @@ describe('registering a pattern', () => {
   });
 });
 
-describe('any other request', () => {
+describe('another request', () => {
   it.each([
     ['GET', '/workflows', 'POST'],
     ['PUT', '/workflows', 'POST'],
@@ -371,7 +371,7 @@ describe('the document', () => {
     expect(Object.keys(body.paths[`${REST_PATH}/patterns`].post.responses)).toEqual(['501']);
   });
 
-  it('documents every status that these tests have seen', async () => {
+  it('documents every status that occurred in these tests', async () => {
     const answers = openApiDocument('1').paths?.[`${WORKFLOWS}/{id}/pause`]?.['post']?.responses;
     expect(Object.keys(answers ?? {})).toEqual(['200', '400', '403', '404', '409', '413', '415', '422', '503']);
   });

@@ -40,7 +40,7 @@ describe('YAML', () => {
     ['a: 1.10', { a: 1.1 }],
     ['a: |\n  two\n  lines\n', { a: 'two\nlines\n' }],
     ['# nothing', null],
-  ])('is read by the rules of 1.2: %s', (text, value) => expect(parseYaml(text)).toEqual(value));
+  ])('is read by the rules of YAML 1.2: %s', (text, value) => expect(parseYaml(text)).toEqual(value));
 });
 
 describe('YAML that is refused', () => {
@@ -83,7 +83,7 @@ describe('YAML that is refused', () => {
     expect(performance.now() - start).toBeLessThan(3_000);
   });
 
-  it('never throws anything else, whatever the text', () => {
+  it('never causes any other error, whatever the text', () => {
     const parts = [
       '[',
       ']',

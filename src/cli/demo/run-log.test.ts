@@ -71,8 +71,8 @@ beforeEach(async () => {
 
 const [first, second] = TASKS;
 
-describe('what a run left in the log', () => {
-  it('is counted from the events themselves', async () => {
+describe('the log of a run', () => {
+  it('is summed up from the events themselves', async () => {
     await append(taskStream('default', first), submitted(first));
     await append(taskStream('default', second), submitted(second));
     await append(taskStream('default', first), failed(first));
@@ -107,7 +107,7 @@ describe('what a run left in the log', () => {
     expect((await readRun(store, RUN)).duplicateTerminals).toBe(1);
   });
 
-  it('shows an acknowledged task that is not there', async () => {
+  it('shows that an acknowledged task is missing', async () => {
     await append(taskStream('default', first), submitted(first), completed(first, 1));
     expect((await readRun(store, RUN)).missing).toEqual([taskStream('default', second)]);
   });
@@ -122,7 +122,7 @@ describe('what a run left in the log', () => {
     expect(defects).toMatchObject([{ stream, revision: 0n }]);
   });
 
-  it('leaves out the streams of others', async () => {
+  it('ignores the streams of other programs', async () => {
     const foreign = '0190b5a4-0000-7cc1-8a52-3c6f6c9f0d13';
     await append(taskStream('default', first), submitted(first), completed(first, 1));
     await append(taskStream('default', foreign), submitted(foreign), completed(foreign, 9));

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Tracker } from './tracker.ts';
 
 describe('the times of a run', () => {
-  it('are taken from the call, to the answer and to the news of the end', () => {
+  it('are measured from the call to the answer and to the report of the end', () => {
     const tracker = new Tracker();
     tracker.submitted('a', 100, 105);
     tracker.submitted('b', 110, 112);
@@ -11,7 +11,7 @@ describe('the times of a run', () => {
     expect(tracker.times()).toEqual({ submitMs: [2, 5], endToEndMs: [40, 100], spanMs: 100 });
   });
 
-  it('count a task that ended before its submission was answered, and none that is not of this run', () => {
+  it('include a task that ended before its submission was answered, and exclude tasks of other runs', () => {
     const tracker = new Tracker();
     tracker.heard('a', 150);
     tracker.heard('foreign', 150);
@@ -22,7 +22,7 @@ describe('the times of a run', () => {
     expect(tracker.times()).toEqual({ submitMs: [60], endToEndMs: [50], spanMs: 50 });
   });
 
-  it('count a task once, however often its end is heard of', () => {
+  it('count a task once, however often its end is reported', () => {
     const tracker = new Tracker();
     tracker.submitted('a', 1, 2);
     tracker.heard('a', 3);
@@ -31,11 +31,11 @@ describe('the times of a run', () => {
     expect(tracker.times().endToEndMs).toEqual([2]);
   });
 
-  it('are nothing without a task that ended', () => {
+  it('are absent when no task ended', () => {
     expect(new Tracker().times()).toEqual({ submitMs: [], endToEndMs: [], spanMs: 0 });
   });
 
-  it('can be waited for', async () => {
+  it('can be awaited', async () => {
     const tracker = new Tracker();
     const two = tracker.untilEnded(2);
     for (const id of ['a', 'b']) {

@@ -30,7 +30,7 @@ const hostile = (id: string): GraphView => ({
 const HOSTILE = 'a"]\nb --> c; click n0 "javascript:x" <b> #35; \\" `%%{init}%%` {{[(|)]}} \u001b[31m\u202e';
 
 describe('a graph in Mermaid', () => {
-  it('tells kinds by shape, pivots by line, compensations by dotted lines', () => {
+  it('shows kinds by shape, pivots by outline, compensations by dotted lines', () => {
     expect(drawMermaid(ORDER).split('\n').slice(0, 14)).toEqual([
       '%% order@1.0.0',
       'flowchart TD',
@@ -49,7 +49,7 @@ describe('a graph in Mermaid', () => {
     ]);
   });
 
-  it('cannot be left by what stands in a label', () => {
+  it('cannot be broken by the text of a label', () => {
     const lines = drawMermaid(hostile(HOSTILE)).trimEnd().split('\n');
     expect(lines[0]).toMatch(/^%% [\p{L}\p{N} _.,:@~+#;-]*$/u);
     const label = String.raw`[\p{L}\p{N} _.,:@~+-]|#\d+;|<br\/>`;
@@ -86,7 +86,7 @@ describe('a graph in Mermaid', () => {
 });
 
 describe('a graph in DOT', () => {
-  it('tells kinds by shape, pivots by line, compensations by dotted lines', () => {
+  it('shows kinds by shape, pivots by outline, compensations by dotted lines', () => {
     const lines = drawDot(ORDER).split('\n');
     expect(lines[0]).toBe('digraph "order@1.0.0" {');
     expect(lines).toContain('  n0 [label="reserve\\nstock.reserve", shape=box];');
@@ -98,7 +98,7 @@ describe('a graph in DOT', () => {
     expect(lines.at(-2)).toBe('}');
   });
 
-  it('cannot be left by what stands in a label', () => {
+  it('cannot be broken by the text of a label', () => {
     const text = drawDot(hostile(HOSTILE));
     const strings = [...text.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, inner]) => inner);
     const outside = text.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""');

@@ -56,7 +56,7 @@ const stored = (change: (event: ExecutionStreamEvent) => ExecutionStreamEvent = 
 };
 
 describe('the replay of an execution', () => {
-  it('tells each event in a sentence and comes to what the decider knows', () => {
+  it('describes each event in a sentence and ends at the state of the decider', () => {
     const { events, state, problems } = replay(stored());
     expect(problems).toEqual([]);
     expect(events.map(({ type, unit, summary }) => `${type} ${unit}: ${summary}`)).toEqual([
@@ -80,7 +80,7 @@ describe('the replay of an execution', () => {
     });
   });
 
-  it('shows the state at any moment', () => {
+  it('shows the state at any revision', () => {
     const { state } = replay(stored().slice(0, 4));
     expect(state).toMatchObject({ status: 'executing', steps: [{ state: 'completed' }, { state: 'waiting' }] });
   });
@@ -89,7 +89,7 @@ describe('the replay of an execution', () => {
     expect(replay([]).state).toBeUndefined();
   });
 
-  it('notices an event that was changed', () => {
+  it('notices a changed event', () => {
     const events = stored();
     const changed = events.map((event, index) =>
       index === 2 ? { ...event, data: { ...(event.data as object), output: { option: 'rejected' } } } : event,
@@ -98,7 +98,7 @@ describe('the replay of an execution', () => {
     expect(replay(events.filter((_, index) => index !== 4)).problems).toHaveLength(1);
   });
 
-  it('notices an end that tells other times than its stream', () => {
+  it('notices an end whose times differ from those of its stream', () => {
     const wrong = stored((event) =>
       event.type === 'ExecutionCompleted' ? { ...event, data: { ...event.data, waitMs: 1, overheadMs: 4_999 } } : event,
     );
@@ -109,12 +109,12 @@ describe('the replay of an execution', () => {
   });
 });
 
-describe('what a server says', () => {
+describe('the status that a server reports', () => {
   const { state } = replay(stored());
   if (state === undefined) throw new Error('no state');
   const told = { status: 'COMPLETED', steps: state.steps.map(({ id }) => ({ id, state: 'COMPLETED' })) };
 
-  it('is compared with the replay, status and every step', () => {
+  it('is compared with the replay, including every step', () => {
     expect(differences(state, told)).toEqual([]);
     const other = { status: 'FAILED', steps: [{ id: 'approve', state: 'SKIPPED' }] };
     expect(differences(state, other)).toEqual([

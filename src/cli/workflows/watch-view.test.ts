@@ -50,7 +50,7 @@ describe('the picture of an execution', () => {
     ]);
   });
 
-  it('has a line per level where there are many steps, what is under way first', () => {
+  it('has a line per level where there are many steps, running ones first', () => {
     const many = Array.from({ length: 40 }, (_, index) => step(`s${index}`, 2, index < 10 ? 'COMPLETED' : 'OPEN'));
     const lines = drawExecution(execution([step('a', 1, 'COMPLETED'), ...many]), canvas);
     expect(lines).toHaveLength(4);
@@ -58,13 +58,13 @@ describe('the picture of an execution', () => {
     expect(lines[2]).toBe(`     2        10/40  ${'●'.repeat(30)}${'✓'.repeat(10)}`);
   });
 
-  it('has nothing but the bar where there are many levels', () => {
+  it('has only the bar where there are many levels', () => {
     const chain = Array.from({ length: 100 }, (_, index) => step(`s${index}`, index + 1, 'COMPLETED'));
     const lines = drawExecution(execution(chain, { status: 'COMPLETED', endedAt: at(5_000) }), canvas);
     expect(lines).toEqual(['order@1.0.0  e1', `[${'='.repeat(30)}] 100 %  100 of 100 steps  completed  5.0 s`]);
   });
 
-  it('is never wider or higher than the terminal, also in colour', () => {
+  it('is never wider or higher than the terminal, even in colour', () => {
     const wide = Array.from({ length: 500 }, (_, index) => step(`s${index}`, 1 + (index % 3), 'OPEN'));
     for (const [columns, rows] of [
       [20, 5],
@@ -78,7 +78,7 @@ describe('the picture of an execution', () => {
     expect(drawExecution(SMALL, { ...canvas, colour: true })[1]).toContain('\u001b[32m✓\u001b[0m');
   });
 
-  it('cannot be disturbed by what an agent is called', () => {
+  it('cannot be disturbed by the name of an agent', () => {
     const [line] = drawExecution(execution([step('a', 1, 'OPEN', { agentId: 'x\u001b[2J\ny' })]), canvas).slice(1);
     expect(line).toMatch(/^ {2}● a +open +x y$/);
   });

@@ -50,7 +50,7 @@ describe('registering a local agent', () => {
     ]);
   });
 
-  it('again the same records nothing and says where it stands', async () => {
+  it('again with the same profile records nothing and returns its position', async () => {
     const { commands, store, eventsOf } = setUp();
     await registerAgent(commands, ada, LOCAL);
     expect(await registerAgent(commands, ada, LOCAL)).toEqual({
@@ -60,7 +60,7 @@ describe('registering a local agent', () => {
     expect(await eventsOf()).toHaveLength(1);
   });
 
-  it('with another profile is refused unless it replaces', async () => {
+  it('with another profile is refused unless it asks to replace', async () => {
     const { commands, eventsOf } = setUp();
     await registerAgent(commands, ada, LOCAL);
     const other = { ...LOCAL, maxConcurrency: 3 };
@@ -80,7 +80,7 @@ describe('registering a local agent', () => {
     });
   });
 
-  it('is another agent in another tenant', async () => {
+  it('makes another agent in another tenant', async () => {
     const { commands, store } = setUp();
     await registerAgent(commands, ada, LOCAL);
     expect(
@@ -104,7 +104,7 @@ describe('registering an agent by its card', () => {
     return (await eventsOf())[0]?.data as Record<string, unknown>;
   };
 
-  it('takes name, description and skills from it, and keeps it', async () => {
+  it('takes name, description and skills from the card, and stores the card', async () => {
     expect(await profileOf({})).toMatchObject({
       name: 'Anna of the card',
       description: 'translates',
@@ -116,16 +116,16 @@ describe('registering an agent by its card', () => {
     });
   });
 
-  it('prefers what the caller says', async () => {
+  it('prefers what the caller gives', async () => {
     const said = { name: 'Bert', description: 'draws', capabilities: [{ name: 'draw', version: '2.0.0' }] };
     expect(await profileOf({}, said)).toMatchObject(said);
   });
 
-  it('is named by its id when the card has no name', async () => {
+  it('uses the id as the name when the card has none', async () => {
     expect(await profileOf({ name: ' ', description: undefined })).toMatchObject({ name: 'anna' });
   });
 
-  it('cuts what is too long, but not within a character', async () => {
+  it('cuts texts that are too long, but not within a character', async () => {
     const profile = await profileOf({ name: `${'x'.repeat(199)}😀`, description: `${'y'.repeat(1_999)}😀` });
     expect([profile['name'], profile['description']]).toEqual(['x'.repeat(199), 'y'.repeat(1_999)]);
   });
@@ -139,7 +139,7 @@ describe('registering an agent by its card', () => {
 });
 
 describe('the life of an agent', () => {
-  it('is recorded step by step, and nothing twice', async () => {
+  it('is recorded step by step, without repeats', async () => {
     const { commands, eventsOf } = setUp();
     await registerAgent(commands, ada, LOCAL);
     await updateAgent(commands, ada, 'anna', { maxConcurrency: 3 });
@@ -161,7 +161,7 @@ describe('the life of an agent', () => {
     ]);
   });
 
-  it('ends: a deregistered agent is not found until it registers again', async () => {
+  it('ends with deregistration: the agent is not found until it registers again', async () => {
     const { commands } = setUp();
     await registerAgent(commands, ada, LOCAL);
     await deregisterAgent(commands, ada, 'anna', { reason: 'retired' });

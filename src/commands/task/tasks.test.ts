@@ -40,7 +40,7 @@ const submitted = async (commands: Parameters<typeof submitTask>[0], input: obje
   accepted(await submitTask(commands, ada, { capability: 'translate', ...input })).id;
 
 describe('submitting a task', () => {
-  it('records it with its defaults, the instant, and who asked', async () => {
+  it('records it with its defaults, the time, and the caller', async () => {
     const { clock, commands, eventsOf } = setUp();
     const taskId = await submitted(commands, { input: { text: 'hi' } });
     const [event] = await eventsOf(taskId);
@@ -71,7 +71,7 @@ describe('submitting a task', () => {
     expect((await eventsOf(id))[0]?.metadata).toMatchObject({ $correlationId: 'corr', $causationId: 'cause' });
   });
 
-  it('makes two tasks of two calls without a key', async () => {
+  it('creates two tasks for two calls without a key', async () => {
     const { commands } = setUp();
     expect(await submitted(commands)).not.toBe(await submitted(commands));
   });
@@ -90,7 +90,7 @@ describe('submitting a task', () => {
 describe('submitting a task under an idempotency key', () => {
   const caller = { ...ada, idempotencyKey: 'order-17' };
 
-  it('makes one task however often it is sent, to whichever process', async () => {
+  it('creates one task, however often and to whichever process it is sent', async () => {
     const { commands, restarted, typesOf } = setUp();
     const body = { capability: 'translate', input: { a: 1, b: 2 } };
     const first = accepted(await submitTask(commands, caller, body));
@@ -99,7 +99,7 @@ describe('submitting a task under an idempotency key', () => {
     expect(await typesOf(first.id)).toEqual(['TaskSubmitted']);
   });
 
-  it('is the same body when a default is spelled out', async () => {
+  it('treats a body as the same when a default is spelled out', async () => {
     const { commands, restarted } = setUp();
     await submitTask(commands, caller, { capability: 'c' });
     expect(accepted(await submitTask(restarted(), caller, { capability: 'c', priority: 3 }))).toMatchObject({
@@ -117,7 +117,7 @@ describe('submitting a task under an idempotency key', () => {
     expect(await store.head()).toBe(position);
   });
 
-  it('is another intent in another tenant', async () => {
+  it('creates another task in another tenant', async () => {
     const { commands } = setUp();
     const here = accepted(await submitTask(commands, caller, { capability: 'c' }));
     const there = accepted(await submitTask(commands, { ...caller, tenant: 'umbrella' }, { capability: 'd' }));
@@ -136,7 +136,7 @@ describe('submitting a task under an idempotency key', () => {
 });
 
 describe('submitting many tasks', () => {
-  it('answers for each in order, and fails only the bad ones', async () => {
+  it('answers for each in order, and refuses only the bad ones', async () => {
     const { commands, store } = setUp();
     const outcomes = await submitTasks(commands, ada, {
       tasks: [
@@ -177,7 +177,7 @@ describe('submitting many tasks', () => {
     ]);
   });
 
-  it('covers items without a key by the key of the whole call, told apart by their place', async () => {
+  it('covers items without a key by the key of the whole call, distinguished by their index', async () => {
     const { commands, restarted } = setUp();
     const submit = async (to = commands): Promise<unknown[]> => {
       const caller = { ...ada, idempotencyKey: 'all' };
@@ -226,7 +226,7 @@ describe.each([
 );
 
 describe('cancelling a task', () => {
-  it('ends it once, and says so to a second caller', async () => {
+  it('ends it once, and tells that to a second caller', async () => {
     const { commands, typesOf } = setUp();
     const id = await submitted(commands);
     expect(await cancelTask(commands, ada, id, { reason: 'no need' })).toMatchObject({ ok: true });
@@ -287,7 +287,7 @@ describe('closing an attempt', () => {
     expect(letter?.metadata.commandId).toBe(failed?.metadata.commandId);
   });
 
-  it('refuses a second start, also by the one that started it', async () => {
+  it('refuses a second start, even by the same caller', async () => {
     const { commands, restarted } = setUp();
     const id = await submitted(commands);
     accepted(await startAttempt(commands, dispatcher, attempt(id)));
@@ -307,7 +307,7 @@ describe('closing an attempt', () => {
     expect(await typesOf(id)).toEqual(['TaskSubmitted', 'TaskAttemptStarted', 'TaskOutcomeUnknown']);
   });
 
-  it('leaves an unknown outcome open for a late result, and redriving it makes that result stale', async () => {
+  it('leaves an unknown outcome open for a late result, which a redrive makes stale', async () => {
     const { commands, typesOf } = setUp();
     const [settled, redriven] = [await submitted(commands), await submitted(commands)];
     for (const id of [settled, redriven])
@@ -320,7 +320,7 @@ describe('closing an attempt', () => {
     expect(await typesOf(redriven)).toEqual(['TaskSubmitted', 'TaskOutcomeUnknown', 'TaskRedriven']);
   });
 
-  it('is what the deadline does to a task', async () => {
+  it('happens to a task at its deadline', async () => {
     const { clock, commands, typesOf } = setUp();
     const id = await submitted(commands, { deadlineAt: new Date(clock.now() + 1_000).toISOString() });
     expect(accepted(await expireTask(commands, dispatcher, id, true))).toMatchObject({ id });
@@ -332,7 +332,7 @@ describe('closing an attempt', () => {
 });
 
 describe('redriving a task', () => {
-  it('sends it back to work with the next attempt', async () => {
+  it('returns it to work with the next attempt', async () => {
     const { commands, eventsOf } = setUp();
     const id = await submitted(commands);
     await failAttempt(commands, dispatcher, { taskId: id, attempt: 1, agentId: 'a' }, { error: TROUBLE });
@@ -343,7 +343,7 @@ describe('redriving a task', () => {
     });
   });
 
-  it('refuses a deadline that is none', async () => {
+  it('refuses an invalid deadline', async () => {
     const { commands } = setUp();
     const id = await submitted(commands);
     expect(() => redriveTask(commands, ada, id, { deadlineAt: 'tomorrow' })).toThrow(

@@ -90,7 +90,7 @@ describe('an attempt offered for the first time', () => {
 });
 
 describe('an attempt offered again', () => {
-  it('goes through the queue, whose job ids keep two processes from working on it', async () => {
+  it('goes through the queue, whose job ids prevent two processes from working on it', async () => {
     handOver.serve(handler);
     await handOver.offer([jobFor('a')], 'again');
     await handOver.offer([jobFor('b')]);
@@ -98,7 +98,7 @@ describe('an attempt offered again', () => {
     expect(calls).toEqual([]);
   });
 
-  it('changes nothing while the job runs, waits, or rests here', async () => {
+  it('changes nothing while the job runs, waits or pauses here', async () => {
     handOver.serve(handler);
     const jobs = ['a', 'b', 'waiting'].map((taskId) => jobFor(taskId));
     await handOver.offer(jobs, 'first');
@@ -140,7 +140,7 @@ describe('concurrency', () => {
 });
 
 describe('a handler that throws', () => {
-  it('gets the job again after a pause that grows to 10 s, with the remote id that it stored', async () => {
+  it('gets the job again after a pause that grows up to 10 s, with the remote id that it stored', async () => {
     handOver.serve(handler);
     await handOver.offer([jobFor('a')], 'first');
     call(0).delivery.noteRemoteTask('remote-1');
@@ -197,7 +197,7 @@ describe('a job that is handed back', () => {
 });
 
 describe('pausing', () => {
-  it('gives waiting and resting jobs to the queue, and starts nothing more', async () => {
+  it('returns waiting and paused jobs to the queue, and starts nothing more', async () => {
     handOver.serve(handler);
     const jobs = ['resting', 'a', 'b', 'waiting'].map((taskId) => jobFor(taskId));
     await handOver.offer(jobs, 'first');
@@ -211,7 +211,7 @@ describe('pausing', () => {
     expect(called()).toEqual(['resting', 'a', 'b']);
   });
 
-  it('leaves a job alone that runs after a rest', async () => {
+  it('leaves a job alone that runs after a pause', async () => {
     handOver.serve(handler);
     await handOver.offer([jobFor('a')], 'first');
     call(0).reject(new Error('the log is unreachable'));
@@ -231,7 +231,7 @@ describe('pausing', () => {
     expect(queued).toEqual(['b.1']);
   });
 
-  it('gives a job to the queue when its handler throws after the pause', async () => {
+  it('returns a job to the queue when its handler throws after pausing', async () => {
     handOver.serve(handler);
     await handOver.offer([jobFor('a')], 'first');
     await handOver.pause();
@@ -241,7 +241,7 @@ describe('pausing', () => {
     expect(clock.scheduled).toBe(0);
   });
 
-  it('drops jobs that the queue does not take: the assigner offers them again', async () => {
+  it('drops jobs that the queue does not accept: the assigner offers them again', async () => {
     handOver.serve(handler);
     await handOver.offer(
       ['a', 'b', 'waiting'].map((taskId) => jobFor(taskId)),
@@ -253,7 +253,7 @@ describe('pausing', () => {
   });
 });
 
-describe('being empty', () => {
+describe('waiting until no jobs are left', () => {
   it('resolves when the last job is done or back in the queue', async () => {
     handOver.serve(handler);
     await handOver.offer([jobFor('a'), jobFor('b')], 'first');
@@ -271,6 +271,6 @@ describe('being empty', () => {
   });
 });
 
-it('uses the sentinel of the queue', async () => {
+it('uses the same sentinel as the queue', async () => {
   await expect(handOver.ensureSentinel('pool')).resolves.toBe('present');
 });

@@ -14,7 +14,7 @@ const setUp = () => {
 };
 
 describe('progress', () => {
-  it('is passed on at once, and then the latest of each field once per interval', async () => {
+  it('is passed on at once, then with the latest of each field once per interval', async () => {
     const { clock, sent, reporter, settle } = setUp();
     reporter.report({ percent: 1, message: 'one' });
     reporter.report({ percent: 2, message: 'two' });
@@ -35,7 +35,7 @@ describe('progress', () => {
     expect(sent).toHaveLength(3);
   });
 
-  it('keeps a checkpoint that was held back when the attempt fails, and drops it when it completed', async () => {
+  it('keeps a checkpoint that was held back when the attempt fails, and drops it when it completes', async () => {
     for (const [outcome, count] of [
       ['failed', 2],
       ['completed', 1],

@@ -72,7 +72,7 @@ describe('a connection to an agent', () => {
     expect(connections).toBe(before);
   });
 
-  it('is checked by the address it connects to, so that DNS rebinding gains nothing', async () => {
+  it('is checked by the address that it connects to, which defeats DNS rebinding', async () => {
     const rebinding = answering(['93.184.216.34'], ['127.0.0.1']);
     rebinding('agent.example', { all: true }, () => {}); // the first, harmless answer
     await expect(reach(strict, 'agent.example', rebinding)).resolves.toBe('loopback');

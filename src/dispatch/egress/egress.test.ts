@@ -69,7 +69,7 @@ describe('the URL of an agent', () => {
     },
   );
 
-  it('is allowed on loopback by the embedded default, and nowhere else', () => {
+  it('is allowed only on loopback by the embedded default', () => {
     expect(ruleOf('http://127.0.0.1:41241/', embedded)).toBe('allowed');
     expect(ruleOf('http://[::1]:41241/', embedded)).toBe('allowed');
     expect(ruleOf('http://10.0.0.1/', embedded)).toBe('private');
@@ -77,7 +77,7 @@ describe('the URL of an agent', () => {
     expect(ruleOf('http://127.0.0.1:6379/', embedded)).toBe('port');
   });
 
-  it('is allowed in private ranges when the operator says so, metadata services excepted', () => {
+  it('is allowed in private ranges if the operator allows it, except for metadata services', () => {
     expect(ruleOf('http://10.0.0.1/', intranet)).toBe('allowed');
     expect(ruleOf('http://[fd12::1]/', intranet)).toBe('allowed');
     expect(ruleOf('http://169.254.169.254/', intranet)).toBe('reserved');
@@ -85,13 +85,13 @@ describe('the URL of an agent', () => {
     expect(ruleOf('http://127.0.0.1/', intranet)).toBe('loopback');
   });
 
-  it('does not reveal the address in its refusal', () => {
+  it('is refused without revealing its address', () => {
     expect(new EgressDenied('private').message).toBe('URL_NOT_ALLOWED: refused by rule private');
   });
 });
 
 describe('an address that a name resolved to', () => {
-  it('is checked in every spelling', () => {
+  it('is checked in every notation', () => {
     expect(refusedAddress('fe80::1%eth0', strict)).toBe('reserved');
     expect(refusedAddress('::FFFF:10.0.0.1', strict)).toBe('private');
     expect(refusedAddress('0:0:0:0:0:0:0:1', strict)).toBe('loopback');

@@ -71,20 +71,20 @@ describe('the result of parts', () => {
 });
 
 describe('a task', () => {
-  it('continues while it is submitted or working, and no longer', () => {
+  it('continues only while it is submitted or working', () => {
     const goesOn = [TaskState.TASK_STATE_SUBMITTED, TaskState.TASK_STATE_WORKING];
     for (const state of Object.values(TaskState).filter((value) => typeof value === 'number'))
       expect(hasSettled(task(state))).toBe(!goesOn.includes(state));
   });
 
-  it('that completed results in its artifacts, or else in its last message', () => {
+  it('that completed has its artifacts as the result, or else its last message', () => {
     const { TASK_STATE_COMPLETED: completed } = TaskState;
     expect(resultOfTask(task(completed, { parts: [data(1)], message: [text('done')] }))).toBe(1);
     expect(resultOfTask(task(completed, { message: [text('done')] }))).toBe('done');
     expect(resultOfTask(task(completed))).toBeNull();
   });
 
-  it('that failed says why, and may give a code', () => {
+  it('that failed gives the reason, and may give a code', () => {
     const { TASK_STATE_FAILED: failed } = TaskState;
     expect(failure(() => resultOfTask(task(failed)))).toMatchObject({ code: 'AGENT_FAILED', retryable: true });
     const named = task(failed, { message: [text('no')], metadata: { code: 'NO_FACTOR', retryable: false } });
@@ -93,7 +93,7 @@ describe('a task', () => {
     expect(failure(() => resultOfTask(odd))).toMatchObject({ code: 'AGENT_FAILED', retryable: true });
   });
 
-  it('in an unknown state breaks the protocol', () => {
+  it('in an unknown state violates the protocol', () => {
     expect(failure(() => resultOfTask(task(TaskState.UNRECOGNIZED)))).toMatchObject({ code: 'AGENT_PROTOCOL_ERROR' });
     expect(failure(() => resultOfTask({ ...task(0), status: undefined }))).toMatchObject({
       code: 'AGENT_PROTOCOL_ERROR',

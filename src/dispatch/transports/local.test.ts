@@ -73,14 +73,14 @@ describe('a function that is an agent', () => {
     await expect(call(fn)).rejects.toMatchObject({ name: 'TransportError', code: 'AGENT_FAILED' });
   });
 
-  it('may give its failure a code and say that a retry is useless', async () => {
+  it('may give its failure a code and declare a retry useless', async () => {
     const fn = () => {
       throw new AgentFailure('NO_FACTOR', 'none for ATA', { retryable: false });
     };
     await expect(call(fn)).rejects.toMatchObject({ code: 'NO_FACTOR', message: 'none for ATA', retryable: false });
   });
 
-  it('is left running when its call is aborted, and not called when it was aborted before', async () => {
+  it('is left running when its call is aborted, and is not called if it was aborted before', async () => {
     const controller = new AbortController();
     const pending = call(() => new Promise(() => {}), { signal: controller.signal });
     const reason = new CallAborted('closed');
@@ -99,7 +99,7 @@ describe('a function that is an agent', () => {
 });
 
 describe('the agents of a process', () => {
-  it('are reported to listeners once each, also those registered before', () => {
+  it('are reported to listeners once each, including those registered before', () => {
     const agents = new LocalAgents();
     const heard: string[] = [];
     agents.register({ tenant: 'default', agentId: 'early' }, () => 1);

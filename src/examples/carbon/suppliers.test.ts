@@ -22,13 +22,13 @@ describe('generated suppliers', () => {
 });
 
 describe('emission factors', () => {
-  it('are found by country code, not by region or another spelling', () => {
+  it('are found by country code only, not by region or another spelling', () => {
     expect(emissionFactor('DEU')).toBeGreaterThan(100);
     for (const code of ['EU', 'WORLD', 'deu', 'XXX', 'CAF', '__proto__', 'constructor'])
       expect(emissionFactor(code)).toBeUndefined();
   });
 
-  it('give tonnes to the gram', () => {
+  it('give tonnes with a precision of one gram', () => {
     expect(tonnesOf(1_000, 342.06)).toBe(0.34206);
   });
 });

@@ -49,7 +49,7 @@ describe('the definition', () => {
 });
 
 describe('the accountant', () => {
-  it('books once per effect key, and answers a repeated call the same', () => {
+  it('books once per effect key, and answers a repeated call identically', () => {
     const activity = collected();
     const first = calculate(activity, 'task-1');
     expect(calculate(activity, 'task-1')).toEqual(first);
@@ -65,7 +65,7 @@ describe('the accountant', () => {
     expect(existsSync(join(path, 'ledger.jsonl'))).toBe(false);
   });
 
-  it('reverses a booking once, and leaves those of other executions alone', () => {
+  it('reverses a booking once, and does not touch those of other executions', () => {
     const activity = collected();
     const { total } = calculate(activity, 'task-1');
     call('calculate', 'do', { execution: other, activity }, 'task-2');
@@ -87,7 +87,7 @@ describe('the accountant', () => {
     expect(ledgerLines()).toHaveLength(1);
   });
 
-  it('drops a line that a crash cut off, and books on a new line', () => {
+  it('drops a line that a crash truncated, and books on a new line', () => {
     const activity = collected();
     calculate(activity, 'task-1');
     appendFileSync(join(path, 'ledger.jsonl'), '{"kind":"booking","id":"task-2"');
@@ -111,7 +111,7 @@ describe('the other agents', () => {
     expect(() => call('validate', 'do', { execution, activity: elsewhere })).toThrow('/activity/file');
   });
 
-  it('refuse implausible data, and leave nothing behind', () => {
+  it('refuse implausible data, and leave no files behind', () => {
     const suppliers = [
       { supplier: 'Acme', country: 'DEU', kWh: 1_000 },
       { supplier: 'Bolt', country: 'DEU', kWh: 2e9 },

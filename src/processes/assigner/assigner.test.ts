@@ -148,7 +148,7 @@ describe('an assigner', () => {
     await eventually(() => expect(queue.offers.at(-1)).toEqual({ times: 'first', tasks: [second] }));
   });
 
-  it('gives an attempt up that does not close in time', async () => {
+  it('closes an attempt that does not end in time', async () => {
     await register('a');
     const taskId = await submit();
     const { counters } = assigner();
@@ -326,7 +326,7 @@ describe('decisions that take long', () => {
 });
 
 describe('a change of assigner', () => {
-  it('reads from the snapshot on, offers what is open, and assigns only what is not', async () => {
+  it('reads on from the snapshot, offers open assignments, and assigns only unassigned tasks', async () => {
     await register('a');
     const first = await submit();
     const before = assigner();
@@ -347,7 +347,7 @@ describe('a change of assigner', () => {
     expect(after.counters).toMatchObject({ assigned: 1, reoffered: 1 });
   });
 
-  it('fences the one before, which starts over', async () => {
+  it('fences the previous one, which starts over', async () => {
     await register('a');
     const { counters } = assigner();
     await eventually(async () => expect(await ledgerTypes()).toEqual(['PoolWriterElected']));
@@ -368,7 +368,7 @@ describe('a change of assigner', () => {
 describe('the writer of a ledger', () => {
   const deps = () => ({ tenant: TENANT, pool: POOL, store, clock, ids: fakeIds(processes++) });
 
-  it('cannot append once another was elected', async () => {
+  it('cannot append once another writer is elected', async () => {
     const first = await LedgerWriter.elect(deps());
     await LedgerWriter.elect(deps());
     const at = '2026-03-01T12:00:00.000Z';
@@ -376,7 +376,7 @@ describe('the writer of a ledger', () => {
     await expect(first.append(event, at)).rejects.toMatchObject({ name: 'Fenced' });
   });
 
-  it('is elected although others are elected meanwhile, a few times', async () => {
+  it('is elected even if others are elected in between, a few times', async () => {
     let others = 3;
     const contested = {
       readStream: async (...args: Parameters<EventStore['readStream']>) => {

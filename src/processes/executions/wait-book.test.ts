@@ -105,7 +105,7 @@ describe('a sub-workflow', () => {
     expect(due(book, FAR + HOLD_MS)).toEqual(['closeChild kid of sub failed']);
   });
 
-  it('that had ended is still joined when its parent aborts', () =>
+  it('that has ended is still joined when its parent aborts', () =>
     expect(due(bookOf(...running, kid('ExecutionCompleted', { output: 1 }), event('ExecutionAborting')))).toEqual([
       'closeChild kid of sub completed',
     ]));
@@ -150,7 +150,7 @@ describe('a snapshot', () => {
     event('ExecutionFailed', { executionId: 'kid2', error: {} }),
   ];
 
-  it('stands for every event before it, wherever it is taken', () => {
+  it('replaces all events before it, wherever it is taken', () => {
     for (let cut = 0; cut <= story.length; cut += 1) {
       const state = JSON.parse(JSON.stringify(bookOf(...story.slice(0, cut)).snapshot())) as WaitBookSnapshot;
       const resumed = new WaitBook(state);

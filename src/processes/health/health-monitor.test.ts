@@ -136,7 +136,7 @@ describe('the health monitor', () => {
     expect(await history('a')).toEqual(['AgentRegistered', 'degraded', 'unhealthy', 'AgentDeregistered']);
   });
 
-  it('records nothing of an agent that sends its heartbeats', async () => {
+  it('records nothing for an agent that sends its heartbeats', async () => {
     await register('a');
     await monitor();
     await pass(120, () => beat('a'));
@@ -305,7 +305,7 @@ describe('a change of the leading health monitor', () => {
     expect(await history('a')).toEqual(['AgentRegistered']);
   });
 
-  it('knows the health that the one before had recorded', async () => {
+  it('knows the health that the previous one recorded', async () => {
     await register('a');
     const stop = await monitor();
     await pass(25);

@@ -53,9 +53,9 @@ describe('an agent that promised heartbeats', () => {
     [2_001, 'degraded'],
     [3_001, 'unhealthy'],
     [10_001, 'gone'],
-  ])('after %d ms of silence reads %s', (ms, expected) => expect(verdict(foldOf(registered()), ms)).toBe(expected));
+  ])('after %d ms of silence is %s', (ms, expected) => expect(verdict(foldOf(registered()), ms)).toBe(expected));
 
-  it('changes nothing while its recorded health is what its silence means', () =>
+  it('does not change while its recorded health matches its silence', () =>
     expect(verdict(foldOf(registered(), unhealthy), 4_000)).toBeUndefined());
 
   it('is watched while it drains', () => {

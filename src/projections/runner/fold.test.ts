@@ -54,7 +54,7 @@ const deposit = (fold: Fold, id: string, amount: number): void =>
   fold.change(accounts, key(id), (account) => account && { ...account, balance: account.balance + amount });
 
 describe('a fold', () => {
-  it('sees the row as the operations before left it', () => {
+  it('sees the row as the previous operations left it', () => {
     const rows = rowsAfter(
       (fold) => {
         fold.put(accounts, { ...key('a'), balance: 1 });
@@ -75,7 +75,7 @@ describe('a fold', () => {
     expect(rowsAfter((fold) => deposit(fold, 'a', 10))).toEqual({});
   });
 
-  it('adds up sums, without touching what it was given', () => {
+  it('adds up sums without changing its input', () => {
     const one: Sums = { tenant: 't', count: 1, least: 5, most: 5, each: [1] };
     const rows = rowsAfter((fold) => {
       fold.add(sums, one);
@@ -86,7 +86,7 @@ describe('a fold', () => {
     expect(one.each).toEqual([1]);
   });
 
-  it('carries out what a change emits with it', () => {
+  it('carries out the additional operations that a change emits', () => {
     const rows = rowsAfter(
       (fold) =>
         fold.change(accounts, key('a'), (account, emit) => {
@@ -98,7 +98,7 @@ describe('a fold', () => {
     expect(rows).toEqual({ accounts: [{ ...key('log'), balance: 3 }] });
   });
 
-  it('needs only rows that it changes, that it has not written itself and that are not known', () => {
+  it('requests only rows that it changes, has not written itself and does not know', () => {
     const needed = neededKeys(
       operations((fold) => {
         fold.put(accounts, { ...key('new'), balance: 1 });
@@ -109,7 +109,7 @@ describe('a fold', () => {
     expect([...needed].map(([{ name }, keys]) => [name, [...keys.values()]])).toEqual([['accounts', [key('old')]]]);
   });
 
-  it('says which event a handler could not take', () => {
+  it('reports which event a handler failed on', () => {
     const fails = (): never => {
       throw new Error('no');
     };

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { bucketOf, histogramOf, quantile } from './histogram.ts';
 
 describe('a histogram', () => {
-  it('has one sample in the last of its elements', () => {
+  it('keeps a single sample in its last element', () => {
     expect(histogramOf(1)).toEqual([1]);
     expect(histogramOf(2)).toEqual([0, 0, 0, 0, 1]);
     expect(histogramOf(0)).toEqual([1]);
@@ -23,11 +23,11 @@ describe('a histogram', () => {
     fc.assert(fc.property(durations, durations, (a, b) => a > b || bucketOf(a) <= bucketOf(b)));
   });
 
-  it('finds the rank that is asked for', () => {
+  it('finds the requested rank', () => {
     const tenOfOneAndOneOfThousand = histogramOf(1_000).map((count, index) => (index === 0 ? 10 : count));
     expect(quantile(tenOfOneAndOneOfThousand, 0.5)).toBeCloseTo(1.09, 1);
     expect(quantile(tenOfOneAndOneOfThousand, 0.99)).toBeGreaterThan(900);
   });
 
-  it('knows nothing without samples', () => expect(quantile([], 0.5)).toBeUndefined());
+  it('returns nothing without samples', () => expect(quantile([], 0.5)).toBeUndefined());
 });

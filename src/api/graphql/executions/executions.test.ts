@@ -68,7 +68,7 @@ const PLAIN = {
 };
 
 describe('publishing a workflow', () => {
-  it('records the definition as it is, nulls inside included', async () => {
+  it('records the definition unchanged, including nulls inside', async () => {
     const definition = { ...TRIP, tasks: [{ id: 'one', capability: 'c', input: { a: null, input: null } }] };
     const { body } = await publish(definition);
     expect(body.data.publishWorkflow).toMatchObject({ name: 'trip', version: '1.0.0', repeated: false });
@@ -80,7 +80,7 @@ describe('publishing a workflow', () => {
     });
   });
 
-  it('again changes nothing; other content under the same version is refused with the digest of what is published', async () => {
+  it('again changes nothing; other content under the same version is refused with the digest of the published one', async () => {
     const first = await publish(TRIP);
     const again = await publish(TRIP);
     expect(again.body.data.publishWorkflow).toEqual({ ...first.body.data.publishWorkflow, repeated: true });
@@ -93,7 +93,7 @@ describe('publishing a workflow', () => {
     expect(await types()).toEqual(['WorkflowPublished']);
   });
 
-  it('under one key twice is one; with another body it is refused', async () => {
+  it('twice under one key publishes once; with another body it is refused', async () => {
     const first = await publish(TRIP, 'k');
     expect((await publish(TRIP, 'k')).body.data.publishWorkflow).toEqual({
       ...first.body.data.publishWorkflow,
@@ -106,7 +106,7 @@ describe('publishing a workflow', () => {
     expect(await types()).toEqual(['WorkflowPublished']);
   });
 
-  it('warns of what is probably not intended', async () => {
+  it('warns of probable mistakes', async () => {
     const { body } = await publish(TRIP);
     expect(body.data.publishWorkflow.warnings).toEqual([{ pointer: '/tasks/2', code: 'NO_COMPENSATION' }]);
   });
@@ -185,7 +185,7 @@ describe('retiring a version', () => {
 });
 
 describe('starting an execution', () => {
-  it('records it with its input, and the inputs of its steps, as they are', async () => {
+  it('records it with its input and the inputs of its steps unchanged', async () => {
     await publish(TRIP);
     await start({ input: { to: null }, inputs: { hotel: { stars: null } }, tags: ['x'], version: null });
     const events = await api.events();
@@ -199,7 +199,7 @@ describe('starting an execution', () => {
     expect(events[3]?.data).toMatchObject({ unit: 'hotel', input: { stars: null } });
   });
 
-  it('under one key twice is one execution; another body is refused', async () => {
+  it('twice under one key starts one execution; another body is refused', async () => {
     await publish(TRIP);
     const first = await api.post(START, { input: { workflow: 'trip' }, key: 'k' });
     const again = await api.post(START, { input: { workflow: 'trip', input: null }, key: 'k' });
@@ -361,7 +361,7 @@ describe('commands of an execution', () => {
     expect((await types()).slice(-2)).toEqual(['CompensationSkipped', 'ExecutionCompensated']);
   });
 
-  it('are refused where there is no way back', async () => {
+  it('are refused where compensation is impossible', async () => {
     await publish({ ...SAGA, tasks: [{ ...SAGA.tasks[0], pivot: true }, SAGA.tasks[2], SAGA.tasks[1]] });
     const id = await start();
     await work.complete(id, 'flight');

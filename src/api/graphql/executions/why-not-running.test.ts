@@ -49,7 +49,7 @@ describe('a step that was offered to agents', () => {
   it('is left out once an agent holds its task', async () =>
     expect(await reasons(Story.of([step('a')]).state, { a: { status: 'assigned' } })).toEqual([]));
 
-  it('was offered a moment ago where the read model has not seen it', async () =>
+  it('was offered a moment ago if the read model has not seen it', async () =>
     expect(await reasons(Story.of([step('a')]).state, { a: null })).toMatchObject([
       { reason: 'agent', message: expect.stringContaining('a moment ago') },
     ]));
@@ -81,7 +81,7 @@ describe('a step that was offered to agents', () => {
 });
 
 describe('the order of the entries', () => {
-  it('begins with what somebody could do something about', async () => {
+  it('starts with the entries that somebody can act on', async () => {
     const story = Story.of([
       step('later', ['a']),
       step('sleep', [], { delayMs: 1_000 }),

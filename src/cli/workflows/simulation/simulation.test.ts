@@ -49,7 +49,7 @@ describe('the model of a workflow', () => {
     expect(again.ok && again.value.plan.edges).toBe(4);
   });
 
-  it('has as many agents as there were cores, or as the graph can use if that is more, or as one says', () => {
+  it('has as many agents as there were cores, or as the graph can use if that is more, or as requested', () => {
     const agents = (recording: Partial<typeof UNKNOWN>, said?: number) =>
       modelOf(DIAMOND, { ...UNKNOWN, ...recording }, { speedup: 1, agents: said }).agents;
     expect(agents({ cores: 8, machines: 3 } as never)).toBe(8);
@@ -62,11 +62,11 @@ describe('the model of a workflow', () => {
 describe('the order of an execution, from its stream', () => {
   const tasks = DIAMOND.definition.tasks;
 
-  it('is right when each task came once and after all it depends on', () => {
+  it('is right when each task ran once and after all its dependencies', () => {
     expect(checkOrder(tasks, GOOD)).toEqual([]);
   });
 
-  it('is wrong when a task was submitted before the end of what it depends on', () => {
+  it('is wrong when a task was submitted before a dependency had ended', () => {
     const early = [...GOOD.slice(0, 4), ...stream(submitted('d')), ...GOOD.slice(4, 6), ...GOOD.slice(7)];
     expect(checkOrder(tasks, early)).toEqual([
       { task: 'd', problem: 'submitted at revision 4, before b had completed' },
@@ -74,7 +74,7 @@ describe('the order of an execution, from its stream', () => {
     ]);
   });
 
-  it('is wrong when a task came twice or not at all', () => {
+  it('is wrong when a task ran twice or not at all', () => {
     expect(checkOrder(tasks, [...GOOD, ...stream(completed('a'))])).toEqual([
       { task: 'a', problem: 'submitted 1 times, completed 2 times' },
     ]);
@@ -89,7 +89,7 @@ describe('the comparison', () => {
   const simulated = { workflow: DIAMOND, recording: { ...UNKNOWN, makespanMs: 3_000 }, model, speedup: 100 };
   const run = { executionId: 'e', status: 'completed', events: GOOD, sleptMs: [2, 3, 11, 1] };
 
-  it('holds overhead apart from what timers did', () => {
+  it('separates overhead from timer delays', () => {
     expect(compare(simulated, run)).toMatchObject({
       workflow: 'small',
       makespanMs: 20,
@@ -105,12 +105,12 @@ describe('the comparison', () => {
     });
   });
 
-  it('is bound by the work when there are few agents', () => {
+  it('is limited by the work when there are few agents', () => {
     const one = modelOf(DIAMOND, UNKNOWN, { speedup: 100, agents: 1 });
     expect(compare({ ...simulated, model: one }, run).boundMs).toBe(17);
   });
 
-  it('is told with every violation that there is room for', () => {
+  it('is printed with as many violations as there is room for', () => {
     const wrong = compare(simulated, { ...run, events: GOOD.slice(0, 6) });
     expect(comparisonText(wrong)).toContain('VIOLATION  d: submitted 0 times, completed 0 times\n');
     expect(comparisonText(compare(simulated, run))).toContain('each task ran once');
