@@ -355,7 +355,7 @@ describe('the cache', () => {
     expect(store.reads).toBe(0);
   });
 
-  it('is limited by size: a state larger than the whole cache is not kept', async () => {
+  it('goes by the size it is told, and keeps also what is larger than all of it, two at a time', async () => {
     const store = watched();
     const ports = { clock: fakeClock(undefined, 'immediate'), random: fakeRandom() };
     const handler: Handler = new AggregateHandler(
@@ -365,10 +365,24 @@ describe('the cache', () => {
       () => false,
       () => 2 ** 40,
     );
+    const submitAs = (taskId: string) =>
+      handler.execute({
+        stream: taskStream('acme', taskId),
+        command: { ...submit, taskId },
+        context: unkeyed(),
+        at: NOW,
+        assumeNew: true,
+      });
     await submitNew(handler);
+    await submitAs(OTHER);
     await run(handler, progress(1));
     await run(handler, progress(2));
-    expect(store.reads).toBe(2);
+    expect(store.reads).toBe(0);
+    await submitAs('33333333-3333-5333-8333-333333333333');
+    await run(handler, progress(3));
+    expect(store.reads).toBe(0);
+    await handler.load(taskStream('acme', OTHER));
+    expect(store.reads).toBe(1);
   });
 
   it('is bypassed when a fresh state is requested', async () => {

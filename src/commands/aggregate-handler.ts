@@ -23,6 +23,11 @@ const CONFLICT_BACKOFF: Backoff = { baseMs: 20, maxMs: 200 };
 /** Streams whose state is kept. Disposable: a miss reads the stream. */
 const CACHED_STREAMS = 20_000;
 const CACHED_BYTES = 64 * 1024 * 1024;
+/**
+ * A state counts for no more than this, however large: one that did not fit would be read from its stream for every command. So the cache
+ * may hold two that are larger than all of it.
+ */
+const MAX_COUNTED_BYTES = CACHED_BYTES / 2;
 /** Commands decided together in one append. */
 const MAX_BATCH = 50;
 /**
@@ -135,7 +140,7 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
     this.#cache = new LRUCache({
       max: CACHED_STREAMS,
       maxSize: CACHED_BYTES,
-      sizeCalculation: (loaded) => sizeOf(loaded.state),
+      sizeCalculation: (loaded) => Math.min(sizeOf(loaded.state), MAX_COUNTED_BYTES),
       dispose: (_, stream, reason) => {
         if (reason !== 'set') this.#behind.delete(stream);
       },
