@@ -6,6 +6,9 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 /** Payload limit in bytes of UTF-8 JSON; larger payloads belong in an object store, with a reference in the task. */
 export const MAX_PAYLOAD_BYTES = 262_144;
 export const MAX_DEPTH = 64;
+/** Levels that Baton may build around payloads: `{input, output}` for a compensation, `{step: output}`, the list of a step's results. */
+export const BUILT_LEVELS = 16;
+export const MAX_BUILT_DEPTH = MAX_DEPTH + BUILT_LEVELS;
 
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
@@ -112,6 +115,15 @@ const locateIssue = (root: unknown, maxDepth: number): JsonIssue | undefined => 
   return undefined;
 };
 
+/** Whether a value has more than this many levels. */
+export const isDeeperThan = (levels: number, value: unknown): boolean => {
+  if (value === null || typeof value !== 'object') return false;
+  if (levels === 0) return true;
+  for (const member of Array.isArray(value) ? value : Object.values(value))
+    if (isDeeperThan(levels - 1, member)) return true;
+  return false;
+};
+
 const encoder = new TextEncoder();
 
 export const byteLengthOf = (value: unknown): number => encoder.encode(JSON.stringify(value) ?? '').length;
@@ -138,9 +150,10 @@ export const text = ({ min = 0, max }: { readonly min?: number; readonly max: nu
       if (issue) context.addIssue({ code: 'custom', message: `${issue.code}: ${issue.message}`, params: issue });
     });
 
-/** A JSON value that every reader of the log can hold (see `findJsonIssue`), of at most `MAX_PAYLOAD_BYTES`. */
-export const JsonPayload = z.unknown().transform((value, context): Json => {
-  const found = findJsonIssue(value === undefined ? null : value);
+type Context = Pick<z.core.$RefinementCtx, 'issues'>;
+
+const payloadOf = (value: unknown, context: Context, maxDepth: number): Json => {
+  const found = findJsonIssue(value === undefined ? null : value, maxDepth);
   if (found)
     context.issues.push({
       code: 'custom',
@@ -157,4 +170,10 @@ export const JsonPayload = z.unknown().transform((value, context): Json => {
       params: { code: 'TOO_LARGE', limit: MAX_PAYLOAD_BYTES, seen: bytes },
     });
   return (value ?? null) as Json;
-});
+};
+
+/** A JSON value that every reader of the log can hold (see `findJsonIssue`), of at most `MAX_PAYLOAD_BYTES`. */
+export const JsonPayload = z.unknown().transform((value, context): Json => payloadOf(value, context, MAX_DEPTH));
+
+/** As `JsonPayload`, with the levels that Baton builds around payloads. */
+export const BuiltPayload = z.unknown().transform((value, context): Json => payloadOf(value, context, MAX_BUILT_DEPTH));

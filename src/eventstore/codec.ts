@@ -1,7 +1,7 @@
 import type { EventDefinitions, EventOf } from '../domain/event-definition.ts';
 import { type DomainEvent, domainEvents } from '../domain/events.ts';
 import { categoryOf, eventIdOf } from '../domain/ids.ts';
-import { findJsonIssue, type Json, MAX_DEPTH } from '../domain/json.ts';
+import { findJsonIssue, type Json, MAX_BUILT_DEPTH } from '../domain/json.ts';
 import type { EventMetadata, NewEvent, StoredEvent } from './event-store.ts';
 import { EMPTY_HEAD, type StreamHead, seal } from './provenance.ts';
 import { upcasters as domainUpcasters, type Upcaster, type Upcasters } from './upcasters.ts';
@@ -92,11 +92,11 @@ const checkStream = (stream: string, tenant: string): void => {
     throw new Error(`bug: ${JSON.stringify(stream)} is not a stream of tenant ${JSON.stringify(tenant)}`);
 };
 
-/** Levels around a payload, which itself may be `MAX_DEPTH` deep. */
+/** Levels around a payload, which itself may be `MAX_BUILT_DEPTH` deep. */
 const ENVELOPE_LEVELS = 4;
 
 const checkStorable = (value: unknown, what: string): void => {
-  const issue = findJsonIssue(value, MAX_DEPTH + ENVELOPE_LEVELS);
+  const issue = findJsonIssue(value, MAX_BUILT_DEPTH + ENVELOPE_LEVELS);
   if (issue)
     throw new Error(`bug: ${what} cannot be stored: ${issue.code} at ${issue.pointer || '/'}: ${issue.message}`);
 };

@@ -20,6 +20,7 @@ export const NEXT_STATUS: Readonly<Record<ExecutionEntryStatus | 'none', Row>> =
       'ExecutionResumed',
       'ExecutionSignalled',
       'ExecutionMigrated',
+      'ExecutionContinued',
     ]),
     ExecutionAborting: 'aborting',
     ExecutionCompleted: 'completed',
@@ -37,6 +38,8 @@ export const NEXT_STATUS: Readonly<Record<ExecutionEntryStatus | 'none', Row>> =
   },
   compensating: {
     ...row('compensating', ['ExecutionPaused', 'ExecutionResumed', 'ExecutionSignalled']),
+    // A plan that is too long for one append comes in parts.
+    ...row('compensating', ['CompensationStarted', 'ExecutionContinued']),
     ...row('compensating', ['CompensationParked', 'CompensationSkipped', 'CompensationHandedOver']),
     ExecutionCompensated: 'compensated',
     ExecutionCompensationFailed: 'compensation_failed',

@@ -26,14 +26,18 @@ export class SagaRules {
 
   started(
     execution: ExecutionEntry,
-    { plan, strategy }: Extract<ExecutionEvent, { type: 'CompensationStarted' }>['data'],
+    { plan, strategy, owed }: Extract<ExecutionEvent, { type: 'CompensationStarted' }>['data'],
   ): void {
-    const due = unitsToCompensate(execution);
+    const known = execution.compensations;
+    const due = this.#due.get(execution) ?? unitsToCompensate(execution);
     this.#due.set(execution, due);
     const planned = new Set(plan.map(({ unit }) => unit));
-    if (planned.size !== plan.length) this.#findings.wrong('S11', execution, 'the plan compensates a unit twice');
-    for (const unit of due.keys())
-      if (!planned.has(unit))
+    if (planned.size !== plan.length || plan.some(({ unit }) => known?.has(unit)))
+      this.#findings.wrong('S11', execution, 'the plan compensates a unit twice');
+    // A plan that comes in parts is complete with the last of them.
+    const isComplete = owed === undefined || (known?.size ?? 0) + planned.size >= owed;
+    for (const unit of isComplete ? due.keys() : [])
+      if (!planned.has(unit) && !known?.has(unit))
         this.#findings.wrong('S11', execution, `${unit} must be compensated, but is not in the plan`);
     for (const unit of planned)
       if (!due.has(unit)) this.#findings.wrong('S11', execution, `${unit} is in the plan, but must not be compensated`);
@@ -44,11 +48,12 @@ export class SagaRules {
         `it compensates ${strategy}, but aborted to compensate ${execution.abort?.strategy}`,
       );
     if (noWayBack(execution)) this.#findings.wrong('S13', execution, 'it compensates, but has passed its pivot');
-    for (const task of execution.openTasks)
+    for (const task of known ? [] : execution.openTasks)
       this.#findings.wrong('S13', execution, `it compensates, but task ${task} is open`);
-    execution.compensations = new Map(
-      [...planned].map((unit) => [unit, { unit, ended: 'no' as const, hasFailed: false }]),
-    );
+    execution.compensations = new Map([
+      ...(known ?? []),
+      ...[...planned].map((unit) => [unit, { unit, ended: 'no' as const, hasFailed: false }] as const),
+    ]);
     for (const unit of due.keys())
       if (execution.units.get(unit)?.phase !== 'completed' && execution.units.get(unit)?.uncertain)
         this.#findings.saw('compensation of an uncertain step');

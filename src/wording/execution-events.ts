@@ -25,7 +25,9 @@ const SUMMARIES: { readonly [Type in ExecutionEvent['type']]: (data: Data<Type>)
   ExecutionSignalled: ({ name }) => `event ${name} received from outside`,
   ExecutionAborting: ({ reason, unit, error }) =>
     `aborting, ${words(reason)}${unit === undefined ? '' : ` in ${unit}`}${because(error?.code)}`,
-  CompensationStarted: ({ strategy, plan }) => `compensating ${plan.length} steps, ${strategy}`,
+  ExecutionContinued: ({ rest }) =>
+    rest ? 'more follows than one append takes: it is decided next' : 'all that followed is decided',
+  CompensationStarted: ({ strategy, plan, owed = plan.length }) => `compensating ${owed} steps, ${strategy}`,
   CompensationParked: ({ unit, error }) => `${unit} could not be compensated: ${error.code}`,
   CompensationSkipped: ({ unit, reason }) => `compensation of ${unit} skipped: ${reason}`,
   CompensationHandedOver: ({ unit, to }) => `compensation of ${unit} handed over to ${to}`,

@@ -159,6 +159,20 @@ describe('a delay', () => {
   });
 });
 
+describe('what follows from one event', () => {
+  it('is decided in several appends where it is more than one takes', async () => {
+    const skipped = Array.from({ length: 1_500 }, (_, at) => ({ id: `s${at}`, delayMs: 0, when: 'input.no' }));
+    await publish('wide', skipped);
+    follow();
+    const id = await start('wide', { no: false });
+    await has(id, 'ExecutionCompleted');
+    const types = await typesOf(id);
+    expect(types.filter((type) => type === 'StepSkipped')).toHaveLength(1_500);
+    expect(types.filter((type) => type === 'ExecutionContinued').length).toBeGreaterThan(1);
+    expect(await violations()).toEqual([]);
+  });
+});
+
 describe('a wait with a time limit', () => {
   beforeEach(() => publish('wait', [{ id: 'wait', waitFor: { kind: 'event', name: 'ping', timeoutMs: 300 } }]));
 

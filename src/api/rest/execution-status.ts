@@ -14,7 +14,7 @@ import { timeSpent } from '../../domain/execution/time-spent.ts';
 import { COMPENSATION_STATUSES, type UnitCompensation } from '../../domain/execution/unit-state.ts';
 import { AgentId, ExecutionId } from '../../domain/ids.ts';
 import { instantOf } from '../../domain/instant.ts';
-import { JsonPayload } from '../../domain/json.ts';
+import { BuiltPayload } from '../../domain/json.ts';
 import { AttemptError } from '../../domain/task/events.ts';
 import { attemptsMade } from '../../domain/task/state.ts';
 import { COMPENSATION_STRATEGIES } from '../../domain/workflow/definition.ts';
@@ -87,7 +87,7 @@ export const ExecutionStatusView = z.strictObject({
   }),
   steps: z.array(StepStatus),
   timeSpent: TimeSpent,
-  output: JsonPayload,
+  output: BuiltPayload,
   error: AttemptError.optional(),
   compensation: z
     .strictObject({ strategy: z.enum(COMPENSATION_STRATEGIES), debts: z.array(DebtStatus) })

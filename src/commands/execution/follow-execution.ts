@@ -8,6 +8,10 @@ type CloseChild = Extract<ExecutionCommand, { type: 'CloseChild' }>;
 export const wakeStep = (commands: Commands, caller: Caller, executionId: string, step: string) =>
   runOnExecution(commands, caller, executionId, { step }, (now) => ({ type: 'WakeStep', step, now }));
 
+/** The last decision was more than one append took. Nothing is recorded when the rest has been decided by then. */
+export const continueExecution = (commands: Commands, caller: Caller, executionId: string) =>
+  runOnExecution(commands, caller, executionId, {}, (now) => ({ type: 'ContinueExecution', now }));
+
 /** The execution has taken too long. Nothing is recorded when it has ended by then. */
 export const expireExecution = (commands: Commands, caller: Caller, executionId: string) =>
   runOnExecution(commands, caller, executionId, {}, (now) => ({ type: 'ExpireExecution', now }));

@@ -6,7 +6,8 @@ import { abortForStep } from './abort.ts';
 import { compensateDue, endCompensation } from './compensate.ts';
 import { errorOf } from './errors.ts';
 import { fits, render } from './inputs.ts';
-import { planCompensation } from './plan-compensation.ts';
+import { owesMore, recordPlan } from './record-plan.ts';
+import { Room } from './room.ts';
 import { startReady } from './start-steps.ts';
 import { hasEnded, type Running } from './state.ts';
 import { timeSpent } from './time-spent.ts';
@@ -61,20 +62,9 @@ const complete = (turn: Turn) => {
 };
 
 /** Nobody works for the execution any more: now it is known what must be compensated. */
-const settle = (turn: Turn) => {
+const settle = (turn: Turn, room: Room) => {
   const { abort: cause, executionId } = turn.state;
-  if (cause === undefined) return;
-  const plan = cause.compensate ? planCompensation(turn.state, cause.strategy, cause.unit) : [];
-  if (plan.length > 0)
-    return turn.emit({
-      type: 'CompensationStarted',
-      data: {
-        executionId,
-        strategy: cause.strategy,
-        plan: plan.map(({ unit, after }) => ({ unit, after: [...after] })),
-        startedAt: turn.now,
-      },
-    });
+  if (cause === undefined || recordPlan(turn, room)) return;
   if (cause.reason === 'cancelled')
     return turn.emit({
       type: 'ExecutionCancelled',
@@ -88,22 +78,37 @@ const settle = (turn: Turn) => {
   fail(turn, cause.error ?? errorOf('DEADLINE_PASSED', 'the execution took too long'), cause.unit);
 };
 
+/**
+ * More follows from what has happened than one append takes, or than may hold up everything else: the rest is decided next, as soon as the
+ * follower of executions sees this.
+ */
+const continueLater = (turn: Turn, rest: boolean): void => {
+  if (!hasEnded(turn.state) && (rest || turn.state.continues))
+    turn.emit({
+      type: 'ExecutionContinued',
+      data: { executionId: turn.state.executionId, rest, continuedAt: turn.now },
+    });
+};
+
 /** Does everything that follows by itself from what has happened: starts steps, compensates them, ends the execution. */
 export const advance = (turn: Turn) => {
   if (hasEnded(turn.state)) return;
+  const room = new Room(turn.state);
   if (turn.state.abort === undefined) {
     if (turn.state.paused) return;
-    startReady(turn, (step, error) => abortForStep(turn, step.id, error));
+    const rest = startReady(turn, room, (step, error) => abortForStep(turn, step.id, error));
     if (turn.state.abort === undefined) {
       if (turn.state.unfinished === 0) complete(turn);
+      continueLater(turn, rest);
       return;
     }
   }
   if (turn.state.compensation === undefined) {
     if (turn.state.openTasks > 0 || turn.state.openChildren > 0) return;
-    settle(turn);
-  }
+    settle(turn, room);
+  } else if (owesMore(turn.state)) recordPlan(turn, room);
   if (hasEnded(turn.state) || turn.state.paused) return;
-  compensateDue(turn);
+  const isLeft = compensateDue(turn, room);
   endCompensation(turn);
+  continueLater(turn, isLeft || owesMore(turn.state));
 };

@@ -135,6 +135,8 @@ export type ExecutionCommand =
       readonly by: string;
       readonly now: string;
     }
+  /** The last decision was more than one append took. */
+  | { readonly type: 'ContinueExecution'; readonly now: string }
   /** A delay is over, or a wait has taken too long. */
   | { readonly type: 'WakeStep'; readonly step: string; readonly now: string }
   /** The sub-workflow of a step has ended, or could not be started. */

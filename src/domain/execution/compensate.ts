@@ -5,7 +5,8 @@ import type { Debts } from './debts.ts';
 import { errorOf } from './errors.ts';
 import { fits, render } from './inputs.ts';
 import { taskRedriven, taskSubmitted, type Work } from './new-task.ts';
-import { Room } from './room.ts';
+import { owesMore } from './record-plan.ts';
+import type { Room } from './room.ts';
 import { timeSpent } from './time-spent.ts';
 import type { Turn } from './turn.ts';
 import { compensationOf, parseUnit } from './unit.ts';
@@ -63,15 +64,20 @@ export const park = (turn: Turn, unit: string, error: AttemptError): void =>
     data: { executionId: turn.state.executionId, unit, error, parkedAt: turn.now },
   });
 
-/** Starts the compensations that are due, as far as there is room. One that cannot even be started is parked, which may free others. */
-export const compensateDue = (turn: Turn) => {
-  const room = new Room(turn.state);
-  while (room.has(turn.state)) {
-    const unit = turn.state.compensation?.units.next();
-    if (unit === undefined) return;
+/**
+ * Starts the compensations that are due, as far as there is room. One that cannot even be started is parked, which may free others. Answers
+ * whether some are left that no end of a task would bring about.
+ */
+export const compensateDue = (turn: Turn, room: Room): boolean => {
+  const next = () => turn.state.compensation?.units.next();
+  for (let unit = next(); unit !== undefined && room.has(turn.state); unit = next()) {
     const error = startCompensation(turn, room, unit);
-    if (error) park(turn, unit, error);
+    if (error === undefined) continue;
+    room.takeBytes(error.message.length);
+    room.takeEvent();
+    park(turn, unit, error);
   }
+  return next() !== undefined && turn.state.openTasks === 0;
 };
 
 const numbersOf = (units: Debts): { readonly compensated: number; readonly skipped: number } => {
@@ -83,10 +89,14 @@ const numbersOf = (units: Debts): { readonly compensated: number; readonly skipp
   return { compensated, skipped };
 };
 
+/** Of units named in the last event: 10,000 names would be more than an append takes. Each was parked by an event of its own. */
+const MAX_PARKED_NAMED = 1_000;
+
 export const endCompensation = (turn: Turn) => {
   const { compensation, executionId, openTasks, status } = turn.state;
   if (compensation === undefined || openTasks > 0) return;
   const { units } = compensation;
+  if (owesMore(turn.state)) return;
   if (units.areClosed)
     return turn.emit({
       type: 'ExecutionCompensated',
@@ -102,7 +112,10 @@ export const endCompensation = (turn: Turn) => {
     type: 'ExecutionCompensationFailed',
     data: {
       executionId,
-      parked: [...units.values()].filter((unit) => unit.status === 'parked').map(({ unit }) => unit),
+      parked: [...units.values()]
+        .filter((unit) => unit.status === 'parked')
+        .slice(0, MAX_PARKED_NAMED)
+        .map(({ unit }) => unit),
       failedAt: turn.now,
     },
   });

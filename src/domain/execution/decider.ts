@@ -2,7 +2,7 @@ import type { Decider } from '../decider.ts';
 import { assertNever, ok, type Result, rejected } from '../result.ts';
 import type { ExecutionCommand } from './commands.ts';
 import { handOverCompensation, retryCompensation, skipCompensation } from './decide/compensation.ts';
-import { cancel, expire, migrate, pause, resume } from './decide/course.ts';
+import { cancel, expire, goOn, migrate, pause, resume } from './decide/course.ts';
 import { retry, skip } from './decide/retry.ts';
 import { start } from './decide/start.ts';
 import { releaseTask, runTask } from './decide/tasks.ts';
@@ -34,6 +34,8 @@ const decideAndEvolve = (command: ExecutionCommand, execution: Execution): Decis
       return signal(command, execution);
     case 'DecideStep':
       return decideStep(command, execution);
+    case 'ContinueExecution':
+      return goOn(command, execution);
     case 'WakeStep':
       return wake(command, execution);
     case 'CloseChild':

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { EventOf } from '../event-definition.ts';
 import { AgentId, ExecutionId, WorkflowName } from '../ids.ts';
 import { Instant } from '../instant.ts';
-import { JsonPayload } from '../json.ts';
+import { BuiltPayload, JsonPayload } from '../json.ts';
 import { AttemptError, type TaskEvent } from '../task/events.ts';
 import { CompensationStrategy, type WorkflowDefinition } from '../workflow/definition.ts';
 
@@ -41,7 +41,7 @@ export const ReusedStep = z.strictObject({
   /** Skipped by a person. */
   passedOver: z.literal(true).optional(),
   /** Only where a step that is still to run may read it; otherwise it is in the stream that it came from. */
-  output: JsonPayload.optional(),
+  output: BuiltPayload.optional(),
   agentId: AgentId.optional(),
   /** The task that did it, in the stream it was forked from. */
   taskId: z.uuid().optional(),
@@ -58,7 +58,7 @@ export const executionEvents = {
       executionId: ExecutionId,
       workflow: WorkflowRef,
       definition: PinnedDefinition,
-      input: JsonPayload,
+      input: BuiltPayload,
       tags: z.array(z.string()),
       /** Given up when it has not ended by then. */
       deadlineAt: Instant.optional(),
@@ -73,7 +73,7 @@ export const executionEvents = {
         })
         .optional(),
       /** Inputs that steps get instead of those of the definition, by step. */
-      inputs: z.record(StepId, JsonPayload).optional(),
+      inputs: z.record(StepId, BuiltPayload).optional(),
       startedAt: Instant,
     }),
   },
@@ -92,7 +92,7 @@ export const executionEvents = {
     schema: z.strictObject({
       executionId: ExecutionId,
       stepId: StepId,
-      items: z.array(JsonPayload),
+      items: z.array(BuiltPayload),
       expandedAt: Instant,
     }),
   },
@@ -113,7 +113,7 @@ export const executionEvents = {
           executionId: ExecutionId,
           name: WorkflowName,
           version: z.string().optional(),
-          input: JsonPayload,
+          input: BuiltPayload,
         })
         .optional(),
       since: Instant,
@@ -125,7 +125,7 @@ export const executionEvents = {
     schema: z.strictObject({
       executionId: ExecutionId,
       stepId: StepId,
-      output: JsonPayload,
+      output: BuiltPayload,
       completedAt: Instant,
     }),
   },
@@ -173,13 +173,25 @@ export const executionEvents = {
       abortedAt: Instant,
     }),
   },
-  /** The units to be compensated, and in which order: each after those in `after`. */
+  /**
+   * What followed from the events before was too much for one append. `rest`: there is more, which is decided next; otherwise that was all.
+   */
+  ExecutionContinued: {
+    schemaVersion: 1,
+    schema: z.strictObject({ executionId: ExecutionId, rest: z.boolean(), continuedAt: Instant }),
+  },
+  /**
+   * The units to be compensated, and in which order: each after those in `after`. A plan that is too long for one append comes in several of
+   * these, which add to each other.
+   */
   CompensationStarted: {
     schemaVersion: 1,
     schema: z.strictObject({
       executionId: ExecutionId,
       strategy: CompensationStrategy,
       plan: z.array(z.strictObject({ unit: UnitKey, after: z.array(UnitKey) })),
+      /** Units in all parts of the plan; only where it has several. */
+      owed: z.int().min(1).optional(),
       startedAt: Instant,
     }),
   },
@@ -223,7 +235,7 @@ export const executionEvents = {
   },
   ExecutionCompleted: {
     schemaVersion: 1,
-    schema: TimeSpent.extend({ executionId: ExecutionId, output: JsonPayload, completedAt: Instant }),
+    schema: TimeSpent.extend({ executionId: ExecutionId, output: BuiltPayload, completedAt: Instant }),
   },
   /** It waits until a person retries, skips or cancels. */
   ExecutionFailed: {
@@ -249,7 +261,7 @@ export const executionEvents = {
       compensatedAt: Instant,
     }),
   },
-  /** Nothing more can be compensated without a person: see the parked compensations. */
+  /** Nothing more can be compensated without a person: see the parked compensations, of which this names the first 1,000. */
   ExecutionCompensationFailed: {
     schemaVersion: 1,
     schema: z.strictObject({ executionId: ExecutionId, parked: z.array(UnitKey).min(1), failedAt: Instant }),

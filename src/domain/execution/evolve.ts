@@ -38,6 +38,8 @@ const evolveOwn = (execution: Running, event: Exclude<ExecutionEvent, { type: 'E
       return changeCompensation(execution, event.data.unit, (before) => ({ ...before, status: 'skipped' }));
     case 'CompensationHandedOver':
       return changeCompensation(execution, event.data.unit, (before) => ({ ...before, handedOverTo: event.data.to }));
+    case 'ExecutionContinued':
+      return { ...execution, continues: event.data.rest || undefined };
     case 'ExecutionReopened':
       return reopened(execution, event.data);
     case 'ExecutionMigrated':

@@ -1,4 +1,4 @@
-import { byteLengthOf, type Json, MAX_PAYLOAD_BYTES } from '../json.ts';
+import { byteLengthOf, isDeeperThan, type Json, MAX_BUILT_DEPTH, MAX_PAYLOAD_BYTES } from '../json.ts';
 import { ok, type Result, rejected } from '../result.ts';
 import { roughBytes } from '../rough-bytes.ts';
 import type { AttemptError } from '../task/events.ts';
@@ -16,6 +16,8 @@ const SURELY_SMALL = MAX_PAYLOAD_BYTES / 6;
 const SURELY_LARGE = MAX_PAYLOAD_BYTES * 8;
 
 export const fits = (value: Json): Result<Json, AttemptError> => {
+  if (isDeeperThan(MAX_BUILT_DEPTH, value))
+    return rejected(errorOf('INPUT_TOO_DEEP', `the input has more than ${MAX_BUILT_DEPTH} levels of JSON`));
   const rough = roughBytes(value);
   if (rough <= SURELY_SMALL) return ok(value);
   const bytes = rough > SURELY_LARGE ? rough : byteLengthOf(value);

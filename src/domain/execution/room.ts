@@ -11,6 +11,8 @@ const START_BYTES = 192 * 1024;
 
 /** Of a task's first event without its input: 1,000 starts at once would leave no room for a result. */
 const EVENT_BYTES = 600;
+/** Of an event that carries no payload. */
+const SMALL_EVENT_BYTES = 300;
 
 /** Room for new tasks within one decision: their number, their bytes, and the steps of evaluating expressions. */
 export class Room {
@@ -23,14 +25,14 @@ export class Room {
     this.#maxParallel = compiled.definition.coordination.maxParallel;
   }
 
-  /** Where nothing is open there is always room, so that an execution never stops for lack of it. */
+  /** Whether a task may start. */
   has(execution: Running): boolean {
-    return execution.openTasks < this.#maxParallel && this.takes(execution);
+    return execution.openTasks < this.#maxParallel && this.takes();
   }
 
-  /** Whether the append takes more; for what is not done by agents. */
-  takes({ openTasks, openChildren }: Running): boolean {
-    return (this.#bytes > 0 && this.#steps > this.#evaluation.steps) || openTasks + openChildren === 0;
+  /** Whether the decision takes more. What does not fit is decided next, see `continueLater`. */
+  takes(): boolean {
+    return this.#bytes > 0 && this.#steps > this.#evaluation.steps;
   }
 
   /** For one evaluation. What all of them take bounds how long a decision goes on. */
@@ -42,5 +44,14 @@ export class Room {
 
   take(payload: Json): void {
     this.#bytes -= roughBytes(payload) + EVENT_BYTES;
+  }
+
+  takeBytes(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+
+  /** For an event that carries no payload. */
+  takeEvent(): void {
+    this.#bytes -= SMALL_EVENT_BYTES;
   }
 }

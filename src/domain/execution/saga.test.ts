@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { compensable, Story, step, type TaskInput } from '../../../test/support/story.ts';
+import { domainEvents } from '../events.ts';
+import type { Json } from '../json.ts';
 import type { CompensationStrategy } from '../workflow/definition.ts';
 import { planCompensation } from './plan-compensation.ts';
 
@@ -487,5 +489,54 @@ describe('an execution that compensates', () => {
       'CompensationStarted a',
       'TaskSubmitted ~a',
     ]);
+  });
+});
+
+describe('a result as deep as it may be', () => {
+  const deep = (levels: number): Json => (levels === 0 ? 1 : [deep(levels - 1)]);
+  /** What would keep an event out of the log. */
+  const problems = (story: Story): string[] =>
+    story.last.flatMap(({ type, data }) => {
+      const parsed = domainEvents[type].schema.safeParse(data);
+      return parsed.success ? [] : [`${type}: ${parsed.error.message}`];
+    });
+
+  it('can be compensated: what is built around it is recorded', () => {
+    const story = Story.of([compensable('a'), step('b', ['a'])]);
+    story.complete('a', deep(64));
+    expect(problems(story)).toEqual([]);
+    expect(story.refuse('b')).toContain('TaskSubmitted ~a');
+    expect(problems(story)).toEqual([]);
+    expect(story.taskOf('~a').input).toMatchObject({ output: deep(64) });
+  });
+
+  it('reaches those that depend on it, and the output, also through a list of results', () => {
+    const story = new Story();
+    const tasks = [
+      step('a', [], { forEach: { items: '[1, 2]' } }),
+      step('b', ['a'], { input: { of: '= tasks.a.output' } }),
+    ];
+    story.start({ tasks: [...tasks, step('c', ['a'])] });
+    story.complete('a[0]', deep(64));
+    expect(story.complete('a[1]', deep(64))).toContain('TaskSubmitted b');
+    expect(problems(story)).toEqual([]);
+    expect(story.taskOf('c').input).toEqual({ a: [deep(64), deep(64)] });
+    story.complete('b', deep(64));
+    expect(story.complete('c', deep(64))).toContain('ExecutionCompleted');
+    expect(problems(story)).toEqual([]);
+  });
+
+  it('fails the step whose input would be too deep, and what was done before is compensated', () => {
+    const input = { a: { b: Array.from({ length: 1 }, () => '= tasks.a.output') } };
+    const nested = Array.from({ length: 20 }).reduce<Json>((inner) => [inner], input);
+    const story = Story.of([compensable('a'), step('b', ['a'], { input: nested })]);
+    expect(story.complete('a', deep(64))).toEqual([
+      'TaskCompleted a',
+      'StepFailed b INPUT_TOO_DEEP',
+      'ExecutionAborting step_failed backward',
+      'CompensationStarted a',
+      'TaskSubmitted ~a',
+    ]);
+    expect(problems(story)).toEqual([]);
   });
 });

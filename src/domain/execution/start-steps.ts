@@ -6,23 +6,28 @@ import type { AgentNeed, Step } from '../workflow/compile.ts';
 import { errorOf } from './errors.ts';
 import { expressionFailed, fits, inputOf, scopeFor } from './inputs.ts';
 import { nameOf, taskRedriven, taskSubmitted, type Work } from './new-task.ts';
-import { Room } from './room.ts';
+import type { Room } from './room.ts';
 import type { Running, StepState } from './state.ts';
 import type { Turn } from './turn.ts';
 import { unitKeyOf } from './unit.ts';
 import type { UnitState } from './unit-state.ts';
 
-const failStep = (turn: Turn, step: Step, error: AttemptError): void =>
+const failStep = (turn: Turn, room: Room, step: Step, error: AttemptError): void => {
+  room.takeBytes(error.message.length);
+  room.takeEvent();
   turn.emit({
     type: 'StepFailed',
     data: { executionId: turn.state.executionId, stepId: step.id, error, failedAt: turn.now },
   });
+};
 
-const skipStep = (turn: Turn, step: Step, reason: 'condition' | 'dependencies'): void =>
+const skipStep = (turn: Turn, room: Room, step: Step, reason: 'condition' | 'dependencies'): void => {
+  room.takeEvent();
   turn.emit({
     type: 'StepSkipped',
     data: { executionId: turn.state.executionId, stepId: step.id, reason, skippedAt: turn.now },
   });
+};
 
 /** A step all of whose dependencies were skipped has nothing to work on, unless a person decided to go on without them. */
 const isCutOff = (execution: Running, { index }: Step): boolean => {
@@ -40,16 +45,17 @@ const isCutOff = (execution: Running, { index }: Step): boolean => {
 /** Whether the step is to run; false when it was skipped or failed instead. */
 const mayRun = (turn: Turn, room: Room, step: Step): boolean => {
   if (isCutOff(turn.state, step)) {
-    skipStep(turn, step, 'dependencies');
+    skipStep(turn, room, step, 'dependencies');
     return false;
   }
   if (step.when === undefined) return true;
   const result = step.when.evaluate(scopeFor(turn.state, step.when.taskIds), room.evaluation());
   if (result.ok && result.value === true) return true;
-  if (result.ok && result.value === false) skipStep(turn, step, 'condition');
+  if (result.ok && result.value === false) skipStep(turn, room, step, 'condition');
   else
     failStep(
       turn,
+      room,
       step,
       expressionFailed(
         `when ${JSON.stringify(step.when.text)}: ${result.ok ? `gave ${JSON.stringify(result.value).slice(0, 80)}, not true or false` : result.rejection}`,
@@ -86,7 +92,7 @@ const startUnit = (turn: Turn, room: Room, step: Step, unit: UnitState, item?: n
   if (!input.ok) {
     // Where others go on after the failure, they do so when nothing is done for the step any more.
     if (step.definition.onFailure === 'fail' || !hasOpenItems(turn.state.steps.get(step.index)))
-      failStep(turn, step, input.rejection);
+      failStep(turn, room, step, input.rejection);
     return;
   }
   room.take(input.value);
@@ -102,22 +108,24 @@ const expand = (turn: Turn, room: Room, step: Step) => {
   const result = items.evaluate(scopeFor(turn.state, items.taskIds), room.evaluation());
   const maxItems = step.definition.forEach?.maxItems ?? 0;
   if (!result.ok)
-    return failStep(turn, step, expressionFailed(`forEach ${JSON.stringify(items.text)}: ${result.rejection}`));
+    return failStep(turn, room, step, expressionFailed(`forEach ${JSON.stringify(items.text)}: ${result.rejection}`));
   const list = result.value;
   if (!Array.isArray(list))
     return failStep(
       turn,
+      room,
       step,
       expressionFailed(`forEach ${JSON.stringify(items.text)}: gave ${typeof list}, not a list`),
     );
   if (list.length > maxItems)
     return failStep(
       turn,
+      room,
       step,
       errorOf('TOO_MANY_ITEMS', `the list has ${list.length} items, maxItems is ${maxItems}`),
     );
   const sized = fits(list);
-  if (!sized.ok) return failStep(turn, step, sized.rejection);
+  if (!sized.ok) return failStep(turn, room, step, sized.rejection);
   room.take(list);
   turn.emit({ type: 'StepExpanded', data: { executionId, stepId: step.id, items: [...list], expandedAt: turn.now } });
 };
@@ -137,7 +145,8 @@ const startItems = (turn: Turn, room: Room, step: Step) => {
   }
 };
 
-const startWait = (turn: Turn, step: Step) => {
+const startWait = (turn: Turn, room: Room, step: Step) => {
+  room.takeEvent();
   const { executionId, signals } = turn.state;
   const { waitFor, delayMs } = step.definition;
   const base = { executionId, stepId: step.id, since: turn.now };
@@ -172,7 +181,7 @@ const startChild = (turn: Turn, room: Room, step: Step) => {
   const { workflow } = step.definition;
   if (workflow === undefined) return;
   const input = inputOf(turn.state, step, room.evaluation());
-  if (!input.ok) return failStep(turn, step, input.rejection);
+  if (!input.ok) return failStep(turn, room, step, input.rejection);
   const generation = steps.get(step.index).unit.generation + 1;
   room.take(input.value);
   turn.emit({
@@ -204,7 +213,7 @@ const startStep = (turn: Turn, room: Room, step: Step) => {
     case 'workflow':
       return startChild(turn, room, step);
     default:
-      return startWait(turn, step);
+      return startWait(turn, room, step);
   }
 };
 
@@ -216,32 +225,45 @@ export const fatalStep = (execution: Running, step: Step): AttemptError | undefi
   return unit.error ?? errorOf('STEP_FAILED', `step ${step.id} failed`);
 };
 
+/** Whether something is left that no end of a task would bring about. */
+const isLeft = ({ ready, expanding, openTasks, openChildren, compiled }: Running): boolean =>
+  openTasks + openChildren === 0
+    ? ready.length + expanding.length > 0
+    : ready.some((index) => compiled.steps[index]?.kind !== 'agent');
+
 /**
- * Starts what may start, as far as there is room; steps that are skipped free others, which are then tried too.
+ * Starts what may start, as far as there is room; steps that are skipped free others, which are then tried too. Answers whether more is to
+ * be decided before anything else happens.
  *
  * @param onFatal a step could not even be started, and its failure is the execution's
  */
-export const startReady = (turn: Turn, onFatal: (step: Step, error: AttemptError) => void) => {
-  const room = new Room(turn.state);
+export const startReady = (turn: Turn, room: Room, onFatal: (step: Step, error: AttemptError) => void): boolean => {
   for (const index of turn.state.expanding) {
     const step = turn.state.compiled.steps[index] as Step;
     startItems(turn, room, step);
     const error = fatalStep(turn.state, step);
-    if (error) return onFatal(step, error);
+    if (error) {
+      onFatal(step, error);
+      return false;
+    }
   }
   let progress = true;
-  while (progress && turn.state.abort === undefined) {
+  while (progress && room.takes()) {
     progress = false;
     for (const index of turn.state.ready) {
+      if (!room.takes()) break;
       const step = turn.state.compiled.steps[index] as Step;
       if (step.kind === 'agent' && !room.has(turn.state)) continue;
-      if ((step.kind === 'workflow' || step.when !== undefined) && !room.takes(turn.state)) continue;
       startStep(turn, room, step);
       progress ||= turn.state.steps.get(index).phase !== 'pending';
       const error = fatalStep(turn.state, step);
-      if (error) return onFatal(step, error);
+      if (error) {
+        onFatal(step, error);
+        return false;
+      }
     }
   }
+  return !room.takes() && isLeft(turn.state);
 };
 
 /** Starts a step with an input of a person's choice, as a new task. */

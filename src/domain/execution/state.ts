@@ -66,6 +66,8 @@ export type Abort = {
 export type Compensation = {
   readonly strategy: CompensationStrategy;
   readonly units: Debts;
+  /** How many there will be; absent when the plan was recorded at once. */
+  readonly owed: number | undefined;
 };
 
 /** requirements 1.4. `planning` is over when the first event is appended. */
@@ -120,6 +122,8 @@ export type Running = {
    * that sees an entry of a later one learns nothing wrong from it.
    */
   readonly unitOf: Map<string, string>;
+  /** The last decision was more than one append took. */
+  readonly continues: true | undefined;
   /** Changes of definition so far. */
   readonly migrations: number;
   /** Rough size in memory, for caches. */

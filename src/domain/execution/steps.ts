@@ -77,7 +77,7 @@ export const progressOf = (execution: Running): Progress | undefined => {
     const closed = [...compensation.units.values()].filter(
       ({ status }) => status === 'completed' || status === 'skipped',
     );
-    return { kind: 'compensation', closed: closed.length, total: compensation.units.size };
+    return { kind: 'compensation', closed: closed.length, total: compensation.owed ?? compensation.units.size };
   }
   const isUnfinished = (index: number): boolean =>
     !isSatisfied(steps.get(index), (compiled.steps[index] as Step).definition.onFailure);

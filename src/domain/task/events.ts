@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { EventOf } from '../event-definition.ts';
 import { AgentId, ExecutionId, PoolId, TaskId } from '../ids.ts';
 import { Instant } from '../instant.ts';
-import { JsonPayload } from '../json.ts';
+import { BuiltPayload, JsonPayload } from '../json.ts';
 import { Money } from '../money.ts';
 import { RetryPolicy } from '../retry.ts';
 
@@ -32,7 +32,7 @@ export const taskEvents = {
       capability: z.string(),
       /** Semver range the agent's capability version must satisfy; absent accepts any. */
       versionRange: z.string().optional(),
-      input: JsonPayload,
+      input: BuiltPayload,
       priority: Priority,
       strategy: z.string(),
       retry: RetryPolicy,

@@ -1,5 +1,5 @@
 import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js';
-import { findJsonIssue, type Json, MAX_DEPTH } from '../json.ts';
+import { findJsonIssue, type Json, MAX_BUILT_DEPTH } from '../json.ts';
 import { ok, type Result, rejected } from '../result.ts';
 import { Budget } from './budget.ts';
 import { meterExpression } from './metered-expression.ts';
@@ -169,7 +169,7 @@ const toJson = (value: unknown, budget: Budget, depth = 0): unknown => {
     throw new NotJson(
       `a ${value.constructor.name} is not a JSON value: convert it, for example with string() or int()`,
     );
-  if (depth >= MAX_DEPTH) throw new NotJson(`TOO_DEEP: more than ${MAX_DEPTH} levels`);
+  if (depth >= MAX_BUILT_DEPTH) throw new NotJson(`TOO_DEEP: more than ${MAX_BUILT_DEPTH} levels`);
   if (isList) return value.map((item) => toJson(item, budget, depth + 1));
   return Object.fromEntries(
     Object.entries(value).map(([key, member]) => {
@@ -187,7 +187,7 @@ const run = (parsed: ParseResult, scope: Scope, budget: Budget): Result<Json, st
     const value = toJson(parsed(scope as never), budget);
     // CEL's `&&`, `||`, `all` and `exists` can do without the result of a part that failed.
     if (budget.exceeded) return rejected(budget.exceeded.message);
-    const issue = findJsonIssue(value);
+    const issue = findJsonIssue(value, MAX_BUILT_DEPTH);
     return issue ? rejected(`${issue.code}: ${issue.message}`) : ok(value as Json);
   } catch (error) {
     return rejected(firstLine(budget.exceeded ?? error));

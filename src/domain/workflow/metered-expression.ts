@@ -1,5 +1,5 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
-import { MAX_DEPTH } from '../json.ts';
+import { MAX_BUILT_DEPTH } from '../json.ts';
 import { type Budget, ERROR_STEPS } from './budget.ts';
 
 /** Characters that are compared, searched or copied in about the time of one step. */
@@ -68,7 +68,7 @@ const takeComparison = (budget: Budget, left: unknown, right: unknown, depth = 0
     return;
   }
   if (left === null || right === null || typeof left !== 'object' || typeof right !== 'object') return;
-  if (depth >= MAX_DEPTH) throw new Error(`values of more than ${MAX_DEPTH} levels cannot be compared`);
+  if (depth >= MAX_BUILT_DEPTH) throw new Error(`values of more than ${MAX_BUILT_DEPTH} levels cannot be compared`);
   if (left instanceof Uint8Array) {
     takeCharacters(budget, left.length);
     return;

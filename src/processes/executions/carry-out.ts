@@ -1,6 +1,6 @@
 import type { Caller, Commands } from '../../commands/context.ts';
 import { cancelExecution } from '../../commands/execution/cancel-execution.ts';
-import { closeChild, expireExecution, wakeStep } from '../../commands/execution/follow-execution.ts';
+import { closeChild, continueExecution, expireExecution, wakeStep } from '../../commands/execution/follow-execution.ts';
 import { startChildExecution } from '../../commands/execution/start-execution.ts';
 import { isNoWorkflow } from '../../commands/workflow/workflow-version.ts';
 import { executionStream } from '../../domain/ids.ts';
@@ -90,6 +90,9 @@ export const carryOut = async (commands: Commands, tenant: string, work: DueWork
   switch (work.kind) {
     case 'expire':
       await expireExecution(commands, caller, work.executionId);
+      return;
+    case 'continue':
+      await continueExecution(commands, caller, work.executionId);
       return;
     case 'wake':
       await wakeStep(commands, caller, work.executionId, work.step);

@@ -26,11 +26,33 @@ const bookOf = (...events: readonly ExecutionEvent[]): WaitBook => {
 const shown = (work: readonly DueWork[]): string[] =>
   work.map((one) => {
     if (one.kind === 'expire') return `expire ${one.executionId}`;
+    if (one.kind === 'continue') return `continue ${one.executionId}`;
     if (one.kind === 'wake') return `wake ${one.step}`;
     const outcome = one.kind === 'closeChild' ? ` ${one.outcome.status}` : '';
     return `${one.kind} ${one.child.executionId} of ${one.child.step}${outcome}`;
   });
 const due = (book: WaitBook, ms = FAR): string[] => shown(book.due(ms, HOLD_MS));
+
+describe('a decision that was more than one append took', () => {
+  const continued = (rest: boolean) => event('ExecutionContinued', { rest });
+
+  it('goes on at once, until the log shows that all is decided', () => {
+    const book = bookOf(continued(true));
+    expect(new WaitBook(book.snapshot()).size).toBe(1);
+    expect(due(book, START_MS)).toEqual(['continue e']);
+    expect(due(book, START_MS + HOLD_MS - 1)).toEqual([]);
+    book.evolve(continued(true));
+    expect(due(book, START_MS + 1)).toEqual(['continue e']);
+    book.evolve(continued(false));
+    expect(due(book)).toEqual([]);
+    expect(book.size).toBe(0);
+  });
+
+  it.each(['ExecutionAborting', 'ExecutionCompleted', 'ExecutionCompensated'] as const)(
+    'does not go on after %s',
+    (type) => expect(due(bookOf(continued(true), event(type, {})))).toEqual([]),
+  );
+});
 
 describe('timers', () => {
   it('are due at their time, in order', () => {

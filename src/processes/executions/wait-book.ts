@@ -25,15 +25,21 @@ type Child = {
 /** Work that is due for an execution. Each is repeated until the log shows that it was done. */
 export type DueWork =
   | { readonly kind: 'expire'; readonly executionId: string }
+  | { readonly kind: 'continue'; readonly executionId: string }
   | { readonly kind: 'wake'; readonly executionId: string; readonly step: string }
   | { readonly kind: 'startChild'; readonly child: Child }
   | { readonly kind: 'cancelChild'; readonly child: Child }
   | { readonly kind: 'closeChild'; readonly child: Child; readonly outcome: ChildOutcome };
 
-export type WaitBookSnapshot = { readonly timers: readonly Timer[]; readonly children: readonly Child[] };
+export type WaitBookSnapshot = {
+  readonly timers: readonly Timer[];
+  readonly children: readonly Child[];
+  /** Executions with a decision that was more than one append took. */
+  readonly continuing: readonly string[];
+};
 
 /** Raised with any change of what a snapshot holds or means. */
-export const WAIT_BOOK_VERSION = 2;
+export const WAIT_BOOK_VERSION = 3;
 
 const deadlineKey = (executionId: string): string => executionId;
 const waitKey = (executionId: string, step: string): string => `${executionId}/${step}`;
@@ -54,6 +60,7 @@ export class WaitBook {
   readonly #ofExecution = new Map<string, Set<string>>();
   readonly #children = new Map<string, Child>();
   readonly #childrenOf = new Map<string, Set<string>>();
+  readonly #continuing = new Set<string>();
   readonly #due = new IndexedHeap();
   readonly #halted = new Set<string>();
   #seq = 0;
@@ -61,14 +68,19 @@ export class WaitBook {
   constructor(snapshot?: WaitBookSnapshot) {
     for (const timer of snapshot?.timers ?? []) this.#setTimer(timer);
     for (const child of snapshot?.children ?? []) this.#setChild(child);
+    for (const id of snapshot?.continuing ?? []) this.#setContinuing(id, true);
   }
 
   snapshot(): WaitBookSnapshot {
-    return { timers: [...this.#timers.values()], children: [...this.#children.values()] };
+    return {
+      timers: [...this.#timers.values()],
+      children: [...this.#children.values()],
+      continuing: [...this.#continuing],
+    };
   }
 
   get size(): number {
-    return this.#timers.size + this.#children.size;
+    return this.#timers.size + this.#children.size + this.#continuing.size;
   }
 
   nextDueMs(): number | undefined {
@@ -103,6 +115,7 @@ export class WaitBook {
       return timer.step === undefined
         ? { kind: 'expire', executionId: timer.executionId }
         : { kind: 'wake', executionId: timer.executionId, step: timer.step };
+    if (this.#continuing.has(continuingOf(key))) return { kind: 'continue', executionId: continuingOf(key) };
     const child = this.#children.get(childOf(key));
     switch (child?.state) {
       case 'wanted':
@@ -133,8 +146,12 @@ export class WaitBook {
       case 'StepSkipped':
         this.#stepEnded(executionId, event.data.stepId);
         return;
+      case 'ExecutionContinued':
+        this.#setContinuing(executionId, event.data.rest);
+        return;
       case 'ExecutionAborting':
         this.#dropTimers(executionId);
+        this.#setContinuing(executionId, false);
         // The execution waits for its sub-workflows to end, and they are cancelled.
         for (const id of this.#childrenOf.get(executionId) ?? [])
           this.#changeChild(id, (child) => (child.state === 'ended' ? child : { ...child, state: 'unwanted' }));
@@ -179,6 +196,14 @@ export class WaitBook {
 
   #dropTimers(executionId: string): void {
     for (const key of [...(this.#ofExecution.get(executionId) ?? [])]) this.#dropTimer(executionId, key);
+  }
+
+  #setContinuing(executionId: string, continues: boolean): void {
+    const key = continuingKey(executionId);
+    if (continues) {
+      this.#continuing.add(executionId);
+      this.#due.set(key, 0, this.#seq++);
+    } else if (this.#continuing.delete(executionId)) this.#due.delete(key);
   }
 
   #setChild(child: Child): void {
@@ -229,6 +254,7 @@ export class WaitBook {
 
   #ended(executionId: string, outcome: ChildOutcome): void {
     this.#dropTimers(executionId);
+    this.#setContinuing(executionId, false);
     this.#changeChild(executionId, (child) => ({ ...child, state: 'ended', outcome }));
   }
 
@@ -248,3 +274,6 @@ export class WaitBook {
 const CHILD = 'child:';
 const childKey = (executionId: string): string => `${CHILD}${executionId}`;
 const childOf = (key: string): string => key.slice(CHILD.length);
+const CONTINUING = 'continue:';
+const continuingKey = (executionId: string): string => `${CONTINUING}${executionId}`;
+const continuingOf = (key: string): string => (key.startsWith(CONTINUING) ? key.slice(CONTINUING.length) : '');

@@ -147,8 +147,9 @@ const compensationStarted: Handler<Of<'CompensationStarted'>> = (event, fold) =>
       phase: 'compensating',
       compensationStrategy: strategy,
       compensationPosition: position,
-      debtsOpen: plan.length,
-      undos: { running: {}, parked: [] },
+      // A plan that is too long for one append comes in parts.
+      debtsOpen: execution.undos === null ? plan.length : execution.debtsOpen + plan.length,
+      undos: execution.undos ?? { running: {}, parked: [] },
     } as const satisfies Partial<ExecutionRow>;
     const compensating = { ...execution, ...changes };
     for (const { unit } of plan)

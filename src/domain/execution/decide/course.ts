@@ -32,6 +32,12 @@ export const resume = ({ now }: CommandOf<'ResumeExecution'>, execution: Running
   return ok(turn);
 };
 
+export const goOn = ({ now }: CommandOf<'ContinueExecution'>, execution: Running): Decision => {
+  const turn = new Turn(execution, now);
+  if (execution.continues) advance(turn);
+  return ok(turn);
+};
+
 /** An execution that is about to end anyway does not wait for agents any longer; the rest stays as it was decided. */
 const callOff = (execution: Running, cause: Abort, now: string): Decision => {
   if (execution.compensation !== undefined || cause.interrupt)

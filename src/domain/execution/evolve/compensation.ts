@@ -31,8 +31,15 @@ export const evolveCompensationTask = (execution: Running, key: string, event: T
     return { ...before, state, status: follows ? state.phase : before.status };
   });
 
-export const compensationStarted = (execution: Running, { strategy, plan }: DataOf<'CompensationStarted'>): Running => {
+export const compensationStarted = (
+  execution: Running,
+  { strategy, plan, owed }: DataOf<'CompensationStarted'>,
+): Running => {
   const goesOn = execution.compiled.definition.saga.onCompensationFailure === 'continue';
   const known = execution.compensation?.units ?? Debts.none(goesOn);
-  return { ...execution, status: 'compensating', compensation: { strategy, units: known.with(plan) } };
+  return {
+    ...execution,
+    status: 'compensating',
+    compensation: { strategy, units: known.with(plan), owed: execution.compensation?.owed ?? owed },
+  };
 };

@@ -12,6 +12,7 @@ export const aborting = (execution: Running, data: DataOf<'ExecutionAborting'>):
     // Cancelling must not leave it paused half-way.
     paused: execution.paused && data.reason === 'step_failed',
     endedMs: undefined,
+    continues: undefined,
     error: data.error,
     abort: {
       reason: data.reason,
@@ -69,5 +70,6 @@ export const reopened = (execution: Running, { steps }: DataOf<'ExecutionReopene
 export const ended = (execution: Running, status: Running['status'], at: string): Running => ({
   ...execution,
   status,
+  continues: undefined,
   endedMs: Date.parse(at),
 });

@@ -46,6 +46,7 @@ export const started = (data: DataOf<'ExecutionStarted'>): Running => {
     output: null,
     error: undefined,
     unitOf: new Map(),
+    continues: undefined,
     migrations: 0,
     bytes: 1_000 + plan.size * STEP_BYTES + roughBytes(data.input, SAMPLE),
   };
