@@ -2,6 +2,7 @@ import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:
 import { mkdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type DirectoryLock, lockDirectory } from 'baton-eventstore-node/directory-lock';
 import { AppError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import { identityOf, isRunning, type ProcessIdentity } from './process-identity.ts';
@@ -80,6 +81,22 @@ const inUse = (dataDir: string, holder: Holder): AppError =>
     { details: { pid: holder.pid } },
   );
 
+const inUseElsewhere = (dataDir: string): AppError =>
+  new AppError(
+    'CONFLICT',
+    `${dataDir} is in use by a process that is not visible from here, perhaps in another container; ` +
+      'stop that process, or set BATON_DATA_DIR to another directory',
+  );
+
+/** Makes this process the only one, among all that see the file system. */
+const takeDirectory = (dataDir: string): DirectoryLock => {
+  const taken = lockDirectory(dataDir);
+  if (taken) return taken;
+  const holder = holderOf(dataDir);
+  throw holder ? inUse(dataDir, holder) : inUseElsewhere(dataDir);
+};
+
+/** Names this process as the holder. Alone it only keeps out the processes that are visible from here. */
 const takeLock = (dataDir: string, path: string, logger: Logger): void => {
   const me = identityOf(process.pid);
   if (me === undefined) throw new Error('cannot find this process in the process table; is /proc mounted?');
@@ -122,11 +139,21 @@ export const openDataDir = async (dataDir: string, logger: Logger): Promise<Data
   const path = await realpath(dataDir);
   const lock = join(path, 'lock');
   const processes = join(path, 'processes.json');
-  takeLock(path, lock, logger);
+  const directory = takeDirectory(path);
+  try {
+    takeLock(path, lock, logger);
+  } catch (error) {
+    directory.release();
+    throw error;
+  }
+  const unlock = (): void => {
+    rmSync(lock, { force: true });
+    directory.release();
+  };
   try {
     await Promise.all((readJson<LeftOver[]>(processes) ?? []).map((leftOver) => endLeftOver(leftOver, logger)));
   } catch (error) {
-    rmSync(lock, { force: true });
+    unlock();
     throw error;
   }
   const running = new Map<string, LeftOver>();
@@ -139,7 +166,7 @@ export const openDataDir = async (dataDir: string, logger: Logger): Promise<Data
     },
     release() {
       rmSync(processes, { force: true });
-      rmSync(lock, { force: true });
+      unlock();
     },
   };
 };

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
@@ -15,9 +15,15 @@ import { obtainRedisProgram } from '../../src/embedded/redis-program.ts';
 import { type EmbeddedStack, startEmbedded } from '../../src/embedded/stack.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { startInOtherProcess } from '../support/embedded-process.ts';
+import { RUN_SOURCE } from '../support/run-source.ts';
 
 const logger = createLogger('silent');
+const DATA_DIR = new URL('../../src/embedded/data-dir.ts', import.meta.url).href;
 const isRoot = process.getuid?.() === 0;
+
+/** As in another container: own network, own pids. */
+const ELSEWHERE = ['--net', '--pid', '--fork', '--mount-proc', '--kill-child'];
+const canBeElsewhere = spawnSync('unshare', [...ELSEWHERE, 'true']).status === 0;
 
 let folder: string;
 let stacks: { stop(): Promise<void> }[];
@@ -175,6 +181,31 @@ describe('the embedded stack', () => {
     expect(other.processes.map(({ pid }) => identityOf(pid))).toEqual([undefined, undefined, undefined]);
     await start();
   });
+
+  it.runIf(canBeElsewhere)(
+    `refuses a second start from other namespaces${canBeElsewhere ? '' : ' (skipped: unshare is forbidden here)'}`,
+    async () => {
+      const dataDir = join(folder, '.baton');
+      const script = `
+        const { openDataDir } = await import(${JSON.stringify(DATA_DIR)});
+        await openDataDir(${JSON.stringify(dataDir)}, { warn() {} });`;
+      const elsewhere = () => {
+        const node = [process.execPath, ...RUN_SOURCE, '--input-type=module', '-e', script];
+        return spawnSync('unshare', [...ELSEWHERE, ...node], { encoding: 'utf8' });
+      };
+      const other = await startInOtherProcess({
+        ...configOf(dataDir),
+        databaseUrl: 'postgres://unused',
+        redisUrl: 'redis://unused',
+      });
+      expect(elsewhere()).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining(`${dataDir} is in use by a process`),
+      });
+      await other.kill('SIGKILL');
+      expect(elsewhere()).toMatchObject({ status: 0 });
+    },
+  );
 
   it('starts again with its data after its process was killed', async () => {
     const dataDir = join(folder, '.baton');

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { WrongExpectedVersionError } from '@eventstore/db-client';
@@ -7,6 +7,22 @@ import { spawnEventStoreNode, startEventStoreNode } from '../src/index.ts';
 import { collect, connect, dataOf, event, events, eventually, kill, spawnOn, temporaryFolder } from './support.ts';
 
 const SOURCE = new URL('../src/', import.meta.url);
+
+/** As in another container: own network, own pids. */
+const ELSEWHERE = ['--net', '--pid', '--fork', '--mount-proc', '--kill-child'];
+const canBeElsewhere = spawnSync('unshare', [...ELSEWHERE, 'true']).status === 0;
+
+/** What a node prints first, ready or not, when it is started on the folder from elsewhere. */
+const firstWordsElsewhere = async (folder: string): Promise<string> => {
+  const main = new URL('main.ts', SOURCE).pathname;
+  const node = [process.execPath, '--import', 'tsx', main, '--data', folder, '--host', '::'];
+  const child = spawn('unshare', [...ELSEWHERE, ...node]);
+  const words = await new Promise<string>((resolve) => {
+    for (const output of [child.stdout, child.stderr]) output.once('data', (text) => resolve(String(text)));
+  });
+  child.kill('SIGKILL');
+  return words;
+};
 
 const segmentOf = (folder: string) => {
   const [name] = readdirSync(folder).filter((file) => file.startsWith('segment-'));
@@ -182,6 +198,15 @@ describe('a data folder', () => {
       await expect(startEventStoreNode({ dataDir: folder })).rejects.toThrow(/in use/);
     });
   });
+
+  it.runIf(canBeElsewhere)(
+    `serves one node at a time, in whichever namespaces they run${canBeElsewhere ? '' : ' (skipped: unshare is forbidden here)'}`,
+    async () => {
+      const folder = await temporaryFolder();
+      await spawnOn(folder);
+      expect(await firstWordsElsewhere(folder)).toMatch(/in use by another process/);
+    },
+  );
 
   it('is free again when the port could not be opened', async () => {
     const folder = await temporaryFolder();

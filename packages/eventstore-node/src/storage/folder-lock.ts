@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { lockDirectory } from './directory-lock.ts';
 import { processStartedAt } from './process-start.ts';
 
 const LOCK_FILE = 'node.lock';
@@ -16,9 +17,10 @@ export type FolderLock = {
 };
 
 /**
- * Makes this process the only node on the folder. On Linux the kernel keeps the lock (a socket in the abstract
- * namespace, which ends with the process, however it ends); elsewhere a file names the owner, which is taken over when
- * no process with that pid and start time lives.
+ * Makes this process the only node on the folder, by two locks. One works everywhere but sees only the processes of this
+ * container: on Linux a socket in the abstract namespace, which ends with the process, however it ends; elsewhere a file
+ * names the owner, which is taken over when no process with that pid and start time lives. The other is the kernel's
+ * lock on the directory, which also keeps out other containers.
  */
 export const lockFolder = async (folder: string): Promise<FolderLock> => {
   const lock = await lockUnmarked(folder);
@@ -36,8 +38,20 @@ export const lockFolder = async (folder: string): Promise<FolderLock> => {
  * The same for one who only looks: nothing is written, so that a folder without write permission will do. Where a file
  * is the lock, this refuses when a node runs but does not keep one from starting.
  */
-export const lockUnmarked = async (folder: string): Promise<FolderLock> =>
-  process.platform === 'linux' ? lockBySocket(folder) : lockByFile(folder);
+export const lockUnmarked = async (folder: string): Promise<FolderLock> => {
+  const here = process.platform === 'linux' ? await lockBySocket(folder) : lockByFile(folder);
+  const everywhere = lockDirectory(folder);
+  if (!everywhere) {
+    await here.release();
+    throw inUse(folder, undefined);
+  }
+  return {
+    release: () => {
+      everywhere.release();
+      return here.release();
+    },
+  };
+};
 
 const lockBySocket = async (folder: string): Promise<FolderLock> => {
   const { dev, ino } = statSync(folder, { bigint: true });
@@ -78,7 +92,7 @@ const livingOwner = (folder: string): Owner | undefined => {
 };
 
 const inUse = (folder: string, pid: number | undefined): FolderInUse => {
-  const who = pid === undefined ? 'another process' : `process ${pid}`;
+  const who = pid === undefined ? 'another process, perhaps in another container' : `process ${pid}`;
   return new FolderInUse(
     `the data folder ${realpathSync(folder)} is in use by ${who}; stop that node or use another folder`,
   );
