@@ -31,7 +31,10 @@ describe('a parked message', () => {
       ['$>', '1@order-1'],
     ]);
     const metadata = parked[1]?.event?.metadata as { added: string };
-    expect(metadata).toMatchObject({ reason: 'asked to park', subscriptionEventNumber: 1 });
+    expect(metadata).toMatchObject({
+      reason: "Client explicitly NAK'ed message.\nasked to park",
+      subscriptionEventNumber: 1,
+    });
     expect(Math.abs(Date.parse(metadata.added) - Date.now())).toBeLessThan(60_000);
     const resolved = await collect(client.readStream(PARKED, { resolveLinkTos: true }));
     expect(numbersOf(resolved as never)).toEqual([0, 1]);

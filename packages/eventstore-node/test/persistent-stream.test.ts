@@ -109,6 +109,19 @@ describe('a group to a stream', () => {
 });
 
 describe('a message that is returned', () => {
+  it('comes again in its turn, one message for each answer, also when the answers arrive together', async () => {
+    const { client } = await startNode();
+    await client.appendToStream('order-1', events(40));
+    await client.createPersistentSubscriptionToStream('order-1', 'g', streamSettings());
+    const subscription = client.subscribeToPersistentSubscriptionToStream('order-1', 'g', { bufferSize: 10 });
+    const delivered = await take(subscription, 24, (sub, one) =>
+      (one.retryCount === 0 && (one.event?.data.n as number) % 4 === 0 ? nack('retry') : ack)(sub, one, 0),
+    );
+    const order = delivered.map(({ event, retryCount }) => `${event?.data.n}${"'".repeat(retryCount)}`);
+    const given = "0 1 2 3 4 5 6 7 8 9 0' 10 11 12 4' 13 14 15 8' 16 17 18 19 12'";
+    expect(order.join(' ')).toBe(given); // that of EventStoreDB 23.10.6
+  });
+
   it('comes again before new ones, with a higher retry count', async () => {
     const { subscription } = await withGroup({}, 1);
     const delivered = await take(subscription, 6, (sub, one, n) => (n < 1 ? nack('retry') : ack)(sub, one, n));

@@ -119,13 +119,13 @@ export class ActiveGroup {
     if (this.#closedBy) return;
     const now = this.#tools.now();
     for (const { consumer, sentAt } of this.#group.ack(ids)) this.#connections.get(consumer)?.acked(now - sentAt);
-    this.#wake();
+    this.#afterAnswer();
   }
 
   nack({ consumer }: GroupConnection, ids: readonly string[], action: NackAction, reason: string): void {
     if (this.#closedBy) return;
     this.#park(this.#group.nack(consumer, ids, action, reason));
-    this.#wake();
+    this.#afterAnswer();
   }
 
   /**
@@ -246,11 +246,22 @@ export class ActiveGroup {
     return { id: record.id, place, ordinal, bucket, replayed: false };
   }
 
-  #dispatch(): void {
-    const sent = this.#group.dispatch(this.#tools.now(), MAX_SENT_PER_TURN, (message) => {
+  /** What an answer makes room for is chosen at once, so that the order does not depend on how many answers arrive together. */
+  #afterAnswer(): void {
+    this.#handOut();
+    this.#wake();
+  }
+
+  /** Returns how many messages it were. They leave with the next turn. */
+  #handOut(): number {
+    return this.#group.dispatch(this.#tools.now(), MAX_SENT_PER_TURN, (message) => {
       this.#connections.get(message.consumer)?.send(message);
       this.#throughput.count();
     });
+  }
+
+  #dispatch(): void {
+    const sent = this.#handOut();
     for (const connection of [...this.#connections.values()]) {
       connection.flush();
       if (connection.failure) this.#drop(connection, connection.failure);

@@ -172,7 +172,7 @@ describe('answers', () => {
       expect(retry(consumer, 'e0')).toEqual([]);
       expect(sent()).toEqual([expected]);
     }
-    expect(retry(consumer, 'e0')).toMatchObject([{ held: { retries: 2 }, reason: 'Max retry count of 2 exceeded.' }]);
+    expect(retry(consumer, 'e0')).toMatchObject([{ held: { retries: 2 }, reason: 'Reached retry count of 2' }]);
     expect(sent()).toEqual([]);
   });
 });

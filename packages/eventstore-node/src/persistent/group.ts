@@ -169,7 +169,7 @@ export class SubscriptionGroup {
     for (const id of ids) {
       const message = consumer.unacked.has(id) ? this.#take(id) : undefined;
       if (!message) continue;
-      if (action === 'park') toPark.push(this.#park(message, reason));
+      if (action === 'park') toPark.push(this.#park(message, `Client explicitly NAK'ed message.\n${reason}`));
       else if (action === 'retry') toPark.push(...this.#retryOrPark(message));
       else this.#settle(message);
     }
@@ -233,7 +233,7 @@ export class SubscriptionGroup {
 
   #retryOrPark(message: InFlight): ToPark[] {
     const { maxRetryCount } = this.#limits;
-    if (message.retries >= maxRetryCount) return [this.#park(message, `Max retry count of ${maxRetryCount} exceeded.`)];
+    if (message.retries >= maxRetryCount) return [this.#park(message, `Reached retry count of ${maxRetryCount}`)];
     this.#queueOf(message).add(olderBy1(message));
     return [];
   }

@@ -41,7 +41,7 @@ export class OperationDecider {
   }
 
   #append({ streamName, nameBytes, events }: Operation): Outcome {
-    if (events.length === 0) return { kind: 'done', revision: this.#lastRevision(streamName), position: undefined };
+    if (events.length === 0) return { kind: 'done', revision: this.#lastRevision(streamName), position: this.#head() };
     const stream = this.#store.index.intern(streamName, events.length);
     const first = this.#lastRevision(streamName) + 1;
     const revive = this.#revival(streamName, first);
@@ -142,6 +142,12 @@ export class OperationDecider {
       idAt: (revision) => store.record(index.ordinal(stream as number, revision)).id,
       recentRevision: (id) => (stream === undefined ? undefined : recent.find(stream, id)),
     };
+  }
+
+  /** Position of the newest event of all; an append of no events is after it. */
+  #head(): number | undefined {
+    const { count, positions } = this.#store.index;
+    return count === 0 ? undefined : positions.get(count - 1);
   }
 
   #isUnknown(streamName: string): boolean {

@@ -76,7 +76,7 @@ export const undeletedMetadata = (previous: Buffer, truncateBefore: number): Buf
   if (!raw || '$tb' in raw || Object.keys(raw).length === 0) {
     return Buffer.from(JSON.stringify({ ...raw, $tb: truncateBefore }), 'utf8');
   }
-  return Buffer.from(text.replace('{', `{"$tb":${truncateBefore},`), 'utf8');
+  return Buffer.from(`${text.trimEnd().slice(0, -1)},"$tb":${truncateBefore}}`, 'utf8');
 };
 
 const parseObject = (text: string): Record<string, unknown> | undefined => {
