@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import type { Commands } from '../commands/context.ts';
 import { isIn } from '../domain/ids.ts';
 import type { StoredEvent } from '../eventstore/event-store.ts';
@@ -7,13 +6,12 @@ import type { LogFeed } from '../eventstore/log-feed.ts';
 import { type Clock, sleep } from '../platform/clock.ts';
 import type { Config } from '../platform/config.ts';
 import type { Logger } from '../platform/logger.ts';
-import { createRedis } from '../platform/redis.ts';
 import { InFlight } from './attempts/in-flight.ts';
 import type { LocalHandOver } from './attempts/local-hand-over.ts';
 import { AttemptRunner } from './attempts/run-attempt.ts';
 import { type DispatchCounters, newCounters } from './counters.ts';
-import { localQueueName, poolQueueName, type QueueOptions } from './queues/attempt-queue.ts';
-import { type AttemptWorker, createAttemptWorker, DEFAULT_TUNING, type WorkerTuning } from './queues/worker.ts';
+import { localQueueName, poolQueueName } from './queues/attempt-queue.ts';
+import type { AttemptWorker, AttemptWorkers } from './queues/worker.ts';
 import { type LocalAgents, LocalTransport } from './transports/local.ts';
 import type { AgentTransport } from './transports/transport.ts';
 
@@ -24,7 +22,8 @@ const HAND_BACK_MS = 1_000;
 
 export type DispatcherOptions = {
   readonly commands: Commands;
-  readonly queueOptions: QueueOptions;
+  /** Where its jobs come from; closed with it. */
+  readonly workers: AttemptWorkers;
   readonly feed: LogFeed;
   readonly localAgents: LocalAgents;
   /** Where an assigner of this process leaves attempts for them without Redis. */
@@ -34,7 +33,6 @@ export type DispatcherOptions = {
   /** `dispatchConcurrency` holds for each queue that is served: one per pool, and one per local agent. */
   readonly config: Pick<Config, 'pools' | 'dispatchConcurrency'>;
   readonly tenants: readonly string[];
-  readonly tuning?: WorkerTuning;
   readonly clock: Clock;
   readonly logger: Logger;
 };
@@ -52,9 +50,9 @@ export type Dispatcher = {
  * Calls agents for the attempts assigned to them and records the outcome. Any number of processes may run a dispatcher; the jobs of a
  * killed one are delivered to another after its locks have run out (`WorkerTuning`).
  */
-export const createDispatcher = (options: DispatcherOptions): Dispatcher => new BullDispatcher(options);
+export const createDispatcher = (options: DispatcherOptions): Dispatcher => new QueueDispatcher(options);
 
-class BullDispatcher implements Dispatcher {
+class QueueDispatcher implements Dispatcher {
   readonly counters = newCounters();
   readonly #options: DispatcherOptions;
   readonly #inFlight = new InFlight();
@@ -62,7 +60,6 @@ class BullDispatcher implements Dispatcher {
   readonly #workers: AttemptWorker[] = [];
   readonly #stopping = new AbortController();
   readonly #abandon = new AbortController();
-  #redis: Redis | undefined;
   #following: Promise<void> = Promise.resolve();
   #stopListening: () => void = () => {};
 
@@ -80,8 +77,7 @@ class BullDispatcher implements Dispatcher {
   }
 
   start(): void {
-    const { config, handOver, localAgents, queueOptions, tenants } = this.#options;
-    this.#redis = createRedis(queueOptions.redisUrl, queueOptions.logger, 'wait');
+    const { config, handOver, localAgents, tenants } = this.#options;
     // Before the first job, so that no closing of an attempt is missed between reading its state and calling its agent.
     this.#following = this.#follow(this.#stopping.signal);
     const { dispatchConcurrency } = config;
@@ -116,7 +112,7 @@ class BullDispatcher implements Dispatcher {
     await this.#within(Promise.all(closing), QUEUE_ANSWER_MS);
     this.#stopping.abort();
     await this.#following;
-    this.#redis?.disconnect();
+    this.#options.workers.close();
   }
 
   /** A clean end of the queue is optional: a Redis that does not answer must not keep the process alive. */
@@ -136,17 +132,7 @@ class BullDispatcher implements Dispatcher {
   }
 
   #serve(queue: string, concurrency: number): void {
-    const { queueOptions, tuning = DEFAULT_TUNING } = this.#options;
-    this.#workers.push(
-      createAttemptWorker(queue, {
-        redis: this.#redis as Redis,
-        prefix: queueOptions.prefix,
-        concurrency,
-        tuning,
-        handler: this.#runner.handle,
-        logger: queueOptions.logger,
-      }),
-    );
+    this.#workers.push(this.#options.workers.open(queue, { concurrency, handler: this.#runner.handle }));
   }
 
   /** From the log's present end: attempts closed before that are noticed when their state is read. */

@@ -1,5 +1,6 @@
 import { LocalHandOver } from '../dispatch/attempts/local-hand-over.ts';
 import { createDispatcher, type Dispatcher } from '../dispatch/dispatcher.ts';
+import { createBullWorkers } from '../dispatch/queues/worker.ts';
 import { A2aTransport } from '../dispatch/transports/a2a.ts';
 import type { LocalAgents } from '../dispatch/transports/local.ts';
 import type { Closing } from '../platform/closing.ts';
@@ -22,16 +23,16 @@ export const startDispatcher = (
   closing: Closing,
 ): Dispatcher => {
   const { commands, config, stack, prefix, feed, egress, logger } = core;
+  const tuning = { lockDurationMs: config.jobLockMs, stalledIntervalMs: Math.ceil(config.jobLockMs / 3) };
   const dispatcher = createDispatcher({
     commands,
-    queueOptions: { redisUrl: stack.redisUrl, prefix, logger },
+    workers: createBullWorkers({ redisUrl: stack.redisUrl, prefix, logger }, tuning),
     feed,
     localAgents,
     handOver,
     a2a: new A2aTransport({ egress, clock: ports.clock, logger }),
     config,
     tenants: [core.tenant],
-    tuning: { lockDurationMs: config.jobLockMs, stalledIntervalMs: Math.ceil(config.jobLockMs / 3) },
     clock: ports.clock,
     logger,
   });

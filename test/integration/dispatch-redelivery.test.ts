@@ -70,7 +70,7 @@ describe('Redis killed and started empty', () => {
       return input;
     });
     await test.registerLocal('patient');
-    const dispatcher = await test.dispatcher({ queueOptions });
+    const dispatcher = await test.dispatcher({ workers: test.workers(queueOptions) });
     const held = await test.submit('held');
     await queues.attempts.offer([test.job(held, 'patient', 'local')]);
     await expect.poll(() => dispatcher.counters.inFlight).toBe(1);

@@ -7,6 +7,7 @@ import { submitTask } from '../../src/commands/task/submit-task.ts';
 import { createDispatcher, type Dispatcher, type DispatcherOptions } from '../../src/dispatch/dispatcher.ts';
 import { createAgentCardSource } from '../../src/dispatch/egress/agent-cards.ts';
 import { type AttemptJob, createQueues } from '../../src/dispatch/queues/attempt-queue.ts';
+import { type AttemptWorkers, createBullWorkers } from '../../src/dispatch/queues/worker.ts';
 import { A2aTransport } from '../../src/dispatch/transports/a2a.ts';
 import { LocalAgents } from '../../src/dispatch/transports/local.ts';
 import { taskStream } from '../../src/domain/ids.ts';
@@ -50,18 +51,21 @@ export class DispatchTest {
   readonly #transports: A2aTransport[] = [];
   readonly #feeds: LogFeed[] = [];
 
+  workers(queueOptions = this.queueOptions): AttemptWorkers {
+    return createBullWorkers(queueOptions, { lockDurationMs: 2_000, stalledIntervalMs: 500 });
+  }
+
   async dispatcher(options: Partial<DispatcherOptions> = {}): Promise<Dispatcher> {
     const feed = await LogFeed.start({ store: this.store, clock: systemClock, logger: this.logger });
     const a2a = new A2aTransport({ egress, clock: systemClock, logger: this.logger });
     const dispatcher = createDispatcher({
       commands: this.commands,
-      queueOptions: this.queueOptions,
+      workers: this.workers(),
       feed,
       localAgents: this.localAgents,
       a2a,
       config: { pools: ['default'], dispatchConcurrency: 20 },
       tenants: ['default'],
-      tuning: { lockDurationMs: 2_000, stalledIntervalMs: 500 },
       clock: systemClock,
       logger: this.logger,
       ...options,

@@ -2,7 +2,8 @@ import { type Job, WaitingError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type Backoff, backoffMs } from '../../domain/retry.ts';
 import type { Logger } from '../../platform/logger.ts';
-import type { AttemptJob } from './attempt-queue.ts';
+import { createRedis } from '../../platform/redis.ts';
+import type { AttemptJob, QueueOptions } from './attempt-queue.ts';
 
 /** What became of a job. `hand_back`: it was not done and must be delivered again at once, elsewhere if possible. */
 export type Handled = 'done' | 'hand_back';
@@ -30,9 +31,9 @@ export type WorkerTuning = {
 };
 
 /** Another dispatcher has the jobs of a killed one after 8 to 20 s. */
-export const DEFAULT_TUNING: WorkerTuning = { lockDurationMs: 15_000, stalledIntervalMs: 5_000 };
+const DEFAULT_TUNING: WorkerTuning = { lockDurationMs: 15_000, stalledIntervalMs: 5_000 };
 
-export type AttemptWorkerOptions = {
+type AttemptWorkerOptions = {
   readonly redis: Redis;
   readonly prefix: string;
   readonly concurrency: number;
@@ -59,8 +60,29 @@ export type AttemptWorker = {
   close(options: { readonly abandon: boolean }): Promise<void>;
 };
 
+/** The consuming side of the queues, for one dispatcher. */
+export type AttemptWorkers = {
+  /** Consumes one queue, with up to `concurrency` jobs at once. */
+  open(queue: string, options: { readonly concurrency: number; readonly handler: AttemptHandler }): AttemptWorker;
+  /** Ends the connection, whether or not the workers were closed. */
+  close(): void;
+};
+
+/** Workers over one connection of their own, which waits while Redis is unreachable. */
+export const createBullWorkers = (
+  { redisUrl, prefix, logger }: QueueOptions,
+  tuning: WorkerTuning = DEFAULT_TUNING,
+): AttemptWorkers => {
+  const redis = createRedis(redisUrl, logger, 'wait');
+  return {
+    open: (queue, { concurrency, handler }) =>
+      createAttemptWorker(queue, { redis, prefix, concurrency, tuning, handler, logger }),
+    close: () => redis.disconnect(),
+  };
+};
+
 /** Consumes one queue of attempts. The connection must wait for Redis (`maxRetriesPerRequest: null`) and is left open. */
-export const createAttemptWorker = (queue: string, options: AttemptWorkerOptions): AttemptWorker => {
+const createAttemptWorker = (queue: string, options: AttemptWorkerOptions): AttemptWorker => {
   const { handler, logger, tuning } = options;
   const process = async (job: Job<AttemptJob>, token?: string): Promise<void> => {
     const noteRemoteTask = (remoteTaskId: string): void => {
