@@ -99,3 +99,47 @@ describe('an attempt handed over', () => {
     expect(dispatcher.counters).toMatchObject({ jobs: 2, redelivered: 1, calls: 1, completed: 1 });
   });
 });
+
+describe('an attempt that is to be taken back', () => {
+  const ready = async (agentId: string) => {
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    test.localAgents.register(localAgent(agentId), () => released.then(() => 'done'));
+    await test.registerLocal(agentId);
+    const job = async () => test.job(await test.submit({}), agentId, 'local');
+    return { release, jobs: [await job(), await job()] as const };
+  };
+
+  it('is, from its queue, as long as no dispatcher has taken it', async () => {
+    const { attempts } = test.queues;
+    const { jobs, release } = await ready('far');
+    expect(await attempts.withdraw(jobs[0])).toEqual({ kind: 'missing' });
+    await attempts.offer(jobs);
+    expect(await attempts.withdraw(jobs[0])).toEqual({ kind: 'untaken', agentId: 'far' });
+    const before = Date.now();
+    const dispatcher = await test.dispatcher();
+    await expect.poll(() => dispatcher.counters.inFlight).toBe(1);
+    expect(await attempts.withdraw(jobs[0])).toEqual({ kind: 'missing' });
+    const withdrawn = await attempts.withdraw(jobs[1]);
+    expect(withdrawn.kind === 'taken' && withdrawn.sinceMs).toBeGreaterThanOrEqual(before);
+    release();
+    await test.outcome(jobs[1].taskId);
+    expect(dispatcher.counters.calls).toBe(1);
+  });
+
+  it("is, from this process, as long as it waits for one of its agent's places", async () => {
+    const { jobs, release } = await ready('near');
+    const handOver = handOverOf(test, 1);
+    const dispatcher = await test.dispatcher({ handOver });
+    await handOver.offer(jobs, 'first');
+    await expect.poll(() => dispatcher.counters.inFlight).toBe(1);
+    expect(await handOver.withdraw(jobs[0])).toMatchObject({ kind: 'taken' });
+    expect(await handOver.withdraw(jobs[1])).toEqual({ kind: 'untaken', agentId: 'near' });
+    release();
+    await test.outcome(jobs[0].taskId);
+    await handOver.empty();
+    expect(dispatcher.counters.calls).toBe(1);
+  });
+});

@@ -51,6 +51,7 @@ beforeEach(() => {
         queued.push(...jobs.map(jobIdOf));
       },
       ensureSentinel: async () => 'present',
+      withdraw: async () => ({ kind: 'missing' }),
     },
     isHere: ({ agentId }) => agentId.startsWith('here'),
     concurrency: () => 2,

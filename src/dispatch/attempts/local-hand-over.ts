@@ -1,6 +1,6 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { type AttemptJob, type AttemptOffers, jobIdOf } from '../queues/attempt-queue.ts';
+import { type AttemptJob, type AttemptOffers, jobIdOf, type Withdrawn } from '../queues/attempt-queue.ts';
 import { type AttemptHandler, type Handled, redeliveryDelayMs } from '../queues/worker.ts';
 import type { LocalAgentRef } from '../transports/local.ts';
 
@@ -21,7 +21,7 @@ export type LocalHandOverOptions = {
  * - running: it has a place, and its handler is under way;
  * - resting: its handler threw, and it waits again after a pause (`endRest` ends the pause).
  */
-type Held = { job: AttemptJob; deliveries: number; endRest?: () => void };
+type Held = { job: AttemptJob; deliveries: number; takenMs: number; endRest?: () => void };
 
 /** One agent's places. `waiting` is bounded by the agent's `maxConcurrency`, up to which the ledger assigns. */
 type Lane = { readonly agent: LocalAgentRef; readonly waiting: Held[]; running: number };
@@ -66,6 +66,16 @@ export class LocalHandOver implements AttemptOffers {
     return this.#options.queue.ensureSentinel(watcher);
   }
 
+  async withdraw(job: AttemptJob): Promise<Withdrawn> {
+    const held = this.#held.get(keyOf(job));
+    if (!held) return this.#options.queue.withdraw(job);
+    if (held.deliveries > 0) return { kind: 'taken', sinceMs: held.takenMs };
+    const { waiting } = this.#laneOf(job);
+    waiting.splice(waiting.indexOf(held), 1);
+    this.#held.delete(keyOf(job));
+    return { kind: 'untaken', agentId: job.agentId };
+  }
+
   /** Starts no more deliveries: jobs that have not started go to the queue. Deliveries under way go on. */
   async pause(): Promise<void> {
     this.#handler = undefined;
@@ -81,7 +91,7 @@ export class LocalHandOver implements AttemptOffers {
   }
 
   #take(job: AttemptJob): void {
-    const held: Held = { job, deliveries: 0 };
+    const held: Held = { job, deliveries: 0, takenMs: 0 };
     this.#held.set(keyOf(job), held);
     this.#wait(held);
   }
@@ -119,6 +129,7 @@ export class LocalHandOver implements AttemptOffers {
 
   async #deliver(held: Held, handler: AttemptHandler): Promise<Handled | 'threw'> {
     held.deliveries += 1;
+    held.takenMs = this.#options.clock.now();
     const noteRemoteTask = (remoteTaskId: string): void => {
       held.job = { ...held.job, remoteTaskId };
     };

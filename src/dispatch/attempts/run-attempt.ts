@@ -122,7 +122,11 @@ export class AttemptRunner {
       return 'done';
     }
     const agent = await this.#registeredAgent(job);
-    if (!agent) return this.#record(job, undefined, { kind: 'given_up', error: NOT_REGISTERED });
+    if (!agent) {
+      // An earlier delivery may have called it.
+      const error = delivery.again ? NOT_REGISTERED : { ...NOT_REGISTERED, notSent: true as const };
+      return this.#record(job, undefined, { kind: 'given_up', error });
+    }
     const go = agent.profile.delivery === 'at_most_once' ? await this.#start(job, task) : 'go';
     if (go === 'drop') {
       this.#deps.counters.dropped += 1;

@@ -48,8 +48,18 @@ const queueNameOf = (job: AttemptJob): string =>
 /** The same attempt is the same job: offering it again changes nothing while the job exists. BullMQ refuses `:` and all-digit ids. */
 export const jobIdOf = ({ taskId, attempt }: Pick<AttemptJob, 'taskId' | 'attempt'>): string => `${taskId}.${attempt}`;
 
+/** What is known of an attempt when its job is to be taken back. */
+export type Withdrawn =
+  /** No dispatcher had taken it, and none can any more: the agent was not called. */
+  | { readonly kind: 'untaken'; readonly agentId: string }
+  /** A dispatcher has taken it, at that time last, in milliseconds since the epoch; the agent may have been called. */
+  | { readonly kind: 'taken'; readonly sinceMs: number }
+  /** There is no such job: it was done, lost, or never offered. */
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'unreachable' };
+
 /** How an assigner passes its assignments to dispatchers. */
-export type AttemptOffers = Pick<AttemptQueue, 'ensureSentinel'> & {
+export type AttemptOffers = Pick<AttemptQueue, 'ensureSentinel' | 'withdraw'> & {
   /**
    * Makes sure that each attempt is delivered; one that already waits or runs is left alone.
    *
@@ -93,6 +103,24 @@ export class AttemptQueue {
     }
     try {
       await Promise.all([...byQueue].map(([name, group]) => this.#add(name, group)));
+    } catch (error) {
+      throw unavailable('the job queue cannot be reached', error);
+    }
+  }
+
+  /**
+   * Removes the job of an attempt, unless a dispatcher has ever taken it.
+   *
+   * Errors: `AppError` `UNAVAILABLE` when Redis cannot be reached.
+   */
+  async withdraw(attempt: AttemptJob): Promise<Withdrawn> {
+    try {
+      const job = await this.#queue(queueNameOf(attempt)).getJob(jobIdOf(attempt));
+      if (!job) return { kind: 'missing' };
+      if (job.attemptsStarted > 0) return { kind: 'taken', sinceMs: job.processedOn ?? job.timestamp };
+      // Removes nothing while a dispatcher holds the job: then it was taken just now.
+      const removed = await this.#queue(queueNameOf(attempt)).remove(jobIdOf(attempt));
+      return removed === 1 ? { kind: 'untaken', agentId: attempt.agentId } : await this.withdraw(attempt);
     } catch (error) {
       throw unavailable('the job queue cannot be reached', error);
     }

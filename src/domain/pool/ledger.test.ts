@@ -4,7 +4,7 @@ import type { AttemptError, TaskEvent } from '../task/events.ts';
 import type { Assignment, PoolEvent, RoutingReason } from './events.ts';
 import { type LedgerEvent, PoolLedger } from './ledger.ts';
 import { AGEING_STEP_MS } from './ready-queue.ts';
-import { DISPATCH_GRACE_MS } from './route.ts';
+import { DISPATCH_GRACE_MS } from './task-entry.ts';
 
 const START = Date.parse('2026-03-01T12:00:00.000Z');
 const iso = (ms: number): string => new Date(START + ms).toISOString();
@@ -630,7 +630,14 @@ describe('the timer of an assigned attempt', () => {
     expect(held.nextDueMs()).toBe(START + 90_000);
     expect(held.dueTimers(START + 89_999, 5_000)).toEqual([]);
     expect(held.dueTimers(START + 90_000, 5_000)).toEqual([
-      { kind: 'attemptExpired', taskId: 't1', attempt: 1, agentId: 'a' },
+      {
+        kind: 'attemptExpired',
+        taskId: 't1',
+        attempt: 1,
+        agentId: 'a',
+        expiresMs: START + 90_000,
+        limitMs: 90_000,
+      },
     ]);
   });
 

@@ -97,13 +97,23 @@ export class PoolLedger {
   openAssignments(): OpenAssignment[] {
     const open: OpenAssignment[] = [];
     for (const task of this.#tasks.values()) {
-      const { taskId, attempt, agentId, expiresMs, executionId } = task;
-      if (agentId === undefined || this.#unrecorded.has(taskId)) continue;
-      // An agent that was gone when its assignment was appended: a dispatcher of the pool closes the attempt.
-      const transport = this.transportOf(agentId) ?? 'a2a';
-      open.push({ taskId, attempt, agentId, transport, executionId, expiresMs });
+      const assignment = this.#openAssignment(task);
+      if (assignment) open.push(assignment);
     }
     return open;
+  }
+
+  #openAssignment({ taskId, attempt, agentId, expiresMs, executionId }: TaskEntry): OpenAssignment | undefined {
+    if (agentId === undefined || this.#unrecorded.has(taskId)) return undefined;
+    // An agent that was gone when its assignment was appended: a dispatcher of the pool closes the attempt.
+    const transport = this.transportOf(agentId) ?? 'a2a';
+    return { taskId, attempt, agentId, transport, executionId, expiresMs };
+  }
+
+  /** The open assignment of a task; undefined when no agent holds it. */
+  assignmentOf(taskId: string): OpenAssignment | undefined {
+    const task = this.#tasks.get(taskId);
+    return task && this.#openAssignment(task);
   }
 
   executionOf(taskId: string): string | undefined {
@@ -312,7 +322,8 @@ export class PoolLedger {
     this.#release(task);
     this.#queue.delete(task);
     task.attempt = data.attempt + 1;
-    if (holder !== undefined && !task.failedOn.includes(holder)) task.failedOn = [...task.failedOn, holder];
+    if (holder !== undefined && !data.error.notSent && !task.failedOn.includes(holder))
+      task.failedOn = [...task.failedOn, holder];
     task.readyMs = Date.parse(data.retryAt);
     this.#reschedule(task);
   }

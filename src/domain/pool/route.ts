@@ -4,10 +4,8 @@ import { strategies } from '../routing/strategies.ts';
 import type { RoutingStrategy, Scored } from '../routing/strategy.ts';
 import type { Assignment, RoutingReason } from './events.ts';
 import type { AgentEntry } from './roster.ts';
-import type { TaskEntry } from './task-entry.ts';
+import { DISPATCH_GRACE_MS, type TaskEntry } from './task-entry.ts';
 
-/** Time beyond the task's own timeout that an assignment may wait in the queue before it is given up. */
-export const DISPATCH_GRACE_MS = 30_000;
 const SHOWN_CANDIDATES = 3;
 
 const strategyOf = ({ strategy }: TaskEntry): RoutingStrategy =>

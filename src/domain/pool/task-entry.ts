@@ -4,6 +4,9 @@ import type { TaskState } from '../routing/eligibility.ts';
 /** Stands for the time at which an attempt expires whose agent is gone. */
 export const LOST = 0;
 
+/** Time beyond the task's own timeout after which an attempt that its agent has not closed is given up. */
+export const DISPATCH_GRACE_MS = 30_000;
+
 /** An open task of a pool. */
 export type TaskEntry = TaskState & {
   readonly taskId: string;

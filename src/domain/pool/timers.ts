@@ -1,5 +1,5 @@
 import { IndexedHeap } from '../structures/indexed-heap.ts';
-import { LOST, type TaskEntry } from './task-entry.ts';
+import { DISPATCH_GRACE_MS, LOST, type TaskEntry } from './task-entry.ts';
 
 export type DueTimer =
   | {
@@ -10,6 +10,9 @@ export type DueTimer =
       readonly executionId: string | undefined;
       /** The agent was taken out with all that it had in work; otherwise the attempt's time is up. */
       readonly lost?: true;
+      readonly expiresMs: number;
+      /** From when an agent takes the attempt until it is given up. */
+      readonly limitMs: number;
     }
   | { readonly kind: 'deadlinePassed'; readonly taskId: string; readonly assigned: boolean }
   /** The task's execution aborts. */
@@ -31,8 +34,19 @@ const timerOf = (task: TaskEntry, nowMs: number): DueTimer => {
     return { kind: 'release', taskId, attempt, executionId, held: agentId !== undefined };
   if (task.deadlineMs !== undefined && task.deadlineMs <= nowMs)
     return { kind: 'deadlinePassed', taskId, assigned: agentId !== undefined };
-  const lost = task.expiresMs === LOST ? { lost: true as const } : {};
-  return { kind: 'attemptExpired', taskId, attempt, agentId: agentId as string, executionId, ...lost };
+  const { expiresMs, timeoutMs } = task;
+  const lost = expiresMs === LOST ? { lost: true as const } : {};
+  const limitMs = timeoutMs + DISPATCH_GRACE_MS;
+  return {
+    kind: 'attemptExpired',
+    taskId,
+    attempt,
+    agentId: agentId as string,
+    executionId,
+    expiresMs,
+    limitMs,
+    ...lost,
+  };
 };
 
 /** When something must happen to a task although nobody reports anything: its attempt expires, its deadline passes, its execution aborts. */

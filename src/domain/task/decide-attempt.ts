@@ -29,8 +29,8 @@ const endOfTask = (command: FailAttempt, task: OpenTask): TaskEvent => {
 const fail = (command: FailAttempt, task: OpenTask): Decision => {
   const { attempt, error, now, agentId, cost, durationMs, final, random, retryAfterMs = 0 } = command;
   const failures = attempt - task.budgetFrom;
-  const exhausted = final || failures >= task.submitted.retry.maxAttempts;
-  const delayMs = Math.max(retryDelayMs(task.submitted.retry, failures, random), retryAfterMs);
+  const exhausted = final || (!error.notSent && failures >= task.submitted.retry.maxAttempts);
+  const delayMs = error.notSent ? 0 : Math.max(retryDelayMs(task.submitted.retry, failures, random), retryAfterMs);
   const retryAt = error.retryable && !exhausted ? plusMs(now, delayMs) : undefined;
   const failed: TaskEvent = {
     type: 'TaskAttemptFailed',

@@ -236,6 +236,23 @@ describe('a task whose first attempt failed', () => {
     retrying.when(command).thenRejected({ reason: 'StaleAttempt', attempt: 1, current: 2 }),
   );
 
+  it('has as many attempts as before when one was provably never sent', () => {
+    const NOT_SENT: AttemptError = { ...TROUBLE, source: 'baton', notSent: true };
+    const notSent = failed(1, { error: NOT_SENT, retryAt: at(1_000) });
+    task
+      .given(withRetry({ maxAttempts: 1 }))
+      .when(fail(1, { error: NOT_SENT }))
+      .thenEvents(notSent);
+    task
+      .given(withRetry({ maxAttempts: 1 }), notSent)
+      .when(fail(2, { error: NOT_SENT }))
+      .thenEvents(failed(2, { error: NOT_SENT, retryAt: at(1_000) }));
+    task
+      .given(withRetry({ maxAttempts: 1 }), notSent)
+      .when(fail(2))
+      .thenEvents(failed(2, {}), deadLettered(2));
+  });
+
   it('completes with the second', () => retrying.when(complete(2)).thenEvents(completed(2)));
 
   it('keeps the last checkpoint for the next attempt', () => {

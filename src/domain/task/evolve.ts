@@ -26,6 +26,7 @@ export const evolveTask = (task: Task, event: TaskEvent): Task => {
         status: 'open',
         attempt: event.data.attempt + 1,
         offered: event.data.retryAt !== undefined,
+        budgetFrom: event.data.error.notSent ? task.budgetFrom + 1 : task.budgetFrom,
         started: false,
       };
     case 'TaskOutcomeUnknown':

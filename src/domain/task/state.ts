@@ -32,7 +32,7 @@ type Facts = {
   readonly attempt: number;
   /** The current attempt may be in an agent's hands, or on the way there. */
   readonly offered: boolean;
-  /** Attempts closed before the present retry budget began (raised by a redrive). */
+  /** Closed attempts that do not count against the retry budget: those before a redrive, and those that were never sent. */
   readonly budgetFrom: number;
   readonly deadlineAt: string | undefined;
   /** Last checkpoint an attempt reported, for the next attempt to go on from. */

@@ -13,9 +13,9 @@ import { registerAgent } from '../../commands/agent/register-agent.ts';
 import type { Commands } from '../../commands/context.ts';
 import { completeAttempt } from '../../commands/task/close-attempt.ts';
 import { submitTask } from '../../commands/task/submit-task.ts';
-import type { AttemptJob, AttemptOffers } from '../../dispatch/queues/attempt-queue.ts';
+import type { AttemptJob, AttemptOffers, Withdrawn } from '../../dispatch/queues/attempt-queue.ts';
 import { agentStream, poolStream, taskStream } from '../../domain/ids.ts';
-import { DISPATCH_GRACE_MS } from '../../domain/pool/route.ts';
+import { DISPATCH_GRACE_MS } from '../../domain/pool/task-entry.ts';
 import type { EventStore } from '../../eventstore/event-store.ts';
 import { LogFeed } from '../../eventstore/log-feed.ts';
 import { createMemoryEventStore } from '../../eventstore/memory-event-store.ts';
@@ -43,6 +43,13 @@ class Offered implements AttemptOffers {
     if (this.frozen) await new Promise(() => {});
     if (this.unreachable) throw new Error('Redis is unreachable');
     if (jobs.length > 0) this.offers.push({ times, tasks: jobs.map(({ taskId }) => taskId) });
+  }
+  /** What became of the jobs; taken at once when absent. */
+  withdrawn: Withdrawn = { kind: 'taken', sinceMs: 0 };
+
+  async withdraw(): Promise<Withdrawn> {
+    if (this.unreachable) throw new Error('Redis is unreachable');
+    return this.withdrawn;
   }
   async ensureSentinel(): Promise<'present' | 'recreated'> {
     if (this.frozen) await new Promise(() => {});
@@ -261,6 +268,55 @@ describe('a queue that is frozen', () => {
     await pass(5_000, 1_000);
     await eventually(async () => expect((await store.readStream(taskStream(TENANT, late))).length).toBe(3));
     await stop();
+  });
+});
+
+describe('an attempt that was assigned', () => {
+  const types = async (taskId: string): Promise<string[]> =>
+    (await store.readStream(taskStream(TENANT, taskId))).map(({ type }) => type);
+
+  it('is not given up while the queue is away, nor for as long as it may run after it was taken', async () => {
+    await register('a');
+    const taskId = await submit();
+    queue.unreachable = true;
+    const { counters } = assigner();
+    await eventually(() => expect(counters.assigned).toBe(1));
+    await pass(3 * TIMEOUT_MS, 5_000);
+    queue.unreachable = false;
+    const sinceMs = clock.now();
+    queue.withdrawn = { kind: 'taken', sinceMs };
+    await pass(TIMEOUT_MS, 5_000);
+    expect(await types(taskId)).toEqual(['TaskSubmitted']);
+    await pass(DISPATCH_GRACE_MS + 5_000, 5_000);
+    await eventually(async () =>
+      expect(await types(taskId)).toEqual(['TaskSubmitted', 'TaskAttemptFailed', 'TaskDeadLettered']),
+    );
+  });
+
+  it('is made again when nobody took it, and uses up no attempt', async () => {
+    await register('a');
+    const taskId = await submit();
+    queue.withdrawn = { kind: 'untaken', agentId: 'a' };
+    const { counters } = assigner();
+    await eventually(() => expect(counters.assigned).toBe(1));
+    await pass(TIMEOUT_MS + DISPATCH_GRACE_MS, 5_000);
+    await eventually(() => expect(counters.assigned).toBe(2));
+    expect(await types(taskId)).toEqual(['TaskSubmitted', 'TaskAttemptFailed']);
+    expect((await store.readStream(taskStream(TENANT, taskId))).at(-1)?.data).toMatchObject({
+      error: { code: 'ATTEMPT_NOT_SENT', notSent: true },
+    });
+  });
+
+  it('is offered again, and not given up at once, when its job is missing', async () => {
+    await register('a');
+    const taskId = await submit();
+    queue.withdrawn = { kind: 'missing' };
+    const { counters } = assigner();
+    await eventually(() => expect(counters.assigned).toBe(1));
+    await pass(TIMEOUT_MS + DISPATCH_GRACE_MS + 30_000, 5_000);
+    expect(await types(taskId)).toEqual(['TaskSubmitted']);
+    await pass(60_000, 5_000);
+    await eventually(async () => expect(await types(taskId)).toContain('TaskAttemptFailed'));
   });
 });
 

@@ -1,4 +1,4 @@
-import type { Caller, Commands } from '../../commands/context.ts';
+import type { Commands } from '../../commands/context.ts';
 import type { AttemptOffers } from '../../dispatch/queues/attempt-queue.ts';
 import { agentStream, executionStream, poolStream, taskStream } from '../../domain/ids.ts';
 import { instantOf } from '../../domain/instant.ts';
@@ -18,7 +18,7 @@ import {
   type LeaderStatus,
   type Term,
 } from '../leader.ts';
-import { carryOutTimer } from './carry-out-timer.ts';
+import { carryOutTimer, type TimerDeps } from './carry-out-timer.ts';
 import { LedgerWriter } from './ledger-writer.ts';
 import { Offers } from './offers.ts';
 
@@ -111,7 +111,7 @@ class PoolTerm implements Term {
   readonly #ledger: PoolLedger;
   readonly #writer: LedgerWriter;
   readonly #offers: Offers;
-  readonly #caller: Caller;
+  readonly #timerDeps: TimerDeps;
   readonly #ledgerStream: string;
   /** Tasks whose timer is being carried out. */
   readonly #underWay = new Set<string>();
@@ -122,7 +122,11 @@ class PoolTerm implements Term {
     this.#ledger = ledger;
     this.#writer = writer;
     this.#offers = new Offers({ ...deps, ledger, counters });
-    this.#caller = { tenant: deps.tenant, actor: writer.actor };
+    this.#timerDeps = {
+      commands: deps.commands,
+      caller: { tenant: deps.tenant, actor: writer.actor },
+      withdraw: (taskId) => this.#offers.withdraw(taskId),
+    };
     this.#ledgerStream = poolStream(deps.tenant, deps.pool);
     this.actsFrom = writer.electedAt;
     this.chores = [this.#offers.chore];
@@ -193,7 +197,7 @@ class PoolTerm implements Term {
   async #carryOut(timer: DueTimer): Promise<void> {
     this.#underWay.add(timer.taskId);
     try {
-      if (await carryOutTimer(this.#deps.commands, this.#caller, timer)) this.#counters.expired += 1;
+      if (await carryOutTimer(this.#timerDeps, timer)) this.#counters.expired += 1;
     } catch (error) {
       this.#deps.logger.warn({ err: error, timer }, 'a timer could not be carried out; it will be tried again');
     } finally {

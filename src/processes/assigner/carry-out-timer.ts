@@ -1,6 +1,7 @@
 import type { Caller, Commands } from '../../commands/context.ts';
-import { expireTask, giveUpAttempt } from '../../commands/task/close-attempt.ts';
+import { expireTask, failAttempt, giveUpAttempt } from '../../commands/task/close-attempt.ts';
 import { releaseTask } from '../../commands/task/release-task.ts';
+import type { Withdrawn } from '../../dispatch/queues/attempt-queue.ts';
 import type { DueTimer } from '../../domain/pool/timers.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
 
@@ -20,20 +21,76 @@ const AGENT_GONE: AttemptError = {
   outcomeUnknown: true,
 };
 
+const NOT_SENT: AttemptError = {
+  code: 'ATTEMPT_NOT_SENT',
+  message: 'no dispatcher took the attempt, so the agent was not called',
+  source: 'baton',
+  retryable: true,
+  notSent: true,
+};
+
+/** A job that is missing is offered again within seconds. One that still is after this long is lost to whoever took it. */
+const MISSING_MS = 60_000;
+
+export type TimerDeps = {
+  readonly commands: Commands;
+  readonly caller: Caller;
+  /** Takes the job of the task's open assignment back from the dispatchers, if none has taken it. */
+  readonly withdraw: (taskId: string) => Promise<Withdrawn>;
+};
+
+type Expired = Extract<DueTimer, { kind: 'attemptExpired' }>;
+
+/** The time of an attempt begins when a dispatcher takes it: how long it waits before that is no fault of its agent. */
+const isOver = ({ expiresMs, limitMs, lost }: Expired, withdrawn: Withdrawn, nowMs: number): boolean => {
+  if (lost) return true;
+  switch (withdrawn.kind) {
+    case 'untaken':
+      return true;
+    case 'taken':
+      return withdrawn.sinceMs + limitMs <= nowMs;
+    case 'missing':
+      return expiresMs + MISSING_MS <= nowMs;
+    case 'unreachable':
+      return false;
+  }
+};
+
+const giveUp = async ({ commands, caller, withdraw }: TimerDeps, timer: Expired): Promise<boolean> => {
+  const withdrawn = await withdraw(timer.taskId);
+  if (!isOver(timer, withdrawn, commands.clock.now())) return false;
+  const result =
+    withdrawn.kind === 'untaken'
+      ? await failAttempt(commands, caller, timer, { error: NOT_SENT })
+      : await giveUpAttempt(commands, caller, timer, timer.lost ? AGENT_GONE : TIMED_OUT);
+  return result.ok;
+};
+
+const release = async (
+  { commands, caller, withdraw }: TimerDeps,
+  timer: Extract<DueTimer, { kind: 'release' }>,
+): Promise<void> => {
+  const withdrawn = timer.held ? await withdraw(timer.taskId) : undefined;
+  // Recorded as what it is, so that the step is not owed a compensation.
+  if (withdrawn?.kind === 'untaken')
+    await failAttempt(commands, caller, { ...timer, agentId: withdrawn.agentId }, { error: NOT_SENT });
+  else await releaseTask(commands, caller, timer);
+};
+
 /**
  * Does what a pool's timer asks for. Returns whether an attempt was given up by it.
  *
  * Errors: whatever keeps the command from being recorded; the timer is then due again.
  */
-export const carryOutTimer = async (commands: Commands, caller: Caller, timer: DueTimer): Promise<boolean> => {
+export const carryOutTimer = async (deps: TimerDeps, timer: DueTimer): Promise<boolean> => {
   switch (timer.kind) {
     case 'deadlinePassed':
-      await expireTask(commands, caller, timer.taskId, timer.assigned);
+      await expireTask(deps.commands, deps.caller, timer.taskId, timer.assigned);
       return false;
     case 'release':
-      await releaseTask(commands, caller, timer);
+      await release(deps, timer);
       return false;
     case 'attemptExpired':
-      return (await giveUpAttempt(commands, caller, timer, timer.lost ? AGENT_GONE : TIMED_OUT)).ok;
+      return giveUp(deps, timer);
   }
 };

@@ -1,4 +1,4 @@
-import type { AttemptJob, AttemptOffers } from '../../dispatch/queues/attempt-queue.ts';
+import type { AttemptJob, AttemptOffers, Withdrawn } from '../../dispatch/queues/attempt-queue.ts';
 import type { PoolLedger } from '../../domain/pool/ledger.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/logger.ts';
@@ -49,6 +49,20 @@ export class Offers {
         logger.warn({ err: error, jobs: jobs.length }, 'jobs could not be offered; they will be offered again');
       this.#failed = true;
     });
+  }
+
+  /** Takes the job of an open assignment back, if no dispatcher has taken it. */
+  async withdraw(taskId: string): Promise<Withdrawn> {
+    const { ledger, queue } = this.#deps;
+    const assignment = ledger.assignmentOf(taskId);
+    if (!assignment) return { kind: 'missing' };
+    if (this.#failed) return { kind: 'unreachable' };
+    try {
+      return await queue.withdraw(this.#jobOf(assignment));
+    } catch {
+      // The check of the queue says so in the log.
+      return { kind: 'unreachable' };
+    }
   }
 
   async #watchQueue(): Promise<void> {
