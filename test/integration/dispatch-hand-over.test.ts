@@ -116,7 +116,8 @@ describe('an attempt that is to be taken back', () => {
     const { attempts } = test.queues;
     const { jobs, release } = await ready('far');
     expect(await attempts.withdraw(jobs[0])).toEqual({ kind: 'missing' });
-    await attempts.offer(jobs);
+    await attempts.offer(jobs, 'first');
+    await attempts.offer(jobs, 'again');
     expect(await attempts.withdraw(jobs[0])).toEqual({ kind: 'untaken', agentId: 'far' });
     const before = Date.now();
     const dispatcher = await test.dispatcher();
@@ -127,6 +128,14 @@ describe('an attempt that is to be taken back', () => {
     release();
     await test.outcome(jobs[1].taskId);
     expect(dispatcher.counters.calls).toBe(1);
+  });
+
+  it('is not when somebody may have had it before: it waits for a dispatcher', async () => {
+    const { attempts } = test.queues;
+    const { jobs } = await ready('far');
+    await attempts.offer(jobs, 'again');
+    expect(await attempts.withdraw(jobs[0])).toEqual({ kind: 'waiting' });
+    expect(await attempts.withdraw(jobs[0])).toEqual({ kind: 'waiting' });
   });
 
   it("is, from this process, as long as it waits for one of its agent's places", async () => {

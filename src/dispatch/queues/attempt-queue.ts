@@ -17,6 +17,8 @@ export type AttemptJob = {
   readonly attempt: number;
   readonly agentId: string;
   readonly transport: 'a2a' | 'local';
+  /** Nobody was offered the attempt before this job: as long as no dispatcher has taken it, the agent was not called. */
+  readonly firstOffer?: true;
   /** The agent's own id of the work, stored by the dispatcher that called it. */
   readonly remoteTaskId?: string;
 };
@@ -52,6 +54,8 @@ export const jobIdOf = ({ taskId, attempt }: Pick<AttemptJob, 'taskId' | 'attemp
 export type Withdrawn =
   /** No dispatcher had taken it, and none can any more: the agent was not called. */
   | { readonly kind: 'untaken'; readonly agentId: string }
+  /** It waits for a dispatcher, and stays. Somebody may have had the attempt before. */
+  | { readonly kind: 'waiting' }
   /** A dispatcher has taken it, at that time last, in milliseconds since the epoch; the agent may have been called. */
   | { readonly kind: 'taken'; readonly sinceMs: number }
   /** There is no such job: it was done, lost, or never offered. */
@@ -93,7 +97,7 @@ export class AttemptQueue {
    *
    * Errors: `AppError` `UNAVAILABLE` when Redis cannot be reached; some of the jobs may have been added.
    */
-  async offer(jobs: readonly AttemptJob[]): Promise<void> {
+  async offer(jobs: readonly AttemptJob[], times: 'first' | 'again' = 'again'): Promise<void> {
     const byQueue = new Map<string, AttemptJob[]>();
     for (const job of jobs) {
       const name = queueNameOf(job);
@@ -102,14 +106,14 @@ export class AttemptQueue {
       else byQueue.set(name, [job]);
     }
     try {
-      await Promise.all([...byQueue].map(([name, group]) => this.#add(name, group)));
+      await Promise.all([...byQueue].map(([name, group]) => this.#add(name, group, times)));
     } catch (error) {
       throw unavailable('the job queue cannot be reached', error);
     }
   }
 
   /**
-   * Removes the job of an attempt, unless a dispatcher has ever taken it.
+   * Removes the job of an attempt if that proves that its agent was not called.
    *
    * Errors: `AppError` `UNAVAILABLE` when Redis cannot be reached.
    */
@@ -118,6 +122,7 @@ export class AttemptQueue {
       const job = await this.#queue(queueNameOf(attempt)).getJob(jobIdOf(attempt));
       if (!job) return { kind: 'missing' };
       if (job.attemptsStarted > 0) return { kind: 'taken', sinceMs: job.processedOn ?? job.timestamp };
+      if (!job.data.firstOffer) return { kind: 'waiting' };
       // Removes nothing while a dispatcher holds the job: then it was taken just now.
       const removed = await this.#queue(queueNameOf(attempt)).remove(jobIdOf(attempt));
       return removed === 1 ? { kind: 'untaken', agentId: attempt.agentId } : await this.withdraw(attempt);
@@ -126,11 +131,12 @@ export class AttemptQueue {
     }
   }
 
-  async #add(name: string, jobs: readonly AttemptJob[]): Promise<void> {
+  async #add(name: string, jobs: readonly AttemptJob[], times: 'first' | 'again'): Promise<void> {
+    const first = times === 'first' ? { firstOffer: true as const } : {};
     await this.#queue(name).addBulk(
       jobs.map((job) => ({
         name: 'attempt',
-        data: job,
+        data: { ...job, ...first },
         opts: { jobId: jobIdOf(job), attempts: DELIVERIES, backoff: { type: CAPPED_BACKOFF } },
       })),
     );

@@ -307,6 +307,16 @@ describe('an attempt that was assigned', () => {
     });
   });
 
+  it('waits for a dispatcher as long as nobody has taken it, when that is no proof that it was not sent', async () => {
+    await register('a');
+    const taskId = await submit();
+    queue.withdrawn = { kind: 'waiting' };
+    const { counters } = assigner();
+    await eventually(() => expect(counters.assigned).toBe(1));
+    await pass(4 * TIMEOUT_MS, 5_000);
+    expect(await types(taskId)).toEqual(['TaskSubmitted']);
+  });
+
   it('is offered again, and not given up at once, when its job is missing', async () => {
     await register('a');
     const taskId = await submit();

@@ -51,6 +51,7 @@ const isOver = ({ expiresMs, limitMs, lost }: Expired, withdrawn: Withdrawn, now
       return withdrawn.sinceMs + limitMs <= nowMs;
     case 'missing':
       return expiresMs + MISSING_MS <= nowMs;
+    case 'waiting':
     case 'unreachable':
       return false;
   }
