@@ -1,6 +1,6 @@
 /**
  * Long versions of tests that `npm test` runs with few seeds or kills. `npm run campaign` lists them, `npm run campaign -- NAME`
- * runs one. A setting in the environment goes before the one below, for example `FAULT_SEED=7 npm run campaign -- faults`.
+ * runs one. A setting in the environment goes before the one below, for example `FAULT_SEED=7 npm run campaign -- chaos`.
  */
 import { spawn } from 'node:child_process';
 
@@ -16,11 +16,12 @@ type Campaign = {
 const PROPERTIES = ['src/domain/execution/', 'src/invariants/'];
 
 const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
-  faults: {
-    about: 'tasks in a fleet of processes: every role is killed 20 times (FAULT_KILLS, FAULT_SEED)',
+  chaos: {
+    about:
+      'at least 10,000 tasks in a fleet of processes: every role is killed 40 times, every store is killed, frozen and cut off 7 times each (FAULT_KILLS, FAULT_STORES, FAULT_TASKS, FAULT_SEED)',
     project: 'e2e',
     files: ['test/e2e/faults.test.ts'],
-    settings: { FAULT_KILLS: '20' },
+    settings: { FAULT_KILLS: '40', FAULT_STORES: '21', FAULT_TASKS: '10000' },
   },
   'executions-faults': {
     about: 'a thousand executions in such a fleet (FAULT_KILLS, FAULT_SEED, FAULT_EXECUTIONS)',

@@ -28,9 +28,14 @@ import {
 } from '../support/fault-fleet.ts';
 import { Member, seeded, until } from '../support/fleet.ts';
 import { type ScriptedAgent, startScriptedAgent } from '../support/scripted-agent.ts';
+import { DisturbedStores, STORE_FAULTS, STORES, type StoreName } from '../support/store-faults.ts';
 
 const SEED = Number(process.env['FAULT_SEED'] ?? Date.now() % 1_000_000);
 const KILLS_PER_ROLE = Number(process.env['FAULT_KILLS'] ?? 3);
+/** Faults per store: each is killed, frozen and cut off in turn. */
+const FAULTS_PER_STORE = Number(process.env['FAULT_STORES'] ?? 1);
+/** Tasks that must have been acknowledged before the faults end. */
+const MIN_TASKS = Number(process.env['FAULT_TASKS'] ?? 300);
 const ROLES = ['api', 'dispatcher', 'assigner', 'projector'] as const;
 const CLIENTS = 6;
 const SETTLE_MS = 90_000;
@@ -41,6 +46,7 @@ const logger = createLogger('error');
 
 /** What the clients saw: a witness of its own. */
 const calls: ClientCall[] = [];
+const disturbances: string[] = [];
 const sometimes = new SometimesCounters([
   'queue flushed with jobs waiting',
   'assigner fenced by another',
@@ -50,9 +56,11 @@ const sometimes = new SometimesCounters([
   'projector killed while behind',
   'a call was refused',
   'a key was used again with another body',
+  'a store was killed, frozen or cut off',
 ] as const);
 
 let stack: EmbeddedProcess;
+let stores: DisturbedStores;
 let dataDir: string;
 let database: pg.Pool;
 let redis: Redis;
@@ -144,7 +152,6 @@ const client = async (index: number): Promise<void> => {
       input: { client: index, n },
       priority: 1 + Math.floor(fleet.random() * 5),
       timeoutMs: 4_000,
-      retry: { kind: 'EXPONENTIAL', baseMs: 50, maxDelayMs: 1_000, maxAttempts: 30 },
     };
     await submit(key, input);
     if (fleet.random() < 0.1) await refusals(key, input);
@@ -152,12 +159,26 @@ const client = async (index: number): Promise<void> => {
   }
 };
 
+/** Asks again while the store that is asked is away. */
+const persistently = async <Value>(ask: () => Promise<Value>): Promise<Value> => {
+  const endAt = Date.now() + SETTLE_MS;
+  for (;;)
+    try {
+      return await ask();
+    } catch (error) {
+      if (Date.now() > endAt) throw error;
+      await sleep(200);
+    }
+};
+
 const LOOKS = 100;
 
 /** Waits a little for a moment at which the read models do not hold yet what a client was told. */
 const untilBehind = async (): Promise<void> => {
   for (let look = 0; look < LOOKS; look += 1) {
-    const { rows } = await database.query('SELECT min(position)::text AS position FROM baton.checkpoints');
+    const { rows } = await persistently(() =>
+      database.query('SELECT min(position)::text AS position FROM baton.checkpoints'),
+    );
     const last = calls.findLast(({ outcome }) => outcome === 'ok')?.position;
     if (last === undefined || BigInt(rows[0].position) >= last) continue;
     sometimes.hit('projector killed while behind');
@@ -173,13 +194,13 @@ const killer = async (role: (typeof ROLES)[number]): Promise<void> => {
     if (!victim) continue;
     if (role === 'projector') await untilBehind();
     await victim.kill();
-    await victim.start();
+    await persistently(() => victim.start());
     kills += 1;
   }
 };
 
 const withQueue = async (work: (queue: Queue<AttemptJob>) => Promise<void>): Promise<void> => {
-  const { rows } = await database.query('SELECT cluster_id FROM baton.cluster_identity');
+  const { rows } = await persistently(() => database.query('SELECT cluster_id FROM baton.cluster_identity'));
   const queue = new Queue<AttemptJob>(QUEUE, { connection: redis, prefix: `baton:${rows[0].cluster_id}` });
   await work(queue);
   await queue.close();
@@ -219,7 +240,9 @@ const flusher = (): Promise<void> =>
 const zombies = async (): Promise<void> => {
   for (let awake = 0; awake < 2; ) {
     await sleep(fleet.between(1_000, 4_000));
-    const { rows } = await database.query(`SELECT holder FROM baton.leases WHERE name = 'assigner:default.default'`);
+    const { rows } = await persistently(() =>
+      database.query(`SELECT holder FROM baton.leases WHERE name = 'assigner:default.default'`),
+    );
     const leader = fleet.running('assigner').find((member) => String(rows[0]?.holder).endsWith(`:${member.pid}`));
     if (!leader) continue;
     const { pid } = leader;
@@ -229,6 +252,18 @@ const zombies = async (): Promise<void> => {
     leader.signal('SIGCONT');
     awake += 1;
     sometimes.hit('zombie woke up after its lease');
+  }
+};
+
+/** Disturbs a store again and again, with each fault in turn, beginning with any of them. */
+const troublemaker = async (store: StoreName): Promise<void> => {
+  const first = Math.floor(fleet.random() * STORE_FAULTS.length);
+  for (let n = 0; n < FAULTS_PER_STORE; n += 1) {
+    await sleep(fleet.between(2_000, 8_000));
+    const fault = STORE_FAULTS[(first + n) % STORE_FAULTS.length] ?? 'killed';
+    await stores.disturb(store, fault, fleet.between(1_000, 5_000));
+    disturbances.push(`${store} ${fault}`);
+    sometimes.hit('a store was killed, frozen or cut off');
   }
 };
 
@@ -301,10 +336,9 @@ const countRepeatedCalls = (): void => {
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'baton-faults-'));
   stack = await startInOtherProcess(readConfig({ BATON_DATA_DIR: dataDir }), { durable: false });
+  stores = await DisturbedStores.before(stack);
   const env = {
-    EVENTSTORE_URL: stack.eventStoreUrl,
-    DATABASE_URL: stack.databaseUrl,
-    REDIS_URL: stack.redisUrl,
+    ...stores.environment,
     BATON_LEASE_MS: '1500',
     BATON_JOB_LOCK_MS: '2000',
     BATON_ALLOW_PRIVATE_AGENTS: 'true',
@@ -322,6 +356,7 @@ afterAll(async () => {
   for (const agent of agents.values()) await agent.close();
   await redis?.quit();
   await database?.end();
+  await stores?.close();
   await stack?.kill('SIGTERM');
   await rm(dataDir, { recursive: true, force: true });
 });
@@ -330,7 +365,11 @@ describe(`a fleet of processes under faults (FAULT_SEED=${SEED})`, () => {
   it(`loses nothing and ends nothing twice while every role is killed ${KILLS_PER_ROLE} times`, async () => {
     const load = Promise.all(Array.from({ length: CLIENTS }, (_, index) => client(index)));
     const duplicates = duplicator();
-    await Promise.all([...ROLES.map(killer), flusher(), zombies()]);
+    await Promise.all([...ROLES.map(killer), ...STORES.map(troublemaker), flusher(), zombies()]);
+    await until(`${MIN_TASKS} acknowledged tasks`, 3_600_000, async () => {
+      const acknowledged = calls.filter(({ outcome }) => outcome === 'ok').length;
+      return acknowledged >= MIN_TASKS || `${acknowledged} so far`;
+    });
     loading = false;
     await Promise.all([load, duplicates]);
     await until('the end of every acknowledged task', SETTLE_MS, everyTaskEnded);
@@ -342,7 +381,8 @@ describe(`a fleet of processes under faults (FAULT_SEED=${SEED})`, () => {
     const witnesses = { log, calls, journals: journals(), views: [await tasksView()], sometimes };
     const report = checkInvariants(witnesses, { minCompleted: 300 });
     const { kills } = fleet;
-    console.log(JSON.stringify({ seed: SEED, kills, ...report.counts, sometimes: sometimes.counts }));
+    const figures = { seed: SEED, kills, disturbances, ...report.counts, sometimes: sometimes.counts };
+    console.log(JSON.stringify(figures));
     expect(report.violations).toEqual([]);
     expect(kills).toBe(ROLES.length * KILLS_PER_ROLE);
   });

@@ -1,12 +1,16 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** A way to a server that can be frozen: connections stay open, and nothing passes any more. */
+/** A way to a server that can be disturbed. */
 export type FreezableProxy = {
   /** The server's URL, by this way. */
   readonly url: string;
+  /** Connections stay open, and nothing passes any more. */
   freeze(): void;
   thaw(): void;
+  /** Connections break, and new ones are refused. */
+  cut(): void;
+  mend(): void;
   close(): Promise<void>;
 };
 
@@ -14,6 +18,7 @@ export const freezableProxy = async (serverUrl: string): Promise<FreezableProxy>
   const target = new URL(serverUrl);
   const sockets = new Set<Socket>();
   let frozen = false;
+  let isCut = false;
   const add = (socket: Socket): void => {
     sockets.add(socket);
     socket.on('error', () => socket.destroy());
@@ -21,6 +26,10 @@ export const freezableProxy = async (serverUrl: string): Promise<FreezableProxy>
     if (frozen) socket.pause();
   };
   const server = createServer((client) => {
+    if (isCut) {
+      client.destroy();
+      return;
+    }
     const upstream = connect(Number(target.port), target.hostname);
     client.pipe(upstream).pipe(client);
     client.on('close', () => upstream.destroy());
@@ -42,6 +51,13 @@ export const freezableProxy = async (serverUrl: string): Promise<FreezableProxy>
     thaw() {
       frozen = false;
       for (const socket of sockets) socket.resume();
+    },
+    cut() {
+      isCut = true;
+      for (const socket of sockets) socket.destroy();
+    },
+    mend() {
+      isCut = false;
     },
     async close() {
       for (const socket of sockets) socket.destroy();
