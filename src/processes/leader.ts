@@ -331,6 +331,8 @@ class Leadership<F extends Fold> {
           run(() => this.#leads(ended)),
           ended,
         );
+      // It may have found out something that there is to decide on.
+      this.#wakeUp();
     }
   }
 

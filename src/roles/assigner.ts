@@ -1,4 +1,5 @@
 import type { AttemptOffers } from '../dispatch/queues/attempt-queue.ts';
+import { redisDispatchPlaces } from '../dispatch/queues/dispatch-places.ts';
 import { Assigner } from '../processes/assigner/assigner.ts';
 import { postgresSnapshots } from '../processes/fold-snapshots.ts';
 import { type Core, leaseOf, ports } from './core.ts';
@@ -17,6 +18,7 @@ export const createAssigners = (core: Core, offers: AttemptOffers): PoolAssigner
       feed: core.feed,
       commands: core.commands,
       queue: offers,
+      places: redisDispatchPlaces(core.redis, core.prefix, core.tenant),
       snapshots: postgresSnapshots(core.database),
       acquireLease: leaseOf(core, `assigner:${core.tenant}.${pool}`),
       logger: core.logger,

@@ -1,10 +1,11 @@
 import { LocalHandOver } from '../dispatch/attempts/local-hand-over.ts';
 import { createDispatcher, type Dispatcher } from '../dispatch/dispatcher.ts';
+import { redisDispatchPlaces, renewPlaces } from '../dispatch/queues/dispatch-places.ts';
 import { createBullWorkers } from '../dispatch/queues/worker.ts';
 import { A2aTransport } from '../dispatch/transports/a2a.ts';
 import type { LocalAgents } from '../dispatch/transports/local.ts';
 import type { Closing } from '../platform/closing.ts';
-import { type Core, ports } from './core.ts';
+import { type Core, holder, ports } from './core.ts';
 
 /** From the assigners of this process to its dispatcher. */
 export const createHandOver = ({ queues, config, logger }: Core, localAgents: LocalAgents): LocalHandOver =>
@@ -22,7 +23,7 @@ export const startDispatcher = (
   { localAgents, handOver }: { readonly localAgents: LocalAgents; readonly handOver: LocalHandOver },
   closing: Closing,
 ): Dispatcher => {
-  const { commands, config, stack, prefix, feed, egress, logger } = core;
+  const { tenant, commands, config, stack, redis, prefix, feed, egress, logger } = core;
   const tuning = { lockDurationMs: config.jobLockMs, stalledIntervalMs: Math.ceil(config.jobLockMs / 3) };
   const dispatcher = createDispatcher({
     commands,
@@ -32,11 +33,25 @@ export const startDispatcher = (
     handOver,
     a2a: new A2aTransport({ egress, clock: ports.clock, logger }),
     config,
-    tenants: [core.tenant],
+    tenants: [tenant],
     clock: ports.clock,
     logger,
   });
   dispatcher.start();
   closing.add('the dispatcher', () => dispatcher.stop(config.graceMs));
+  const leaving = new AbortController();
+  const renewing = renewPlaces({
+    places: redisDispatchPlaces(redis, prefix, tenant),
+    pools: () => config.pools,
+    dispatcherId: `${holder}:${ports.ids.next()}`,
+    concurrency: config.dispatchConcurrency,
+    clock: ports.clock,
+    logger,
+    signal: leaving.signal,
+  });
+  closing.add('the places of the dispatcher', () => {
+    leaving.abort();
+    return renewing;
+  });
   return dispatcher;
 };

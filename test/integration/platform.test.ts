@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { redisDispatchPlaces } from '../../src/dispatch/queues/dispatch-places.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { migrate } from '../../src/platform/migrate.ts';
 import { createPool, isTransientPostgresError } from '../../src/platform/postgres.ts';
@@ -148,5 +149,21 @@ describe('a Redis connection', () => {
     await redis.set(key, 'here', 'EX', 60);
     expect(await redis.get(key)).toBe('here');
     await redis.quit();
+  });
+});
+
+describe('the places of dispatchers', () => {
+  it('are those of all that renew them, until they leave', async () => {
+    const redis = createRedis(inject('redisUrl'), logger, 'fail');
+    const places = redisDispatchPlaces(redis, freshRedisPrefix(), 'default');
+    expect(await places.of('print')).toBeUndefined();
+    await places.offer('print', 'one', 20);
+    await places.offer('print', 'two', 5);
+    await places.offer('print', 'two', 5);
+    await places.offer('other', 'one', 20);
+    expect(await places.of('print')).toBe(25);
+    await places.withdraw('print', 'one', 20);
+    expect(await places.of('print')).toBe(5);
+    redis.disconnect();
   });
 });

@@ -466,6 +466,43 @@ describe('an assignment in the ledger that does not count', () => {
   it('takes a slot when it is none of these', () => expect(isFree(submitted('t1'), assigned('t1', 'a'))).toBe(false));
 });
 
+describe('a pool whose dispatchers have fewer places than its agents have slots', () => {
+  const network = { transport: { kind: 'a2a', cardUrl: 'https://a.example/card', card: null } } as const;
+
+  it('gives its agents over the network no more than can be called, and functions what they can take', () => {
+    const ledger = ledgerOf(registered('far', network), registered('near'));
+    ledger.limitLane('a2a', 2);
+    for (let count = 1; count <= 5; count += 1)
+      ledger.evolve(submitted(`t${count}`, { capability: 'translate', strategy: 'round_robin' }));
+    const agents = routes(ledger).map((route) => route.split('→')[1]);
+    expect(agents.filter((agentId) => agentId === 'far')).toHaveLength(2);
+    expect(agents).toHaveLength(5);
+  });
+
+  it('assigns the most urgent of what waits when a place becomes free', () => {
+    const ledger = ledgerOf(registered('far', network), submitted('t1'));
+    ledger.limitLane('a2a', 1);
+    expect(routes(ledger)).toEqual(['t1→far']);
+    ledger.evolve(submitted('later'));
+    ledger.evolve(submitted('urgent', { priority: 1 }));
+    expect(routes(ledger)).toEqual([]);
+    ledger.evolve(completed('t1', 1, 'far'));
+    expect(routes(ledger)).toEqual(['urgent→far']);
+    ledger.limitLane('a2a', undefined);
+    expect(routes(ledger)).toEqual(['later→far']);
+  });
+
+  it('counts what an agent holds where the agent is now', () => {
+    const ledger = ledgerOf(registered('a', network), submitted('t1'), assigned('t1', 'a'));
+    ledger.limitLane('a2a', 1);
+    ledger.evolve(reconfigured('a', {}));
+    ledger.evolve(registered('far', network));
+    ledger.evolve(submitted('t2'));
+    ledger.evolve(draining('a'));
+    expect(routes(ledger)).toEqual(['t2→far']);
+  });
+});
+
 describe('a function agent that no process offers any more', () => {
   const lost: AgentEvent = {
     type: 'AgentDeregistered',

@@ -3,7 +3,7 @@ import type { ExecutionEvent } from '../execution/events.ts';
 import { categoryOf, idOf } from '../ids.ts';
 import type { TaskEvent } from '../task/events.ts';
 import type { Assignment, PoolEvent } from './events.ts';
-import { Matching, requirementKey } from './matching.ts';
+import { LANES, type Lane, Matching, requirementKey } from './matching.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import { type AgentEntry, Roster } from './roster.ts';
 import { route } from './route.ts';
@@ -58,6 +58,7 @@ export class PoolLedger {
   readonly #halted = new Set<string>();
   /** Tasks whose assignment was decided but is not known to be in the log: nobody may be told of it yet. */
   readonly #unrecorded = new Set<string>();
+  readonly #places: Partial<Record<Lane, number | undefined>> = {};
   #nextSeq = 0;
   /** Tasks that an agent holds. */
   #held = 0;
@@ -206,14 +207,28 @@ export class PoolLedger {
     this.#queue.wake(nowMs, Number.POSITIVE_INFINITY);
     const assignments: Assignment[] = [];
     while (assignments.length < limit) {
-      const task = this.#queue.next(nowMs);
+      const lanes = this.#openLanes();
+      const task = this.#queue.next(nowMs, lanes);
       if (!task) break;
-      const assignment = route(task, this.#roster.able(task), this.#turns.get(requirementKey(task)) ?? 0, nowMs);
+      const turn = this.#turns.get(requirementKey(task)) ?? 0;
+      const assignment = route({ task, able: this.#roster.able(task), lanes, turn, nowMs });
       this.#assigned(assignment);
       this.#unrecorded.add(task.taskId);
       assignments.push(assignment);
     }
     return assignments;
+  }
+
+  /**
+   * Agents of the lane get no more attempts together than this: what the dispatchers can call at once. Waiting beyond that happens here,
+   * where priorities count. Without a limit (the start) only the agents' own limits hold. Not part of the snapshot.
+   */
+  limitLane(lane: Lane, places: number | undefined): void {
+    this.#places[lane] = places;
+  }
+
+  #openLanes(): readonly Lane[] {
+    return LANES.filter((lane) => this.#roster.held[lane] < (this.#places[lane] ?? Number.POSITIVE_INFINITY));
   }
 
   /** The decisions are in the log. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hasVersion, type Requirement } from '../routing/eligibility.ts';
-import { type Lane, Matching, requirementKey, type Skill } from './matching.ts';
+import { LANES, type Lane, Matching, requirementKey, type Skill } from './matching.ts';
 
 const REQUIREMENTS: readonly Requirement[] = [
   { capability: 'draw', versionRange: undefined },
@@ -14,7 +14,6 @@ const OFFERS = [
   { name: 'draw', version: '2.1.0' },
   { name: 'sing', version: '1.0.0' },
 ] as const;
-const LANES: readonly Lane[] = ['a2a', 'local'];
 
 type Step =
   | { readonly kind: 'work'; readonly required: number; readonly key: number | undefined }
@@ -70,9 +69,11 @@ class Model {
     this.matching.setHead(required, key === undefined ? undefined : { key, seq });
   }
 
-  get expected(): string | undefined {
+  expected(lanes: readonly Lane[]): string | undefined {
     const served = [...this.work].filter(([, { required }]) =>
-      this.agents.some(({ free, skill }) => free && hasVersion(skill.capability, required)),
+      this.agents.some(
+        ({ free, skill }) => free && lanes.includes(skill.lane) && hasVersion(skill.capability, required),
+      ),
     );
     served.sort(([, a], [, b]) => a.key - b.key || a.seq - b.seq);
     return served[0]?.[0];
@@ -86,7 +87,8 @@ describe('a matching', () => {
         const model = new Model();
         for (const next of steps) {
           model.take(next);
-          expect(model.matching.next()).toBe(model.expected);
+          for (const lanes of [LANES, ['a2a'], ['local']] as const)
+            expect(model.matching.next(lanes)).toBe(model.expected(lanes));
         }
       }),
     ));
@@ -95,6 +97,6 @@ describe('a matching', () => {
     const matching = new Matching();
     matching.setFree(matching.offer({ name: 'sing', version: '1.0.0' }, 'local'), 1);
     matching.setHead({ capability: 'draw', versionRange: undefined }, { key: 1, seq: 1 });
-    expect(matching.next()).toBeUndefined();
+    expect(matching.next(LANES)).toBeUndefined();
   });
 });

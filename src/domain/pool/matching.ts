@@ -5,7 +5,7 @@ import { IndexedHeap } from '../structures/indexed-heap.ts';
 /** How an agent is called: work for the two kinds does not compete for the same dispatchers. */
 export type Lane = Transport['kind'];
 
-const LANES: readonly Lane[] = ['a2a', 'local'];
+export const LANES: readonly Lane[] = ['a2a', 'local'];
 
 /** What agents of one lane offer: a capability in one version. */
 export type Skill = {
@@ -93,10 +93,10 @@ export class Matching {
     for (const skill of wanted.skills) this.#enter(skill, key, head);
   }
 
-  /** Key of the requirement to serve next; undefined when no work has a free agent. */
-  next(): string | undefined {
+  /** Key of the requirement to serve next; undefined when no work has a free agent in these lanes. */
+  next(lanes: readonly Lane[]): string | undefined {
     let best: ReturnType<IndexedHeap['peek']>;
-    for (const lane of LANES) {
+    for (const lane of lanes) {
       const first = this.#live[lane].peek();
       if (first && (!best || first.key < best.key || (first.key === best.key && first.seq < best.seq))) best = first;
     }

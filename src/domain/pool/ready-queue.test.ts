@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Matching } from './matching.ts';
+import { LANES, Matching } from './matching.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import { openEntry, type TaskEntry } from './task-entry.ts';
 
@@ -27,9 +27,9 @@ describe('work that no agent can do', () => {
     expect(queue.wake(0, 2_000)).toBe(1_001);
 
     tasks.looks = 0;
-    expect(queue.next(0)?.taskId).toBe('ordinary');
+    expect(queue.next(0, LANES)?.taskId).toBe('ordinary');
     queue.delete(entry('ordinary', 'work', 1_000));
-    expect(queue.next(0)).toBeUndefined();
+    expect(queue.next(0, LANES)).toBeUndefined();
     expect(tasks.looks).toBeLessThan(5);
   });
 

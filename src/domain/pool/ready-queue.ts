@@ -1,5 +1,5 @@
 import { IndexedHeap } from '../structures/indexed-heap.ts';
-import { type Matching, requirementKey } from './matching.ts';
+import { type Lane, type Matching, requirementKey } from './matching.ts';
 import type { TaskEntry } from './task-entry.ts';
 
 /** One priority level is worth this much waiting: a background task overtakes a critical one submitted 4 levels × this later. */
@@ -48,9 +48,9 @@ export class ReadyQueue {
     return woken;
   }
 
-  /** The ready task that has waited longest by effective priority, among those for which an agent is free. */
-  next(nowMs: number): TaskEntry | undefined {
-    for (let key = this.#matching.next(); key !== undefined; key = this.#matching.next()) {
+  /** The ready task that has waited longest by effective priority, among those for which an agent is free in these lanes. */
+  next(nowMs: number, lanes: readonly Lane[]): TaskEntry | undefined {
+    for (let key = this.#matching.next(lanes); key !== undefined; key = this.#matching.next(lanes)) {
       const ready = this.#ready.get(key) as IndexedHeap;
       const task = this.#tasks.get(ready.peek()?.id as string) as TaskEntry;
       // A task whose deadline has passed is about to be dead-lettered: an agent that got it now would work for nothing.

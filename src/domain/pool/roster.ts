@@ -1,6 +1,6 @@
 import type { AgentEvent, Capability, Health, Transport } from '../agent/events.ts';
 import { ABILITY, AVAILABILITY, type Requirement, type Sorted, sortOut } from '../routing/eligibility.ts';
-import { type Matching, requirementKey, type Skill } from './matching.ts';
+import { type Lane, type Matching, requirementKey, type Skill } from './matching.ts';
 
 /** Weight of the newest outcome in an agent's error rate (requirements 1.0: EMA α = 0.1). */
 const ERROR_RATE_WEIGHT = 0.1;
@@ -47,6 +47,9 @@ export class Roster {
   /** Of the agents with a capability those that meet a requirement; dropped when one of them changes what it offers. */
   readonly #able = new Map<string, Map<string, Sorted<AgentEntry>>>();
 
+  /** Attempts that agents of each lane hold. */
+  readonly held: Record<Lane, number> = { a2a: 0, local: 0 };
+
   /** @param matching is told which agents can take more work */
   constructor(pool: string, matching: Matching, agents: readonly AgentEntry[] = []) {
     this.#pool = pool;
@@ -83,6 +86,7 @@ export class Roster {
     const agent = this.#agents.get(agentId);
     if (!agent) return;
     agent.open += 1;
+    this.held[agent.transport] += 1;
     this.#updateFree(agent);
   }
 
@@ -91,6 +95,7 @@ export class Roster {
     const agent = this.#agents.get(agentId);
     if (!agent) return;
     agent.open -= 1;
+    this.held[agent.transport] -= 1;
     if (agent.deregistered && agent.open === 0) this.#agents.delete(agentId);
     else this.#updateFree(agent);
   }
@@ -111,7 +116,7 @@ export class Roster {
     }
     switch (event.type) {
       case 'AgentRegistered':
-        if (agent) this.#unlist(agent);
+        if (agent) this.#leave(agent);
         this.#enter({
           ...profileFacts(event.data),
           agentId,
@@ -140,13 +145,18 @@ export class Roster {
 
   #enter(agent: AgentEntry): void {
     this.#agents.set(agent.agentId, agent);
+    this.held[agent.transport] += agent.open;
     if (!agent.deregistered && !this.#halted.has(agent.agentId)) this.#list(agent);
   }
 
   #reconfigure(agent: AgentEntry, profile: Profile): void {
-    const isListed = this.#unlist(agent);
-    Object.assign(agent, profileFacts(profile));
-    if (isListed) this.#list(agent);
+    this.#leave(agent);
+    this.#enter(Object.assign(agent, profileFacts(profile)));
+  }
+
+  #leave(agent: AgentEntry): void {
+    this.#unlist(agent);
+    this.held[agent.transport] -= agent.open;
   }
 
   /** Kept while it holds attempts, so that its slots are still counted if it registers again. */
@@ -169,10 +179,9 @@ export class Roster {
     this.#updateFree(agent);
   }
 
-  /** Returns whether it was listed. */
-  #unlist(agent: AgentEntry): boolean {
+  #unlist(agent: AgentEntry): void {
     const listed = this.#listed.get(agent.agentId);
-    if (!listed) return false;
+    if (!listed) return;
     this.#setFree(listed, false);
     this.#listed.delete(agent.agentId);
     for (const skill of listed.skills) this.#matching.withdraw(skill);
@@ -182,7 +191,6 @@ export class Roster {
       named?.delete(agent);
       if (named?.size === 0) this.#named.delete(name);
     }
-    return true;
   }
 
   #updateFree(agent: AgentEntry): void {

@@ -3,6 +3,7 @@ import { AVAILABILITY, PREFERENCE, type Sorted, sortOut } from '../routing/eligi
 import { strategies } from '../routing/strategies.ts';
 import type { RoutingStrategy, Scored } from '../routing/strategy.ts';
 import type { Assignment, RoutingReason } from './events.ts';
+import { LANES, type Lane } from './matching.ts';
 import type { AgentEntry } from './roster.ts';
 import { DISPATCH_GRACE_MS, type TaskEntry } from './task-entry.ts';
 
@@ -26,16 +27,32 @@ const shown = (ranked: readonly Scored[]): RoutingReason['candidates'] =>
     open: candidate.open,
   }));
 
+/** Without the agents of lanes in which no more can be called; they count as busy. */
+const inOpenLanes = (free: Sorted<AgentEntry>, lanes: readonly Lane[]): Sorted<AgentEntry> => {
+  if (lanes.length === LANES.length) return free;
+  const eligible = free.eligible.filter(({ transport }) => lanes.includes(transport));
+  const busy = (free.excluded.no_slot ?? 0) + free.eligible.length - eligible.length;
+  return { eligible, excluded: busy > 0 ? { ...free.excluded, no_slot: busy } : free.excluded };
+};
+
+export type RouteRequest = {
+  readonly task: TaskEntry;
+  /** The agents that can do the work, and how many cannot. */
+  readonly able: Sorted<AgentEntry>;
+  /** Lanes in which more can be called. */
+  readonly lanes: readonly Lane[];
+  /** Decisions made so far for the task's requirement. */
+  readonly turn: number;
+  readonly nowMs: number;
+};
+
 /**
  * Chooses the agent for a ready task, with the reason.
  *
  * Errors: throws when no agent is free: the caller picks only tasks for which one is.
- *
- * @param able the agents that can do the work, and how many cannot
- * @param turn decisions made so far for the task's requirement
  */
-export const route = (task: TaskEntry, able: Sorted<AgentEntry>, turn: number, nowMs: number): Assignment => {
-  const free = sortOut(able.eligible, AVAILABILITY, task);
+export const route = ({ task, able, lanes, turn, nowMs }: RouteRequest): Assignment => {
+  const free = inOpenLanes(sortOut(able.eligible, AVAILABILITY, task), lanes);
   const { eligible: candidates, excluded } = preferred(free.eligible, task);
   const strategy = strategyOf(task);
   const best = strategy.rank({ task, candidates, turn, top: SHOWN_CANDIDATES });

@@ -21,7 +21,7 @@ import { LogFeed } from '../../eventstore/log-feed.ts';
 import { createMemoryEventStore } from '../../eventstore/memory-event-store.ts';
 import { type Clock, systemClock } from '../../platform/clock.ts';
 import { createLogger } from '../../platform/logger.ts';
-import { Assigner } from './assigner.ts';
+import { Assigner, type AssignerDeps } from './assigner.ts';
 import { LedgerWriter } from './ledger-writer.ts';
 
 const TENANT = 'default';
@@ -87,7 +87,7 @@ afterEach(async () => {
 });
 
 let processes = 100;
-const assigner = (ports: { store?: EventStore; clock?: Clock } = {}) => {
+const assigner = (ports: Partial<AssignerDeps> = {}) => {
   const stopping = new AbortController();
   const started = new Assigner({
     tenant: TENANT,
@@ -363,6 +363,37 @@ describe('many tasks with one deadline', () => {
       await pass(12, 12);
     }
     expect(appends).toBe(TASKS);
+  });
+});
+
+describe('dispatchers with few places', () => {
+  it('get no more than they can call, as soon as it is known', async () => {
+    await registerAgent(
+      commandsOver(store, {
+        clock,
+        cards: { fetch: async () => ({ name: 'far', description: 'far away', skills: [], card: {} }) },
+      }),
+      CALLER,
+      {
+        agentId: 'far',
+        capabilities: [{ name: 'work', version: '1.0.0' }],
+        maxConcurrency: 10,
+        cardUrl: 'https://agents.example/far',
+      },
+    );
+    for (let count = 0; count < 5; count += 1) await submit();
+    let known: number | undefined = 2;
+    const { counters } = assigner({ places: { of: async () => known } });
+    await eventually(() => expect(counters.assigned).toBe(2));
+    await pass(3_000, 1_000);
+    expect(counters.assigned).toBe(2);
+    known = 4;
+    await pass(1_012, 1_000);
+    await eventually(() => expect(counters.assigned).toBe(4));
+    // Redis is away.
+    known = undefined;
+    await pass(1_012, 1_000);
+    await eventually(() => expect(counters.assigned).toBe(5));
   });
 });
 

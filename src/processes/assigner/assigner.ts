@@ -6,7 +6,7 @@ import type { Assignment } from '../../domain/pool/events.ts';
 import { PoolLedger, SNAPSHOT_VERSION } from '../../domain/pool/ledger.ts';
 import type { DueTimer } from '../../domain/pool/timers.ts';
 import type { EventStore, Position, StoredEvent } from '../../eventstore/event-store.ts';
-import type { Ids } from '../../platform/clock.ts';
+import { type Ids, sleep } from '../../platform/clock.ts';
 import {
   type Acted,
   type Chore,
@@ -42,11 +42,20 @@ const TIMER_HOLD_MS = 5_000;
 /** Commands of timers under way at once: thousands that are due together would all be slow, and be due again before they end. */
 const MAX_TIMERS_UNDER_WAY = 64;
 
+/** How often the places of the dispatchers are read; the first decision waits this long for them at most. */
+const PLACES_EVERY_MS = 1_000;
+const FIRST_PLACES_MS = 250;
+
 export type AssignerDeps = LeaderDeps & {
   readonly pool: string;
   readonly store: EventStore;
   readonly commands: Commands;
   readonly queue: AttemptOffers;
+  /** What is assigned to agents over the network is bounded by the dispatchers' places. Default: by the agents' limits alone. */
+  readonly places?: {
+    /** Undefined when no dispatcher is known. Errors: whatever keeps them from being read. */
+    of(pool: string): Promise<number | undefined>;
+  };
   readonly ids: Ids;
 };
 
@@ -129,7 +138,7 @@ class PoolTerm implements Term {
     };
     this.#ledgerStream = poolStream(deps.tenant, deps.pool);
     this.actsFrom = writer.electedAt;
-    this.chores = [this.#offers.chore];
+    this.chores = [this.#offers.chore, { everyMs: PLACES_EVERY_MS, run: () => this.#readPlaces() }];
   }
 
   admits({ stream, type, position, metadata }: StoredEvent): boolean {
@@ -144,6 +153,7 @@ class PoolTerm implements Term {
 
   async takeOver(): Promise<void> {
     this.#offers.takeOver();
+    await Promise.race([this.#readPlaces(), sleep(this.#deps.clock, FIRST_PLACES_MS)]);
     const { pool, logger } = this.#deps;
     const { writerId } = this.#writer;
     logger.info({ pool, openTasks: this.#ledger.openTasks, writerId }, 'leading the pool');
@@ -155,6 +165,12 @@ class PoolTerm implements Term {
     if (assignments.length > 0) await this.#record(assignments, nowMs);
     if (isMore) return 'more';
     return assignments.length > 0 || isBehind ? 'something' : 'nothing';
+  }
+
+  async #readPlaces(): Promise<void> {
+    const { pool, places } = this.#deps;
+    // While Redis is away nobody knows; then the agents' limits hold.
+    this.#ledger.limitLane('a2a', await places?.of(pool).catch(() => undefined));
   }
 
   /** One slice: what can be decided within `DECIDE_MS`, and fits into one append. */

@@ -9,8 +9,9 @@ import type { StoredEvent } from '../../eventstore/event-store.ts';
 import { type FollowPorts, followLog } from '../../eventstore/follow-log.ts';
 import { sleep } from '../../platform/clock.ts';
 import { AppError } from '../../platform/errors.ts';
+import { RENEW_OFFER_EVERY_MS } from '../../platform/redis-offers.ts';
 import { HEALTH_MONITOR } from '../health/health-monitor.ts';
-import { type FunctionOffer, type FunctionOffers, placesOf, RENEW_OFFER_EVERY_MS } from './function-offers.ts';
+import { type FunctionOffer, type FunctionOffers, placesOf } from './function-offers.ts';
 
 const MAX_PLACES = 10_000;
 

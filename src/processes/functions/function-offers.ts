@@ -1,13 +1,8 @@
 import type { Redis } from 'ioredis';
+import { redisOffers } from '../../platform/redis-offers.ts';
 
 /** One process offers a function as an agent, with so many places for calls at once. */
 export type FunctionOffer = { readonly agentId: string; readonly processId: string; readonly places: number };
-
-/** An offer that was not renewed for this long no longer counts. */
-export const OFFER_TTL_MS = 5_000;
-export const RENEW_OFFER_EVERY_MS = 1_500;
-/** Members older than this are removed when somebody reads. */
-const FORGOTTEN_AFTER_MS = 60_000;
 
 /** Which processes offer which function agents now. Kept like heartbeats: never events, and no harm is done when they are lost. */
 export type FunctionOffers = {
@@ -29,25 +24,11 @@ const offerOf = (member: string): FunctionOffer => {
 /** @param prefix contains the cluster id, so that two clusters can share one Redis */
 export const redisFunctionOffers = (redis: Redis, prefix: string): FunctionOffers => {
   const keyOf = (tenant: string): string => `${prefix}:offers:${tenant}`;
-  const nowMs = async (): Promise<number> => {
-    const [seconds, micros] = await redis.time();
-    return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
-  };
+  const renewed = redisOffers(redis);
   return {
-    async offer(tenant, offers) {
-      const now = await nowMs();
-      if (offers.length > 0) await redis.zadd(keyOf(tenant), ...offers.flatMap((offer) => [now, memberOf(offer)]));
-    },
-    async withdraw(tenant, offers) {
-      if (offers.length > 0) await redis.zrem(keyOf(tenant), ...offers.map(memberOf));
-    },
-    async current(tenant) {
-      const now = await nowMs();
-      await redis.zremrangebyscore(keyOf(tenant), '-inf', now - FORGOTTEN_AFTER_MS);
-      return (await redis.zrangebyscore(keyOf(tenant), now - OFFER_TTL_MS, '+inf')).map((member) =>
-        offerOf(String(member)),
-      );
-    },
+    offer: (tenant, offers) => renewed.offer(keyOf(tenant), offers.map(memberOf)),
+    withdraw: (tenant, offers) => renewed.withdraw(keyOf(tenant), offers.map(memberOf)),
+    current: async (tenant) => (await renewed.current(keyOf(tenant))).map(offerOf),
   };
 };
 

@@ -3,7 +3,8 @@ import { updateAgent } from '../../commands/agent/update-agent.ts';
 import type { Commands } from '../../commands/context.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { type FunctionOffers, placesOf, RENEW_OFFER_EVERY_MS } from '../functions/function-offers.ts';
+import { RENEW_OFFER_EVERY_MS } from '../../platform/redis-offers.ts';
+import { type FunctionOffers, placesOf } from '../functions/function-offers.ts';
 import { Silence } from './silence.ts';
 import type { FunctionAgent, WatchedAgents } from './watched-agents.ts';
 
