@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CONFIG, REGISTER, startApi, type TestApi } from '../../test/support/api-harness.ts';
 
@@ -108,6 +109,16 @@ describe('a heartbeat', () => {
     expect(api.beats).toEqual([]);
   });
 
+  it('is refused from a page of another site, with a body or without', async () => {
+    for (const origin of ['https://evil.example', 'null'])
+      expect(await get('/agents/a1/heartbeat', { method: 'POST', headers: { origin } })).toMatchObject({
+        status: 403,
+        body: { code: 'FORBIDDEN' },
+      });
+    expect((await get('/agents/a1/heartbeat', { method: 'POST', headers: { origin: api.url } })).status).toBe(204);
+    expect(api.beats).toHaveLength(1);
+  });
+
   it('must be JSON', async () => expect(await beat('a1', 'x', 'text/plain')).toMatchObject({ status: 415 }));
 
   it('answers that the agent should retry when it cannot be stored', async () => {
@@ -146,6 +157,32 @@ describe('every answer', () => {
 
   it('is a problem document for an unknown path', async () => {
     expect(await get('/v1/tasks')).toMatchObject({ status: 404, body: { code: 'NOT_FOUND', instance: '/v1/tasks' } });
+  });
+});
+
+describe('a request that does not arrive', () => {
+  const answerTo = (url: string, sent: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const { hostname, port } = new URL(url);
+      const socket = connect(Number(port), hostname, () => socket.write(sent));
+      let answer = '';
+      socket.on('data', (data) => {
+        answer += data;
+      });
+      socket.once('error', reject).once('close', () => resolve(answer));
+    });
+
+  it.each([
+    [
+      'its body',
+      'POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{',
+    ],
+    ['its headers', 'POST /graphql HTTP/1.1\r\nhost: localhost\r\n'],
+  ])('in full is ended: %s', async (_, sent) => {
+    const impatient = await startApi({}, { headersMs: 200, requestMs: 300 });
+    const answer = await answerTo(impatient.url, sent);
+    await impatient.stop();
+    expect(answer).toMatch(/^HTTP\/1.1 408 /);
   });
 });
 

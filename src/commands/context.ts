@@ -1,5 +1,5 @@
 import { hash as digestOf } from 'node:crypto';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { AgentCommand } from '../domain/agent/commands.ts';
 import type { Agent, AgentRejection } from '../domain/agent/decider.ts';
 import type { AgentEvent } from '../domain/agent/events.ts';
@@ -18,7 +18,7 @@ import type { WorkflowEvent } from '../domain/workflow/events.ts';
 import type { Position } from '../eventstore/event-store.ts';
 import { canonicalJson } from '../eventstore/provenance.ts';
 import type { Clock, Ids, Random } from '../platform/clock.ts';
-import { AppError, type InputIssue } from '../platform/errors.ts';
+import { AppError, boundedIssues, type InputIssue, MAX_ISSUES } from '../platform/errors.ts';
 import type { AggregateHandler, CommandContext } from './aggregate-handler.ts';
 
 export type TaskHandler = AggregateHandler<Task, TaskCommand, TaskEvent, TaskRejection>;
@@ -118,10 +118,12 @@ export const contextOf = (
   };
 };
 
-export const badInput = (issues: readonly InputIssue[]): AppError =>
-  new AppError('BAD_USER_INPUT', issues.map((issue) => `${issue.pointer || '/'}: ${issue.message}`).join('; '), {
-    issues,
-  });
+/** Says what is wrong with an input; beyond `MAX_ISSUES` only how much more there is. */
+export const badInput = (issues: readonly InputIssue[], found = issues.length): AppError => {
+  const texts = boundedIssues(issues).map((issue) => `${issue.pointer || '/'}: ${issue.message}`);
+  const more = found > texts.length ? [`and ${found - texts.length} more`] : [];
+  return new AppError('BAD_USER_INPUT', [...texts, ...more].join('; '), { issues });
+};
 
 const seenAt = (root: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce<unknown>(
@@ -157,12 +159,22 @@ const issueOf = (issue: z.core.$ZodIssue, input: unknown): InputIssue => {
 };
 
 /**
- * Checks a caller's input against the command's schema.
+ * Checks a caller's input against the command's schema. Zod's own errors describe every issue, which for a list of mistakes takes far
+ * longer than to find them; here only the first `most` are described.
  *
- * Errors: `AppError` `BAD_USER_INPUT` that names every bad field with its limit and the value seen.
+ * Errors: `AppError` `BAD_USER_INPUT` that names the bad fields with their limits and the values seen.
  */
-export const parseInput = <Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> => {
-  const parsed = schema.safeParse(input);
-  if (parsed.success) return parsed.data;
-  throw badInput(parsed.error.issues.map((issue) => issueOf(issue, input)));
+export const parseInput = <Schema extends z.ZodType>(
+  schema: Schema,
+  input: unknown,
+  { most = MAX_ISSUES }: { readonly most?: number } = {},
+): z.output<Schema> => {
+  const parsed = schema._zod.run({ value: input, issues: [] }, { async: false });
+  if (parsed instanceof Promise) throw new Error('bug: the schema of an input is asynchronous');
+  if (parsed.issues.length === 0) return parsed.value as z.output<Schema>;
+  const first = parsed.issues.slice(0, most).map((issue) => z.core.util.finalizeIssue(issue, {}, z.core.config()));
+  throw badInput(
+    first.map((issue) => issueOf(issue, input)),
+    parsed.issues.length,
+  );
 };

@@ -150,6 +150,26 @@ export const text = ({ min = 0, max }: { readonly min?: number; readonly max: nu
       if (issue) context.addIssue({ code: 'custom', message: `${issue.code}: ${issue.message}`, params: issue });
     });
 
+/** An object of at most `max` members, which are counted before any of them is looked at. `what` names them. */
+export const recordOf = <Key extends z.ZodType<string, string>, Value extends z.ZodType>(
+  key: Key,
+  value: Value,
+  { max, what }: { readonly max: number; readonly what: string },
+): z.ZodType<Record<string, z.output<Value>>, Record<string, z.input<Value>>> => {
+  const counted = z.transform<unknown>((members, context) => {
+    const isTooLarge = members !== null && typeof members === 'object' && Object.keys(members).length > max;
+    if (isTooLarge)
+      context.issues.push({
+        code: 'custom',
+        message: `at most ${max} ${what}`,
+        input: undefined,
+        params: { code: 'OUT_OF_RANGE' },
+      });
+    return members;
+  });
+  return z.pipe(counted, z.record(key, value) as z.ZodType) as never;
+};
+
 type Context = Pick<z.core.$RefinementCtx, 'issues'>;
 
 const payloadOf = (value: unknown, context: Context, maxDepth: number): Json => {

@@ -15,6 +15,25 @@ export type ErrorCode =
 /** One bad field: where it is, which limit it breaks, and its value. */
 export type InputIssue = { readonly pointer: string; readonly code: string; readonly message: string };
 
+/** Issues that one error reports. With more, a small request full of mistakes would get an answer a hundred times its size. */
+export const MAX_ISSUES = 20;
+const MAX_ISSUE_LENGTH = 300;
+/** Longer than any message that we write ourselves; what is cut is what a caller sent. */
+const MAX_MESSAGE_LENGTH = 4_000;
+
+const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
+
+/** A message that quotes what a caller sent, at a length that an answer may have. */
+export const boundedMessage = (message: string): string => cut(message, MAX_MESSAGE_LENGTH);
+
+/** At most `MAX_ISSUES`, each short. */
+export const boundedIssues = (issues: readonly InputIssue[]): readonly InputIssue[] =>
+  issues.slice(0, MAX_ISSUES).map(({ pointer, code, message }) => ({
+    pointer: cut(pointer, MAX_ISSUE_LENGTH),
+    code,
+    message: cut(message, MAX_ISSUE_LENGTH),
+  }));
+
 export type AppErrorOptions = {
   readonly retryable?: boolean;
   readonly details?: Readonly<Record<string, unknown>>;
@@ -22,7 +41,7 @@ export type AppErrorOptions = {
   readonly cause?: unknown;
 };
 
-/** An error that users may see: its message states the facts and contains no secrets. */
+/** An error that users may see: its message states the facts and contains no secrets. However much was wrong, it is small. */
 export class AppError extends Error {
   override readonly name = 'AppError';
   readonly code: ErrorCode;
@@ -31,11 +50,11 @@ export class AppError extends Error {
   readonly issues: readonly InputIssue[];
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(boundedMessage(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryable = options.retryable ?? false;
     this.details = options.details ?? {};
-    this.issues = options.issues ?? [];
+    this.issues = boundedIssues(options.issues ?? []);
   }
 }
 

@@ -1,5 +1,6 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createHttpServer } from '../api/http-server.ts';
 import type { Metrics } from '../api/operations/metrics.ts';
 import { createApi } from '../api/server.ts';
 import type { Closing } from '../platform/closing.ts';
@@ -78,7 +79,7 @@ export const startApi = async (core: Core, { metrics, leaders }: Observed, closi
     },
     metrics,
   });
-  const server = createServer(api.app);
+  const server = createHttpServer(api.app);
   api.attachWebSockets(server);
   const url = await listen(server, config);
   closing.add('the HTTP server', async () => {

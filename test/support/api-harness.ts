@@ -1,6 +1,6 @@
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Queue } from 'bullmq';
+import { createHttpServer, type SendingLimits } from '../../src/api/http-server.ts';
 import { createMetrics } from '../../src/api/operations/metrics.ts';
 import { type ApiDependencies, createApi } from '../../src/api/server.ts';
 import type { StoredEvent } from '../../src/eventstore/event-store.ts';
@@ -34,7 +34,7 @@ const refused = (): never => {
 };
 
 /** The API over a log in memory, on a port of its own. Postgres is away unless the test brings one. */
-export const startApi = async (given: Partial<ApiDependencies> = {}) => {
+export const startApi = async (given: Partial<ApiDependencies> = {}, limits?: SendingLimits) => {
   const clock = systemClock;
   const logger = given.logger ?? createLogger('silent');
   const store = createMemoryEventStore({ clock });
@@ -56,7 +56,7 @@ export const startApi = async (given: Partial<ApiDependencies> = {}) => {
     metrics: createMetrics({ clock, logger }),
     ...given,
   });
-  const server = createServer(api.app);
+  const server = createHttpServer(api.app, limits);
   api.attachWebSockets(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

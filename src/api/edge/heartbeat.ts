@@ -5,6 +5,7 @@ import type { Clock } from '../../platform/clock.ts';
 import { notFound, unavailable } from '../../platform/errors.ts';
 import type { AgentDirectory } from './agent-directory.ts';
 import type { CallerOf } from './caller.ts';
+import { refuseForeign } from './host-guard.ts';
 import { hasBody, readJsonBody } from './json-body.ts';
 
 const Heartbeat = z.strictObject({
@@ -22,8 +23,12 @@ export type HeartbeatSink = {
   beat(tenant: string, agentId: string, nowMs: number, signs?: Heartbeat): Promise<void>;
 };
 
+/** A page of another site cannot send JSON without a preflight request, but it can send a request without a body. */
 const signsOf = async (request: Request): Promise<Heartbeat | undefined> => {
-  if (!hasBody(request)) return undefined;
+  if (!hasBody(request)) {
+    refuseForeign(request);
+    return undefined;
+  }
   const body = await readJsonBody(request, MAX_HEARTBEAT_BYTES);
   return parseInput(Heartbeat, body);
 };

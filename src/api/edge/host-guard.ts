@@ -33,3 +33,8 @@ export const isForeign = ({ headers }: IncomingMessage): boolean => {
   if (origin === undefined) return false;
   return !URL.canParse(origin) || new URL(origin).host !== host;
 };
+
+/** For requests without a body, which need no preflight request. Errors: `EdgeError` `FORBIDDEN`. */
+export const refuseForeign = (request: IncomingMessage): void => {
+  if (isForeign(request)) throw new EdgeError('FORBIDDEN', 'requests from pages of other sites are refused');
+};

@@ -1,9 +1,9 @@
 import { type Request, type RequestHandler, Router } from 'express';
 import { z } from 'zod';
-import { isForeign } from '../edge/host-guard.ts';
+import { refuseForeign } from '../edge/host-guard.ts';
 import { hasBody, readJsonBody } from '../edge/json-body.ts';
 import { parseQuery } from '../edge/query-string.ts';
-import { EdgeError, methodNotAllowed } from '../errors.ts';
+import { methodNotAllowed } from '../errors.ts';
 import { OPERATIONS, type Operation, type RestContext } from './operations.ts';
 import { isYaml, readYamlBody } from './yaml-body.ts';
 
@@ -16,7 +16,7 @@ const NoQuery = z.strictObject({});
 const bodyOf = async (request: Request, { required, yaml }: NonNullable<Operation['body']>): Promise<unknown> => {
   if (yaml && isYaml(request)) return readYamlBody(request);
   if (required || hasBody(request)) return readJsonBody(request);
-  if (isForeign(request)) throw new EdgeError('FORBIDDEN', 'requests from pages of other sites are refused');
+  refuseForeign(request);
   return {};
 };
 

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { migrationProblems } from '../../domain/execution/migration.ts';
 import { ExecutionId, executionStream } from '../../domain/ids.ts';
+import { recordOf } from '../../domain/json.ts';
 import { workflowOf } from '../../domain/workflow/compile.ts';
 import type { WorkflowVersion } from '../../domain/workflow/decider.ts';
-import { StepName } from '../../domain/workflow/definition.ts';
+import { MAX_TASKS, StepName } from '../../domain/workflow/definition.ts';
 import { AppError } from '../../platform/errors.ts';
 import { type Caller, type Commands, parseInput } from '../context.ts';
 import { runOnExecution } from '../run.ts';
@@ -18,7 +19,7 @@ export const MigrateExecutionsInput = z.strictObject({
   /** Version that they are to go on under. */
   version: z.string().min(1).max(100),
   /** Task of the present version to task of the new one, where the id differs; null for a task that has not started and is dropped. */
-  mapping: z.record(StepName, StepName.nullable()).default({}),
+  mapping: recordOf(StepName, StepName.nullable(), { max: MAX_TASKS, what: 'tasks' }).default({}),
   dryRun: z.boolean().default(false),
 });
 

@@ -3,17 +3,15 @@ import { taskIdOf } from '../../domain/ids.ts';
 import type { Result } from '../../domain/result.ts';
 import { SubmitTaskInput } from '../../domain/task/commands.ts';
 import type { TaskRejection } from '../../domain/task/decision.ts';
-import { AppError, type ErrorCode, type InputIssue } from '../../platform/errors.ts';
+import { AppError, type ErrorCode, type InputIssue, MAX_ISSUES } from '../../platform/errors.ts';
 import { type Accepted, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
 import { nowOf, run, TASK } from '../run.ts';
 
-/** Accepts one task. The same idempotency key gives the same task. */
-export const submitTask = async (
+const submitBody = (
   commands: Commands,
   caller: Caller,
-  input: unknown,
+  body: SubmitTaskInput,
 ): Promise<Result<Accepted, TaskRejection>> => {
-  const body = parseInput(SubmitTaskInput, input);
   const context = contextOf(commands, caller, 'SubmitTask', body);
   const taskId = taskIdOf(context.commandId);
   const now = nowOf(commands);
@@ -21,11 +19,24 @@ export const submitTask = async (
   return run(commands, caller, TASK, { id: taskId, command, now, context, assumeNew: true });
 };
 
+/** Accepts one task. The same idempotency key gives the same task. */
+export const submitTask = async (
+  commands: Commands,
+  caller: Caller,
+  input: unknown,
+): Promise<Result<Accepted, TaskRejection>> => submitBody(commands, caller, parseInput(SubmitTaskInput, input));
+
 export const MAX_TASKS_PER_CALL = 1_000;
 
 const SubmitTasksInput = z.strictObject({
   tasks: z.array(z.unknown()).min(1).max(MAX_TASKS_PER_CALL),
 });
+
+/** For callers that would convert the items first. Errors: those of `submitTasks` for a list of that length. */
+export const checkTaskCount = (length: number): void => {
+  parseInput(SubmitTasksInput, { tasks: Array.from({ length: Math.min(length, MAX_TASKS_PER_CALL + 1) }) });
+};
+
 const BulkItem = z.looseObject({ idempotencyKey: z.string().optional() });
 
 /** Outcome of one item of a bulk submission, in the order of the request. */
@@ -43,10 +54,38 @@ export type SubmittedItem =
 const keyOfItem = ({ idempotencyKey }: Caller, index: number): string | undefined =>
   idempotencyKey === undefined ? undefined : `${idempotencyKey}#${index}`;
 
-const submitItem = async (commands: Commands, caller: Caller, item: unknown, index: number): Promise<SubmittedItem> => {
+type ParsedItem = { readonly idempotencyKey?: string | undefined; readonly body: SubmitTaskInput };
+
+/**
+ * The items one after the other. What is wrong with the first bad ones is described in full, of the others only the first mistake: the
+ * answer to a list full of mistakes stays small.
+ */
+const parseItems = (items: readonly unknown[]): (ParsedItem | AppError)[] => {
+  let issuesLeft = MAX_ISSUES;
+  return items.map((item) => {
+    try {
+      const { idempotencyKey, ...input } = parseInput(BulkItem, item);
+      return { idempotencyKey, body: parseInput(SubmitTaskInput, input, { most: Math.max(1, issuesLeft) }) };
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      const { code, message, issues } = error;
+      const reported = issues.slice(0, Math.max(0, issuesLeft));
+      issuesLeft -= reported.length;
+      return new AppError(code, message, { issues: reported });
+    }
+  });
+};
+
+const submitItem = async (
+  commands: Commands,
+  caller: Caller,
+  item: ParsedItem | AppError,
+  index: number,
+): Promise<SubmittedItem> => {
   try {
-    const { idempotencyKey = keyOfItem(caller, index), ...input } = parseInput(BulkItem, item);
-    const result = await submitTask(commands, { ...caller, idempotencyKey }, input);
+    if (item instanceof AppError) throw item;
+    const { idempotencyKey = keyOfItem(caller, index), body } = item;
+    const result = await submitBody(commands, { ...caller, idempotencyKey }, body);
     if (result.ok) return { index, ok: true, accepted: result.value };
     return { index, ok: false, code: result.rejection.reason, message: result.rejection.reason, issues: [] };
   } catch (error) {
@@ -57,11 +96,11 @@ const submitItem = async (commands: Commands, caller: Caller, item: unknown, ind
 
 /**
  * Accepts up to `MAX_TASKS_PER_CALL` tasks. Each item succeeds or fails on its own; each may carry its own idempotency key;
- * without one it is covered by the call's.
+ * without one it is covered by the call's. All bad items together report at most `MAX_ISSUES` issues.
  *
  * Errors: `AppError` `BAD_USER_INPUT` only when the list itself is unusable.
  */
 export const submitTasks = (commands: Commands, caller: Caller, input: unknown): Promise<SubmittedItem[]> => {
   const { tasks } = parseInput(SubmitTasksInput, input);
-  return Promise.all(tasks.map((item, index) => submitItem(commands, caller, item, index)));
+  return Promise.all(parseItems(tasks).map((item, index) => submitItem(commands, caller, item, index)));
 };

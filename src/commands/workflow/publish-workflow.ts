@@ -16,13 +16,7 @@ export type ValidWorkflow = {
   readonly workflow: Workflow;
 };
 
-/**
- * Checks a definition: its shape, its graph, its expressions.
- *
- * Errors: `AppError` `BAD_USER_INPUT` with every issue, by JSON pointer.
- */
-export const validateWorkflow = (input: unknown): ValidWorkflow => {
-  const definition = parseInput(WorkflowDefinition, input);
+const checkSize = (definition: unknown): void => {
   const bytes = byteLengthOf(definition);
   if (bytes > MAX_DEFINITION_BYTES)
     throw badInput([
@@ -32,6 +26,17 @@ export const validateWorkflow = (input: unknown): ValidWorkflow => {
         message: `a definition has at most ${MAX_DEFINITION_BYTES} bytes of JSON, got ${bytes}`,
       },
     ]);
+};
+
+/**
+ * Checks a definition: its shape, its graph, its expressions.
+ *
+ * Errors: `AppError` `BAD_USER_INPUT` with every issue, by JSON pointer.
+ */
+export const validateWorkflow = (input: unknown): ValidWorkflow => {
+  checkSize(input);
+  const definition = parseInput(WorkflowDefinition, input);
+  checkSize(definition); // with its defaults
   const compiled = compileWorkflow(definition);
   if (!compiled.ok) throw badInput(compiled.rejection);
   const digest = createHash('sha256').update(canonicalJson(definition)).digest('hex');

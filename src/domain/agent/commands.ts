@@ -1,7 +1,7 @@
 import semver from 'semver';
 import { z } from 'zod';
 import { AgentId, PoolId } from '../ids.ts';
-import { text } from '../json.ts';
+import { recordOf, text } from '../json.ts';
 import { Money } from '../money.ts';
 import { type AgentProfile, CapabilityName, Delivery, type Health } from './events.ts';
 
@@ -16,9 +16,7 @@ const CapabilityInput = z.strictObject({
 });
 
 const MAX_LABELS = 64;
-const Labels = z
-  .record(text({ min: 1, max: 63 }), text({ max: 255 }))
-  .refine((labels) => Object.keys(labels).length <= MAX_LABELS, `at most ${MAX_LABELS} labels`);
+const Labels = recordOf(text({ min: 1, max: 63 }), text({ max: 255 }), { max: MAX_LABELS, what: 'labels' });
 
 /** What a caller may set when registering an agent; the command fetches the transport's card. */
 export const RegisterAgentInput = z.strictObject({

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { Json } from '../json.ts';
-import { JsonPayload, text } from '../json.ts';
+import { JsonPayload, recordOf, text } from '../json.ts';
 import type { TaskCommand } from '../task/commands.ts';
 import type { AttemptError } from '../task/events.ts';
-import { CompensationStrategy, StepName, type WorkflowDefinition } from '../workflow/definition.ts';
+import { CompensationStrategy, MAX_TASKS, StepName, type WorkflowDefinition } from '../workflow/definition.ts';
 import type { ExecutionEvent, ReusedStep, WorkflowRef } from './events.ts';
 
 const Comment = text({ max: 1_000 });
@@ -17,7 +17,7 @@ export const UnitKeyInput = z
 const SignalName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, 'must match ^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$');
-const StepInputs = z.record(StepName, JsonPayload);
+const StepInputs = recordOf(StepName, JsonPayload, { max: MAX_TASKS, what: 'inputs' });
 
 /** What a caller sends to start an execution. */
 export const StartExecutionInput = z.strictObject({
@@ -64,7 +64,7 @@ export const ForkExecutionInput = z.strictObject({
   input: JsonPayload.optional(),
   inputs: StepInputs.optional(),
   /** Steps to be done again although they had completed; what depends on them is done again too. */
-  rerun: z.array(StepName).max(10_000).default([]),
+  rerun: z.array(StepName).max(MAX_TASKS).default([]),
 });
 export type ForkExecutionInput = z.output<typeof ForkExecutionInput>;
 export const RetryCompensationInput = z.strictObject({ unit: UnitKeyInput, input: JsonPayload.optional() });

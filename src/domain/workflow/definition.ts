@@ -2,7 +2,7 @@ import semver from 'semver';
 import { z } from 'zod';
 import { CapabilityName } from '../agent/events.ts';
 import { PoolId, WorkflowName } from '../ids.ts';
-import { JsonPayload, text } from '../json.ts';
+import { JsonPayload, recordOf, text } from '../json.ts';
 import { RetryPolicy } from '../retry.ts';
 import { STRATEGY_NAMES } from '../routing/strategies.ts';
 import { VersionRange } from '../task/commands.ts';
@@ -146,7 +146,7 @@ export const WorkflowDefinition = z.strictObject({
   description: text({ max: 2_000 }).optional(),
   pattern: z.enum(PATTERNS).default('custom'),
   /** Roles and what an agent needs for them. */
-  agents: z.record(RoleName, AgentRequirement).default({}),
+  agents: recordOf(RoleName, AgentRequirement, { max: MAX_TASKS, what: 'roles' }).default({}),
   tasks: z.array(TaskDefinition).min(1).max(MAX_TASKS),
   coordination: Coordination.default({ type: 'graph_based', maxParallel: 200 }),
   saga: Saga.default({

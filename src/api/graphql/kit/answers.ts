@@ -1,14 +1,15 @@
 import type { ExecutionResult } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
+import { boundedMessage, MAX_ISSUES } from '../../../platform/errors.ts';
 import type { ApiContext } from './context.ts';
 import { GraphQLError } from './graphql-js.ts';
-import { variableIssues } from './variable-issues.ts';
+import { jsonTypeFor } from './media-type.ts';
 
 type Http = { readonly status?: number; readonly headers?: Readonly<Record<string, string>> };
 
 const withHttp = (error: GraphQLError, http: Http | undefined, message = error.message): GraphQLError => {
   const { http: _, ...extensions } = error.extensions;
-  return new GraphQLError(message, {
+  return new GraphQLError(boundedMessage(message), {
     nodes: error.nodes ?? null,
     source: error.source ?? null,
     positions: error.positions ?? null,
@@ -17,9 +18,18 @@ const withHttp = (error: GraphQLError, http: Http | undefined, message = error.m
   });
 };
 
-/** Yoga answers some refusals with 200 when the client accepts plain JSON. Here a refusal has its own status for every media type. */
-const refusal = (error: GraphQLError, hideNames: boolean): GraphQLError => {
-  const { status = 400, headers } = (error.extensions['http'] ?? {}) as Http;
+const METHOD_NOT_ALLOWED = 405;
+
+/**
+ * GraphQL over HTTP: an answer of type `application/json` has status 200 whatever became of a well-formed request, because with another
+ * status it might come from a proxy. The method is not part of that.
+ */
+const statusFor = (request: Request, status: number): number =>
+  status !== METHOD_NOT_ALLOWED && jsonTypeFor(request.headers.get('accept')) === 'application/json' ? 200 : status;
+
+const refusal = (error: GraphQLError, request: Request, hideNames: boolean): GraphQLError => {
+  const { status: own = 400, headers } = (error.extensions['http'] ?? {}) as Http;
+  const status = statusFor(request, own);
   const message = hideNames ? error.message.replace(/ Did you mean .*$/s, '') : error.message;
   return withHttp(error, { status, ...(headers ? { headers } : {}) }, message);
 };
@@ -33,8 +43,8 @@ const hasData = ({ data }: ExecutionResult): boolean =>
   data !== undefined && data !== null && Object.values(data).some((value) => value !== null);
 
 /**
- * Gives answers their final form: bad variables are reported with their place, a refusal has the HTTP status of its error, and an answer
- * with data is a success for HTTP even if part of it failed. `extensions.asOf` is the log position that the answer reflects.
+ * Gives answers their final form: a refusal has the HTTP status of its error where its media type allows that, and an answer with data is a
+ * success for HTTP even if part of it failed. `extensions.asOf` is the log position that the answer reflects.
  */
 export const useAnswers = (options: { readonly hideNames: boolean }): Plugin => ({
   onExecute({ args }) {
@@ -44,12 +54,6 @@ export const useAnswers = (options: { readonly hideNames: boolean }): Plugin => 
         const { asOf } = (args.contextValue as ApiContext).reads;
         if (asOf !== undefined)
           setResult({ ...result, extensions: { ...result.extensions, asOf: String(asOf < 0n ? 0n : asOf) } });
-        // Without data nothing was executed: the variables did not fit.
-        if (!result.errors || result.data !== undefined) return;
-        const issues = variableIssues(args.schema, args.document, args.operationName, args.variableValues ?? {});
-        const message = issues.map((issue) => `${issue.pointer}: ${issue.message}`).join('; ');
-        const extensions = { code: 'BAD_USER_INPUT', issues, http: { status: 400 } };
-        if (issues.length > 0) setResult({ errors: [new GraphQLError(message, { extensions })] });
       },
     };
   },
@@ -58,7 +62,7 @@ export const useAnswers = (options: { readonly hideNames: boolean }): Plugin => 
     const errors =
       hasData(result) || isForStream(request, result)
         ? result.errors.map((error) => withHttp(error, undefined))
-        : result.errors.map((error) => refusal(error, options.hideNames));
+        : result.errors.slice(0, MAX_ISSUES).map((error) => refusal(error, request, options.hideNames));
     setResult({ ...result, errors });
   },
 });

@@ -9,11 +9,13 @@ import type {
   ValidationRule,
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
+import { badInput } from '../../../commands/context.ts';
 import { MAX_PAGE } from '../../../projections/page.ts';
 import { answerOfEdge, type EdgeCode, EdgeError, isEdgeCode } from '../../errors.ts';
 import { isIntrospection, operationCost } from './cost.ts';
 import { extensionsOf } from './errors.ts';
 import { GraphQLError, Kind, Lexer, Source, TokenKind } from './graphql-js.ts';
+import { variableIssues } from './variable-issues.ts';
 
 /** Limits of one operation. A query of the console for 100 tasks with their timelines stays far below. */
 export const LIMITS = {
@@ -142,6 +144,9 @@ const checkExecution = ({ schema, document, operationName, variableValues }: Exe
     );
   const cost = operationCost(schema, document, chosen, variableValues ?? {});
   if (cost > LIMITS.cost) throw refused('QUERY_TOO_COSTLY', 'cost of the query', LIMITS.cost, cost);
+  // Before the executor does it, which would print the whole value for each of fifty mistakes.
+  const issues = variableIssues(schema, chosen, variableValues ?? {});
+  if (issues.length > 0) throw badInput(issues);
 };
 
 /** Refuses what would cost too much to parse, validate or execute; the same for HTTP and WebSocket. */

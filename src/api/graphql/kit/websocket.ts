@@ -9,6 +9,7 @@ import type {
 import { CloseCode, type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import type { WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../../../platform/clock.ts';
+import { boundedMessage, MAX_ISSUES } from '../../../platform/errors.ts';
 import type { Logger } from '../../../platform/logger.ts';
 import { scanJson } from '../../edge/json-scanner.ts';
 import { EdgeError } from '../../errors.ts';
@@ -30,7 +31,7 @@ export type WebSocketOptions = {
 
 const withoutHttp = (error: GraphQLFormattedError): GraphQLFormattedError => {
   const { http: _, ...extensions } = error.extensions ?? {};
-  return { ...error, extensions };
+  return { ...error, message: boundedMessage(error.message), extensions };
 };
 
 type Result = {
@@ -69,7 +70,7 @@ export class GraphQLSockets implements SocketEndpoint {
       onNext: (_context, _id, _payload, _args, result) =>
         result.errors ? formatted(result.errors, result) : undefined,
       onError: (_context, _id, _payload, errors) =>
-        errors.map((error) => withoutHttp(toGraphQLError(error, options.logger).toJSON())),
+        errors.slice(0, MAX_ISSUES).map((error) => withoutHttp(toGraphQLError(error, options.logger).toJSON())),
     });
   }
 

@@ -6,6 +6,7 @@ import { useAnswers } from './answers.ts';
 import type { OperationContext } from './context.ts';
 import { toGraphQLError } from './errors.ts';
 import { useLimits } from './limits.ts';
+import { useMediaTypes } from './media-type.ts';
 import { useCheckedRequests } from './request.ts';
 
 export const GRAPHQL_PATH = '/graphql';
@@ -41,7 +42,12 @@ export const createGraphQL = ({ schema, explorable, logger, contextOf }: GraphQL
     graphiql: explorable && { title: 'Baton', defaultQuery: WELCOME, subscriptionsProtocol: 'WS' },
     renderGraphiQL,
     maskedErrors: { maskError: (error) => toGraphQLError(error, logger) },
-    plugins: [useCheckedRequests(), useLimits({ introspection: explorable }), useAnswers({ hideNames: !explorable })],
+    plugins: [
+      useCheckedRequests(),
+      useLimits({ introspection: explorable }),
+      useAnswers({ hideNames: !explorable }),
+      useMediaTypes(),
+    ],
     context: ({ request }) => contextOf(request),
   });
 

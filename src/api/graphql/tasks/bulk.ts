@@ -1,4 +1,9 @@
-import { MAX_TASKS_PER_CALL, type SubmittedItem, submitTasks } from '../../../commands/task/submit-task.ts';
+import {
+  checkTaskCount,
+  MAX_TASKS_PER_CALL,
+  type SubmittedItem,
+  submitTasks,
+} from '../../../commands/task/submit-task.ts';
 import type { Position } from '../../../eventstore/event-store.ts';
 import type { Builder } from '../kit/builder.ts';
 import { callerFor } from '../kit/command-field.ts';
@@ -73,6 +78,7 @@ export const addBulkSubmission = (
           const key = own ?? (caller.idempotencyKey === undefined ? undefined : `${caller.idempotencyKey}/${index}`);
           return key === undefined ? {} : { idempotencyKey: key };
         };
+        checkTaskCount(tasks.length);
         const items = tasks.map((item, index) => ({ ...submitBody(item.task), ...keyOf(item.idempotencyKey, index) }));
         return submitTasks(context.commands, caller, { tasks: items });
       },
