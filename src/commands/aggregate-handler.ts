@@ -165,6 +165,13 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
     return (cached ?? (await this.#read(stream))).state;
   }
 
+  /** Where the stream records this command; undefined when it does not. Errors: `AppError` `IDEMPOTENCY_KEY_REUSED`. */
+  async recorded(stream: string, { commandId, fingerprint }: CommandContext): Promise<Position | undefined> {
+    const recorded = (await this.#read(stream)).commands.get(commandId);
+    if (recorded && recorded.fingerprint !== fingerprint) throw keyReused(commandId);
+    return recorded?.position;
+  }
+
   /** Another writer was seen on the stream: what is cached of it is read on before it is used again. */
   observe(event: StoredEvent): void {
     const cached = this.#cache.peek(event.stream);

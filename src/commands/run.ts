@@ -18,7 +18,8 @@ import { ok, type Result } from '../domain/result.ts';
 import type { TaskCommand } from '../domain/task/commands.ts';
 import type { TaskRejection } from '../domain/task/decision.ts';
 import type { WorkflowCommand, WorkflowRejection } from '../domain/workflow/decider.ts';
-import { notFound } from '../platform/errors.ts';
+import type { Position } from '../eventstore/event-store.ts';
+import { AppError, notFound } from '../platform/errors.ts';
 import type { CommandContext, Execute, Outcome } from './aggregate-handler.ts';
 import { type Accepted, type Caller, type Commands, contextOf, parseInput } from './context.ts';
 
@@ -30,6 +31,7 @@ type Aggregate<Command, Rejection> = {
   readonly streamOf: (tenant: string, id: string) => string;
   readonly handlerOf: (commands: Commands) => {
     execute(request: Execute<Command>): Promise<Result<Outcome<unknown, unknown>, Rejection>>;
+    recorded(stream: string, context: CommandContext): Promise<Position | undefined>;
   };
   /** Its events are correlated by its id, where the caller names no larger flow. */
   readonly isFlow: boolean;
@@ -82,6 +84,27 @@ export const run = async <Command, Rejection extends { readonly reason: string }
   return ok({ id: subject.id, position, repeated: repeated || events.length === 0 });
 };
 
+/**
+ * Runs a command that depends on more than its own stream: a workflow's version, an agent's card. A repeat of its idempotency key is
+ * answered from the record although the command would now be refused.
+ */
+export const unlessRecorded = async <Command, Rejection extends { readonly reason: string }>(
+  commands: Commands,
+  caller: Caller,
+  aggregate: Aggregate<Command, Rejection>,
+  { id, context }: { readonly id: string; readonly context: CommandContext },
+  work: () => Promise<Result<Accepted, Rejection>>,
+): Promise<Result<Accepted, Rejection>> => {
+  try {
+    return await work();
+  } catch (error) {
+    if (caller.idempotencyKey === undefined || !(error instanceof AppError) || error.retryable) throw error;
+    const position = await aggregate.handlerOf(commands).recorded(aggregate.streamOf(caller.tenant, id), context);
+    if (position === undefined) throw error;
+    return ok({ id, position, repeated: true });
+  }
+};
+
 /** Runs a command of one kind of aggregate on the one with this id. `body` tells a repeat of an idempotency key from its reuse. */
 export type RunOn<Command, Rejection> = (
   commands: Commands,
@@ -116,7 +139,7 @@ const acceptorOf =
     return runOn(commands, caller, id, body, (now) => toCommand(body, now, caller));
   };
 
-const AGENT = {
+export const AGENT = {
   kind: 'agent' as const,
   Id: AgentId,
   streamOf: agentStream,

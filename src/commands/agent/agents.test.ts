@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { commandsOver, fakeClock } from '../../../test/support/fake-ports.ts';
 import { agentStream } from '../../domain/ids.ts';
 import { createMemoryEventStore } from '../../eventstore/memory-event-store.ts';
+import { AppError } from '../../platform/errors.ts';
 import type { AgentCardFacts, Caller } from '../context.ts';
 import { changeAgentHealth } from './change-agent-health.ts';
 import { deregisterAgent } from './deregister-agent.ts';
@@ -70,6 +71,30 @@ describe('registering a local agent', () => {
     });
     expect(await registerAgent(commands, ada, { ...other, replace: true })).toMatchObject({ ok: true });
     expect(await eventsOf()).toHaveLength(2);
+  });
+
+  it('with a key that was used before gives the first outcome although its card is gone', async () => {
+    let gone = false;
+    const { commands, store } = setUp();
+    const fetch = async (): Promise<AgentCardFacts> => {
+      if (gone) throw new AppError('BAD_USER_INPUT', 'no agent card there');
+      return CARD;
+    };
+    const withCards = { ...commands, cards: { fetch } };
+    const caller = { ...ada, idempotencyKey: 'k1' };
+    const input = { agentId: 'anna', cardUrl: CARD_URL };
+    const first = await registerAgent(withCards, caller, input);
+    gone = true;
+    const position = await store.head();
+    expect(first).toEqual({ ok: true, value: { id: 'anna', repeated: false, position } });
+    expect(await registerAgent(withCards, caller, input)).toEqual({
+      ok: true,
+      value: { id: 'anna', repeated: true, position },
+    });
+    await expect(registerAgent(withCards, caller, { ...input, maxConcurrency: 3 })).rejects.toMatchObject({
+      code: 'IDEMPOTENCY_KEY_REUSED',
+    });
+    await expect(registerAgent(withCards, ada, input)).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
   });
 
   it('needs a capability', async () => {

@@ -1,7 +1,7 @@
 import { RegisterAgentInput } from '../../domain/agent/commands.ts';
 import { type AgentProfile, CapabilityName, type Transport } from '../../domain/agent/events.ts';
-import { type AgentCardFacts, badInput, type Caller, type Commands, parseInput } from '../context.ts';
-import { runOnAgent } from '../run.ts';
+import { type AgentCardFacts, badInput, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
+import { AGENT, runOnAgent, unlessRecorded } from '../run.ts';
 
 /** Cut to `length` UTF-16 units, without leaving half a character. */
 const cut = (value: string, length: number): string => value.slice(0, length).replace(/[\ud800-\udbff]$/, '');
@@ -64,8 +64,12 @@ const register = (commands: Commands, caller: Caller, body: RegisterAgentInput, 
  */
 export const registerAgent = async (commands: Commands, caller: Caller, input: unknown) => {
   const body = parseInput(RegisterAgentInput, input);
-  const card = body.cardUrl === undefined ? undefined : await commands.cards.fetch(body.cardUrl);
-  return register(commands, caller, body, profileOf(body, card));
+  const { agentId, cardUrl } = body;
+  const context = contextOf(commands, caller, `RegisterAgent/${agentId}`, body);
+  return unlessRecorded(commands, caller, AGENT, { id: agentId, context }, async () => {
+    const card = cardUrl === undefined ? undefined : await commands.cards.fetch(cardUrl);
+    return register(commands, caller, body, profileOf(body, card));
+  });
 };
 
 /** Registers a function that this process offers, for as long as any process offers it; see `FunctionAgents`. */

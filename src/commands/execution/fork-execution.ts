@@ -13,6 +13,7 @@ import { decodeEvent } from '../../eventstore/codec.ts';
 import type { EventStore } from '../../eventstore/event-store.ts';
 import { notFound } from '../../platform/errors.ts';
 import { type Accepted, badInput, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
+import { EXECUTION, unlessRecorded } from '../run.ts';
 import { workflowVersion } from '../workflow/workflow-version.ts';
 import { begin } from './start-execution.ts';
 
@@ -67,20 +68,19 @@ const checkRerun = (rerun: readonly string[], { definition }: WorkflowVersion): 
     );
 };
 
-/**
- * Starts a new execution from any past moment of another: what had ended well by then is taken over, the rest runs again, with other
- * inputs or another version if so asked. The first execution is not changed.
- *
- * Errors: `AppError` `NOT_FOUND`; `BAD_USER_INPUT`.
- */
-export const forkExecution = async (
+type Fork = {
+  readonly executionId: string;
+  readonly forkId: string;
+  readonly body: ForkExecutionInput;
+  readonly context: ReturnType<typeof contextOf>;
+};
+
+const fork = async (
   commands: Commands,
   store: Pick<EventStore, 'readStream'>,
   caller: Caller,
-  executionId: string,
-  input: unknown = {},
+  { executionId, forkId, body, context }: Fork,
 ): Promise<Result<Accepted, ExecutionRejection>> => {
-  const body = parseInput(ForkExecutionInput, input);
   const { state, revision } = await executionAt(store, caller.tenant, executionId, body.revision);
   const chosen =
     body.version === undefined
@@ -101,18 +101,38 @@ export const forkExecution = async (
         message: `the outputs to be taken over have ${bytes} bytes, at most ${MAX_REUSED_BYTES}: let more steps run again`,
       },
     ]);
-  const context = contextOf(commands, caller, `ForkExecution/${executionId}`, body);
   return begin(
     commands,
     caller,
     chosen,
     {
-      executionId: executionIdOf(context.commandId),
+      executionId: forkId,
       input: body.input === undefined ? state.input : body.input,
       ...(Object.keys(inputs).length === 0 ? {} : { inputs }),
       tags: state.tags,
       forkedFrom: { executionId, revision, reused },
     },
     context,
+  );
+};
+
+/**
+ * Starts a new execution from any past moment of another: what had ended well by then is taken over, the rest runs again, with other
+ * inputs or another version if so asked. The first execution is not changed.
+ *
+ * Errors: `AppError` `NOT_FOUND`; `BAD_USER_INPUT`.
+ */
+export const forkExecution = async (
+  commands: Commands,
+  store: Pick<EventStore, 'readStream'>,
+  caller: Caller,
+  executionId: string,
+  input: unknown = {},
+): Promise<Result<Accepted, ExecutionRejection>> => {
+  const body = parseInput(ForkExecutionInput, input);
+  const context = contextOf(commands, caller, `ForkExecution/${executionId}`, body);
+  const forkId = executionIdOf(context.commandId);
+  return unlessRecorded(commands, caller, EXECUTION, { id: forkId, context }, () =>
+    fork(commands, store, caller, { executionId, forkId, body, context }),
   );
 };

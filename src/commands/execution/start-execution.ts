@@ -1,11 +1,11 @@
 import { type StartExecution, StartExecutionInput } from '../../domain/execution/commands.ts';
 import type { ExecutionRejection } from '../../domain/execution/decision.ts';
-import { executionIdOf } from '../../domain/ids.ts';
+import { executionIdOf, executionStream } from '../../domain/ids.ts';
 import { byteLengthOf, MAX_PAYLOAD_BYTES } from '../../domain/json.ts';
-import type { Result } from '../../domain/result.ts';
+import { type Result, rejected } from '../../domain/result.ts';
 import type { WorkflowVersion } from '../../domain/workflow/decider.ts';
 import { type Accepted, badInput, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
-import { EXECUTION, nowOf, run } from '../run.ts';
+import { EXECUTION, nowOf, run, unlessRecorded } from '../run.ts';
 import { workflowVersion } from '../workflow/workflow-version.ts';
 
 /** Inputs may only name steps that exist. */
@@ -61,10 +61,12 @@ export const startExecution = async (
   input: unknown,
 ): Promise<Result<Accepted, ExecutionRejection>> => {
   const body = parseInput(StartExecutionInput, input);
-  const chosen = await workflowVersion(commands, caller.tenant, body.workflow, body.version);
   const context = contextOf(commands, caller, 'StartExecution', body);
   const executionId = executionIdOf(context.commandId);
-  return begin(commands, caller, chosen, { ...body, executionId }, context);
+  return unlessRecorded(commands, caller, EXECUTION, { id: executionId, context }, async () => {
+    const chosen = await workflowVersion(commands, caller.tenant, body.workflow, body.version);
+    return begin(commands, caller, chosen, { ...body, executionId }, context);
+  });
 };
 
 /**
@@ -86,8 +88,14 @@ export const startChildExecution = async (
     readonly unwanted?: string;
   },
 ): Promise<Result<Accepted, ExecutionRejection>> => {
-  const chosen = await workflowVersion(commands, caller.tenant, child.name, child.version);
-  const context = contextOf(commands, caller, `StartChildExecution/${child.executionId}`, {});
   const { executionId, input, parent, unwanted } = child;
+  const chosen = await workflowVersion(commands, caller.tenant, child.name, child.version).catch(async (error) => {
+    // It was started before its version was archived.
+    const { status } = await commands.executions.load(executionStream(caller.tenant, executionId), { fresh: true });
+    if (status !== 'none') return undefined;
+    throw error;
+  });
+  if (chosen === undefined) return rejected({ reason: 'ExecutionAlreadyExists' });
+  const context = contextOf(commands, caller, `StartChildExecution/${executionId}`, {});
   return begin(commands, caller, chosen, { executionId, input, tags: [], parent, unwanted }, context);
 };
