@@ -48,8 +48,9 @@ const followers = ({ core, outcomes, executions }: Pick<Running, 'core' | 'outco
 
 type Counted = { readonly assigners: readonly PoolAssigner[]; readonly dispatcher: Dispatcher | undefined };
 
-const addCounters = (metrics: Metrics, { appends }: Core, { assigners, dispatcher }: Counted): void => {
+const addCounters = (metrics: Metrics, { appends, feed }: Core, { assigners, dispatcher }: Counted): void => {
   metrics.addCounters({ part: 'appends', read: () => ({ ...appends }) });
+  metrics.addCounters({ part: 'log_feed', read: () => ({ ...feed.counters }) });
   for (const { pool, assigner } of assigners)
     metrics.addCounters({ part: 'assigner', labels: { pool }, read: () => ({ ...assigner.counters }) });
   if (dispatcher)
@@ -71,8 +72,12 @@ const addUnreadable = (metrics: Metrics, { leaders, outcomes, executions }: Read
   metrics.addCounters({ part: 'execution_outcomes', read: () => ({ unreadable: executions.unreadable }) });
 };
 
-const countersOf = ({ appends }: Core, { assigners, dispatcher }: Counted): Record<string, Record<string, number>> => ({
+const countersOf = (
+  { appends, feed }: Core,
+  { assigners, dispatcher }: Counted,
+): Record<string, Record<string, number>> => ({
   appends: { ...appends },
+  logFeed: { ...feed.counters },
   ...Object.fromEntries(assigners.map(({ pool, assigner }) => [`assigner.${pool}`, { ...assigner.counters }])),
   ...(dispatcher ? { dispatcher: { ...dispatcher.counters } } : {}),
 });

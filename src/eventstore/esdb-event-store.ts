@@ -6,7 +6,7 @@ import { unavailable } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import { appendInTries, type TryOutcome } from './append-tries.ts';
 import { EsdbAppender } from './esdb-appender.ts';
-import { openReadCall } from './esdb-connection.ts';
+import { openLiveCall, openReadCall, withLargeWindows } from './esdb-connection.ts';
 import { fromEsdbError, isTransientEsdbError } from './esdb-errors.ts';
 import { readToEnd } from './esdb-read.ts';
 import { type ReadRequest, readAllRequest, readStreamRequest } from './esdb-requests.ts';
@@ -126,7 +126,11 @@ class EsdbEventStore implements EventStore {
 
   subscribeAll(...[subscriber, options]: Parameters<EventStore['subscribeAll']>): AllSubscription {
     if (this.#closing.signal.aborted) throw unavailable('the event store is closed');
-    const subscription = subscribeToAll(this.#client, subscriber, options);
+    const source = {
+      readAll: (page: Parameters<EventStore['readAll']>[0]) => this.readAll(page),
+      subscribe: (after: Position | 'start' | 'end') => openLiveCall(this.#client, after),
+    };
+    const subscription = subscribeToAll(source, subscriber, options);
     this.#subscriptions.add(subscription);
     const forget = (): void => {
       this.#subscriptions.delete(subscription);
@@ -214,4 +218,4 @@ export const toClientUrl = (connectionString: string): string =>
  * answer was lost is retried with the same ids at the same expected revision, which the server recognises.
  */
 export const createEsdbEventStore = (connectionString: string, options: EsdbOptions): EventStore =>
-  new EsdbEventStore(EventStoreDBClient.connectionString(toClientUrl(connectionString)), options);
+  new EsdbEventStore(withLargeWindows(EventStoreDBClient.connectionString(toClientUrl(connectionString))), options);

@@ -1,100 +1,110 @@
-import type { EventStoreDBClient } from '@eventstore/db-client';
-import { unavailable } from '../platform/errors.ts';
-import { openReadCall, type ReadCall } from './esdb-connection.ts';
-import { subscribeRequest } from './esdb-requests.ts';
+import type { LiveCall } from './esdb-live-call.ts';
 import { Checkpoint, isSystemEvent, type ReadMessage } from './esdb-wire.ts';
-import type { AllSubscriber, AllSubscription, Position } from './event-store.ts';
+import type { AllSubscriber, AllSubscription, EventStore, Position } from './event-store.ts';
 
-/** A subscription that applies back-pressure to the server while its subscriber is busy. */
+/** Records per read, and between checkpoints, while behind. It subscribes when it is fewer behind: the server holds live events that long. */
+const PAGE = 256;
+
+type From = Position | 'start' | 'end';
+
+/** What a subscription works with. */
+export type SubscriptionSource = {
+  readonly readAll: EventStore['readAll'];
+  readonly subscribe: (after: From) => Promise<LiveCall>;
+};
+
+/**
+ * A subscription that reads pages until it is close to the end of the log, then takes live events. When events come faster than the
+ * subscriber takes them, or the server says so, it reads pages again.
+ */
 class EsdbSubscription implements AllSubscription {
   readonly done: Promise<void>;
+  readonly #source: SubscriptionSource;
   readonly #subscriber: AllSubscriber;
-  #call: ReadCall | undefined;
+  #live: LiveCall | undefined;
   #resolve: () => void = () => {};
   #reject: (error: unknown) => void = () => {};
   #state: 'open' | 'stopping' | 'ended' = 'open';
   /** Settles when the subscriber has finished its current message; absent when it is idle. */
   #busy: Promise<void> | undefined;
-  /** Messages of this turn of the event loop, and those that arrived while the subscriber was busy. */
-  #arrived: ReadMessage[] = [];
-  #deliveryIsDue = false;
 
-  constructor(client: EventStoreDBClient, subscriber: AllSubscriber, after: Position | 'start' | 'end') {
+  constructor(source: SubscriptionSource, subscriber: AllSubscriber, after: From) {
+    this.#source = source;
     this.#subscriber = subscriber;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    void this.#open(client, after);
+    this.#run(after).catch((error) => this.#fail(error));
   }
 
   stop(): void {
     if (this.#state !== 'open') return;
     this.#state = 'stopping';
-    this.#call?.cancel();
+    this.#live?.cancel();
     // One turn later: if the subscriber stops it from within a call, that call has not returned yet.
     void Promise.resolve()
-      .then(() => this.#busy)
+      .then(() => this.#busy?.catch(() => {}))
       .then(() => {
         this.#state = 'ended';
         this.#resolve();
       });
   }
 
-  async #open(client: EventStoreDBClient, after: Position | 'start' | 'end'): Promise<void> {
-    let call: ReadCall;
-    try {
-      call = await openReadCall(client, subscribeRequest(after));
-    } catch (error) {
-      this.#fail(unavailable('the event store cannot be reached', error));
-      return;
+  async #run(after: From): Promise<void> {
+    await Promise.resolve(); // the first event arrives after `subscribeAll` has returned
+    for (let from = after; this.#state === 'open'; ) {
+      if (from !== 'end') from = await this.#readToHead(from);
+      if (this.#state === 'open') from = await this.#followLive(from);
     }
-    call.on('error', (error) => this.#fail(unavailable('the subscription to the event store was lost', error)));
-    call.on('end', () => this.#fail(unavailable('the event store ended the subscription')));
-    if (this.#state !== 'open') {
-      call.cancel();
-      return;
+  }
+
+  /** Returns up to where it has read. */
+  async #readToHead(from: Position | 'start'): Promise<Position | 'start'> {
+    let position = from;
+    while (this.#state === 'open') {
+      const { events, next } = await this.#source.readAll(
+        position === 'start' ? { limit: PAGE } : { after: position, limit: PAGE },
+      );
+      await this.#take(events);
+      position = next ?? events.at(-1)?.position ?? position;
+      if (next === undefined) break;
+      await this.#take([new Checkpoint(next)]);
     }
-    this.#call = call;
-    call.on('data', (message: ReadMessage) => this.#onMessage(call, message));
+    return position;
+  }
+
+  /** Returns when it has fallen behind, and up to where everything was taken. */
+  async #followLive(from: From): Promise<From> {
+    const live = await this.#source.subscribe(from);
+    this.#live = live;
+    while (this.#state === 'open') {
+      const arrived = await live.next();
+      if ('behind' in arrived) {
+        this.#subscriber.onBehind?.(arrived.behind);
+        break;
+      }
+      await this.#take(arrived);
+    }
+    live.cancel();
+    return live.position ?? from;
   }
 
   #fail(error: unknown): void {
     if (this.#state !== 'open') return;
     this.#state = 'ended';
-    this.#call?.cancel();
+    this.#live?.cancel();
     this.#reject(error);
   }
 
-  /**
-   * gRPC delivers the messages of one packet one by one, with turns of the microtask queue between them. Passed on one by one, each would
-   * wake everything that follows the log; passed on together, they take a tenth less of a busy process's time.
-   */
-  #onMessage(call: ReadCall, message: ReadMessage): void {
-    if (this.#state !== 'open') return;
-    this.#arrived.push(message);
-    if (this.#deliveryIsDue || this.#busy) return;
-    this.#deliveryIsDue = true;
-    setImmediate(() => {
-      this.#deliveryIsDue = false;
-      this.#deliver(call);
-    });
-  }
-
-  #deliver(call: ReadCall): void {
-    const arrived = this.#arrived;
-    this.#arrived = [];
-    try {
-      for (const [index, message] of arrived.entries()) {
-        if (this.#state !== 'open') return;
-        const pending = this.#give(message);
-        if (pending === undefined) continue;
-        this.#arrived = arrived.slice(index + 1);
-        this.#hold(call, pending);
-        return;
-      }
-    } catch (error) {
-      this.#fail(error);
+  async #take(messages: readonly ReadMessage[]): Promise<void> {
+    for (const message of messages) {
+      if (this.#state !== 'open') return;
+      const pending = this.#give(message);
+      if (pending === undefined) continue;
+      this.#busy = pending;
+      await pending;
+      this.#busy = undefined;
     }
   }
 
@@ -103,26 +113,14 @@ class EsdbSubscription implements AllSubscription {
     if (typeof message === 'object') return isSystemEvent(message) ? undefined : this.#subscriber.onEvent(message);
     if (message === 'caught_up') this.#subscriber.onCaughtUp?.();
   }
-
-  #hold(call: ReadCall, pending: Promise<void>): void {
-    call.pause();
-    this.#busy = pending.then(
-      () => {
-        this.#busy = undefined;
-        this.#deliver(call);
-        if (this.#state === 'open' && this.#busy === undefined) call.resume();
-      },
-      (error) => this.#fail(error),
-    );
-  }
 }
 
 export const subscribeToAll = (
-  client: EventStoreDBClient,
+  source: SubscriptionSource,
   subscriber: AllSubscriber,
   { after, signal }: { readonly after?: Position | 'end'; readonly signal?: AbortSignal },
 ): AllSubscription => {
-  const subscription = new EsdbSubscription(client, subscriber, after ?? 'start');
+  const subscription = new EsdbSubscription(source, subscriber, after ?? 'start');
   const stop = (): void => subscription.stop();
   if (signal?.aborted) stop();
   signal?.addEventListener('abort', stop, { once: true });

@@ -78,8 +78,10 @@ export type AllSubscriber = {
   onEvent(event: StoredEvent): void | Promise<void>;
   /** All events up to here were considered, including those that were filtered out. */
   onCheckpoint?(position: Position): void | Promise<void>;
-  /** All history was read; later events are live. */
+  /** All history was read; later events are live. Called again when the subscription has fallen behind and caught up. */
   onCaughtUp?(): void;
+  /** Events came faster than they were taken, or the server found so. The subscription goes on, without gap or repetition. */
+  onBehind?(reason: string): void;
 };
 
 /**

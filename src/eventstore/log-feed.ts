@@ -44,6 +44,14 @@ export type FeedStatus = {
   readonly since: string;
 };
 
+/** What happened to the live subscription since the feed was started. */
+export type FeedCounters = {
+  /** Events came faster than they were taken; it went on by reading. Expected under load. */
+  readonly fellBehind: number;
+  /** The connection was lost; it was resumed. */
+  readonly lost: number;
+};
+
 type Page = Awaited<ReturnType<EventStore['readAll']>>;
 
 /**
@@ -65,6 +73,7 @@ export class LogFeed {
   #since: number;
   /** Losses of the live subscription since it last delivered something. */
   #failures = 0;
+  readonly #counters = { fellBehind: 0, lost: 0 };
   /** Shared by all consumers that wait for the next event; absent when none waits. */
   #moved: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
@@ -101,6 +110,10 @@ export class LogFeed {
   /** The last position seen live; undefined while the log is empty. */
   get head(): Position | undefined {
     return this.#ring.last === BEGINNING ? undefined : this.#ring.last;
+  }
+
+  get counters(): FeedCounters {
+    return this.#counters;
   }
 
   status(): FeedStatus {
@@ -181,6 +194,7 @@ export class LogFeed {
         await this.#subscribe(signal).done;
       } catch (error) {
         this.#failures += 1;
+        this.#counters.lost += 1;
         const delayMs = backoffMs(BACKOFF, this.#failures, this.#random());
         if (this.#failures === 1)
           this.#logger.warn({ reason: String(error) }, 'the live subscription to the log was lost; resuming it');
@@ -199,6 +213,11 @@ export class LogFeed {
         onCaughtUp: () => {
           this.#failures = 0;
           this.#setLive(true);
+        },
+        onBehind: (reason) => {
+          this.#counters.fellBehind += 1;
+          this.#logger.debug({ reason }, 'the live subscription to the log fell behind; it reads on');
+          this.#setLive(false);
         },
       },
       last === BEGINNING ? { signal } : { after: last, signal },

@@ -11,6 +11,7 @@ import { loadTls, type TlsFiles, type TlsIdentity } from './grpc/tls.ts';
 import { EventIndex } from './index/event-index.ts';
 import { NodeWrites } from './persistent/node-writes.ts';
 import { PersistentSubscriptions } from './persistent/subscriptions.ts';
+import { consumerTooSlow, type SlowSubscribers } from './reads/slow-subscribers.ts';
 import { handleAppend } from './services/append.ts';
 import { handleBatchAppend } from './services/batch-append.ts';
 import type { NodeContext } from './services/context.ts';
@@ -40,6 +41,8 @@ export type NodeOptions = {
   readonly users?: readonly UserSettings[];
   /** When a connection that shows no sign of life is dropped. Default: after 10 s of silence and 10 s without a ping's answer. */
   readonly keepAlive?: KeepAlive;
+  /** When a live subscriber is too slow, and what happens then. Default: never; it may be as far behind as it likes. */
+  readonly slowSubscribers?: SlowSubscribers;
 };
 
 export type RunningNode = {
@@ -49,6 +52,8 @@ export type RunningNode = {
   readonly connections: ConnectionCounts;
   /** How many wait for new events: subscriptions of clients, and what the node itself keeps up to date. */
   readonly waiting: number;
+  /** Ends every catch-up subscription as EventStoreDB 23.10 does when the client is too slow; for tests of a client. */
+  dropSubscribers(): void;
   /** Commits what has arrived, ends open calls with UNAVAILABLE, and closes the data folder. */
   stop(): Promise<void>;
 };
@@ -73,7 +78,9 @@ export const startEventStoreNode = async (options: NodeOptions = {}): Promise<Ru
   const { instanceId } = folder;
   const access = security ? new SecureAccess(new UserDirectory(security.users), store) : openAccess;
   const persistent = new PersistentSubscriptions({ store, writes: new NodeWrites(committer), now: Date.now });
-  const context = { access, store, committer, persistent, now: Date.now, instanceId, endpoint: () => address };
+  const subscriptions = new Set<Call>();
+  const shared = { access, store, committer, persistent, subscriptions, now: Date.now, instanceId };
+  const context = { ...shared, slowSubscribers: options.slowSubscribers, endpoint: () => address };
   const server = new GrpcServer(methodsOf(context), access, { tls: security?.tls, keepAlive: options.keepAlive });
   const closeStore = async () => {
     await committer.stop();
@@ -104,6 +111,9 @@ export const startEventStoreNode = async (options: NodeOptions = {}): Promise<Ru
     },
     get waiting() {
       return store.wakeups.count;
+    },
+    dropSubscribers: () => {
+      for (const call of [...subscriptions]) call.fail(consumerTooSlow());
     },
     stop: () => {
       stopping ??= stop();

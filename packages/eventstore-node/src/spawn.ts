@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { SlowSubscribers } from './reads/slow-subscribers.ts';
 
 export type SpawnOptions = {
   readonly dataDir?: string;
@@ -11,6 +12,8 @@ export type SpawnOptions = {
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
   /** JSON file of those who may log in, with `tls`. Default: `admin` and `ops`. */
   readonly usersFile?: string;
+  /** When a live subscriber is too slow, and what happens then. Default: never. */
+  readonly slowSubscribers?: SlowSubscribers;
 };
 
 export type SpawnedNode = {
@@ -60,14 +63,19 @@ const entry = (): string[] => {
   return ['--import', pathToFileURL(loader).href, path];
 };
 
-const argumentsOf = ({ dataDir, inMemory, port = 0, host, tls, usersFile }: SpawnOptions): string[] => {
+const argumentsOf = (options: SpawnOptions): string[] => {
+  const { dataDir, inMemory, port = 0, host, tls, usersFile, slowSubscribers } = options;
   const store = inMemory ? ['--in-memory'] : option('--data', dataDir);
   const security = [
     ...option('--tls-cert', tls?.certFile),
     ...option('--tls-key', tls?.keyFile),
     ...option('--users', usersFile),
   ];
-  return [...store, '--port', String(port), ...option('--host', host), ...security, '--exit-with-parent'];
+  const slow = [
+    ...option('--when-slow', slowSubscribers?.whenSlow),
+    ...option('--live-buffer', slowSubscribers?.liveBuffer.toString()),
+  ];
+  return [...store, '--port', String(port), ...option('--host', host), ...security, ...slow, '--exit-with-parent'];
 };
 
 const option = (name: string, value: string | undefined): string[] => (value === undefined ? [] : [name, value]);

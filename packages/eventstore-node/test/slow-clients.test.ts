@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { jsonEvent } from '@eventstore/db-client';
-import { expect, it, onTestFinished } from 'vitest';
-import { spawnEventStoreNode } from '../src/index.ts';
-import { message } from './proto.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type SlowSubscribers, spawnEventStoreNode, startEventStoreNode } from '../src/index.ts';
+import { Fields, message } from './proto.ts';
 import { fragment, RawStreams, read, textId } from './raw-streams.ts';
 import { collect, connect, event, eventually, startNode, temporaryFolder } from './support.ts';
 
@@ -160,4 +160,48 @@ it('a node that stops is held up by nobody', async () => {
   for (const call of open) expect(await call.ended).toMatchObject({ 'grpc-status': '14' });
   await eventually(() => node.connections.open === 0 && node.connections.calls === 0);
   expect(node.waiting).toBe(0);
+});
+
+describe.each(['$all', 'a stream'])('a live subscriber to %s that takes nothing', (what) => {
+  const behindBy = async (count: number, slowSubscribers: SlowSubscribers) => {
+    const node = await startEventStoreNode({ inMemory: true, slowSubscribers });
+    onTestFinished(() => node.stop());
+    const raw = new RawStreams(node.port);
+    const call = raw.call('Read');
+    const stream = what === '$all' ? read.all() : read.stream('s');
+    call.send(message(1, stream, read.subscription, read.noFilter, read.textIds));
+    const client = connect(node.connectionString);
+    await client.appendToStream('s', event(0));
+    await eventually(() => call.messages.length >= 3);
+    call.stream.pause();
+    // As much as its windows take, and then some.
+    await client.appendToStream('s', jsonEvent({ type: 'Large', data: { text: 'x'.repeat(500_000) } }));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    for (let n = 0; n < count; n++) await client.appendToStream('s', event(n));
+    return { call };
+  };
+
+  it('may be 32 events behind', async () => {
+    const { call } = await behindBy(32, { liveBuffer: 32, whenSlow: 'drop' });
+    call.stream.resume();
+    await eventually(() => call.messages.length >= 36);
+    expect(call.stream.closed).toBe(false);
+  });
+
+  it('is dropped when it is further behind, if the node is told so', async () => {
+    const { call } = await behindBy(34, { liveBuffer: 32, whenSlow: 'drop' });
+    call.stream.resume();
+    expect(await call.ended).toMatchObject({
+      'grpc-status': '10',
+      'grpc-message':
+        'Operation timed out: Consumer too slow to handle event while live. Client resubscription required.',
+    });
+  });
+
+  it('catches up from the log when it is further behind, if the node is told so', async () => {
+    const { call } = await behindBy(100, { liveBuffer: 32, whenSlow: 'read' });
+    call.stream.resume();
+    await eventually(() => call.messages.filter((one) => new Fields(one).has(8)).length === 2);
+    expect(call.stream.closed).toBe(false);
+  });
 });

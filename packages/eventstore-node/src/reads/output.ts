@@ -30,6 +30,8 @@ export class OutputChunk {
  */
 export interface MessageSource {
   fill(chunk: OutputChunk): 'more' | 'idle' | 'done';
+  /** Called when there may be something new while the reader does not take what it has. Throws to end the call. */
+  waiting?(): void;
 }
 
 /** Asks before each chunk whether the reader may still have it: `check` throws when not. */
@@ -38,4 +40,5 @@ export const guarded = (source: MessageSource, check: () => void): MessageSource
     check();
     return source.fill(chunk);
   },
+  waiting: () => source.waiting?.(),
 });

@@ -22,8 +22,18 @@ export class Pump {
   }
 
   readonly wake = (): void => {
-    if (!this.#blocked && !this.#scheduled && !this.#call.ended) this.#run();
+    if (this.#scheduled || this.#call.ended) return;
+    if (this.#blocked) this.#wait();
+    else this.#run();
   };
+
+  #wait(): void {
+    try {
+      this.#source.waiting?.();
+    } catch (error) {
+      this.#call.fail(toGrpcError(error));
+    }
+  }
 
   #run(): void {
     const chunk = new OutputChunk();

@@ -7,6 +7,7 @@ import type { EventFilter } from './event-filter.ts';
 import type { MessageSource, OutputChunk } from './output.ts';
 import type { Renderer } from './renderer.ts';
 import { ScanBudget } from './scan-budget.ts';
+import { fallsBehind, type SlowSubscribers } from './slow-subscribers.ts';
 import { SpanReader } from './span-reader.ts';
 
 export type SubscribeAllOptions = {
@@ -14,6 +15,7 @@ export type SubscribeAllOptions = {
   /** Exclusive. */
   readonly from: Start;
   readonly filter: { readonly matches: EventFilter; readonly checkpointInterval: number } | undefined;
+  readonly slow: SlowSubscribers | undefined;
 };
 
 /**
@@ -60,6 +62,11 @@ export class SubscribeAll implements MessageSource {
     this.#reader.release();
     if (!this.#live) this.#goLive(chunk);
     return 'idle';
+  }
+
+  waiting(): void {
+    const { slow } = this.#options;
+    if (this.#live && fallsBehind(slow, this.#store.index.visible - this.#next)) this.#live = false;
   }
 
   #consider(record: StoredRecord, chunk: OutputChunk): void {

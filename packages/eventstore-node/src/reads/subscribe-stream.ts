@@ -6,6 +6,7 @@ import { streamDeleted } from '../wire/write-errors.ts';
 import type { MessageSource, OutputChunk } from './output.ts';
 import type { Renderer } from './renderer.ts';
 import { ScanBudget } from './scan-budget.ts';
+import { fallsBehind, type SlowSubscribers } from './slow-subscribers.ts';
 import { SpanReader } from './span-reader.ts';
 
 export type SubscribeStreamOptions = {
@@ -13,6 +14,7 @@ export type SubscribeStreamOptions = {
   readonly stream: StreamRef;
   /** Exclusive. */
   readonly from: Start;
+  readonly slow: SlowSubscribers | undefined;
 };
 
 /**
@@ -52,6 +54,10 @@ export class SubscribeStream implements MessageSource {
     if (!this.#live) chunk.add(CAUGHT_UP);
     this.#live = true;
     return 'idle';
+  }
+
+  waiting(): void {
+    if (this.#live && fallsBehind(this.#options.slow, this.#head() + 1 - this.#next)) this.#live = false;
   }
 
   /** Adds events up to the head; false if it did not get there in one go. */

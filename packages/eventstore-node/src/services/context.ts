@@ -1,5 +1,7 @@
 import type { Access } from '../access/access.ts';
+import type { Call } from '../grpc/call.ts';
 import type { PersistentSubscriptions } from '../persistent/subscriptions.ts';
+import type { SlowSubscribers } from '../reads/slow-subscribers.ts';
 import type { Committer } from '../store/committer.ts';
 import type { EventStore } from '../store/event-store.ts';
 
@@ -12,6 +14,9 @@ export type NodeContext = {
   /** Ms since the epoch. */
   readonly now: () => number;
   readonly instanceId: string;
+  readonly slowSubscribers: SlowSubscribers | undefined;
+  /** Catch-up subscriptions that are open. */
+  readonly subscriptions: Set<Call>;
   /** Where clients reach this node; known once it listens. */
   readonly endpoint: () => { host: string; port: number };
 };

@@ -36,7 +36,9 @@ export const handleRead = (context: NodeContext, call: Call): void => {
     const pump = new Pump(call, caller === 'system' ? source : guarded(source, checkAccess));
     const wakeups = [stream?.name, ...(caller === 'system' ? [] : accessStreamsOf(stream?.name ?? ALL))];
     const removals = wakeups.map((name) => store.wakeups.add(name, pump.wake));
+    context.subscriptions.add(call);
     call.onClose = () => {
+      context.subscriptions.delete(call);
       for (const remove of removals) remove();
     };
     pump.wake();
@@ -46,23 +48,20 @@ export const handleRead = (context: NodeContext, call: Call): void => {
   };
 };
 
-const sourceOf = ({ access, store, now }: NodeContext, caller: Caller, request: ReadRequest): MessageSource => {
+const sourceOf = (context: NodeContext, caller: Caller, request: ReadRequest): MessageSource => {
+  const { access, store, now, slowSubscribers: slow } = context;
   const renderer = new Renderer(store, request, now, (streamName) => access.allows(caller, 'read', streamName));
   const { stream, from } = request;
+  const subscription = { subscriptionId: randomUUID(), from, slow };
   switch (request.kind) {
     case 'readAll':
       return new ReadAll(store, renderer, { ...request, filter: request.filter && compileFilter(request.filter) });
     case 'subscribeToAll':
-      return new SubscribeAll(store, renderer, { subscriptionId: randomUUID(), from, filter: filterOf(request) });
+      return new SubscribeAll(store, renderer, { ...subscription, filter: filterOf(request) });
     case 'readStream':
       return new ReadStream(store, renderer, { ...request, stream: required(stream) }, now());
     case 'subscribeToStream':
-      return new SubscribeStream(
-        store,
-        renderer,
-        { subscriptionId: randomUUID(), stream: required(stream), from },
-        now,
-      );
+      return new SubscribeStream(store, renderer, { ...subscription, stream: required(stream) }, now);
   }
 };
 
