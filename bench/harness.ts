@@ -19,6 +19,15 @@ export type BenchOptions = {
   readonly runs: number;
   /** Progress for people, on stderr. */
   readonly say: (line: string) => void;
+  readonly stores: BenchStores;
+};
+
+/** Where a benchmark's Baton keeps its data: in embedded servers of its own, unless something else is asked for. */
+export type BenchStores = {
+  /** The user's own servers, as environment variables. */
+  readonly urls?: Readonly<Record<string, string>> | undefined;
+  /** What the event store does with a live subscriber that is more than 32 events behind; for embedded servers. */
+  readonly slowSubscribers?: 'drop' | 'read' | undefined;
 };
 
 export const round = (value: number): number =>

@@ -27,9 +27,9 @@ const beat = async (baton: Baton, index: number): Promise<void> => {
 export const idle: Bench = {
   question: `What do ${AGENTS} idle agents with a heartbeat every ${HEARTBEAT_MS / 1000} s cost in ${MINUTES} minutes?`,
   /** One run unless asked for more: each takes ten minutes. */
-  async run({ say }) {
+  async run({ say, stores }) {
     const figures = new Figures();
-    await withBaton(async (baton) => {
+    await withBaton(stores, async (baton) => {
       await register(baton);
       await sleep(SETTLE_MS);
       const named = [{ name: 'baton', pid: process.pid }, ...baton.processes];

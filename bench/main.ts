@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import type { Bench } from './harness.ts';
+import { ownStores } from '#baton/cli/own-stores.js';
+import type { Bench, BenchStores } from './harness.ts';
 
 const benches: Record<string, () => Promise<Bench>> = {
   tasks: async () => (await import('./tasks.ts')).tasks,
@@ -21,7 +22,23 @@ const usage = (): string =>
     '',
     '--json   exactly one JSON object on stdout',
     '--runs   runs per figure (default 5)',
+    '--stores env   use the servers of EVENTSTORE_URL, DATABASE_URL and REDIS_URL, and write to them; otherwise they are ignored',
+    '--slow-subscribers drop|read   the event store treats slow live subscribers as EventStoreDB 23.10 or 24 does',
   ].join('\n');
+
+type Values = { readonly stores?: string | undefined; readonly 'slow-subscribers'?: string | undefined };
+
+/** Errors: throws for values that are not allowed. */
+const storesOf = ({ stores = 'embedded', 'slow-subscribers': slow }: Values): BenchStores => {
+  if (stores !== 'embedded' && stores !== 'env') throw new Error(`--stores takes embedded or env, got ${stores}`);
+  if (slow !== undefined && slow !== 'drop' && slow !== 'read')
+    throw new Error(`--slow-subscribers takes drop or read, got ${slow}`);
+  if (stores === 'embedded') return { slowSubscribers: slow };
+  if (slow !== undefined) throw new Error('--slow-subscribers is for embedded stores');
+  const { urls, hosts } = ownStores(process.env);
+  console.error(`writes to ${hosts}`);
+  return { urls };
+};
 
 const main = async (): Promise<number> => {
   const { values, positionals } = parseArgs({
@@ -29,6 +46,8 @@ const main = async (): Promise<number> => {
     options: {
       json: { type: 'boolean', default: false },
       runs: { type: 'string', default: '5' },
+      stores: { type: 'string' },
+      'slow-subscribers': { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -45,10 +64,17 @@ const main = async (): Promise<number> => {
     );
     return 2;
   }
+  let stores: BenchStores;
+  try {
+    stores = storesOf(values);
+  } catch (error) {
+    console.error((error as Error).message);
+    return 2;
+  }
   const bench = await load();
   const say = (line: string): void => console.error(line);
   say(bench.question);
-  const { figures, ratios, runs: ran } = await bench.run({ runs, say });
+  const { figures, ratios, runs: ran } = await bench.run({ runs, say, stores });
   const result = { name, at: new Date().toISOString(), runs: ran, figures, ratios };
   if (values.json) console.log(JSON.stringify(result));
   else {

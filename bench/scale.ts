@@ -27,11 +27,11 @@ const costUs = async (baton: Baton): Promise<number> => {
 
 export const scale: Bench = {
   question: 'Does a task cost more after 200,000 finished ones than after 1,000?',
-  async run({ runs, say }) {
+  async run({ runs, say, stores }) {
     const figures = new Figures();
     const ratios: number[] = [];
     for (let index = 1; index <= runs; index += 1) {
-      await withBaton(async (baton) => {
+      await withBaton(stores, async (baton) => {
         await baton.agent(NOOP_AGENT, () => null);
         await run(baton, EARLY);
         const early = await costUs(baton);

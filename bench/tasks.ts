@@ -5,7 +5,7 @@ import type { Client } from '#baton/cli/client.js';
 import { Tracker } from '#baton/cli/demo/tracker.js';
 import { registerAgent } from '#baton/commands/agent/register-agent.js';
 import { spawnCarbonAgent } from '#baton/examples/carbon/spawn-agent.js';
-import { type Bench, closedLoop, Figures, openLoop } from './harness.ts';
+import { type Bench, type BenchStores, closedLoop, Figures, openLoop } from './harness.ts';
 import { NOOP_AGENT } from './noop-agent.ts';
 import { withBaton, withServer } from './with-baton.ts';
 
@@ -83,8 +83,8 @@ const overGraphql = async (client: Client, total: number): Promise<Tracker> => {
   return tracker;
 };
 
-const measureGraphql = (figures: Figures): Promise<void> =>
-  withServer(async (client) => {
+const measureGraphql = (figures: Figures, stores: BenchStores): Promise<void> =>
+  withServer(stores, async (client) => {
     await overGraphql(client, WARM_UP);
     const { submitMs, endToEndMs, spanMs } = (await overGraphql(client, TASKS)).times();
     figures.add('graphql.tasksPerS', (TASKS * 1_000) / spanMs, 'tasks/s');
@@ -106,18 +106,19 @@ const measureA2a = async (figures: Figures, baton: Baton): Promise<void> => {
 
 export const tasks: Bench = {
   question: 'How fast are tasks, from submission to recorded completion?',
-  async run({ runs, say }) {
+  async run({ runs, say, stores }) {
     const figures = new Figures();
     for (let run = 1; run <= runs; run += 1) {
       say(`run ${run} of ${runs}`);
-      await withBaton(async (baton) => {
+      await withBaton(stores, async (baton) => {
         await baton.agent(NOOP_AGENT, () => null);
         await closedLoop(WARM_UP, IN_FLIGHT, () => oneTask(baton));
         await measureClosed(figures, 'inProcess', baton, TASKS, NOOP);
         await measureOpen(figures, baton);
         await measureA2a(figures, baton);
+        figures.add('fellBehind', baton.counters()['logFeed']!['fellBehind']!, 'times');
       });
-      await measureGraphql(figures);
+      await measureGraphql(figures, stores);
     }
     return { runs, figures: figures.spreads(), ratios: {} };
   },

@@ -78,11 +78,11 @@ const measure = async (
 
 export const sagas: Bench = {
   question: 'How many sagas of five steps end per second, and how many that fail at the fourth step are undone?',
-  async run({ runs, say }) {
+  async run({ runs, say, stores }) {
     const figures = new Figures();
     for (let run = 1; run <= runs; run += 1) {
       say(`run ${run} of ${runs}`);
-      await withBaton(async (baton) => {
+      await withBaton(stores, async (baton) => {
         await registerAgents(baton);
         await baton.publish(saga('good'));
         await baton.publish(saga('failing', 'generate'));
@@ -112,11 +112,11 @@ export const sagas: Bench = {
 
 export const fanout: Bench = {
   question: `How many workflows of 1, ${WIDTH} side by side, and 1 tasks end per second?`,
-  async run({ runs, say }) {
+  async run({ runs, say, stores }) {
     const figures = new Figures();
     for (let run = 1; run <= runs; run += 1) {
       say(`run ${run} of ${runs}`);
-      await withBaton(async (baton) => {
+      await withBaton(stores, async (baton) => {
         await registerAgents(baton);
         await baton.publish(fanOut);
         await closedLoop(100, IN_FLIGHT, () => runOne(baton, 'fanout', 'completed'));

@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path';
 import { Command, type CommanderError, Option } from 'commander';
 import { EXIT, Failure, usageFailure } from '../../cli/failure.ts';
+import { ownStores, STORES, type Stores } from '../../cli/own-stores.ts';
 import { integer, oneOf } from '../../cli/parse.ts';
 import { print } from '../../cli/print.ts';
 import { StopRequest } from '../../cli/stop-request.ts';
@@ -18,6 +19,7 @@ type Options = {
   readonly suppliers: number;
   readonly seed: number;
   readonly out?: string;
+  readonly stores: Stores;
   readonly json?: boolean;
 };
 
@@ -43,17 +45,19 @@ const folderOf = (out: string): string => {
   return folder;
 };
 
-const report = async ({ json, out, failAt, ...numbers }: Options): Promise<number> => {
+const report = async ({ json, out, failAt, stores, ...numbers }: Options): Promise<number> => {
   if (out === '') throw usageFailure("option '--out <dir>' needs the name of a folder");
   const chosen = out === undefined ? undefined : folderOf(out);
+  const say = (line: string): void => terminal.err(`${line}\n`);
+  const own = stores === 'env' ? ownStores(terminal.env) : undefined;
+  if (own) say(`writes to ${own.hosts}`);
   const [{ configOf, defaultOut, runReport }, { accountText, isAsExpected, summarise }] = await Promise.all([
     import('./run.ts'),
     import('./account.ts'),
   ]);
-  const config = configOf(terminal.env);
+  const config = configOf(terminal.env, own?.urls);
   const options = { ...numbers, failAt, out: chosen ?? folderOf(defaultOut(config)) };
   const stop = new StopRequest();
-  const say = (line: string): void => terminal.err(`${line}\n`);
   try {
     const run = await runReport(config, options, { say, signal: stop.signal });
     const summary = summarise(run);
@@ -78,6 +82,11 @@ const program = new Command('npm run -s example:csrd --')
     new Option('--seed <n>', 'the same seed gives the same suppliers').argParser(integer(0, MAX_SEED)).default(42),
   )
   .option('--out <dir>', 'folder for the files (default: csrd-report-files in the data folder)')
+  .addOption(
+    new Option('--stores <which>', 'env: the servers of EVENTSTORE_URL, DATABASE_URL and REDIS_URL; it writes to them')
+      .argParser(oneOf(STORES))
+      .default('embedded'),
+  )
   .option('--json', 'print exactly one JSON object on stdout')
   .addHelpText(
     'after',
@@ -87,7 +96,8 @@ Examples:
   $ npm run -s example:csrd -- --fail-at publish
   $ npm run -s example:csrd -- --suppliers 500 --seed 7 --out report --json
 
-Starts all the servers it needs, with data in <BATON_DATA_DIR>/csrd-report. It ignores EVENTSTORE_URL, DATABASE_URL and REDIS_URL.
+Starts all the servers it needs, with data in <BATON_DATA_DIR>/csrd-report. It ignores EVENTSTORE_URL, DATABASE_URL and REDIS_URL unless
+--stores env is given; then it prints the hosts first.
 The exit code is 1 unless the saga went as asked and the log verifies.
 `,
   )

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { type Baton, startBaton } from '../../baton.ts';
 import { auditLog } from '../../cli/audit.ts';
 import { duration } from '../../cli/format.ts';
+import type { OwnStores } from '../../cli/own-stores.ts';
 import type { Terminal } from '../../cli/terminal.ts';
 import { DEFAULT_TENANT, executionStream } from '../../domain/ids.ts';
 import { createEsdbEventStore } from '../../eventstore/esdb-event-store.ts';
@@ -17,8 +18,11 @@ import { definition } from './definition.ts';
 import { Reader, readHistory } from './history.ts';
 import type { Run, RunOptions } from './record.ts';
 
-/** Uses its own servers and data, so that it never meets a running Baton. A second run at the same time is refused. */
-export const configOf = (env: Terminal['env']): Config => {
+/**
+ * Unless it is given the URLs of stores, it uses its own servers and data, so that it never meets a running Baton. A second run at the
+ * same time is refused.
+ */
+export const configOf = (env: Terminal['env'], stores: OwnStores['urls'] | undefined): Config => {
   const { dataDir } = readConfig(env);
   // The parent folder may not exist yet. As root we run Postgres as another user, who must be able to pass through.
   mkdirSync(dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
@@ -27,6 +31,7 @@ export const configOf = (env: Terminal['env']): Config => {
     BATON_PORT: '0',
     BATON_LOG_LEVEL: env['BATON_LOG_LEVEL'] ?? 'error',
     BATON_ALLOW_INSTALL: env['BATON_ALLOW_INSTALL'],
+    ...(stores && { ...stores, BATON_ALLOW_PRIVATE_AGENTS: 'true' }), // the agents run on this machine
   });
 };
 
