@@ -335,7 +335,7 @@ describe('a server', () => {
     expect(err).toContain('npm start');
   });
 
-  it('that meets an error which nothing caught logs it once and stops in order', async () => {
+  it('that meets an uncaught error logs it once and stops in order', async () => {
     const bugs = `process.on('SIGUSR2', () => {
       Promise.reject(new Error('first bug'));
       setImmediate(() => { throw new Error('second bug'); });

@@ -99,7 +99,7 @@ const importTo = async (terminal: Terminal, options: Options): Promise<void> => 
 export const addImport = (eventstore: Command, terminal: Terminal): void => {
   eventstore
     .command('import')
-    .description('Append an export to a node or cluster in its order. Running it twice changes nothing more.')
+    .description('Append an export to a node or cluster in its order. A second run changes nothing.')
     .requiredOption('--from <file>', 'what `export` wrote')
     .requiredOption('--to <url>', 'the store: esdb://…')
     .option('--json', 'print exactly one JSON value')

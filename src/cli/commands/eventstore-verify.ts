@@ -96,7 +96,7 @@ export const addVerify = (eventstore: Command, terminal: Terminal): void => {
     .addHelpText(
       'after',
       `${examples('baton eventstore verify --data ./events', 'baton eventstore verify --data ./events --json')}
-Exit code 1 when something is damaged. A torn tail is no damage: a crash left it, it was never acknowledged, and the next
+Exit code 1 when something is damaged. A torn tail is not damage: a crash left it, it was never acknowledged, and the next
 start cuts it off. Damage in the last group of the log can look like one, if the node did not stop in order.
 `,
     )

@@ -95,13 +95,13 @@ const warnUnknown = (terminal: Terminal, { unknownVariables }: Config): void => 
 const CRASH_STOP_MS = 15_000;
 
 /**
- * An error that nothing caught is a bug of ours, and after it the state of the process is unknown: it is logged once, and the server stops
+ * An uncaught error is a bug in Baton, and after it the state of the process is unknown: it is logged once, and the server stops
  * in order. Only this command listens; a program that embeds Baton decides for itself.
  */
 const stopAfterCrash = (stop: StopRequest, { graceMs }: Config, logger: Logger): void => {
   process.on('uncaughtException', (error, origin) => {
-    if (stop.crashed) return logger.debug({ err: error, origin }, 'another error that nothing caught');
-    logger.fatal({ err: error, origin }, 'an error that nothing caught: a bug of Baton; stopping');
+    if (stop.crashed) return logger.debug({ err: error, origin }, 'another uncaught error');
+    logger.fatal({ err: error, origin }, 'uncaught error: a bug in Baton; stopping');
     stop.crash();
     setTimeout(() => process.exit(EXIT.failed), graceMs + CRASH_STOP_MS).unref();
   });
@@ -149,7 +149,7 @@ export const addServe = (program: Command, terminal: Terminal): void => {
         'EVENTSTORE_URL=esdb://… DATABASE_URL=postgres://… REDIS_URL=redis://… baton serve --roles dispatcher',
       )}
 Logs are JSON lines on stderr. Flags override the environment; docs/guides/operations.md lists every variable.
-SIGTERM or Ctrl-C finishes or hands back open work; a second one ends at once. After an error that nothing caught, a bug, it stops in the
+SIGTERM or Ctrl-C finishes or hands back open work; a second one ends at once. After an uncaught error (a bug) it stops in the
 same way, with exit code 1.
 `,
     )

@@ -70,14 +70,14 @@ export const addMigrate = (workflows: Command, terminal: Terminal): void => {
           'a task whose id differs; `old=` drops one that has not started (repeatable)',
           parse.collect(parse.label),
         )
-        .option('--dry-run', 'only say what would become of each')
+        .option('--dry-run', 'only report what would happen to each execution')
         .option('--idempotency-key <key>', 'the same key gives the same outcome'),
     ),
   )
     .addHelpText(
       'after',
       `${examples('baton workflows migrate order --from 1.0.0 --to 1.1.0 --dry-run', 'baton workflows migrate order --to 2.0.0 --map charge=bill --map notify=')}
-What is done stays done; open steps continue under their new names. Exit code 1 when an execution cannot move; the others still do.\n`,
+Completed steps stay completed; open steps continue under their new names. Exit code 1 when an execution cannot move; the others still do.\n`,
     )
     .action((name: string, options: Options) => migrate(terminal, name, options));
 };

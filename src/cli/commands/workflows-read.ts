@@ -84,7 +84,7 @@ const statusText = (execution: ExecutionDetailsFragment, colour: boolean): strin
       ['deadline', execution.deadlineAt ?? undefined],
       ['paused', paused],
       ['time spent', timeText(execution.timeSpent)],
-      ['ends because', aborted],
+      ['cause', aborted],
       ['reason', execution.cancelReason === null ? undefined : oneLine(execution.cancelReason, 300)],
       ['part of', execution.parent === null ? undefined : `${execution.parent.id}, step ${execution.parentStep}`],
       [

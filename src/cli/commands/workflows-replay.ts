@@ -171,7 +171,7 @@ export const addReplay = (workflows: Command, terminal: Terminal): void => {
     workflows
       .command('replay')
       .description('Replay an execution from the log, and compare the result with the server.')
-      .argument('<id>', 'of an execution')
+      .argument('<id>', 'id of the execution')
       .option('--until <revision>', 'stop at this event: the state at that moment', parse.integer(0, MAX_REVISION)),
   )
     .addHelpText(

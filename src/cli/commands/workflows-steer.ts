@@ -52,7 +52,7 @@ type CancelOptions = KeyOptions & {
 
 const addCancel = (workflows: Command, terminal: Terminal): void => {
   keyOption(
-    executionCommand(workflows, 'cancel', 'Cancel an execution; a second time: without waiting for agents.')
+    executionCommand(workflows, 'cancel', 'Cancel an execution; a second call does not wait for agents.')
       .option('--compensate', 'run compensations; refused once a pivot has completed')
       .addOption(
         new Option('--strategy <name>', "compensation strategy; default: the definition's").choices(
@@ -84,7 +84,7 @@ type RetryOptions = KeyOptions & InputOptions & { readonly step?: string };
 const addRetry = (workflows: Command, terminal: Terminal): void => {
   keyOption(
     inputOptions(
-      executionCommand(workflows, 'retry', 'Continue a failed execution: run again what failed.').option(
+      executionCommand(workflows, 'retry', 'Continue a failed execution: run the failed steps again.').option(
         '--step <id>',
         'only this step; default: every step that blocks the execution',
       ),

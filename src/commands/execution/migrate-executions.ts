@@ -82,7 +82,7 @@ const move = async (
 };
 
 /**
- * Moves running executions of one workflow to another version, or only reports what would become of each.
+ * Moves running executions of one workflow to another version, or only reports what would happen to each.
  *
  * Errors: `AppError` `NOT_FOUND`, `BAD_USER_INPUT` for the workflow or the version.
  */
