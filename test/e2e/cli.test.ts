@@ -349,7 +349,7 @@ describe('a server', () => {
     faulty.kill('SIGUSR2');
     const { code, err } = await ended;
     expect(code).toBe(1);
-    expect(err.match(/a bug of Baton; stopping/g)).toHaveLength(1);
+    expect(err.match(/a bug in Baton; stopping/g)).toHaveLength(1);
     expect(err).toContain('first bug');
     expect(err).not.toContain('second bug');
     expect((await baton('tasks', 'list')).err).not.toContain('no longer runs');
