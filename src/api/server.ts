@@ -23,7 +23,7 @@ import { createSchema } from './graphql/schema.ts';
 import { Hub } from './live/hub.ts';
 import { healthz, type Readiness, readyz } from './operations/health.ts';
 import { countEvents, type Metrics, metricsPage } from './operations/metrics.ts';
-import { measureDesk, measureProjections, sharedOverview } from './operations/projection-status.ts';
+import { measureParkedCompensations, measureProjections, sharedOverview } from './operations/projection-status.ts';
 import { BOARD_PATH, queueBoard } from './operations/queue-board.ts';
 import { apiDocument, DOCS_PATH, DOCUMENT_PATH, docsPage } from './rest/docs-page.ts';
 import { REST_PATH } from './rest/operations.ts';
@@ -130,7 +130,7 @@ const startGraphQL = (deps: ApiDependencies, hub: Hub, callerOf: CallerOf) => {
   const projectionSource = { ...deps, clock: commands.clock, head: () => feed.head };
   const projections = sharedOverview(projectionSource);
   measureProjections(metrics, projectionSource);
-  measureDesk(metrics, deps);
+  measureParkedCompensations(metrics, deps);
   const contextOf = (request: Request): OperationContext => {
     const caller = callerOf({ header: (name) => request.headers.get(name) ?? undefined });
     return { caller, commands, hub, projections, reads: new Reads(deps, caller.tenant), onCutOff: () => undefined };

@@ -5,14 +5,14 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Commands } from '../../src/commands/context.ts';
 import { cancelExecution } from '../../src/commands/execution/cancel-execution.ts';
+import { forkExecution } from '../../src/commands/execution/fork-execution.ts';
+import { migrateExecutions } from '../../src/commands/execution/migrate-executions.ts';
+import { pauseExecution } from '../../src/commands/execution/pause-execution.ts';
 import {
   handOverCompensation,
   retryCompensation,
   skipCompensation,
-} from '../../src/commands/execution/compensation-desk.ts';
-import { forkExecution } from '../../src/commands/execution/fork-execution.ts';
-import { migrateExecutions } from '../../src/commands/execution/migrate-executions.ts';
-import { pauseExecution } from '../../src/commands/execution/pause-execution.ts';
+} from '../../src/commands/execution/resolve-compensation.ts';
 import { resumeExecution } from '../../src/commands/execution/resume-execution.ts';
 import { retryExecution } from '../../src/commands/execution/retry-execution.ts';
 import { signalExecution } from '../../src/commands/execution/signal-execution.ts';
@@ -20,7 +20,12 @@ import { skipStep } from '../../src/commands/execution/skip-step.ts';
 import { archiveWorkflow, deprecateWorkflow } from '../../src/commands/workflow/retire-workflow.ts';
 import { migrate } from '../../src/platform/migrate.ts';
 import { countDeadLetters } from '../../src/projections/dead-letters/queries.ts';
-import { countAtDesk, countDebts, getDebts, listDebts } from '../../src/projections/executions/debts.ts';
+import {
+  countCompensations,
+  countParkedCompensations,
+  getCompensations,
+  listCompensations,
+} from '../../src/projections/executions/compensations.ts';
 import {
   countExecutions,
   getExecutionPayloads,
@@ -71,7 +76,7 @@ const rowOf = async (executionId: string): Promise<ExecutionRow> => {
 };
 
 const debtsOf = async (executionId: string) => {
-  const { value } = await getDebts(world.pool, TENANT, [executionId]);
+  const { value } = await getCompensations(world.pool, TENANT, [executionId]);
   return Object.fromEntries(value.map((debt) => [debt.unit, debt]));
 };
 
@@ -285,7 +290,7 @@ describe('an execution that compensates', () => {
       error: { code: 'BOOM' },
       parkedAt: expect.any(String),
     });
-    expect(await countAtDesk(world.pool)).toBe(1);
+    expect(await countParkedCompensations(world.pool)).toBe(1);
 
     accepted(await handOverCompensation(commands, caller, id, { unit: 'hotel', to: 'Kim', note: 'call them' }));
     await project();
@@ -294,7 +299,7 @@ describe('an execution that compensates', () => {
       handedOverTo: 'Kim',
       note: 'call them',
     });
-    expect(await countAtDesk(world.pool)).toBe(1);
+    expect(await countParkedCompensations(world.pool)).toBe(1);
 
     accepted(await retryCompensation(commands, caller, id, { unit: 'hotel' }));
     expect(await rowOf(id)).toMatchObject({ status: 'compensating', debtsOpen: 2, debtsParked: 0 });
@@ -313,9 +318,9 @@ describe('an execution that compensates', () => {
     const id = await aborted();
     await work.fail(id, '~hotel');
     await project();
-    const found = async (filter: Parameters<typeof listDebts>[2]) => {
-      const page = await listDebts(world.pool, TENANT, filter, { first: 10 });
-      expect((await countDebts(world.pool, TENANT, filter)).value).toBe(BigInt(page.edges.length));
+    const found = async (filter: Parameters<typeof listCompensations>[2]) => {
+      const page = await listCompensations(world.pool, TENANT, filter, { first: 10 });
+      expect((await countCompensations(world.pool, TENANT, filter)).value).toBe(BigInt(page.edges.length));
       return nodes(page).map(({ unit }) => unit);
     };
     expect(await found({})).toEqual(['hotel', 'flight']);
@@ -324,8 +329,10 @@ describe('an execution that compensates', () => {
     ]);
     expect(await found({ executionId: 'nope' })).toEqual([]);
     expect(await found({ handedOverTo: 'Kim' })).toEqual([]);
-    const [first] = (await listDebts(world.pool, TENANT, {}, { first: 1 })).edges;
-    expect(nodes(await listDebts(world.pool, TENANT, {}, { first: 1, after: first!.cursor }))[0]?.unit).toBe('flight');
+    const [first] = (await listCompensations(world.pool, TENANT, {}, { first: 1 })).edges;
+    expect(nodes(await listCompensations(world.pool, TENANT, {}, { first: 1, after: first!.cursor }))[0]?.unit).toBe(
+      'flight',
+    );
   });
 
   it('leaves no dead letters: its failed tasks count as failed', async () => {

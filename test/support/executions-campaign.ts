@@ -2,15 +2,15 @@ import { registerAgent } from '../../src/commands/agent/register-agent.ts';
 import { AggregateHandler } from '../../src/commands/aggregate-handler.ts';
 import type { Accepted, Caller, Commands } from '../../src/commands/context.ts';
 import { cancelExecution } from '../../src/commands/execution/cancel-execution.ts';
-import {
-  handOverCompensation,
-  retryCompensation,
-  skipCompensation,
-} from '../../src/commands/execution/compensation-desk.ts';
 import { decideStep } from '../../src/commands/execution/decide-step.ts';
 import { forkExecution } from '../../src/commands/execution/fork-execution.ts';
 import { migrateExecutions } from '../../src/commands/execution/migrate-executions.ts';
 import { pauseExecution } from '../../src/commands/execution/pause-execution.ts';
+import {
+  handOverCompensation,
+  retryCompensation,
+  skipCompensation,
+} from '../../src/commands/execution/resolve-compensation.ts';
 import { resumeExecution } from '../../src/commands/execution/resume-execution.ts';
 import { retryExecution } from '../../src/commands/execution/retry-execution.ts';
 import { signalExecution } from '../../src/commands/execution/signal-execution.ts';

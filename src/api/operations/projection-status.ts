@@ -1,5 +1,5 @@
 import type { Clock } from '../../platform/clock.ts';
-import { countAtDesk } from '../../projections/executions/debts.ts';
+import { countParkedCompensations } from '../../projections/executions/compensations.ts';
 import { projectors } from '../../projections/registry.ts';
 import { readCheckpoints } from '../../projections/runner/checkpoint.ts';
 import { listProjections, type ProjectionOverview } from '../../projections/runner/overview.ts';
@@ -54,10 +54,10 @@ export const measureProjections = (metrics: Metrics, { pool, clock, head }: Proj
 };
 
 /** Compensations that only a person can close; worth an alert. */
-export const measureDesk = (metrics: Metrics, { pool }: Pick<ProjectionSource, 'pool'>): void =>
+export const measureParkedCompensations = (metrics: Metrics, { pool }: Pick<ProjectionSource, 'pool'>): void =>
   metrics.addMeasurement({
     name: 'baton_compensations_parked',
     help: 'Compensations of all tenants that have failed permanently and wait for a person',
     labelNames: [],
-    read: async () => [{ labels: {}, value: await countAtDesk(pool) }],
+    read: async () => [{ labels: {}, value: await countParkedCompensations(pool) }],
   });

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.ts';
-import { addDesk } from './workflows-desk.ts';
+import { addDebts } from './workflows-debts.ts';
 import { addGraph } from './workflows-graph.ts';
 import { addLocalCommands } from './workflows-local.ts';
 import { addMigrate } from './workflows-migrate.ts';
@@ -21,7 +21,7 @@ export const addWorkflows = (program: Command, terminal: Terminal): void => {
   addStart(workflows, terminal);
   addExecutionReads(workflows, terminal);
   addSteering(workflows, terminal);
-  addDesk(workflows, terminal);
+  addDebts(workflows, terminal);
   addMigrate(workflows, terminal);
   addReplay(workflows, terminal);
   addGraph(workflows, terminal);

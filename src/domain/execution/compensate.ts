@@ -1,7 +1,7 @@
 import type { Json } from '../json.ts';
 import { ok } from '../result.ts';
 import type { AttemptError } from '../task/events.ts';
-import type { Debts } from './debts.ts';
+import type { Compensations } from './compensations.ts';
 import { errorOf } from './errors.ts';
 import { fits, render } from './inputs.ts';
 import { taskRedriven, taskSubmitted, type Work } from './new-task.ts';
@@ -80,7 +80,7 @@ export const compensateDue = (turn: Turn, room: Room): boolean => {
   return next() !== undefined && turn.state.openTasks === 0;
 };
 
-const numbersOf = (units: Debts): { readonly compensated: number; readonly skipped: number } => {
+const numbersOf = (units: Compensations): { readonly compensated: number; readonly skipped: number } => {
   let [compensated, skipped] = [0, 0];
   for (const { status } of units.values()) {
     compensated += Number(status === 'completed');

@@ -19,8 +19,8 @@ const goOn = (story: Story): number => {
 };
 const MIB = 1_048_576;
 
-describe('a decision that is more than one append takes', () => {
-  it('skips thousands of steps in several', () => {
+describe('a decision that is too large for one append', () => {
+  it('skips thousands of steps in several appends', () => {
     const skipped = Array.from({ length: 3_000 }, (_, index) => step(`s${index}`, ['a'], { when: 'input.no' }));
     const story = Story.of([step('a'), ...skipped, step('end', ['a'])], {}, { input: { no: false } });
     story.complete('a', 'x'.repeat(200_000));
@@ -31,7 +31,7 @@ describe('a decision that is more than one append takes', () => {
     expect(story.complete('end')).toContain('ExecutionCompleted');
   });
 
-  it('fails thousands of steps in several, and each is said why', () => {
+  it('fails thousands of steps in several, each with its reason', () => {
     const when = `${'input.no == 1 || '.repeat(10)}input.no`;
     const failing = Array.from(
       { length: 1_000 },
@@ -43,7 +43,7 @@ describe('a decision that is more than one append takes', () => {
     expect(story.status).toBe('completed');
   });
 
-  it('does not evaluate expressions for longer than anything else can wait', () => {
+  it('does not evaluate expressions for longer than other work can wait', () => {
     const when = 'input.all(x, x > 0)';
     const input = Array.from({ length: 10_000 }, () => 1);
     const slow = Array.from({ length: 60 }, (_, index) => step(`s${index}`, [], { when: `!(${when})` }));
@@ -53,7 +53,7 @@ describe('a decision that is more than one append takes', () => {
     expect(story.status).toBe('completed');
   });
 
-  it('is over when a person pauses it, and goes on when they resume it', () => {
+  it('stops when a person pauses the execution, and continues when they resume it', () => {
     const skipped = Array.from({ length: 2_000 }, (_, index) => step(`s${index}`, [], { when: 'false' }));
     const story = Story.of(skipped);
     story.when({ type: 'PauseExecution' });
@@ -65,32 +65,32 @@ describe('a decision that is more than one append takes', () => {
   });
 });
 
-describe('thousands of debts', () => {
+describe('thousands of compensations', () => {
   const id = `resize_${'x'.repeat(100)}`;
-  const DEBTS = 1_600;
+  const COMPENSATIONS = 1_600;
 
   /** Its second step is refused when all items of the first have completed. */
-  const aborted = (debts: number): Story => {
-    const each = compensable(id, [], { forEach: { items: 'input', maxItems: debts } });
+  const aborted = (compensations: number): Story => {
+    const each = compensable(id, [], { forEach: { items: 'input', maxItems: compensations } });
     const story = Story.of(
       [each, step('b', [id])],
       { coordination: { type: 'graph_based', maxParallel: 1_000 } },
-      { input: Array.from({ length: debts }, () => 0) },
+      { input: Array.from({ length: compensations }, () => 0) },
     );
-    for (let item = 0; item < debts; item += 1) story.complete(`${id}[${item}]`, null);
+    for (let item = 0; item < compensations; item += 1) story.complete(`${id}[${item}]`, null);
     story.refuse('b');
     return story;
   };
 
-  it('are recorded in parts that the log takes, and all are compensated in their order', () => {
-    const story = aborted(DEBTS);
+  it('are recorded in parts small enough for the log, and are all carried out in order', () => {
+    const story = aborted(COMPENSATIONS);
     expect(story.last.at(-1)).toMatchObject({ type: 'ExecutionContinued', data: { rest: true } });
     expect(goOn(story)).toBeLessThan(MIB);
     const parts = story.log.flatMap((event) => (event.type === 'CompensationStarted' ? [event.data] : []));
     expect(parts.length).toBeGreaterThan(2);
-    expect(parts[0]?.owed).toBe(DEBTS);
+    expect(parts[0]?.owed).toBe(COMPENSATIONS);
     const units = parts.flatMap(({ plan }) => plan.map(({ unit }) => unit));
-    expect(units).toEqual(Array.from({ length: DEBTS }, (_, index) => `${id}[${DEBTS - 1 - index}]`));
+    expect(units).toEqual(Array.from({ length: COMPENSATIONS }, (_, index) => `${id}[${COMPENSATIONS - 1 - index}]`));
     for (const unit of units.slice(0, -1)) story.complete(`~${unit}`, null);
     expect(story.complete(`~${units.at(-1)}`, null)).toEqual([
       `TaskCompleted ~${units.at(-1)}`,

@@ -3,7 +3,7 @@ import { PersistentVector } from '../structures/persistent-vector.ts';
 import type { AttemptError } from '../task/events.ts';
 import type { Workflow } from '../workflow/compile.ts';
 import type { CompensationStrategy } from '../workflow/definition.ts';
-import type { Debts } from './debts.ts';
+import type { Compensations } from './compensations.ts';
 import type { WorkflowRef } from './events.ts';
 import { IDLE, type UnitState } from './unit-state.ts';
 
@@ -65,7 +65,7 @@ export type Abort = {
 
 export type Compensation = {
   readonly strategy: CompensationStrategy;
-  readonly units: Debts;
+  readonly units: Compensations;
   /** How many there will be; absent when the plan was recorded at once. */
   readonly owed: number | undefined;
 };

@@ -5,12 +5,12 @@ import type { TaskEvent } from '../../domain/task/events.ts';
 import { instant, instantOrNull } from '../instant.ts';
 import type { Emit, Fold, Handled, Handler, Projector } from '../projector.ts';
 import {
+  type CompensationRow,
   compensationDebtsTable,
-  type DebtRow,
   type ExecutionRow,
   executionPayloadsTable,
   executionsTable,
-  type Undos,
+  type OpenCompensations,
 } from './table.ts';
 
 type Of<Type extends ExecutionEvent['type']> = Extract<ExecutionEvent, { type: Type }>;
@@ -118,11 +118,11 @@ const aborting: Handler<Of<'ExecutionAborting'>> = (event, fold) => {
   }));
 };
 
-const debtOf = (
+const compensationOf = (
   execution: ExecutionRow,
   unit: string,
-  change: Pick<DebtRow, 'status' | 'updatedPosition'> & Partial<DebtRow>,
-): DebtRow => ({
+  change: Pick<CompensationRow, 'status' | 'updatedPosition'> & Partial<CompensationRow>,
+): CompensationRow => ({
   tenant: execution.tenant,
   executionId: execution.executionId,
   unit,
@@ -153,24 +153,27 @@ const compensationStarted: Handler<Of<'CompensationStarted'>> = (event, fold) =>
     } as const satisfies Partial<ExecutionRow>;
     const compensating = { ...execution, ...changes };
     for (const { unit } of plan)
-      emit.put(compensationDebtsTable, debtOf(compensating, unit, { status: 'owed', updatedPosition: position }));
+      emit.put(
+        compensationDebtsTable,
+        compensationOf(compensating, unit, { status: 'owed', updatedPosition: position }),
+      );
     return changes;
   });
 };
 
-const changeDebt = (
+const changeCompensation = (
   fold: Fold,
   { tenant, position, data }: Handled<Extract<ExecutionEvent, { data: { unit: string } }>>,
-  change: (debt: DebtRow) => Partial<DebtRow>,
+  change: (compensation: CompensationRow) => Partial<CompensationRow>,
 ): void =>
   fold.change(
     compensationDebtsTable,
     { tenant, executionId: data.executionId, unit: data.unit },
-    (debt) => debt && { ...debt, ...change(debt), updatedPosition: position },
+    (compensation) => compensation && { ...compensation, ...change(compensation), updatedPosition: position },
   );
 
 /** The compensations under way without those of a unit: neither parked nor running under an earlier task. */
-const withoutUnit = ({ running, parked }: Undos, unit: string): Undos => ({
+const withoutUnit = ({ running, parked }: OpenCompensations, unit: string): OpenCompensations => ({
   running: Object.fromEntries(Object.entries(running).filter(([, of]) => of !== unit)),
   parked: parked.filter((other) => other !== unit),
 });
@@ -195,7 +198,8 @@ const unitCompensationStarted = (
   fold.change(
     compensationDebtsTable,
     { tenant, executionId, unit },
-    (debt) => debt && { ...debt, status: 'running' as const, taskId, updatedPosition: position },
+    (compensation) =>
+      compensation && { ...compensation, status: 'running' as const, taskId, updatedPosition: position },
   );
 };
 
@@ -215,7 +219,7 @@ const taskCompleted: Handler<TaskOf<'TaskCompleted'>> = (event, fold) => {
       closedAt: instant(data.completedAt),
       updatedPosition: position,
     } as const;
-    emit.put(compensationDebtsTable, debtOf(execution, unit, closed));
+    emit.put(compensationDebtsTable, compensationOf(execution, unit, closed));
     const left = withoutUnit(undos, unit);
     return { undos: left, debtsOpen: debtsOpen - 1, debtsParked: left.parked.length };
   });
@@ -236,7 +240,7 @@ const compensationParked: Handler<Of<'CompensationParked'>> = (event, fold) => {
     const waiting = parked.includes(unit) ? parked : [...parked, unit];
     return { undos: { running, parked: waiting }, debtsParked: waiting.length };
   });
-  changeDebt(fold, event, ({ handedOverTo }) => ({
+  changeCompensation(fold, event, ({ handedOverTo }) => ({
     status: handedOverTo === null ? 'parked' : 'handed_over',
     error,
     parkedAt: instant(parkedAt),
@@ -249,7 +253,7 @@ const compensationSkipped: Handler<Of<'CompensationSkipped'>> = (event, fold) =>
     const left = withoutUnit(undos ?? { running: {}, parked: [] }, unit);
     return { undos: left, debtsOpen: debtsOpen - 1, debtsParked: left.parked.length };
   });
-  changeDebt(fold, event, () => ({ status: 'skipped', reason, closedAt: instant(skippedAt) }));
+  changeCompensation(fold, event, () => ({ status: 'skipped', reason, closedAt: instant(skippedAt) }));
 };
 
 /**
@@ -287,7 +291,7 @@ export const executionsProjector = {
     CompensationParked: compensationParked,
     CompensationSkipped: compensationSkipped,
     CompensationHandedOver: (event, fold) =>
-      changeDebt(fold, event, () => ({
+      changeCompensation(fold, event, () => ({
         status: 'handed_over',
         handedOverTo: event.data.to,
         note: event.data.note ?? null,

@@ -24,7 +24,10 @@ export type StartedStatus = Exclude<ExecutionStatus, 'planning'>;
 export const STARTED_STATUSES = EXECUTION_STATUSES.filter((status): status is StartedStatus => status !== 'planning');
 
 /** Compensations under way: the task of each that was started, and the units whose compensation is parked. */
-export type Undos = { readonly running: Readonly<Record<string, string>>; readonly parked: readonly string[] };
+export type OpenCompensations = {
+  readonly running: Readonly<Record<string, string>>;
+  readonly parked: readonly string[];
+};
 
 /**
  * Executions of workflows.
@@ -80,7 +83,7 @@ export const executionsTable = defineTable({
     /** The part of `debtsOpen` that is parked. */
     debtsParked: integer(),
     /** Null unless it compensates. */
-    undos: nullable(json<Undos>()),
+    undos: nullable(json<OpenCompensations>()),
     /** Who started it. */
     actor: text(),
     correlationId: text(),
@@ -121,7 +124,7 @@ export const executionPayloadsTable = defineTable({
 export type ExecutionPayloadRow = RowOf<typeof executionPayloadsTable>;
 
 /** Statuses from which only a person can close a compensation. */
-export const DESK_STATUSES = ['parked', 'handed_over'] as const satisfies readonly CompensationState[];
+export const PARKED_STATUSES = ['parked', 'handed_over'] as const satisfies readonly CompensationState[];
 
 /** Compensations of executions, from the moment the execution began to compensate. */
 export const compensationDebtsTable = defineTable({
@@ -153,4 +156,4 @@ export const compensationDebtsTable = defineTable({
   indexes: { newest: { on: ['tenant', 'status', 'position DESC'] } },
 });
 
-export type DebtRow = RowOf<typeof compensationDebtsTable>;
+export type CompensationRow = RowOf<typeof compensationDebtsTable>;

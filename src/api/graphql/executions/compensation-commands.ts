@@ -3,7 +3,7 @@ import {
   handOverCompensation,
   retryCompensation,
   skipCompensation,
-} from '../../../commands/execution/compensation-desk.ts';
+} from '../../../commands/execution/resolve-compensation.ts';
 import type {
   HandOverCompensationInput,
   RetryCompensationInput,

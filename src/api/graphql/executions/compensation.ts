@@ -1,8 +1,12 @@
 import type { PlannedCompensation } from '../../../domain/compensation/plan.ts';
 import type { CompensationPreview } from '../../../domain/execution/compensation-preview.ts';
 import { COMPENSATION_STATES } from '../../../domain/execution/compensation-state.ts';
-import { countDebts, type DebtFilter, listDebts } from '../../../projections/executions/debts.ts';
-import { DESK_STATUSES, type DebtRow } from '../../../projections/executions/table.ts';
+import {
+  type CompensationFilter,
+  countCompensations,
+  listCompensations,
+} from '../../../projections/executions/compensations.ts';
+import { type CompensationRow, PARKED_STATUSES } from '../../../projections/executions/table.ts';
 import { previewText } from '../../../wording/executions.ts';
 import type { Builder } from '../kit/builder.ts';
 import type { AddConnection } from '../kit/connection.ts';
@@ -11,13 +15,13 @@ import { addList } from '../kit/list.ts';
 import type { SharedTypes } from '../kit/shared-types.ts';
 import type { TaskTypes } from '../tasks/types.ts';
 
-const addDebtTypes = (builder: Builder, { AttemptError }: SharedTypes, { Task, loadTask }: TaskTypes) => {
+const addCompensationDebt = (builder: Builder, { AttemptError }: SharedTypes, { Task, loadTask }: TaskTypes) => {
   const DebtStatus = builder.enumType('CompensationDebtStatus', {
     description:
       'PARKED: it failed permanently and waits for a person. HANDED_OVER: a person takes care of it; it is still needed. SKIPPED: a person decided that it is not needed, or did it by hand.',
     values: enumValues(COMPENSATION_STATES),
   });
-  const CompensationDebt = builder.objectRef<DebtRow>('CompensationDebt').implement({
+  const CompensationDebt = builder.objectRef<CompensationRow>('CompensationDebt').implement({
     description: 'A compensation that an execution owes, or owed.',
     fields: (t) => ({
       executionId: t.exposeID('executionId'),
@@ -72,7 +76,7 @@ const addPreviewType = (builder: Builder, enums: Enums) => {
 };
 
 export const addCompensationTypes = (builder: Builder, enums: Enums, shared: SharedTypes, tasks: TaskTypes) => ({
-  ...addDebtTypes(builder, shared, tasks),
+  ...addCompensationDebt(builder, shared, tasks),
   Preview: addPreviewType(builder, enums),
 });
 
@@ -98,8 +102,8 @@ export const addCompensationQueries = (
     of: 'CompensationDebt',
     node: CompensationDebt,
     filter: DebtFilterInput,
-    filterOf: (input) => ({ statuses: DESK_STATUSES, ...input }) satisfies DebtFilter,
-    list: listDebts,
-    count: countDebts,
+    filterOf: (input) => ({ statuses: PARKED_STATUSES, ...input }) satisfies CompensationFilter,
+    list: listCompensations,
+    count: countCompensations,
   });
 };

@@ -116,7 +116,7 @@ const outcomeFields = (t: Fields, { shared, enums, compensation }: ExecutionPart
   debtsParked: t.exposeInt('debtsParked', { description: 'Of these, how many wait for a person.' }),
   compensationDebts: t.field({
     type: [compensation.CompensationDebt],
-    resolve: ({ executionId }, _, { reads }) => reads.debts.load(executionId),
+    resolve: ({ executionId }, _, { reads }) => reads.compensations.load(executionId),
   }),
 });
 

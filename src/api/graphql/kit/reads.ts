@@ -7,9 +7,9 @@ import type { AgentRow } from '../../../projections/agents/table.ts';
 import { getAssignments } from '../../../projections/assignments/queries.ts';
 import type { AssignmentRow } from '../../../projections/assignments/table.ts';
 import type { Queryable } from '../../../projections/database.ts';
-import { getDebts } from '../../../projections/executions/debts.ts';
+import { getCompensations } from '../../../projections/executions/compensations.ts';
 import { getExecutionPayloads, getExecutions, getRelatedExecutions } from '../../../projections/executions/queries.ts';
-import type { DebtRow, ExecutionPayloadKind, ExecutionRow } from '../../../projections/executions/table.ts';
+import type { CompensationRow, ExecutionPayloadKind, ExecutionRow } from '../../../projections/executions/table.ts';
 import { MAX_PAGE } from '../../../projections/page.ts';
 import type { Reading } from '../../../projections/snapshot.ts';
 import { getTaskAttempts } from '../../../projections/task-attempts/queries.ts';
@@ -68,7 +68,7 @@ export class Reads {
   readonly children: DataLoader<string, readonly ExecutionRow[]>;
   /** The newest `MAX_PAGE` forks of an execution. */
   readonly forks: DataLoader<string, readonly ExecutionRow[]>;
-  readonly debts: DataLoader<string, readonly DebtRow[]>;
+  readonly compensations: DataLoader<string, readonly CompensationRow[]>;
   /** All versions of a workflow, newest publication first. */
   readonly workflowVersions: DataLoader<string, readonly WorkflowVersionRow[]>;
   readonly #side: ReadSide;
@@ -112,8 +112,8 @@ export class Reads {
       const rows = await this.of(getRelatedExecutions(pool, tenant, 'forks', ids, MAX_PAGE));
       return grouped(ids, rows, ({ forkedFrom }) => forkedFrom ?? '');
     });
-    this.debts = new DataLoader(async (ids) =>
-      grouped(ids, await this.of(getDebts(pool, tenant, ids)), ({ executionId }) => executionId),
+    this.compensations = new DataLoader(async (ids) =>
+      grouped(ids, await this.of(getCompensations(pool, tenant, ids)), ({ executionId }) => executionId),
     );
     this.workflowVersions = new DataLoader(async (names) =>
       grouped(names, await this.of(getWorkflowVersions(pool, tenant, names)), ({ name }) => name),
@@ -160,7 +160,7 @@ export class Reads {
       this.executions,
       this.children,
       this.forks,
-      this.debts,
+      this.compensations,
       this.workflowVersions,
       ...this.#payloads.values(),
       ...this.#executionPayloads.values(),

@@ -1,5 +1,5 @@
 import type { TaskEvent } from '../../task/events.ts';
-import { Debts } from '../debts.ts';
+import { Compensations } from '../compensations.ts';
 import type { DataOf } from '../events.ts';
 import type { Running } from '../state.ts';
 import { compensatedBy } from '../unit.ts';
@@ -36,7 +36,7 @@ export const compensationStarted = (
   { strategy, plan, owed }: DataOf<'CompensationStarted'>,
 ): Running => {
   const goesOn = execution.compiled.definition.saga.onCompensationFailure === 'continue';
-  const known = execution.compensation?.units ?? Debts.none(goesOn);
+  const known = execution.compensation?.units ?? Compensations.none(goesOn);
   return {
     ...execution,
     status: 'compensating',

@@ -3,9 +3,9 @@ import type { CompensationState } from '../../domain/execution/compensation-stat
 import { db, fixed, onlyUuids, type Queryable } from '../database.ts';
 import { type List, type Page, type PageRequest, readCount, readPage } from '../page.ts';
 import { type Reading, snapshot } from '../snapshot.ts';
-import { compensationDebtsTable, type DebtRow } from './table.ts';
+import { type CompensationRow, compensationDebtsTable } from './table.ts';
 
-export type DebtFilter = {
+export type CompensationFilter = {
   readonly statuses?: readonly CompensationState[] | undefined;
   readonly workflow?: string | undefined;
   readonly executionId?: string | undefined;
@@ -13,9 +13,12 @@ export type DebtFilter = {
   readonly errorCode?: string | undefined;
 };
 
-const list: List<DebtRow> = { projection: 'executions', table: compensationDebtsTable, id: 'unit' };
+const list: List<CompensationRow> = { projection: 'executions', table: compensationDebtsTable, id: 'unit' };
 
-const conditions = (tenant: string, { statuses, workflow, executionId, handedOverTo, errorCode }: DebtFilter) => {
+const conditions = (
+  tenant: string,
+  { statuses, workflow, executionId, handedOverTo, errorCode }: CompensationFilter,
+) => {
   let query = db.selectFrom('compensation_debts').where('tenant', '=', tenant);
   if (statuses) query = query.where(sql<SqlBool>`status = ANY(${statuses}::text[])`);
   if (workflow !== undefined) query = query.where('workflow', '=', workflow);
@@ -27,12 +30,12 @@ const conditions = (tenant: string, { statuses, workflow, executionId, handedOve
 };
 
 /** Compensations of some executions; for loading many at once. */
-export const getDebts = (
+export const getCompensations = (
   pool: Queryable,
   tenant: string,
   executionIds: readonly string[],
-): Promise<Reading<DebtRow[]>> =>
-  snapshot<DebtRow>(
+): Promise<Reading<CompensationRow[]>> =>
+  snapshot<CompensationRow>(
     pool,
     'executions',
     compensationDebtsTable.columns,
@@ -41,16 +44,16 @@ export const getDebts = (
       tenant,
       onlyUuids(executionIds),
     ),
-    { name: 'projections-debts' },
+    { name: 'projections-compensations' },
   );
 
 /** Newest compensation first. */
-export const listDebts = (
+export const listCompensations = (
   pool: Queryable,
   tenant: string,
-  filter: DebtFilter,
+  filter: CompensationFilter,
   page: PageRequest,
-): Promise<Page<DebtRow>> =>
+): Promise<Page<CompensationRow>> =>
   readPage(pool, list, { tenant, filter, page }, (startsAfter, limit) =>
     conditions(tenant, filter)
       .selectAll()
@@ -61,7 +64,11 @@ export const listDebts = (
   );
 
 /** Exact. */
-export const countDebts = (pool: Queryable, tenant: string, filter: DebtFilter = {}): Promise<Reading<bigint>> =>
+export const countCompensations = (
+  pool: Queryable,
+  tenant: string,
+  filter: CompensationFilter = {},
+): Promise<Reading<bigint>> =>
   readCount(
     pool,
     'executions',
@@ -69,7 +76,7 @@ export const countDebts = (pool: Queryable, tenant: string, filter: DebtFilter =
   );
 
 /** Number of compensations, over all tenants, that wait for a person. */
-export const countAtDesk = async (pool: Queryable): Promise<number> => {
+export const countParkedCompensations = async (pool: Queryable): Promise<number> => {
   const query = fixed(
     "SELECT count(*)::int AS count FROM baton.compensation_debts WHERE status IN ('parked', 'handed_over')",
   );

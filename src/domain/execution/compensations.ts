@@ -8,22 +8,22 @@ type Plan = {
   readonly indexOf: ReadonlyMap<string, number>;
   /** For each unit, those that come after it. */
   readonly blocks: readonly (readonly number[])[];
-  /** A compensation that has failed for good does not keep those after it waiting. */
+  /** A compensation that has failed permanently does not keep later ones waiting. */
   readonly goesOn: boolean;
 };
 
 const isClosed = ({ status }: UnitCompensation): boolean => status === 'completed' || status === 'skipped';
 
 /**
- * The compensations that an execution owes, by unit and in the order of the plan. Persistent, like the other parts of the state: a change
- * gives new debts. Whatever the number of debts, finding the next one that is due and changing one of them take about the same time.
+ * The compensations of an execution, by unit and in the order of the plan. Persistent, like the other parts of the state: a change
+ * makes a new object. Whatever their number, finding the next one that is due and changing one of them take about the same time.
  */
-export class Debts implements Iterable<readonly [string, UnitCompensation]> {
+export class Compensations implements Iterable<readonly [string, UnitCompensation]> {
   readonly #plan: Plan;
   readonly #units: PersistentVector<UnitCompensation>;
   /** For each unit, how many of those before it must still be waited for. */
   readonly #missing: PersistentVector<number>;
-  /** Units that need not wait, and others that began since they were added; the head is due. */
+  /** Units that need not wait, and others that have begun since they were added; the head is due. */
   readonly #due: PersistentQueue<number>;
   readonly #closed: number;
 
@@ -41,9 +41,9 @@ export class Debts implements Iterable<readonly [string, UnitCompensation]> {
     this.#closed = closed;
   }
 
-  static none(goesOn: boolean): Debts {
+  static none(goesOn: boolean): Compensations {
     const nothing = PersistentVector.from<never>(0, () => undefined as never);
-    return new Debts({ indexOf: new Map(), blocks: [], goesOn }, nothing, nothing, PersistentQueue.of(), 0);
+    return new Compensations({ indexOf: new Map(), blocks: [], goesOn }, nothing, nothing, PersistentQueue.of(), 0);
   }
 
   get size(): number {
@@ -78,7 +78,7 @@ export class Debts implements Iterable<readonly [string, UnitCompensation]> {
   }
 
   /** With more units to compensate, each after those that it names. */
-  with(added: readonly PlannedCompensation[]): Debts {
+  with(added: readonly PlannedCompensation[]): Compensations {
     const units = [...this.#units];
     const missing = [...this.#missing];
     const indexOf = new Map(this.#plan.indexOf);
@@ -97,7 +97,7 @@ export class Debts implements Iterable<readonly [string, UnitCompensation]> {
       if (waitsFor === 0) due = due.added(index);
     }
     const plan = { ...this.#plan, indexOf, blocks };
-    return new Debts(
+    return new Compensations(
       plan,
       PersistentVector.from(units.length, (at) => units[at] as UnitCompensation),
       PersistentVector.from(missing.length, (at) => missing[at] as number),
@@ -106,8 +106,8 @@ export class Debts implements Iterable<readonly [string, UnitCompensation]> {
     );
   }
 
-  /** With one of them changed; the same debts when it is not among them. */
-  changed(unit: string, change: (before: UnitCompensation) => UnitCompensation): Debts {
+  /** With one of them changed; the same object when it is not among them. */
+  changed(unit: string, change: (before: UnitCompensation) => UnitCompensation): Compensations {
     const index = this.#plan.indexOf.get(unit);
     if (index === undefined) return this;
     const before = this.#units.get(index);
@@ -121,7 +121,7 @@ export class Debts implements Iterable<readonly [string, UnitCompensation]> {
     }
     while (due.head !== undefined && (units.get(due.head).status !== 'pending' || missing.get(due.head) > 0))
       due = due.rest();
-    return new Debts(
+    return new Compensations(
       this.#plan,
       units,
       missing,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Debts } from './debts.ts';
+import { Compensations } from './compensations.ts';
 import { COMPENSATION_STATUSES, type UnitCompensation } from './unit-state.ts';
 
 type Change = readonly [unit: number, status: UnitCompensation['status']];
@@ -17,55 +17,55 @@ const changes = fc.array(fc.tuple(fc.nat(), fc.constantFrom(...COMPENSATION_STAT
 const isClosed = ({ status }: UnitCompensation): boolean => status === 'completed' || status === 'skipped';
 
 /** Goes through all of them, as the definition of "due" reads. */
-const dueUnits = (debts: Debts, goesOn: boolean): string[] =>
-  [...debts.values()]
+const dueUnits = (compensations: Compensations, goesOn: boolean): string[] =>
+  [...compensations.values()]
     .filter(({ status }) => status === 'pending')
     .filter(({ after }) =>
       after.every((key) => {
-        const before = debts.get(key);
+        const before = compensations.get(key);
         return before === undefined || isClosed(before) || (goesOn && before.status === 'parked');
       }),
     )
     .map(({ unit }) => unit);
 
-const changedBy = (debts: Debts, [at, status]: Change): Debts =>
-  debts.changed(`u${at % debts.size}`, (before) => ({ ...before, status }));
+const changedBy = (compensations: Compensations, [at, status]: Change): Compensations =>
+  compensations.changed(`u${at % compensations.size}`, (before) => ({ ...before, status }));
 
-describe('debts', () => {
-  it('find what is due without going through all of them, whatever happened before', () =>
+describe('the compensations of an execution', () => {
+  it('find a due one without going through all of them, whatever happened before', () =>
     fc.assert(
       fc.property(plans, changes, fc.boolean(), fc.nat(), (plan, happened, goesOn, cut) => {
         const first = plan.slice(0, 1 + (cut % plan.length));
-        let debts = Debts.none(goesOn).with(first);
+        let compensations = Compensations.none(goesOn).with(first);
         for (const [index, change] of happened.entries()) {
           // The rest of a plan that was too long for one append.
-          if (index === 1) debts = debts.with(plan);
-          debts = changedBy(debts, change);
-          const due = dueUnits(debts, goesOn);
-          if (due.length === 0) expect(debts.next()).toBeUndefined();
-          else expect(due).toContain(debts.next());
-          expect(debts.areClosed).toBe([...debts.values()].every(isClosed));
+          if (index === 1) compensations = compensations.with(plan);
+          compensations = changedBy(compensations, change);
+          const due = dueUnits(compensations, goesOn);
+          if (due.length === 0) expect(compensations.next()).toBeUndefined();
+          else expect(due).toContain(compensations.next());
+          expect(compensations.areClosed).toBe([...compensations.values()].every(isClosed));
         }
       }),
     ));
 
-  it('are not changed by a change', () => {
-    const debts = Debts.none(false).with([
+  it('are immutable', () => {
+    const compensations = Compensations.none(false).with([
       { unit: 'b', after: [] },
       { unit: 'a', after: ['b'] },
     ]);
-    const after = debts.changed('b', (before) => ({ ...before, status: 'completed' }));
-    expect([debts.next(), after.next()]).toEqual(['b', 'a']);
-    expect(debts.get('b')?.status).toBe('pending');
+    const after = compensations.changed('b', (before) => ({ ...before, status: 'completed' }));
+    expect([compensations.next(), after.next()]).toEqual(['b', 'a']);
+    expect(compensations.get('b')?.status).toBe('pending');
     expect(after.changed('x', (before) => before)).toBe(after);
   });
 
   it('are due in the order of the plan', () => {
-    let debts = Debts.none(false).with(['a', 'b', 'c'].map((unit) => ({ unit, after: [] })));
+    let compensations = Compensations.none(false).with(['a', 'b', 'c'].map((unit) => ({ unit, after: [] })));
     const taken: string[] = [];
-    for (let unit = debts.next(); unit !== undefined; unit = debts.next()) {
+    for (let unit = compensations.next(); unit !== undefined; unit = compensations.next()) {
       taken.push(unit);
-      debts = debts.changed(unit, (before) => ({ ...before, status: 'open' }));
+      compensations = compensations.changed(unit, (before) => ({ ...before, status: 'open' }));
     }
     expect(taken).toEqual(['a', 'b', 'c']);
   });

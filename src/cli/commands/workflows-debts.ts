@@ -114,7 +114,7 @@ const addActions = (debts: Command, terminal: Terminal): void => {
     });
 };
 
-export const addDesk = (workflows: Command, terminal: Terminal): void => {
+export const addDebts = (workflows: Command, terminal: Terminal): void => {
   const debts = workflows
     .command('debts')
     .description('Compensations that failed permanently and wait for a person. Without a command: list them.');
