@@ -48,12 +48,17 @@ const LINES_KEPT = 25;
 const STOP_MS = 1_800;
 const ABORT_MS = 400;
 
+/** A server that does not follow the guard's signal in this time is killed. About as long as an orderly stop takes. */
+const GUARD_STOP_S = 3;
+
 /**
  * Ends the server when this process ends without having stopped it, even by SIGKILL: the system then closes the pipe, `read` fails and
- * the shell sends the signal. A complete line on the pipe means that the server has ended: no signal.
+ * the shell sends the signal, and SIGKILL to a server that hangs. A complete line on the pipe means that the server has ended: no signal.
  */
 const guard = (pid: number, signal: NodeJS.Signals): (() => void) => {
-  const script = `read -r line || kill -${signal.slice('SIG'.length)} ${pid}`;
+  const orderly = `kill -${signal.slice('SIG'.length)} ${pid}`;
+  const ended = `for i in $(seq ${GUARD_STOP_S}); do sleep 1; kill -0 ${pid} || exit; done`;
+  const script = `read -r line || { ${orderly}; ${ended}; kill -KILL ${pid}; }`;
   const shell = spawn('/bin/sh', ['-c', script], { stdio: ['pipe', 'ignore', 'ignore'], detached: true, cwd: '/' });
   // Without a guard the server still ends in an orderly stop, and the next start stops one that was left over.
   shell.on('error', () => {});

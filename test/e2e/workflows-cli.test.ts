@@ -12,6 +12,8 @@ import { readConfig } from '../../src/platform/config.ts';
 import { type Ended, runCli, runHere } from '../support/cli-process.ts';
 import { freshDatabase, freshEventStore } from '../support/servers.ts';
 
+const HOST_EVENTS = ['uncaughtException', 'unhandledRejection', 'SIGINT', 'SIGTERM', 'SIGHUP'];
+
 let folder: string;
 let stores: {
   eventStore: Awaited<ReturnType<typeof freshEventStore>>;
@@ -99,7 +101,10 @@ beforeAll(async () => {
     DATABASE_URL: database.url,
     REDIS_URL: inject('redisUrl'),
   };
+  const handlers = () => HOST_EVENTS.map((name) => process.listenerCount(name));
+  const before = handlers();
   baton = await startBaton(readConfig({ ...servers, BATON_PORT: '0', BATON_LOG_LEVEL: 'error' }));
+  expect(handlers()).toEqual(before); // they are its host's
   env = { ...servers, BATON_URL: baton.url ?? '' };
   const agent = (agentId: string, ...names: string[]) => ({ agentId, capabilities: names.map((name) => ({ name })) });
   await baton.agent(agent('worker', 'work', 'undo'), (input) => input);
