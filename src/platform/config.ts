@@ -72,7 +72,7 @@ export type Config = {
   readonly pgPoolSize: number;
   readonly graphiql: boolean;
   readonly queuesWritable: boolean;
-  /** Agents on loopback are always allowed with the embedded default; this also allows other private ranges. */
+  /** Whether agents may be on loopback and in private ranges whatever `host` is. */
   readonly allowPrivateAgents: boolean;
   /** Whether the embedded default may install Redis with the machine's package manager. */
   readonly allowInstall: boolean;

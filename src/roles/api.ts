@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { hostname, networkInterfaces } from 'node:os';
 import { createHttpServer } from '../api/http-server.ts';
 import type { Metrics } from '../api/operations/metrics.ts';
 import { createApi } from '../api/server.ts';
@@ -21,13 +22,23 @@ const cannotListen = (error: NodeJS.ErrnoException, { host, port }: Config): Err
       })
     : error;
 
+const urlAt = (host: string, port: number): string => `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+
+/** Every way to reach a server on this machine. */
+const originsOf = (server: Server, { host }: Config): string[] => {
+  const { address, port } = server.address() as AddressInfo;
+  const everywhere = address === '0.0.0.0' || address === '::';
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map((one) => one.address) ?? []);
+  return (everywhere ? [...own, hostname(), 'localhost'] : [address, host]).map((each) => urlAt(each, port));
+};
+
 const listen = async (server: Server, config: Config): Promise<string> => {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, config)));
     server.listen(config.port, config.host, resolve);
   });
   const { port } = server.address() as AddressInfo;
-  return config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+  return config.publicUrl ?? urlAt(config.host, port);
 };
 
 /** No new connections; requests under way may finish within `graceMs`, then their connections are cut. */
@@ -82,6 +93,8 @@ export const startApi = async (core: Core, { metrics, leaders }: Observed, closi
   const server = createHttpServer(api.app);
   api.attachWebSockets(server);
   const url = await listen(server, config);
+  core.origins.add(originsOf(server, config));
+  await core.directory.refresh();
   closing.add('the HTTP server', async () => {
     draining = true;
     await api.close();

@@ -5,6 +5,9 @@ import type { Commands } from '../commands/context.ts';
 import { createHandlers } from '../commands/handlers.ts';
 import { createAgentCardSource } from '../dispatch/egress/agent-cards.ts';
 import type { EgressPolicy } from '../dispatch/egress/egress.ts';
+import { OriginDirectory } from '../dispatch/egress/origin-directory.ts';
+import { OwnOrigins } from '../dispatch/egress/own-origins.ts';
+import { egressOf } from '../dispatch/egress/policy.ts';
 import { createQueues, type Queues } from '../dispatch/queues/attempt-queue.ts';
 import { type EmbeddedStack, startEmbedded } from '../embedded/stack.ts';
 import { claimDatabase, clusterIdOf } from '../eventstore/cluster-identity.ts';
@@ -43,6 +46,8 @@ export type Core = {
   /** Of every key that this cluster keeps in Redis. */
   readonly prefix: string;
   readonly egress: EgressPolicy;
+  readonly origins: OwnOrigins;
+  readonly directory: OriginDirectory;
 };
 
 export type CoreOptions = {
@@ -76,12 +81,16 @@ export const openCore = async (options: CoreOptions): Promise<Core> => {
   closing.add('the queues', () => queues.close());
   const feed = await LogFeed.start({ store, clock: ports.clock, logger });
   closing.add('the log feed', () => feed.stop());
-  const embedded = config.eventStoreUrl === undefined;
-  const egress = { allowLoopback: embedded || config.allowPrivateAgents, allowPrivate: config.allowPrivateAgents };
+  const origins = new OwnOrigins(config.publicUrl === undefined ? [] : [config.publicUrl]);
+  const directory = new OriginDirectory({ origins, redis, prefix, clock: ports.clock, logger });
+  await directory.start();
+  closing.add('the directory of origins', () => directory.stop());
+  const egress = egressOf(config, origins);
   const cards = createAgentCardSource({ egress, logger });
   closing.add('the agent cards', () => cards.close());
   const commands: Commands = { ...ports, ...createHandlers(store, ports), cards };
-  return { tenant, config, logger, stack, store, appends, database, redis, feed, queues, commands, prefix, egress };
+  const connections = { store, appends, database, redis, feed, queues };
+  return { tenant, config, logger, stack, ...connections, commands, prefix, egress, origins, directory };
 };
 
 /** Asks for the lease of that name; undefined while another process holds it. */

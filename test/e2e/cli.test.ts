@@ -1,6 +1,6 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -304,6 +304,15 @@ describe('a server', () => {
     // The servers of the tests may do without durability, which the doctor does not let pass.
     expect(code).toBe(checks.some(({ status }) => status === 'fail') ? 1 : 0);
     expect(checks.map(({ name }) => name)).toEqual(expect.arrayContaining(['event store', 'postgres', 'redis']));
+  });
+
+  it('is no agent of its own', async () => {
+    const { url } = JSON.parse(await readFile(join(dataDir, 'server.json'), 'utf8')) as { url: string };
+    for (const host of ['127.0.0.1', 'localhost', '127.0.0.77']) {
+      const card = `${url.replace('127.0.0.1', host)}/graphql`;
+      const { code, err } = await baton('agents', 'register', 'itself', '--card', card);
+      expect([code, err]).toEqual([2, expect.stringContaining('own_origin')]);
+    }
   });
 
   it('stops on SIGTERM within five seconds and withdraws its announcement', async () => {

@@ -3,6 +3,7 @@ import type { AddressInfo, LookupFunction } from 'node:net';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EgressDenied, type EgressPolicy, guardedConnector } from './egress.ts';
+import { OwnOrigins } from './own-origins.ts';
 
 let server: Server;
 let port: number;
@@ -70,6 +71,13 @@ describe('a connection to an agent', () => {
     const before = connections;
     await expect(reach(strict, host, lookup)).resolves.toBe(rule);
     expect(connections).toBe(before);
+  });
+
+  it('is given up when a name leads to ourselves, before anything is sent', async () => {
+    const own = new OwnOrigins([`http://127.0.0.1:${port}`]);
+    const lookup = answering(['127.0.0.1']);
+    await expect(reach({ ...open, own }, 'agent.example', lookup)).resolves.toBe('own_origin');
+    await expect(reach({ ...open, own }, 'localhost')).resolves.toBe('own_origin');
   });
 
   it('is checked by the address that it connects to, which defeats DNS rebinding', async () => {

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { checkUrl, EgressDenied, type EgressPolicy, refusedAddress } from './egress.ts';
+import { OwnOrigins } from './own-origins.ts';
 
-const strict: EgressPolicy = { allowLoopback: false, allowPrivate: false, ownOrigins: ['https://baton.example.com'] };
-const embedded: EgressPolicy = { allowLoopback: true, allowPrivate: false };
-const intranet: EgressPolicy = { allowLoopback: false, allowPrivate: true };
+const own = new OwnOrigins(['https://baton.example.com', 'http://93.184.216.34:4000', 'http://127.0.0.1:4000']);
+const strict: EgressPolicy = { allowLoopback: false, allowPrivate: false, own };
+const embedded: EgressPolicy = { allowLoopback: true, allowPrivate: false, own };
+const intranet: EgressPolicy = { allowLoopback: true, allowPrivate: true };
 
 const ruleOf = (url: string, policy: EgressPolicy = strict): string => {
   try {
@@ -56,6 +58,9 @@ describe('the URL of an agent', () => {
     ['http://user:pw@example.com/', 'userinfo'],
     ['http://user@example.com/', 'userinfo'],
     ['https://baton.example.com/a2a', 'own_origin'],
+    ['http://BATON.example.com./graphql', 'own_origin'],
+    ['http://93.184.216.34:4000/graphql', 'own_origin'],
+    ['http://[::ffff:93.184.216.34]:4000/graphql', 'own_origin'],
     ['no url', 'malformed'],
     ['', 'malformed'],
   ])('is refused: %s by %s', (url, rule) => {
@@ -75,14 +80,30 @@ describe('the URL of an agent', () => {
     expect(ruleOf('http://10.0.0.1/', embedded)).toBe('private');
     expect(ruleOf('http://0.0.0.0/', embedded)).toBe('reserved');
     expect(ruleOf('http://127.0.0.1:6379/', embedded)).toBe('port');
+    for (const host of ['127.0.0.1', '127.9.9.9', 'localhost', 'a.localhost.', '[::1]', '[::ffff:127.0.0.1]'])
+      expect(ruleOf(`http://${host}:4000/graphql`, embedded)).toBe('own_origin');
+    expect(ruleOf('https://baton.example.com:8443/', embedded)).toBe('allowed');
   });
 
   it('is allowed in private ranges if the operator allows it, except for metadata services', () => {
     expect(ruleOf('http://10.0.0.1/', intranet)).toBe('allowed');
     expect(ruleOf('http://[fd12::1]/', intranet)).toBe('allowed');
-    expect(ruleOf('http://169.254.169.254/', intranet)).toBe('reserved');
-    expect(ruleOf('http://[fd00:ec2::254]/', intranet)).toBe('reserved');
-    expect(ruleOf('http://127.0.0.1/', intranet)).toBe('loopback');
+    for (const host of [
+      '169.254.169.254',
+      '169.254.170.2',
+      '100.100.100.200',
+      '[::ffff:100.100.100.200]',
+      '168.63.129.16',
+      '192.0.0.192',
+      '[fd00:ec2::254]',
+      '[fd20:ce::254]',
+      '[fd00:c1::a9fe:a9fe]',
+      '[fd00:42::42]',
+      '[fe80::a9fe:a9fe]',
+    ])
+      expect(ruleOf(`http://${host}/`, intranet), host).toBe('reserved');
+    expect(ruleOf('http://100.100.100.201/', intranet)).toBe('allowed');
+    expect(ruleOf('http://127.0.0.1/', intranet)).toBe('allowed');
   });
 
   it('is refused without revealing its address', () => {
