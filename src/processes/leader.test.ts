@@ -235,6 +235,20 @@ describe('a leader', () => {
     ]);
   });
 
+  it('lets timers and I/O have their turn while it acts again and again', async () => {
+    let acts = 0;
+    let turned = false;
+    lead(() => ({
+      act: () => {
+        acts += 1;
+        if (acts === 1) setImmediate(() => setImmediate(() => (turned = true)));
+        return turned || acts > 1_000_000 ? 'nothing' : 'more';
+      },
+    }));
+    await vi.waitFor(() => expect(turned).toBe(true), within);
+    expect(acts).toBeLessThan(1_000_000);
+  });
+
   it('does not wait for an event when there is more to do', async () => {
     let left = 3;
     const led = lead((_, acts) => ({

@@ -1,5 +1,6 @@
 import type { AgentEvent, Capability, Health, Transport } from '../agent/events.ts';
-import { ABILITY, AVAILABILITY, type Requirement, type Sorted, sortOut } from '../routing/eligibility.ts';
+import { ABILITY, AVAILABILITY, firstRule, type Requirement, type Sorted, sortOut } from '../routing/eligibility.ts';
+import type { Exclusion } from './events.ts';
 import { type Lane, type Matching, requirementKey, type Skill } from './matching.ts';
 
 /** Weight of the newest outcome in an agent's error rate (requirements 1.0: EMA α = 0.1). */
@@ -25,7 +26,8 @@ const profileFacts = ({ capabilities, maxConcurrency, transport }: Profile) => (
   transport: transport.kind,
 });
 
-const canTakeMore = (agent: AgentEntry): boolean => !AVAILABILITY.some(({ excludes }) => excludes(agent, undefined));
+/** An agent with the reason for which it can take no more work now: kept, because a decision looks at every able agent. */
+export type RosterAgent = AgentEntry & { unavailable: Exclusion | undefined };
 
 /** Requirements whose able agents are remembered, per capability. */
 const MAX_REMEMBERED = 1_000;
@@ -38,14 +40,14 @@ export class Roster {
   readonly #pool: string;
   readonly #matching: Matching;
   /** Also the deregistered ones that still hold attempts. */
-  readonly #agents = new Map<string, AgentEntry>();
+  readonly #agents = new Map<string, RosterAgent>();
   /** Agents of which no more is known; not in the snapshot. */
   readonly #halted = new Set<string>();
   readonly #listed = new Map<string, Listed>();
   /** Registered agents by the names of their capabilities. */
-  readonly #named = new Map<string, Set<AgentEntry>>();
+  readonly #named = new Map<string, Set<RosterAgent>>();
   /** Of the agents with a capability those that meet a requirement; dropped when one of them changes what it offers. */
-  readonly #able = new Map<string, Map<string, Sorted<AgentEntry>>>();
+  readonly #able = new Map<string, Map<string, Sorted<RosterAgent>>>();
 
   /** Attempts that agents of each lane hold. */
   readonly held: Record<Lane, number> = { a2a: 0, local: 0 };
@@ -54,11 +56,11 @@ export class Roster {
   constructor(pool: string, matching: Matching, agents: readonly AgentEntry[] = []) {
     this.#pool = pool;
     this.#matching = matching;
-    for (const agent of agents) this.#enter({ ...agent });
+    for (const agent of agents) this.#enter({ ...agent, unavailable: undefined });
   }
 
   snapshot(): readonly AgentEntry[] {
-    return [...this.#agents.values()].map((agent) => ({ ...agent }));
+    return [...this.#agents.values()].map(({ unavailable: _, ...agent }) => agent);
   }
 
   transportOf(agentId: string): Transport['kind'] | undefined {
@@ -66,7 +68,7 @@ export class Roster {
   }
 
   /** Registered agents that can do the work, whether or not they can take more now, and how many cannot do it. */
-  able(required: Requirement): Sorted<AgentEntry> {
+  able(required: Requirement): Sorted<RosterAgent> {
     const named = this.#named.get(required.capability);
     const { eligible, excluded } = this.#ableOf(required, named ?? new Set());
     // The agents without the capability are not looked at, only counted.
@@ -125,6 +127,7 @@ export class Roster {
           deregistered: false,
           open: agent?.open ?? heldBy(agentId),
           errorRate: 0,
+          unavailable: undefined,
         });
         return;
       case 'AgentReconfigured':
@@ -143,30 +146,30 @@ export class Roster {
     if (agent) this.#updateFree(agent);
   }
 
-  #enter(agent: AgentEntry): void {
+  #enter(agent: RosterAgent): void {
     this.#agents.set(agent.agentId, agent);
     this.held[agent.transport] += agent.open;
     if (!agent.deregistered && !this.#halted.has(agent.agentId)) this.#list(agent);
   }
 
-  #reconfigure(agent: AgentEntry, profile: Profile): void {
+  #reconfigure(agent: RosterAgent, profile: Profile): void {
     this.#leave(agent);
     this.#enter(Object.assign(agent, profileFacts(profile)));
   }
 
-  #leave(agent: AgentEntry): void {
+  #leave(agent: RosterAgent): void {
     this.#unlist(agent);
     this.held[agent.transport] -= agent.open;
   }
 
   /** Kept while it holds attempts, so that its slots are still counted if it registers again. */
-  #deregister(agent: AgentEntry): void {
+  #deregister(agent: RosterAgent): void {
     this.#unlist(agent);
     agent.deregistered = true;
     if (agent.open === 0) this.#agents.delete(agent.agentId);
   }
 
-  #list(agent: AgentEntry): void {
+  #list(agent: RosterAgent): void {
     const distinct = new Map(agent.capabilities.map((offered) => [`${offered.name}@${offered.version}`, offered]));
     const skills = [...distinct.values()].map((capability) => this.#matching.offer(capability, agent.transport));
     this.#listed.set(agent.agentId, { skills, free: false });
@@ -179,7 +182,7 @@ export class Roster {
     this.#updateFree(agent);
   }
 
-  #unlist(agent: AgentEntry): void {
+  #unlist(agent: RosterAgent): void {
     const listed = this.#listed.get(agent.agentId);
     if (!listed) return;
     this.#setFree(listed, false);
@@ -193,9 +196,11 @@ export class Roster {
     }
   }
 
-  #updateFree(agent: AgentEntry): void {
+  #updateFree(agent: RosterAgent): void {
     const listed = this.#listed.get(agent.agentId);
-    if (listed) this.#setFree(listed, canTakeMore(agent));
+    if (!listed) return;
+    agent.unavailable = firstRule(AVAILABILITY, agent, undefined)?.name;
+    this.#setFree(listed, agent.unavailable === undefined);
   }
 
   #setFree(listed: Listed, free: boolean): void {
@@ -204,7 +209,7 @@ export class Roster {
     for (const skill of listed.skills) this.#matching.setFree(skill, free ? 1 : -1);
   }
 
-  #ableOf(required: Requirement, named: ReadonlySet<AgentEntry>): Sorted<AgentEntry> {
+  #ableOf(required: Requirement, named: ReadonlySet<RosterAgent>): Sorted<RosterAgent> {
     const key = requirementKey(required);
     const remembered = this.#able.get(required.capability);
     const known = remembered?.get(key);

@@ -1,10 +1,10 @@
 import { instantOf } from '../instant.ts';
-import { AVAILABILITY, PREFERENCE, type Sorted, sortOut } from '../routing/eligibility.ts';
+import { PREFERENCE, type Sorted, sortOut } from '../routing/eligibility.ts';
 import { strategies } from '../routing/strategies.ts';
 import type { RoutingStrategy, Scored } from '../routing/strategy.ts';
-import type { Assignment, RoutingReason } from './events.ts';
-import { LANES, type Lane } from './matching.ts';
-import type { AgentEntry } from './roster.ts';
+import type { Assignment, Exclusion, RoutingReason } from './events.ts';
+import type { Lane } from './matching.ts';
+import type { RosterAgent } from './roster.ts';
 import { DISPATCH_GRACE_MS, type TaskEntry } from './task-entry.ts';
 
 const SHOWN_CANDIDATES = 3;
@@ -13,7 +13,7 @@ const strategyOf = ({ strategy }: TaskEntry): RoutingStrategy =>
   (strategies as Record<string, RoutingStrategy>)[strategy] ?? strategies.least_loaded;
 
 /** Without the preferences when they would leave nobody. */
-const preferred = (free: readonly AgentEntry[], task: TaskEntry): Sorted<AgentEntry> => {
+const preferred = (free: readonly RosterAgent[], task: TaskEntry): Sorted<RosterAgent> => {
   const all = { eligible: free, excluded: {} };
   if (task.failedOn.length === 0) return all;
   const sorted = sortOut(free, PREFERENCE, task);
@@ -27,18 +27,22 @@ const shown = (ranked: readonly Scored[]): RoutingReason['candidates'] =>
     open: candidate.open,
   }));
 
-/** Without the agents of lanes in which no more can be called; they count as busy. */
-const inOpenLanes = (free: Sorted<AgentEntry>, lanes: readonly Lane[]): Sorted<AgentEntry> => {
-  if (lanes.length === LANES.length) return free;
-  const eligible = free.eligible.filter(({ transport }) => lanes.includes(transport));
-  const busy = (free.excluded.no_slot ?? 0) + free.eligible.length - eligible.length;
-  return { eligible, excluded: busy > 0 ? { ...free.excluded, no_slot: busy } : free.excluded };
+/** Those that can take more work now. Agents of lanes in which no more can be called count as busy. */
+const availableIn = (agents: readonly RosterAgent[], lanes: readonly Lane[]): Sorted<RosterAgent> => {
+  const eligible: RosterAgent[] = [];
+  const excluded: Partial<Record<Exclusion, number>> = {};
+  for (const agent of agents) {
+    const reason = agent.unavailable ?? (lanes.includes(agent.transport) ? undefined : 'no_slot');
+    if (reason === undefined) eligible.push(agent);
+    else excluded[reason] = (excluded[reason] ?? 0) + 1;
+  }
+  return { eligible, excluded };
 };
 
 export type RouteRequest = {
   readonly task: TaskEntry;
   /** The agents that can do the work, and how many cannot. */
-  readonly able: Sorted<AgentEntry>;
+  readonly able: Sorted<RosterAgent>;
   /** Lanes in which more can be called. */
   readonly lanes: readonly Lane[];
   /** Decisions made so far for the task's requirement. */
@@ -52,7 +56,7 @@ export type RouteRequest = {
  * Errors: throws when no agent is free: the caller picks only tasks for which one is.
  */
 export const route = ({ task, able, lanes, turn, nowMs }: RouteRequest): Assignment => {
-  const free = inOpenLanes(sortOut(able.eligible, AVAILABILITY, task), lanes);
+  const free = availableIn(able.eligible, lanes);
   const { eligible: candidates, excluded } = preferred(free.eligible, task);
   const strategy = strategyOf(task);
   const best = strategy.rank({ task, candidates, turn, top: SHOWN_CANDIDATES });

@@ -61,8 +61,12 @@ export type ExclusionCounts = Readonly<Partial<Record<Exclusion, number>>>;
 /** Agents that no rule excludes, and how many each rule excluded. */
 export type Sorted<Agent> = { readonly eligible: readonly Agent[]; readonly excluded: ExclusionCounts };
 
-/** A plain loop: this runs for every able agent in every decision. */
-const firstRule = <Asked>(rules: readonly Rule<Asked>[], agent: AgentState, task: Asked): Rule<Asked> | undefined => {
+/** The rule by which the agent is left out; undefined when none excludes it. */
+export const firstRule = <Asked>(
+  rules: readonly Rule<Asked>[],
+  agent: AgentState,
+  task: Asked,
+): Rule<Asked> | undefined => {
   for (const rule of rules) if (rule.excludes(agent, task)) return rule;
   return undefined;
 };

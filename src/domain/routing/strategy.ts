@@ -58,7 +58,14 @@ export const scoredBy = (name: string, version: number, score: (candidate: Candi
   version,
   rank: ({ candidates, top }) => {
     const best: Scored[] = [];
-    for (const candidate of candidates) insert(best, { candidate, score: score(candidate) }, top);
+    for (const candidate of candidates) {
+      const scored = score(candidate);
+      const last = best.length < top ? undefined : best.at(-1);
+      // Most candidates are not among the best: nothing is made for those.
+      if (last && (scored > last.score || (scored === last.score && candidate.agentId > last.candidate.agentId)))
+        continue;
+      insert(best, { candidate, score: scored }, top);
+    }
     return best;
   },
 });
