@@ -21,6 +21,7 @@ import type {
   Position,
   StoredEvent,
 } from './event-store.ts';
+import { OutageLog } from './outage-log.ts';
 
 /** A call is retried this long before it fails with `UNAVAILABLE`: longer than a leader election or a restart of the embedded node. */
 const RETRY_FOR_MS = 10_000;
@@ -40,13 +41,12 @@ export type EsdbOptions = {
 class EsdbEventStore implements EventStore {
   readonly #client: EventStoreDBClient;
   readonly #appender: EsdbAppender;
-  readonly #logger: Logger;
+  readonly #outages: OutageLog;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #retryForMs: number;
   readonly #closing = new AbortController();
   readonly #subscriptions = new Set<AllSubscription>();
-  #unreachable = false;
 
   constructor(
     client: EventStoreDBClient,
@@ -54,7 +54,7 @@ class EsdbEventStore implements EventStore {
   ) {
     this.#client = client;
     this.#appender = new EsdbAppender(client, clock, SILENCE_MS);
-    this.#logger = logger;
+    this.#outages = new OutageLog(clock, logger);
     this.#clock = clock;
     this.#random = random;
     this.#retryForMs = retryForMs;
@@ -144,6 +144,7 @@ class EsdbEventStore implements EventStore {
     const open = [...this.#subscriptions];
     for (const subscription of open) subscription.stop();
     await Promise.allSettled(open.map((subscription) => subscription.done));
+    this.#outages.close();
     this.#appender.close();
     await this.#client.dispose();
   }
@@ -185,25 +186,20 @@ class EsdbEventStore implements EventStore {
       if (this.#closing.signal.aborted) throw unavailable('the event store is closed');
       try {
         const result = await attempt();
-        this.#report('back');
+        this.#outages.callSucceeded();
         return result;
       } catch (error) {
         if (!isTransientEsdbError(error)) throw fromEsdbError(error);
-        this.#report('unreachable', error);
+        if (this.#closing.signal.aborted) throw unavailable('the event store is closed', error);
+        this.#outages.tryFailed(error, failures);
         const delay = backoffMs(BACKOFF, failures, this.#random());
-        if (this.#clock.monotonic() + delay > giveUpAt)
+        if (this.#clock.monotonic() + delay > giveUpAt) {
+          this.#outages.callFailed();
           throw unavailable(`the event store cannot be reached (tried for ${this.#retryForMs} ms)`, error);
+        }
         await sleep(this.#clock, delay, this.#closing.signal);
       }
     }
-  }
-
-  /** Logs one line per outage, not per try. */
-  #report(state: 'unreachable' | 'back', error?: unknown): void {
-    if (this.#unreachable === (state === 'unreachable')) return;
-    this.#unreachable = state === 'unreachable';
-    if (this.#unreachable) this.#logger.warn({ reason: String(error) }, 'the event store cannot be reached');
-    else this.#logger.info('the event store is back');
   }
 }
 

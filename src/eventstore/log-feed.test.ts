@@ -342,6 +342,19 @@ describe('the feed', () => {
       await vi.waitFor(() => expect(idsOf(events())).toEqual(idsOf([first, second, third])), within);
   });
 
+  it('reports a lost subscription only once it cannot be resumed, with what the server said', async () => {
+    const warn = vi.fn();
+    const debug = vi.fn();
+    const reason = unavailable('lost', new Error('14 UNAVAILABLE: Leader info not available'));
+    const away = { ...openStore(), subscribeAll: () => ({ done: Promise.reject(reason), stop() {} }) };
+    const feed = await startFeed(away, { logger: { warn, debug } as never });
+    await vi.waitFor(() => expect(feed.counters.lost).toBeGreaterThan(5), within);
+    await feed.stop();
+    const details = { reason: 'lost: 14 UNAVAILABLE: Leader info not available' };
+    expect(warn.mock.calls).toEqual([[details, 'the live subscription to the log cannot be resumed; still trying']]);
+    expect(debug.mock.calls[0]).toEqual([details, 'the live subscription to the log was lost; resuming it']);
+  });
+
   it('waits longer after each failure to subscribe, up to five seconds, with jitter', async () => {
     const store = openStore();
     const delays: number[] = [];

@@ -4,10 +4,12 @@ import { AppError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import { BEGINNING, EventRing } from './event-ring.ts';
 import type { AllSubscription, EventStore, Position, StoredEvent } from './event-store.ts';
+import { withCauses } from './outage-log.ts';
 
 /** A consumer that is up to this many events behind is served from memory. */
 const RING_EVENTS = 20_000;
 const RING_BYTES = 64 * 1024 * 1024;
+const FAILURES_TO_WARN = 3;
 const BACKOFF: Backoff = { baseMs: 50, maxMs: 5_000 };
 
 export type LogFeedOptions = {
@@ -196,13 +198,20 @@ export class LogFeed {
         this.#failures += 1;
         this.#counters.lost += 1;
         const delayMs = backoffMs(BACKOFF, this.#failures, this.#random());
-        if (this.#failures === 1)
-          this.#logger.warn({ reason: String(error) }, 'the live subscription to the log was lost; resuming it');
+        this.#reportLoss(error);
         this.#setLive(false);
         await sleep(this.#clock, delayMs, signal);
       }
     }
     this.#setLive(false);
+  }
+
+  /** That a connection breaks and is resumed is expected, and the store reports outages; that it cannot be resumed is neither. */
+  #reportLoss(error: unknown): void {
+    const reason = withCauses(error);
+    if (this.#failures === FAILURES_TO_WARN)
+      this.#logger.warn({ reason }, 'the live subscription to the log cannot be resumed; still trying');
+    else this.#logger.debug({ reason }, 'the live subscription to the log was lost; resuming it');
   }
 
   #subscribe(signal: AbortSignal): AllSubscription {
