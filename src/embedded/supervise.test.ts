@@ -1,4 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { fakeClock } from '../../test/support/fake-ports.ts';
 import { createLogger } from '../platform/logger.ts';
 import { type Service, supervise } from './supervise.ts';
 
@@ -52,6 +54,39 @@ describe('a supervised service', () => {
     await expect.poll(() => thing.running.size, { timeout: 5_000 }).toBe(1);
     expect(thing.ports).toEqual([undefined, 4711, 4711, 4711]);
     expect(supervised.pid).toBe(4);
+    await supervised.stop();
+  });
+
+  it('is restarted at once when it had recovered, however often it ended before', async () => {
+    const thing = scripted();
+    const clock = fakeClock();
+    const supervised = await supervise(thing.start, logger, clock);
+    for (let kill = 1; kill <= 8; kill += 1) {
+      clock.advance(6_000);
+      thing.kill();
+      await nextTurn();
+      clock.advance(100);
+      await expect.poll(() => thing.ports.length).toBe(1 + kill);
+      await nextTurn();
+    }
+    await supervised.stop();
+  });
+
+  it('is restarted later and later when it ends soon after each start', async () => {
+    const thing = scripted();
+    const clock = fakeClock();
+    const supervised = await supervise(thing.start, logger, clock);
+    for (const delayMs of [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]) {
+      const starts = thing.ports.length;
+      thing.kill();
+      await nextTurn();
+      clock.advance(delayMs - 1);
+      await nextTurn();
+      expect(thing.ports).toHaveLength(starts);
+      clock.advance(1);
+      await expect.poll(() => thing.ports.length).toBe(starts + 1);
+      await nextTurn();
+    }
     await supervised.stop();
   });
 
