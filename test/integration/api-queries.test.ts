@@ -119,6 +119,17 @@ describe('a task', () => {
     expect(await why(drained.data.drainAgent.position)).toMatchObject({ reason: 'AGENTS_DRAINING', draining: 1 });
   });
 
+  it('is found at once after its submission, however far behind the read models are', async () => {
+    const held = api.admin('LOCK TABLE baton.checkpoints IN EXCLUSIVE MODE; SELECT pg_sleep(0.5)');
+    const { taskId } = await submit();
+    await register('newcomer');
+    const { data } = await api.post('query ($id: ID!) { task(id: $id) { status } agent(id: "newcomer") { name } }', {
+      id: taskId,
+    });
+    expect(data).toEqual({ task: { status: 'READY' }, agent: { name: 'newcomer' } });
+    await held;
+  });
+
   it.each(['nope', '', '00000000-0000-4000-8000-000000000000', "' OR 1=1 --", 'x'.repeat(10_000)])(
     'is null where there is none: %.40s',
     async (id) => {

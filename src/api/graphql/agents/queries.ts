@@ -1,3 +1,4 @@
+import { AgentId, agentStream } from '../../../domain/ids.ts';
 import { type AgentFilter, countAgents, listAgents } from '../../../projections/agents/queries.ts';
 import type { Builder } from '../kit/builder.ts';
 import { type AddConnection, AT_LEAST } from '../kit/connection.ts';
@@ -26,7 +27,8 @@ export const addAgentQueries = (
       type: Agent,
       nullable: true,
       args: { id: t.arg.id({ required: true }), atLeast: t.arg(AT_LEAST) },
-      resolve: (_, { id, atLeast }, context) => loadAgent(context, id, atLeast),
+      resolve: (_, { id, atLeast }, context) =>
+        context.reads.existing({ schema: AgentId, streamOf: agentStream, id }, () => loadAgent(context, id, atLeast)),
     }),
   );
   addList(builder, addConnection, {

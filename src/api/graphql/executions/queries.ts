@@ -1,9 +1,10 @@
+import { ExecutionId, executionStream } from '../../../domain/ids.ts';
 import { countExecutions, type ExecutionFilter, listExecutions } from '../../../projections/executions/queries.ts';
 import type { Builder } from '../kit/builder.ts';
 import { type AddConnection, AT_LEAST } from '../kit/connection.ts';
 import type { Enums } from '../kit/enums.ts';
 import { addList } from '../kit/list.ts';
-import { loadExecution } from './load.ts';
+import { asExecutionId, loadExecution } from './load.ts';
 import type { ExecutionTypes } from './types.ts';
 
 export const addExecutionQueries = (
@@ -33,7 +34,10 @@ export const addExecutionQueries = (
       type: Execution,
       nullable: true,
       args: { id: t.arg.id({ required: true }), atLeast: t.arg(AT_LEAST) },
-      resolve: (_, { id, atLeast }, context) => loadExecution(context, id, atLeast),
+      resolve: (_, { id, atLeast }, context) =>
+        context.reads.existing({ schema: ExecutionId, streamOf: executionStream, id: asExecutionId(id) }, () =>
+          loadExecution(context, id, atLeast),
+        ),
     }),
   );
   addList(builder, addConnection, {

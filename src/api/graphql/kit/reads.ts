@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import type { z } from 'zod';
 import { executionStream, taskStream } from '../../../domain/ids.ts';
 import type { Json } from '../../../domain/json.ts';
 import type { EventStore, Position, StoredEvent } from '../../../eventstore/event-store.ts';
@@ -28,6 +29,13 @@ export type ReadSide = {
   readonly pool: Queryable;
   readonly freshness: Freshness;
   readonly store: Pick<EventStore, 'readStream'>;
+};
+
+/** Where the log keeps what has this id. */
+export type Subject = {
+  readonly schema: z.ZodType;
+  readonly streamOf: (tenant: string, id: string) => string;
+  readonly id: string;
 };
 
 /** How long a query waits for the read models to reach its `atLeast`. */
@@ -133,6 +141,19 @@ export class Reads {
     if (position === null || position === undefined) return;
     await this.#side.freshness.waitFor(position, { timeoutMs: FRESHNESS_TIMEOUT_MS });
     this.#forget();
+  }
+
+  /**
+   * What `load` finds of a subject that has a stream of its own. If the read models do not have it but the log does, it was created a
+   * moment ago: waits until they have it. Errors: `AppError` `STALE_READ`.
+   */
+  async existing<Row>({ schema, streamOf, id }: Subject, load: () => Promise<Row | null>): Promise<Row | null> {
+    const row = await load();
+    if (row !== null || !schema.safeParse(id).success) return row;
+    const [first] = await this.store.readStream(streamOf(this.tenant, id), { limit: 1 });
+    if (first === undefined) return null;
+    await this.atLeast(first.position);
+    return load();
   }
 
   /** The value of a reading. Its position counts for this operation. */

@@ -1,8 +1,9 @@
+import { TaskId, taskStream } from '../../../domain/ids.ts';
 import { countTasks, listTasks, type TaskFilter } from '../../../projections/tasks/queries.ts';
 import type { Builder } from '../kit/builder.ts';
 import { type AddConnection, AT_LEAST } from '../kit/connection.ts';
 import { addList } from '../kit/list.ts';
-import type { TaskTypes } from './types.ts';
+import { asTaskId, type TaskTypes } from './types.ts';
 
 export const addTaskQueries = (
   builder: Builder,
@@ -31,7 +32,10 @@ export const addTaskQueries = (
       type: Task,
       nullable: true,
       args: { id: t.arg.id({ required: true }), atLeast: t.arg(AT_LEAST) },
-      resolve: (_, { id, atLeast }, context) => loadTask(context, id, atLeast),
+      resolve: (_, { id, atLeast }, context) =>
+        context.reads.existing({ schema: TaskId, streamOf: taskStream, id: asTaskId(id) }, () =>
+          loadTask(context, id, atLeast),
+        ),
     }),
   );
   addList(builder, addConnection, {
