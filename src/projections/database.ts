@@ -9,9 +9,12 @@ import {
 } from 'kysely';
 import pg from 'pg';
 import type { RowsByTable } from './define-table.ts';
-import type { ReadModelTable } from './registry.ts';
+import type { ProjectionName, ReadModelTable } from './registry.ts';
 
-export type Queryable = Pick<pg.Pool, 'query'>;
+export type Queryable = Pick<pg.Pool, 'query'> & {
+  /** Resolves when the projection holds what the reader must see; asked before its rows are read. */
+  readonly fresh?: (projection: ProjectionName) => Promise<void>;
+};
 
 /** Builds queries on the views of schema `baton`; `snapshot` runs them. */
 export const db = new Kysely<RowsByTable<ReadModelTable>>({

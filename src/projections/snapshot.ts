@@ -75,7 +75,7 @@ export type SnapshotOptions = {
  *
  * Shape:  `columns` are those of the result, in camelCase.
  * Errors: `AppError` UNAVAILABLE (retryable) while the read model is being rebuilt or halted (partial rows are never shown), or
- *         when Postgres cannot be reached.
+ *         when Postgres cannot be reached; those of the pool's `fresh`.
  */
 export const snapshot = async <Row extends object>(
   pool: Queryable,
@@ -91,6 +91,7 @@ export const snapshot = async <Row extends object>(
     FROM baton.checkpoints c LEFT JOIN LATERAL (SELECT true AS found, * FROM (${compiled.sql}) found_rows) q ON true
     WHERE c.name = $${compiled.parameters.length + 1}${orderBy ? ` ORDER BY ${orderBy.map((by) => `q.${snake(by)} DESC`).join(', ')}` : ''}`;
   type Found = Checkpoint & { found: true | null };
+  await pool.fresh?.(projection);
   try {
     const { rows } = await pool.query<Found>({
       ...(name === undefined ? {} : { name }),

@@ -9,7 +9,7 @@ import type { SharedTypes } from '../kit/shared-types.ts';
 const AGENT_STATUSES = ['active', 'draining', 'deregistered'] as const satisfies readonly AgentStatus[];
 
 const loadAgent = async ({ reads }: ApiContext, id: string, atLeast?: Position | null): Promise<AgentRow | null> => {
-  await reads.atLeast(atLeast);
+  reads.atLeast(atLeast);
   return reads.agents.load(id);
 };
 

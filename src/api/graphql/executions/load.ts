@@ -14,7 +14,7 @@ export const loadExecution = async (
   id: string,
   atLeast?: Position | null,
 ): Promise<ExecutionRow | null> => {
-  await reads.atLeast(atLeast);
+  reads.atLeast(atLeast);
   return reads.executions.load(asExecutionId(id));
 };
 

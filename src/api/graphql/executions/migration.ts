@@ -93,7 +93,7 @@ export const addExecutionMigration = (builder: Builder): void => {
         idempotencyKey: t.arg.string(KEY),
       },
       resolve: async (_, { workflow, input, atLeast, idempotencyKey }, context, info) => {
-        await context.reads.atLeast(atLeast);
+        context.reads.atLeast(atLeast);
         const ids = await idsFor(context, workflow, input);
         const caller = callerFor(context, { idempotencyKey }, info);
         const verdicts = await atPointer('/input', () =>

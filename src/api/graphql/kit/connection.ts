@@ -95,7 +95,7 @@ export const readConnection = async <Row>(
   list: (page: PageRequest) => Promise<Page<Row>>,
   count: () => Promise<Reading<bigint>>,
 ): Promise<Connection<Row>> => {
-  await reads.atLeast(atLeast);
+  reads.atLeast(atLeast);
   const page = await list({ first, ...(typeof after === 'string' ? { after } : {}) });
   reads.reflected(page.position);
   return { page, isFirst: typeof after !== 'string', count: () => reads.of(count()) };

@@ -12,6 +12,7 @@ import { getCompensations } from '../../../projections/executions/compensations.
 import { getExecutionPayloads, getExecutions, getRelatedExecutions } from '../../../projections/executions/queries.ts';
 import type { CompensationRow, ExecutionPayloadKind, ExecutionRow } from '../../../projections/executions/table.ts';
 import { MAX_PAGE } from '../../../projections/page.ts';
+import type { ProjectionName } from '../../../projections/registry.ts';
 import type { Reading } from '../../../projections/snapshot.ts';
 import { getTaskAttempts } from '../../../projections/task-attempts/queries.ts';
 import type { TaskAttemptRow } from '../../../projections/task-attempts/table.ts';
@@ -20,9 +21,12 @@ import type { PayloadKind, TaskRow } from '../../../projections/tasks/table.ts';
 import { getWorkflowVersions } from '../../../projections/workflows/queries.ts';
 import type { WorkflowVersionRow } from '../../../projections/workflows/table.ts';
 
-/** Waits for the read models. Errors: `AppError` `STALE_READ` (retryable) when they do not reach the position in time. */
+/** Waits for read models. Errors: `AppError` `STALE_READ` (retryable) when they do not reach the position in time. */
 export type Freshness = {
-  waitFor(position: Position, options: { readonly timeoutMs: number }): Promise<void>;
+  waitFor(
+    position: Position,
+    options: { readonly timeoutMs: number; readonly projections: readonly ProjectionName[] },
+  ): Promise<void>;
 };
 
 export type ReadSide = {
@@ -38,7 +42,7 @@ export type Subject = {
   readonly id: string;
 };
 
-/** How long a query waits for the read models to reach its `atLeast`. */
+/** How long a query waits for a read model to reach its `atLeast`. */
 const FRESHNESS_TIMEOUT_MS = 5_000;
 /** How many of a task's newest events its timeline shows. Only progress reports can make more. */
 const TIMELINE_EVENTS = 500;
@@ -59,8 +63,8 @@ const ordered = <Row>(keys: readonly string[], rows: readonly Row[], keyOf: (row
 };
 
 /**
- * The read side of one operation. Rows that resolvers ask for one by one are read with one query per kind. It keeps the lowest log
- * position among its answers.
+ * The read side of one operation. Rows that resolvers ask for one by one are read with one query per kind. Before a projection is read it
+ * is waited for, if the operation says `atLeast`; those that no field reads are not. It keeps the lowest log position among its answers.
  */
 export class Reads {
   readonly tenant: string;
@@ -84,9 +88,13 @@ export class Reads {
   readonly #executionPayloads = new Map<ExecutionPayloadKind, DataLoader<string, Json | undefined>>();
   readonly #asked = new Map<string, Promise<unknown>>();
   #asOf: Position | undefined;
+  #atLeast: Position | undefined;
 
   constructor(side: ReadSide, tenant: string) {
-    const { pool } = side;
+    const pool: Queryable = {
+      query: side.pool.query.bind(side.pool) as Queryable['query'],
+      fresh: (projection) => this.#reached(projection),
+    };
     this.#side = side;
     this.pool = pool;
     this.tenant = tenant;
@@ -134,12 +142,12 @@ export class Reads {
   }
 
   /**
-   * Waits until the read models hold the log up to `position`. What other fields read before is forgotten, and read again when needed.
-   * Errors: `AppError` `STALE_READ`.
+   * From now on rows are read when their projection holds the log up to `position`. What other fields read before is forgotten, and read
+   * again when needed. Errors of later reads: `AppError` `STALE_READ`.
    */
-  async atLeast(position: Position | null | undefined): Promise<void> {
+  atLeast(position: Position | null | undefined): void {
     if (position === null || position === undefined) return;
-    await this.#side.freshness.waitFor(position, { timeoutMs: FRESHNESS_TIMEOUT_MS });
+    if (this.#atLeast === undefined || position > this.#atLeast) this.#atLeast = position;
     this.#forget();
   }
 
@@ -152,8 +160,13 @@ export class Reads {
     if (row !== null || !schema.safeParse(id).success) return row;
     const [first] = await this.store.readStream(streamOf(this.tenant, id), { limit: 1 });
     if (first === undefined) return null;
-    await this.atLeast(first.position);
+    this.atLeast(first.position);
     return load();
+  }
+
+  async #reached(projection: ProjectionName): Promise<void> {
+    const options = { timeoutMs: FRESHNESS_TIMEOUT_MS, projections: [projection] };
+    if (this.#atLeast !== undefined) await this.#side.freshness.waitFor(this.#atLeast, options);
   }
 
   /** The value of a reading. Its position counts for this operation. */
@@ -166,6 +179,7 @@ export class Reads {
   /** Starts again, as for a new operation. */
   clear(): void {
     this.#asOf = undefined;
+    this.#atLeast = undefined;
     this.#forget();
   }
 

@@ -106,7 +106,7 @@ export const addStats = (builder: Builder, { TaskStatus }: TaskTypes): void => {
         atLeast: t.arg(AT_LEAST),
       },
       resolve: async (_, { from, to, capability, stepMinutes, atLeast }, { reads, commands }) => {
-        await reads.atLeast(atLeast);
+        reads.atLeast(atLeast);
         const end = to ?? new Date(commands.clock.now() + MINUTE_MS).toISOString();
         const start = from ?? new Date(Date.parse(end) - HOUR_MS).toISOString();
         const request = { from: start, to: end, stepMinutes, ...(capability == null ? {} : { capability }) };
@@ -120,7 +120,7 @@ export const addStats = (builder: Builder, { TaskStatus }: TaskTypes): void => {
       description: 'How many tasks are in each status now; statuses without tasks are left out.',
       args: { atLeast: t.arg(AT_LEAST) },
       resolve: async (_, { atLeast }, { reads }) => {
-        await reads.atLeast(atLeast);
+        reads.atLeast(atLeast);
         const counts = await reads.of(countTasksByStatus(reads.pool, reads.tenant));
         return [...counts].map(([status, count]) => ({ status, count }));
       },

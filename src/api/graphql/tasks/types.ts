@@ -15,7 +15,7 @@ import type { WhyType } from './why.ts';
 export const asTaskId = (id: string): string => id.toLowerCase();
 
 const loadTask = async ({ reads }: ApiContext, id: string, atLeast?: Position | null): Promise<TaskRow | null> => {
-  await reads.atLeast(atLeast);
+  reads.atLeast(atLeast);
   return reads.tasks.load(asTaskId(id));
 };
 

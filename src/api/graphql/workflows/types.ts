@@ -18,7 +18,7 @@ const loadWorkflow = async (
   version?: string | null,
   atLeast?: Position | null,
 ): Promise<WorkflowVersionRow | null> => {
-  await reads.atLeast(atLeast);
+  reads.atLeast(atLeast);
   const rows = await reads.workflowVersions.load(name);
   if (version == null) return newestVersion(rows) ?? rows[0] ?? null;
   return rows.find((row) => row.version === version) ?? null;
