@@ -22,6 +22,20 @@ const history = (count: number): DomainEvent[] =>
     event.completed(id),
   ]);
 
+describe('after a load', () => {
+  it('Postgres knows what is in the tables', async () => {
+    await world.append(...history(1_700));
+    await world.runner();
+    const rows = async () => {
+      const { rows: found } = await world.pool.query<{ n: number }>(
+        `SELECT c.reltuples::int AS n FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.relname = 'tasks' AND c.relkind = 'r'`,
+      );
+      return found[0]?.n;
+    };
+    await until(async () => (await rows()) === 1_700, 'the tables are analyzed', 30_000);
+  });
+});
+
 /** Keeps appending until it is stopped. */
 const keepWriting = (): (() => Promise<void>) => {
   let isWriting = true;
@@ -73,7 +87,7 @@ describe('a rebuild', () => {
   });
 
   it('shows no partial rows meanwhile', async () => {
-    await world.append(...history(2_000));
+    await world.append(...history(1_700));
     await world.project();
     const answers: (bigint | string)[] = [];
     let isReading = true;

@@ -58,6 +58,8 @@ export class Lane {
   readonly #writer: Writer;
   readonly #options: LaneOptions;
   readonly #poison: PoisonOptions;
+  /** Events handled since the lane began. */
+  handled = 0;
 
   constructor(writer: Writer, members: readonly Member[], options: LaneOptions) {
     this.#writer = writer;
@@ -83,6 +85,7 @@ export class Lane {
       const { events, position } = until === undefined ? batch : upTo(batch, until);
       if (position > this.#position && (events.length > 0 || position === until))
         await this.#apply(this.members, events, position);
+      this.handled += events.length;
       if (position === until) return;
       if (batch.caughtUp) onCaughtUp?.();
       if (signal.aborted) return;

@@ -7,6 +7,7 @@ import { AppError } from '../../platform/errors.ts';
 import { acquireLease, type Lease } from '../../platform/lease.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { isTransientPostgresError } from '../../platform/postgres.ts';
+import { qualified } from '../names.ts';
 import type { Projector } from '../projector.ts';
 import { type Checkpoint, logMismatch, readCheckpoints } from './checkpoint.ts';
 import type { Decode } from './fold.ts';
@@ -48,6 +49,10 @@ const BACKOFF: Backoff = { baseMs: 100, maxMs: 5_000 };
 const WATCH_MS = 500;
 const PATIENCE_MS = 10_000;
 const PREPARE_AGAIN_MS = 30_000;
+/** After as many new rows the statistics of new tables mislead Postgres until its own ANALYZE, which may take minutes to come. */
+const LOAD_EVENTS = 5_000;
+/** A busy log lets a lane catch up again and again. */
+const ANALYZE_EVERY_MS = 60_000;
 /** A projection that was isolated may join the others again after this time. */
 const ISOLATION_MS = 300_000;
 
@@ -210,9 +215,15 @@ export class ProjectionRunner {
   async #runLane(group: readonly Member[], signal: AbortSignal, onCaughtUp: () => void): Promise<void> {
     await this.#withWriter(this.#patienceMs(group), async (writer) => {
       const lane = new Lane(writer, group, this.#laneOptions);
+      const analyze = this.#analyzer(lane);
       this.#lanes = [...this.#lanes, lane];
       try {
-        await lane.run(signal, { onCaughtUp });
+        await lane.run(signal, {
+          onCaughtUp: () => {
+            analyze();
+            onCaughtUp();
+          },
+        });
       } catch (error) {
         if (error instanceof TooManyParked) await halt(this.#options, error.member, 'parked', error.message);
         else if (error instanceof MemberFailure) this.#isolate(error.member);
@@ -223,6 +234,24 @@ export class ProjectionRunner {
         this.#lanes = this.#lanes.filter((other) => other !== lane);
       }
     });
+  }
+
+  /** To be called when the lane has caught up: after a load, Postgres is told what its tables now look like. */
+  #analyzer(lane: Lane): () => void {
+    const { pool, clock, logger } = this.#options;
+    const tables = lane.members.flatMap(({ schema, projector }) =>
+      projector.tables.map((table) => qualified(schema, table)),
+    );
+    let analyzed = 0;
+    let nextAt = Number.NEGATIVE_INFINITY;
+    return () => {
+      if (lane.handled - analyzed < LOAD_EVENTS || clock.monotonic() < nextAt) return;
+      analyzed = lane.handled;
+      nextAt = clock.monotonic() + ANALYZE_EVERY_MS;
+      pool.query(`ANALYZE ${tables.join(', ')}`).catch((error: unknown) => {
+        logger.warn({ err: error, tables }, 'tables not analyzed after a load; queries may be slow for some minutes');
+      });
+    };
   }
 
   /** Brings lanes that have caught up to the same position, so that the next round runs them as one. */
