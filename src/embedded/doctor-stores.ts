@@ -1,6 +1,7 @@
 import { BACKWARDS, END, EventStoreDBClient } from '@eventstore/db-client';
 import { Redis } from 'ioredis';
 import pg from 'pg';
+import { accessAdvice } from '../platform/eventstore-access.ts';
 import { type Check, fail, guarded, ok, warn } from './doctor-check.ts';
 
 const OLDEST_POSTGRES = 14;
@@ -47,6 +48,10 @@ export const checkEventStore = (url: string): Promise<Check[]> =>
         );
       }
       return checks;
+    } catch (error) {
+      const advice = accessAdvice(error);
+      if (advice === undefined) throw error;
+      return [fail('event store', (error as Error).message, advice)];
     } finally {
       await client.dispose();
     }
@@ -60,12 +65,14 @@ type PostgresFacts = {
   superuser: boolean;
   bypass: boolean;
   may_create: boolean;
+  now_ms: number;
 };
 
 const POSTGRES_FACTS = `
   SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
          current_setting('synchronous_commit') AS synchronous_commit, current_setting('full_page_writes') AS full_page_writes,
-         rolsuper AS superuser, rolbypassrls AS bypass, has_database_privilege(current_database(), 'CREATE') AND has_schema_privilege('public', 'CREATE') AS may_create
+         rolsuper AS superuser, rolbypassrls AS bypass, has_database_privilege(current_database(), 'CREATE') AND has_schema_privilege('public', 'CREATE') AS may_create,
+         (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms
   FROM pg_roles WHERE rolname = current_user`;
 
 const postgresChecks = (facts: PostgresFacts): Check[] => {
@@ -112,6 +119,17 @@ const postgresChecks = (facts: PostgresFacts): Check[] => {
   return checks;
 };
 
+/** Deadlines and the times in the log are those of this machine; a client whose clock is far off confuses people and delays retries. */
+const MOST_CLOCK_MS = 1_000;
+
+/** `askedMs` and `answeredMs`: this machine's clock before and after Postgres was asked for the time. */
+export const clockCheck = (postgresMs: number, askedMs: number, answeredMs: number): Check => {
+  const off = Math.max(askedMs - postgresMs, postgresMs - answeredMs, 0);
+  if (off <= MOST_CLOCK_MS) return ok('clock', `agrees with that of Postgres within ${MOST_CLOCK_MS} ms`);
+  const found = `${(off / 1_000).toFixed(1)} s ${postgresMs > answeredMs ? 'behind' : 'ahead of'} that of Postgres`;
+  return warn('clock', found, 'deadlines and retries are as far off; synchronise both machines (NTP)');
+};
+
 export const checkPostgres = (url: string): Promise<Check[]> =>
   guarded('postgres', `check that a server is running at ${withoutPassword(url)}`, async () => {
     const client = new pg.Client({
@@ -122,8 +140,10 @@ export const checkPostgres = (url: string): Promise<Check[]> =>
     client.on('error', () => {}); // the query that fails reports it
     try {
       await client.connect();
+      const askedMs = Date.now();
       const { rows } = await client.query<PostgresFacts>(POSTGRES_FACTS);
-      return rows.flatMap(postgresChecks);
+      const answeredMs = Date.now();
+      return rows.flatMap((facts) => [...postgresChecks(facts), clockCheck(facts.now_ms, askedMs, answeredMs)]);
     } finally {
       await client.end();
     }

@@ -9,8 +9,11 @@ import type { ExpectedRevision, NewEvent, Position, Revision } from './event-sto
 
 /** Larger than any sensible append limit. A message beyond the server's 16 MiB would break the call for all other appends. */
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
-/** Sent as an instant on the server's clock; long enough for clocks that differ. */
-const DEADLINE_MS = 60_000;
+/**
+ * Sent as an instant on the server's clock: with a clock that is behind by more, every append would time out. `silenceMs` limits how long
+ * one is waited for.
+ */
+const DEADLINE_MS = 3_600_000;
 
 export type Appended = { readonly revision: Revision; readonly position: Position | undefined };
 

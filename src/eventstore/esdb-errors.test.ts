@@ -52,7 +52,13 @@ describe('an error of the client', () => {
       { code: 'BAD_USER_INPUT', details: { limit: 1_000 } },
     ],
     ['stream deleted', StreamDeletedError.fromStreamName('s'), { code: 'CONFLICT' }],
-    ['access denied', new AccessDeniedError(), { code: 'UNAVAILABLE', retryable: false }],
+    [
+      'access denied',
+      new AccessDeniedError(),
+      { code: 'UNAVAILABLE', retryable: false, message: expect.stringContaining('read $all') },
+    ],
+    ['a raw permission denied', grpc(7), { code: 'UNAVAILABLE', message: expect.stringContaining('read $all') }],
+    ['a wrong password', grpc(16), { code: 'UNAVAILABLE', message: expect.stringContaining('user or password') }],
   ])('is translated: %s', (_what, error, expected) => {
     expect(isTransientEsdbError(error)).toBe(false);
     expect(fromEsdbError(error)).toBeInstanceOf(AppError);

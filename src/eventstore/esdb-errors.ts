@@ -7,6 +7,7 @@ import {
   WrongExpectedVersionError,
 } from '@eventstore/db-client';
 import { AppError, unavailable } from '../platform/errors.ts';
+import { accessAdvice } from '../platform/eventstore-access.ts';
 import { RevisionConflict } from './event-store.ts';
 
 /** gRPC status codes that a retry will not change. */
@@ -55,9 +56,7 @@ export const fromEsdbError = (error: unknown): unknown => {
     return new AppError('CONFLICT', `stream ${error.streamName} was deleted by an operator of the event store`, {
       cause: error,
     });
-  if (error instanceof AccessDeniedError)
-    return new AppError('UNAVAILABLE', 'the event store denies access; check the credentials in EVENTSTORE_URL', {
-      cause: error,
-    });
+  const denied = accessAdvice(error);
+  if (denied !== undefined) return new AppError('UNAVAILABLE', denied, { cause: error });
   return isTransientEsdbError(error) ? unavailable('the event store cannot be reached', error) : error;
 };

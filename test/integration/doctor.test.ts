@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type Check, formatChecks, runDoctor } from '../../src/embedded/doctor.ts';
+import { clockCheck } from '../../src/embedded/doctor-stores.ts';
 import { readConfig } from '../../src/platform/config.ts';
 
 let folder: string;
@@ -22,6 +23,17 @@ const NOWHERE = {
   REDIS_URL: 'redis://:secret@127.0.0.1:1',
   EVENTSTORE_URL: 'esdb://admin:secret@127.0.0.1:1?tls=false',
 };
+
+describe('the clock of this machine', () => {
+  it.each([
+    [10_000, 9_900, 10_100, 'ok', 'agrees'],
+    [10_000, 9_000, 15_000, 'ok', 'agrees'],
+    [70_000, 9_900, 10_000, 'warn', '60.0 s behind that of Postgres'],
+    [10_000, 70_000, 70_100, 'warn', '60.0 s ahead of that of Postgres'],
+  ])('with Postgres at %i, asked at %i and answered at %i', (postgres, asked, answered, status, found) =>
+    expect(clockCheck(postgres, asked, answered)).toMatchObject({ status, found: expect.stringContaining(found) }),
+  );
+});
 
 describe('the doctor', () => {
   it('reports what the embedded default would use when nothing is configured, and nothing fails on this machine', async () => {
@@ -43,6 +55,7 @@ describe('the doctor', () => {
     expect(checks.get('event store')).toMatchObject({ status: 'ok', found: expect.stringMatching(/^version \d+\./) });
     expect(checks.has('event store appends')).toBe(false);
     expect(checks.get('postgres')).toMatchObject({ status: 'ok', found: expect.stringMatching(/^version \d+/) });
+    expect(checks.get('clock')?.status).toBe('ok');
     expect(checks.get('postgres role')?.status).toBeOneOf(['ok', 'warn']);
     expect(checks.get('redis')).toMatchObject({ status: 'ok' });
     expect(checks.get('redis maxmemory-policy')).toEqual({
