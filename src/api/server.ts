@@ -2,13 +2,13 @@ import type { Server } from 'node:http';
 import type { Queue } from 'bullmq';
 import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
-import type { Pool } from 'pg';
 import type { Commands } from '../commands/context.ts';
 import { isIn } from '../domain/ids.ts';
 import type { EventStore } from '../eventstore/event-store.ts';
 import type { LogFeed } from '../eventstore/log-feed.ts';
 import type { Config } from '../platform/config.ts';
 import type { Logger } from '../platform/logger.ts';
+import type { Queryable } from '../projections/database.ts';
 import { AgentDirectory } from './edge/agent-directory.ts';
 import { type CallerOf, callersOf } from './edge/caller.ts';
 import { type HeartbeatSink, heartbeat } from './edge/heartbeat.ts';
@@ -40,7 +40,8 @@ export type ApiDependencies = {
   readonly commands: Commands;
   readonly store: Pick<EventStore, 'head' | 'readStream' | 'readAll'>;
   readonly feed: Pick<LogFeed, 'read' | 'head'>;
-  readonly pool: Pool;
+  /** Its queries must not wait for ever. */
+  readonly pool: Queryable;
   readonly freshness: Freshness;
   /** Queues for the board, read for each request. */
   readonly queues: () => readonly Queue[];

@@ -4,7 +4,7 @@ import { LogFeed } from '../eventstore/log-feed.ts';
 import { systemClock } from '../platform/clock.ts';
 import { readConfig } from '../platform/config.ts';
 import { createLogger } from '../platform/logger.ts';
-import { createPool } from '../platform/postgres.ts';
+import { createPool, startFailure } from '../platform/postgres.ts';
 import type { ProjectionContext } from '../projections/context.ts';
 import { projectors } from '../projections/registry.ts';
 import { storeNotFound, storeUrls } from './connection.ts';
@@ -27,6 +27,8 @@ const run = async <Result>(
     try {
       const holder = `${hostname()}:${process.pid}`;
       return await work({ pool, store, feed, projectors, clock: systemClock, logger, holder, leaseMs });
+    } catch (error) {
+      throw startFailure(error, databaseUrl);
     } finally {
       await feed.stop();
     }

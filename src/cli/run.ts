@@ -42,8 +42,9 @@ const asFailure = (error: unknown): Failure | undefined => {
   if (error instanceof BatonError) return failureOf(error);
   if (error instanceof ConfigError) return new Failure(EXIT.usage, error.message, { code: 'BAD_CONFIGURATION' });
   if (error instanceof AppError) {
-    const exitCode = error.code === 'UNAVAILABLE' ? EXIT.unreachable : EXIT.failed;
-    return new Failure(exitCode, error.message, { code: error.code, issues: error.issues });
+    const { code, issues, message } = error;
+    if (code !== 'UNAVAILABLE') return new Failure(EXIT.failed, message, { code, issues });
+    return new Failure(EXIT.unreachable, message, { code, issues, advice: '`baton doctor` checks the stores' });
   }
   return undefined;
 };

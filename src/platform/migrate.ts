@@ -6,6 +6,7 @@ import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import { AppError } from './errors.ts';
 import type { Logger } from './logger.ts';
+import { CONNECT_TIMEOUT_MS } from './postgres.ts';
 
 /** The repository's `migrations/`; the path is the same from src/platform and dist/platform. */
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
@@ -101,7 +102,11 @@ export const migrate = async (
   logger: Logger,
   directory: string = MIGRATIONS,
 ): Promise<string[]> => {
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'baton-migrate' });
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    application_name: 'baton-migrate',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  });
   await client.connect();
   try {
     const ran = await migrateOn(client, directory, logger);

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { AppError, unavailable } from './errors.ts';
 import type { Logger } from './logger.ts';
 
 const INT8 = 20;
@@ -20,7 +21,7 @@ const bigintTypes: pg.CustomTypesConfig = {
 };
 
 /** By then the caller has given up: waiting longer for a connection would only queue up work for nobody. */
-const CONNECT_TIMEOUT_MS = 5_000;
+export const CONNECT_TIMEOUT_MS = 5_000;
 
 /**
  * A pool of at most `size` connections, opened on demand. Values of type int8, including `count(*)`, are bigints.
@@ -44,6 +45,17 @@ export const createPool = (url: string, size: number, logger: Logger): pg.Pool =
   return pool;
 };
 
+/**
+ * The pool for queries that somebody waits for: one that gets no answer within `timeoutMs` fails as transient, and its connection is
+ * closed. A frozen server keeps connections open and says nothing.
+ */
+export const withQueryTimeout = (pool: pg.Pool, timeoutMs: number): Pick<pg.Pool, 'query'> => ({
+  query: ((query: string | pg.QueryConfig, values?: unknown[]) => {
+    const config = typeof query === 'string' ? { text: query, ...(values === undefined ? {} : { values }) } : query;
+    return pool.query({ ...config, query_timeout: timeoutMs } as pg.QueryConfig);
+  }) as pg.Pool['query'],
+});
+
 const TRANSIENT_SYSTEM_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -63,6 +75,7 @@ const TRANSIENT_MESSAGES = [
   'Connection terminated',
   'timeout exceeded when trying to connect',
   'Client has encountered a connection error and is not queryable',
+  'Query read timeout',
 ];
 
 /** The server was unreachable or went away: the same query may succeed later. Whether it took effect is unknown. */
@@ -72,4 +85,27 @@ export const isTransientPostgresError = (error: unknown): boolean => {
   const { code } = error as { code?: unknown };
   if (typeof code !== 'string') return TRANSIENT_MESSAGES.some((message) => error.message.startsWith(message));
   return TRANSIENT_SYSTEM_CODES.has(code) || TRANSIENT_SQL_STATES.has(code) || code.startsWith('08');
+};
+
+const INVALID_AUTHORIZATION = '28';
+const INVALID_CATALOG = '3D000';
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+/** Node lists every address that it tried in an AggregateError, whose own message is empty. */
+const reasonOf = (error: unknown): string =>
+  error instanceof AggregateError ? reasonOf(error.errors[0]) : (error as Error).message;
+
+/** What to do about an error of the first connection to the database at `url`; other errors are returned as they are. */
+export const startFailure = (error: unknown, url: string): unknown => {
+  const { host, pathname } = new URL(url);
+  const { code = '' } = error as { code?: string };
+  const reason = reasonOf(error);
+  if (isTransientPostgresError(error))
+    return unavailable(`Postgres at ${host} cannot be reached: ${reason}. Start it, or correct DATABASE_URL`, error);
+  const refused = (advice: string): AppError =>
+    new AppError('UNAVAILABLE', `Postgres at ${host} refuses this connection: ${reason}. ${advice}`, { cause: error });
+  if (code.startsWith(INVALID_AUTHORIZATION)) return refused('Correct the user and password in DATABASE_URL');
+  if (code === INVALID_CATALOG) return refused(`Create the database ${pathname.slice(1)}, or correct DATABASE_URL`);
+  if (code === INSUFFICIENT_PRIVILEGE) return refused('Make the role in DATABASE_URL the owner of the database');
+  return error;
 };

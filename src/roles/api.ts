@@ -7,6 +7,7 @@ import { createApi } from '../api/server.ts';
 import type { Closing } from '../platform/closing.ts';
 import type { Config } from '../platform/config.ts';
 import { AppError } from '../platform/errors.ts';
+import { withQueryTimeout } from '../platform/postgres.ts';
 import { redisHeartbeats } from '../processes/health/heartbeats.ts';
 import type { LeaderStatus } from '../processes/leader.ts';
 import { Freshness } from '../projections/runner/freshness.ts';
@@ -50,6 +51,9 @@ const closeServer = async (server: Server, graceMs: number): Promise<void> => {
   cut();
 };
 
+/** A query that takes longer was not meant for a page of an API, or Postgres is frozen. With the wait for a connection it is 13 s. */
+const QUERY_TIMEOUT_MS = 8_000;
+
 /** What the API reports of this process. */
 type Observed = { readonly metrics: Metrics; readonly leaders: readonly (() => LeaderStatus)[] };
 
@@ -62,6 +66,7 @@ export const startApi = async (core: Core, { metrics, leaders }: Observed, closi
   const { tenant, config, logger, commands, store, feed, database, redis, queues } = core;
   const freshness = new Freshness({ pool: database, clock: ports.clock, logger });
   closing.add('the freshness watch', () => freshness.stop());
+  const queries = withQueryTimeout(database, QUERY_TIMEOUT_MS);
   let draining = false;
   const api = createApi({
     tenant,
@@ -70,7 +75,7 @@ export const startApi = async (core: Core, { metrics, leaders }: Observed, closi
     commands,
     store,
     feed,
-    pool: database,
+    pool: queries,
     freshness,
     queues: () => [
       ...config.pools.map((pool) => queues.attempts.board(tenant, pool)),
@@ -81,7 +86,7 @@ export const startApi = async (core: Core, { metrics, leaders }: Observed, closi
     readiness: {
       parts: [
         { name: 'log', check: () => store.head() },
-        { name: 'postgres', check: () => database.query('SELECT 1') },
+        { name: 'postgres', check: () => queries.query('SELECT 1') },
         { name: 'redis', check: () => redis.ping() },
         ...leaders.map((status) => ({ name: status().fold, check: () => canLead(status) })),
       ],

@@ -20,7 +20,7 @@ import type { Closing } from '../platform/closing.ts';
 import type { Config } from '../platform/config.ts';
 import { acquireLease, type Lease } from '../platform/lease.ts';
 import type { Logger } from '../platform/logger.ts';
-import { createPool } from '../platform/postgres.ts';
+import { createPool, startFailure } from '../platform/postgres.ts';
 import { createRedis } from '../platform/redis.ts';
 import { prepareDatabase } from '../projections/prepare-database.ts';
 
@@ -58,7 +58,9 @@ export type CoreOptions = {
 };
 
 const openPostgres = async ({ config, logger, closing }: CoreOptions, url: string): Promise<Pool> => {
-  await prepareDatabase(url, logger);
+  await prepareDatabase(url, logger).catch((error: unknown) => {
+    throw startFailure(error, url);
+  });
   const database = createPool(url, config.pgPoolSize, logger);
   closing.add('Postgres', () => database.end());
   return database;

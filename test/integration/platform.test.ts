@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { redisDispatchPlaces } from '../../src/dispatch/queues/dispatch-places.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { migrate } from '../../src/platform/migrate.ts';
-import { createPool, isTransientPostgresError } from '../../src/platform/postgres.ts';
+import { createPool, isTransientPostgresError, startFailure, withQueryTimeout } from '../../src/platform/postgres.ts';
 import { createRedis } from '../../src/platform/redis.ts';
 import { freezableProxy } from '../support/freezable-proxy.ts';
 import { freshDatabase, freshRedisPrefix } from '../support/servers.ts';
@@ -53,6 +53,34 @@ describe('a Postgres pool', () => {
         ),
       )
       .toBe(1);
+  });
+
+  it('fails a query that a frozen server does not answer as transient, and goes on when it answers again', async () => {
+    const proxy = await freezableProxy(database.url);
+    const frozen = createPool(proxy.url, 1, logger);
+    const queries = withQueryTimeout(frozen, 200);
+    const answerTo = (values: unknown[]) => queries.query<{ n: number }>('SELECT $1::int AS n', values);
+    expect((await answerTo([1])).rows).toEqual([{ n: 1 }]);
+    proxy.freeze();
+    const failure = await answerTo([2]).catch((error: unknown) => error);
+    proxy.thaw();
+    expect(isTransientPostgresError(failure)).toBe(true);
+    expect((await answerTo([3])).rows).toEqual([{ n: 3 }]);
+    await frozen.end();
+    await proxy.close();
+  });
+
+  it.each([
+    ['a wrong password', (url: URL) => (url.password = 'wrong'), /password/i],
+    ['a database that there is not', (url: URL) => (url.pathname = '/nowhere'), /Create the database nowhere/],
+    ['a port where nothing listens', (url: URL) => (url.port = '1'), /cannot be reached/],
+  ])('says what to do about %s', async (_, spoil, advice) => {
+    const url = new URL(database.url);
+    spoil(url);
+    const failure = await migrate(url.href, logger).catch((error: unknown) => startFailure(error, url.href));
+    // Where the server trusts everybody, a wrong password is not an error.
+    if (!Array.isArray(failure))
+      expect(failure).toMatchObject({ code: 'UNAVAILABLE', message: expect.stringMatching(advice) });
   });
 
   it('does not report a wrong statement as transient', async () => {

@@ -1,23 +1,18 @@
-import type { Clock } from '../../platform/clock.ts';
 import { countParkedCompensations } from '../../projections/executions/compensations.ts';
 import { projectors } from '../../projections/registry.ts';
 import { readCheckpoints } from '../../projections/runner/checkpoint.ts';
 import { listProjections, type ProjectionOverview } from '../../projections/runner/overview.ts';
 import type { Metrics } from './metrics.ts';
 
-type Context = Parameters<typeof listProjections>[0];
-export type ProjectionSource = Pick<Context, 'pool' | 'store' | 'feed' | 'logger'> & {
-  readonly clock: Clock;
+export type ProjectionSource = Omit<Parameters<typeof listProjections>[0], 'projectors'> & {
   readonly head: () => bigint | undefined;
 };
 
 /** Counting how far a projection is behind reads the log, so simultaneous requests share one answer. */
-export const sharedOverview = ({ pool, store, feed, logger, clock }: ProjectionSource) => {
-  // Holder and lease are only for operations that change a projection.
-  const context: Context = { pool, store, feed, logger, clock, projectors, holder: 'api', leaseMs: 0 };
+export const sharedOverview = (source: ProjectionSource) => {
   let asked: Promise<ProjectionOverview[]> | undefined;
   return (): Promise<ProjectionOverview[]> => {
-    asked ??= listProjections(context).finally(() => {
+    asked ??= listProjections({ ...source, projectors }).finally(() => {
       asked = undefined;
     });
     return asked;

@@ -3,6 +3,7 @@ import type { Position } from '../../eventstore/event-store.ts';
 import { type Clock, sleep } from '../../platform/clock.ts';
 import { AppError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { withQueryTimeout } from '../../platform/postgres.ts';
 import { type ProjectionName, projectors } from '../registry.ts';
 import { NOTHING_YET, readCheckpoints } from './checkpoint.ts';
 
@@ -10,6 +11,8 @@ const CHANNEL = 'baton_projection';
 /** A notification can be lost with its connection; those who wait for it then learn of it this much later. */
 const POLL_MS = 250;
 const RECONNECT_MS = 500;
+/** Longer than any reader waits. */
+const QUERY_TIMEOUT_MS = 5_000;
 
 export type FreshnessOptions = { readonly pool: pg.Pool; readonly clock: Clock; readonly logger: Logger };
 
@@ -114,7 +117,8 @@ export class Freshness {
   }
 
   async #poll(): Promise<void> {
-    for (const { name, position } of await readCheckpoints(this.#options.pool, ALL)) this.#moved(name, position);
+    const pool = withQueryTimeout(this.#options.pool, QUERY_TIMEOUT_MS);
+    for (const { name, position } of await readCheckpoints(pool, ALL)) this.#moved(name, position);
   }
 
   async #listen(): Promise<void> {
@@ -149,7 +153,8 @@ export class Freshness {
       client.on('notification', ({ channel, payload }) => {
         if (channel === CHANNEL && payload !== undefined) this.#notified(payload);
       });
-      await client.query(`LISTEN ${CHANNEL}`);
+      const listen = { text: `LISTEN ${CHANNEL}`, query_timeout: QUERY_TIMEOUT_MS };
+      await client.query(listen);
       await this.#poll(); // moves from before the connection listened
       if (!signal.aborted) await ended;
     } finally {

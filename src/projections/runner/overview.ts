@@ -1,5 +1,6 @@
 import type { Position, StoredEvent } from '../../eventstore/event-store.ts';
 import type { ProjectionContext } from '../context.ts';
+import type { Queryable } from '../database.ts';
 import { type Checkpoint, NOTHING_YET, type ProjectionStatus, readCheckpoints } from './checkpoint.ts';
 
 /** Counting more would read the whole log. */
@@ -27,6 +28,8 @@ export type ProjectionOverview = {
 
 type Lag = { readonly events: number; readonly ms: number };
 
+type Source = Pick<ProjectionContext, 'store' | 'clock' | 'projectors'> & { readonly pool: Queryable };
+
 const eventsAfter = async (
   store: ProjectionContext['store'],
   after: Position,
@@ -43,7 +46,7 @@ const eventsAfter = async (
   return { count };
 };
 
-const lagOf = async ({ store, clock }: ProjectionContext, checkpoint: Checkpoint): Promise<Lag> => {
+const lagOf = async ({ store, clock }: Source, checkpoint: Checkpoint): Promise<Lag> => {
   const { count, last } = await eventsAfter(store, checkpoint.position);
   if (count === 0) return { events: 0, ms: 0 };
   const until = last ? Date.parse(last.recordedAt) : clock.now();
@@ -52,7 +55,7 @@ const lagOf = async ({ store, clock }: ProjectionContext, checkpoint: Checkpoint
 };
 
 /** The state of each projection: its position, its lag, and the events that it could not fold. */
-export const listProjections = async (context: ProjectionContext): Promise<ProjectionOverview[]> => {
+export const listProjections = async (context: Source): Promise<ProjectionOverview[]> => {
   const { pool, projectors } = context;
   const names = projectors.map(({ name }) => name);
   const checkpoints = new Map((await readCheckpoints(pool, names)).map((checkpoint) => [checkpoint.name, checkpoint]));
