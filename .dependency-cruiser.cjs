@@ -92,7 +92,7 @@ module.exports = {
       from: { path: '^packages/eventstore-node/src' },
       to: { pathNot: ['^packages/eventstore-node/src', '^node_modules/zod/'], dependencyTypesNot: ['core'] },
     },
-    // csrd-report is a command line of its own; it stands where the cli stands.
+    // csrd-report is a command line of its own; it has the place of the cli.
     layer('nobody-imports-the-cli', '^src/(?!cli|examples/csrd-report)', '^src/cli'),
   ],
   options: {

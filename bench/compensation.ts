@@ -36,7 +36,7 @@ class Saga {
   }
 }
 
-/** A saga whose steps, as many as there are to be debts, have completed, and that begins to compensate them one by one. */
+/** A saga whose steps have completed, and that begins to compensate them one by one. */
 const abortedSaga = (debts: number): Saga => {
   const retry = { kind: 'immediate' as const, maxAttempts: 1 };
   const definition = WorkflowDefinition.parse({

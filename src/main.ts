@@ -39,7 +39,7 @@ export type StartOptions = { readonly tenant: string; readonly config: Config; r
 
 const followPorts = ({ feed, logger }: Core): FollowPorts => ({ feed, clock: ports.clock, logger });
 
-/** What every process runs, whatever its roles: who waits for an outcome here is told, and cached definitions stay true. */
+/** What every process runs, whatever its roles: those who wait for an outcome here are notified, and cached definitions stay valid. */
 const followers = ({ core, outcomes, executions }: Pick<Running, 'core' | 'outcomes' | 'executions'>): Process[] => [
   { name: 'task outcomes', run: (signal) => outcomes.run(signal) },
   { name: 'execution outcomes', run: (signal) => executions.run(signal) },

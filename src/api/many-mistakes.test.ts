@@ -102,7 +102,7 @@ describe('a request full of mistakes is refused with a small answer', () => {
 });
 
 describe('a list of tasks of which many are bad', () => {
-  it('reports each of them, and the issues of the first ones', async () => {
+  it('reports each bad task, with issues for the first ones', async () => {
     const bad = { capability: '', tags: many(() => '', 15) };
     const { status, text, body } = await api.post(SUBMIT_MANY, { tasks: many(() => ({ task: bad }), 1_000) });
     const errors = body.data.submitTasks.items.map(({ error }: { error: unknown }) => error);
@@ -114,14 +114,14 @@ describe('a list of tasks of which many are bad', () => {
   });
 });
 
-describe('an input with a few mistakes', () => {
-  it('names them all', async () => {
+describe('the answer to an input with mistakes', () => {
+  it('names all of them', async () => {
     const { body } = await api.post(SUBMIT, { input: { capability: '', priority: 9, timeoutMs: 0, tags: [''] } });
     const pointers = body.errors[0].extensions.issues.map(({ pointer }: { pointer: string }) => pointer);
     expect(pointers.sort()).toEqual(['/input/capability', '/input/priority', '/input/tags/0', '/input/timeoutMs']);
   });
 
-  it('says how many it leaves out', async () => {
+  it('reports how many it omits', async () => {
     const { body } = await api.post(SUBMIT, { input: { capability: '', priority: 9, tags: many(() => '', 20) } });
     expect(body.errors[0].extensions.issues).toHaveLength(MAX_ISSUES);
   });

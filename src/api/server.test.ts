@@ -109,7 +109,7 @@ describe('a heartbeat', () => {
     expect(api.beats).toEqual([]);
   });
 
-  it('is refused from a page of another site, with a body or without', async () => {
+  it('is refused from a page of another site, with or without a body', async () => {
     for (const origin of ['https://evil.example', 'null'])
       expect(await get('/agents/a1/heartbeat', { method: 'POST', headers: { origin } })).toMatchObject({
         status: 403,
@@ -160,7 +160,7 @@ describe('every answer', () => {
   });
 });
 
-describe('a request that does not arrive', () => {
+describe('a request that does not arrive completely', () => {
   const answerTo = (url: string, sent: string): Promise<string> =>
     new Promise((resolve, reject) => {
       const { hostname, port } = new URL(url);
@@ -178,7 +178,7 @@ describe('a request that does not arrive', () => {
       'POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{',
     ],
     ['its headers', 'POST /graphql HTTP/1.1\r\nhost: localhost\r\n'],
-  ])('in full is ended: %s', async (_, sent) => {
+  ])('is ended: %s', async (_, sent) => {
     const impatient = await startApi({}, { headersMs: 200, requestMs: 300 });
     const answer = await answerTo(impatient.url, sent);
     await impatient.stop();

@@ -14,7 +14,7 @@ const PLACE_CODES: Readonly<Record<string, string>> = {
 /** Compared by name: importing the node for its error classes would slow down every other command. */
 const nameOf = (error: unknown): string => (error instanceof Error ? error.name : '');
 
-/** Explains why a node does not start or its folder cannot be read. Returns an unknown error as it is. */
+/** Explains why a node does not start or its folder cannot be read. Returns an unknown error unchanged. */
 export const nodeFailure = (error: unknown, dataDir: string | undefined): Failure | unknown => {
   const { message, code, syscall, address, port } = error as NodeJS.ErrnoException & {
     address?: string;

@@ -355,7 +355,7 @@ describe('the cache', () => {
     expect(store.reads).toBe(0);
   });
 
-  it('goes by the size it is told, and keeps also what is larger than all of it, two at a time', async () => {
+  it('is limited by size, but also keeps up to two states that are larger than the whole cache', async () => {
     const store = watched();
     const ports = { clock: fakeClock(undefined, 'immediate'), random: fakeRandom() };
     const handler: Handler = new AggregateHandler(

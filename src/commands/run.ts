@@ -105,7 +105,7 @@ export const unlessRecorded = async <Command, Rejection extends { readonly reaso
   }
 };
 
-/** Runs a command of one kind of aggregate on the one with this id. `body` tells a repeat of an idempotency key from its reuse. */
+/** Runs a command of one kind of aggregate on the one with this id. `body` distinguishes a repeat of an idempotency key from its reuse. */
 export type RunOn<Command, Rejection> = (
   commands: Commands,
   caller: Caller,

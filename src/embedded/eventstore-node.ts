@@ -1,2 +1,2 @@
-/** `baton/eventstore-node`: the same as the package of its own, for projects that have only Baton installed. */
+/** `baton/eventstore-node`: the same as the stand-alone package, for projects that have only Baton installed. */
 export * from 'baton-eventstore-node';

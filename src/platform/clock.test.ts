@@ -51,7 +51,7 @@ describe('a pause', () => {
     expect(clock.scheduled).toBe(0);
   });
 
-  it('adds no listener for each that waits for the same signal, and leaves none behind', async () => {
+  it('adds no listener per wait on the same signal, and leaves none behind', async () => {
     const clock = fakeClock();
     const { signal } = control();
     const pauses = Array.from({ length: 1_000 }, () => sleep(clock, 10, signal));
@@ -62,8 +62,8 @@ describe('a pause', () => {
   });
 });
 
-describe('work that nobody must wait for', () => {
-  it('is waited for until the signal aborts', async () => {
+describe('work that need not be finished', () => {
+  it('is awaited until the signal aborts', async () => {
     const { signal, abort } = control();
     await orAborted(Promise.resolve(), signal);
     await expect(orAborted(Promise.reject(new Error('failed')), signal)).rejects.toThrow('failed');

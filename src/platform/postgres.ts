@@ -27,7 +27,7 @@ export const CONNECT_TIMEOUT_MS = 5_000;
  * A pool of at most `size` connections, opened on demand. Values of type int8, including `count(*)`, are bigints.
  *
  * When a connection breaks, its query fails, the loss is logged, and the next query opens a new connection.
- * `isTransientPostgresError` tells such failures from permanent ones.
+ * `isTransientPostgresError` distinguishes such failures from permanent ones.
  */
 export const createPool = (url: string, size: number, logger: Logger): pg.Pool => {
   const pool = new pg.Pool({

@@ -140,7 +140,7 @@ describe('a leader', () => {
     expect(led.leader.status().position).toBe(await store.head());
   });
 
-  it('decides nothing once its lease has run out, even if no timer has told it yet', async () => {
+  it('decides nothing once its lease has expired, even if no timer has fired yet', async () => {
     const said: boolean[] = [];
     const led = lead((roll) => {
       roll.dueMs = clock.now() + 1_000;
@@ -157,7 +157,7 @@ describe('a leader', () => {
     expect(led.leader.status().leading).toBe(false);
   });
 
-  it('tells a chore that its lease was lost meanwhile', async () => {
+  it('lets its periodic work see that its lease was lost', async () => {
     const said: boolean[] = [];
     const run = async (leads: () => boolean): Promise<void> => {
       said.push(leads());
@@ -407,7 +407,7 @@ describe('an event that this build cannot read', () => {
   it.each([
     ['of a type that it does not know', { type: 'AgentPromoted', data: { agentId: 'a' } }],
     ['of a newer schema version', { type: 'AgentRegistered', schemaVersion: 99, data: registered('a2') }],
-  ])('%s stops its stream, and nothing else', async (_, event) => {
+  ])('%s stops only its stream', async (_, event) => {
     await register('a');
     const led = lead();
     await caughtUp(led);
@@ -437,7 +437,7 @@ describe('an event that this build cannot read', () => {
     expect(second.leader.status().parked).toHaveLength(1);
   });
 
-  it('is read first by a build that knows it, with what followed in its stream', async () => {
+  it('is read first by a build that knows it, with the later events of its stream', async () => {
     for (const id of ['a', 'b']) await register(id);
     const first = lead();
     await caughtUp(first);
@@ -460,7 +460,7 @@ describe('an event that this build cannot read', () => {
     expect(snapshots.saved.get('default/roll')?.state).toEqual({ names: ['a', 'b', 'c'] });
   });
 
-  it('has the log read again when what followed it was too much to keep', async () => {
+  it('has the log read again when too many later events followed it', async () => {
     for (const id of ['a', 'b']) await register(id);
     const first = lead();
     await caughtUp(first);
@@ -474,7 +474,7 @@ describe('an event that this build cannot read', () => {
     expect(counted.readFrom).toEqual([undefined, undefined]);
   });
 
-  it('keeps a process from leading whose decisions need its stream, without one try after another', async () => {
+  it('prevents a process whose decisions need its stream from leading, without repeated attempts', async () => {
     await register('a');
     const led = lead(undefined, { fold: { ...rollOf(), isVital: (stream) => stream === agentStream(TENANT, 'a') } });
     await caughtUp(led);

@@ -64,7 +64,7 @@ describe.each(['drop', 'read'] as const)('with slow subscribers: %s', (whenSlow)
     return { seen, onBehind, subscription, finish: gate.open };
   };
 
-  it('a busy subscriber is not too slow for the server: what comes is held for it', async () => {
+  it('a busy subscriber is not too slow for the server: new events are buffered for it', async () => {
     const { seen, onBehind, subscription, finish } = await busySubscriber();
     const lists = Array.from({ length: 40 }, () => events(100, 1_000));
     await appendAll('test-a', lists);
@@ -76,7 +76,7 @@ describe.each(['drop', 'read'] as const)('with slow subscribers: %s', (whenSlow)
     subscription.stop();
   });
 
-  it('a subscriber for which more waits than may be held is served by reading, without gap or repetition', async () => {
+  it('a subscriber with more events waiting than the buffer holds is served by reading, without gap or repetition', async () => {
     const { seen, onBehind, subscription, finish } = await busySubscriber();
     const lists = Array.from({ length: 50 }, () => events(1, 900_000));
     await appendAll('test-a', lists);
@@ -92,7 +92,7 @@ describe.each(['drop', 'read'] as const)('with slow subscribers: %s', (whenSlow)
   });
 });
 
-describe('a subscription that the server drops again and again', () => {
+describe('a subscription that the server drops repeatedly', () => {
   let node: RunningNode;
   let store: EventStore;
   let feed: LogFeed;
@@ -110,7 +110,7 @@ describe('a subscription that the server drops again and again', () => {
     await node.stop();
   });
 
-  it('brings a feed everything, once and in order', async () => {
+  it('gives a feed every event, once and in order', async () => {
     const seen: string[] = [];
     const read = async (): Promise<void> => {
       for await (const batch of feed.read({ maxBatch: 100, signal: abort.signal })) seen.push(...idsOf(batch.events));

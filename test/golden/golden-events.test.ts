@@ -26,11 +26,11 @@ describe('the golden events', () => {
     expect(definitions[stored.type]?.schema.parse(decoded?.data)).toEqual(decoded?.data);
   });
 
-  it('have the state that each folds to', () => expect(stateFiles()).toEqual(files));
+  it('record the state that each of them folds to', () => expect(stateFiles()).toEqual(files));
 
   // A difference means that what is stored reads differently now. If that is intended, a new schema version and an upcaster are needed; only
   // where the state itself got another form may the expected one be written again.
-  it.each(files)('%s folds to the state it always folded to', (file) => {
+  it.each(files)('%s folds to the recorded state', (file) => {
     expect(foldedState(file)).toEqual(JSON.parse(readFileSync(stateUrl(file), 'utf8')));
   });
 

@@ -100,7 +100,7 @@ describe('an attempt handed over', () => {
   });
 });
 
-describe('an attempt that is to be taken back', () => {
+describe('an attempt that is to be withdrawn', () => {
   const ready = async (agentId: string) => {
     let release = (): void => {};
     const released = new Promise<void>((resolve) => {
@@ -112,7 +112,7 @@ describe('an attempt that is to be taken back', () => {
     return { release, jobs: [await job(), await job()] as const };
   };
 
-  it('is, from its queue, as long as no dispatcher has taken it', async () => {
+  it('is removed from its queue as long as no dispatcher has taken it', async () => {
     const { attempts } = test.queues;
     const { jobs, release } = await ready('far');
     expect(await attempts.withdraw(jobs[0])).toEqual({ kind: 'missing' });
@@ -130,7 +130,7 @@ describe('an attempt that is to be taken back', () => {
     expect(dispatcher.counters.calls).toBe(1);
   });
 
-  it('is not when somebody may have had it before: it waits for a dispatcher', async () => {
+  it('stays when another dispatcher may have had it before, and waits for a dispatcher', async () => {
     const { attempts } = test.queues;
     const { jobs } = await ready('far');
     await attempts.offer(jobs, 'again');
@@ -138,7 +138,7 @@ describe('an attempt that is to be taken back', () => {
     expect(await attempts.withdraw(jobs[0])).toEqual({ kind: 'waiting' });
   });
 
-  it("is, from this process, as long as it waits for one of its agent's places", async () => {
+  it('is removed from this process as long as it waits for capacity of its agent', async () => {
     const { jobs, release } = await ready('near');
     const handOver = handOverOf(test, 1);
     const dispatcher = await test.dispatcher({ handOver });

@@ -296,7 +296,7 @@ describe('an agent that must not be called twice', () => {
     expect(late.ok).toBe(true);
   });
 
-  it('leaves an unknown outcome when it is deregistered after an earlier delivery may have called it', async () => {
+  it('leaves an unknown outcome if it is deregistered after an earlier delivery may have called it', async () => {
     await test.registerLocal('once', { delivery: 'at_most_once' });
     const taskId = await test.submit({}, { maxAttempts: 3 });
     await startAttempt(test.commands, caller, { taskId, attempt: 1, agentId: 'once' });

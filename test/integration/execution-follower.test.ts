@@ -160,7 +160,7 @@ describe('a delay', () => {
 });
 
 describe('what follows from one event', () => {
-  it('is decided in several appends where it is more than one takes', async () => {
+  it('is decided in several appends where it is too large for one', async () => {
     const skipped = Array.from({ length: 1_500 }, (_, at) => ({ id: `s${at}`, delayMs: 0, when: 'input.no' }));
     await publish('wide', skipped);
     follow();

@@ -50,7 +50,7 @@ const submit = async (facts: { deadlineAt?: string; capability?: string } = {}):
 const outcome = (taskId: string) => running.outcomes.wait('default', taskId);
 
 describe('while Redis is frozen', () => {
-  it('agents of this process work, deadlines pass, and the process stops within its grace', async () => {
+  it('agents of this process work, deadlines are kept, and the process stops within its grace period', async () => {
     running.localAgents.register({ tenant: 'default', agentId: 'near' }, () => 'done');
     for (const agentId of ['near', 'elsewhere'])
       await registerAgent(running.core.commands, caller, { agentId, capabilities: [{ name: agentId }] });

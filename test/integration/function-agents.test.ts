@@ -98,7 +98,7 @@ const run = async (capability: string, ms = 0): Promise<{ by: string; calls: num
 const last = async (agentId: string): Promise<StoredEvent | undefined> =>
   (await store.readStream(agentStream('default', agentId), { direction: 'backwards', limit: 1 }))[0];
 
-it('is taken out when the last process that offered it is killed, and its work goes to others', async () => {
+it('is deregistered when the last process that offered it is killed, and its work goes to others', async () => {
   const other = await otherProcess(agent('lonely', 'alone', 2));
   const running = run('alone', FOR_A_WHILE_MS);
   await expect.poll(async () => (await last('lonely'))?.type).toBe('AgentRegistered');
@@ -113,7 +113,7 @@ it('is taken out when the last process that offered it is killed, and its work g
   expect(await running).toEqual({ by: 'heir', calls: 1 });
 });
 
-it('gives every process that offers it work for its own places', async () => {
+it('gets work in every process that offers it, up to the capacity there', async () => {
   let calls = 0;
   await baton.agent(agent('shared', 'both', 2), async () => {
     calls += 1;
@@ -136,7 +136,7 @@ it('gives every process that offers it work for its own places', async () => {
   expect((await run('both')).by).toBe('here');
 });
 
-it('is taken out at once when the process stops', async () => {
+it('is deregistered at once when the process stops', async () => {
   const stopping = await startBaton(readConfig({ ...env, BATON_ROLES: 'dispatcher' }), { logger });
   await stopping.agent(agent('brief', 'once', 1), () => ({ by: 'brief', calls: 1 }));
   expect((await run('once')).by).toBe('brief');

@@ -159,7 +159,7 @@ describe('a Redis connection', () => {
     redis.disconnect();
   });
 
-  it('fails commands that a frozen Redis does not answer, and goes on when it answers again', async () => {
+  it('fails commands that a frozen Redis does not answer, and continues once it answers again', async () => {
     const proxy = await freezableProxy(inject('redisUrl'));
     const redis = createRedis(proxy.url, logger, 'fail');
     await redis.ping();
@@ -180,8 +180,8 @@ describe('a Redis connection', () => {
   });
 });
 
-describe('the places of dispatchers', () => {
-  it('are those of all that renew them, until they leave', async () => {
+describe('the capacity of dispatchers', () => {
+  it('is that of all dispatchers that renew it, until they leave', async () => {
     const redis = createRedis(inject('redisUrl'), logger, 'fail');
     const places = redisDispatchPlaces(redis, freshRedisPrefix(), 'default');
     expect(await places.of('print')).toBeUndefined();

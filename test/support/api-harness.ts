@@ -33,7 +33,7 @@ const refused = (): never => {
   throw Object.assign(new Error('connect ECONNREFUSED 10.1.2.3:5432'), { code: 'ECONNREFUSED' });
 };
 
-/** The API over a log in memory, on a port of its own. Postgres is away unless the test brings one. */
+/** The API over a log in memory, on a port of its own. Postgres is missing unless the test provides one. */
 export const startApi = async (given: Partial<ApiDependencies> = {}, limits?: SendingLimits) => {
   const clock = systemClock;
   const logger = given.logger ?? createLogger('silent');

@@ -133,7 +133,7 @@ type Follower = { book: WaitBook; read: Position | undefined };
 
 /**
  * The write side of the product as several processes over one store in memory, running executions of random definitions, under clients,
- * people at the desk, agents and faults that a seed chooses.
+ * people who resolve failed compensations, agents and faults that a seed chooses.
  */
 export class ExecutionCampaign {
   readonly calls: ClientCall[] = [];
@@ -290,7 +290,7 @@ export class ExecutionCampaign {
     );
   }
 
-  /** What may be said to any execution, each as often as it is to be said. */
+  /** Commands that any execution may receive, each as often as its weight. */
   #orders(): [name: string, send: Order, input: object][] {
     const signal: [string, Order, object] = ['SignalExecution', signalExecution, { name: this.#dice.one(EVENTS) }];
     const resume: [string, Order, object] = ['ResumeExecution', resumeExecution, {}];
@@ -312,9 +312,9 @@ export class ExecutionCampaign {
   async #atTheDesk(id: string): Promise<void> {
     const state = await this.#stateOf(id);
     const parked = [...(state?.compensation?.units.values() ?? [])].filter(({ status }) => status === 'parked');
-    const debt = this.#dice.one(parked);
-    if (!debt) return;
-    const { unit } = debt;
+    const compensation = this.#dice.one(parked);
+    if (!compensation) return;
+    const { unit } = compensation;
     const roll = this.#dice.below(4);
     if (roll < 2) await retryCompensation(this.#anyProcess, CLIENT, id, { unit, ...(roll === 0 ? { input: 7 } : {}) });
     else if (roll === 2) await skipCompensation(this.#anyProcess, CLIENT, id, { unit, reason: 'done by hand' });
@@ -453,7 +453,7 @@ export class ExecutionCampaign {
         : roll < 97
           ? failAttempt(commands, DISPATCHER, delivery, { error })
           : markOutcomeUnknown(commands, DISPATCHER, delivery, { ...error, retryable: false });
-    // A dispatcher holds on to what an agent told it.
+    // A dispatcher keeps the answer of an agent.
     const result = await close().catch((failure: unknown) => {
       if (!(failure instanceof AppError) || !failure.retryable) throw failure;
       return close();

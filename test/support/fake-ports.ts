@@ -16,7 +16,7 @@ export type FakeClock = Clock & {
 type Timer = { readonly dueMs: number; readonly seq: number; readonly callback: () => void };
 
 /**
- * A clock that stands until it is told to move.
+ * A clock that stands still until a test moves it.
  *
  * @param timers `immediate`: whatever waits is called back in the next macrotask, and time jumps there
  */

@@ -10,7 +10,7 @@ import type { Result } from '../../src/domain/result.ts';
 const dispatcher: Caller = { tenant: 'default', actor: 'dispatcher' };
 export const BROKEN = { code: 'BOOM', message: 'it broke', source: 'agent', retryable: false } as const;
 
-/** A trip that is booked step by step and undone when one fails. */
+/** A trip that is booked step by step, and compensated when a step fails. */
 export const TRIP = {
   name: 'trip',
   version: '1.0.0',

@@ -20,7 +20,7 @@ export const INSTANCES = [
 export const instancePath = (name: string): string => join(FOLDER, `${name}.json`);
 export const readInstance = (name: string): unknown => JSON.parse(readFileSync(instancePath(name), 'utf8'));
 
-/** Where they are not to be had, a suite is skipped and its title says why. */
+/** Where they are not available, a suite is skipped and its title says why. */
 export const instancesMissing = INSTANCES.every(({ name }) => !existsSync(instancePath(name)));
 export const titled = (title: string): string =>
   instancesMissing ? `${title} (skipped: WFINSTANCES_DIR, ${resolve(FOLDER)}, holds no WfCommons instances)` : title;

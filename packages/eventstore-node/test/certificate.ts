@@ -1,6 +1,6 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 
-/** A certificate for localhost that signs itself, and its key, both as PEM: made anew for a test, with Node alone. */
+/** A self-signed certificate for localhost and its key, both as PEM: made for one test, with Node alone. */
 export const selfSignedCertificate = (): { cert: string; key: string } => {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = sequence(oid('2a8648ce3d040302')); // ecdsa-with-SHA256

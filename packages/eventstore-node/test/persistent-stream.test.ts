@@ -109,7 +109,7 @@ describe('a group to a stream', () => {
 });
 
 describe('a message that is returned', () => {
-  it('comes again in its turn, one message for each answer, also when the answers arrive together', async () => {
+  it('comes again in order, one message per answer, even if the answers arrive together', async () => {
     const { client } = await startNode();
     await client.appendToStream('order-1', events(40));
     await client.createPersistentSubscriptionToStream('order-1', 'g', streamSettings());

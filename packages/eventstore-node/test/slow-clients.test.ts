@@ -188,7 +188,7 @@ describe.each(['$all', 'a stream'])('a live subscriber to %s that takes nothing'
     expect(call.stream.closed).toBe(false);
   });
 
-  it('is dropped when it is further behind, if the node is told so', async () => {
+  it('is dropped when it is further behind, if the node is configured that way', async () => {
     const { call } = await behindBy(34, { liveBuffer: 32, whenSlow: 'drop' });
     call.stream.resume();
     expect(await call.ended).toMatchObject({
@@ -198,7 +198,7 @@ describe.each(['$all', 'a stream'])('a live subscriber to %s that takes nothing'
     });
   });
 
-  it('catches up from the log when it is further behind, if the node is told so', async () => {
+  it('catches up from the log when it is further behind, if the node is configured that way', async () => {
     const { call } = await behindBy(100, { liveBuffer: 32, whenSlow: 'read' });
     call.stream.resume();
     await eventually(() => call.messages.filter((one) => new Fields(one).has(8)).length === 2);

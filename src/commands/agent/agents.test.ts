@@ -73,7 +73,7 @@ describe('registering a local agent', () => {
     expect(await eventsOf()).toHaveLength(2);
   });
 
-  it('with a key that was used before gives the first outcome although its card is gone', async () => {
+  it('with a key that was used before returns the first outcome even if its card is gone', async () => {
     let gone = false;
     const { commands, store } = setUp();
     const fetch = async (): Promise<AgentCardFacts> => {

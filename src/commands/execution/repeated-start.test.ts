@@ -25,7 +25,7 @@ const idOf = (result: Awaited<ReturnType<typeof startExecution>>): string => {
 };
 
 describe('after its version was archived', () => {
-  it('a start with a key that was used before gives the first execution', async () => {
+  it('a start with a key that was used before returns the first execution', async () => {
     const { commands, store, archive } = await setUp();
     const first = await startExecution(commands, WITH_KEY, START);
     const position = await store.head();
@@ -36,7 +36,7 @@ describe('after its version was archived', () => {
     });
   });
 
-  it('so does a start by another process', async () => {
+  it('a start by another process returns it too', async () => {
     const { commands, store, archive } = await setUp();
     const first = await startExecution(commands, WITH_KEY, START);
     await archive();
@@ -62,7 +62,7 @@ describe('after its version was archived', () => {
       });
   });
 
-  it('a fork to it with a key that was used before gives the first fork', async () => {
+  it('a fork to it with a key that was used before returns the first fork', async () => {
     const { commands, store, archive } = await setUp();
     const id = idOf(await startExecution(commands, CALLER, START));
     const fork = () => forkExecution(commands, store, WITH_KEY, id, { version: GATE.version });
@@ -71,7 +71,7 @@ describe('after its version was archived', () => {
     expect(await fork()).toMatchObject({ ok: true, value: { id: idOf(first), repeated: true } });
   });
 
-  it('a sub-workflow that runs under it is not started again, and not called missing', async () => {
+  it('a sub-workflow that runs under it is neither started again nor reported as missing', async () => {
     const { commands, archive } = await setUp();
     const executionId = '00000000-0000-5000-8000-000000000001';
     const parent = { executionId: '00000000-0000-5000-8000-000000000002', unit: 'call' };

@@ -50,7 +50,7 @@ export type SubmittedItem =
       readonly issues: readonly InputIssue[];
     };
 
-/** A call that names a key may be repeated as a whole: its items are told apart by their place. */
+/** A call that names a key may be repeated as a whole: its items are distinguished by their index. */
 const keyOfItem = ({ idempotencyKey }: Caller, index: number): string | undefined =>
   idempotencyKey === undefined ? undefined : `${idempotencyKey}#${index}`;
 

@@ -298,7 +298,7 @@ describe('closing an attempt', () => {
       });
   });
 
-  it('is not called again when it is given up while another process starts its call', async () => {
+  it('is not called again when it is abandoned while another process starts its call', async () => {
     const { commands, restarted, typesOf } = setUp();
     const id = await submitted(commands);
     await commands.tasks.load(taskStream('acme', id));

@@ -54,7 +54,7 @@ describe('the result of an agent', () => {
 });
 
 describe('the error of an attempt', () => {
-  it('is cut to what the log takes, whatever the agent put in the place of text', () => {
+  it('is cut to what the log accepts, whatever the agent sent instead of text', () => {
     const odd = { code: 42, message: { toString: null }, retryable: 'perhaps', source: 'agent' };
     expect(attemptError(odd as never)).toEqual({ code: 'AGENT_FAILED', message: '', retryable: true, source: 'agent' });
     const long = attemptError({

@@ -34,7 +34,7 @@ const reasonOf = (call: Promise<unknown>): Promise<unknown> =>
 const textOf = async (body: ReadableStream<Uint8Array> | null): Promise<string> => new Response(body).text();
 
 describe('an event stream', () => {
-  it('that stays open beyond the time limit of its call fails its reader, and nobody else', async () => {
+  it('that stays open beyond the time limit of its call fails only its reader', async () => {
     answer = (_, response) => void response.writeHead(200, eventStream).write(': open\n\n');
     const limit = new AbortController();
     const response = await agentFetch(url, { headers: STREAM, signal: limit.signal });
@@ -43,7 +43,7 @@ describe('an event stream', () => {
     expect(await reason).toMatchObject({ name: 'TimeoutError' });
   });
 
-  it('that is cut fails its reader with what happened to the connection', async () => {
+  it('that is cut off fails its reader with the error of the connection', async () => {
     answer = (_, response) => {
       response.writeHead(200, eventStream).write(': open\n\n');
       setTimeout(() => response.destroy(), 20);
@@ -52,7 +52,7 @@ describe('an event stream', () => {
     expect(networkFailure(await reasonOf(response.text()))).toMatchObject({ code: 'AGENT_CONNECTION_LOST' });
   });
 
-  it('that nobody asked for is refused at once', async () => {
+  it('that was not requested is refused at once', async () => {
     answer = (_, response) => void response.writeHead(200, eventStream).write(': open\n\n');
     expect(await reasonOf(agentFetch(url, { headers: { accept: 'application/json' } }))).toMatchObject({
       code: 'AGENT_PROTOCOL_ERROR',
@@ -60,7 +60,7 @@ describe('an event stream', () => {
     });
   });
 
-  it('comes to its reader in whole lines, however it was cut up', async () => {
+  it('reaches its reader in whole lines, however it was split', async () => {
     const lines = `data: ${'ä'.repeat(10_000)}\n\ndata: end`;
     answer = async (_, response) => {
       response.writeHead(200, eventStream);
@@ -80,7 +80,7 @@ describe('an event stream', () => {
     expect(await textOf(second)).toBe(lines);
   });
 
-  it('with a line without end is refused', async () => {
+  it('with an endless line is refused', async () => {
     answer = (_, response) => {
       response.writeHead(200, eventStream);
       const more = (): void => {
@@ -102,7 +102,7 @@ describe('a refusal', () => {
     [500, 'application/json'],
     [401, 'text/html'],
     [302, 'text/html'],
-  ])('of HTTP %i with type "%s" does not quote what came', async (status, type) => {
+  ])('of HTTP %i with type "%s" does not quote the body', async (status, type) => {
     answer = (_, response) =>
       response.writeHead(status, type === '' ? {} : { 'content-type': type }).end('{"key":"s3cret"}');
     const error = await reasonOf(agentFetch(url));
@@ -111,7 +111,7 @@ describe('a refusal', () => {
     expect((error as Error).message).not.toContain('s3cret');
   });
 
-  it('says when the agent may be asked again', async () => {
+  it('reports when the agent may be called again', async () => {
     answer = (_, response) => response.writeHead(429, { 'retry-after': '7' }).end();
     expect(await reasonOf(agentFetch(url))).toMatchObject({ code: 'AGENT_BUSY', retryAfterMs: 7_000 });
     answer = (_, response) => response.writeHead(503).end();
@@ -136,14 +136,14 @@ describe('Retry-After', () => {
   });
 });
 
-describe('an error without a name of its own', () => {
+describe('an error without a specific name', () => {
   it.each<[string, unknown]>([
     ['a time limit, whose code is a number', new DOMException('late', 'TimeoutError')],
     ['several errors, one of them such', new AggregateError([new DOMException('late', 'AbortError')])],
     ['a code that is no text', Object.assign(new Error('odd'), { code: { toString: null } })],
     ['nothing', undefined],
     ['null', null],
-  ])('is no failure of the network: %s', (_, error) => {
+  ])('is not a network failure: %s', (_, error) => {
     expect(networkFailure(error)).toBeUndefined();
   });
 });

@@ -38,7 +38,7 @@ export type RenewPlaces = {
   readonly signal: AbortSignal;
 };
 
-/** Offers a dispatcher's places until the signal aborts, then takes them back. Never rejects: while Redis is away nobody can be told. */
+/** Offers a dispatcher's places until the signal aborts, then takes them back. Never rejects: while Redis is unreachable nobody can be notified. */
 export const renewPlaces = async (options: RenewPlaces): Promise<void> => {
   const { places, pools, dispatcherId, concurrency, clock, logger, signal } = options;
   while (!signal.aborted) {

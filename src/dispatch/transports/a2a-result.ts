@@ -21,7 +21,7 @@ const partValue = ({ content, filename, mediaType }: Part): Json => {
 };
 
 /**
- * An agent's parts as one JSON value: none is null; one stands for itself (data unchanged, text as a string, a file as
+ * An agent's parts as one JSON value: none is null; a single one is the value itself (data unchanged, text as a string, a file as
  * `{filename, mediaType, base64 | url}`); of several, a single data part is the result and the texts beside it are commentary; otherwise
  * they are an array, in their order.
  */

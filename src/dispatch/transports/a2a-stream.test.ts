@@ -59,12 +59,12 @@ describe('the artifacts of a stream', () => {
     expect(resultsOf(streamed)).toEqual([[1, 2], 4]);
   });
 
-  it('become one text when text goes on, word by word', () => {
+  it('become one text when a text continues word by word', () => {
     const words = ['One ', 'word ', 'after ', 'another'].map((word) => artifact('a', [text(word)]));
     expect(resultsOf(streamOf(...words))).toEqual(['One word after another']);
   });
 
-  it('keep texts apart that came together, or with data between them', () => {
+  it('keep texts separate that came together, or with data between them', () => {
     expect(resultsOf(streamOf(artifact('a', [text('a'), text('b')]), artifact('a', [text('c'), data(1)])))).toEqual([
       1,
     ]);
@@ -76,13 +76,13 @@ describe('the artifacts of a stream', () => {
     expect(resultsOf(mixed)).toEqual([['a', 'bcd']]);
   });
 
-  it('leave the task that the stream began with as it was', () => {
+  it('do not change the task with which the stream began', () => {
     const start = { ...working, artifacts: [{ ...(streamOf(artifact('a', [text('a')])).task as Task).artifacts[0]! }] };
     new StreamedTask(start).apply(artifact('a', [text('b')]));
     expect(start.artifacts[0]?.parts).toEqual([text('a')]);
   });
 
-  it('cost no more with each piece, and their number is limited', () => {
+  it('cost the same for each piece, and their number is limited', () => {
     const streamed = streamOf();
     const piece = artifact('a', [data('x'.repeat(150))]);
     const startedMs = performance.now();
@@ -94,7 +94,7 @@ describe('the artifacts of a stream', () => {
 });
 
 describe('a stream', () => {
-  it('tells the state of the task with each event', () => {
+  it('reports the state of the task with each event', () => {
     const streamed = new StreamedTask();
     expect(streamed.state).toBeUndefined();
     streamed.apply({ payload: { $case: 'task', value: working } });
@@ -110,7 +110,7 @@ describe('a stream', () => {
     ['with an empty event', streamOf(), { payload: undefined }],
     ['with an update of another task', streamOf(), artifact('a', [], 'append', 'other')],
     ['with another task', streamOf(), { payload: { $case: 'task', value: { ...working, id: 'other' } } }],
-  ])('%s breaks the protocol', (_, streamed, update) => {
+  ])('%s violates the protocol', (_, streamed, update) => {
     expect(codeOf(() => streamed.apply(update))).toBe('AGENT_PROTOCOL_ERROR');
   });
 });

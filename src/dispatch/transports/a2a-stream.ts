@@ -26,7 +26,7 @@ type OwnArtifact = Omit<Artifact, 'parts'> & { parts: Part[] };
 const own = (artifact: Artifact): OwnArtifact => ({ ...artifact, parts: [...artifact.parts] });
 
 /**
- * A task as its stream tells it, event by event, from the state in which it was known before. Each event costs what it brings, not what
+ * A task as its stream describes it, event by event, from the state in which it was known before. Each event costs what it brings, not what
  * the artifacts hold already.
  */
 export class StreamedTask {

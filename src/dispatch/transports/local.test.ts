@@ -66,7 +66,7 @@ describe('a function that is an agent', () => {
     });
   });
 
-  it('that throws what has no text has failed all the same', async () => {
+  it('that throws a value without a text fails nevertheless', async () => {
     const fn = () => {
       throw Object.create(null);
     };

@@ -89,7 +89,7 @@ const numbersOf = (units: Compensations): { readonly compensated: number; readon
   return { compensated, skipped };
 };
 
-/** Of units named in the last event: 10,000 names would be more than an append takes. Each was parked by an event of its own. */
+/** Of units named in the last event: 10,000 names would be too many for an append. Each was parked by an event of its own. */
 const MAX_PARKED_NAMED = 1_000;
 
 export const endCompensation = (turn: Turn) => {

@@ -216,7 +216,7 @@ export const executionEvents = {
       handedOverAt: Instant,
     }),
   },
-  /** A failed execution goes on: these steps are to be done again. */
+  /** A failed execution goes on: these steps are to be repeated. */
   ExecutionReopened: {
     schemaVersion: 1,
     schema: z.strictObject({ executionId: ExecutionId, steps: z.array(StepId), reopenedAt: Instant }),

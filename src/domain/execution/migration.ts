@@ -15,7 +15,7 @@ export const targetOf = (mapping: Mapping, stepId: string): string | undefined =
 
 const MAX_PROBLEMS = 20;
 
-/** Also a step that is to be done again: what was done for it belongs to it. */
+/** Includes a step that is to be repeated: its earlier work belongs to it. */
 const hasStarted = ({ phase, unit, items }: StepState): boolean =>
   phase !== 'pending' || unit.generation > 0 || items !== undefined;
 

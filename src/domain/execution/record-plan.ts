@@ -12,12 +12,12 @@ const UNIT_BYTES = 30;
 const bytesOf = ({ unit, after }: PlannedCompensation): number =>
   after.reduce((bytes, before) => bytes + before.length + 3, UNIT_BYTES + unit.length);
 
-/** Whether some of what is owed is not in the log yet. */
+/** Whether a part of the plan is not in the log yet. */
 export const owesMore = ({ compensation }: Running): boolean =>
   compensation !== undefined && compensation.units.size < (compensation.owed ?? 0);
 
 /**
- * Records what is owed, or as much more of it as one event takes; nothing changes the plan once its first part is recorded.
+ * Records the plan, or as much more of it as fits one event; nothing changes the plan once its first part is recorded.
  *
  * @returns whether there was anything
  */

@@ -492,7 +492,7 @@ describe('an execution that compensates', () => {
   });
 });
 
-describe('a result as deep as it may be', () => {
+describe('a result at the depth limit', () => {
   const deep = (levels: number): Json => (levels === 0 ? 1 : [deep(levels - 1)]);
   /** What would keep an event out of the log. */
   const problems = (story: Story): string[] =>
@@ -501,7 +501,7 @@ describe('a result as deep as it may be', () => {
       return parsed.success ? [] : [`${type}: ${parsed.error.message}`];
     });
 
-  it('can be compensated: what is built around it is recorded', () => {
+  it('can be compensated: its envelope is recorded', () => {
     const story = Story.of([compensable('a'), step('b', ['a'])]);
     story.complete('a', deep(64));
     expect(problems(story)).toEqual([]);
@@ -510,7 +510,7 @@ describe('a result as deep as it may be', () => {
     expect(story.taskOf('~a').input).toMatchObject({ output: deep(64) });
   });
 
-  it('reaches those that depend on it, and the output, also through a list of results', () => {
+  it('reaches its dependants and the output, even through a list of results', () => {
     const story = new Story();
     const tasks = [
       step('a', [], { forEach: { items: '[1, 2]' } }),
@@ -526,7 +526,7 @@ describe('a result as deep as it may be', () => {
     expect(problems(story)).toEqual([]);
   });
 
-  it('fails the step whose input would be too deep, and what was done before is compensated', () => {
+  it('fails the step whose input would be too deep, and completed steps are compensated', () => {
     const input = { a: { b: Array.from({ length: 1 }, () => '= tasks.a.output') } };
     const nested = Array.from({ length: 20 }).reduce<Json>((inner) => [inner], input);
     const story = Story.of([compensable('a'), step('b', ['a'], { input: nested })]);

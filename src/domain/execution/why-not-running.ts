@@ -55,7 +55,7 @@ type Obstacle =
       readonly errorCode: string | undefined;
     };
 
-/** Why a step, or the compensation of a unit, neither has ended nor runs, as far as the execution's own stream tells. */
+/** Why a step, or the compensation of a unit, has not ended and does not run, as far as the execution's own stream shows. */
 export type NotRunning = Obstacle & {
   /** `calculate`; of a compensation `~calculate`. */
   readonly unit: string;

@@ -466,10 +466,10 @@ describe('an assignment in the ledger that does not count', () => {
   it('takes a slot when it is none of these', () => expect(isFree(submitted('t1'), assigned('t1', 'a'))).toBe(false));
 });
 
-describe('a pool whose dispatchers have fewer places than its agents have slots', () => {
+describe('a pool whose dispatchers have less capacity than its agents', () => {
   const network = { transport: { kind: 'a2a', cardUrl: 'https://a.example/card', card: null } } as const;
 
-  it('gives its agents over the network no more than can be called, and functions what they can take', () => {
+  it('gives network agents no more than can be called, and function agents what they can take', () => {
     const ledger = ledgerOf(registered('far', network), registered('near'));
     ledger.limitLane('a2a', 2);
     for (let count = 1; count <= 5; count += 1)
@@ -479,7 +479,7 @@ describe('a pool whose dispatchers have fewer places than its agents have slots'
     expect(agents).toHaveLength(5);
   });
 
-  it('assigns the most urgent of what waits when a place becomes free', () => {
+  it('assigns the most urgent waiting task when capacity becomes free', () => {
     const ledger = ledgerOf(registered('far', network), submitted('t1'));
     ledger.limitLane('a2a', 1);
     expect(routes(ledger)).toEqual(['t1→far']);
@@ -492,7 +492,7 @@ describe('a pool whose dispatchers have fewer places than its agents have slots'
     expect(routes(ledger)).toEqual(['later→far']);
   });
 
-  it('counts what an agent holds where the agent is now', () => {
+  it('counts the attempts of an agent where the agent is now', () => {
     const ledger = ledgerOf(registered('a', network), submitted('t1'), assigned('t1', 'a'));
     ledger.limitLane('a2a', 1);
     ledger.evolve(reconfigured('a', {}));
@@ -503,13 +503,13 @@ describe('a pool whose dispatchers have fewer places than its agents have slots'
   });
 });
 
-describe('a function agent that no process offers any more', () => {
+describe('a function agent that is no longer offered by any process', () => {
   const lost: AgentEvent = {
     type: 'AgentDeregistered',
     data: { agentId: 'a', pool: 'default', deregisteredAt: iso(0), callsLost: true },
   };
 
-  it('has its attempts given up at once', () => {
+  it('has its attempts closed at once', () => {
     const ledger = ledgerOf(registered('a'), submitted('t1'), assigned('t1', 'a'), lost);
     expect(ledger.nextDueMs()).toBe(0);
     expect(ledger.dueTimers(START, 5_000)).toMatchObject([

@@ -81,7 +81,7 @@ class Model {
 }
 
 describe('a matching', () => {
-  it('serves the requirement with the first work among those for which an agent is free, whatever happened', () =>
+  it('serves the requirement with the first work among those with a free agent, whatever happened before', () =>
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
         const model = new Model();
@@ -93,7 +93,7 @@ describe('a matching', () => {
       }),
     ));
 
-  it('serves nothing when the free agents cannot do what is asked', () => {
+  it('serves nothing when the free agents cannot meet the requirement', () => {
     const matching = new Matching();
     matching.setFree(matching.offer({ name: 'sing', version: '1.0.0' }, 'local'), 1);
     matching.setHead({ capability: 'draw', versionRange: undefined }, { key: 1, seq: 1 });

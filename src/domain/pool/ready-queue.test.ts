@@ -16,7 +16,7 @@ class CountedTasks extends Map<string, TaskEntry> {
 }
 
 describe('work that no agent can do', () => {
-  it('is not looked at when other work is assigned, however much there is of it', () => {
+  it('is not examined when other work is assigned, however much of it there is', () => {
     const tasks = new CountedTasks();
     const matching = new Matching();
     const queue = new ReadyQueue(tasks, matching);

@@ -98,7 +98,7 @@ describe.each(STRATEGY_NAMES)('%s', (name) => {
       }),
     ));
 
-  it('ranks the best alone as it ranks them among all', () =>
+  it('gives the top of the full ranking when only that is requested', () =>
     fc.assert(
       fc.property(candidates, fc.nat(50), fc.nat(4), (agents, turn, top) => {
         const all = strategies[name].rank({ task, candidates: agents, turn, top: agents.length });

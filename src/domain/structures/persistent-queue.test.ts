@@ -9,7 +9,7 @@ const drain = (queue: PersistentQueue<number>): number[] => {
 };
 
 describe('a persistent queue', () => {
-  it('gives back what was added, in that order, and is not changed by it', () =>
+  it('returns what was added, in order, and is immutable', () =>
     fc.assert(
       fc.property(fc.array(fc.oneof(fc.nat(), fc.constant('take' as const))), (operations) => {
         let queue = PersistentQueue.of<number>();

@@ -171,12 +171,12 @@ describe('an open task', () => {
 
   it('is retried after a failure', () => open.when(fail(1)).thenEvents(failed(1, { retryAt: at(2_000) })));
 
-  it('waits for as long as the agent asks for, where its policy waits for less', () => {
+  it('waits as long as the agent asks, if that is longer than its policy', () => {
     open.when(fail(1, { retryAfterMs: 90_000 })).thenEvents(failed(1, { retryAt: at(91_000) }));
     open.when(fail(1, { retryAfterMs: 10 })).thenEvents(failed(1, { retryAt: at(2_000) }));
   });
 
-  it('fails when its attempt is given up, unless the call was started: then nobody knows', () => {
+  it('fails when its attempt is abandoned; if the call was started, the outcome is unknown', () => {
     open.when(giveUp(1)).thenEvents(failed(1, { retryAt: at(2_000) }));
     task.given(submitted, started(1)).when(giveUp(1)).thenEvents(unknown(1));
   });
@@ -236,7 +236,7 @@ describe('a task whose first attempt failed', () => {
     retrying.when(command).thenRejected({ reason: 'StaleAttempt', attempt: 1, current: 2 }),
   );
 
-  it('has as many attempts as before when one was provably never sent', () => {
+  it('keeps its number of attempts when one was provably never sent', () => {
     const NOT_SENT: AttemptError = { ...TROUBLE, source: 'baton', notSent: true };
     const notSent = failed(1, { error: NOT_SENT, retryAt: at(1_000) });
     task

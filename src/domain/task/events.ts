@@ -19,7 +19,7 @@ export const AttemptError = z.strictObject({
   retryable: z.boolean(),
   /** The agent may have done its work all the same: a time limit, a connection that was cut, an answer of no use. */
   outcomeUnknown: z.literal(true).optional(),
-  /** The agent was provably never called: no failure of the agent, none of the task's attempts is used up, and there is nothing to undo. */
+  /** The agent was provably never called: no failure of the agent, none of the task's attempts is used up, and there is nothing to compensate. */
   notSent: z.literal(true).optional(),
 });
 export type AttemptError = z.output<typeof AttemptError>;

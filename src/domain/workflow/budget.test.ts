@@ -109,7 +109,7 @@ describe('an evaluation', () => {
       ),
       EITHER,
     ],
-  ])('that would hold everything up ends with the reason, the same each time: %s', (text, reason) => {
+  ])('that would block everything ends with the same reason each time: %s', (text, reason) => {
     const first = evaluate(text);
     expect(first).toMatchObject({ ok: false, rejection: expect.stringMatching(reason) });
     expect(evaluate(text)).toEqual(first);
@@ -119,11 +119,11 @@ describe('an evaluation', () => {
     ['bytes(input.deep).json()', 'TOO_DEEP'],
     ['{[1, 2]: 1}', 'a key of a map must be a text, a whole number, or true or false'],
     ['{{"a": 1}: 1}', 'a key of a map must be a text, a whole number, or true or false'],
-  ])('cannot be made to go deep: %s', (text, reason) =>
+  ])('cannot be made to recurse deeply: %s', (text, reason) =>
     expect(evaluate(text)).toMatchObject({ ok: false, rejection: expect.stringContaining(reason) }),
   );
 
-  it('may go through what a task may answer with', () => {
+  it('may process the largest result of a task', () => {
     expect(
       evaluate('input.o.filter(x, x.price > 9998.0).map(x, {"id": x.id, "name": x.name.upperAscii()})'),
     ).toMatchObject({
@@ -138,7 +138,7 @@ describe('an evaluation', () => {
     expect(evaluate('input.l + input.l')).toMatchObject({ ok: true, value: { length: 40_000 } });
   });
 
-  it('is not harmed by the one before it, which used its budget up', () => {
+  it('is not affected by an earlier one that used up its budget', () => {
     const parsed = parseExpression('input.l.map(x, input.l)');
     if (!parsed.ok) throw new Error(parsed.rejection);
     expect(parsed.value.evaluate(SCOPE)).toMatchObject({ ok: false });
@@ -151,7 +151,7 @@ describe('an evaluation', () => {
     });
   });
 
-  it('is that of a whole template: its expressions share one budget', () => {
+  it('covers a whole template: its expressions share one budget', () => {
     const sum = '= input.l.filter(x, x > 1).size()';
     const render = (count: number) => {
       const parsed = parseTemplate(Array.from({ length: count }, () => sum));

@@ -38,7 +38,7 @@ type Comprehension = { condition?: ((value: unknown) => unknown) | undefined };
 
 const isNode = (value: object): value is Node => 'op' in value && 'args' in value && 'meta' in value;
 
-/** Every part of the expression, also those that its macros stand for. */
+/** Every part of the expression, including those that its macros expand to. */
 const nodesOf = (root: Node): ReadonlySet<Node> => {
   const nodes = new Set<Node>();
   const seen = new Set<object>();

@@ -22,7 +22,7 @@ export type TemplateIssue = { readonly pointer: string; readonly message: string
 
 const isExpression = (text: string): boolean => text.startsWith('=') && !text.startsWith('==');
 
-/** A text that a template gives back as it is, whatever it starts with. */
+/** A text that a template returns unchanged, whatever it starts with. */
 export const literalText = (text: string): string => (text.startsWith('=') ? `=${text}` : text);
 
 type Render = (scope: Scope, budget: Budget) => Json;

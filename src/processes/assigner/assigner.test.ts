@@ -199,7 +199,7 @@ describe('an assigner', () => {
 });
 
 describe('an assigner that meets an event of a newer build', () => {
-  it('decides nothing more about its task, and goes on with all others', async () => {
+  it('decides nothing more about its task, and continues with all others', async () => {
     await register('a');
     const before = await submit();
     await appendFromNewerBuild(store, taskStream(TENANT, before), { type: 'TaskDelegated', data: { taskId: before } });
@@ -212,7 +212,7 @@ describe('an assigner that meets an event of a newer build', () => {
     expect((await ledgerTypes()).filter((type) => type === 'PoolWriterElected')).toHaveLength(1);
   });
 
-  it('gives an agent no more work whose stream it cannot read', async () => {
+  it('gives no more work to an agent whose stream it cannot read', async () => {
     await register('a');
     await register('b');
     await appendFromNewerBuild(store, agentStream(TENANT, 'a'), { type: 'AgentPromoted', data: { agentId: 'a' } });
@@ -255,7 +255,7 @@ describe('an assignment that is decided but not in the log yet', () => {
 });
 
 describe('a queue that is frozen', () => {
-  it('holds up neither decisions nor timers, nor the end', async () => {
+  it('delays neither decisions nor timers nor shutdown', async () => {
     await register('a', 100);
     queue.frozen = true;
     const { counters, stop } = assigner();
@@ -275,7 +275,7 @@ describe('an attempt that was assigned', () => {
   const types = async (taskId: string): Promise<string[]> =>
     (await store.readStream(taskStream(TENANT, taskId))).map(({ type }) => type);
 
-  it('is not given up while the queue is away, nor for as long as it may run after it was taken', async () => {
+  it('is not abandoned while the queue is unreachable, nor while it may still run', async () => {
     await register('a');
     const taskId = await submit();
     queue.unreachable = true;
@@ -293,7 +293,7 @@ describe('an attempt that was assigned', () => {
     );
   });
 
-  it('is made again when nobody took it, and uses up no attempt', async () => {
+  it('is assigned again when no dispatcher took it, without using up an attempt', async () => {
     await register('a');
     const taskId = await submit();
     queue.withdrawn = { kind: 'untaken', agentId: 'a' };
@@ -307,7 +307,7 @@ describe('an attempt that was assigned', () => {
     });
   });
 
-  it('waits for a dispatcher as long as nobody has taken it, when that is no proof that it was not sent', async () => {
+  it('waits for a dispatcher when it cannot be proved that it was never sent', async () => {
     await register('a');
     const taskId = await submit();
     queue.withdrawn = { kind: 'waiting' };
@@ -317,7 +317,7 @@ describe('an attempt that was assigned', () => {
     expect(await types(taskId)).toEqual(['TaskSubmitted']);
   });
 
-  it('is offered again, and not given up at once, when its job is missing', async () => {
+  it('is offered again, not abandoned at once, when its job is missing', async () => {
     await register('a');
     const taskId = await submit();
     queue.withdrawn = { kind: 'missing' };
@@ -366,8 +366,8 @@ describe('many tasks with one deadline', () => {
   });
 });
 
-describe('dispatchers with few places', () => {
-  it('get no more than they can call, as soon as it is known', async () => {
+describe('dispatchers with little capacity', () => {
+  it('get no more than they can call, once their capacity is known', async () => {
     await registerAgent(
       commandsOver(store, {
         clock,
@@ -397,7 +397,7 @@ describe('dispatchers with few places', () => {
   });
 });
 
-describe('decisions that take long', () => {
+describe('decisions that take a long time', () => {
   it('are appended in slices', async () => {
     const TASKS = 100;
     await register('a', TASKS);

@@ -72,7 +72,7 @@ const release = async (
   timer: Extract<DueTimer, { kind: 'release' }>,
 ): Promise<void> => {
   const withdrawn = timer.held ? await withdraw(timer.taskId) : undefined;
-  // Recorded as what it is, so that the step is not owed a compensation.
+  // Recorded as never called, so that the step needs no compensation.
   if (withdrawn?.kind === 'untaken')
     await failAttempt(commands, caller, { ...timer, agentId: withdrawn.agentId }, { error: NOT_SENT });
   else await releaseTask(commands, caller, timer);

@@ -33,7 +33,7 @@ export class LedgerWriter {
   /**
    * Appends `PoolWriterElected`: from here on no earlier writer can append.
    *
-   * Errors: throws `Fenced` when others are elected again and again meanwhile.
+   * Errors: throws `Fenced` when others keep being elected meanwhile.
    */
   static async elect(deps: LedgerWriterDeps): Promise<LedgerWriter> {
     const writer = new LedgerWriter(deps);

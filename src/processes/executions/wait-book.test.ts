@@ -33,10 +33,10 @@ const shown = (work: readonly DueWork[]): string[] =>
   });
 const due = (book: WaitBook, ms = FAR): string[] => shown(book.due(ms, HOLD_MS));
 
-describe('a decision that was more than one append took', () => {
+describe('a decision that was too large for one append', () => {
   const continued = (rest: boolean) => event('ExecutionContinued', { rest });
 
-  it('goes on at once, until the log shows that all is decided', () => {
+  it('continues at once, until the log shows that everything is decided', () => {
     const book = bookOf(continued(true));
     expect(new WaitBook(book.snapshot()).size).toBe(1);
     expect(due(book, START_MS)).toEqual(['continue e']);
@@ -138,7 +138,7 @@ describe('a sub-workflow', () => {
   });
 });
 
-describe('an execution of which no more is known', () => {
+describe('an execution with events that this build cannot read', () => {
   const halted = (id: string, ...events: readonly ExecutionEvent[]): WaitBook => {
     const book = bookOf(...events);
     book.halt(executionStream('default', id));
@@ -151,11 +151,11 @@ describe('an execution of which no more is known', () => {
     expect(book.nextDueMs()).toBeUndefined();
   });
 
-  it.each(['e', 'kid'])('starts no sub-workflow and is started by none: %s', (id) =>
+  it.each(['e', 'kid'])('neither starts a sub-workflow nor is started as one: %s', (id) =>
     expect(due(halted(id, asks()))).toEqual([]),
   );
 
-  it('leaves the others alone', () => expect(due(halted('other', delay('a', 100)))).toEqual(['wake a']));
+  it('does not affect the others', () => expect(due(halted('other', delay('a', 100)))).toEqual(['wake a']));
 });
 
 describe('a snapshot', () => {

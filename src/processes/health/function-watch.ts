@@ -50,7 +50,7 @@ export class FunctionWatch {
       }
     } catch (error) {
       logger.warn({ err: error }, 'the offers of function agents could not be checked');
-      this.#silence.beginAnew(clock.monotonic());
+      this.#silence.restart(clock.monotonic());
     }
   }
 

@@ -177,7 +177,7 @@ describe('the health monitor', () => {
 describe('a health monitor that was not listening', () => {
   const HOUR_MS = 3_600_000;
 
-  it('takes no agent out when it wakes from a suspension', async () => {
+  it('deregisters no agent when it wakes from a suspension', async () => {
     await register('a');
     await monitor();
     await pass(15);
@@ -188,7 +188,7 @@ describe('a health monitor that was not listening', () => {
     expect(await history('a')).toEqual(['AgentRegistered', 'degraded']);
   });
 
-  it('takes no agent out when it was suspended after it had read the heartbeats', async () => {
+  it('deregisters no agent when it was suspended after reading the heartbeats', async () => {
     await register('a');
     await monitor();
     await pass(15);
@@ -200,7 +200,7 @@ describe('a health monitor that was not listening', () => {
     expect(await history('a')).toEqual(['AgentRegistered']);
   });
 
-  it('is not misled by a wall clock that is set', async () => {
+  it('is not misled when the wall clock is changed', async () => {
     await register('a');
     await monitor();
     await pass(5, () => beat('a'));
@@ -212,7 +212,7 @@ describe('a health monitor that was not listening', () => {
     expect(await history('a')).toEqual(['AgentRegistered', 'degraded']);
   });
 
-  it('records nothing more of what it has seen once it lost its lease', async () => {
+  it('records nothing more once it has lost its lease', async () => {
     for (const agentId of ['a', 'b']) await register(agentId);
     await monitor();
     await pass(19);
@@ -232,7 +232,7 @@ describe('a function agent', () => {
   const register = () => registerFunctionAgent(commands, CALLER, RegisterAgentInput.parse(CALLER_INPUT));
   const offer = (processId: string, places = 2): FunctionOffer => ({ agentId: 'f', processId, places });
 
-  it('stays for as long as a process offers it', async () => {
+  it('stays registered as long as a process offers it', async () => {
     offered = [offer('one')];
     await register();
     await monitor();
@@ -245,7 +245,7 @@ describe('a function agent', () => {
     expect(await history('f')).toEqual(['AgentRegistered', 'AgentDeregistered']);
   });
 
-  it('has the places of all processes that offer it', async () => {
+  it('has the capacity of all processes that offer it', async () => {
     offered = [offer('one'), offer('two', 5)];
     await register();
     await monitor();
@@ -257,7 +257,7 @@ describe('a function agent', () => {
     expect(await history('f')).toEqual(['AgentRegistered', 'AgentReconfigured', 'AgentReconfigured']);
   });
 
-  it('outlives trouble with Redis, and a suspension of the monitor', async () => {
+  it('survives failures of Redis, and a suspension of the monitor', async () => {
     await register();
     await monitor();
     unreachable = true;

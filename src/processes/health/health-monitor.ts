@@ -75,7 +75,7 @@ class HealthTerm implements Term {
       }
     } catch (error) {
       logger.warn({ err: error }, 'heartbeats could not be checked');
-      this.#silence.beginAnew(clock.monotonic());
+      this.#silence.restart(clock.monotonic());
     }
   }
 

@@ -20,14 +20,14 @@ describe('the silence of an agent', () => {
     expect(silence.of('a', 9_000)).toBe(3_000);
   });
 
-  it('begins with the first time that the agent counts', () => {
+  it('starts when the agent is first included', () => {
     const silence = new Silence(0);
     silence.hear(new Map(), 0);
     listen(silence, 1_000, 3_000, 'one');
     expect(silence.of('a', 3_000)).toBe(2_000);
   });
 
-  it('begins anew when the agent no longer counted in between', () => {
+  it('starts again when the agent was not included in between', () => {
     const silence = new Silence(0);
     listen(silence, 0, 5_000, 'one');
     silence.hear(new Map(), 5_000);
@@ -35,7 +35,7 @@ describe('the silence of an agent', () => {
     expect(silence.of('a', 7_000)).toBe(1_000);
   });
 
-  it('begins anew after a time in which this process did not listen', () => {
+  it('starts again after a time in which this process did not listen', () => {
     const silence = new Silence(0);
     listen(silence, 0, 5_000, 'one');
     expect(silence.notice(8_001)).toBe(false);
@@ -45,7 +45,7 @@ describe('the silence of an agent', () => {
     expect(silence.of('a', 20_001)).toBe(12_000);
   });
 
-  it('goes on through a check that comes a little late', () => {
+  it('continues through a check that is slightly late', () => {
     const silence = new Silence(0);
     listen(silence, 0, 5_000, 'one');
     expect(silence.notice(8_000)).toBe(true);

@@ -19,18 +19,18 @@ export class Silence {
 
   /**
    * This process runs. To be called at least once in `SUSPENDED_AFTER_MS`: after a longer pause nobody knows what was said meanwhile, and
-   * all silence begins anew. Returns false then.
+   * all silence is counted from now. Returns false then.
    */
   notice(nowMs: number): boolean {
     const pausedMs = nowMs - this.#noticedMs;
     this.#noticedMs = nowMs;
     if (pausedMs <= SUSPENDED_AFTER_MS) return true;
-    this.beginAnew(nowMs);
+    this.restart(nowMs);
     return false;
   }
 
   /** Every agent counts as heard now. */
-  beginAnew(nowMs: number): void {
+  restart(nowMs: number): void {
     this.#listeningSinceMs = nowMs;
   }
 

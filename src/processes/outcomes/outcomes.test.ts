@@ -53,7 +53,7 @@ describe('an event of a newer build in the stream of a task', () => {
   it.each([
     ['of a type that this build does not know', { type: 'TaskDelegated', data: {} }],
     ['of a newer schema version', { type: 'TaskCompleted', schemaVersion: 99, data: {} }],
-  ])('%s is told to those who wait for that task, and to nobody else', async (_, event) => {
+  ])('%s is reported only to those who wait for that task', async (_, event) => {
     const [one, other] = [await submit(), await submit()];
     const waits = [tasks.wait(TENANT, one), tasks.wait(TENANT, other)] as const;
     await new Promise(setImmediate);
@@ -66,7 +66,7 @@ describe('an event of a newer build in the stream of a task', () => {
 });
 
 describe('an event of a newer build in the stream of an execution', () => {
-  it('is told to those who wait for that execution', async () => {
+  it('is reported to those who wait for that execution', async () => {
     const wait = executions.wait(TENANT, EXECUTION);
     await new Promise(setImmediate);
     const event = { type: 'ExecutionCompleted', schemaVersion: 99, data: {} };

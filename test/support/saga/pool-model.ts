@@ -9,7 +9,7 @@ export type PooledTask = {
   releasing: boolean;
 };
 
-/** What the writer of a pool makes of an execution's events (see `domain/pool/ledger.ts`), in a few lines of its own. */
+/** How the writer of a pool interprets an execution's events (see `domain/pool/ledger.ts`), in a few lines of its own. */
 export class PoolModel {
   readonly tasks = new Map<string, PooledTask>();
   #paused = false;

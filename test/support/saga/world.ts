@@ -66,7 +66,7 @@ export class SagaWorld {
     this.#parkedAreResolved = this.#dice.chance(0.9);
   }
 
-  /** The execution as it is, for a look at it. */
+  /** The current state of the execution, for inspection. */
   get state(): Running {
     if (this.#state.status === 'none') throw new Error('nothing has started');
     return this.#state;

@@ -53,7 +53,7 @@ export const defaultUsers = (env: Readonly<Record<string, string | undefined>> =
 
 /**
  * The users of a node run as a command: those of a JSON file (`[{"name":…,"password":…,"groups":[…]}]`), or the default
- * ones. `warnings` tell what makes passwords easy to come by.
+ * ones. `warnings` tell what makes passwords easy to obtain.
  * Errors: throws an error that names the file and what is wrong with it.
  */
 export const loadUsers = (

@@ -125,7 +125,7 @@ export class GrpcServer {
     else if (!handler) call.fail(new GrpcError(Status.unimplemented, `${path} is not implemented by this node`));
   }
 
-  /** Who proved on this connection to be somebody is taken for that again by the same credentials, without the proof. */
+  /** A user who has authenticated on this connection is recognised by the same credentials, without another check. */
   #identify(session: Http2Session | undefined, headers: IncomingHttpHeaders): Caller | GrpcError {
     const { authorization } = headers;
     const known = authorization !== undefined && session && this.#proven.get(session);

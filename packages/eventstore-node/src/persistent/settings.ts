@@ -37,7 +37,7 @@ export const ALL = '$all';
 /** Names the group and its streams; the real server cannot distinguish groups with the same name either. */
 export const nameOf = ({ stream, group }: GroupKey): string => `${stream}::${group}`;
 
-/** A group as it is kept. */
+/** A group as it is stored. */
 export type GroupConfig = GroupKey & {
   readonly settings: GroupSettings;
   readonly filter: FilterRequest | undefined;

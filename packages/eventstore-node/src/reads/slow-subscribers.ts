@@ -7,7 +7,7 @@ import { GrpcError, Status } from '../grpc/status.ts';
 export type SlowSubscribers = {
   /** Events that may wait for a client beyond what its connection takes, 32 in EventStoreDB. */
   readonly liveBuffer: number;
-  /** `drop` as 23.10 does: the call ends with ABORTED. `read` as 24 does: it catches up from the log, and is told again when it has. */
+  /** `drop` as 23.10 does: the call ends with ABORTED. `read` as 24 does: it catches up from the log, and is notified when it has. */
   readonly whenSlow: 'drop' | 'read';
 };
 

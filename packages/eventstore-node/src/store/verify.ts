@@ -47,7 +47,7 @@ export type Verification = {
   readonly lostEvents: readonly LostEvent[];
 };
 
-/** There is nothing to verify. */
+/** There is no data to verify. */
 export class NoDataFolder extends Error {
   override readonly name = 'NoDataFolder';
 }

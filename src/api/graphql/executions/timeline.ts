@@ -15,7 +15,7 @@ export type ExecutionEntry = {
   /** Event type, or `TaskAssigned`. */
   readonly type: string;
   readonly at: string;
-  /** Step, item or undo that it is about, where that is known. */
+  /** Step, item or compensation that it is about, where that is known. */
   readonly unit: string | null;
   readonly taskId: string | null;
   readonly attempt: number | null;

@@ -92,7 +92,7 @@ const factFields = (t: Fields) => ({
   position: t.expose('updatedPosition', { type: 'Position', description: 'Position of the last event in this row.' }),
 });
 
-/** How far it is, what came out, and what is owed. */
+/** Its progress, its result, and its open compensations. */
 const outcomeFields = (t: Fields, { shared, enums, compensation }: ExecutionParts) => ({
   stepsTotal: t.exposeInt('stepsTotal', {
     description: 'A step that runs for each item of a list counts once per item, as soon as the list is known.',

@@ -39,7 +39,7 @@ const REFUSED: readonly (readonly [string, string, object | undefined, number])[
 ];
 
 describe('a refusal of a well-formed request', () => {
-  it.each(REFUSED)('has a status of its own as a GraphQL response: %s', async (_, query, variables, expected) => {
+  it.each(REFUSED)('has its own status as a GraphQL response: %s', async (_, query, variables, expected) => {
     for (const accept of [RESPONSE, '*/*']) {
       const { status, headers, body } = await api.post(query, variables, { accept });
       expect({ status, type: headers.get('content-type') }).toEqual({

@@ -21,7 +21,7 @@ const rowOf = (context: ApiContext, taskId: string, found: unknown): Promise<Tas
     throw found;
   });
 
-/** Runs a command of a task with a stream of its own. Where there is none the task may be an execution's, which the refusal then names. */
+/** Runs a command of a task with a stream of its own. If there is no such stream, the task may belong to an execution, which the refusal then names. */
 const ofOwnStream = async (
   context: ApiContext,
   taskId: string,

@@ -46,7 +46,7 @@ export const releaseTask = ({ taskId, attempt, held, now }: ReleaseTask, executi
   if (execution.abort === undefined || isCompensation(current.key)) return ok({ events: [], state: execution });
   if (current.task.attempt !== attempt)
     return rejected({ reason: 'StaleAttempt', attempt, current: current.task.attempt });
-  // An agent that works on it is waited for, unless it is to be called off.
+  // Waits for an agent that works on it, unless that is to be told to stop.
   if (held && !execution.abort.interrupt) return ok({ events: [], state: execution });
   const decision = decideTask(
     { type: 'CancelTask', reason: 'the execution is aborting', ...(held ? { interrupted: true } : {}), now },

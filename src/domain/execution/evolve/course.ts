@@ -32,7 +32,7 @@ export const aborting = (execution: Running, data: DataOf<'ExecutionAborting'>):
   return next;
 };
 
-/** A step that is to be done again; of its items only those that have not completed. */
+/** A step that is to be repeated; of its items only those that have not completed. */
 const reopenedStep = (step: StepState): StepState => ({
   ...step,
   phase: 'pending',
