@@ -16,7 +16,7 @@ const foldersIn = (folder: string, depth: number): string[] =>
     .flatMap((path) => [path, ...(depth > 1 ? foldersIn(path, depth - 1) : [])]);
 
 describe('the table of folders in the guide on architecture', () => {
-  const [, section = ''] = read('docs/guides/architecture.md').split('## Where is what');
+  const [, section = ''] = read('docs/guides/architecture.md').split('## Code layout');
   const named = [...section.matchAll(/^\| `([^`]+)` /gm)].map(([, folder = '']) => folder);
 
   it('names only folders that exist, each once', () => {
