@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 import { BUILT } from './test/support/built.ts';
 
-const shared = { pool: 'forks' as const };
+/** Property tests run from recorded seeds. */
+const shared = { pool: 'forks' as const, setupFiles: ['test/support/recorded-seed.ts'] };
 
 /** Packages of this repository are tested from their sources, without a build. The others are Vite's own for Node. */
 const resolve = { conditions: ['baton-source', 'module', 'node', 'development|production'] };

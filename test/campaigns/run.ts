@@ -3,10 +3,11 @@
  * runs one. A setting in the environment goes before the one below, for example `FAULT_SEED=7 npm run campaign -- chaos`.
  */
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 
 type Campaign = {
   readonly about: string;
-  readonly project: 'seeds' | 'servers' | 'e2e';
+  readonly project: 'unit' | 'seeds' | 'servers' | 'e2e';
   readonly files: readonly string[];
   readonly settings: Readonly<Record<string, string>>;
   /** Only the tests whose title contains this. */
@@ -40,14 +41,20 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
     about: 'random sagas against an independent checker, 50,000 of them (SAGA_RUNS)',
     project: 'seeds',
     files: ['src/domain/execution/saga.property.test.ts'],
-    settings: { SAGA_RUNS: '50000' },
+    settings: { SAGA_RUNS: '50000', PROPERTY_SEED: String(randomInt(2 ** 31)) },
     only: 'random sagas',
   },
   migrations: {
     about: 'random executions that change their version on the way, 20,000 of them (MIGRATION_RUNS)',
     project: 'seeds',
     files: ['src/domain/execution/migration.property.test.ts'],
-    settings: { MIGRATION_RUNS: '20000' },
+    settings: { MIGRATION_RUNS: '20000', PROPERTY_SEED: String(randomInt(2 ** 31)) },
+  },
+  properties: {
+    about: 'every property of the unit tests from another seed (PROPERTY_SEED); what it finds is kept as a case',
+    project: 'unit',
+    files: [],
+    settings: { PROPERTY_SEED: String(randomInt(2 ** 31)) },
   },
   'broken-builds': {
     about: 'every deliberately broken build must be found by the checkers',

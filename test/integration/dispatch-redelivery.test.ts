@@ -51,8 +51,7 @@ describe('a dispatcher that is killed', () => {
 });
 
 describe('Redis killed and started empty', () => {
-  // Seen once to find no worker within 30 s, on a machine busy with other suites; never alone. Repeated until the cause is known.
-  it('costs time but no task: open attempts are offered again and completed', { retry: 2 }, async () => {
+  it('costs time but no task: open attempts are offered again and completed', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'baton-dispatch-redis-'));
     const logger = createLogger('silent');
     const options = { dataDir, logger, allowInstall: false, durable: false };

@@ -13,6 +13,8 @@ const refusalOf = (text: string): { code: string } & Record<string, unknown> => 
   return { code: 'taken' };
 };
 
+const OTHER_FAULTS = new Set(['DUPLICATE_KEY', 'NUMBER_OUT_OF_RANGE', 'UNSAFE_INTEGER']);
+
 const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
 
 describe('a JSON text that any reader of the log can handle', () => {
@@ -91,13 +93,22 @@ describe('a text that is not JSON', () => {
         } catch {
           parses = false;
         }
-        expect(refusalOf(text).code !== 'MALFORMED_JSON', text).toBe(
-          parses || refusalOf(text).code === 'DUPLICATE_KEY',
-        );
+        const { code } = refusalOf(text);
+        // Where a text has two faults, as `[1e111` has, the one that is read first is named.
+        if (parses || !OTHER_FAULTS.has(code)) expect(code === 'MALFORMED_JSON', text).toBe(!parses);
       }),
       { numRuns: 5_000 },
     );
   });
+});
+
+describe('a text with two faults', () => {
+  it.each([
+    ['[1e111', 'UNSAFE_INTEGER'],
+    ['[1e400', 'NUMBER_OUT_OF_RANGE'],
+    ['{"a":1,"a"', 'DUPLICATE_KEY'],
+    ['[1e,1e111', 'MALFORMED_JSON'],
+  ])('is refused for the one that is read first: %s', (text, code) => expect(refusalOf(text).code).toBe(code));
 });
 
 describe('JSON that would poison a reader', () => {

@@ -55,7 +55,12 @@ const placesIn = (value: unknown, at: Place = []): Place[] =>
 const changed = (root: unknown, place: Place, value: unknown): unknown => {
   const [first, ...rest] = place;
   if (first === undefined) return value;
-  const copy = (Array.isArray(root) ? [...root] : { ...(root as object) }) as Record<string | number, unknown>;
+  // A list has no other keys: something more is one item more.
+  if (Array.isArray(root)) {
+    const index = Object.keys(root).indexOf(String(first));
+    return index === -1 ? [...root, value] : root.with(index, changed(root[index], rest, value));
+  }
+  const copy = { ...(root as object) } as Record<string | number, unknown>;
   copy[first] = changed(copy[first], rest, value);
   return copy;
 };

@@ -105,11 +105,15 @@ describe('a recorded run', () => {
       expect(definition.tasks.find((task) => task.id === id)?.input).toMatchObject({ recordedId });
   });
 
-  it('keeps a recorded id that looks like an expression', () => {
-    const { workflow } = imported(instanceOf([{ id: '=1 +', parents: [], children: [] }]));
-    const rendered = workflow.steps[0]?.input?.render({} as never);
-    expect(rendered).toMatchObject({ ok: true, value: { recordedId: '=1 +' } });
-  });
+  it.each(['=1 +', '==', '= input', '≠ ', '\u003d\u0338 ', 'é', 'e\u0301'])(
+    'keeps a recorded id as it is, whatever it looks like: %j',
+    (id) => {
+      const { workflow, renamed } = imported(instanceOf([{ id, parents: [], children: [] }]));
+      const rendered = workflow.steps[0]?.input?.render({} as never);
+      expect(rendered).toEqual({ ok: true, value: { runtimeMs: 0, recordedId: id } });
+      expect(renamed[0]?.recordedId).toBe(id);
+    },
+  );
 
   it('has estimates only where something was recorded', () => {
     const { definition } = imported(instanceOf([{ id: 'a' }]));
