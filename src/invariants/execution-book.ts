@@ -158,6 +158,12 @@ export class ExecutionBook {
       case 'CompensationStarted':
         this.#saga.started(execution, event.data);
         return;
+      case 'CompensationWaiting':
+        this.#saga.compensating(execution, `~${event.data.unit}`);
+        return;
+      case 'CompensationCompleted':
+        this.#saga.compensated(execution, `~${event.data.unit}`, false);
+        return;
       case 'CompensationParked':
         this.#saga.parked(execution, event.data.unit);
         return;

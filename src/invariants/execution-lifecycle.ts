@@ -40,6 +40,7 @@ export const NEXT_STATUS: Readonly<Record<ExecutionEntryStatus | 'none', Row>> =
     ...row('compensating', ['ExecutionPaused', 'ExecutionResumed', 'ExecutionSignalled']),
     // A plan that is too long for one append comes in parts.
     ...row('compensating', ['CompensationStarted', 'ExecutionContinued']),
+    ...row('compensating', ['CompensationWaiting', 'CompensationCompleted']),
     ...row('compensating', ['CompensationParked', 'CompensationSkipped', 'CompensationHandedOver']),
     ExecutionCompensated: 'compensated',
     ExecutionCompensationFailed: 'compensation_failed',
@@ -47,10 +48,13 @@ export const NEXT_STATUS: Readonly<Record<ExecutionEntryStatus | 'none', Row>> =
   compensation_failed: {
     ...row('compensation_failed', ['ExecutionSignalled', 'CompensationParked', 'CompensationSkipped']),
     CompensationHandedOver: 'compensation_failed',
+    CompensationCompleted: 'compensation_failed',
+    CompensationWaiting: 'compensating',
     ExecutionCompensated: 'compensated',
   },
   failed: { ExecutionReopened: 'executing', ExecutionAborting: 'aborting', ExecutionMigrated: 'failed' },
-  completed: {},
+  // It is compensated with its parent.
+  completed: { ExecutionReopened: 'executing' },
   cancelled: {},
   compensated: {},
 };

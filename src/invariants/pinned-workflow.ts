@@ -40,7 +40,10 @@ export class PinnedWorkflow {
 
   /** Steps that a strategy compensates if they were done. */
   compensatedBy(strategy: CompensationStrategy, failed: string | undefined): readonly string[] {
-    const declared = [...this.steps.values()].filter(({ compensation }) => compensation !== undefined);
+    // A sub-workflow without a compensation of its own is compensated as a whole.
+    const declared = [...this.steps.values()].filter(
+      ({ compensation, workflow }) => compensation !== undefined || workflow !== undefined,
+    );
     const kept = declared.filter((step) => {
       if (strategy === 'selective') return this.#isSelected(step);
       if (strategy === 'cascade' && this.#saga.scope === 'affected' && failed !== undefined)

@@ -28,6 +28,8 @@ const SUMMARIES: { readonly [Type in ExecutionEvent['type']]: (data: Data<Type>)
   ExecutionContinued: ({ rest }) =>
     rest ? 'more follows than one append takes: it is decided next' : 'all that followed is decided',
   CompensationStarted: ({ strategy, plan, owed = plan.length }) => `compensating ${owed} steps, ${strategy}`,
+  CompensationWaiting: ({ unit, childId }) => `${unit} is compensated with its sub-workflow ${childId}`,
+  CompensationCompleted: ({ unit }) => `${unit} compensated with its sub-workflow`,
   CompensationParked: ({ unit, error }) => `${unit} could not be compensated: ${error.code}`,
   CompensationSkipped: ({ unit, reason }) => `compensation of ${unit} skipped: ${reason}`,
   CompensationHandedOver: ({ unit, to }) => `compensation of ${unit} handed over to ${to}`,

@@ -36,6 +36,8 @@ const BEFORE: Readonly<Record<string, readonly string[]>> = {
   StepFailed: ['StepExpanded'],
   ExecutionAborting: ['StepWaiting'],
   CompensationStarted: ['ExecutionAborting'],
+  CompensationWaiting: ['ExecutionAborting', 'CompensationStarted'],
+  CompensationCompleted: ['ExecutionAborting', 'CompensationStarted'],
   CompensationParked: ['ExecutionAborting', 'CompensationStarted'],
   CompensationSkipped: ['ExecutionAborting', 'CompensationStarted', 'CompensationParked'],
   CompensationHandedOver: ['ExecutionAborting', 'CompensationStarted', 'CompensationParked'],

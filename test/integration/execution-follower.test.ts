@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Commands } from '../../src/commands/context.ts';
 import { cancelExecution } from '../../src/commands/execution/cancel-execution.ts';
+import { skipCompensation } from '../../src/commands/execution/compensation-desk.ts';
 import { signalExecution } from '../../src/commands/execution/signal-execution.ts';
 import { startChildExecution, startExecution } from '../../src/commands/execution/start-execution.ts';
 import { completeAttempt, failAttempt } from '../../src/commands/task/close-attempt.ts';
@@ -257,6 +258,62 @@ describe('a sub-workflow', () => {
     await has(id, 'ExecutionFailed');
     expect(await dataOf(id, 'StepFailed')).toMatchObject({ stepId: 'sub', error: TROUBLE });
     expect(await violations()).toEqual([]);
+  });
+
+  describe('that has completed when its parent fails', () => {
+    const retry = { kind: 'immediate', maxAttempts: 1 };
+    const taskOf = async (executionId: string, unit: string) => {
+      const find = async () =>
+        (await eventsOf(executionId)).find(
+          ({ type, data }) => type === 'TaskSubmitted' && (data as { unit?: string }).unit === unit,
+        );
+      await until(`a task for ${unit}`, 15_000, async () => ((await find()) ? true : 'there is none'));
+      const { taskId } = ((await find())?.data ?? {}) as { taskId: string };
+      return { taskId, executionId, attempt: 1, agentId: 'anna' };
+    };
+    const complete = async (executionId: string, unit: string) =>
+      completeAttempt(commands, CALLER, await taskOf(executionId, unit), { result: null, durationMs: 1 });
+    const fail = async (executionId: string, unit: string) =>
+      failAttempt(commands, CALLER, await taskOf(executionId, unit), { error: TROUBLE });
+
+    /** Its sub-workflow has completed, and it has failed. */
+    const failed = async (): Promise<{ id: string; child: string }> => {
+      const compensation = { capability: 'undo', retry };
+      await publish('booking', [{ id: 'book', capability: 'work', retry, compensation }]);
+      await publish('trip', [
+        { id: 'sub', workflow: { name: 'booking' } },
+        { id: 'pay', capability: 'work', retry, dependsOn: ['sub'] },
+      ]);
+      follow();
+      const id = await start('trip');
+      const child = await childOf(id);
+      await complete(child, 'book');
+      await fail(id, 'pay');
+      return { id, child };
+    };
+
+    it('is compensated first', async () => {
+      const { id, child } = await failed();
+      await has(child, 'ExecutionReopened');
+      expect(await typesOf(id)).not.toContain('ExecutionCompensated');
+      await complete(child, '~book');
+      await has(id, 'ExecutionCompensated');
+      expect((await typesOf(child)).at(-1)).toBe('ExecutionCompensated');
+      expect(await violations()).toEqual([]);
+    });
+
+    it('and cannot be compensated leaves its parent COMPENSATION_FAILED until a person has seen to it', async () => {
+      const { id, child } = await failed();
+      await fail(child, '~book');
+      await has(id, 'ExecutionCompensationFailed');
+      expect(await dataOf(id, 'CompensationParked')).toMatchObject({
+        unit: 'sub',
+        error: { code: 'CHILD_COMPENSATION_FAILED' },
+      });
+      await skipCompensation(commands, CALLER, child, { unit: 'book', reason: 'done by hand' });
+      await has(id, 'ExecutionCompensated');
+      expect(await violations()).toEqual([]);
+    });
   });
 
   it('that a person cancels fails its step', async () => {

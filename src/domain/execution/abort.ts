@@ -30,7 +30,7 @@ export const abort = (turn: Turn, { unit, error, comment, ...facts }: AbortFacts
 
 /** Whether anything could be compensated at all. */
 export const canCompensate = ({ pivotPassed, compiled }: Running): boolean =>
-  !pivotPassed && compiled.steps.some(({ compensation }) => compensation !== undefined);
+  !pivotPassed && compiled.steps.some(({ compensation, kind }) => compensation !== undefined || kind === 'workflow');
 
 /** A step failed permanently, and with it the execution. */
 export const abortForStep = (turn: Turn, unit: string, error: AttemptError): void =>

@@ -149,6 +149,16 @@ export type ExecutionCommand =
         | { readonly status: 'failed'; readonly error: AttemptError };
       readonly now: string;
     }
+  /** The sub-workflow of a step is compensated with its parent. */
+  | { readonly type: 'CompensateExecution'; readonly reason: string; readonly now: string }
+  /** A sub-workflow was compensated, or could not be. */
+  | {
+      readonly type: 'CloseCompensation';
+      readonly unit: string;
+      /** Absent: it was. */
+      readonly error?: AttemptError | undefined;
+      readonly now: string;
+    }
   | {
       readonly type: 'RetryExecution';
       readonly step?: string | undefined;

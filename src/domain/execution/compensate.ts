@@ -1,8 +1,10 @@
 import type { Json } from '../json.ts';
 import { ok } from '../result.ts';
 import type { AttemptError } from '../task/events.ts';
+import type { Step } from '../workflow/compile.ts';
 import type { Compensations } from './compensations.ts';
 import { errorOf } from './errors.ts';
+import { stepNamed } from './find.ts';
 import { fits, render } from './inputs.ts';
 import { taskRedriven, taskSubmitted, type Work } from './new-task.ts';
 import { owesMore } from './record-plan.ts';
@@ -11,6 +13,16 @@ import { timeSpent } from './time-spent.ts';
 import type { Turn } from './turn.ts';
 import { compensationOf, parseUnit } from './unit.ts';
 
+/** A completed sub-workflow without a compensation of its own is compensated by its own steps, which the follower of executions sees to. */
+const waitForChild = (turn: Turn, room: Room, step: Step): boolean => {
+  const { childId } = turn.state.steps.get(step.index);
+  if (step.compensation !== undefined || childId === undefined) return false;
+  room.takeEvent();
+  const { executionId } = turn.state;
+  turn.emit({ type: 'CompensationWaiting', data: { executionId, unit: step.id, childId, since: turn.now } });
+  return true;
+};
+
 /**
  * Starts the compensation of a unit; returns the error when not even its input could be made.
  *
@@ -18,9 +30,9 @@ import { compensationOf, parseUnit } from './unit.ts';
  */
 export const startCompensation = (turn: Turn, room: Room, key: string, chosen?: Json): AttemptError | undefined => {
   const unit = parseUnit(key);
-  const index = unit && turn.state.compiled.indexOf.get(unit.stepId);
-  const step = index === undefined ? undefined : turn.state.compiled.steps[index];
+  const step = unit && stepNamed(turn.state, unit.stepId);
   const present = turn.state.compensation?.units.get(key);
+  if (step && waitForChild(turn, room, step)) return undefined;
   if (unit === undefined || step?.compensation === undefined || present === undefined)
     return errorOf('NO_COMPENSATION', `${key} has no compensation`);
   const again = chosen === undefined ? taskRedriven(present.state, turn.now) : undefined;
@@ -77,7 +89,7 @@ export const compensateDue = (turn: Turn, room: Room): boolean => {
     room.takeEvent();
     park(turn, unit, error);
   }
-  return next() !== undefined && turn.state.openTasks === 0;
+  return next() !== undefined && turn.state.openTasks + turn.state.openChildren === 0;
 };
 
 const numbersOf = (units: Compensations): { readonly compensated: number; readonly skipped: number } => {
@@ -93,8 +105,8 @@ const numbersOf = (units: Compensations): { readonly compensated: number; readon
 const MAX_PARKED_NAMED = 1_000;
 
 export const endCompensation = (turn: Turn) => {
-  const { compensation, executionId, openTasks, status } = turn.state;
-  if (compensation === undefined || openTasks > 0) return;
+  const { compensation, executionId, openTasks, openChildren, status } = turn.state;
+  if (compensation === undefined || openTasks + openChildren > 0) return;
   const { units } = compensation;
   if (owesMore(turn.state)) return;
   if (units.areClosed)

@@ -17,7 +17,7 @@ export type CompensationPreview = {
 
 const undecidedUnits = (execution: Running): string[] =>
   stepsOf(execution).flatMap(({ step, state }) => {
-    if (step.compensation === undefined || state.reused) return [];
+    if ((step.compensation === undefined && step.kind !== 'workflow') || state.reused) return [];
     if (state.items === undefined) return state.phase === 'open' || state.waiting?.kind === 'workflow' ? [step.id] : [];
     return [...state.items.units].flatMap(({ phase }, item) =>
       phase === 'open' ? [unitKeyOf({ stepId: step.id, item, compensates: false })] : [],

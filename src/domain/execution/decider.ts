@@ -1,8 +1,8 @@
 import type { Decider } from '../decider.ts';
 import { assertNever, ok, type Result, rejected } from '../result.ts';
 import type { ExecutionCommand } from './commands.ts';
-import { handOverCompensation, retryCompensation, skipCompensation } from './decide/compensation.ts';
-import { cancel, expire, goOn, migrate, pause, resume } from './decide/course.ts';
+import { closeCompensation, handOverCompensation, retryCompensation, skipCompensation } from './decide/compensation.ts';
+import { cancel, compensateCompleted, expire, goOn, migrate, pause, resume } from './decide/course.ts';
 import { retry, skip } from './decide/retry.ts';
 import { start } from './decide/start.ts';
 import { releaseTask, runTask } from './decide/tasks.ts';
@@ -44,6 +44,10 @@ const decideAndEvolve = (command: ExecutionCommand, execution: Execution): Decis
       return retry(command, execution);
     case 'SkipStep':
       return skip(command, execution);
+    case 'CompensateExecution':
+      return compensateCompleted(command, execution);
+    case 'CloseCompensation':
+      return closeCompensation(command, execution);
     case 'RetryCompensation':
       return retryCompensation(command, execution);
     case 'SkipCompensation':

@@ -195,6 +195,16 @@ export const executionEvents = {
       startedAt: Instant,
     }),
   },
+  /** The unit is a sub-workflow, which is compensated as a whole: by its own compensations, in its own stream. */
+  CompensationWaiting: {
+    schemaVersion: 1,
+    schema: z.strictObject({ executionId: ExecutionId, unit: UnitKey, childId: ExecutionId, since: Instant }),
+  },
+  /** The sub-workflow was compensated, or had done nothing that could be. */
+  CompensationCompleted: {
+    schemaVersion: 1,
+    schema: z.strictObject({ executionId: ExecutionId, unit: UnitKey, completedAt: Instant }),
+  },
   /** A compensation has failed permanently and waits for a person. `unit` is what it compensates. */
   CompensationParked: {
     schemaVersion: 1,
@@ -216,7 +226,7 @@ export const executionEvents = {
       handedOverAt: Instant,
     }),
   },
-  /** A failed execution goes on: these steps are to be repeated. */
+  /** A failed execution goes on: these steps are to be repeated. With none, a completed one is about to be compensated with its parent. */
   ExecutionReopened: {
     schemaVersion: 1,
     schema: z.strictObject({ executionId: ExecutionId, steps: z.array(StepId), reopenedAt: Instant }),

@@ -1,6 +1,6 @@
 import { assertNever } from '../result.ts';
 import type { ExecutionEvent, ExecutionStreamEvent } from './events.ts';
-import { changeCompensation, compensationStarted } from './evolve/compensation.ts';
+import { changeCompensation, compensationStarted, compensationWaiting } from './evolve/compensation.ts';
 import { aborting, ended, reopened } from './evolve/course.ts';
 import { started } from './evolve/started.ts';
 import { stepCompleted, stepExpanded, stepFailed, stepSkipped, stepWaiting } from './evolve/steps.ts';
@@ -32,6 +32,10 @@ const evolveOwn = (execution: Running, event: Exclude<ExecutionEvent, { type: 'E
       return aborting(execution, event.data);
     case 'CompensationStarted':
       return compensationStarted(execution, event.data);
+    case 'CompensationWaiting':
+      return compensationWaiting(execution, event.data);
+    case 'CompensationCompleted':
+      return changeCompensation(execution, event.data.unit, (before) => ({ ...before, status: 'completed' }));
     case 'CompensationParked':
       return changeCompensation(execution, event.data.unit, (before) => ({ ...before, status: 'parked' }));
     case 'CompensationSkipped':

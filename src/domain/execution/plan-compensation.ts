@@ -12,8 +12,9 @@ const isCompensable = ({ phase, uncertain }: UnitState): boolean =>
 const compensableUnits = (execution: Running): Compensable[] => {
   const units: Compensable[] = [];
   for (const step of execution.compiled.steps) {
-    if (step.compensation === undefined) continue;
     const state = execution.steps.get(step.index);
+    // A sub-workflow without a compensation of its own is compensated by those of its steps.
+    if (step.compensation === undefined && state.childId === undefined) continue;
     // What another execution did is compensated by that one.
     if (state.reused) continue;
     if (state.items === undefined) {

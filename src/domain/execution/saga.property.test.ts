@@ -80,6 +80,7 @@ const VISITED: Readonly<Record<string, number>> = {
   'compensates in doubt': 200,
   'compensated after parking': 100,
   'compensation redriven': 50,
+  'sub-workflow compensated': 50,
   'compensation skipped': 60,
   'late step': 80,
   'late compensation': 30,

@@ -38,6 +38,8 @@ export type StepState = {
   /** For a step that runs for each item of a list. */
   readonly items: ItemsState | undefined;
   readonly waiting: Waiting | undefined;
+  /** Of a completed sub-workflow. */
+  readonly childId: string | undefined;
   /** A person decided to go on without it: what depends on it runs, without its output. */
   readonly passedOver: boolean;
   /** The outcome was taken over from the execution that this one was forked from. */
@@ -140,6 +142,7 @@ export const newStep = (missing: number): StepState => ({
   unit: IDLE,
   items: undefined,
   waiting: undefined,
+  childId: undefined,
   passedOver: false,
   reused: false,
   endedMs: undefined,

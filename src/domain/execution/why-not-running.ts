@@ -1,3 +1,4 @@
+import { stepNamed } from './find.ts';
 import {
   type Abort,
   type ExecutionStatus,
@@ -106,11 +107,20 @@ const ofPendingCompensation = (execution: Running, { after }: UnitCompensation):
   return { reason: 'window', openTasks: execution.openTasks, maxParallel: undefined };
 };
 
+/** The sub-workflow that is compensated as a whole. */
+const childOf = (execution: Running, { unit }: UnitCompensation): string | undefined => {
+  const step = stepNamed(execution, unit);
+  return step && execution.steps.get(step.index).childId;
+};
+
 const ofCompensation = (execution: Running, compensation: UnitCompensation): Obstacle | undefined => {
   const { status, state, handedOverTo } = compensation;
   const taskId = state.task?.submitted.taskId;
   if (status === 'pending') return ofPendingCompensation(execution, compensation);
-  if (status === 'open') return taskId === undefined ? undefined : { reason: 'agent', tasks: [taskId] };
+  if (status === 'open')
+    return taskId === undefined
+      ? { reason: 'workflow', childId: childOf(execution, compensation) }
+      : { reason: 'agent', tasks: [taskId] };
   return status === 'parked' ? { reason: 'parked', taskId, handedOverTo, errorCode: state.error?.code } : undefined;
 };
 

@@ -228,6 +228,9 @@ describe('the static check of a saga', () => {
     expect(warningsOf({ tasks: [agent('a', undo), agent('b'), { id: 'c', delayMs: 1 }] })).toEqual([
       'NO_COMPENSATION /tasks/1',
     ]);
+    const sub = { id: 'sub', workflow: { name: 'child' } };
+    const wait = { id: 'wait', waitFor: { kind: 'event', name: 'go' } } as const;
+    expect(warningsOf({ tasks: [agent('a', undo), sub, wait] })).toEqual(['NO_COMPENSATION /tasks/1']);
     expect(warningsOf({ pattern: 'saga' })).toEqual(['NO_COMPENSATION /tasks/0']);
     expect(warningsOf({ tasks: [agent('a'), agent('b')] })).toEqual([]);
   });

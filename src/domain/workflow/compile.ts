@@ -245,6 +245,15 @@ const checkSelection = ({ definition, findings }: Context, indexOf: ReadonlyMap<
     if (!indexOf.has(id)) findings.add(`/saga/select/tasks/${at}`, 'UNKNOWN_TASK', `there is no task ${id}`);
 };
 
+/** Of a task without a compensation. One that waits has no effect of its own. */
+const REMAINS: Readonly<Record<Step['kind'], string | undefined>> = {
+  agent: 'its effect stays',
+  workflow:
+    'its sub-workflow is compensated task by task, and what has no compensation there, or has passed a pivot, stays',
+  wait: undefined,
+  delay: undefined,
+};
+
 /** What the static check of a saga finds (requirements 2.6): compensations that are missing, and compensations that can never run. */
 const warningsOf = (definition: WorkflowDefinition, steps: readonly Step[], plan: Plan): DefinitionIssue[] => {
   const warnings = new Findings();
@@ -256,8 +265,8 @@ const warningsOf = (definition: WorkflowDefinition, steps: readonly Step[], plan
   for (const step of wantsUndo ? steps : []) {
     const compensable =
       pivots.length === 0 || (beforePivot.has(step.index) && !behind.has(step.index) && !step.definition.pivot);
-    if (compensable && step.kind === 'agent' && step.compensation === undefined)
-      warnings.add(`/tasks/${step.index}`, 'NO_COMPENSATION', `${step.id} has no compensation: its effect stays`);
+    const remains = compensable && step.compensation === undefined ? REMAINS[step.kind] : undefined;
+    if (remains) warnings.add(`/tasks/${step.index}`, 'NO_COMPENSATION', `${step.id} has no compensation: ${remains}`);
   }
   for (const step of afterPivot) {
     if (step.compensation)

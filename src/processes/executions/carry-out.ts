@@ -1,10 +1,20 @@
 import type { Caller, Commands } from '../../commands/context.ts';
 import { cancelExecution } from '../../commands/execution/cancel-execution.ts';
-import { closeChild, continueExecution, expireExecution, wakeStep } from '../../commands/execution/follow-execution.ts';
+import {
+  closeChild,
+  closeCompensation,
+  compensateExecution,
+  continueExecution,
+  expireExecution,
+  wakeStep,
+} from '../../commands/execution/follow-execution.ts';
 import { startChildExecution } from '../../commands/execution/start-execution.ts';
 import { isNoWorkflow } from '../../commands/workflow/workflow-version.ts';
+import { errorOf } from '../../domain/execution/errors.ts';
+import { statusOf } from '../../domain/execution/state.ts';
 import { executionStream } from '../../domain/ids.ts';
 import { assertNever } from '../../domain/result.ts';
+import type { ChildDebt } from './child-debts.ts';
 import type { DueWork } from './wait-book.ts';
 
 /** How deep sub-workflows may be nested; without a limit, a definition that starts itself would never end. */
@@ -79,6 +89,25 @@ const cancelChild = async (commands: Commands, caller: Caller, child: Child): Pr
     await cancelExecution(commands, caller, executionId, { reason, compensate: false });
 };
 
+/** Begins the compensation of a completed sub-workflow, or tells its parent how that ended. */
+const compensateChild = async (commands: Commands, caller: Caller, { childId, parentId, unit }: ChildDebt) => {
+  const reason = `the execution ${parentId} that started it is compensating`;
+  const begun = await compensateExecution(commands, caller, childId, reason);
+  const child = await commands.executions.load(executionStream(caller.tenant, childId), { fresh: true });
+  const status = child.status === 'none' ? 'none' : statusOf(child);
+  const failed = (code: string, why: string) =>
+    closeCompensation(commands, caller, parentId, {
+      unit,
+      error: errorOf(code, `the sub-workflow ${childId} ${why}`),
+    });
+  if (!begun.ok) await failed('CHILD_PIVOT_PASSED', 'has passed its pivot, or may have: it cannot be compensated');
+  else if (status === 'compensation_failed')
+    await failed('CHILD_COMPENSATION_FAILED', 'could not be compensated: see its parked compensations');
+  // What completed and owes nothing stays as it is.
+  else if (status === 'compensated' || status === 'cancelled' || status === 'completed')
+    await closeCompensation(commands, caller, parentId, { unit });
+};
+
 /**
  * Does the work that is due for an execution. It does no harm to do it again, or twice at once: each command is refused or changes nothing
  * the second time.
@@ -94,6 +123,8 @@ export const carryOut = async (commands: Commands, tenant: string, work: DueWork
     case 'continue':
       await continueExecution(commands, caller, work.executionId);
       return;
+    case 'compensateChild':
+      return compensateChild(commands, caller, work.owed);
     case 'wake':
       await wakeStep(commands, caller, work.executionId, work.step);
       return;

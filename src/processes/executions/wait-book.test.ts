@@ -28,6 +28,7 @@ const shown = (work: readonly DueWork[]): string[] =>
     if (one.kind === 'expire') return `expire ${one.executionId}`;
     if (one.kind === 'continue') return `continue ${one.executionId}`;
     if (one.kind === 'wake') return `wake ${one.step}`;
+    if (one.kind === 'compensateChild') return `compensate ${one.owed.childId} of ${one.owed.unit}`;
     const outcome = one.kind === 'closeChild' ? ` ${one.outcome.status}` : '';
     return `${one.kind} ${one.child.executionId} of ${one.child.step}${outcome}`;
   });
@@ -52,6 +53,34 @@ describe('a decision that was too large for one append', () => {
     'does not go on after %s',
     (type) => expect(due(bookOf(continued(true), event(type, {})))).toEqual([]),
   );
+});
+
+describe('a completed sub-workflow that is compensated with its parent', () => {
+  const waiting = event('CompensationWaiting', { unit: 'sub', childId: 'kid' });
+  const parked = event('CompensationParked', { unit: 'sub' });
+
+  it('is begun, and looked at again when it has ended', () => {
+    const book = bookOf(waiting);
+    expect(new WaitBook(book.snapshot()).size).toBe(1);
+    expect(due(book, START_MS)).toEqual(['compensate kid of sub']);
+    book.evolve(kid('ExecutionAborting'));
+    expect(due(book)).toEqual([]);
+    book.evolve(kid('ExecutionCompensated'));
+    expect(due(book)).toEqual(['compensate kid of sub']);
+    book.evolve(event('CompensationCompleted', { unit: 'sub' }));
+    expect(due(book)).toEqual([]);
+    expect(book.size).toBe(0);
+  });
+
+  it('is looked at again when a person has seen to what had failed', () => {
+    const book = bookOf(waiting, kid('ExecutionAborting'), kid('ExecutionCompensationFailed'), parked);
+    expect(due(book)).toEqual([]);
+    book.evolve(kid('ExecutionCompensated'));
+    expect(due(book)).toEqual(['compensate kid of sub']);
+  });
+
+  it('is forgotten when a person skips it', () =>
+    expect(bookOf(waiting, parked, event('CompensationSkipped', { unit: 'sub' })).size).toBe(0));
 });
 
 describe('timers', () => {

@@ -3,6 +3,7 @@ import { idOf } from '../../domain/ids.ts';
 import type { Json } from '../../domain/json.ts';
 import { IndexedHeap } from '../../domain/structures/indexed-heap.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
+import { type ChildDebt, ChildDebts } from './child-debts.ts';
 
 type ChildOutcome =
   | { readonly status: 'completed'; readonly output: Json }
@@ -26,6 +27,7 @@ type Child = {
 export type DueWork =
   | { readonly kind: 'expire'; readonly executionId: string }
   | { readonly kind: 'continue'; readonly executionId: string }
+  | { readonly kind: 'compensateChild'; readonly owed: ChildDebt }
   | { readonly kind: 'wake'; readonly executionId: string; readonly step: string }
   | { readonly kind: 'startChild'; readonly child: Child }
   | { readonly kind: 'cancelChild'; readonly child: Child }
@@ -36,6 +38,7 @@ export type WaitBookSnapshot = {
   readonly children: readonly Child[];
   /** Executions with a decision that was more than one append took. */
   readonly continuing: readonly string[];
+  readonly childDebts: readonly ChildDebt[];
 };
 
 /** Raised with any change of what a snapshot holds or means. */
@@ -61,6 +64,7 @@ export class WaitBook {
   readonly #children = new Map<string, Child>();
   readonly #childrenOf = new Map<string, Set<string>>();
   readonly #continuing = new Set<string>();
+  readonly #childDebts = new ChildDebts();
   readonly #due = new IndexedHeap();
   readonly #halted = new Set<string>();
   #seq = 0;
@@ -69,6 +73,7 @@ export class WaitBook {
     for (const timer of snapshot?.timers ?? []) this.#setTimer(timer);
     for (const child of snapshot?.children ?? []) this.#setChild(child);
     for (const id of snapshot?.continuing ?? []) this.#setContinuing(id, true);
+    for (const debt of snapshot?.childDebts ?? []) this.#childDebtChanged(this.#childDebts.set(debt));
   }
 
   snapshot(): WaitBookSnapshot {
@@ -76,11 +81,12 @@ export class WaitBook {
       timers: [...this.#timers.values()],
       children: [...this.#children.values()],
       continuing: [...this.#continuing],
+      childDebts: [...this.#childDebts.values()],
     };
   }
 
   get size(): number {
-    return this.#timers.size + this.#children.size + this.#continuing.size;
+    return this.#timers.size + this.#children.size + this.#continuing.size + this.#childDebts.size;
   }
 
   nextDueMs(): number | undefined {
@@ -105,6 +111,7 @@ export class WaitBook {
   }
 
   #isHalted(work: DueWork): boolean {
+    if ('owed' in work) return this.#halted.has(work.owed.childId) || this.#halted.has(work.owed.parentId);
     if (!('child' in work)) return this.#halted.has(work.executionId);
     return this.#halted.has(work.child.executionId) || this.#halted.has(work.child.parentId);
   }
@@ -116,6 +123,8 @@ export class WaitBook {
         ? { kind: 'expire', executionId: timer.executionId }
         : { kind: 'wake', executionId: timer.executionId, step: timer.step };
     if (this.#continuing.has(continuingOf(key))) return { kind: 'continue', executionId: continuingOf(key) };
+    const owed = this.#childDebts.get(debtOf(key));
+    if (owed) return owed.isDue ? { kind: 'compensateChild', owed } : undefined;
     const child = this.#children.get(childOf(key));
     switch (child?.state) {
       case 'wanted':
@@ -131,6 +140,7 @@ export class WaitBook {
 
   evolve(event: ExecutionEvent): void {
     const { executionId } = event.data;
+    this.#childDebtChanged(this.#childDebts.evolve(event));
     switch (event.type) {
       case 'ExecutionStarted': {
         const { deadlineAt } = event.data;
@@ -196,6 +206,12 @@ export class WaitBook {
 
   #dropTimers(executionId: string): void {
     for (const key of [...(this.#ofExecution.get(executionId) ?? [])]) this.#dropTimer(executionId, key);
+  }
+
+  #childDebtChanged(childId: string | undefined): void {
+    if (childId === undefined) return;
+    if (this.#childDebts.get(childId)?.isDue) this.#due.set(debtKey(childId), 0, this.#seq++);
+    else this.#due.delete(debtKey(childId));
   }
 
   #setContinuing(executionId: string, continues: boolean): void {
@@ -274,6 +290,9 @@ export class WaitBook {
 const CHILD = 'child:';
 const childKey = (executionId: string): string => `${CHILD}${executionId}`;
 const childOf = (key: string): string => key.slice(CHILD.length);
+const DEBT = 'debt:';
+const debtKey = (childId: string): string => `${DEBT}${childId}`;
+const debtOf = (key: string): string => (key.startsWith(DEBT) ? key.slice(DEBT.length) : '');
 const CONTINUING = 'continue:';
 const continuingKey = (executionId: string): string => `${CONTINUING}${executionId}`;
 const continuingOf = (key: string): string => (key.startsWith(CONTINUING) ? key.slice(CONTINUING.length) : '');

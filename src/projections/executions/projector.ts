@@ -247,6 +247,29 @@ const compensationParked: Handler<Of<'CompensationParked'>> = (event, fold) => {
   }));
 };
 
+/** A sub-workflow is compensated: no task of this execution does that. */
+const compensationWaiting: Handler<Of<'CompensationWaiting'>> = (event, fold) => {
+  const { executionId, unit } = event.data;
+  changeExecution(fold, event, executionId, ({ phase, undos }) => {
+    const left = withoutUnit(undos ?? { running: {}, parked: [] }, unit);
+    return {
+      phase: phase === 'compensation_failed' ? 'compensating' : phase,
+      undos: left,
+      debtsParked: left.parked.length,
+    };
+  });
+  changeDebt(fold, event, () => ({ status: 'running' }));
+};
+
+const compensationCompleted: Handler<Of<'CompensationCompleted'>> = (event, fold) => {
+  const { executionId, unit, completedAt } = event.data;
+  changeExecution(fold, event, executionId, ({ undos, debtsOpen }) => {
+    const left = withoutUnit(undos ?? { running: {}, parked: [] }, unit);
+    return { undos: left, debtsOpen: debtsOpen - 1, debtsParked: left.parked.length };
+  });
+  changeDebt(fold, event, () => ({ status: 'completed', closedAt: instant(completedAt) }));
+};
+
 const compensationSkipped: Handler<Of<'CompensationSkipped'>> = (event, fold) => {
   const { executionId, unit, reason, skippedAt } = event.data;
   changeExecution(fold, event, executionId, ({ undos, debtsOpen }) => {
@@ -288,6 +311,8 @@ export const executionsProjector = {
     TaskFailed: taskFailed,
     ExecutionAborting: aborting,
     CompensationStarted: compensationStarted,
+    CompensationWaiting: compensationWaiting,
+    CompensationCompleted: compensationCompleted,
     CompensationParked: compensationParked,
     CompensationSkipped: compensationSkipped,
     CompensationHandedOver: (event, fold) =>

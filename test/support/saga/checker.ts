@@ -91,6 +91,11 @@ export class SagaChecker {
     StepSkipped: (data) => this.#skipped(data),
     ExecutionAborting: (data) => this.#aborting(data),
     CompensationStarted: (data) => this.#compensating(data),
+    CompensationWaiting: ({ unit }) => {
+      this.#beginCompensation(unit);
+      this.#count('sub-workflow compensated');
+    },
+    CompensationCompleted: ({ unit }) => this.#compensationResolved(unit, 'done'),
     CompensationParked: ({ unit }) => this.#parked(unit),
     CompensationSkipped: ({ unit }) => this.#compensationResolved(unit, 'skipped'),
     ExecutionReopened: ({ steps }) => this.#reopened(steps),
@@ -376,12 +381,15 @@ export class SagaChecker {
     return new Map(
       [...this.#units].filter(
         ([key, { completed, uncertain, ended }]) =>
-          !isCompensation(key) &&
-          ended &&
-          (completed || uncertain) &&
-          this.#step(stepIdOf(key)).definition.compensation !== undefined,
+          !isCompensation(key) && ended && (completed || uncertain) && this.#canBeCompensated(key),
       ),
     );
+  }
+
+  /** A sub-workflow without a compensation of its own is compensated as a whole. */
+  #canBeCompensated(key: string): boolean {
+    const { compensation, workflow } = this.#step(stepIdOf(key)).definition;
+    return compensation !== undefined || workflow !== undefined;
   }
 
   #isConcerned(key: string, strategy: string): boolean {

@@ -144,6 +144,7 @@ export class SagaWorld {
       ...this.#pool.held().map((task) => () => this.#answer(task)),
       ...this.#waits(),
       ...(paused && (status === 'executing' || status === 'compensating') ? [() => this.#resume()] : []),
+      ...this.#childCompensations(),
       ...this.#resolutions(),
       ...this.#deadline(),
     ];
@@ -255,6 +256,16 @@ export class SagaWorld {
       ? { status: 'failed' as const, error: errorOf('CHILD_FAILED', false) }
       : { status: 'completed' as const, output: 'child' };
     this.execute({ type: 'CloseChild', step, childId, outcome, now: this.now() });
+  }
+
+  /** What the follower of executions tells of sub-workflows that are compensated as a whole. */
+  #childCompensations(): Action[] {
+    return [...(this.state.compensation?.units.values() ?? [])]
+      .filter(({ status, state }) => status === 'open' && state.task === undefined)
+      .map(({ unit }) => () => {
+        const error = this.#dice.chance(this.#trouble) ? errorOf('CHILD_COMPENSATION_FAILED', false) : undefined;
+        this.execute({ type: 'CloseCompensation', unit, error, now: this.now() });
+      });
   }
 
   #resolutions(): Action[] {

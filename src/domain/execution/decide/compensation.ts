@@ -28,6 +28,22 @@ export const retryCompensation = (
   return ok(turn);
 };
 
+/** What became of the compensation of a sub-workflow. It may be told late, when a person has taken the matter on already. */
+export const closeCompensation = (
+  { unit, error, now }: CommandOf<'CloseCompensation'>,
+  execution: Running,
+): Decision => {
+  const compensation = execution.compensation?.units.get(unit);
+  const awaited = compensation?.status === 'open' || (compensation?.status === 'parked' && error === undefined);
+  if (!awaited || compensation.state.task !== undefined) return ok({ events: [], state: execution });
+  const turn = new Turn(execution, now);
+  const { executionId } = execution;
+  if (error) park(turn, unit, error);
+  else turn.emit({ type: 'CompensationCompleted', data: { executionId, unit, completedAt: now } });
+  advance(turn);
+  return ok(turn);
+};
+
 export const skipCompensation = (
   { unit, reason, now }: CommandOf<'SkipCompensation'>,
   execution: Running,

@@ -7,7 +7,7 @@ import type { CommandOf } from '../commands.ts';
 import type { Decision } from '../decision.ts';
 import { errorOf } from '../errors.ts';
 import { migrationProblems } from '../migration.ts';
-import { pivotInDoubt } from '../plan-compensation.ts';
+import { pivotInDoubt, planCompensation } from '../plan-compensation.ts';
 import { type Abort, hasEnded, type Running, statusOf } from '../state.ts';
 import { Turn } from '../turn.ts';
 
@@ -63,6 +63,23 @@ export const cancel = (command: CommandOf<'CancelExecution'>, execution: Running
     strategy: strategy ?? execution.compiled.definition.saga.strategy,
     interrupt: true,
   });
+  advance(turn);
+  return ok(turn);
+};
+
+/** Nothing is recorded where nothing is owed, or when it has begun before. */
+export const compensateCompleted = (
+  { reason, now }: CommandOf<'CompensateExecution'>,
+  execution: Running,
+): Decision => {
+  if (execution.status !== 'completed') return ok({ events: [], state: execution });
+  if (execution.pivotPassed || pivotInDoubt(execution)) return rejected({ reason: 'PivotPassed' });
+  const { strategy } = execution.compiled.definition.saga;
+  if (planCompensation(execution, strategy).length === 0) return ok({ events: [], state: execution });
+  const turn = new Turn(execution, now);
+  const { executionId } = execution;
+  turn.emit({ type: 'ExecutionReopened', data: { executionId, steps: [], reopenedAt: now } });
+  abort(turn, { reason: 'cancelled', comment: reason, compensate: true, strategy, interrupt: true });
   advance(turn);
   return ok(turn);
 };

@@ -6,6 +6,10 @@ import { compensatedBy } from '../unit.ts';
 import type { UnitCompensation } from '../unit-state.ts';
 import { isOpen, unitAfter } from './units.ts';
 
+/** For a sub-workflow to be compensated: no task of this execution does that. */
+const isWaiting = ({ status, state }: UnitCompensation): number =>
+  Number(status === 'open' && state.task === undefined);
+
 export const changeCompensation = (
   execution: Running,
   key: string,
@@ -20,6 +24,7 @@ export const changeCompensation = (
     ...execution,
     compensation: { ...compensation, units },
     openTasks: execution.openTasks + isOpen(after.state) - isOpen(before.state),
+    openChildren: execution.openChildren + isWaiting(after) - isWaiting(before),
   };
 };
 
@@ -43,3 +48,9 @@ export const compensationStarted = (
     compensation: { strategy, units: known.with(plan), owed: execution.compensation?.owed ?? owed },
   };
 };
+
+/** A person who has it tried again sets the whole going again. */
+export const compensationWaiting = (execution: Running, { unit }: DataOf<'CompensationWaiting'>): Running => ({
+  ...changeCompensation(execution, unit, (before) => ({ ...before, status: 'open' })),
+  status: 'compensating',
+});

@@ -109,14 +109,15 @@ export const stepCompleted = (
   { stepId, output, completedAt }: DataOf<'StepCompleted'>,
 ): Running => {
   const { nextSeq } = execution;
-  const next = changeStep(taking(execution, stepId), stepId, (step) =>
-    waitEnded(
+  const next = changeStep(taking(execution, stepId), stepId, (step) => ({
+    ...waitEnded(
       step,
       { ...step.unit, phase: 'completed', output, error: undefined, seq: nextSeq },
       'completed',
       Date.parse(completedAt),
     ),
-  );
+    childId: step.waiting?.childId,
+  }));
   return { ...next, nextSeq: nextSeq + 1, bytes: next.bytes + roughBytes(output, SAMPLE) };
 };
 
