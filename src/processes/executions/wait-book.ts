@@ -42,7 +42,7 @@ export type WaitBookSnapshot = {
 };
 
 /** Raised with any change of what a snapshot holds or means. */
-export const WAIT_BOOK_VERSION = 3;
+export const WAIT_BOOK_VERSION = 4;
 
 const deadlineKey = (executionId: string): string => executionId;
 const waitKey = (executionId: string, step: string): string => `${executionId}/${step}`;
