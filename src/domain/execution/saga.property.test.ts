@@ -115,7 +115,7 @@ describe(`any of ${RUNS.toLocaleString('en')} random sagas`, () => {
 const PLAN = 'compensation/plan.ts';
 const COMPENSABLE = 'execution/plan-compensation.ts';
 const ADVANCE = 'execution/advance.ts';
-const COMPENSATE = 'execution/compensate.ts';
+const DEBTS = 'execution/debts.ts';
 const EVOLVE_STEPS = 'execution/evolve/steps.ts';
 const EVOLVE_TASKS = 'execution/evolve/tasks.ts';
 const EVOLVE_UNITS = 'execution/evolve/units.ts';
@@ -152,7 +152,6 @@ const MISTAKES: Readonly<Record<string, Mistake>> = {
         from: 'if (turn.state.abort === undefined) {\n    if (turn.state.paused)',
         to: 'if (turn.state.compensation === undefined && turn.state.openTasks > 0) {\n    if (turn.state.paused)',
       },
-      { file: START, from: 'while (progress && turn.state.abort === undefined)', to: 'while (progress)' },
     ],
   },
   'starts an item twice': {
@@ -187,7 +186,13 @@ const MISTAKES: Readonly<Record<string, Mistake>> = {
     ],
   },
   'goes on compensating past a failure that should stop it': {
-    changes: [{ file: COMPENSATE, from: "(goesOn && before.status === 'parked')", to: "before.status === 'parked'" }],
+    changes: [
+      {
+        file: DEBTS,
+        from: "(this.#plan.goesOn && compensation.status === 'parked')",
+        to: "compensation.status === 'parked'",
+      },
+    ],
   },
   'lets a late answer move a step behind its dependants': {
     from: 244,
