@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Commands } from '../../src/commands/context.ts';
 import { cancelExecution } from '../../src/commands/execution/cancel-execution.ts';
-import { skipCompensation } from '../../src/commands/execution/compensation-desk.ts';
+import { skipCompensation } from '../../src/commands/execution/resolve-compensation.ts';
 import { signalExecution } from '../../src/commands/execution/signal-execution.ts';
 import { startChildExecution, startExecution } from '../../src/commands/execution/start-execution.ts';
 import { completeAttempt, failAttempt } from '../../src/commands/task/close-attempt.ts';

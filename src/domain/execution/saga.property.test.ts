@@ -115,7 +115,7 @@ describe(`any of ${RUNS.toLocaleString('en')} random sagas`, () => {
 const PLAN = 'compensation/plan.ts';
 const COMPENSABLE = 'execution/plan-compensation.ts';
 const ADVANCE = 'execution/advance.ts';
-const DEBTS = 'execution/debts.ts';
+const COMPENSATIONS = 'execution/compensations.ts';
 const EVOLVE_STEPS = 'execution/evolve/steps.ts';
 const EVOLVE_TASKS = 'execution/evolve/tasks.ts';
 const EVOLVE_UNITS = 'execution/evolve/units.ts';
@@ -188,7 +188,7 @@ const MISTAKES: Readonly<Record<string, Mistake>> = {
   'goes on compensating past a failure that should stop it': {
     changes: [
       {
-        file: DEBTS,
+        file: COMPENSATIONS,
         from: "(this.#plan.goesOn && compensation.status === 'parked')",
         to: "compensation.status === 'parked'",
       },

@@ -14,7 +14,7 @@ import { errorOf } from '../../domain/execution/errors.ts';
 import { statusOf } from '../../domain/execution/state.ts';
 import { executionStream } from '../../domain/ids.ts';
 import { assertNever } from '../../domain/result.ts';
-import type { ChildDebt } from './child-debts.ts';
+import type { ChildCompensation } from './child-compensations.ts';
 import type { DueWork } from './wait-book.ts';
 
 /** How deep sub-workflows may be nested; without a limit, a definition that starts itself would never end. */
@@ -90,7 +90,7 @@ const cancelChild = async (commands: Commands, caller: Caller, child: Child): Pr
 };
 
 /** Begins the compensation of a completed sub-workflow, or tells its parent how that ended. */
-const compensateChild = async (commands: Commands, caller: Caller, { childId, parentId, unit }: ChildDebt) => {
+const compensateChild = async (commands: Commands, caller: Caller, { childId, parentId, unit }: ChildCompensation) => {
   const reason = `the execution ${parentId} that started it is compensating`;
   const begun = await compensateExecution(commands, caller, childId, reason);
   const child = await commands.executions.load(executionStream(caller.tenant, childId), { fresh: true });

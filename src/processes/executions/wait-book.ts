@@ -3,7 +3,7 @@ import { idOf } from '../../domain/ids.ts';
 import type { Json } from '../../domain/json.ts';
 import { IndexedHeap } from '../../domain/structures/indexed-heap.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
-import { type ChildDebt, ChildDebts } from './child-debts.ts';
+import { type ChildCompensation, ChildCompensations } from './child-compensations.ts';
 
 type ChildOutcome =
   | { readonly status: 'completed'; readonly output: Json }
@@ -27,7 +27,7 @@ type Child = {
 export type DueWork =
   | { readonly kind: 'expire'; readonly executionId: string }
   | { readonly kind: 'continue'; readonly executionId: string }
-  | { readonly kind: 'compensateChild'; readonly owed: ChildDebt }
+  | { readonly kind: 'compensateChild'; readonly owed: ChildCompensation }
   | { readonly kind: 'wake'; readonly executionId: string; readonly step: string }
   | { readonly kind: 'startChild'; readonly child: Child }
   | { readonly kind: 'cancelChild'; readonly child: Child }
@@ -38,7 +38,7 @@ export type WaitBookSnapshot = {
   readonly children: readonly Child[];
   /** Executions with a decision that was more than one append took. */
   readonly continuing: readonly string[];
-  readonly childDebts: readonly ChildDebt[];
+  readonly childCompensations: readonly ChildCompensation[];
 };
 
 /** Raised with any change of what a snapshot holds or means. */
@@ -64,7 +64,7 @@ export class WaitBook {
   readonly #children = new Map<string, Child>();
   readonly #childrenOf = new Map<string, Set<string>>();
   readonly #continuing = new Set<string>();
-  readonly #childDebts = new ChildDebts();
+  readonly #childCompensations = new ChildCompensations();
   readonly #due = new IndexedHeap();
   readonly #halted = new Set<string>();
   #seq = 0;
@@ -73,7 +73,8 @@ export class WaitBook {
     for (const timer of snapshot?.timers ?? []) this.#setTimer(timer);
     for (const child of snapshot?.children ?? []) this.#setChild(child);
     for (const id of snapshot?.continuing ?? []) this.#setContinuing(id, true);
-    for (const debt of snapshot?.childDebts ?? []) this.#childDebtChanged(this.#childDebts.set(debt));
+    for (const compensation of snapshot?.childCompensations ?? [])
+      this.#childCompensationChanged(this.#childCompensations.set(compensation));
   }
 
   snapshot(): WaitBookSnapshot {
@@ -81,12 +82,12 @@ export class WaitBook {
       timers: [...this.#timers.values()],
       children: [...this.#children.values()],
       continuing: [...this.#continuing],
-      childDebts: [...this.#childDebts.values()],
+      childCompensations: [...this.#childCompensations.values()],
     };
   }
 
   get size(): number {
-    return this.#timers.size + this.#children.size + this.#continuing.size + this.#childDebts.size;
+    return this.#timers.size + this.#children.size + this.#continuing.size + this.#childCompensations.size;
   }
 
   nextDueMs(): number | undefined {
@@ -123,7 +124,7 @@ export class WaitBook {
         ? { kind: 'expire', executionId: timer.executionId }
         : { kind: 'wake', executionId: timer.executionId, step: timer.step };
     if (this.#continuing.has(continuingOf(key))) return { kind: 'continue', executionId: continuingOf(key) };
-    const owed = this.#childDebts.get(debtOf(key));
+    const owed = this.#childCompensations.get(compensatedChildOf(key));
     if (owed) return owed.isDue ? { kind: 'compensateChild', owed } : undefined;
     const child = this.#children.get(childOf(key));
     switch (child?.state) {
@@ -140,7 +141,7 @@ export class WaitBook {
 
   evolve(event: ExecutionEvent): void {
     const { executionId } = event.data;
-    this.#childDebtChanged(this.#childDebts.evolve(event));
+    this.#childCompensationChanged(this.#childCompensations.evolve(event));
     switch (event.type) {
       case 'ExecutionStarted': {
         const { deadlineAt } = event.data;
@@ -208,10 +209,10 @@ export class WaitBook {
     for (const key of [...(this.#ofExecution.get(executionId) ?? [])]) this.#dropTimer(executionId, key);
   }
 
-  #childDebtChanged(childId: string | undefined): void {
+  #childCompensationChanged(childId: string | undefined): void {
     if (childId === undefined) return;
-    if (this.#childDebts.get(childId)?.isDue) this.#due.set(debtKey(childId), 0, this.#seq++);
-    else this.#due.delete(debtKey(childId));
+    if (this.#childCompensations.get(childId)?.isDue) this.#due.set(compensationKey(childId), 0, this.#seq++);
+    else this.#due.delete(compensationKey(childId));
   }
 
   #setContinuing(executionId: string, continues: boolean): void {
@@ -290,9 +291,10 @@ export class WaitBook {
 const CHILD = 'child:';
 const childKey = (executionId: string): string => `${CHILD}${executionId}`;
 const childOf = (key: string): string => key.slice(CHILD.length);
-const DEBT = 'debt:';
-const debtKey = (childId: string): string => `${DEBT}${childId}`;
-const debtOf = (key: string): string => (key.startsWith(DEBT) ? key.slice(DEBT.length) : '');
+const COMPENSATION = 'compensation:';
+const compensationKey = (childId: string): string => `${COMPENSATION}${childId}`;
+const compensatedChildOf = (key: string): string =>
+  key.startsWith(COMPENSATION) ? key.slice(COMPENSATION.length) : '';
 const CONTINUING = 'continue:';
 const continuingKey = (executionId: string): string => `${CONTINUING}${executionId}`;
 const continuingOf = (key: string): string => (key.startsWith(CONTINUING) ? key.slice(CONTINUING.length) : '');

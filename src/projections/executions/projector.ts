@@ -258,7 +258,7 @@ const compensationWaiting: Handler<Of<'CompensationWaiting'>> = (event, fold) =>
       debtsParked: left.parked.length,
     };
   });
-  changeDebt(fold, event, () => ({ status: 'running' }));
+  changeCompensation(fold, event, () => ({ status: 'running' }));
 };
 
 const compensationCompleted: Handler<Of<'CompensationCompleted'>> = (event, fold) => {
@@ -267,7 +267,7 @@ const compensationCompleted: Handler<Of<'CompensationCompleted'>> = (event, fold
     const left = withoutUnit(undos ?? { running: {}, parked: [] }, unit);
     return { undos: left, debtsOpen: debtsOpen - 1, debtsParked: left.parked.length };
   });
-  changeDebt(fold, event, () => ({ status: 'completed', closedAt: instant(completedAt) }));
+  changeCompensation(fold, event, () => ({ status: 'completed', closedAt: instant(completedAt) }));
 };
 
 const compensationSkipped: Handler<Of<'CompensationSkipped'>> = (event, fold) => {

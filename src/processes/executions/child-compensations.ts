@@ -1,7 +1,7 @@
 import type { ExecutionEvent } from '../../domain/execution/events.ts';
 
 /** A completed sub-workflow that is compensated with its parent, until the parent knows that it was. */
-export type ChildDebt = {
+export type ChildCompensation = {
   readonly childId: string;
   readonly parentId: string;
   readonly unit: string;
@@ -12,29 +12,29 @@ export type ChildDebt = {
 const unitKey = (parentId: string, unit: string): string => `${parentId}/${unit}`;
 
 /** A fold of the streams of executions, changed in place. */
-export class ChildDebts {
-  readonly #debts = new Map<string, ChildDebt>();
+export class ChildCompensations {
+  readonly #byChild = new Map<string, ChildCompensation>();
   readonly #childOf = new Map<string, string>();
 
   get size(): number {
-    return this.#debts.size;
+    return this.#byChild.size;
   }
 
-  get(childId: string): ChildDebt | undefined {
-    return this.#debts.get(childId);
+  get(childId: string): ChildCompensation | undefined {
+    return this.#byChild.get(childId);
   }
 
-  values(): Iterable<ChildDebt> {
-    return this.#debts.values();
+  values(): Iterable<ChildCompensation> {
+    return this.#byChild.values();
   }
 
-  set(debt: ChildDebt): string {
-    this.#debts.set(debt.childId, debt);
-    this.#childOf.set(unitKey(debt.parentId, debt.unit), debt.childId);
-    return debt.childId;
+  set(compensation: ChildCompensation): string {
+    this.#byChild.set(compensation.childId, compensation);
+    this.#childOf.set(unitKey(compensation.parentId, compensation.unit), compensation.childId);
+    return compensation.childId;
   }
 
-  /** Answers whose debt the event concerns. */
+  /** Answers whose compensation the event concerns. */
   evolve(event: ExecutionEvent): string | undefined {
     const { executionId } = event.data;
     switch (event.type) {
@@ -58,14 +58,14 @@ export class ChildDebts {
   }
 
   #change(childId: string | undefined, isDue: boolean): string | undefined {
-    const debt = childId === undefined ? undefined : this.#debts.get(childId);
-    return debt && this.set({ ...debt, isDue });
+    const compensation = childId === undefined ? undefined : this.#byChild.get(childId);
+    return compensation && this.set({ ...compensation, isDue });
   }
 
   #drop(parentId: string, unit: string): string | undefined {
     const key = unitKey(parentId, unit);
     const childId = this.#childOf.get(key);
-    if (childId !== undefined) this.#debts.delete(childId);
+    if (childId !== undefined) this.#byChild.delete(childId);
     this.#childOf.delete(key);
     return childId;
   }
