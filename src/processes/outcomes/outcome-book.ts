@@ -1,16 +1,25 @@
 import { LRUCache } from 'lru-cache';
+import { roughBytes } from '../../domain/rough-bytes.ts';
 import { isKnownType } from '../../eventstore/codec.ts';
 import type { StoredEvent } from '../../eventstore/event-store.ts';
 import { AppError } from '../../platform/errors.ts';
 
 /** Outcomes kept for callers that ask shortly after the end; an older one is read from the stream. */
 const REMEMBERED = 10_000;
+/** Results may have 256 KiB each: 10,000 of them would take gigabytes. */
+const REMEMBERED_BYTES = 64 * 1024 * 1024;
+/** Members of a list or object in a result that are measured. */
+const SAMPLE = 100;
 
 type Waiting<Outcome> = { readonly resolve: (outcome: Outcome) => void; readonly reject: (error: AppError) => void };
 
 /** How things ended, by their stream, for code in this process that waits. */
 export class OutcomeBook<Outcome extends object> {
-  readonly #recent = new LRUCache<string, Outcome>({ max: REMEMBERED });
+  readonly #recent = new LRUCache<string, Outcome>({
+    max: REMEMBERED,
+    maxSize: REMEMBERED_BYTES,
+    sizeCalculation: (outcome) => roughBytes(outcome, SAMPLE),
+  });
   readonly #waiting = new Map<string, Waiting<Outcome>[]>();
   #unreadable = 0;
 
