@@ -1,9 +1,9 @@
-import { convertToCommandError, type EventStoreDBClient } from '@eventstore/db-client';
+import { convertToCommandError } from '@eventstore/db-client';
 import { unpackToCommandError } from '@eventstore/db-client/dist/streams/appendToStream/unpackError.js';
 import streamsPb from '@eventstore/db-client/generated/streams_pb.js';
 import type { Clock } from '../platform/clock.ts';
 import { AppError } from '../platform/errors.ts';
-import { type AppendCall, openAppendCall } from './esdb-connection.ts';
+import type { AppendCall } from './esdb-connection.ts';
 import { type Answer, encodeAppend, type RawEvent } from './esdb-wire.ts';
 import type { ExpectedRevision, NewEvent, Position, Revision } from './event-store.ts';
 
@@ -20,7 +20,7 @@ export type Appended = { readonly revision: Revision; readonly position: Positio
 type Pending = {
   readonly stream: string;
   /** On the monotonic clock. */
-  readonly giveUpAt: number;
+  readonly sentAt: number;
   readonly resolve: (appended: Appended) => void;
   readonly reject: (error: unknown) => void;
 };
@@ -33,7 +33,7 @@ type Pending = {
  * Errors are those of the client, or plain ones when the server fell silent or ended the call: then the outcome is unknown.
  */
 export class EsdbAppender {
-  readonly #client: EventStoreDBClient;
+  readonly #openCall: () => Promise<AppendCall>;
   readonly #clock: Clock;
   readonly #silenceMs: number;
   /** In the order in which they were sent, which is the order in which they time out. */
@@ -42,10 +42,12 @@ export class EsdbAppender {
   #call: AppendCall | undefined;
   #state: 'closed' | 'opening' | 'open' | 'blocked' = 'closed';
   #nextNumber = 1;
+  /** When the server answered last, on the monotonic clock. */
+  #answeredAt = Number.NEGATIVE_INFINITY;
   #cancelWatch: (() => void) | undefined;
 
-  constructor(client: EventStoreDBClient, clock: Clock, silenceMs: number) {
-    this.#client = client;
+  constructor(openCall: () => Promise<AppendCall>, clock: Clock, silenceMs: number) {
+    this.#openCall = openCall;
     this.#clock = clock;
     this.#silenceMs = silenceMs;
   }
@@ -64,8 +66,7 @@ export class EsdbAppender {
         details: { limit: MAX_MESSAGE_BYTES, seen: message.length },
       });
     return new Promise((resolve, reject) => {
-      const giveUpAt = this.#clock.monotonic() + this.#silenceMs;
-      this.#pending.set(number, { stream, giveUpAt, resolve, reject });
+      this.#pending.set(number, { stream, sentAt: this.#clock.monotonic(), resolve, reject });
       this.#watch();
       if (this.#state === 'open') this.#write(message);
       else this.#unsent.push({ number, message });
@@ -85,7 +86,7 @@ export class EsdbAppender {
     this.#state = 'opening';
     let call: AppendCall;
     try {
-      call = await openAppendCall(this.#client);
+      call = await this.#openCall();
     } catch (error) {
       this.#lose(error);
       return;
@@ -131,6 +132,7 @@ export class EsdbAppender {
   }
 
   #onAnswer({ number, revision, position, message }: Answer): void {
+    this.#answeredAt = this.#clock.monotonic();
     const pending = this.#pending.get(number);
     if (pending === undefined) return; // timed out
     this.#pending.delete(number);
@@ -138,11 +140,19 @@ export class EsdbAppender {
     else pending.reject(refusalOf(message, pending.stream));
   }
 
+  /**
+   * An append is given up when the server is silent: while it answers others, this one waits for its turn, however many are before it. Not
+   * beyond the server's own deadline.
+   */
+  #giveUpAt({ sentAt }: Pending): number {
+    return Math.min(Math.max(sentAt, this.#answeredAt) + this.#silenceMs, sentAt + DEADLINE_MS);
+  }
+
   /** One timer for all appends: the oldest times out first. */
   #watch(): void {
     const oldest = this.#pending.values().next().value;
     if (this.#cancelWatch !== undefined || oldest === undefined) return;
-    this.#cancelWatch = this.#clock.schedule(oldest.giveUpAt - this.#clock.monotonic(), () => {
+    this.#cancelWatch = this.#clock.schedule(this.#giveUpAt(oldest) - this.#clock.monotonic(), () => {
       this.#cancelWatch = undefined;
       this.#giveUp();
       this.#watch();
@@ -151,10 +161,10 @@ export class EsdbAppender {
 
   #giveUp(): void {
     const now = this.#clock.monotonic();
-    for (const [number, { giveUpAt, reject }] of this.#pending) {
-      if (giveUpAt > now) return;
+    for (const [number, pending] of this.#pending) {
+      if (this.#giveUpAt(pending) > now) return;
       this.#pending.delete(number);
-      reject(new Error(`the event store did not answer within ${this.#silenceMs} ms`));
+      pending.reject(new Error(`the event store did not answer within ${this.#silenceMs} ms`));
     }
   }
 }

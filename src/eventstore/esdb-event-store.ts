@@ -6,7 +6,7 @@ import { unavailable } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import { appendInTries, type TryOutcome } from './append-tries.ts';
 import { EsdbAppender } from './esdb-appender.ts';
-import { openLiveCall, openReadCall, withLargeWindows } from './esdb-connection.ts';
+import { openAppendCall, openLiveCall, openReadCall, withLargeWindows } from './esdb-connection.ts';
 import { fromEsdbError, isTransientEsdbError } from './esdb-errors.ts';
 import { readToEnd } from './esdb-read.ts';
 import { type ReadRequest, readAllRequest, readStreamRequest } from './esdb-requests.ts';
@@ -53,7 +53,7 @@ class EsdbEventStore implements EventStore {
     { logger, clock, random = systemRandom, retryForMs = RETRY_FOR_MS }: EsdbOptions,
   ) {
     this.#client = client;
-    this.#appender = new EsdbAppender(client, clock, SILENCE_MS);
+    this.#appender = new EsdbAppender(() => openAppendCall(client), clock, SILENCE_MS);
     this.#outages = new OutageLog(clock, logger);
     this.#clock = clock;
     this.#random = random;

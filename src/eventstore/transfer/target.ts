@@ -8,6 +8,7 @@ import {
 import { systemClock } from '../../platform/clock.ts';
 import { AppError } from '../../platform/errors.ts';
 import { EsdbAppender } from '../esdb-appender.ts';
+import { openAppendCall } from '../esdb-connection.ts';
 import type { Position, Revision } from '../event-store.ts';
 import type { Batch } from './import-batches.ts';
 import { headOf, readStreamRaw } from './raw-read.ts';
@@ -34,7 +35,7 @@ export class Target {
     head: Position,
   ) {
     this.#head = head;
-    this.#appender = new EsdbAppender(client, systemClock, SILENCE_MS);
+    this.#appender = new EsdbAppender(() => openAppendCall(client), systemClock, SILENCE_MS);
   }
 
   static async open(client: EventStoreDBClient): Promise<Target> {
