@@ -13,7 +13,7 @@ import { registerAgent } from '../commands/agent/register-agent.ts';
 import type { Commands } from '../commands/context.ts';
 import type { AgentEvent } from '../domain/agent/events.ts';
 import { agentStream } from '../domain/ids.ts';
-import type { EventStore } from '../eventstore/event-store.ts';
+import type { EventStore, StoredEvent } from '../eventstore/event-store.ts';
 import { LogFeed } from '../eventstore/log-feed.ts';
 import { createMemoryEventStore } from '../eventstore/memory-event-store.ts';
 import { systemClock } from '../platform/clock.ts';
@@ -174,7 +174,7 @@ describe('a leader', () => {
   it('acts only from the position that its term names', async () => {
     await register('a');
     const actsFrom = ((await store.head()) ?? 0n) + 1n;
-    const led = lead(() => ({ actsFrom }));
+    const led = lead(() => ({ raiseFence: async () => actsFrom }));
     await vi.waitFor(() => expect(led.folds[0]?.names).toEqual(['a']), within);
     await someTurns();
     expect(led.leader.status().leading).toBe(false);
@@ -282,6 +282,22 @@ describe('a leader', () => {
   });
 });
 
+describe('a leader with a fence of its own', () => {
+  it('raises it only when it has caught up', async () => {
+    await register('a', 'b');
+    const known: string[][] = [];
+    const led = lead((roll) => ({
+      raiseFence: async () => {
+        known.push([...roll.names]);
+        return (await store.head()) ?? 0n;
+      },
+    }));
+    await caughtUp(led);
+    await vi.waitFor(() => expect(led.acts).toEqual([['a', 'b']]), within);
+    expect(known).toEqual([['a', 'b']]);
+  });
+});
+
 describe('a change of leader', () => {
   it('reads the log from the position of the snapshot on', async () => {
     await register('a', 'b', 'c');
@@ -385,6 +401,21 @@ describe('a snapshot', () => {
     await pass(500);
     await vi.waitFor(() => expect(led.acts).toEqual([['a']]), within);
     expect(counted.readFrom).toEqual([undefined, undefined]);
+  });
+
+  it('is taken every 100,000 events, also while it catches up', async () => {
+    const event = { stream: 'task-default.t', type: 'TaskSubmitted' } as StoredEvent;
+    const long: LeaderDeps['feed'] = {
+      async *read({ signal }) {
+        for (let batch = 1n; batch <= 150n; batch += 1n) {
+          yield { events: Array.from({ length: 1_000 }, () => event), position: batch, caughtUp: false };
+          await nextTurn();
+        }
+        while (!signal.aborted) await nextTurn();
+      },
+    };
+    lead(undefined, { feed: long });
+    await vi.waitFor(() => expect(snapshots.saved.get('default/roll')?.position).toBeGreaterThanOrEqual(100n), within);
   });
 
   it('is not taken again while nothing has changed', async () => {

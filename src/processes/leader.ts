@@ -1,5 +1,5 @@
 import type { Position, StoredEvent } from '../eventstore/event-store.ts';
-import type { LogFeed } from '../eventstore/log-feed.ts';
+import type { FeedBatch, LogFeed } from '../eventstore/log-feed.ts';
 import { type Clock, orAborted, sleep, yieldToOthers } from '../platform/clock.ts';
 import type { Lease } from '../platform/lease.ts';
 import type { Logger } from '../platform/logger.ts';
@@ -12,6 +12,8 @@ const STAND_BY_MS = 500;
 const BLOCKED_MS = 30_000;
 const FEED_BATCH = 1_000;
 const SNAPSHOT_EVERY_MS = 30_000;
+/** Also while it catches up: the next leader reads about this many events at most, a few seconds' worth. */
+const SNAPSHOT_EVERY_EVENTS = 100_000;
 
 /** What a process knows of the log: changed in place (docs/adr/0002), without clock, randomness or I/O. */
 export interface Fold {
@@ -50,13 +52,16 @@ export type Chore = {
 
 /** What a process does during one time of leadership. Made for each, so what it holds ends with it. */
 export interface Term {
-  /** Acts once the fold holds this position; when absent, once the feed has caught up with the log. */
-  readonly actsFrom?: Position;
   /** Acts that did something are at least this far apart. */
   readonly actGapMs?: number;
   readonly chores?: readonly Chore[];
   /** Sees each event before the fold does, and keeps it from the fold by `false`. Errors: throws `Fenced` to step down. */
   admits?(event: StoredEvent): boolean;
+  /**
+   * Runs once the fold has caught up with the log: a process with a fence of its own raises it here, so that whoever led before goes on as
+   * long as this one could not act anyway. The first act comes when the fold holds the position that it returns.
+   */
+  raiseFence?(): Promise<Position>;
   /** Runs once, before the first act. */
   takeOver?(): Promise<void> | void;
   /** Decides, when an event came in or a timer of the fold is due. Errors: throws when the fold is no longer usable; the leader starts over. */
@@ -65,7 +70,7 @@ export interface Term {
 
 export type Duty<F extends Fold> = {
   readonly fold: FoldDefinition<F>;
-  /** Begins a term over a fold that has not caught up yet. A process with a fence of its own raises it here. */
+  /** Begins a term over a fold that has not caught up yet. */
   begin(fold: F): Term | Promise<Term>;
   onFenced?(): void;
 };
@@ -212,6 +217,9 @@ class Leadership<F extends Fold> {
   #savedPosition: Position | undefined;
   #saving: Promise<void> = Promise.resolve();
   #snapshotDue = false;
+  /** Events since the last snapshot. */
+  #unsaved = 0;
+  #actsFrom: Position | undefined;
   #lastActedAt = Number.NEGATIVE_INFINITY;
   #dirty = false;
   #wake: () => void = () => {};
@@ -238,17 +246,28 @@ class Leadership<F extends Fold> {
   }
 
   async #follow(ended: AbortSignal): Promise<void> {
-    const { feed, term } = this.#options;
+    const { feed } = this.#options;
     const after = this.position === undefined ? {} : { after: this.position };
     for await (const batch of feed.read({ ...after, maxBatch: FEED_BATCH, signal: ended })) {
       for (const event of batch.events) this.#apply(event);
       this.position = batch.position;
-      if (!this.caughtUp && (term.actsFrom === undefined ? batch.caughtUp : batch.position >= term.actsFrom)) {
-        await term.takeOver?.();
-        this.caughtUp = true;
-      }
+      this.#unsaved += batch.events.length;
+      if (this.#unsaved >= SNAPSHOT_EVERY_EVENTS) this.#snapshotDue = true;
+      if (!this.caughtUp) await this.#prepare(batch);
       this.#wakeUp();
     }
+  }
+
+  /** Raises the fence once it has caught up, and takes over once it knows what came before the fence. */
+  async #prepare(batch: FeedBatch): Promise<void> {
+    const { term } = this.#options;
+    if (this.#actsFrom === undefined) {
+      if (!batch.caughtUp) return;
+      this.#actsFrom = (await term.raiseFence?.()) ?? batch.position;
+    }
+    if (batch.position < this.#actsFrom) return;
+    await term.takeOver?.();
+    this.caughtUp = true;
   }
 
   get parked(): readonly ParkedStream[] {
@@ -352,6 +371,7 @@ class Leadership<F extends Fold> {
     const { position } = this;
     if (position === undefined || position === this.#savedPosition) return this.#saving;
     this.#savedPosition = position;
+    this.#unsaved = 0;
     const { fold, parked } = this.#options;
     const state = fold.snapshot();
     const parkedStreams = parked.snapshot();

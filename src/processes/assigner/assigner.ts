@@ -79,7 +79,7 @@ export class Assigner {
   constructor(deps: AssignerDeps) {
     const duty: Duty<PoolLedger> = {
       fold: foldOf(deps),
-      begin: async (ledger) => new PoolTerm(deps, this.counters, ledger, await LedgerWriter.elect(deps)),
+      begin: (ledger) => new PoolTerm(deps, this.counters, ledger),
       onFenced: () => {
         this.counters.fenced += 1;
       },
@@ -112,37 +112,29 @@ const foldOf = ({ tenant, pool }: AssignerDeps): FoldDefinition<PoolLedger> => {
 
 /** Elected, caught up with the log, open assignments offered again, and only then deciding. */
 class PoolTerm implements Term {
-  readonly actsFrom: Position;
   readonly actGapMs = TICK_GAP_MS;
   readonly chores: readonly Chore[];
   readonly #deps: AssignerDeps;
   readonly #counters: AssignerCounters;
   readonly #ledger: PoolLedger;
-  readonly #writer: LedgerWriter;
+  /** From its election on, which comes when the ledger has caught up with the log. */
+  #writer: LedgerWriter | undefined;
   readonly #offers: Offers;
-  readonly #timerDeps: TimerDeps;
   readonly #ledgerStream: string;
   /** Tasks whose timer is being carried out. */
   readonly #underWay = new Set<string>();
 
-  constructor(deps: AssignerDeps, counters: AssignerCounters, ledger: PoolLedger, writer: LedgerWriter) {
+  constructor(deps: AssignerDeps, counters: AssignerCounters, ledger: PoolLedger) {
     this.#deps = deps;
     this.#counters = counters;
     this.#ledger = ledger;
-    this.#writer = writer;
     this.#offers = new Offers({ ...deps, ledger, counters });
-    this.#timerDeps = {
-      commands: deps.commands,
-      caller: { tenant: deps.tenant, actor: writer.actor },
-      withdraw: (taskId) => this.#offers.withdraw(taskId),
-    };
     this.#ledgerStream = poolStream(deps.tenant, deps.pool);
-    this.actsFrom = writer.electedAt;
     this.chores = [this.#offers.chore, { everyMs: PLACES_EVERY_MS, run: () => this.#readPlaces() }];
   }
 
   admits({ stream, type, position, metadata }: StoredEvent): boolean {
-    if (stream !== this.#ledgerStream) return true;
+    if (stream !== this.#ledgerStream || !this.#writer) return true;
     // What this writer assigned was taken in when it was decided.
     if (metadata.actor === this.#writer.actor) return false;
     // The other writer may have assigned tasks that have no agent here, and this one would report them to an aborting execution as not held.
@@ -151,12 +143,22 @@ class PoolTerm implements Term {
     return true;
   }
 
+  async raiseFence(): Promise<Position> {
+    this.#writer = await LedgerWriter.elect(this.#deps);
+    return this.#writer.electedAt;
+  }
+
   async takeOver(): Promise<void> {
     this.#offers.takeOver();
     await Promise.race([this.#readPlaces(), sleep(this.#deps.clock, FIRST_PLACES_MS)]);
     const { pool, logger } = this.#deps;
-    const { writerId } = this.#writer;
+    const { writerId } = this.#elected;
     logger.info({ pool, openTasks: this.#ledger.openTasks, writerId }, 'leading the pool');
+  }
+
+  get #elected(): LedgerWriter {
+    if (!this.#writer) throw new Error('the pool is led before the election of its writer');
+    return this.#writer;
   }
 
   async act(nowMs: number): Promise<Acted> {
@@ -192,7 +194,7 @@ class PoolTerm implements Term {
   async #record(assignments: readonly Assignment[], nowMs: number): Promise<void> {
     const assignedAt = instantOf(nowMs);
     const { pool } = this.#deps;
-    await this.#writer.append(
+    await this.#elected.append(
       { type: 'TasksAssigned', data: { pool, assignments: [...assignments], assignedAt } },
       assignedAt,
     );
@@ -208,6 +210,12 @@ class PoolTerm implements Term {
     for (const timer of this.#ledger.dueTimers(nowMs, TIMER_HOLD_MS, room))
       if (!this.#underWay.has(timer.taskId)) void this.#carryOut(timer);
     return this.#underWay.size >= MAX_TIMERS_UNDER_WAY;
+  }
+
+  get #timerDeps(): TimerDeps {
+    const { tenant, commands } = this.#deps;
+    const caller = { tenant, actor: this.#elected.actor };
+    return { commands, caller, withdraw: (taskId) => this.#offers.withdraw(taskId) };
   }
 
   async #carryOut(timer: DueTimer): Promise<void> {
