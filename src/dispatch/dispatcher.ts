@@ -31,7 +31,7 @@ export type DispatcherOptions = {
   /** How agents over the network are called, see `createA2aTransport`. */
   readonly a2a: AgentTransport;
   /** `dispatchConcurrency` holds for each queue that is served: one per pool, and one per local agent. */
-  readonly config: Pick<Config, 'pools' | 'dispatchConcurrency'>;
+  readonly config: Pick<Config, 'pools' | 'dispatchConcurrency'> & Partial<Pick<Config, 'unreachableMs'>>;
   readonly tenants: readonly string[];
   readonly clock: Clock;
   readonly logger: Logger;
@@ -72,6 +72,7 @@ class QueueDispatcher implements Dispatcher {
       inFlight: this.#inFlight,
       counters: this.counters,
       logger,
+      unreachableLimitMs: options.config.unreachableMs,
       abandon: this.#abandon.signal,
     });
   }

@@ -37,6 +37,7 @@ const Environment = z.object({
     .pipe(z.array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_]{0,63}$/)).min(1)),
   BATON_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   BATON_DISPATCH_CONCURRENCY: integer(1, 10_000).default(100),
+  BATON_UNREACHABLE_MS: integer(1_000, 86_400_000).default(600_000),
   BATON_LEASE_MS: integer(500, 600_000).default(5_000),
   BATON_JOB_LOCK_MS: integer(1_000, 600_000).default(15_000),
   BATON_GRACE_MS: integer(0, 600_000).default(2_500),
@@ -63,6 +64,8 @@ export type Config = {
   readonly logLevel: string;
   /** Agent calls in flight at once in this dispatcher process. */
   readonly dispatchConcurrency: number;
+  /** For how long a task without a deadline goes on while none of its attempts reaches an agent. */
+  readonly unreachableMs: number;
   /** Another process may take over a lease (pool, projection) that was not renewed for this long. */
   readonly leaseMs: number;
   /** A dispatcher that did not renew its job locks for this long counts as dead: its jobs go to another one. */
@@ -141,6 +144,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>> = p
     pools: value.BATON_POOLS,
     logLevel: value.BATON_LOG_LEVEL,
     dispatchConcurrency: value.BATON_DISPATCH_CONCURRENCY,
+    unreachableMs: value.BATON_UNREACHABLE_MS,
     leaseMs: value.BATON_LEASE_MS,
     jobLockMs: value.BATON_JOB_LOCK_MS,
     graceMs: value.BATON_GRACE_MS,

@@ -206,7 +206,8 @@ describe('an A2A agent that answers badly', () => {
     const { agent } = await start(() => {});
     await agent.close();
     const { event } = await run();
-    expect(errorOf(event)).toMatchObject({ code: 'AGENT_UNREACHABLE', source: 'destination', retryable: true });
+    expect(errorOf(event)).toMatchObject({ code: 'AGENT_UNREACHABLE', source: 'destination', notSent: true });
+    expect((event.data as { retryAt?: string }).retryAt).toBeDefined();
   });
 
   it('never is abandoned at the time limit', async () => {

@@ -42,6 +42,7 @@ export const failAttempt = (
     readonly error: AttemptError;
     /** The least delay of the next attempt. */
     readonly retryAfterMs?: number | undefined;
+    readonly unreachableLimitMs?: number | undefined;
     readonly durationMs?: number | undefined;
     readonly cost?: Money | undefined;
   },
@@ -53,6 +54,7 @@ export const failAttempt = (
     error: outcome.error,
     random: commands.random(),
     ...(outcome.retryAfterMs === undefined ? {} : { retryAfterMs: outcome.retryAfterMs }),
+    ...(outcome.unreachableLimitMs === undefined ? {} : { unreachableLimitMs: outcome.unreachableLimitMs }),
     ...(outcome.durationMs === undefined ? {} : { durationMs: outcome.durationMs }),
     ...(outcome.cost === undefined ? {} : { cost: outcome.cost }),
     now,

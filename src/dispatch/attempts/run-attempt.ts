@@ -10,6 +10,7 @@ import { reportAttemptProgress } from '../../commands/task/report-progress.ts';
 import { taskOf } from '../../domain/execution/find.ts';
 import { agentStream, executionStream, messageIdOf, taskStream } from '../../domain/ids.ts';
 import type { Json } from '../../domain/json.ts';
+import type { Money } from '../../domain/money.ts';
 import type { Result } from '../../domain/result.ts';
 import { type Backoff, backoffMs } from '../../domain/retry.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
@@ -50,6 +51,8 @@ export type AttemptRunnerDeps = {
   readonly inFlight: InFlight;
   readonly counters: DispatchCounters;
   readonly logger: Logger;
+  /** For how long a task without a deadline may go on without reaching an agent. */
+  readonly unreachableLimitMs?: number | undefined;
   /** Aborts when this process gives up its jobs. */
   readonly abandon: AbortSignal;
 };
@@ -186,7 +189,7 @@ export class AttemptRunner {
   }
 
   async #invoke(
-    { job, noteRemoteTask }: Delivery,
+    { job, again, noteRemoteTask }: Delivery,
     task: OpenTask,
     agent: RegisteredAgent,
     signal: AbortSignal,
@@ -212,14 +215,19 @@ export class AttemptRunner {
       });
       return { kind: 'completed', result: acceptResult(result), durationMs: Math.round(clock.monotonic() - startedMs) };
     } catch (error) {
-      const outcome = this.#outcomeOf(error, agent, task.submitted.timeoutMs, job);
+      const outcome = this.#outcomeOf(error, agent, task.submitted.timeoutMs, { job, again });
       return outcome.kind === 'failed'
         ? { ...outcome, durationMs: Math.round(clock.monotonic() - startedMs) }
         : outcome;
     }
   }
 
-  #outcomeOf(error: unknown, agent: RegisteredAgent, timeoutMs: number, job: AttemptJob): Outcome {
+  #outcomeOf(
+    error: unknown,
+    agent: RegisteredAgent,
+    timeoutMs: number,
+    { job, again }: Pick<Delivery, 'job' | 'again'>,
+  ): Outcome {
     const { counters, logger } = this.#deps;
     const atMostOnce = agent.profile.delivery === 'at_most_once';
     if (error instanceof CallAborted) {
@@ -229,9 +237,11 @@ export class AttemptRunner {
       return { kind: atMostOnce ? 'unknown' : 'failed', error: timeoutError(timeoutMs) };
     }
     if (error instanceof TransportError) {
-      const { code, message, source, retryable, outcomeKnown, retryAfterMs } = error;
+      const { code, message, source, retryable, outcomeKnown, unreached, retryAfterMs } = error;
       const unknown = outcomeKnown ? {} : { outcomeUnknown: true as const };
-      const told = attemptError({ code, message, source, retryable, ...unknown });
+      // An earlier delivery of the attempt may have reached the agent.
+      const unsent = unreached && !again ? { notSent: true as const } : {};
+      const told = attemptError({ code, message, source, retryable, ...unknown, ...unsent });
       return atMostOnce && !outcomeKnown
         ? { kind: 'unknown', error: told }
         : { kind: 'failed', error: told, retryAfterMs };
@@ -262,12 +272,24 @@ export class AttemptRunner {
       case 'completed':
         return this.#recordResult(job, agent, outcome);
       case 'failed':
-        return this.#close('failed', job, () => failAttempt(commands, caller, job, { ...outcome, cost }));
+        return this.#recordFailure(job, outcome, cost);
       case 'given_up':
         return this.#close('failed', job, () => giveUpAttempt(commands, caller, job, outcome.error));
       case 'unknown':
         return this.#close('indeterminate', job, () => markOutcomeUnknown(commands, caller, job, outcome.error));
     }
+  }
+
+  #recordFailure(
+    job: AttemptJob,
+    outcome: Extract<Outcome, { kind: 'failed' }>,
+    cost: Money | undefined,
+  ): Promise<Handled> {
+    const { commands, unreachableLimitMs } = this.#deps;
+    const charged = outcome.error.notSent ? undefined : cost;
+    return this.#close('failed', job, () =>
+      failAttempt(commands, callerOf(job), job, { ...outcome, cost: charged, unreachableLimitMs }),
+    );
   }
 
   async #recordResult(

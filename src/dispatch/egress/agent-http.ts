@@ -34,7 +34,7 @@ const UNREACHED = new Set([
 /** The connection broke, perhaps after the request had been read. */
 const CUT = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'UND_ERR_SOCKET', 'UND_ERR_CLOSED', 'UND_ERR_DESTROYED']);
 
-type DestinationOptions = Pick<TransportErrorOptions, 'outcomeKnown' | 'retryAfterMs' | 'cause'>;
+type DestinationOptions = Omit<TransportErrorOptions, 'source' | 'retryable'>;
 
 const destination = (code: string, message: string, options: DestinationOptions): TransportError =>
   new TransportError(code, message, { source: 'destination', retryable: true, ...options });
@@ -70,8 +70,10 @@ export const networkFailure = (error: unknown): TransportError | undefined => {
   const code = codeOf(error);
   if (code === undefined) return undefined;
   const unknown = { outcomeKnown: false, cause: error };
-  if (UNREACHED.has(code))
-    return destination('AGENT_UNREACHABLE', `the agent cannot be reached: ${code}`, { ...unknown, outcomeKnown: true });
+  if (UNREACHED.has(code)) {
+    const options = { outcomeKnown: true, unreached: true, cause: error };
+    return destination('AGENT_UNREACHABLE', `the agent cannot be reached: ${code}`, options);
+  }
   if (CUT.has(code)) return destination('AGENT_CONNECTION_LOST', 'the connection broke during the call', unknown);
   return code.startsWith('UND_ERR_') || code.startsWith('ERR_SSL_') || code.startsWith('E')
     ? destination('AGENT_UNREACHABLE', `the call failed: ${code}`, unknown)

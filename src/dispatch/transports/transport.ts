@@ -57,6 +57,8 @@ export type TransportErrorOptions = {
   readonly retryable: boolean;
   /** False: the request was sent, and it is not known whether it took effect. */
   readonly outcomeKnown: boolean;
+  /** The request never reached the agent. */
+  readonly unreached?: boolean;
   /** The agent asks not to be called again before this has passed. */
   readonly retryAfterMs?: number;
   readonly cause?: unknown;
@@ -69,6 +71,7 @@ export class TransportError extends Error {
   readonly source: AttemptError['source'];
   readonly retryable: boolean;
   readonly outcomeKnown: boolean;
+  readonly unreached: boolean;
   readonly retryAfterMs: number | undefined;
   constructor(code: string, message: string, options: TransportErrorOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -76,6 +79,7 @@ export class TransportError extends Error {
     this.source = options.source;
     this.retryable = options.retryable;
     this.outcomeKnown = options.outcomeKnown;
+    this.unreached = options.unreached ?? false;
     this.retryAfterMs = options.retryAfterMs;
   }
 }

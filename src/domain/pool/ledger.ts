@@ -1,7 +1,7 @@
 import type { AgentEvent, Transport } from '../agent/events.ts';
 import type { ExecutionEvent } from '../execution/events.ts';
 import { categoryOf, idOf } from '../ids.ts';
-import type { TaskEvent } from '../task/events.ts';
+import { isUnreachable, type TaskEvent } from '../task/events.ts';
 import type { Assignment, PoolEvent } from './events.ts';
 import { LANES, type Lane, Matching, requirementKey } from './matching.ts';
 import { ReadyQueue } from './ready-queue.ts';
@@ -139,6 +139,7 @@ export class PoolLedger {
         return;
       case 'TaskCompleted':
         this.#roster.rate(event.data.agentId, 0);
+        this.#roster.reached(event.data.agentId);
         this.#close(event.data.taskId);
         return;
       case 'TaskOutcomeUnknown':
@@ -196,6 +197,7 @@ export class PoolLedger {
    * is not the right one.
    */
   wake(nowMs: number, limit: number): number {
+    this.#roster.wake(nowMs);
     return this.#queue.wake(nowMs, limit);
   }
 
@@ -204,7 +206,7 @@ export class PoolLedger {
    * this ledger no longer mirrors the log and must be dropped.
    */
   assign(nowMs: number, limit: number): Assignment[] {
-    this.#queue.wake(nowMs, Number.POSITIVE_INFINITY);
+    this.wake(nowMs, Number.POSITIVE_INFINITY);
     const assignments: Assignment[] = [];
     while (assignments.length < limit) {
       const lanes = this.#openLanes();
@@ -238,9 +240,8 @@ export class PoolLedger {
 
   /** When the next timer or delayed attempt is due; undefined when none is set. */
   nextDueMs(): number | undefined {
-    const timer = this.#timers.nextDueMs();
-    const delayed = this.#queue.nextDueMs();
-    return timer === undefined ? delayed : delayed === undefined ? timer : Math.min(timer, delayed);
+    const due = [this.#timers, this.#queue, this.#roster].flatMap((each) => each.nextDueMs() ?? []);
+    return due.length === 0 ? undefined : Math.min(...due);
   }
 
   /**
@@ -324,11 +325,18 @@ export class PoolLedger {
     if (others?.size === 0) this.#ofExecution.delete(task.executionId);
   }
 
+  /** What a failed attempt says of its agent. */
+  #judge(agentId: string, { error, failedAt }: Extract<TaskEvent, { type: 'TaskAttemptFailed' }>['data']): void {
+    if (isUnreachable(error)) this.#roster.unreachable(agentId, Date.parse(failedAt));
+    else if (error.source !== 'baton') this.#roster.rate(agentId, 1);
+    if (error.source === 'agent') this.#roster.reached(agentId);
+  }
+
   #attemptFailed(data: Extract<TaskEvent, { type: 'TaskAttemptFailed' }>['data']): void {
     const task = this.#tasks.get(data.taskId);
     if (!task || data.attempt !== task.attempt) return;
     const holder = data.agentId ?? task.agentId;
-    if (holder !== undefined && data.error.source !== 'baton') this.#roster.rate(holder, 1);
+    if (holder !== undefined) this.#judge(holder, data);
     if (data.retryAt === undefined) {
       // The dead letter follows in the same append. Until it is read here, the task must not be given to anyone.
       this.#close(task.taskId);

@@ -1,4 +1,5 @@
 import type { AgentEvent, Capability, Health, Transport } from '../agent/events.ts';
+import { type Backoff, backoffMs } from '../retry.ts';
 import { ABILITY, AVAILABILITY, firstRule, type Requirement, type Sorted, sortOut } from '../routing/eligibility.ts';
 import type { Exclusion } from './events.ts';
 import { type Lane, type Matching, requirementKey, type Skill } from './matching.ts';
@@ -16,6 +17,10 @@ export type AgentEntry = {
   deregistered: boolean;
   open: number;
   errorRate: number;
+  /** Times in a row that it could not be reached; until it answers it gets one attempt at a time. */
+  misses?: number;
+  /** It could not be reached, and gets no work until then. */
+  restsUntilMs?: number | undefined;
 };
 
 type Profile = Extract<AgentEvent, { type: 'AgentRegistered' | 'AgentReconfigured' }>['data'];
@@ -29,6 +34,9 @@ const profileFacts = ({ capabilities, maxConcurrency, transport }: Profile) => (
 /** An agent with the reason for which it can take no more work now: kept, because a decision looks at every able agent. */
 export type RosterAgent = AgentEntry & { unavailable: Exclusion | undefined };
 
+/** How long an agent rests that could not be reached: twice as long each time. */
+const REST: Backoff = { baseMs: 500, maxMs: 10_000 };
+
 /** Requirements whose able agents are remembered, per capability. */
 const MAX_REMEMBERED = 1_000;
 
@@ -41,6 +49,8 @@ export class Roster {
   readonly #matching: Matching;
   /** Also the deregistered ones that still hold attempts. */
   readonly #agents = new Map<string, RosterAgent>();
+  /** Agents that could not be reached, until their next try. */
+  readonly #resting = new Set<RosterAgent>();
   /** Agents of which no more is known; not in the snapshot. */
   readonly #halted = new Set<string>();
   readonly #listed = new Map<string, Listed>();
@@ -102,6 +112,41 @@ export class Roster {
     else this.#updateFree(agent);
   }
 
+  /** A call did not reach the agent: it rests. Calls that were under way before it rested say nothing new. */
+  unreachable(agentId: string, atMs: number): void {
+    const agent = this.#agents.get(agentId);
+    if (!agent || atMs < (agent.restsUntilMs ?? 0)) return;
+    agent.misses = (agent.misses ?? 0) + 1;
+    agent.restsUntilMs = atMs + backoffMs(REST, agent.misses);
+    this.#resting.add(agent);
+    this.#updateFree(agent);
+  }
+
+  /** The agent has answered. */
+  reached(agentId: string): void {
+    const agent = this.#agents.get(agentId);
+    if (agent?.misses) this.#wakeUp(agent, 0);
+  }
+
+  /** Ends the rests whose time has come. */
+  wake(nowMs: number): void {
+    for (const agent of this.#resting) if ((agent.restsUntilMs ?? 0) <= nowMs) this.#wakeUp(agent, agent.misses ?? 0);
+  }
+
+  /** When the next rest ends; undefined when no agent rests. */
+  nextDueMs(): number | undefined {
+    let due: number | undefined;
+    for (const { restsUntilMs = 0 } of this.#resting) due = Math.min(due ?? restsUntilMs, restsUntilMs);
+    return due;
+  }
+
+  #wakeUp(agent: RosterAgent, misses: number): void {
+    this.#resting.delete(agent);
+    agent.misses = misses;
+    agent.restsUntilMs = undefined;
+    this.#updateFree(agent);
+  }
+
   /** @param outcome 1 for a failed attempt, 0 for a completed one */
   rate(agentId: string, outcome: 0 | 1): void {
     const agent = this.#agents.get(agentId);
@@ -148,6 +193,7 @@ export class Roster {
 
   #enter(agent: RosterAgent): void {
     this.#agents.set(agent.agentId, agent);
+    if (agent.restsUntilMs !== undefined) this.#resting.add(agent);
     this.held[agent.transport] += agent.open;
     if (!agent.deregistered && !this.#halted.has(agent.agentId)) this.#list(agent);
   }
@@ -159,12 +205,15 @@ export class Roster {
 
   #leave(agent: RosterAgent): void {
     this.#unlist(agent);
+    this.#resting.delete(agent);
     this.held[agent.transport] -= agent.open;
   }
 
   /** Kept while it holds attempts, so that its slots are still counted if it registers again. */
   #deregister(agent: RosterAgent): void {
     this.#unlist(agent);
+    this.#resting.delete(agent);
+    agent.restsUntilMs = undefined;
     agent.deregistered = true;
     if (agent.open === 0) this.#agents.delete(agent.agentId);
   }

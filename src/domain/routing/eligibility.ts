@@ -14,6 +14,10 @@ export type AgentState = {
   /** Attempts it holds now. */
   readonly open: number;
   readonly maxConcurrency: number;
+  /** Times in a row that it could not be reached: it is tried with one attempt at a time. */
+  readonly misses?: number;
+  /** It could not be reached, and gets no work until then. */
+  readonly restsUntilMs?: number | undefined;
 };
 
 /** The facts about a task that the rules use. */
@@ -44,8 +48,8 @@ export const ABILITY: readonly Rule<Requirement>[] = [
 /** Can it take more work now? */
 export const AVAILABILITY: readonly Rule<unknown>[] = [
   { name: 'draining', excludes: ({ draining }) => draining },
-  { name: 'unhealthy', excludes: ({ health }) => health === 'unhealthy' },
-  { name: 'no_slot', excludes: ({ open, maxConcurrency }) => open >= maxConcurrency },
+  { name: 'unhealthy', excludes: ({ health, restsUntilMs }) => health === 'unhealthy' || restsUntilMs !== undefined },
+  { name: 'no_slot', excludes: ({ open, maxConcurrency, misses }) => open >= (misses ? 1 : maxConcurrency) },
 ];
 
 /** Would another be better? These do not hold when they would leave nobody. */

@@ -86,6 +86,8 @@ export type FailAttempt = AttemptOutcome & {
   readonly random: number;
   /** The agent asks for this pause: the least delay of the next attempt, whatever the policy says. */
   readonly retryAfterMs?: number;
+  /** For how long a task without a deadline may go on without reaching any agent. */
+  readonly unreachableLimitMs?: number;
   /** Wall time of the call. */
   readonly durationMs?: number;
   readonly cost?: Money;

@@ -4,7 +4,7 @@ import { retryDelayMs } from '../retry.ts';
 import type { CompleteAttempt, FailAttempt, ReportProgress, TaskCommand } from './commands.ts';
 import { deadLettered } from './dead-letter.ts';
 import type { Decision } from './decision.ts';
-import type { TaskEvent } from './events.ts';
+import { type AttemptError, isUnreachable, type TaskEvent } from './events.ts';
 import type { KnownTask, OpenTask } from './state.ts';
 
 type AttemptCommand<Type extends TaskCommand['type']> = Extract<TaskCommand, { type: Type }>;
@@ -26,13 +26,27 @@ const endOfTask = (command: FailAttempt, task: OpenTask): TaskEvent => {
   };
 };
 
-const fail = (command: FailAttempt, task: OpenTask): Decision => {
+/** An attempt that reached no agent is the last one when the task has reached none for too long; a deadline ends it by itself. */
+const patienceIsOver = ({ error, now, unreachableLimitMs }: FailAttempt, task: OpenTask): boolean =>
+  isUnreachable(error) &&
+  unreachableLimitMs !== undefined &&
+  task.deadlineAt === undefined &&
+  Date.parse(now) - Date.parse(task.unreachableSince ?? now) >= unreachableLimitMs;
+
+const unreachableFor = (limitMs: number | undefined, last: AttemptError): AttemptError => ({
+  ...last,
+  code: 'AGENTS_UNREACHABLE',
+  message: `no agent was reached for ${limitMs} ms; ${last.message}`.slice(0, 2_000),
+  retryable: false,
+});
+
+const failed = (command: FailAttempt, task: OpenTask): Decision => {
   const { attempt, error, now, agentId, cost, durationMs, final, random, retryAfterMs = 0 } = command;
   const failures = attempt - task.budgetFrom;
   const exhausted = final || (!error.notSent && failures >= task.submitted.retry.maxAttempts);
   const delayMs = error.notSent ? 0 : Math.max(retryDelayMs(task.submitted.retry, failures, random), retryAfterMs);
   const retryAt = error.retryable && !exhausted ? plusMs(now, delayMs) : undefined;
-  const failed: TaskEvent = {
+  const event: TaskEvent = {
     type: 'TaskAttemptFailed',
     data: {
       taskId: task.submitted.taskId,
@@ -45,8 +59,13 @@ const fail = (command: FailAttempt, task: OpenTask): Decision => {
       ...(cost === undefined ? {} : { cost }),
     },
   };
-  return ok(retryAt === undefined ? [failed, endOfTask(command, task)] : [failed]);
+  return ok(retryAt === undefined ? [event, endOfTask(command, task)] : [event]);
 };
+
+const fail = (command: FailAttempt, task: OpenTask): Decision =>
+  patienceIsOver(command, task)
+    ? failed({ ...command, error: unreachableFor(command.unreachableLimitMs, command.error) }, task)
+    : failed(command, task);
 
 const complete = (command: CompleteAttempt, task: KnownTask): Decision => {
   const { attempt, agentId, result, durationMs, cost, now } = command;

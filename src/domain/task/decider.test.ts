@@ -236,6 +236,23 @@ describe('a task whose first attempt failed', () => {
     retrying.when(command).thenRejected({ reason: 'StaleAttempt', attempt: 1, current: 2 }),
   );
 
+  it('goes on while no agent is reached, but not for ever, unless it has a deadline', () => {
+    const DOWN: AttemptError = { ...TROUBLE, code: 'AGENT_UNREACHABLE', source: 'destination', notSent: true };
+    const miss = (attempt: number, ms: number) =>
+      fail(attempt, { error: DOWN, now: at(ms), unreachableLimitMs: 600_000 });
+    const missed = failed(1, { error: DOWN, failedAt: at(1_000), retryAt: at(1_000) });
+    const down = task.given(withRetry({ maxAttempts: 1 }), missed);
+    down.when(miss(2, 600_999)).thenEvents(failed(2, { error: DOWN, failedAt: at(600_999), retryAt: at(600_999) }));
+    expect(down.when(miss(2, 601_000)).events).toMatchObject([
+      { type: 'TaskAttemptFailed', data: { error: { code: 'AGENTS_UNREACHABLE', notSent: true } } },
+      { type: 'TaskDeadLettered', data: { error: { code: 'AGENTS_UNREACHABLE', retryable: false } } },
+    ]);
+    const deadlineAt = at(9_000_000);
+    expect(task.given(submittedWith({ deadlineAt }), missed).when(miss(2, 601_000)).events).toHaveLength(1);
+    const reached = failed(2, { retryAt: at(500_000) });
+    expect(task.given(submitted, missed, reached).when(miss(3, 601_000)).events).toHaveLength(1);
+  });
+
   it('keeps its number of attempts when one was provably never sent', () => {
     const NOT_SENT: AttemptError = { ...TROUBLE, source: 'baton', notSent: true };
     const notSent = failed(1, { error: NOT_SENT, retryAt: at(1_000) });

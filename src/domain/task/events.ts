@@ -24,6 +24,10 @@ export const AttemptError = z.strictObject({
 });
 export type AttemptError = z.output<typeof AttemptError>;
 
+/** The call never reached its agent, which is down or cut off: the task waits, or goes to another agent. */
+export const isUnreachable = ({ notSent, source }: AttemptError): boolean =>
+  notSent === true && source === 'destination';
+
 /** The lifecycle of a task, except assignment, which is in its pool's ledger. */
 export const taskEvents = {
   TaskSubmitted: {

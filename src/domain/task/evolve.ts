@@ -1,6 +1,13 @@
 import { assertNever } from '../result.ts';
-import type { TaskEvent } from './events.ts';
-import type { Task } from './state.ts';
+import { isUnreachable, type TaskEvent } from './events.ts';
+import type { KnownTask, Task } from './state.ts';
+
+/** Since when no agent is reached, after this failure; without one it is forgotten. */
+const withReach = (
+  { unreachableSince: known, ...task }: KnownTask,
+  failure?: Extract<TaskEvent, { type: 'TaskAttemptFailed' }>['data'],
+): KnownTask =>
+  failure && isUnreachable(failure.error) ? { ...task, unreachableSince: known ?? failure.failedAt } : task;
 
 export const evolveTask = (task: Task, event: TaskEvent): Task => {
   if (event.type === 'TaskSubmitted')
@@ -22,7 +29,7 @@ export const evolveTask = (task: Task, event: TaskEvent): Task => {
       return event.data.checkpoint === undefined ? task : { ...task, checkpoint: event.data.checkpoint };
     case 'TaskAttemptFailed':
       return {
-        ...task,
+        ...withReach(task, event.data),
         status: 'open',
         attempt: event.data.attempt + 1,
         offered: event.data.retryAt !== undefined,
@@ -45,7 +52,7 @@ export const evolveTask = (task: Task, event: TaskEvent): Task => {
       };
     case 'TaskRedriven':
       return {
-        ...task,
+        ...withReach(task),
         status: 'open',
         started: false,
         attempt: event.data.nextAttempt,

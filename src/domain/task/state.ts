@@ -35,6 +35,8 @@ type Facts = {
   /** Closed attempts that do not count against the retry budget: those before a redrive, and those that were never sent. */
   readonly budgetFrom: number;
   readonly deadlineAt: string | undefined;
+  /** The first of the attempts in a row that reached no agent. */
+  readonly unreachableSince?: string;
   /** Last checkpoint an attempt reported, for the next attempt to go on from. */
   readonly checkpoint: unknown;
 };

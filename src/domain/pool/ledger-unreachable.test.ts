@@ -1,0 +1,148 @@
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_RETRY } from '../retry.ts';
+import type { AttemptError } from '../task/events.ts';
+import { type LedgerEvent, PoolLedger } from './ledger.ts';
+
+const START = Date.parse('2026-03-01T12:00:00.000Z');
+const iso = (ms: number): string => new Date(START + ms).toISOString();
+
+const registered = (agentId: string): LedgerEvent => ({
+  type: 'AgentRegistered',
+  data: {
+    agentId,
+    pool: 'default',
+    name: 'n',
+    capabilities: [{ name: 'work', version: '1.0.0' }],
+    transport: { kind: 'local' },
+    maxConcurrency: 10,
+    delivery: 'at_least_once',
+    labels: {},
+    registeredAt: iso(0),
+  },
+});
+const submitted = (taskId: string): LedgerEvent => ({
+  type: 'TaskSubmitted',
+  data: {
+    taskId,
+    pool: 'default',
+    capability: 'work',
+    input: null,
+    priority: 3,
+    strategy: 'least_loaded',
+    retry: DEFAULT_RETRY,
+    timeoutMs: 60_000,
+    tags: [],
+    submittedAt: iso(0),
+  },
+});
+const UNREACHABLE: AttemptError = {
+  code: 'AGENT_UNREACHABLE',
+  message: 'ECONNREFUSED',
+  source: 'destination',
+  retryable: true,
+  notSent: true,
+};
+
+/** A pool where the test plays the agents: each assignment is answered by `miss` or `complete`. */
+class Story {
+  ledger = new PoolLedger('default');
+  readonly log: LedgerEvent[] = [];
+
+  constructor(tasks: number, ...agents: string[]) {
+    for (const agent of agents) this.add(registered(agent));
+    for (let n = 0; n < tasks; n += 1) this.add(submitted(`t${n}`));
+  }
+
+  add(event: LedgerEvent): void {
+    this.log.push(event);
+    this.ledger.evolve(event);
+  }
+
+  /** The assignments decided at that time, recorded. */
+  assign(ms: number) {
+    const assignments = this.ledger.assign(START + ms, 100);
+    this.ledger.recorded(assignments);
+    if (assignments.length > 0)
+      this.log.push({ type: 'TasksAssigned', data: { pool: 'default', assignments, assignedAt: iso(ms) } });
+    return assignments;
+  }
+
+  /** None of the calls reaches its agent. */
+  miss(ms: number): number {
+    const assignments = this.assign(ms);
+    for (const { taskId, attempt, agentId } of assignments)
+      this.add({
+        type: 'TaskAttemptFailed',
+        data: { taskId, attempt, agentId, error: UNREACHABLE, failedAt: iso(ms), retryAt: iso(ms) },
+      });
+    return assignments.length;
+  }
+
+  complete(ms: number): number {
+    const assignments = this.assign(ms);
+    for (const { taskId, attempt, agentId } of assignments)
+      this.add({
+        type: 'TaskCompleted',
+        data: { taskId, attempt, agentId, result: null, durationMs: 1, completedAt: iso(ms) },
+      });
+    return assignments.length;
+  }
+}
+
+/** When the ledger must be looked at again, after it was looked at then. */
+const nextAfter = (ledger: PoolLedger, ms: number): number => {
+  ledger.wake(START + ms, 100);
+  return (ledger.nextDueMs() ?? Number.NaN) - START;
+};
+
+describe('an agent that cannot be reached', () => {
+  it('rests, is tried with one attempt at a time, and rests for twice as long', () => {
+    const story = new Story(20, 'a');
+    expect(story.miss(0)).toBe(10);
+    expect(nextAfter(story.ledger, 0)).toBe(500);
+    expect(story.miss(499)).toBe(0);
+    expect(story.miss(500)).toBe(1);
+    expect(story.miss(1_499)).toBe(0);
+    expect(story.miss(1_500)).toBe(1);
+    expect(nextAfter(story.ledger, 1_500)).toBe(3_500);
+  });
+
+  it('rests for 10 s at most', () => {
+    const story = new Story(1, 'a');
+    for (let n = 0, ms = 0; n < 20; n += 1) {
+      expect(story.miss(ms)).toBe(1);
+      const restMs = nextAfter(story.ledger, ms) - ms;
+      expect(restMs).toBeLessThanOrEqual(10_000);
+      ms += restMs;
+    }
+  });
+
+  it('gets as much work as before once it answers', () => {
+    const story = new Story(30, 'a');
+    story.miss(0);
+    expect(story.complete(500)).toBe(1);
+    expect(story.complete(501)).toBe(10);
+  });
+
+  it('leaves its tasks to another agent', () => {
+    const story = new Story(1, 'a', 'b');
+    const [first] = story.assign(0);
+    story.add({
+      type: 'TaskAttemptFailed',
+      data: { ...first!, error: UNREACHABLE, failedAt: iso(0), retryAt: iso(0) } as never,
+    });
+    const [second] = story.assign(1);
+    expect([first?.agentId, second?.agentId].sort()).toEqual(['a', 'b']);
+    expect(second?.reason.excluded).toEqual({ unhealthy: 1 });
+  });
+
+  it('rests for as long after a snapshot, and after the log is read again', () => {
+    const story = new Story(20, 'a');
+    story.miss(0);
+    story.miss(500);
+    const snapshot = new PoolLedger('default', story.ledger.snapshot());
+    const read = new PoolLedger('default');
+    for (const event of story.log) read.evolve(event);
+    for (const ledger of [snapshot, read]) expect(nextAfter(ledger, 500)).toBe(1_500);
+  });
+});
