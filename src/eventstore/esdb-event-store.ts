@@ -1,8 +1,6 @@
-import { setMaxListeners } from 'node:events';
 import { EventStoreDBClient, WrongExpectedVersionError } from '@eventstore/db-client';
-import { type Backoff, backoffMs } from '../domain/retry.ts';
-import { type Clock, type Random, sleep, systemRandom } from '../platform/clock.ts';
-import { unavailable } from '../platform/errors.ts';
+import { type Clock, type Random, systemRandom } from '../platform/clock.ts';
+import { type AppError, unavailable } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import { appendInTries, type TryOutcome } from './append-tries.ts';
 import { EsdbAppender } from './esdb-appender.ts';
@@ -21,13 +19,13 @@ import type {
   Position,
   StoredEvent,
 } from './event-store.ts';
+import { LogGate } from './log-gate.ts';
 import { OutageLog } from './outage-log.ts';
 
 /** A call is retried this long before it fails with `UNAVAILABLE`: longer than a leader election or a restart of the embedded node. */
 const RETRY_FOR_MS = 10_000;
 /** An append or read without progress for this long is cancelled and retried. The client itself would wait for ever. */
 const SILENCE_MS = 3_000;
-const BACKOFF: Backoff = { baseMs: 20, maxMs: 1_000 };
 /** Records read per step when searching backwards for the last event that is not the store's own. */
 const HEAD_PAGE = 64;
 
@@ -43,7 +41,9 @@ class EsdbEventStore implements EventStore {
   readonly #appender: EsdbAppender;
   readonly #outages: OutageLog;
   readonly #clock: Clock;
-  readonly #random: Random;
+  /** Of their own: while a leader is elected, followers answer reads, and appends that are let pass by that would all fail again. */
+  readonly #appends: LogGate;
+  readonly #reads: LogGate;
   readonly #retryForMs: number;
   readonly #closing = new AbortController();
   readonly #subscriptions = new Set<AllSubscription>();
@@ -56,9 +56,9 @@ class EsdbEventStore implements EventStore {
     this.#appender = new EsdbAppender(() => openAppendCall(client), clock, SILENCE_MS);
     this.#outages = new OutageLog(clock, logger);
     this.#clock = clock;
-    this.#random = random;
+    this.#appends = new LogGate(clock, random);
+    this.#reads = new LogGate(clock, random);
     this.#retryForMs = retryForMs;
-    setMaxListeners(0, this.#closing.signal); // one listener for each call that waits for its retry
   }
 
   async append(
@@ -68,6 +68,7 @@ class EsdbEventStore implements EventStore {
   ): Promise<AppendResult> {
     if (events.length === 0) throw new Error('bug: an append without events');
     return this.#retrying(
+      this.#appends,
       appendInTries(
         { stream, expectedRevision },
         () => this.#tryAppend(stream, events, expectedRevision),
@@ -85,7 +86,7 @@ class EsdbEventStore implements EventStore {
     }: NonNullable<Parameters<EventStore['readStream']>[1]> = {},
   ): Promise<StoredEvent[]> {
     const request = readStreamRequest(stream, from, direction, limit);
-    return this.#retrying(async () => {
+    return this.#retrying(this.#reads, async () => {
       const events: StoredEvent[] = [];
       await this.#readToEnd(request, (event) => events.push(event));
       return events;
@@ -93,7 +94,7 @@ class EsdbEventStore implements EventStore {
   }
 
   async readAll({ after, limit }: { readonly after?: Position; readonly limit: number }) {
-    return this.#retrying(async () => {
+    return this.#retrying(this.#reads, async () => {
       const events: StoredEvent[] = [];
       // The server starts at the position itself, which the caller already has: read one record more and drop the first.
       const count = after === undefined ? limit : limit + 1;
@@ -109,7 +110,7 @@ class EsdbEventStore implements EventStore {
   }
 
   async head(): Promise<Position | undefined> {
-    return this.#retrying(async () => {
+    return this.#retrying(this.#reads, async () => {
       let before: Position | undefined;
       for (;;) {
         let found: Position | undefined;
@@ -141,6 +142,8 @@ class EsdbEventStore implements EventStore {
 
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#appends.close();
+    this.#reads.close();
     const open = [...this.#subscriptions];
     for (const subscription of open) subscription.stop();
     await Promise.allSettled(open.map((subscription) => subscription.done));
@@ -150,7 +153,12 @@ class EsdbEventStore implements EventStore {
   }
 
   #readToEnd(request: ReadRequest, take: (event: StoredEvent) => void): Promise<void> {
-    return readToEnd(openReadCall(this.#client, request), { clock: this.#clock, silenceMs: SILENCE_MS }, take);
+    let hasAnswered = false;
+    return readToEnd(openReadCall(this.#client, request), { clock: this.#clock, silenceMs: SILENCE_MS }, (event) => {
+      if (!hasAnswered) this.#reads.answered(); // others need not wait for the end of a long read
+      hasAnswered = true;
+      take(event);
+    });
   }
 
   async #tryAppend(
@@ -174,32 +182,46 @@ class EsdbEventStore implements EventStore {
     expected: ExpectedRevision,
   ): Promise<AppendResult | undefined> {
     const from = expected === 'no_stream' ? 0n : expected + 1n;
-    const found = await this.readStream(stream, { from, limit: events.length });
+    const found: StoredEvent[] = [];
+    // Not as a call of its own: it is part of a try, for which other calls may wait.
+    await this.#readToEnd(readStreamRequest(stream, from, 'forwards', events.length), (event) => found.push(event));
     const last = found.at(-1);
     const mine = found.length === events.length && found.every(({ id }, index) => id === events[index]?.id);
     return mine && last !== undefined ? { revision: last.revision, position: last.position } : undefined;
   }
 
-  async #retrying<T>(attempt: () => Promise<T>): Promise<T> {
+  async #retrying<T>(gate: LogGate, attempt: () => Promise<T>): Promise<T> {
     const giveUpAt = this.#clock.monotonic() + this.#retryForMs;
+    let failure: unknown;
     for (let failures = 1; ; failures += 1) {
-      if (this.#closing.signal.aborted) throw unavailable('the event store is closed');
+      const passed = await gate.pass(giveUpAt);
+      if (passed !== 'go' && passed !== 'probe') throw this.#refusal(passed, failure);
+      const startedAt = this.#clock.monotonic();
       try {
         const result = await attempt();
+        gate.answered();
         this.#outages.callSucceeded();
         return result;
       } catch (error) {
-        if (!isTransientEsdbError(error)) throw fromEsdbError(error);
-        if (this.#closing.signal.aborted) throw unavailable('the event store is closed', error);
-        this.#outages.tryFailed(error, failures);
-        const delay = backoffMs(BACKOFF, failures, this.#random());
-        if (this.#clock.monotonic() + delay > giveUpAt) {
-          this.#outages.callFailed();
-          throw unavailable(`the event store cannot be reached (tried for ${this.#retryForMs} ms)`, error);
+        if (!isTransientEsdbError(error)) {
+          gate.answered();
+          throw fromEsdbError(error);
         }
-        await sleep(this.#clock, delay, this.#closing.signal);
+        if (this.#closing.signal.aborted) throw this.#refusal('closed', error);
+        failure = error;
+        gate.failed(passed, startedAt);
+        this.#outages.tryFailed(error, failures);
+        if (this.#clock.monotonic() >= giveUpAt) throw this.#refusal('late', error);
       }
     }
+  }
+
+  #refusal(why: 'late' | 'full' | 'closed', cause: unknown): AppError {
+    if (why === 'closed') return unavailable('the event store is closed', cause);
+    this.#outages.callFailed();
+    return why === 'full'
+      ? unavailable('the event store cannot be reached, and too many calls wait for it', cause)
+      : unavailable(`the event store cannot be reached (tried for ${this.#retryForMs} ms)`, cause);
   }
 }
 
