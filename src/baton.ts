@@ -41,7 +41,7 @@ export type Baton = {
   readonly executions: ExecutionOutcomes;
   /** Counters of what this process did, by role. */
   counters(): Record<string, Record<string, number>>;
-  /** Finishes or hands back what is in work, then closes everything, in order. */
+  /** Finishes or hands back open work, then closes everything, in order. */
   stop(): Promise<void>;
 };
 

@@ -40,7 +40,7 @@ export type ApiDependencies = {
   readonly commands: Commands;
   readonly store: Pick<EventStore, 'head' | 'readStream' | 'readAll'>;
   readonly feed: Pick<LogFeed, 'read' | 'head'>;
-  /** Its queries must not wait for ever. */
+  /** Its queries must not wait forever. */
   readonly pool: Queryable;
   readonly freshness: Freshness;
   /** Queues for the board, read for each request. */

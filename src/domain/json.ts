@@ -150,7 +150,7 @@ export const text = ({ min = 0, max }: { readonly min?: number; readonly max: nu
       if (issue) context.addIssue({ code: 'custom', message: `${issue.code}: ${issue.message}`, params: issue });
     });
 
-/** An object of at most `max` members, which are counted before any of them is looked at. `what` names them. */
+/** An object of at most `max` members, which are counted before any of them is examined. `what` names them. */
 export const recordOf = <Key extends z.ZodType<string, string>, Value extends z.ZodType>(
   key: Key,
   value: Value,

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-/** The system reuses process ids; an id together with its start time identifies one process for ever. */
+/** The system reuses process ids; an id together with its start time identifies one process forever. */
 export type ProcessIdentity = { readonly pid: number; readonly startToken: string };
 
 /** Field 22 of /proc/<pid>/stat, counted from behind the command name, which may contain spaces and brackets. */

@@ -24,7 +24,7 @@ import { OutageLog } from './outage-log.ts';
 
 /** A call is retried this long before it fails with `UNAVAILABLE`: longer than a leader election or a restart of the embedded node. */
 const RETRY_FOR_MS = 10_000;
-/** An append or read without progress for this long is cancelled and retried. The client itself would wait for ever. */
+/** An append or read without progress for this long is cancelled and retried. The client itself would wait forever. */
 const SILENCE_MS = 3_000;
 /** Records read per step when searching backwards for the last event that is not the store's own. */
 const HEAD_PAGE = 64;

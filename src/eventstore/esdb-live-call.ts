@@ -31,7 +31,7 @@ export class LiveCall {
     this.#bytesReceived = bytesReceived;
     call.on('data', (message: ReadMessage) => this.#onMessage(message));
     call.on('error', (error: Error & { readonly code?: number; readonly details?: string }) => {
-      // A call that brought nothing is not followed by the next one at once: that could go on for ever.
+      // A call that brought nothing is not followed by the next one at once: that could go on forever.
       const isBehind = error.code === status.ABORTED && this.#position !== undefined;
       this.#finish(
         isBehind

@@ -7,7 +7,7 @@ import type { StoredEvent } from './event-store.ts';
 /**
  * Passes every event of a read to `take`, in order, until the server ends the read.
  *
- * Errors: rejects with the client's error, or a plain one when nothing arrived for `silenceMs`; the client itself would wait for ever.
+ * Errors: rejects with the client's error, or a plain one when nothing arrived for `silenceMs`; the client itself would wait forever.
  */
 export const readToEnd = (
   opening: Promise<ReadCall>,

@@ -123,7 +123,7 @@ export class LogFeed {
   }
 
   /**
-   * All events after a checkpoint, for ever, in batches of at most `maxBatch`. Ends when `signal` aborts or the feed stops.
+   * All events after a checkpoint, forever, in batches of at most `maxBatch`. Ends when `signal` aborts or the feed stops.
    *
    * Errors: throws what the store throws, except for `UNAVAILABLE`: then it waits and tries again.
    */

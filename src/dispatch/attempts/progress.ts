@@ -2,7 +2,7 @@ import { findJsonIssue } from '../../domain/json.ts';
 import { ProgressInput } from '../../domain/task/commands.ts';
 import type { Clock } from '../../platform/clock.ts';
 
-/** Each report is an event that stays for ever; agents that report every percent would fill the log. */
+/** Each report is an event that stays forever; agents that report every percent would fill the log. */
 export const PROGRESS_INTERVAL_MS = 5_000;
 
 /**

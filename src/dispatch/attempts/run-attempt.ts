@@ -305,7 +305,7 @@ export class AttemptRunner {
       );
     } catch (error) {
       if (error instanceof AppError && error.retryable) throw error;
-      // The log cannot hold this result. Delivering the job again would call the agent again, for ever.
+      // The log cannot hold this result. Delivering the job again would call the agent again, forever.
       logger.error({ err: error, taskId: job.taskId, attempt: job.attempt }, 'a result could not be recorded');
       return this.#record(job, agent, { kind: 'failed', error: bugError });
     }

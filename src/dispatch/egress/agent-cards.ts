@@ -60,7 +60,7 @@ const normalized = (card: Json): unknown => {
 };
 
 /**
- * Checks a card and takes out what registration needs.
+ * Checks a card and extracts what registration needs.
  *
  * Errors: `AppError` `BAD_USER_INPUT` with `AGENT_CARD_INVALID` or `URL_NOT_ALLOWED`.
  */

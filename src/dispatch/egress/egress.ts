@@ -116,7 +116,7 @@ const refusedPeer = (address: string | undefined, port: number, policy: EgressPo
 
 /**
  * A connector that makes no connection to a refused address. Node skips `lookup` for literal addresses, so those are checked first;
- * the address that was connected to is checked once more.
+ * the address that was connected to is checked again.
  */
 export const guardedConnector = (
   policy: EgressPolicy,

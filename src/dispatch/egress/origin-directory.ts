@@ -18,7 +18,7 @@ export type OriginDirectoryOptions = {
 
 /**
  * Tells all processes of the cluster where its APIs can be reached. In Redis, where nothing lasts: each process publishes its own origins
- * again and again, and while Redis is away it keeps what it has learnt.
+ * repeatedly, and while Redis is unreachable it keeps what it has learnt.
  */
 export class OriginDirectory {
   readonly #options: OriginDirectoryOptions;

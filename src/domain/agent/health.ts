@@ -1,6 +1,6 @@
 import type { Health } from './events.ts';
 
-/** Silence in heartbeat intervals after which an agent counts as degraded, unhealthy, or is taken out (requirements 1.3: 30 s, 90 s, 300 s). */
+/** Silence in heartbeat intervals after which an agent counts as degraded, unhealthy, or is deregistered (requirements 1.3: 30 s, 90 s, 300 s). */
 export const DEGRADED_AFTER = 2;
 export const UNHEALTHY_AFTER = 3;
 export const DEREGISTERED_AFTER = 10;

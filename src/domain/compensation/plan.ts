@@ -21,7 +21,7 @@ const isSelected = ({ step }: Compensable, { definition }: Workflow): boolean =>
 };
 
 /**
- * What the failure concerns: the steps that the failed one is built on, and everything that was built on these. The rest shares nothing
+ * What the failure concerns: the steps that the failed one depends on, and everything that depends on these. The rest shares nothing
  * with the failed step.
  */
 const affectedBy = ({ plan, indexOf, steps }: Workflow, stepId: string): ReadonlySet<number> => {

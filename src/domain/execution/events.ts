@@ -155,7 +155,7 @@ export const executionEvents = {
       signalledAt: Instant,
     }),
   },
-  /** From here on no step starts. What agents hold is waited for (or called off), then completed steps are compensated. */
+  /** From here on no step starts. What agents hold is waited for (or cancelled), then completed steps are compensated. */
   ExecutionAborting: {
     schemaVersion: 1,
     schema: z.strictObject({

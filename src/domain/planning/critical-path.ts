@@ -37,7 +37,7 @@ const remaining = ({ dependencies, order, estimates }: Graph): Float64Array => {
 const roundingOf = (lengthMs: number, levels: number): number => 2 * levels * Number.EPSILON * lengthMs;
 
 /**
- * Of paths that are equally long the critical one is that with the most nodes, so that it says something where there are no estimates;
+ * Of equally long paths the critical one is the one with the most nodes, so that it means something where there are no estimates;
  * then, from its end backwards, that of the nodes defined first.
  */
 export const scheduleOf = (graph: Graph): Schedule => {

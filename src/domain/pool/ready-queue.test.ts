@@ -6,7 +6,7 @@ import { openEntry, type TaskEntry } from './task-entry.ts';
 const entry = (taskId: string, capability: string, seq: number): TaskEntry =>
   openEntry({ taskId, capability, priority: 3, strategy: 'least_loaded', timeoutMs: 1_000 }, 1, 0, seq);
 
-/** Counts how often a task is looked at. */
+/** Counts how often a task is examined. */
 class CountedTasks extends Map<string, TaskEntry> {
   looks = 0;
   override get(taskId: string): TaskEntry | undefined {

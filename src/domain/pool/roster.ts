@@ -81,7 +81,7 @@ export class Roster {
   able(required: Requirement): Sorted<RosterAgent> {
     const named = this.#named.get(required.capability);
     const { eligible, excluded } = this.#ableOf(required, named ?? new Set());
-    // The agents without the capability are not looked at, only counted.
+    // The agents without the capability are not examined, only counted.
     const without = this.#listed.size - (named?.size ?? 0);
     return { eligible, excluded: without > 0 ? { ...excluded, capability: without } : excluded };
   }

@@ -25,7 +25,7 @@ type Options = {
 
 const terminal = systemTerminal();
 
-/** Not `recursive`: where no folder can be created, as in /proc, Node then tries for ever. */
+/** Not `recursive`: where no folder can be created, as in /proc, Node then tries forever. */
 const makeFolder = (folder: string): void => {
   if (existsSync(folder)) return;
   makeFolder(dirname(folder));

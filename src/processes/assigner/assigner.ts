@@ -171,7 +171,7 @@ class PoolTerm implements Term {
 
   async #readPlaces(): Promise<void> {
     const { pool, places } = this.#deps;
-    // While Redis is away nobody knows; then the agents' limits hold.
+    // While Redis is unreachable this is unknown; then the agents' limits apply.
     this.#ledger.limitLane('a2a', await places?.of(pool).catch(() => undefined));
   }
 

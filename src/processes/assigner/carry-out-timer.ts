@@ -29,7 +29,7 @@ const NOT_SENT: AttemptError = {
   notSent: true,
 };
 
-/** A job that is missing is offered again within seconds. One that still is after this long is lost to whoever took it. */
+/** A job that is missing is offered again within seconds. One that is still missing after this long was lost by whoever took it. */
 const MISSING_MS = 60_000;
 
 export type TimerDeps = {

@@ -19,7 +19,7 @@ export type OffersDeps = {
 
 /**
  * Offers a pool's assignments to the dispatchers, and again whenever the queue lost them or might have. Nothing waits for the queue:
- * decisions and timers go on while it is slow, frozen or away.
+ * decisions and timers go on while it is slow, frozen or unreachable.
  */
 export class Offers {
   /** The check of the queue, for as long as this process leads. */

@@ -59,7 +59,7 @@ export class FunctionAgents {
     await this.#register(offered);
   }
 
-  /** Renews the offers, and registers an agent again that was taken out although this process still offers it, until `signal` aborts. */
+  /** Renews the offers, and registers an agent again that was deregistered although this process still offers it, until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([this.#renew(signal), this.#follow(signal)]);
   }

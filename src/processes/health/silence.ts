@@ -18,7 +18,7 @@ export class Silence {
   }
 
   /**
-   * This process runs. To be called at least once in `SUSPENDED_AFTER_MS`: after a longer pause nobody knows what was said meanwhile, and
+   * This process runs. To be called at least once in `SUSPENDED_AFTER_MS`: after a longer pause nobody knows what was sent meanwhile, and
    * all silence is counted from now. Returns false then.
    */
   notice(nowMs: number): boolean {

@@ -33,7 +33,7 @@ export type OpenCompensations = {
  * Executions of workflows.
  *
  * What counts as a step: each task of the definition once, but a task that runs for each item of a list counts as its items, from the
- * moment the list is known. Not counted: compensations, steps with an unknown outcome, steps that were called off. When an execution is
+ * moment the list is known. Not counted: compensations, steps with an unknown outcome, steps that were cancelled. When an execution is
  * retried, its failures are counted from zero again. For exact figures per step `execution.steps` of the API folds the stream.
  */
 export const executionsTable = defineTable({

@@ -51,7 +51,7 @@ const PATIENCE_MS = 10_000;
 const PREPARE_AGAIN_MS = 30_000;
 /** After as many new rows the statistics of new tables mislead Postgres until its own ANALYZE, which may take minutes to come. */
 const LOAD_EVENTS = 5_000;
-/** A busy log lets a lane catch up again and again. */
+/** On a busy log a lane has to catch up repeatedly. */
 const ANALYZE_EVERY_MS = 60_000;
 /** A projection that was isolated may join the others again after this time. */
 const ISOLATION_MS = 300_000;
@@ -312,7 +312,7 @@ export class ProjectionRunner {
     return haltedBy === 'log' && (await logMismatch(store, checkpoint, await store.head())) === undefined;
   }
 
-  /** 0 means no limit: a projection on its own holds up nobody. */
+  /** 0 means no limit: a single projection delays no other. */
   #patienceMs(group: readonly Member[]): number {
     return group.length > 1 ? (this.#options.patienceMs ?? PATIENCE_MS) : 0;
   }

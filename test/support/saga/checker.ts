@@ -443,7 +443,7 @@ export class SagaChecker {
     this.#count(`compensates ${strategy}`);
   }
 
-  /** Whether a compensation may begin before another has ended: one that has failed is not waited for, where the definition says so. */
+  /** Whether a compensation may begin before another has ended: a failed one is not waited for, if the definition says so. */
   #isOutOfTheWay(key: string): boolean {
     const compensation = this.#plan.get(key);
     if (compensation === undefined) return true;
@@ -516,7 +516,7 @@ export class SagaChecker {
     this.#count(type);
   }
 
-  /** Nothing is left to do: the execution has ended, or says why it stands still. */
+  /** Nothing is left to do: the execution has ended, or records why it does not continue. */
   #checkEnd(): void {
     if (this.#rest === 'ExecutionCompensationFailed') {
       const open = [...this.#plan].filter(([, { resolved, parked: waits }]) => !resolved && !waits);

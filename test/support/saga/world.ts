@@ -33,7 +33,7 @@ const errorOf = (code: string, retryable: boolean, outcomeUnknown = false): Atte
 });
 
 /**
- * One execution and all around it, thrown from a seed: agents that do well, badly or strangely, a pool's writer, people who pause, cancel,
+ * One execution and its environment, generated from a seed: agents that succeed, fail or misbehave, a pool's writer, people who pause, cancel,
  * retry and skip, and people who resolve failed compensations. The decider's state is read only to see what could be done next.
  */
 export class SagaWorld {
@@ -289,7 +289,7 @@ export class SagaWorld {
     else this.execute({ type: 'RetryCompensation', unit, input: roll === 3 ? 'other' : undefined, now });
   }
 
-  /** A failed execution stands still until a person does something. */
+  /** A failed execution does not continue until a person does something. */
   #intervention(): Action | undefined {
     if (this.state.status !== 'failed' || this.#interventions >= MAX_INTERVENTIONS || this.#dice.chance(0.3))
       return undefined;
