@@ -344,6 +344,16 @@ describe('a stream that is expected to be new', () => {
 });
 
 describe('the cache', () => {
+  it('outlives a command that others were quicker than too often: the stream is only read on', async () => {
+    const store = watched();
+    const handler = handlerOn(store);
+    await submitNew(handler);
+    store.faults.push(lose, lose, lose, lose, lose);
+    await expect(run(handler, progress(1))).rejects.toMatchObject({ code: 'CONFLICT' });
+    await run(handler, progress(2));
+    expect(store.froms).toEqual([1n, 1n, 1n, 1n, 1n]);
+  });
+
   it('saves the read of a stream that was used before', async () => {
     const store = watched();
     const handler = handlerOn(store);

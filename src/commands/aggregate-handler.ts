@@ -212,7 +212,8 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
         await sleep(this.#clock, conflicts === 1 ? 0 : backoffMs(CONFLICT_BACKOFF, conflicts - 1, random));
       }
     } catch (error) {
-      this.#cache.delete(stream);
+      // After a conflict it is known that nothing was appended: what is cached is only read on.
+      if (!(error instanceof AppError && error.code === 'CONFLICT')) this.#cache.delete(stream);
       for (const pending of batch) pending.reject(error);
       return batch.length;
     }
