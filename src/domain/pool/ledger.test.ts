@@ -762,3 +762,31 @@ describe('a task that is redriven', () => {
     expect(assign(ledger)).toMatchObject([{ taskId: 't1', attempt: 2, agentId: 'a' }]);
   });
 });
+
+describe('a submission by a process whose clock is ahead', () => {
+  const AHEAD = 60_000;
+
+  it('is assigned at once, in the order of arrival among the others', () => {
+    const ledger = new PoolLedger('default');
+    ledger.evolve(registered('a', { maxConcurrency: 5 }));
+    for (const event of [submitted('t1', {}, AHEAD), submitted('t2', {}, 0), redriven('t3', 2, AHEAD)])
+      ledger.evolve(event);
+    expect(ledger.nextDueMs()).toBeLessThanOrEqual(START);
+    expect(
+      ledger
+        .assign(START, 10)
+        .map(({ taskId }) => taskId)
+        .sort(),
+    ).toEqual(['t1', 't2', 't3']);
+  });
+
+  it('ages from the time at which it arrived, not from a time to come', () => {
+    const ledger = new PoolLedger('default');
+    ledger.evolve(registered('a', { maxConcurrency: 1 }));
+    ledger.evolve(submitted('ahead', {}, 10 * AHEAD));
+    ledger.evolve(submitted('later', {}, AGEING_STEP_MS));
+    ledger.wake(START, 10);
+    const later = START + AGEING_STEP_MS;
+    expect(ledger.assign(later, 10).map(({ taskId }) => taskId)).toEqual(['ahead']);
+  });
+});

@@ -348,6 +348,7 @@ export class PoolLedger {
     if (holder !== undefined && !data.error.notSent && !task.failedOn.includes(holder))
       task.failedOn = [...task.failedOn, holder];
     task.readyMs = Date.parse(data.retryAt);
+    task.immediate = false;
     this.#reschedule(task);
   }
 

@@ -10,7 +10,10 @@ export class ReadyQueue {
   readonly #tasks: ReadonlyMap<string, TaskEntry>;
   readonly #matching: Matching;
   readonly #ready = new Map<string, IndexedHeap>();
+  /** By the time at which they are ready. */
   readonly #delayed = new IndexedHeap();
+  /** Ready at once, by the time that their submission was stamped with. */
+  readonly #arrived = new IndexedHeap();
 
   /**
    * @param tasks holds every task of the queue
@@ -21,31 +24,40 @@ export class ReadyQueue {
     this.#matching = matching;
   }
 
-  /** The attempt is ready from its `readyMs` on. */
-  add({ taskId, readyMs, seq }: TaskEntry): void {
-    this.#delayed.set(taskId, readyMs, seq);
+  /** The attempt is ready from its `readyMs` on, or at once. */
+  add({ taskId, readyMs, immediate, seq }: TaskEntry): void {
+    (immediate ? this.#arrived : this.#delayed).set(taskId, readyMs, seq);
   }
 
   delete(task: TaskEntry): void {
-    if (this.#delayed.delete(task.taskId)) return;
+    if (this.#delayed.delete(task.taskId) || this.#arrived.delete(task.taskId)) return;
     const ready = this.#ready.get(requirementKey(task));
     if (ready?.delete(task.taskId)) this.#setHead(task, ready);
   }
 
-  /** When the next delayed attempt is ready. */
+  /** When the next attempt is ready. */
   nextDueMs(): number | undefined {
-    return this.#delayed.peek()?.key;
+    return this.#arrived.peek() ? 0 : this.#delayed.peek()?.key;
   }
 
   /** Makes those ready whose time has come, at most `limit`; returns how many. */
   wake(nowMs: number, limit: number): number {
     let woken = 0;
-    for (let head = this.#delayed.peek(); head && head.key <= nowMs && woken < limit; head = this.#delayed.peek()) {
-      this.#delayed.delete(head.id);
-      this.#makeReady(this.#tasks.get(head.id) as TaskEntry);
+    for (let waiting = this.#due(nowMs); waiting && woken < limit; waiting = this.#due(nowMs)) {
+      const { id } = waiting.peek() as { readonly id: string };
+      waiting.delete(id);
+      this.#makeReady(this.#tasks.get(id) as TaskEntry, nowMs);
       woken += 1;
     }
     return woken;
+  }
+
+  /** Whose first attempt is the next to be made ready: in the order of time, so that neither keeps the other from it. */
+  #due(nowMs: number): IndexedHeap | undefined {
+    const [arrived, delayed] = [this.#arrived.peek(), this.#delayed.peek()];
+    const isDue = delayed !== undefined && delayed.key <= nowMs;
+    if (arrived === undefined) return isDue ? this.#delayed : undefined;
+    return isDue && delayed.key < arrived.key ? this.#delayed : this.#arrived;
   }
 
   /** The ready task that has waited longest by effective priority, among those for which an agent is free in these lanes. */
@@ -61,12 +73,12 @@ export class ReadyQueue {
     return undefined;
   }
 
-  #makeReady(task: TaskEntry): void {
+  #makeReady(task: TaskEntry, nowMs: number): void {
     const key = requirementKey(task);
     const ready = this.#ready.get(key) ?? new IndexedHeap();
     this.#ready.set(key, ready);
     const before = ready.peek();
-    ready.set(task.taskId, task.readyMs + task.priority * AGEING_STEP_MS, task.seq);
+    ready.set(task.taskId, Math.min(task.readyMs, nowMs) + task.priority * AGEING_STEP_MS, task.seq);
     if (ready.peek() !== before) this.#setHead(task, ready);
   }
 

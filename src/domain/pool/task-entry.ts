@@ -17,6 +17,8 @@ export type TaskEntry = TaskState & {
   readonly deadlineMs: number | undefined;
   /** From when the current attempt may run; also where its ageing starts. */
   readyMs: number;
+  /** Nothing is waited for: it may run although `readyMs`, stamped by another clock, lies ahead. Absent in older snapshots. */
+  immediate?: boolean;
   /** Agent that holds the current attempt. */
   agentId: string | undefined;
   expiresMs: number;
@@ -49,6 +51,7 @@ export const openEntry = (facts: OpeningFacts, attempt: number, readyMs: number,
   deadlineMs: facts.deadlineAt === undefined ? undefined : Date.parse(facts.deadlineAt),
   attempt,
   readyMs,
+  immediate: true,
   agentId: undefined,
   expiresMs: 0,
   failedOn: [],
