@@ -104,8 +104,9 @@ export class PoolLedger {
     return open;
   }
 
-  #openAssignment({ taskId, attempt, agentId, expiresMs, executionId }: TaskEntry): OpenAssignment | undefined {
-    if (agentId === undefined || this.#unrecorded.has(taskId)) return undefined;
+  #openAssignment(task: TaskEntry): OpenAssignment | undefined {
+    const { taskId, attempt, agentId, expiresMs, executionId } = task;
+    if (agentId === undefined || this.#unrecorded.has(taskId) || this.#isHalted(task)) return undefined;
     // An agent that was gone when its assignment was appended: a dispatcher of the pool closes the attempt.
     const transport = this.transportOf(agentId) ?? 'a2a';
     return { taskId, attempt, agentId, transport, executionId, expiresMs };
@@ -249,22 +250,32 @@ export class PoolLedger {
    * off by that much.
    */
   dueTimers(nowMs: number, holdMs: number, limit = Number.POSITIVE_INFINITY): DueTimer[] {
-    return this.#timers.due(nowMs, holdMs, limit);
+    return this.#timers.due(nowMs, holdMs, limit).filter(({ taskId }) => !this.#rests(taskId));
   }
 
   /** Tasks of that stream are given to nobody and have no timers, or its agent gets no more work: events that follow in it are missing here. */
   halt(stream: string): void {
     const id = idOf(stream);
-    if (categoryOf(stream) === 'agent') {
-      this.#roster.halt(id);
-      return;
-    }
-    this.#halted.add(id);
+    if (categoryOf(stream) === 'agent') this.#roster.halt(id);
+    else this.#halted.add(id);
     const task = this.#tasks.get(id);
     for (const halted of task ? [task] : this.#tasksOf(id)) {
       this.#queue.delete(halted);
-      this.#timers.delete(halted.taskId);
+      this.#schedule(halted);
     }
+  }
+
+  /** Whether the task is halted. Its attempt is over by now and holds no slot: others do not wait for a newer build. */
+  #rests(taskId: string): boolean {
+    const task = this.#tasks.get(taskId);
+    if (!task || !this.#isHalted(task)) return false;
+    this.#timers.delete(taskId);
+    this.#release(task);
+    return true;
+  }
+
+  #schedule(task: TaskEntry): void {
+    this.#timers.schedule(this.#isHalted(task) ? { ...task, deadlineMs: undefined, releasing: false } : task);
   }
 
   #isHalted({ taskId, executionId }: TaskEntry): boolean {
@@ -362,7 +373,7 @@ export class PoolLedger {
     this.#roster.take(agentId);
     const key = requirementKey(task);
     this.#turns.set(key, (this.#turns.get(key) ?? 0) + 1);
-    if (!this.#isHalted(task)) this.#timers.schedule(task);
+    this.#schedule(task);
   }
 
   #release(task: TaskEntry): void {
@@ -385,7 +396,7 @@ export class PoolLedger {
     for (const task of this.#tasks.values()) {
       if (task.agentId !== agentId) continue;
       task.expiresMs = LOST;
-      if (!this.#isHalted(task)) this.#timers.schedule(task);
+      this.#schedule(task);
     }
   }
 

@@ -212,6 +212,19 @@ describe('an assigner that meets an event of a newer build', () => {
     expect((await ledgerTypes()).filter((type) => type === 'PoolWriterElected')).toHaveLength(1);
   });
 
+  it('frees the slot of its task once the attempt is certainly over', async () => {
+    await register('a', 1);
+    const first = await submit();
+    const { counters } = assigner();
+    await eventually(() => expect(counters.assigned).toBe(1));
+    await appendFromNewerBuild(store, taskStream(TENANT, first), { type: 'TaskDelegated', data: { taskId: first } });
+    const second = await submit();
+    await pass(TIMEOUT_MS, 5_000);
+    expect(counters.assigned).toBe(1);
+    await pass(DISPATCH_GRACE_MS, 5_000);
+    await eventually(() => expect(queue.offers.at(-1)).toEqual({ times: 'first', tasks: [second] }));
+  });
+
   it('gives no more work to an agent whose stream it cannot read', async () => {
     await register('a');
     await register('b');
