@@ -36,6 +36,13 @@ const MAX_BATCH = 50;
  */
 const FULL_APPEND_BYTES = 128 * 1024;
 
+export type HandlerPorts = {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Streams whose state is kept, at most; memory for that many is taken at once. */
+  readonly cachedStreams?: number;
+};
+
 export type CommandContext = Omit<EventContext, 'at'>;
 
 export type Outcome<Event, State> = {
@@ -126,7 +133,7 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
   constructor(
     store: EventStore,
     decider: Decider<State, Command, Event, Rejection>,
-    ports: { clock: Clock; random: Random },
+    ports: HandlerPorts,
     /** States that no further command is expected for are not kept. */
     isFinal: (state: State) => boolean = () => false,
     /** Bytes that a state takes in memory, roughly (an integer from 1), to bound the cache; by default each value in it is counted. */
@@ -138,7 +145,7 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
     this.#clock = ports.clock;
     this.#random = ports.random;
     this.#cache = new LRUCache({
-      max: CACHED_STREAMS,
+      max: ports.cachedStreams ?? CACHED_STREAMS,
       maxSize: CACHED_BYTES,
       sizeCalculation: (loaded) => Math.min(sizeOf(loaded.state), MAX_COUNTED_BYTES),
       dispose: (_, stream, reason) => {

@@ -4,14 +4,13 @@ import { isFinal } from '../domain/execution/state.ts';
 import { taskDecider } from '../domain/task/decider.ts';
 import { workflowDecider } from '../domain/workflow/decider.ts';
 import type { EventStore } from '../eventstore/event-store.ts';
-import type { Clock, Random } from '../platform/clock.ts';
-import { AggregateHandler } from './aggregate-handler.ts';
+import { AggregateHandler, type HandlerPorts } from './aggregate-handler.ts';
 import type { Commands } from './context.ts';
 
 /** One handler per kind of aggregate, as one process has them. */
 export const createHandlers = (
   store: EventStore,
-  ports: { readonly clock: Clock; readonly random: Random },
+  ports: HandlerPorts,
 ): Pick<Commands, 'tasks' | 'agents' | 'workflows' | 'executions'> => ({
   tasks: new AggregateHandler(store, taskDecider, ports, (task) => task.status === 'completed'),
   agents: new AggregateHandler(store, agentDecider, ports),

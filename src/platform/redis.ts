@@ -11,7 +11,7 @@ export type WhenUnreachable = 'wait' | 'fail';
  * A command that gets no answer for this long fails: a Redis that is frozen keeps its connections open and says nothing. It may have been
  * carried out all the same. Commands of BullMQ workers wait for jobs, so theirs have no limit.
  */
-const COMMAND_TIMEOUT_MS = 2_000;
+export const COMMAND_TIMEOUT_MS = 2_000;
 
 /** A connection that reconnects by itself. The caller closes it. */
 export const createRedis = (url: string, logger: Logger, whenUnreachable: WhenUnreachable = 'wait'): Redis => {

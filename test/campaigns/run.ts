@@ -37,6 +37,14 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
     settings: { FAULT_SEEDS: '5000' },
     only: 'executions under random faults',
   },
+  simulation: {
+    about:
+      'the background processes over simulated stores, agents and time, 20,000 seeds (FAULT_SEEDS, FAULT_SEED is the first)',
+    project: 'seeds',
+    files: ['src/invariants/simulation.property.test.ts'],
+    settings: { FAULT_SEEDS: '20000' },
+    only: 'in a simulated world',
+  },
   sagas: {
     about: 'random sagas against an independent checker, 50,000 of them (SAGA_RUNS)',
     project: 'seeds',

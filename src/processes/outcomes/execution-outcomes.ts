@@ -64,9 +64,10 @@ const standing = (execution: Running): ExecutionOutcome | undefined =>
 export class ExecutionOutcomes {
   readonly #ports: FollowPorts;
   readonly #executions: Pick<ExecutionHandler, 'load'>;
-  readonly #book = new OutcomeBook<ExecutionOutcome>();
+  readonly #book: OutcomeBook<ExecutionOutcome>;
 
-  constructor(deps: FollowPorts & { executions: Pick<ExecutionHandler, 'load'> }) {
+  constructor(deps: FollowPorts & { executions: Pick<ExecutionHandler, 'load'>; remembered?: number }) {
+    this.#book = new OutcomeBook(deps.remembered);
     this.#ports = deps;
     this.#executions = deps.executions;
   }

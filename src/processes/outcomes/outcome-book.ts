@@ -15,13 +15,17 @@ type Waiting<Outcome> = { readonly resolve: (outcome: Outcome) => void; readonly
 
 /** How things ended, by their stream, for code in this process that waits. */
 export class OutcomeBook<Outcome extends object> {
-  readonly #recent = new LRUCache<string, Outcome>({
-    max: REMEMBERED,
-    maxSize: REMEMBERED_BYTES,
-    sizeCalculation: (outcome) => roughBytes(outcome, SAMPLE),
-  });
+  readonly #recent: LRUCache<string, Outcome>;
   readonly #waiting = new Map<string, Waiting<Outcome>[]>();
   #unreadable = 0;
+
+  constructor(remembered = REMEMBERED) {
+    this.#recent = new LRUCache({
+      max: remembered,
+      maxSize: REMEMBERED_BYTES,
+      sizeCalculation: (outcome) => roughBytes(outcome, SAMPLE),
+    });
+  }
 
   recent(stream: string): Outcome | undefined {
     return this.#recent.get(stream);

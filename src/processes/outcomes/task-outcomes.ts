@@ -36,9 +36,10 @@ export class TaskOutcomes {
   readonly #ports: FollowPorts;
   readonly #store: EventStore;
   readonly #tasks: TaskHandler;
-  readonly #book = new OutcomeBook<TaskOutcome>();
+  readonly #book: OutcomeBook<TaskOutcome>;
 
-  constructor(deps: FollowPorts & { store: EventStore; tasks: TaskHandler }) {
+  constructor(deps: FollowPorts & { store: EventStore; tasks: TaskHandler; remembered?: number }) {
+    this.#book = new OutcomeBook(deps.remembered);
     this.#ports = deps;
     this.#store = deps.store;
     this.#tasks = deps.tasks;

@@ -1,0 +1,57 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { BROKEN_BUILDS } from '../../test/support/simulation/broken-builds.ts';
+import { BrokenWorlds } from '../../test/support/simulation/broken-worlds.ts';
+import { KEPT_SEEDS } from '../../test/support/simulation/kept-seeds.ts';
+import { HERDS, TROUBLES, type Trouble } from '../../test/support/simulation/plan.ts';
+import { runWorld } from '../../test/support/simulation/run-world.ts';
+
+const FIRST = Number(process.env['FAULT_SEED'] ?? 1);
+const SEEDS = Number(process.env['FAULT_SEEDS'] ?? 120);
+/** Within so many worlds each broken build shows. */
+const ENOUGH = 60;
+
+describe('the processes of Baton in a simulated world', () => {
+  it(`keep what is promised over ${SEEDS} seeds, whatever goes wrong`, {
+    timeout: 60_000 + SEEDS * 2_000,
+  }, async () => {
+    const met = new Set<string>();
+    let events = 0;
+    for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
+      const outcome = await runWorld(seed);
+      expect(outcome.findings, `FAULT_SEED=${seed}`).toEqual([]);
+      events += outcome.events;
+      for (const trouble of outcome.troubles) met.add(trouble);
+    }
+    console.log(JSON.stringify({ seeds: SEEDS, events }));
+    expect([...TROUBLES].filter((trouble) => !met.has(trouble))).toEqual([]);
+  });
+
+  it.each(KEPT_SEEDS)('keep it where they once did not: seed $seed, $why', async ({ seed, troubles }) =>
+    expect((await runWorld(seed, troubles)).findings).toEqual([]),
+  );
+
+  it.each<Trouble>(HERDS)('keep it with thousands of events at once: %s', { timeout: 60_000 }, async (herd) =>
+    expect((await runWorld(1, [herd])).findings).toEqual([]),
+  );
+
+  it('do the same again with the same seed', async () => {
+    for (const seed of [3, 4, 5]) expect((await runWorld(seed)).trace).toEqual((await runWorld(seed)).trace);
+  });
+});
+
+describe('a broken build', () => {
+  const builds = new BrokenWorlds();
+  afterAll(() => builds.remove());
+
+  it.each(BROKEN_BUILDS)(
+    'that $title is found within a few seeds',
+    { timeout: 300_000 },
+    async ({ changes, rules, troubles }) => {
+      const broken = await builds.with(changes);
+      const found = new Set<string>();
+      for (let seed = 1; seed <= ENOUGH && !rules.some((rule) => found.has(rule)); seed += 1)
+        for (const { rule } of (await broken.runWorld(seed, troubles)).findings) found.add(rule);
+      expect(rules.filter((rule) => found.has(rule))).not.toEqual([]);
+    },
+  );
+});

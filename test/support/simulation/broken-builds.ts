@@ -1,0 +1,123 @@
+import type { Change } from './broken-worlds.ts';
+import type { Trouble } from './plan.ts';
+
+/** A defect that the product once had, put back. */
+export type BrokenBuild = {
+  readonly title: string;
+  readonly changes: readonly Change[];
+  readonly rules: readonly string[];
+  readonly troubles: readonly Trouble[];
+};
+
+export const BROKEN_BUILDS: readonly BrokenBuild[] = [
+  {
+    title: 'starts all timers that are due at once, again and again',
+    changes: [
+      {
+        file: 'src/processes/assigner/assigner.ts',
+        from: 'MAX_TIMERS_UNDER_WAY = 64',
+        to: 'MAX_TIMERS_UNDER_WAY = 1_000_000',
+      },
+      {
+        file: 'src/processes/assigner/assigner.ts',
+        from: 'if (!this.#underWay.has(timer.taskId)) void this.#carryOut(timer);',
+        to: 'void this.#carryOut(timer);',
+      },
+    ],
+    rules: ['deadline', 'L1'],
+    troubles: ['herd'],
+  },
+  {
+    title: 'counts the silence of agents while it was suspended',
+    changes: [
+      {
+        file: 'src/processes/health/silence.ts',
+        from: 'if (pausedMs <= SUSPENDED_AFTER_MS) return true;',
+        to: 'if (pausedMs <= Number.POSITIVE_INFINITY) return true;',
+      },
+      {
+        file: 'src/processes/health/health-monitor.ts',
+        from: 'if (!this.#notice() || !leads()) return;',
+        to: 'this.#notice();',
+      },
+      {
+        file: 'src/platform/lease.ts',
+        from: "if (this.#options.clock.monotonic() >= this.#heldUntil) this.#lose('it was not renewed in time');",
+        to: '',
+      },
+    ],
+    rules: ['health'],
+    troubles: ['suspensions'],
+  },
+  {
+    title: 'ends its term at an event that it does not know',
+    changes: [
+      {
+        file: 'src/processes/parked-streams.ts',
+        from: 'const decoded = readEvent(event);',
+        to: "const decoded = readEvent(event);\n    if (!decoded) throw new Error('unknown event');",
+      },
+    ],
+    rules: ['elections'],
+    troubles: ['newer events'],
+  },
+  {
+    title: 'waits for the queue before it decides again',
+    changes: [
+      {
+        file: 'src/processes/assigner/assigner.ts',
+        from: 'this.#offers.offer(assignments);',
+        to: 'await this.#offers.offer(assignments);',
+      },
+      {
+        file: 'src/processes/assigner/offers.ts',
+        from: "queue.offer(jobs, 'first').catch(",
+        to: "return queue.offer(jobs, 'first').catch(",
+      },
+      { file: 'src/platform/redis.ts', from: 'COMMAND_TIMEOUT_MS = 2_000', to: 'COMMAND_TIMEOUT_MS = 600_000' },
+    ],
+    rules: ['deadline', 'L1'],
+    troubles: ['Redis pauses'],
+  },
+  {
+    title: 'gives up an attempt that no dispatcher took as if its agent had failed',
+    changes: [
+      {
+        file: 'src/processes/assigner/carry-out-timer.ts',
+        from: 'if (!isOver(timer, withdrawn, commands.clock.now())) return false;',
+        to: '',
+      },
+    ],
+    rules: ['blame'],
+    troubles: ['Redis pauses'],
+  },
+  {
+    title: 'gives up a call that must not be made twice like any other',
+    changes: [
+      {
+        file: 'src/domain/task/decide-attempt.ts',
+        from: 'return task.started ? loseOutcome(command, task) : fail(',
+        to: 'return fail(',
+      },
+      {
+        file: 'src/processes/assigner/carry-out-timer.ts',
+        from: 'if (!isOver(timer, withdrawn, commands.clock.now())) return false;',
+        to: '',
+      },
+    ],
+    rules: ['at most once'],
+    troubles: ['Redis pauses', 'slow agents', 'careful agents'],
+  },
+  {
+    title: 'offers what it has decided and not yet recorded',
+    changes: [
+      {
+        file: 'src/processes/assigner/assigner.ts',
+        from: '    const assignedAt = instantOf(nowMs);\n',
+        to: '    const assignedAt = instantOf(nowMs);\n    this.#ledger.recorded(assignments);\n    this.#offers.offer(assignments);\n',
+      },
+    ],
+    rules: ['early call', 'S6'],
+    troubles: [],
+  },
+];
