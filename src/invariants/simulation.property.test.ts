@@ -15,14 +15,17 @@ describe('the processes of Baton in a simulated world', () => {
     timeout: 60_000 + SEEDS * 2_000,
   }, async () => {
     const met = new Set<string>();
+    let executions = 0;
     let events = 0;
     for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
       const outcome = await runWorld(seed);
       expect(outcome.findings, `FAULT_SEED=${seed}`).toEqual([]);
       events += outcome.events;
+      executions += outcome.trace.filter((line) => line.includes(' ExecutionStarted ')).length;
       for (const trouble of outcome.troubles) met.add(trouble);
     }
-    console.log(JSON.stringify({ seeds: SEEDS, events }));
+    console.log(JSON.stringify({ seeds: SEEDS, events, executions }));
+    expect(executions).toBeGreaterThan(SEEDS / 2);
     expect([...TROUBLES].filter((trouble) => !met.has(trouble))).toEqual([]);
   });
 

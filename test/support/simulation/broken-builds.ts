@@ -11,6 +11,19 @@ export type BrokenBuild = {
 
 export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
+    title: 'cannot record what it builds around a result that is nested to the limit',
+    changes: [
+      { file: 'src/domain/json.ts', from: 'BUILT_LEVELS = 16', to: 'BUILT_LEVELS = 0' },
+      {
+        file: 'src/domain/execution/inputs.ts',
+        from: 'if (isDeeperThan(MAX_BUILT_DEPTH, value))',
+        to: 'if (isDeeperThan(1_000, value))',
+      },
+    ],
+    rules: ['bug', 'L1'],
+    troubles: ['odd payloads', 'bad agents'],
+  },
+  {
     title: 'starts all timers that are due at once, again and again',
     changes: [
       {

@@ -100,6 +100,16 @@ const faultsOf = (trouble: Trouble, busyMs: number, dice: Dice): Action[] => {
   }
 };
 
+/** Nobody sends events or decides in a simulated world. */
+const withoutWaits = (definition: { readonly name: string; readonly tasks: object[] }) => ({
+  ...definition,
+  tasks: definition.tasks.map((task) => {
+    if (!('waitFor' in task)) return task;
+    const { waitFor: _, ...others } = task;
+    return { ...others, delayMs: 500 };
+  }),
+});
+
 const agentsOf = (areCareful: boolean, dice: Dice): Plan['agents'] =>
   ['anna', 'bert', 'carl'].slice(0, 1 + dice.below(3)).map((agentId) => ({
     agentId,
@@ -140,7 +150,7 @@ export const planOf = (dice: Dice, forced?: readonly Trouble[]): Plan => {
   // Often one alone: what must hold without the others can be checked best then.
   const thrown = Array.from({ length: dice.one([1, 1, 1, 2, 3, 4]) }, () => dice.one(TROUBLES));
   const troubles: ReadonlySet<Trouble> = new Set(forced ?? thrown);
-  const workflow = randomWorkflow(dice, 'main');
+  const workflow = withoutWaits(randomWorkflow(dice, 'main'));
   const work: Action[] = Array.from({ length: 8 + dice.below(16) }, (_, index) => ({
     kind: 'submit',
     key: `task-${dice.chance(0.1) ? 0 : index}`,

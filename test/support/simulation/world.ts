@@ -203,7 +203,9 @@ export class World {
   #start(idempotencyKey: string, name: string, input: unknown): void {
     const commandId = commandIdOf(TENANT, 'StartExecution', idempotencyKey);
     const call = { scope: 'StartExecution', idempotencyKey, commandId, body: JSON.stringify(input) };
-    this.#call(call, this.#executionIds, (node, caller) => startExecution(node.commands, caller, { name, input }));
+    this.#call(call, this.#executionIds, (node, caller) =>
+      startExecution(node.commands, caller, { workflow: name, input }),
+    );
   }
 
   #cancel(
