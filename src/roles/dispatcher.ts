@@ -40,7 +40,7 @@ export const startDispatcher = (
   dispatcher.start();
   closing.add('the dispatcher', () => dispatcher.stop(config.graceMs));
   const leaving = new AbortController();
-  const renewing = renewPlaces({
+  void renewPlaces({
     places: redisDispatchPlaces(redis, prefix, tenant),
     pools: () => config.pools,
     dispatcherId: `${holder}:${ports.ids.next()}`,
@@ -49,9 +49,7 @@ export const startDispatcher = (
     logger,
     signal: leaving.signal,
   });
-  closing.add('the places of the dispatcher', () => {
-    leaving.abort();
-    return renewing;
-  });
+  // Not waited for: while Redis is frozen it cannot be told, and the offer runs out by itself.
+  closing.add('the places of the dispatcher', () => leaving.abort());
   return dispatcher;
 };
