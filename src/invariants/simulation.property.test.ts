@@ -8,7 +8,7 @@ import { runWorld } from '../../test/support/simulation/run-world.ts';
 const FIRST = Number(process.env['FAULT_SEED'] ?? 1);
 const SEEDS = Number(process.env['FAULT_SEEDS'] ?? 120);
 /** Within so many worlds each broken build shows. */
-const ENOUGH = 60;
+const ENOUGH = 150;
 
 describe('the processes of Baton in a simulated world', () => {
   it(`keep what is promised over ${SEEDS} seeds, whatever goes wrong`, {

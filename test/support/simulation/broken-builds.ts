@@ -71,7 +71,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
         to: "const decoded = readEvent(event);\n    if (!decoded) throw new Error('unknown event');",
       },
     ],
-    rules: ['elections'],
+    rules: ['elections', 'L1'],
     troubles: ['newer events'],
   },
   {
