@@ -255,7 +255,7 @@ describe('metadata', () => {
     await set(raw, '{"keep":12345678901234567890}');
     expect(await numbers(raw)).toEqual([]);
     const { messages } = await raw.read(read.stream('$$s'), read.count(), ...common);
-    expect(recorded(messages[0] as Fields).text(8)).toBe('{"$tb":5,"keep":12345678901234567890}');
+    expect(recorded(messages[0] as Fields).text(8)).toBe('{"keep":12345678901234567890,"$tb":5}');
     expect(await raw.append('Append', 's', 4n, [{}])).toMatchObject({ done: 5n });
     expect(await numbers(raw)).toEqual([5]);
   });
