@@ -136,6 +136,8 @@ type Follower = { book: WaitBook; read: Position | undefined };
  * people who resolve failed compensations, agents and faults that a seed chooses.
  */
 export class ExecutionCampaign {
+  /** Parked compensations that a person has retried since the faults ended. */
+  readonly #triedAgain = new Set<string>();
   readonly calls: ClientCall[] = [];
   readonly sometimes = new SometimesCounters(MET);
   readonly #clock: FakeClock = fakeClock(undefined, 'immediate');
@@ -530,6 +532,14 @@ export class ExecutionCampaign {
     }
   }
 
+  /** A person tries a parked compensation again, and does it by hand when that does not help. */
+  async #closeParked(executionId: string, unit: string): Promise<void> {
+    const tried = this.#triedAgain.has(`${executionId} ${unit}`);
+    this.#triedAgain.add(`${executionId} ${unit}`);
+    if (tried) await skipCompensation(this.#anyProcess, CLIENT, executionId, { unit, reason: 'done by hand' });
+    else await retryCompensation(this.#anyProcess, CLIENT, executionId, { unit });
+  }
+
   /** Gives every execution what it waits for; answers whether any did. */
   async #attend(): Promise<boolean> {
     let attended = false;
@@ -546,7 +556,7 @@ export class ExecutionCampaign {
         await this.#decide(executionId);
         for (const name of EVENTS) await signalExecution(this.#anyProcess, CLIENT, executionId, { name });
         for (const { unit, status } of state.compensation?.units.values() ?? [])
-          if (status === 'parked') await retryCompensation(this.#anyProcess, CLIENT, executionId, { unit });
+          if (status === 'parked') await this.#closeParked(executionId, unit);
       });
     }
     return attended;

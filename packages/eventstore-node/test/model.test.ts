@@ -51,7 +51,7 @@ class Model {
     if (events.length > 0 && targetWasDeleted) {
       this.#pushMetadata(target, { ...this.#metadata(target), tb: this.#head(target) + 1n });
     }
-    return { done: first - 1n + BigInt(events.length), hasPosition: events.length > 0 };
+    return { done: first - 1n + BigInt(events.length), hasPosition: true };
   }
 
   delete(stream: string, expected: Expectation): Result {
