@@ -103,7 +103,7 @@ describe('a rebuild', () => {
     await rebuildProjection(context, 'tasks');
     isReading = false;
     await reading;
-    expect(new Set(answers)).toEqual(new Set([2_000n, 'UNAVAILABLE']));
+    expect(new Set(answers)).toEqual(new Set([1_700n, 'UNAVAILABLE']));
   });
 
   it('of an empty log leaves an empty, live read model', async () => {
