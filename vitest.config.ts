@@ -67,7 +67,8 @@ export default defineConfig({
           globalSetup: ['test/support/global-setup.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
-          maxWorkers: 2,
+          // Much of it waits: for leases, restarts and processes that start.
+          maxWorkers: 3,
         },
       },
       {

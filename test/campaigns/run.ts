@@ -71,6 +71,19 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
     settings: {},
     only: 'a broken build',
   },
+  'projection-kills': {
+    about: 'a process that runs the projections is killed at 60 moments of its work (PROJECTION_KILLS)',
+    project: 'servers',
+    files: ['test/integration/projections-kill.test.ts'],
+    settings: { PROJECTION_KILLS: '60' },
+  },
+  'node-crashes': {
+    about:
+      'the eventstore-node is killed 50 times, and its last write torn at every byte (EVENTSTORE_NODE_KILLS, EVENTSTORE_NODE_TORN_STEP)',
+    project: 'servers',
+    files: ['packages/eventstore-node/test/durability-faults.test.ts'],
+    settings: { EVENTSTORE_NODE_KILLS: '50', EVENTSTORE_NODE_TORN_STEP: '1' },
+  },
   'node-model': {
     about:
       'random histories of the eventstore-node against its model, 5,000 (EVENTSTORE_NODE_HISTORIES, EVENTSTORE_NODE_SEED)',

@@ -202,6 +202,7 @@ const killer = async (role: (typeof ROLES)[number]): Promise<void> => {
 const withQueue = async (work: (queue: Queue<AttemptJob>) => Promise<void>): Promise<void> => {
   const { rows } = await persistently(() => database.query('SELECT cluster_id FROM baton.cluster_identity'));
   const queue = new Queue<AttemptJob>(QUEUE, { connection: redis, prefix: `baton:${rows[0].cluster_id}` });
+  queue.on('error', () => {}); // Redis is away now and then; it reconnects
   await work(queue);
   await queue.close();
 };

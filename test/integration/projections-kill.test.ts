@@ -10,6 +10,8 @@ import { event, newTaskId, pause, quiet, World } from '../support/projections-su
 import { RUN_SOURCE } from '../support/run-source.ts';
 import { freshEventStore } from '../support/servers.ts';
 
+const KILLS = Number(process.env['PROJECTION_KILLS'] ?? 6);
+
 let node: Awaited<ReturnType<typeof freshEventStore>>;
 let world: World;
 const victims = new Set<ChildProcess>();
@@ -56,12 +58,12 @@ const verifyAll = async (): Promise<void> => {
 
 describe('a process that runs the projections', () => {
   it('may be killed at any moment: the rows are the fold of the log up to the checkpoint', {
-    timeout: 120_000,
+    timeout: 60_000 + KILLS * 10_000,
   }, async () => {
     let before = await positions();
-    for (let round = 0; round < 12; round += 1) {
+    for (let round = 0; round < KILLS; round += 1) {
       const [victim] = await Promise.all([startVictim(), world.append(...history(60))]);
-      await pause(round * 7); // at another moment of its work in each round
+      await pause((round * 84) / KILLS); // at another moment of its work in each round
       victim.kill('SIGKILL');
       await once(victim, 'exit');
       const after = await positions();

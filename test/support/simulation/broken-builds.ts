@@ -7,6 +7,8 @@ export type BrokenBuild = {
   readonly changes: readonly Change[];
   readonly rules: readonly string[];
   readonly troubles: readonly Trouble[];
+  /** A world in which it shows; the search begins there. */
+  readonly seed: number;
 };
 
 export const BROKEN_BUILDS: readonly BrokenBuild[] = [
@@ -22,6 +24,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     ],
     rules: ['bug', 'L1'],
     troubles: ['odd payloads', 'bad agents'],
+    seed: 1,
   },
   {
     title: 'starts all timers that are due at once, again and again',
@@ -39,6 +42,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     ],
     rules: ['deadline', 'L1'],
     troubles: ['herd'],
+    seed: 1,
   },
   {
     title: 'counts the silence of agents while it was suspended',
@@ -61,6 +65,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     ],
     rules: ['health'],
     troubles: ['suspensions'],
+    seed: 7,
   },
   {
     title: 'ends its term at an event that it does not know',
@@ -73,6 +78,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     ],
     rules: ['elections', 'L1'],
     troubles: ['newer events'],
+    seed: 1,
   },
   {
     title: 'waits for the queue before it decides again',
@@ -91,6 +97,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     ],
     rules: ['deadline', 'L1'],
     troubles: ['Redis pauses'],
+    seed: 1,
   },
   {
     title: 'gives up an attempt that no dispatcher took as if its agent had failed',
@@ -103,6 +110,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     ],
     rules: ['blame'],
     troubles: ['Redis pauses'],
+    seed: 1,
   },
   {
     title: 'gives up a call that must not be made twice like any other',
@@ -120,6 +128,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     ],
     rules: ['at most once'],
     troubles: ['Redis pauses', 'slow agents', 'careful agents'],
+    seed: 58,
   },
   {
     title: 'offers what it has decided and not yet recorded',
@@ -132,5 +141,6 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     ],
     rules: ['early call', 'S6'],
     troubles: [],
+    seed: 1,
   },
 ];
