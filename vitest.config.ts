@@ -10,8 +10,11 @@ const ssr = { resolve };
 /** With a fresh build, its packages: their processes start faster. */
 const ssrOfServers = BUILT ? {} : ssr;
 
-/** Random histories by the thousand: not part of the fast check. */
-const SEEDS = ['{src,packages/*/src}/**/*.property.test.ts'];
+/** Random histories by the thousand, and logs that are cut or changed at every byte: not part of the fast check. */
+const SEEDS = [
+  '{src,packages/*/src}/**/*.property.test.ts',
+  'packages/eventstore-node/src/store/{committer,recovery,verify}.test.ts',
+];
 
 /** They replace a module with `vi.mock`, which only works where nothing has loaded it yet. */
 const MOCKED = ['**/storage/segment-log.test.ts', '**/store/recovery-flush.test.ts'];
@@ -81,6 +84,7 @@ export default defineConfig({
           globalSetup: ['test/support/global-setup.ts'],
           testTimeout: 600_000,
           hookTimeout: 120_000,
+          // They keep both cores busy; a third file at a time makes all of them slower.
           maxWorkers: 2,
         },
       },
