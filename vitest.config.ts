@@ -16,6 +16,16 @@ const SEEDS = [
   'packages/eventstore-node/src/store/{committer,recovery,verify}.test.ts',
 ];
 
+/** Whole protocols with bad input and live connections, guides, large graphs: seconds per file, so not part of the fast check either. */
+const SLOW = [
+  'src/api/**/{bad-input,commands,many-mistakes,subscriptions,execution-sockets,server}.test.ts',
+  'src/api/graphql/executions/executions.test.ts',
+  'src/cli/{guides,serve-failure}.test.ts',
+  'src/domain/{planning/graph,execution/large-decisions,workflow/budget}.test.ts',
+  'src/invariants/invariants.test.ts',
+  'packages/eventstore-node/src/storage/record.test.ts',
+];
+
 /** They replace a module with `vi.mock`, which only works where nothing has loaded it yet. */
 const MOCKED = ['**/storage/segment-log.test.ts', '**/store/recovery-flush.test.ts'];
 
@@ -32,8 +42,20 @@ export default defineConfig({
           name: 'unit',
           sequence: { groupOrder: 0 },
           include: ['{src,packages/*/src,tools}/**/*.test.ts', 'test/{golden,support}/**/*.test.ts'],
-          exclude: [...SEEDS, ...MOCKED],
+          exclude: [...SEEDS, ...SLOW, ...MOCKED],
           // Unit tests change no global state, so the files share one set of loaded modules: half the CPU time.
+          isolate: false,
+          testTimeout: 30_000,
+          maxWorkers: EVERY_CORE,
+        },
+      },
+      {
+        ssr,
+        test: {
+          ...shared,
+          name: 'slow',
+          sequence: { groupOrder: 0 },
+          include: SLOW,
           isolate: false,
           testTimeout: 30_000,
           maxWorkers: EVERY_CORE,
