@@ -1,6 +1,6 @@
 import { AppError, type ErrorCode, type InputIssue } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
-import { isTransientPostgresError } from '../platform/postgres.ts';
+import { isTransientPostgresError } from '../platform/postgres-errors.ts';
 
 /** What the edge itself refuses before a command or query is reached, with its HTTP status. */
 const EDGE_STATUS = {

@@ -1,6 +1,6 @@
 import type { TypedDocument } from 'baton-client';
 import { type Command, Option } from 'commander';
-import { MAX_PAGE_SIZE } from '../api/graphql/kit/limits.ts';
+import { MAX_PAGE } from '../projections/page-size.ts';
 import type { Client } from './client.ts';
 import { type ServerOptions, withClient } from './connection.ts';
 import { type Column, table } from './format.ts';
@@ -56,7 +56,7 @@ export const readList = async <Node, Filter>(
   let totalCount = 0;
   let next = after ?? null;
   do {
-    const first = Math.min(MAX_PAGE_SIZE, limit - items.length);
+    const first = Math.min(MAX_PAGE, limit - items.length);
     const { page } = await client.execute(query, {
       filter,
       first,

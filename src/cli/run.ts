@@ -1,41 +1,40 @@
 import { readFileSync } from 'node:fs';
 import { BatonError } from 'baton-client';
 import { CommanderError } from 'commander';
-import { ConfigError } from '../platform/config.ts';
-import { AppError } from '../platform/errors.ts';
+
+import { AppError, ConfigError } from '../platform/errors.ts';
 import { failureOf } from './client-failure.ts';
-import { addAgents } from './commands/agents.ts';
-import { addAudit } from './commands/audit.ts';
-import { addDeadLetters } from './commands/dead-letters.ts';
-import { addDemo } from './commands/demo.ts';
-import { addDoctor } from './commands/doctor.ts';
-import { addEventStore } from './commands/eventstore.ts';
-import { addEventStoreNode } from './commands/eventstore-node.ts';
-import { addProjections } from './commands/projections.ts';
-import { addServe } from './commands/serve.ts';
-import { addTasks } from './commands/tasks.ts';
-import { addWorkflows } from './commands/workflows.ts';
 import { Ended, EXIT, Failure } from './failure.ts';
-import { createProgram } from './program.ts';
+import { type AddCommands, createProgram } from './program.ts';
 import type { Terminal } from './terminal.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
 
-const GROUPS = [
-  addServe,
-  addDemo,
-  addDoctor,
-  addAgents,
-  addTasks,
-  addWorkflows,
-  addDeadLetters,
-  addProjections,
-  addAudit,
-  addEventStoreNode,
-  addEventStore,
-];
+/** The command groups, in the order of the help. A command line loads the one that it names: a start costs what is loaded. */
+const GROUPS: Readonly<Record<string, () => Promise<AddCommands>>> = {
+  serve: async () => (await import('./commands/serve.ts')).addServe,
+  demo: async () => (await import('./commands/demo.ts')).addDemo,
+  doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
+  agents: async () => (await import('./commands/agents.ts')).addAgents,
+  tasks: async () => (await import('./commands/tasks.ts')).addTasks,
+  workflows: async () => (await import('./commands/workflows.ts')).addWorkflows,
+  'dead-letters': async () => (await import('./commands/dead-letters.ts')).addDeadLetters,
+  projections: async () => (await import('./commands/projections.ts')).addProjections,
+  audit: async () => (await import('./commands/audit.ts')).addAudit,
+  'eventstore-node': async () => (await import('./commands/eventstore-node.ts')).addEventStoreNode,
+  eventstore: async () => (await import('./commands/eventstore.ts')).addEventStore,
+};
+
+const VERSION_FLAGS = ['-V', '--version'];
+
+const groupsFor = ([first = '']: readonly string[]): Promise<AddCommands[]> => {
+  if (VERSION_FLAGS.includes(first)) return Promise.resolve([]);
+  const named = Object.hasOwn(GROUPS, first) ? GROUPS[first] : undefined;
+  // Help, and the suggestion for a word that is no command, need all of them.
+  return Promise.all((named === undefined ? Object.values(GROUPS) : [named]).map((load) => load()));
+};
 
 const asFailure = (error: unknown): Failure | undefined => {
   if (error instanceof Failure) return error;
@@ -59,7 +58,7 @@ const report = (terminal: Terminal, failure: Failure, json: boolean): void => {
 /** Runs one command line and returns the exit code. */
 export const run = async (terminal: Terminal, args: readonly string[]): Promise<number> => {
   try {
-    await createProgram(version, GROUPS, terminal).parseAsync(args, { from: 'user' });
+    await createProgram(version, await groupsFor(args), terminal).parseAsync(args, { from: 'user' });
     return EXIT.ok;
   } catch (error) {
     if (error instanceof Ended) return error.exitCode;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { closestName } from './did-you-mean.ts';
+import { ConfigError } from './errors.ts';
 
 export const ROLES = ['api', 'assigner', 'dispatcher', 'projector', 'processes'] as const;
 export type Role = (typeof ROLES)[number];
@@ -82,16 +83,6 @@ export type Config = {
   /** BATON_* variables that no setting has: most likely typos. They change nothing; see `unknownSetting`. */
   readonly unknownVariables: readonly string[];
 };
-
-/** Lists every bad variable with its value (passwords masked) and what is allowed. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-  readonly issues: readonly string[];
-  constructor(issues: readonly string[]) {
-    super(`invalid configuration:\n${issues.map((issue) => `  - ${issue}`).join('\n')}`);
-    this.issues = issues;
-  }
-}
 
 const PREFIX = 'BATON_';
 /** BATON_URL is read by the command line, not by the server. */

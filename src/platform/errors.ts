@@ -63,3 +63,13 @@ export const unavailable = (message: string, cause?: unknown): AppError =>
 
 export const notFound = (what: string, id: string): AppError =>
   new AppError('NOT_FOUND', `${what} ${id} does not exist`);
+
+/** The configuration is wrong. Lists every bad variable with its value (passwords masked) and what is allowed. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly issues: readonly string[];
+  constructor(issues: readonly string[]) {
+    super(`invalid configuration:\n${issues.map((issue) => `  - ${issue}`).join('\n')}`);
+    this.issues = issues;
+  }
+}

@@ -4,10 +4,9 @@ import type { Position } from '../eventstore/event-store.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Compilable, Queryable } from './database.ts';
 import type { Table } from './define-table.ts';
+import { MAX_PAGE } from './page-size.ts';
 import type { ProjectionName } from './registry.ts';
 import { type Reading, snapshot } from './snapshot.ts';
-
-export const MAX_PAGE = 200;
 
 export type PageRequest = {
   /** How many, 1 to 200. */

@@ -1,6 +1,6 @@
 import type { Position } from '../eventstore/event-store.ts';
 import { AppError, unavailable } from '../platform/errors.ts';
-import { isTransientPostgresError } from '../platform/postgres.ts';
+import { isTransientPostgresError } from '../platform/postgres-errors.ts';
 import { type Compilable, type Queryable, rowTypes } from './database.ts';
 import type { AnyTable } from './define-table.ts';
 import { snake } from './names.ts';

@@ -8,7 +8,7 @@ import { redisHeartbeats } from '../processes/health/heartbeats.ts';
 import type { LeaderStatus } from '../processes/leader.ts';
 import type { Process } from '../processes/run.ts';
 import { listDeadLetters } from '../projections/dead-letters/queries.ts';
-import { MAX_PAGE } from '../projections/page.ts';
+import { MAX_PAGE } from '../projections/page-size.ts';
 import { type Core, leaseOf, ports } from './core.ts';
 
 const healthMonitor = (core: Core) =>

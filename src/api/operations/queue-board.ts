@@ -1,6 +1,4 @@
-import { createBullBoard } from '@bull-board/api';
-import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
-import { ExpressAdapter } from '@bull-board/express';
+import type { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import type { Queue } from 'bullmq';
 import { type Express, type RequestHandler, Router } from 'express';
 import { EdgeError } from '../errors.ts';
@@ -19,8 +17,12 @@ const onlyReading: RequestHandler = (request, _response, next) => {
   throw new EdgeError('FORBIDDEN', 'the board is read-only; set BATON_QUEUES_WRITABLE=true to change jobs here');
 };
 
-/** The board of the job queues. */
-export const queueBoard = ({ queues, writable }: BoardOptions): Router => {
+const createBoard = async ({ queues, writable }: BoardOptions): Promise<RequestHandler> => {
+  const [{ createBullBoard }, { BullMQAdapter }, { ExpressAdapter }] = await Promise.all([
+    import('@bull-board/api'),
+    import('@bull-board/api/bullMQAdapter'),
+    import('@bull-board/express'),
+  ]);
   const serverAdapter = new ExpressAdapter().setBasePath(BOARD_PATH);
   const adapters = new Map<Queue, BullMQAdapter>();
   const board = createBullBoard({
@@ -28,7 +30,9 @@ export const queueBoard = ({ queues, writable }: BoardOptions): Router => {
     serverAdapter,
     options: { uiConfig: { boardTitle: 'Baton', hideRedisDetails: true } },
   });
-  const refresh: RequestHandler = (_request, _response, next) => {
+  const app = serverAdapter.getRouter() as Express;
+  app.disable('x-powered-by');
+  return (request, response, next) => {
     const present = new Set(queues());
     const changed = present.size !== adapters.size || [...present].some((queue) => !adapters.has(queue));
     if (changed) {
@@ -39,12 +43,18 @@ export const queueBoard = ({ queues, writable }: BoardOptions): Router => {
       for (const [queue, adapter] of shown) adapters.set(queue, adapter);
       board.replaceQueues([...adapters.values()]);
     }
-    next();
+    app(request, response, next);
   };
+};
+
+/** The board of the job queues. Its library is loaded by the first request: most servers are never asked. */
+export const queueBoard = (options: BoardOptions): Router => {
   const router = Router();
-  if (!writable) router.use(onlyReading);
-  const app = serverAdapter.getRouter() as Express;
-  app.disable('x-powered-by');
-  router.use(refresh, app);
+  if (!options.writable) router.use(onlyReading);
+  let board: Promise<RequestHandler> | undefined;
+  router.use(async (request, response, next) => {
+    board ??= createBoard(options);
+    (await board)(request, response, next);
+  });
   return router;
 };

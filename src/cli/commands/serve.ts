@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Baton } from '../../baton.ts';
-import { type Config, ConfigError, readConfig, unknownSetting } from '../../platform/config.ts';
+import { type Config, readConfig, unknownSetting } from '../../platform/config.ts';
+import { ConfigError } from '../../platform/errors.ts';
 import { createLogger, type Logger } from '../../platform/logger.ts';
 import { Ended, EXIT } from '../failure.ts';
 import { facts } from '../format.ts';

@@ -7,8 +7,7 @@ import { integer, oneOf } from '../../cli/parse.ts';
 import { print } from '../../cli/print.ts';
 import { StopRequest } from '../../cli/stop-request.ts';
 import { systemTerminal } from '../../cli/terminal.ts';
-import { ConfigError } from '../../platform/config.ts';
-import { AppError } from '../../platform/errors.ts';
+import { AppError, ConfigError } from '../../platform/errors.ts';
 import { STEPS, type Step } from './steps.ts';
 
 const MOST_SUPPLIERS = 100_000;

@@ -2,7 +2,7 @@ import { domainEvents } from '../../domain/events.ts';
 import type { Position, StoredEvent } from '../../eventstore/event-store.ts';
 import { type Clock, sleep } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { isTransientPostgresError } from '../../platform/postgres.ts';
+import { isTransientPostgresError } from '../../platform/postgres-errors.ts';
 import type { Rows } from './fold.ts';
 import type { Member } from './member.ts';
 import { type ParkedEvent, parkedEventsTable } from './parked.ts';

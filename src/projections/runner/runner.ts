@@ -6,7 +6,7 @@ import { type Clock, type Random, sleep, systemRandom } from '../../platform/clo
 import { AppError } from '../../platform/errors.ts';
 import { acquireLease, type Lease } from '../../platform/lease.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { isTransientPostgresError } from '../../platform/postgres.ts';
+import { isTransientPostgresError } from '../../platform/postgres-errors.ts';
 import { qualified } from '../names.ts';
 import type { Projector } from '../projector.ts';
 import { type Checkpoint, logMismatch, readCheckpoints } from './checkpoint.ts';

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Position, StoredEvent } from '../../eventstore/event-store.ts';
-import { isTransientPostgresError } from '../../platform/postgres.ts';
+import { isTransientPostgresError } from '../../platform/postgres-errors.ts';
 import type { AnyTable } from '../define-table.ts';
 import { applyOperations, FoldError, idOf, neededKeys, type Operation, type Row, type Rows } from './fold.ts';
 import type { RowCache } from './row-cache.ts';

@@ -5,7 +5,7 @@ import type { Abort } from '../../../domain/execution/state.ts';
 import { progressOf, stepsOf } from '../../../domain/execution/steps.ts';
 import { timeSpent } from '../../../domain/execution/time-spent.ts';
 import type { ExecutionRow } from '../../../projections/executions/table.ts';
-import { MAX_PAGE } from '../../../projections/page.ts';
+import { MAX_PAGE } from '../../../projections/page-size.ts';
 import { progressText } from '../../../wording/executions.ts';
 import type { Builder, FieldsOf, SchemaTypes } from '../kit/builder.ts';
 import { type Enums, enumValues } from '../kit/enums.ts';

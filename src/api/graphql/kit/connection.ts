@@ -1,6 +1,7 @@
 import type { ObjectRef } from '@pothos/core';
 import type { Position } from '../../../eventstore/event-store.ts';
-import { MAX_PAGE, type Page, type PageRequest } from '../../../projections/page.ts';
+import type { Page, PageRequest } from '../../../projections/page.ts';
+import { MAX_PAGE } from '../../../projections/page-size.ts';
 import type { Reading } from '../../../projections/snapshot.ts';
 import type { Builder, SchemaTypes } from './builder.ts';
 import type { ApiContext } from './context.ts';

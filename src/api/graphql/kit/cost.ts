@@ -7,7 +7,7 @@ import type {
   OperationDefinitionNode,
   SelectionSetNode,
 } from 'graphql';
-import { MAX_PAGE } from '../../../projections/page.ts';
+import { MAX_PAGE } from '../../../projections/page-size.ts';
 import { EdgeError } from '../../errors.ts';
 import { getNamedType, getNullableType, isListType, isObjectType, Kind } from './graphql-js.ts';
 

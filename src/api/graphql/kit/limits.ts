@@ -10,7 +10,6 @@ import type {
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { badInput } from '../../../commands/context.ts';
-import { MAX_PAGE } from '../../../projections/page.ts';
 import { answerOfEdge, type EdgeCode, EdgeError, isEdgeCode } from '../../errors.ts';
 import { isIntrospection, operationCost } from './cost.ts';
 import { extensionsOf } from './errors.ts';
@@ -25,9 +24,6 @@ export const LIMITS = {
   directives: 10,
   cost: 5_000,
 } as const;
-
-/** Rows of one page. */
-export const MAX_PAGE_SIZE = MAX_PAGE;
 
 /** Text with deeper braces is refused before it is parsed. Introspection, which has no depth limit, needs 13. */
 const MAX_BRACES = 32;

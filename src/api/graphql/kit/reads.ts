@@ -11,7 +11,7 @@ import type { Queryable } from '../../../projections/database.ts';
 import { getCompensations } from '../../../projections/executions/compensations.ts';
 import { getExecutionPayloads, getExecutions, getRelatedExecutions } from '../../../projections/executions/queries.ts';
 import type { CompensationRow, ExecutionPayloadKind, ExecutionRow } from '../../../projections/executions/table.ts';
-import { MAX_PAGE } from '../../../projections/page.ts';
+import { MAX_PAGE } from '../../../projections/page-size.ts';
 import type { ProjectionName } from '../../../projections/registry.ts';
 import type { Reading } from '../../../projections/snapshot.ts';
 import { getTaskAttempts } from '../../../projections/task-attempts/queries.ts';

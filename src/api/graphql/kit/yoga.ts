@@ -1,4 +1,3 @@
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { Logger } from '../../../platform/logger.ts';
@@ -40,7 +39,8 @@ export const createGraphQL = ({ schema, explorable, logger, contextOf }: GraphQL
     landingPage: false,
     maxRequestBodySize: false, // our own reader enforces the limit
     graphiql: explorable && { title: 'Baton', defaultQuery: WELCOME, subscriptionsProtocol: 'WS' },
-    renderGraphiQL,
+    // A page of 9 MB: loaded when somebody opens it.
+    renderGraphiQL: async (options) => (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(options),
     maskedErrors: { maskError: (error) => toGraphQLError(error, logger) },
     plugins: [
       useCheckedRequests(),

@@ -2,7 +2,7 @@ import { Exclusion } from '../../../domain/pool/events.ts';
 import { explainWaiting, WAITING_REASONS, type Waiting } from '../../../domain/routing/why-waiting.ts';
 import { listAgents } from '../../../projections/agents/queries.ts';
 import type { AssignmentRow } from '../../../projections/assignments/table.ts';
-import { MAX_PAGE } from '../../../projections/page.ts';
+import { MAX_PAGE } from '../../../projections/page-size.ts';
 import type { TaskRow } from '../../../projections/tasks/table.ts';
 import type { Builder } from '../kit/builder.ts';
 import type { ApiContext } from '../kit/context.ts';

@@ -1,0 +1,2 @@
+/** The most rows that one page of a list has. Apart from the lists, so that the CLI reads it without the database library. */
+export const MAX_PAGE = 200;
