@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest';
+import type { AgentEvent } from '../agent/events.ts';
+import type { ExecutionEvent } from '../execution/events.ts';
+import type { TaskEvent } from '../task/events.ts';
+import type { LedgerEvent } from './ledger.ts';
+import { PoolsInUse } from './pools-in-use.ts';
+
+const AT = '2026-03-01T12:00:00.000Z';
+const E1 = '7c9e6679-7425-5e0d-9a5b-6f1f0a7d3c21';
+
+const registered = (agentId: string, pool: string): AgentEvent => ({
+  type: 'AgentRegistered',
+  data: {
+    agentId,
+    pool,
+    name: 'n',
+    capabilities: [{ name: 'work', version: '1.0.0' }],
+    transport: { kind: 'local' },
+    maxConcurrency: 1,
+    delivery: 'at_least_once',
+    labels: {},
+    registeredAt: AT,
+  },
+});
+const deregistered = (agentId: string, pool: string): AgentEvent => ({
+  type: 'AgentDeregistered',
+  data: { agentId, pool, deregisteredAt: AT },
+});
+const routing = (taskId: string, pool: string) =>
+  ({ taskId, pool, capability: 'work', priority: 3, strategy: 'least_loaded', timeoutMs: 1_000 }) as const;
+const submitted = (taskId: string, pool: string): TaskEvent => ({
+  type: 'TaskSubmitted',
+  data: {
+    ...routing(taskId, pool),
+    input: null,
+    retry: { kind: 'fixed', maxAttempts: 3, baseMs: 0, factor: 2, maxDelayMs: 0, jitter: 0 },
+    tags: [],
+    submittedAt: AT,
+  },
+});
+const cancelled = (taskId: string): TaskEvent => ({ type: 'TaskCancelled', data: { taskId, cancelledAt: AT } });
+const redriven = (taskId: string, pool: string): TaskEvent => ({
+  type: 'TaskRedriven',
+  data: { ...routing(taskId, pool), nextAttempt: 2, redrivenAt: AT },
+});
+const paused: ExecutionEvent = { type: 'ExecutionPaused', data: { executionId: E1, pausedAt: AT } };
+const resumed: ExecutionEvent = { type: 'ExecutionResumed', data: { executionId: E1, resumedAt: AT } };
+
+const after = (...events: LedgerEvent[]): PoolsInUse => {
+  const pools = new PoolsInUse();
+  for (const event of events) pools.evolve(event);
+  return pools;
+};
+
+describe('which pools are in use', () => {
+  it('are those with registered agents', () => {
+    expect(after(registered('a', 'x')).pools).toEqual(['x']);
+    expect(after(registered('a', 'x'), registered('b', 'x'), deregistered('a', 'x')).pools).toEqual(['x']);
+    expect(after(registered('a', 'x'), deregistered('a', 'x')).pools).toEqual([]);
+  });
+
+  it('counts an agent that registers again once', () => {
+    expect(after(registered('a', 'x'), registered('a', 'x'), deregistered('a', 'x')).pools).toEqual([]);
+  });
+
+  it('follows an agent that registers in another pool', () => {
+    expect(after(registered('a', 'x'), deregistered('a', 'x'), registered('a', 'y')).pools).toEqual(['y']);
+  });
+
+  it('are those with open tasks', () => {
+    expect(after(submitted('t', 'x')).pools).toEqual(['x']);
+    expect(after(submitted('t', 'x'), cancelled('t')).pools).toEqual([]);
+    expect(after(submitted('t', 'x'), cancelled('t'), redriven('t', 'x')).pools).toEqual(['x']);
+    expect(after(submitted('t', 'x'), cancelled('t'), cancelled('t'), submitted('u', 'x')).pools).toEqual(['x']);
+  });
+
+  it('goes on from a snapshot as if it had not been interrupted', () => {
+    const before = after(registered('a', 'x'), submitted('t', 'y'), submitted('u', 'y'), paused);
+    const restored = new PoolsInUse(JSON.parse(JSON.stringify(before.snapshot())));
+    expect(restored.snapshot()).toEqual(before.snapshot());
+    for (const event of [cancelled('t'), cancelled('u'), resumed]) restored.evolve(event);
+    expect(restored.pools).toEqual(['x']);
+    expect(restored.newLedger('z').snapshot().paused).toEqual([]);
+  });
+
+  it('tells when a pool comes into use, and again when it comes back', () => {
+    const pools = new PoolsInUse();
+    const seen: string[] = [];
+    pools.onNew = (pool) => seen.push(pool);
+    for (const event of [submitted('t', 'x'), submitted('u', 'x'), cancelled('t'), cancelled('u')]) pools.evolve(event);
+    expect(seen).toEqual(['x']);
+    pools.evolve(redriven('t', 'x'));
+    expect(seen).toEqual(['x', 'x']);
+  });
+
+  it('begins the ledger of a new pool with the executions that are paused', () => {
+    const pools = after(paused);
+    const ledger = pools.newLedger('x');
+    ledger.evolve(registered('a', 'x'));
+    ledger.evolve({ ...submitted('t', 'x'), data: { ...submitted('t', 'x').data, executionId: E1 } } as TaskEvent);
+    expect(ledger.assign(Date.parse(AT), 10)).toEqual([]);
+    ledger.evolve(resumed);
+    expect(ledger.assign(Date.parse(AT), 10)).toHaveLength(1);
+  });
+});
