@@ -63,7 +63,7 @@ export class ExecutionBook {
   /** L1: every execution has come to an end, or waits for a person. */
   checkSettled(): void {
     for (const execution of this.executions.values()) {
-      if (SETTLED_STATUSES.has(execution.status)) continue;
+      if (SETTLED_STATUSES.has(execution.status) || this.#waitsForAPerson(execution)) continue;
       const open = [...execution.openTasks].join(', ');
       const waits = [...execution.steps].filter(([, { own }]) => own === 'waiting').map(([id]) => id);
       this.#violations.add(
@@ -71,6 +71,15 @@ export class ExecutionBook {
         `execution ${execution.executionId} did not end: it is ${execution.paused ? 'paused' : execution.status}, open tasks: ${open || 'none'}, waiting steps: ${waits.join(', ') || 'none'}`,
       );
     }
+  }
+
+  /** Its own compensation failed; or it waits for sub-workflows only, and all of them wait for a person. */
+  #waitsForAPerson(execution: ExecutionEntry | undefined): boolean {
+    if (execution?.status === 'compensation_failed') return true;
+    if (!execution || SETTLED_STATUSES.has(execution.status) || execution.openTasks.size > 0) return false;
+    const waiting = [...execution.steps.values()].filter(({ own }) => own === 'waiting');
+    const children = waiting.map(({ childId }) => this.execution(execution.tenant, childId ?? ''));
+    return children.length > 0 && children.every((child) => this.#waitsForAPerson(child));
   }
 
   execution(tenant: string, executionId: string): ExecutionEntry | undefined {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LogBuilder, workflow } from '../../test/support/invariants-log.ts';
+import { LogBuilder, type StepFacts, workflow } from '../../test/support/invariants-log.ts';
 import type { WorkflowDefinition } from '../domain/workflow/definition.ts';
 import { checkInvariants } from './invariants.ts';
 import type { Sometimes } from './sometimes.ts';
@@ -352,6 +352,54 @@ describe('L1: every execution ends, or waits for a person', () => {
       `L1 execution e did not end: it is ${phase}, open tasks: none, waiting steps: none`,
     ]),
   );
+
+  const child = { executionId: 'e', name: 'flow', input: null };
+  /** `e` is a sub-workflow of `mother`, and has begun to compensate. */
+  const family = (more: Readonly<Record<string, StepFacts>> = {}): LogBuilder =>
+    new LogBuilder()
+      .registered('anna', 50)
+      .submitted('t0')
+      .assigned('t0→anna')
+      .completed('t0')
+      .begun(workflow({ sub: { workflow: { name: 'flow' } }, ...more }), { executionId: 'mother' })
+      .waits('sub', { executionId: 'mother', kind: 'workflow', child })
+      .begun(CHAIN, { parent: { executionId: 'mother', unit: 'sub' } })
+      .did('a', 'b', 'c')
+      .broke('d')
+      .aborting({ unit: 'd' })
+      .compensating('c', 'b', 'a');
+  const failing = (log: LogBuilder): LogBuilder => log.broke('~c').compensationParked('c').compensationFailed('c');
+
+  it('is kept by one that waits for a sub-workflow which waits for a person', () =>
+    expect(reported(failing(family()), true)).toEqual([]));
+
+  it.each<[string, LogBuilder, string[]]>([
+    ['its sub-workflow still compensates', family(), ['mother', 'e']],
+    [
+      'its sub-workflow was compensated in the end',
+      failing(family()).compensationSkipped('c').did('~b', '~a').ended('Compensated'),
+      ['mother'],
+    ],
+    [
+      'it waits for something else as well',
+      failing(family({ nap: { delayMs: 1 } }).waits('nap', { executionId: 'mother', kind: 'delay', dueAt: '' })),
+      ['mother'],
+    ],
+    [
+      'it waits for another sub-workflow, which never started',
+      failing(
+        family({ other: { workflow: { name: 'flow' } } }).waits('other', {
+          executionId: 'mother',
+          kind: 'workflow',
+          child: { ...child, executionId: 'never' },
+        }),
+      ),
+      ['mother'],
+    ],
+  ])('is broken by its parent when %s', (_, log, expected) => {
+    const found = reported(log, true).map((line) => /^L1 execution (\S+) did not end/.exec(line)?.[1]);
+    expect(found).toEqual(expected);
+  });
 });
 
 describe('S1 and S18: calls about executions', () => {

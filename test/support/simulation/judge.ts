@@ -141,13 +141,10 @@ const checkDeadlines = (world: World): Finding[] => {
 export const judge = (world: World): readonly Finding[] => {
   const { log, calls, agents, unreadable } = world;
   const report = checkInvariants({ log: log.events, calls, journals: agents.calls });
-  const needsAPerson = log.events.some(({ type }) => type === 'ExecutionCompensationFailed');
   const findings: Finding[] = report.violations
     .filter(({ invariant }) => invariant !== 'L4')
     // The slot of an attempt that nobody can follow any further is given away once the attempt must be over.
     .filter(({ invariant }) => invariant !== 'S7' || unreadable.size === 0)
-    // It waits for a sub-workflow whose compensation failed, and that waits for a person.
-    .filter(({ message }) => !(needsAPerson && /^execution .* waiting steps: \S/.test(message)))
     .map(({ invariant, message }) => ({ rule: invariant, message }));
   findings.push(...checkHealth(world), ...checkElections(world), ...checkCalls(world), ...checkBlame(world));
   findings.push(...checkBugs(world), ...checkRepeats(world), ...checkAtMostOnce(world), ...checkDeadlines(world));
