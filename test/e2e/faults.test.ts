@@ -28,7 +28,15 @@ import {
 } from '../support/fault-fleet.ts';
 import { Member, seeded, until } from '../support/fleet.ts';
 import { type ScriptedAgent, startScriptedAgent } from '../support/scripted-agent.ts';
-import { DisturbedStores, STORE_FAULTS, STORES, type StoreName } from '../support/store-faults.ts';
+import {
+  type Disturbance,
+  DisturbedStores,
+  recoveries,
+  STORE_FAULTS,
+  STORES,
+  type StoreFault,
+  type StoreName,
+} from '../support/store-faults.ts';
 
 const SEED = Number(process.env['FAULT_SEED'] ?? Date.now() % 1_000_000);
 const KILLS_PER_ROLE = Number(process.env['FAULT_KILLS'] ?? 3);
@@ -38,16 +46,29 @@ const FAULTS_PER_STORE = Number(process.env['FAULT_STORES'] ?? 1);
 const MIN_TASKS = Number(process.env['FAULT_TASKS'] ?? 300);
 const ROLES = ['api', 'dispatcher', 'assigner', 'projector'] as const;
 const CLIENTS = 6;
-const SETTLE_MS = 90_000;
+/** Each takes its time when the machine is busy. */
+const SETTLE_MS = 300_000;
+const START_MS = 600_000;
+/** Flushes of the queue, and zombies. */
+const RARE_FAULTS = Math.max(2, Math.ceil(KILLS_PER_ROLE / 4));
 const QUEUE = 'dispatch.default.default';
 
 const fleet = new FaultFleet(seeded(SEED));
 const logger = createLogger('error');
 
+/** With fewer faults per store, each store meets one of them. */
+const everyFault = FAULTS_PER_STORE >= STORE_FAULTS.length;
+type StoreTrouble = `${StoreName} was ${StoreFault}` | `${StoreName} was disturbed`;
+const troubleOf = (store: StoreName, fault: StoreFault): StoreTrouble =>
+  everyFault ? `${store} was ${fault}` : `${store} was disturbed`;
+
 /** What the clients saw: a witness of its own. */
 const calls: ClientCall[] = [];
-const disturbances: string[] = [];
-const sometimes = new SometimesCounters([
+const acknowledgedAt: number[] = [];
+const disturbances: Disturbance[] = [];
+/** Starts that failed, because a store was away, and were repeated. */
+const failedStarts: string[] = [];
+const sometimes = new SometimesCounters<string>([
   'queue flushed with jobs waiting',
   'assigner fenced by another',
   'zombie woke up after its lease',
@@ -56,8 +77,10 @@ const sometimes = new SometimesCounters([
   'projector killed while behind',
   'a call was refused',
   'a key was used again with another body',
-  'a store was killed, frozen or cut off',
-] as const);
+  'jobs were duplicated',
+  ...ROLES.map((role) => `${role} was killed` as const),
+  ...new Set(STORES.flatMap((store) => STORE_FAULTS.map((fault) => troubleOf(store, fault)))),
+]);
 
 let stack: EmbeddedProcess;
 let stores: DisturbedStores;
@@ -103,6 +126,7 @@ const submit = async (key: string, input: object): Promise<void> => {
     if (accepted) {
       if (accepted['repeated'] === true) sometimes.hit('a client repeated a call whose answer was lost');
       const { taskId, position } = accepted;
+      acknowledgedAt.push(Date.now());
       calls.push({ ...call, outcome: 'ok', taskId: String(taskId), position: BigInt(String(position)) });
       return;
     }
@@ -160,16 +184,27 @@ const client = async (index: number): Promise<void> => {
 };
 
 /** Asks again while the store that is asked is away. */
-const persistently = async <Value>(ask: () => Promise<Value>): Promise<Value> => {
-  const endAt = Date.now() + SETTLE_MS;
+const persistently = async <Value>(
+  ask: () => Promise<Value>,
+  onError: (error: Error) => void = () => {},
+): Promise<Value> => {
+  const endAt = Date.now() + START_MS;
   for (;;)
     try {
       return await ask();
     } catch (error) {
       if (Date.now() > endAt) throw error;
+      onError(error as Error);
       await sleep(200);
     }
 };
+
+/** Spreads the faults over the tasks: waits until this part of them was acknowledged. */
+const untilLoaded = (part: number): Promise<void> =>
+  until(`${Math.floor(part * 100)} % of the acknowledged tasks`, 3_600_000, async () => {
+    const count = acknowledgedAt.length;
+    return count >= MIN_TASKS * part || `${count} so far`;
+  });
 
 const LOOKS = 100;
 
@@ -194,8 +229,13 @@ const killer = async (role: (typeof ROLES)[number]): Promise<void> => {
     if (!victim) continue;
     if (role === 'projector') await untilBehind();
     await victim.kill();
-    await persistently(() => victim.start());
+    sometimes.hit(`${role} was killed`);
+    await persistently(
+      () => victim.start(),
+      ({ message }) => failedStarts.push(message),
+    );
     kills += 1;
+    await untilLoaded(kills / KILLS_PER_ROLE);
   }
 };
 
@@ -219,13 +259,15 @@ const duplicator = (): Promise<void> =>
           opts: { jobId: `copy-${round}-${index}`, removeOnComplete: true, removeOnFail: true },
         })),
       );
+      sometimes.hit('jobs were duplicated', jobs.length);
       await sleep(1_000);
     }
   });
 
 const flusher = (): Promise<void> =>
   withQueue(async (queue) => {
-    for (let flush = 0; flush < 2; flush += 1) {
+    for (let flush = 0; flush < RARE_FAULTS; flush += 1) {
+      await untilLoaded(flush / RARE_FAULTS);
       await sleep(fleet.between(3_000, 10_000));
       await until('jobs in the queue', 20_000, async () => {
         const { active = 0, waiting = 0 } = await queue.getJobCounts('active', 'waiting');
@@ -239,7 +281,8 @@ const flusher = (): Promise<void> =>
 
 /** Stops the leading assigner for longer than its lease, lets another take over, and wakes it. */
 const zombies = async (): Promise<void> => {
-  for (let awake = 0; awake < 2; ) {
+  for (let awake = 0; awake < RARE_FAULTS; ) {
+    await untilLoaded(awake / RARE_FAULTS);
     await sleep(fleet.between(1_000, 4_000));
     const { rows } = await persistently(() =>
       database.query(`SELECT holder FROM baton.leases WHERE name = 'assigner:default.default'`),
@@ -262,9 +305,10 @@ const troublemaker = async (store: StoreName): Promise<void> => {
   for (let n = 0; n < FAULTS_PER_STORE; n += 1) {
     await sleep(fleet.between(2_000, 8_000));
     const fault = STORE_FAULTS[(first + n) % STORE_FAULTS.length] ?? 'killed';
-    await stores.disturb(store, fault, fleet.between(1_000, 5_000));
-    disturbances.push(`${store} ${fault}`);
-    sometimes.hit('a store was killed, frozen or cut off');
+    const disturbance = await stores.disturb(store, fault, fleet.between(1_000, 5_000));
+    disturbances.push(disturbance);
+    if (disturbance.met > 0) sometimes.hit(troubleOf(store, fault));
+    await untilLoaded((n + 1) / FAULTS_PER_STORE);
   }
 };
 
@@ -325,6 +369,13 @@ const journals = (): AgentCall[] =>
     })),
   );
 
+const LONG_CAMPAIGN = MIN_TASKS > 1_000;
+/** A long campaign says how far it is. */
+const progress = (): void => {
+  const faults = disturbances.length;
+  process.stderr.write(`${acknowledgedAt.length} acknowledged, ${fleet.kills} kills, ${faults} faults of stores\n`);
+};
+
 const countRepeatedCalls = (): void => {
   const seen = new Set<string>();
   for (const { taskId, attempt } of journals()) {
@@ -366,14 +417,14 @@ describe(`a fleet of processes under faults (FAULT_SEED=${SEED})`, () => {
   it(`loses nothing and ends nothing twice while every role is killed ${KILLS_PER_ROLE} times`, async () => {
     const load = Promise.all(Array.from({ length: CLIENTS }, (_, index) => client(index)));
     const duplicates = duplicator();
+    const reporting = LONG_CAMPAIGN ? setInterval(progress, 30_000).unref() : undefined;
     await Promise.all([...ROLES.map(killer), ...STORES.map(troublemaker), flusher(), zombies()]);
-    await until(`${MIN_TASKS} acknowledged tasks`, 3_600_000, async () => {
-      const acknowledged = calls.filter(({ outcome }) => outcome === 'ok').length;
-      return acknowledged >= MIN_TASKS || `${acknowledged} so far`;
-    });
     loading = false;
+    clearInterval(reporting);
     await Promise.all([load, duplicates]);
+    const endedAt = Date.now();
     await until('the end of every acknowledged task', SETTLE_MS, everyTaskEnded);
+    const settledMs = Date.now() - endedAt;
 
     const log = await readLog();
     await until('read models that hold the whole log', 30_000, () => caughtUp(database, log.at(-1)?.position ?? 0n));
@@ -382,7 +433,12 @@ describe(`a fleet of processes under faults (FAULT_SEED=${SEED})`, () => {
     const witnesses = { log, calls, journals: journals(), views: [await tasksView()], sometimes };
     const report = checkInvariants(witnesses, { minCompleted: 300 });
     const { kills } = fleet;
-    const figures = { seed: SEED, kills, disturbances, ...report.counts, sometimes: sometimes.counts };
+    const acknowledged = acknowledgedAt.length;
+    const completedAt = log
+      .filter(({ type }) => type === 'TaskCompleted')
+      .map(({ recordedAt }) => Date.parse(recordedAt));
+    const stores = { stores: recoveries(disturbances, { acknowledgedAt, completedAt }), failedStarts, settledMs };
+    const figures = { seed: SEED, acknowledged, kills, ...report.counts, ...stores, sometimes: sometimes.counts };
     console.log(JSON.stringify(figures));
     expect(report.violations).toEqual([]);
     expect(kills).toBe(ROLES.length * KILLS_PER_ROLE);

@@ -57,13 +57,17 @@ export class Member {
     });
     this.#child = child;
     createInterface({ input: child.stderr }).on('line', (line) => this.#take(line));
+    let timer: NodeJS.Timeout | undefined;
     const facts = await new Promise<{ url: string | null }>((resolve, reject) => {
       createInterface({ input: child.stdout }).once('line', (line) => resolve(JSON.parse(line)));
-      child.once('exit', (code, signal) =>
-        reject(new Error(`${this.role} ended with ${code ?? signal}: ${JSON.stringify(this.lines.slice(-3))}`)),
-      );
-      setTimeout(() => reject(new Error(`${this.role} was not ready within ${READY_MS} ms`)), READY_MS).unref();
-    });
+      const fail = (what: string): void =>
+        reject(new Error(`${this.role} ${what}: ${JSON.stringify(this.lines.slice(-3))}`));
+      child.once('exit', (code, signal) => fail(`ended with ${code ?? signal}`));
+      timer = setTimeout(() => {
+        fail(`was not ready within ${READY_MS} ms`);
+        child.kill('SIGKILL'); // whoever starts it again must not have two
+      }, READY_MS);
+    }).finally(() => clearTimeout(timer));
     this.#ready = true;
     this.url = facts.url ?? undefined;
   }

@@ -1,10 +1,22 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
+
+/** What the disturbances met: without it they proved nothing. */
+export type DisturbanceCounts = {
+  /** Chunks that a freeze held back. */
+  held: number;
+  /** Connections that a cut broke. */
+  broken: number;
+  /** Connections that were refused after it. */
+  refused: number;
+};
 
 /** A way to a server that can be disturbed. */
 export type FreezableProxy = {
   /** The server's URL, by this way. */
   readonly url: string;
+  readonly counts: Readonly<DisturbanceCounts>;
   /** Connections stay open, and nothing passes any more. */
   freeze(): void;
   thaw(): void;
@@ -17,21 +29,35 @@ export type FreezableProxy = {
 export const freezableProxy = async (serverUrl: string): Promise<FreezableProxy> => {
   const target = new URL(serverUrl);
   const sockets = new Set<Socket>();
+  const counts: DisturbanceCounts = { held: 0, broken: 0, refused: 0 };
+  const held: (() => void)[] = [];
   let frozen = false;
   let isCut = false;
+  const pass = (proceed: () => void): void => {
+    if (frozen) held.push(proceed);
+    else proceed();
+  };
+  const gate = (): Transform =>
+    new Transform({
+      transform(chunk, _encoding, done) {
+        if (frozen) counts.held += 1;
+        pass(() => done(null, chunk));
+      },
+      flush: pass,
+    });
   const add = (socket: Socket): void => {
     sockets.add(socket);
     socket.on('error', () => socket.destroy());
     socket.on('close', () => sockets.delete(socket));
-    if (frozen) socket.pause();
   };
   const server = createServer((client) => {
     if (isCut) {
+      counts.refused += 1;
       client.destroy();
       return;
     }
     const upstream = connect(Number(target.port), target.hostname);
-    client.pipe(upstream).pipe(client);
+    client.pipe(gate()).pipe(upstream).pipe(gate()).pipe(client);
     client.on('close', () => upstream.destroy());
     upstream.on('close', () => client.destroy());
     add(client);
@@ -44,16 +70,17 @@ export const freezableProxy = async (serverUrl: string): Promise<FreezableProxy>
   url.port = String((server.address() as AddressInfo).port);
   return {
     url: url.href,
+    counts,
     freeze() {
       frozen = true;
-      for (const socket of sockets) socket.pause();
     },
     thaw() {
       frozen = false;
-      for (const socket of sockets) socket.resume();
+      for (const proceed of held.splice(0)) proceed();
     },
     cut() {
       isCut = true;
+      counts.broken += sockets.size / 2; // one to the client, one to the server
       for (const socket of sockets) socket.destroy();
     },
     mend() {
