@@ -18,14 +18,14 @@ export const withStoreClient = async <Result>(
 ): Promise<Result> => {
   if (!SCHEME.test(url))
     throw usageFailure(`${option} ${withoutPassword(url)}: expected an esdb:// or kurrentdb:// URL`);
-  const [{ AccessDeniedError, EventStoreDBClient }, { toClientUrl }, { isTransientEsdbError }] = await Promise.all([
+  const [{ AccessDeniedError }, { createEventStoreClient }, { isTransientEsdbError }] = await Promise.all([
     import('@eventstore/db-client'), // loads gRPC
-    import('../eventstore/esdb-event-store.ts'),
+    import('../platform/eventstore-client.ts'),
     import('../eventstore/esdb-errors.ts'),
   ]);
   let client: EventStoreDBClient;
   try {
-    client = EventStoreDBClient.connectionString(toClientUrl(url));
+    client = createEventStoreClient(url);
   } catch (error) {
     throw usageFailure(`${option} ${withoutPassword(url)}: ${(error as Error).message}`);
   }

@@ -1,7 +1,8 @@
-import { BACKWARDS, END, EventStoreDBClient } from '@eventstore/db-client';
+import { BACKWARDS, END } from '@eventstore/db-client';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { accessAdvice } from '../platform/eventstore-access.ts';
+import { createEventStoreClient } from '../platform/eventstore-client.ts';
 import { type Check, fail, guarded, ok, warn } from './doctor-check.ts';
 
 const OLDEST_POSTGRES = 14;
@@ -21,7 +22,7 @@ const BATCH_APPEND = { path: '/event_store.client.streams.Streams/BatchAppend' }
 /** Reports the server's version and reads one event from the end of the log. It appends nothing: a check must not leave traces. */
 export const checkEventStore = (url: string): Promise<Check[]> =>
   guarded('event store', `check that a server is running at ${withoutPassword(url)}`, async () => {
-    const client = EventStoreDBClient.connectionString(url);
+    const client = createEventStoreClient(url);
     try {
       // A protected member, but the official client has no other way to ask for the server's version.
       const features = await client['capabilities'];

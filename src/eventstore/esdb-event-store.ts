@@ -1,6 +1,7 @@
-import { EventStoreDBClient, WrongExpectedVersionError } from '@eventstore/db-client';
+import { type EventStoreDBClient, WrongExpectedVersionError } from '@eventstore/db-client';
 import { type Clock, type Random, systemRandom } from '../platform/clock.ts';
 import { type AppError, unavailable } from '../platform/errors.ts';
+import { createEventStoreClient } from '../platform/eventstore-client.ts';
 import type { Logger } from '../platform/logger.ts';
 import { appendInTries, type TryOutcome } from './append-tries.ts';
 import { EsdbAppender } from './esdb-appender.ts';
@@ -225,10 +226,6 @@ class EsdbEventStore implements EventStore {
   }
 }
 
-/** Newer servers speak the same protocol under schemes that the client does not know. */
-export const toClientUrl = (connectionString: string): string =>
-  connectionString.replace(/^kurrentdb(\+discover)?:/, 'esdb$1:');
-
 /**
  * The log in EventStoreDB (or the embedded node, which speaks its protocol). Connects with the first call.
  *
@@ -236,4 +233,4 @@ export const toClientUrl = (connectionString: string): string =>
  * answer was lost is retried with the same ids at the same expected revision, which the server recognises.
  */
 export const createEsdbEventStore = (connectionString: string, options: EsdbOptions): EventStore =>
-  new EsdbEventStore(withLargeWindows(EventStoreDBClient.connectionString(toClientUrl(connectionString))), options);
+  new EsdbEventStore(withLargeWindows(createEventStoreClient(connectionString)), options);

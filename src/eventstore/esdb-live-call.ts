@@ -7,7 +7,8 @@ import type { Position } from './event-store.ts';
  * What may wait for a busy subscriber. With less, a subscriber that pauses for a moment would cost a new subscription; with more, one that
  * hangs would cost the process's memory.
  */
-const MOST_WAITING = { messages: 20_000, bytes: 32 * 1024 * 1024 };
+const MAX_WAITING_MESSAGES = 20_000;
+const MAX_WAITING_BYTES = 32 * 1024 * 1024;
 
 type End = { readonly behind: string } | { readonly error: unknown };
 
@@ -91,9 +92,7 @@ export class LiveCall {
   }
 
   get #isFull(): boolean {
-    return (
-      this.#arrived.length > MOST_WAITING.messages || this.#bytesReceived() - this.#bytesTaken > MOST_WAITING.bytes
-    );
+    return this.#arrived.length > MAX_WAITING_MESSAGES || this.#bytesReceived() - this.#bytesTaken > MAX_WAITING_BYTES;
   }
 
   #giveUp(): void {
