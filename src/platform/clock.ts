@@ -116,3 +116,6 @@ export const sleep = (clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     const cancel = clock.schedule(delayMs, done);
     const leave = signal && onAbort(signal, done);
   });
+
+/** Lets timers and I/O of the process have their turn, between two parts of long work. */
+export const yieldToOthers = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

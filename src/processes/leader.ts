@@ -1,6 +1,6 @@
 import type { Position, StoredEvent } from '../eventstore/event-store.ts';
 import type { FeedBatch, LogFeed } from '../eventstore/log-feed.ts';
-import { type Clock, orAborted, sleep } from '../platform/clock.ts';
+import { type Clock, orAborted, sleep, yieldToOthers } from '../platform/clock.ts';
 import type { Lease } from '../platform/lease.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { FoldSnapshot, FoldSnapshots } from './fold-snapshots.ts';
@@ -322,7 +322,7 @@ class Leadership<F extends Fold> {
     if (acted !== 'more') return;
     this.#dirty = true;
     // What it did may have involved no I/O: then the lease would not be renewed before all is done.
-    await sleep(clock, 0);
+    await yieldToOthers();
   }
 
   /** Resolves when there may be something to decide: an event came in, or a timer is due. */

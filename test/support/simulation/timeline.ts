@@ -5,16 +5,14 @@ export type Owner = { readonly suspended: boolean; readonly alive: boolean; read
 
 type Planned = { readonly owner: Owner | undefined; readonly run: () => void };
 
-/**
- * Lets everything that promises have set in motion run to its end: Node calls back when no promise is left to go on. Nothing in a simulated
- * world waits for anything else. A turn of the event loop would take ten times as long.
- */
-const settle = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
+/** Who lets others have their turn goes on after at most so many events. A turn of the event loop takes longer than what most events do. */
+const EVENTS_PER_TURN = 16;
 
 /** The one time of a simulated world, in milliseconds. It jumps from event to event; nothing happens in between. */
 export class Timeline {
   #nowMs = 0;
   #seq = 0;
+  #settled = 0;
   readonly #due = new IndexedHeap();
   readonly #planned = new Map<string, Planned>();
 
@@ -36,13 +34,20 @@ export class Timeline {
 
   /** Runs what is due until then, or until `isDone`. */
   async advance(untilMs: number, isDone: () => boolean = () => false): Promise<void> {
-    await settle();
+    await this.#settle();
     for (let head = this.#due.peek(); head && head.key <= untilMs && !isDone(); head = this.#due.peek()) {
       this.#due.delete(head.id);
       this.#nowMs = Math.max(this.#nowMs, head.key);
-      if (this.#fire(head.id)) await settle();
+      if (this.#fire(head.id)) await this.#settle();
     }
     if (!isDone()) this.#nowMs = Math.max(this.#nowMs, untilMs);
+  }
+
+  /** Lets everything that promises have set in motion run to its end: Node calls back when none is left that can go on. */
+  #settle(): Promise<void> {
+    this.#settled += 1;
+    const later = this.#settled % EVENTS_PER_TURN === 0 ? setImmediate : process.nextTick;
+    return new Promise((resolve) => later(resolve));
   }
 
   #fire(id: string): boolean {
