@@ -2,12 +2,17 @@ import type { ExecutionCommand } from '../../domain/execution/commands.ts';
 import type { Caller, Commands } from '../context.ts';
 import { runOnExecution } from '../run.ts';
 
+type WakeStep = Extract<ExecutionCommand, { type: 'WakeStep' }>;
 type CloseChild = Extract<ExecutionCommand, { type: 'CloseChild' }>;
 type CloseCompensation = Extract<ExecutionCommand, { type: 'CloseCompensation' }>;
 
 /** A delay is over, or a wait has taken too long. Nothing is recorded when it has ended by then. */
-export const wakeStep = (commands: Commands, caller: Caller, executionId: string, step: string) =>
-  runOnExecution(commands, caller, executionId, { step }, (now) => ({ type: 'WakeStep', step, now }));
+export const wakeStep = (
+  commands: Commands,
+  caller: Caller,
+  executionId: string,
+  wait: Pick<WakeStep, 'step' | 'dueMs'>,
+) => runOnExecution(commands, caller, executionId, wait, (now) => ({ type: 'WakeStep', ...wait, now }));
 
 /** The last decision was more than one append took. Nothing is recorded when the rest has been decided by then. */
 export const continueExecution = (commands: Commands, caller: Caller, executionId: string) =>

@@ -137,8 +137,8 @@ export type ExecutionCommand =
     }
   /** The last decision was more than one append took. */
   | { readonly type: 'ContinueExecution'; readonly now: string }
-  /** A delay is over, or a wait has taken too long. */
-  | { readonly type: 'WakeStep'; readonly step: string; readonly now: string }
+  /** A delay is over, or a wait has taken too long: by `now`, or, for the wait that was recorded to end at `dueMs`, because the caller says so. */
+  | { readonly type: 'WakeStep'; readonly step: string; readonly dueMs?: number | undefined; readonly now: string }
   /** The sub-workflow of a step has ended, or could not be started. */
   | {
       readonly type: 'CloseChild';

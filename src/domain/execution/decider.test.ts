@@ -352,6 +352,13 @@ describe('a delay', () => {
     expect(story.when({ type: 'WakeStep', step: 'a' })).toEqual([]);
   });
 
+  it('ends earlier when it is over by the clock of the leader', () => {
+    const story = delayed();
+    const dueMs = Date.parse('2026-03-01T12:00:01.000Z');
+    expect(story.when({ type: 'WakeStep', step: 'a', dueMs: dueMs - 1 })).toEqual([]);
+    expect(story.when({ type: 'WakeStep', step: 'a', dueMs })).toEqual(['StepCompleted a', 'TaskSubmitted b']);
+  });
+
   it('can be skipped by a person', () =>
     expect(delayed().when({ type: 'SkipStep', step: 'a', reason: 'now' })).toEqual([
       'StepSkipped a person',

@@ -369,6 +369,7 @@ describe('tasks of different priority', () => {
 describe('a task that waits for its retry', () => {
   it('is assigned at its time, and not before', () => {
     const ledger = ledgerOf(registered('a'), submitted('t1'), assigned('t1', 'a'), failed('t1', 1, { retryMs: 5_000 }));
+    expect(routes(ledger)).toEqual([]);
     expect(ledger.nextDueMs()).toBe(START + 5_000);
     expect(routes(ledger, 4_999)).toEqual([]);
     expect(assign(ledger, 5_000)).toMatchObject([{ taskId: 't1', attempt: 2, reason: { waitedMs: 0 } }]);
@@ -760,6 +761,32 @@ describe('a task that is redriven', () => {
     expect(ledger.openTasks).toBe(0);
     ledger.evolve(redriven('t1', 2, 0));
     expect(assign(ledger)).toMatchObject([{ taskId: 't1', attempt: 2, agentId: 'a' }]);
+  });
+});
+
+describe('a retry that a process whose clock is ahead has recorded', () => {
+  const failedAhead = failed('t1', 1, { failedMs: 3_600_000, retryMs: 3_605_000 });
+  const afterFailure = () => ledgerOf(registered('a'), submitted('t1'), assigned('t1', 'a'), failedAhead);
+
+  it('waits as long as its policy says, from when the leader sees it', () => {
+    const ledger = afterFailure();
+    expect(routes(ledger, 100)).toEqual([]);
+    expect(ledger.nextDueMs()).toBe(START + 5_100);
+    expect(routes(ledger, 5_099)).toEqual([]);
+    expect(routes(ledger, 5_100)).toEqual(['t1→a']);
+  });
+
+  it('does so when the clock of the leader is set back', () => {
+    const late = ledgerOf(registered('a'), submitted('t1'), assigned('t1', 'a'), failed('t1', 1, { retryMs: 5_000 }));
+    expect(routes(late)).toEqual([]);
+    expect(routes(late, -3_600_000)).toEqual([]);
+    expect(routes(late, -3_595_000)).toEqual(['t1→a']);
+  });
+
+  it('does so after a change of the leader too', () => {
+    const ledger = new PoolLedger('default', JSON.parse(JSON.stringify(afterFailure().snapshot())));
+    expect(routes(ledger, 200)).toEqual([]);
+    expect(routes(ledger, 5_200)).toEqual(['t1→a']);
   });
 });
 

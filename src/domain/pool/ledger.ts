@@ -31,7 +31,7 @@ export type LedgerSnapshot = {
 };
 
 /** Raised with any change of what a snapshot holds or means; older ones are then ignored and the log is read instead. */
-export const SNAPSHOT_VERSION = 4;
+export const SNAPSHOT_VERSION = 5;
 
 /**
  * The one view of a pool: its agents, its open tasks and who holds what. A fold of the log (agents' streams, tasks' streams, the pool's
@@ -359,7 +359,7 @@ export class PoolLedger {
     if (holder !== undefined && !data.error.notSent && !task.failedOn.includes(holder))
       task.failedOn = [...task.failedOn, holder];
     task.readyMs = Date.parse(data.retryAt);
-    task.immediate = false;
+    task.waitMs = task.readyMs - Date.parse(data.failedAt);
     this.#reschedule(task);
   }
 

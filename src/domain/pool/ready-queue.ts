@@ -1,3 +1,4 @@
+import { hasSteppedBack } from '../stepped-back.ts';
 import { IndexedHeap } from '../structures/indexed-heap.ts';
 import { type Lane, type Matching, requirementKey } from './matching.ts';
 import type { TaskEntry } from './task-entry.ts';
@@ -10,10 +11,11 @@ export class ReadyQueue {
   readonly #tasks: ReadonlyMap<string, TaskEntry>;
   readonly #matching: Matching;
   readonly #ready = new Map<string, IndexedHeap>();
-  /** By the time at which they are ready. */
+  /** By the time at which they are ready, on the clock of the leader. */
   readonly #delayed = new IndexedHeap();
-  /** Ready at once, by the time that their submission was stamped with. */
+  /** Those that no clock has looked at yet, by the time that they are ready by the clock of whoever recorded them. */
   readonly #arrived = new IndexedHeap();
+  #lookedMs = Number.NEGATIVE_INFINITY;
 
   /**
    * @param tasks holds every task of the queue
@@ -24,9 +26,9 @@ export class ReadyQueue {
     this.#matching = matching;
   }
 
-  /** The attempt is ready from its `readyMs` on, or at once. */
-  add({ taskId, readyMs, immediate, seq }: TaskEntry): void {
-    (immediate ? this.#arrived : this.#delayed).set(taskId, readyMs, seq);
+  /** The attempt is ready from its `readyMs` on, and not later than its `waitMs` after the next `wake`. */
+  add({ taskId, readyMs, seq }: TaskEntry): void {
+    this.#arrived.set(taskId, readyMs, seq);
   }
 
   delete(task: TaskEntry): void {
@@ -35,21 +37,32 @@ export class ReadyQueue {
     if (ready?.delete(task.taskId)) this.#setHead(task, ready);
   }
 
-  /** When the next attempt is ready. */
+  /** When there is something to wake. */
   nextDueMs(): number | undefined {
     return this.#arrived.peek() ? 0 : this.#delayed.peek()?.key;
   }
 
-  /** Makes those ready whose time has come, at most `limit`; returns how many. */
+  /** Looks at those that have come, and makes those ready whose time has come: at most `limit`; returns how many. */
   wake(nowMs: number, limit: number): number {
+    if (hasSteppedBack(this.#lookedMs, nowMs)) this.#lookAgain();
+    this.#lookedMs = nowMs;
     let woken = 0;
     for (let waiting = this.#due(nowMs); waiting && woken < limit; waiting = this.#due(nowMs)) {
       const { id } = waiting.peek() as { readonly id: string };
       waiting.delete(id);
-      this.#makeReady(this.#tasks.get(id) as TaskEntry, nowMs);
+      const task = this.#tasks.get(id) as TaskEntry;
+      const readyMs = waiting === this.#arrived ? Math.min(task.readyMs, nowMs + task.waitMs) : nowMs;
+      if (readyMs > nowMs) this.#delayed.set(id, readyMs, task.seq);
+      else this.#makeReady(task, nowMs);
       woken += 1;
     }
     return woken;
+  }
+
+  /** What was ready at a time of the clock before its step would wait until the clock is there again. */
+  #lookAgain(): void {
+    for (let id = this.#delayed.pop(); id !== undefined; id = this.#delayed.pop())
+      this.add(this.#tasks.get(id) as TaskEntry);
   }
 
   /** Whose first attempt is the next to be made ready: in the order of time, so that neither keeps the other from it. */

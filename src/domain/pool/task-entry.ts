@@ -17,8 +17,8 @@ export type TaskEntry = TaskState & {
   readonly deadlineMs: number | undefined;
   /** From when the current attempt may run; also where its ageing starts. */
   readyMs: number;
-  /** Nothing is waited for: it may run although `readyMs`, stamped by another clock, lies ahead. Absent in older snapshots. */
-  immediate?: boolean;
+  /** How long the current attempt waits, whatever `readyMs` says: that was stamped by another clock. */
+  waitMs: number;
   /** Agent that holds the current attempt. */
   agentId: string | undefined;
   expiresMs: number;
@@ -51,7 +51,7 @@ export const openEntry = (facts: OpeningFacts, attempt: number, readyMs: number,
   deadlineMs: facts.deadlineAt === undefined ? undefined : Date.parse(facts.deadlineAt),
   attempt,
   readyMs,
-  immediate: true,
+  waitMs: 0,
   agentId: undefined,
   expiresMs: 0,
   failedOn: [],

@@ -126,7 +126,7 @@ export const carryOut = async (commands: Commands, tenant: string, work: DueWork
     case 'compensateChild':
       return compensateChild(commands, caller, work.owed);
     case 'wake':
-      await wakeStep(commands, caller, work.executionId, work.step);
+      await wakeStep(commands, caller, work.executionId, { step: work.step, dueMs: work.dueMs });
       return;
     case 'startChild':
       return startChild(commands, caller, work.child);

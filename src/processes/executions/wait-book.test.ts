@@ -12,7 +12,8 @@ const event = (type: ExecutionEvent['type'], data: object = {}): ExecutionEvent 
   ({ type, data: { executionId: 'e', ...data } }) as unknown as ExecutionEvent;
 
 const started = (facts: object = {}) => event('ExecutionStarted', facts);
-const delay = (stepId: string, dueMs: number) => event('StepWaiting', { stepId, kind: 'delay', dueAt: at(dueMs) });
+const delay = (stepId: string, dueMs: number) =>
+  event('StepWaiting', { stepId, kind: 'delay', since: at(0), dueAt: at(dueMs) });
 const asks = (stepId = 'sub', executionId = 'kid') =>
   event('StepWaiting', { stepId, kind: 'workflow', child: { executionId, name: 'other', input: { b: 1 } } });
 const kid = (type: ExecutionEvent['type'], facts: object = {}) => event(type, { executionId: 'kid', ...facts });
@@ -83,9 +84,39 @@ describe('a completed sub-workflow that is compensated with its parent', () => {
     expect(bookOf(waiting, parked, event('CompensationSkipped', { unit: 'sub' })).size).toBe(0));
 });
 
+describe('a wait that a process whose clock is ahead has recorded', () => {
+  const HOUR_MS = 3_600_000;
+  const ahead = event('StepWaiting', { stepId: 'a', kind: 'delay', since: at(HOUR_MS), dueAt: at(HOUR_MS + 3_000) });
+
+  it('ends when the time has passed since the leader saw it', () => {
+    const book = bookOf(ahead);
+    expect(due(book, START_MS + 100)).toEqual([]);
+    expect(book.nextDueMs()).toBe(START_MS + 3_100);
+    expect(due(book, START_MS + 3_099)).toEqual([]);
+    expect(book.due(START_MS + 3_100, HOLD_MS)).toEqual([
+      { kind: 'wake', executionId: 'e', step: 'a', dueMs: START_MS + HOUR_MS + 3_000 },
+    ]);
+  });
+
+  it('does so when the clock of the leader is set back', () => {
+    const book = bookOf(delay('a', 3_000));
+    expect(due(book, START_MS + 1_000)).toEqual([]);
+    expect(due(book, START_MS - HOUR_MS)).toEqual([]);
+    expect(due(book, START_MS - HOUR_MS + 3_000)).toEqual(['wake a']);
+  });
+
+  it('does so after a change of the leader too, and under another name', () => {
+    const book = new WaitBook(JSON.parse(JSON.stringify(bookOf(ahead).snapshot())));
+    book.evolve(event('ExecutionMigrated', { mapping: { a: 'b' } }));
+    expect(due(book, START_MS + 200)).toEqual([]);
+    expect(due(book, START_MS + 3_200)).toEqual(['wake b']);
+  });
+});
+
 describe('timers', () => {
   it('are due at their time, in order', () => {
     const book = bookOf(started({ deadlineAt: at(300) }), delay('b', 200), delay('a', 100));
+    expect(due(book, START_MS)).toEqual([]);
     expect(book.nextDueMs()).toBe(START_MS + 100);
     expect(due(book, START_MS + 99)).toEqual([]);
     expect(due(book, START_MS + 200)).toEqual(['wake a', 'wake b']);

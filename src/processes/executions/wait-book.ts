@@ -1,6 +1,7 @@
 import type { ExecutionEvent } from '../../domain/execution/events.ts';
 import { idOf } from '../../domain/ids.ts';
 import type { Json } from '../../domain/json.ts';
+import { hasSteppedBack } from '../../domain/stepped-back.ts';
 import { IndexedHeap } from '../../domain/structures/indexed-heap.ts';
 import type { AttemptError } from '../../domain/task/events.ts';
 import { type ChildCompensation, ChildCompensations } from './child-compensations.ts';
@@ -9,7 +10,13 @@ type ChildOutcome =
   | { readonly status: 'completed'; readonly output: Json }
   | { readonly status: 'failed'; readonly error: AttemptError };
 
-type Timer = { readonly executionId: string; readonly step: string | undefined; readonly dueMs: number };
+type Timer = {
+  readonly executionId: string;
+  readonly step: string | undefined;
+  readonly dueMs: number;
+  /** Of a step: how long it waits. Whoever recorded `dueMs` may have a clock that is ahead of the leader's. */
+  readonly waitMs?: number | undefined;
+};
 
 /** A sub-workflow, from when a step asks for it until the step knows how it ended. */
 type Child = {
@@ -28,7 +35,7 @@ export type DueWork =
   | { readonly kind: 'expire'; readonly executionId: string }
   | { readonly kind: 'continue'; readonly executionId: string }
   | { readonly kind: 'compensateChild'; readonly owed: ChildCompensation }
-  | { readonly kind: 'wake'; readonly executionId: string; readonly step: string }
+  | { readonly kind: 'wake'; readonly executionId: string; readonly step: string; readonly dueMs: number }
   | { readonly kind: 'startChild'; readonly child: Child }
   | { readonly kind: 'cancelChild'; readonly child: Child }
   | { readonly kind: 'closeChild'; readonly child: Child; readonly outcome: ChildOutcome };
@@ -42,7 +49,7 @@ export type WaitBookSnapshot = {
 };
 
 /** Raised with any change of what a snapshot holds or means. */
-export const WAIT_BOOK_VERSION = 4;
+export const WAIT_BOOK_VERSION = 5;
 
 const deadlineKey = (executionId: string): string => executionId;
 const waitKey = (executionId: string, step: string): string => `${executionId}/${step}`;
@@ -66,7 +73,10 @@ export class WaitBook {
   readonly #continuing = new Set<string>();
   readonly #childCompensations = new ChildCompensations();
   readonly #due = new IndexedHeap();
+  /** Waits of steps that no clock has looked at yet. */
+  readonly #uncounted = new Set<string>();
   readonly #halted = new Set<string>();
+  #lookedMs = Number.NEGATIVE_INFINITY;
   #seq = 0;
 
   constructor(snapshot?: WaitBookSnapshot) {
@@ -96,8 +106,16 @@ export class WaitBook {
 
   /** Work that is due; each is put off by `holdMs`, in case it does not lead to an event. */
   due(nowMs: number, holdMs: number): DueWork[] {
+    // A wait that was counted before the step would last until the clock is there again.
+    if (hasSteppedBack(this.#lookedMs, nowMs)) for (const timer of this.#timers.values()) this.#setTimer(timer);
+    this.#lookedMs = nowMs;
     const work: DueWork[] = [];
     for (let head = this.#due.peek(); head && head.key <= nowMs; head = this.#due.peek()) {
+      const endsMs = this.#countedFrom(nowMs, head.id);
+      if (endsMs > nowMs) {
+        this.#due.set(head.id, endsMs, this.#seq++);
+        continue;
+      }
       const found = this.#workOf(head.id);
       if (found && !this.#isHalted(found)) {
         work.push(found);
@@ -105,6 +123,13 @@ export class WaitBook {
       } else this.#due.delete(head.id);
     }
     return work;
+  }
+
+  /** When a wait is over that has not been looked at before: at the recorded time, and not later than it would be counted from now on. */
+  #countedFrom(nowMs: number, key: string): number {
+    if (!this.#uncounted.delete(key)) return nowMs;
+    const { dueMs, waitMs = 0 } = this.#timers.get(key) as Timer;
+    return Math.min(dueMs, nowMs + waitMs);
   }
 
   halt(stream: string): void {
@@ -122,7 +147,7 @@ export class WaitBook {
     if (timer)
       return timer.step === undefined
         ? { kind: 'expire', executionId: timer.executionId }
-        : { kind: 'wake', executionId: timer.executionId, step: timer.step };
+        : { kind: 'wake', executionId: timer.executionId, step: timer.step, dueMs: timer.dueMs };
     if (this.#continuing.has(continuingOf(key))) return { kind: 'continue', executionId: continuingOf(key) };
     const owed = this.#childCompensations.get(compensatedChildOf(key));
     if (owed) return owed.isDue ? { kind: 'compensateChild', owed } : undefined;
@@ -188,18 +213,20 @@ export class WaitBook {
   }
 
   #setTimer(timer: Timer): void {
-    const { executionId, step, dueMs } = timer;
+    const { executionId, step, dueMs, waitMs } = timer;
     const key = step === undefined ? deadlineKey(executionId) : waitKey(executionId, step);
     this.#timers.set(key, timer);
     const known = this.#ofExecution.get(executionId);
     if (known) known.add(key);
     else this.#ofExecution.set(executionId, new Set([key]));
-    this.#due.set(key, dueMs, this.#seq++);
+    if (waitMs !== undefined) this.#uncounted.add(key);
+    this.#due.set(key, waitMs === undefined ? dueMs : 0, this.#seq++);
   }
 
   #dropTimer(executionId: string, key: string): void {
     if (!this.#timers.delete(key)) return;
     this.#due.delete(key);
+    this.#uncounted.delete(key);
     const known = this.#ofExecution.get(executionId);
     known?.delete(key);
     if (known?.size === 0) this.#ofExecution.delete(executionId);
@@ -246,8 +273,15 @@ export class WaitBook {
     if (known?.size === 0) this.#childrenOf.delete(parentId);
   }
 
-  #waiting({ executionId, stepId, dueAt, child }: Extract<ExecutionEvent, { type: 'StepWaiting' }>['data']): void {
-    if (dueAt !== undefined) this.#setTimer({ executionId, step: stepId, dueMs: Date.parse(dueAt) });
+  #waiting({
+    executionId,
+    stepId,
+    since,
+    dueAt,
+    child,
+  }: Extract<ExecutionEvent, { type: 'StepWaiting' }>['data']): void {
+    const dueMs = dueAt === undefined ? undefined : Date.parse(dueAt);
+    if (dueMs !== undefined) this.#setTimer({ executionId, step: stepId, dueMs, waitMs: dueMs - Date.parse(since) });
     if (child)
       this.#setChild({
         executionId: child.executionId,

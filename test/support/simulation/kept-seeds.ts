@@ -5,4 +5,8 @@ export const KEPT_SEEDS: readonly {
   readonly seed: number;
   readonly why: string;
   readonly troubles?: readonly Trouble[];
-}[] = [{ seed: 350, why: 'a task in a parked stream held the last slot for ever', troubles: ['newer events'] }];
+}[] = [
+  { seed: 350, why: 'a task in a parked stream held the last slot for ever', troubles: ['newer events'] },
+  { seed: 2, why: 'a delay waited for a clock that had been set back', troubles: ['clock steps'] },
+  { seed: 3116, why: 'a retry waited for a clock that had been set back', troubles: ['clock steps', 'bad agents'] },
+];

@@ -58,6 +58,9 @@ const FROM_MS = 10_000;
 /** How long clients and faults come; mostly short, so that many worlds can be looked at. */
 const BUSY_MS = [35_000, 35_000, 150_000];
 
+/** By hand, by a time server, or because a machine wakes up with another time. */
+const CLOCK_STEPS_MS = [-3_600_000, -60_000, -2_000, 2_000, 60_000, 3_600_000];
+
 const taskOf = (dice: Dice): Readonly<Record<string, unknown>> => ({
   capability: 'work',
   priority: 1 + dice.below(5),
@@ -87,12 +90,7 @@ const faultsOf = (trouble: Trouble, busyMs: number, dice: Dice): Action[] => {
     case 'kills':
       return many(() => ({ kind: 'kill', forMs: 500 + dice.below(10_000) }));
     case 'clock steps':
-      // What a process stamps with a clock far ahead of the others is ready only then; so only all of them together take a large step.
-      return many(() =>
-        dice.chance(0.5)
-          ? { kind: 'step', all: true, byMs: 3_600_000 }
-          : { kind: 'step', all: false, byMs: dice.one([-2_000, 2_000]) },
-      );
+      return many(() => ({ kind: 'step', all: dice.chance(0.4), byMs: dice.one(CLOCK_STEPS_MS) }));
     case 'newer events':
       return many(() => ({ kind: 'newerEvent', isKnownType: dice.chance(0.5) }));
     default:

@@ -54,19 +54,20 @@ const failWait = (turn: Turn, step: Step, error: ReturnType<typeof errorOf>): vo
   judgeStep(turn, step, step.id);
 };
 
-const isDue = (execution: Running, { index }: Step, nowMs: number): boolean => {
+const isDue = (execution: Running, { index }: Step, { dueMs, now }: CommandOf<'WakeStep'>): boolean => {
   const { phase, waiting } = execution.steps.get(index);
-  return phase === 'waiting' && waiting?.dueMs !== undefined && waiting.dueMs <= nowMs;
+  if (phase !== 'waiting' || waiting?.dueMs === undefined) return false;
+  return waiting.dueMs === dueMs || waiting.dueMs <= Date.parse(now);
 };
 
-export const wake = ({ step: id, now }: CommandOf<'WakeStep'>, execution: Running): Decision => {
-  const nowMs = Date.parse(now);
+export const wake = (command: CommandOf<'WakeStep'>, execution: Running): Decision => {
+  const { step: id, now } = command;
   const named = stepNamed(execution, id);
   // A timer may carry the name from before a migration: any step that is due may be woken.
   const step =
-    named && isDue(execution, named, nowMs)
+    named && isDue(execution, named, command)
       ? named
-      : execution.compiled.steps.find((other) => isDue(execution, other, nowMs));
+      : execution.compiled.steps.find((other) => isDue(execution, other, command));
   if (step === undefined) return ok({ events: [], state: execution });
   const { waiting } = execution.steps.get(step.index);
   const turn = new Turn(execution, now);
