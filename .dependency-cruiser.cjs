@@ -52,8 +52,8 @@ module.exports = {
     ),
     layer(
       'the-leader-knows-no-process',
-      '^src/processes/(leader|fold-snapshots|parked-streams)',
-      '^src/(?!processes/(leader|fold-snapshots|parked-streams)|eventstore/|platform/|domain/)',
+      '^src/processes/(leader|fold-snapshots|parked-streams|snapshot-writer)',
+      '^src/(?!processes/(leader|fold-snapshots|parked-streams|snapshot-writer)|eventstore/|platform/|domain/)',
       'it owns everything but the fold and the decision',
     ),
     layer(

@@ -18,6 +18,7 @@ import { LogFeed } from '../eventstore/log-feed.ts';
 import { createMemoryEventStore } from '../eventstore/memory-event-store.ts';
 import { systemClock } from '../platform/clock.ts';
 import { createLogger } from '../platform/logger.ts';
+import { type SnapshotPart, SnapshotReplaced } from './fold-snapshots.ts';
 import { type Acted, Fenced, type Fold, type FoldDefinition, Leader, type LeaderDeps, type Term } from './leader.ts';
 import { ParkedStreams } from './parked-streams.ts';
 
@@ -421,14 +422,111 @@ describe('a snapshot', () => {
   it('is not taken again while nothing has changed', async () => {
     await register('a');
     let saves = 0;
-    const save: MemorySnapshots['save'] = async () => {
-      saves += 1;
-    };
+    const save: MemorySnapshots['save'] = async () => `writing ${++saves}`;
     const led = lead(undefined, { snapshots: { ...snapshots, save } });
     await caughtUp(led);
     await pass(90_000, 30_000);
     await led.stop();
     expect(saves).toBe(1);
+  });
+
+  describe('of a fold with parts', () => {
+    /** Every name is a part. */
+    class Rolls extends Roll {
+      readonly #changed = new Set<string>();
+      override evolve(event: AgentEvent): void {
+        super.evolve(event);
+        this.#changed.add(event.data.agentId);
+      }
+      override snapshot() {
+        return { names: [] };
+      }
+      takeParts(which: 'changed' | 'all') {
+        const taken = which === 'all' ? this.names : [...this.#changed];
+        this.#changed.clear();
+        return taken.map((name) => ({ part: name.charCodeAt(0), items: [name] }));
+      }
+      restorePart({ items }: SnapshotPart) {
+        this.names.push(...(items as string[]));
+      }
+    }
+    const fold = { ...rollOf(), start: () => new Rolls() };
+    const saves: { readonly parts: readonly unknown[]; readonly isFull: boolean }[] = [];
+    let broken = false;
+    const watched = (): MemorySnapshots => ({
+      ...snapshots,
+      save: async (tenant, id, snapshot) => {
+        saves.push({ parts: snapshot.parts.flatMap(({ items }) => items), isFull: snapshot.basedOn === undefined });
+        if (broken) throw new Error('Postgres is away');
+        return snapshots.save(tenant, id, snapshot);
+      },
+    });
+
+    beforeEach(() => {
+      saves.length = 0;
+      broken = false;
+    });
+
+    const registerAndSave = async (name: string): Promise<void> => {
+      const before = saves.length;
+      await register(name);
+      await someTurns();
+      await pass(30_000, 10_000);
+      await vi.waitFor(() => expect(saves.length).toBeGreaterThan(before), within);
+      await someTurns();
+    };
+
+    it('is written in full once, and then only where it changed; the next leader goes on with it', async () => {
+      const first = lead(undefined, { fold, snapshots: watched() });
+      await caughtUp(first);
+      await registerAndSave('a');
+      await registerAndSave('b');
+      await first.stop();
+      const second = lead(undefined, { fold, snapshots: watched() });
+      await caughtUp(second);
+      expect(second.acts.at(-1)).toEqual(['a', 'b']);
+      await registerAndSave('c');
+      expect(saves).toEqual([
+        { parts: ['a'], isFull: true },
+        { parts: ['b'], isFull: false },
+        { parts: ['c'], isFull: false },
+      ]);
+    });
+
+    it('is written in full after one that could not be written, or that another leader has replaced', async () => {
+      const led = lead(undefined, { fold, snapshots: watched() });
+      await caughtUp(led);
+      await registerAndSave('a');
+      broken = true;
+      await registerAndSave('b');
+      broken = false;
+      await registerAndSave('c');
+      await snapshots.save(TENANT, fold, { position: 0n, state: {}, parts: [], basedOn: undefined });
+      await registerAndSave('d');
+      await registerAndSave('e');
+      expect(saves.map(({ parts }) => parts.join(''))).toEqual(['a', 'b', 'abc', 'd', 'abcde']);
+    });
+
+    it('is loaded again when it is replaced while it is read', async () => {
+      const first = lead(undefined, { fold, snapshots: watched() });
+      await caughtUp(first);
+      await registerAndSave('a');
+      await first.stop();
+      let loads = 0;
+      const replacedOnce: MemorySnapshots['load'] = async (tenant, id) => {
+        const loaded = await snapshots.load<never>(tenant, id);
+        loads += 1;
+        const parts = async function* () {
+          yield { part: 120, items: ['x'] };
+          throw new SnapshotReplaced(id);
+        };
+        return loaded && loads === 1 ? { ...loaded, parts: parts() } : loaded;
+      };
+      const second = lead(undefined, { fold, snapshots: { ...snapshots, load: replacedOnce } });
+      await caughtUp(second);
+      expect(second.acts.at(-1)).toEqual(['a']);
+      expect(counted.readFrom.at(-1)).not.toBeUndefined();
+    });
   });
 });
 

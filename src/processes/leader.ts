@@ -3,8 +3,15 @@ import type { FeedBatch, LogFeed } from '../eventstore/log-feed.ts';
 import { type Clock, orAborted, sleep, yieldToOthers } from '../platform/clock.ts';
 import type { Lease } from '../platform/lease.ts';
 import type { Logger } from '../platform/logger.ts';
-import type { FoldSnapshot, FoldSnapshots } from './fold-snapshots.ts';
+import {
+  type FoldSnapshots,
+  type LoadedSnapshot,
+  SnapshotReplaced,
+  type SnapshotToken,
+  type Snapshotted,
+} from './fold-snapshots.ts';
 import { type ParkedSnapshot, type ParkedStream, ParkedStreams } from './parked-streams.ts';
+import { SnapshotWriter } from './snapshot-writer.ts';
 
 /** How often a process that does not lead asks for the lease, and the pause before it starts over after a failure. */
 const STAND_BY_MS = 500;
@@ -16,10 +23,8 @@ const SNAPSHOT_EVERY_MS = 30_000;
 const SNAPSHOT_EVERY_EVENTS = 100_000;
 
 /** What a process knows of the log: changed in place (docs/adr/0002), without clock, randomness or I/O. */
-export interface Fold {
+export interface Fold extends Snapshotted {
   evolve(event: never): void;
-  /** The whole state, as JSON. */
-  snapshot(): object;
   /** When there is something to decide even if no event comes, in milliseconds since the epoch. */
   nextDueMs(): number | undefined;
   /** What comes after in this stream is not known: nothing more is decided about what it describes. Not part of the snapshot. */
@@ -152,9 +157,9 @@ export class Leader<F extends Fold> {
   async #lead(lease: Lease, stopping: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([stopping, lease.signal]);
     const { fold: definition } = this.#duty;
-    const { fold, parked, position } = this.#startFold(await this.#loadSnapshot());
-    const term = await this.#duty.begin(fold);
-    this.#leadership = new Leadership({ ...this.#deps, lease, definition, fold, parked, term, position });
+    const started = await this.#startFold(signal);
+    const term = await this.#duty.begin(started.fold);
+    this.#leadership = new Leadership({ ...this.#deps, ...started, lease, definition, term });
     try {
       await this.#leadership.run(signal);
     } finally {
@@ -162,11 +167,30 @@ export class Leader<F extends Fold> {
     }
   }
 
-  #startFold(snapshot: FoldSnapshot<Saved<F>> | undefined): Started<F> {
-    const { fold: definition } = this.#duty;
-    const parked = new ParkedStreams(snapshot?.state.parkedStreams);
-    if (parked.needsTheLog) return this.#startFold(undefined);
-    const fold = definition.start(snapshot?.state);
+  /** From the last snapshot, or else as an empty one. */
+  async #startFold(signal: AbortSignal): Promise<Started<F>> {
+    const { snapshots, tenant, logger } = this.#deps;
+    const { fold } = this.#duty;
+    try {
+      const snapshot = await snapshots.load<Saved<F>>(tenant, fold);
+      if (snapshot && !new ParkedStreams(snapshot.state.parkedStreams).needsTheLog)
+        return await this.#restore(snapshot, signal);
+    } catch (error) {
+      if (error instanceof SnapshotReplaced) return this.#startFold(signal);
+      logger.warn({ fold: fold.name, err: error }, 'no snapshot could be read; the log is read from its start');
+    }
+    return { fold: fold.start(), parked: new ParkedStreams(), position: undefined, token: undefined };
+  }
+
+  async #restore(snapshot: LoadedSnapshot<Saved<F>>, signal: AbortSignal): Promise<Started<F>> {
+    const { state, parts, position, token } = snapshot;
+    const fold = this.#duty.fold.start(state);
+    for await (const part of parts) {
+      fold.restorePart?.(part);
+      await yieldToOthers();
+      if (signal.aborted) break; // nothing is done with it any more
+    }
+    const parked = new ParkedStreams(state.parkedStreams);
     const released = parked.release();
     for (const { stream } of parked.list) fold.halt(stream);
     for (const event of released) {
@@ -174,18 +198,7 @@ export class Leader<F extends Fold> {
       if (known) fold.evolve(known as never);
       else fold.halt(event.stream);
     }
-    return { fold, parked, position: snapshot?.position };
-  }
-
-  async #loadSnapshot(): Promise<FoldSnapshot<Saved<F>> | undefined> {
-    const { snapshots, tenant, logger } = this.#deps;
-    const { fold } = this.#duty;
-    try {
-      return await snapshots.load(tenant, fold);
-    } catch (error) {
-      logger.warn({ fold: fold.name, err: error }, 'no snapshot could be read; the log is read from its start');
-      return undefined;
-    }
+    return { fold, parked, position, token };
   }
 
   #failed(error: unknown): void {
@@ -204,6 +217,7 @@ type Started<F extends Fold> = {
   readonly parked: ParkedStreams;
   /** Of the snapshot that the fold started from. */
   readonly position: Position | undefined;
+  readonly token: SnapshotToken | undefined;
 };
 
 type LeadershipOptions<F extends Fold> = LeaderDeps &
@@ -214,8 +228,7 @@ class Leadership<F extends Fold> {
   readonly #options: LeadershipOptions<F>;
   position: Position | undefined;
   caughtUp = false;
-  #savedPosition: Position | undefined;
-  #saving: Promise<void> = Promise.resolve();
+  readonly #snapshots: SnapshotWriter;
   #snapshotDue = false;
   /** Events since the last snapshot. */
   #unsaved = 0;
@@ -227,7 +240,7 @@ class Leadership<F extends Fold> {
   constructor(options: LeadershipOptions<F>) {
     this.#options = options;
     this.position = options.position;
-    this.#savedPosition = options.position;
+    this.#snapshots = new SnapshotWriter(options);
   }
 
   /** Until `signal` aborts. Errors: throws what made the fold unusable. */
@@ -242,6 +255,7 @@ class Leadership<F extends Fold> {
     const failure = (await Promise.allSettled(loops)).find((outcome) => outcome.status === 'rejected');
     this.caughtUp = false;
     if (failure) throw failure.reason;
+    await this.#snapshots.idle();
     await this.#saveSnapshot();
   }
 
@@ -301,11 +315,8 @@ class Leadership<F extends Fold> {
       if (earlyMs > 0) await sleep(clock, earlyMs, ended);
       this.#dirty = false;
       if (this.#leads(ended)) await this.#act();
-      if (this.#snapshotDue) {
-        // Only here, between two acts, does the fold hold nothing that the log does not.
-        this.#snapshotDue = false;
-        void this.#saveSnapshot();
-      }
+      // Only here, between two acts, does the fold hold nothing that the log does not.
+      if (this.#snapshotDue && !this.#snapshots.isWriting) void this.#saveSnapshot();
     }
   }
 
@@ -366,27 +377,9 @@ class Leadership<F extends Fold> {
     }
   }
 
-  /** The state is taken at once; saves follow each other, so that an older one never replaces a newer. */
-  #saveSnapshot(): Promise<void> {
-    const { position } = this;
-    if (position === undefined || position === this.#savedPosition) return this.#saving;
-    this.#savedPosition = position;
+  async #saveSnapshot(): Promise<void> {
+    this.#snapshotDue = false;
     this.#unsaved = 0;
-    const { fold, parked } = this.#options;
-    const state = fold.snapshot();
-    const parkedStreams = parked.snapshot();
-    const snapshot = { position, state: parkedStreams.length === 0 ? state : { ...state, parkedStreams } };
-    this.#saving = this.#saving.then(() => this.#save(snapshot));
-    return this.#saving;
-  }
-
-  async #save(snapshot: FoldSnapshot<unknown>): Promise<void> {
-    const { snapshots, tenant, definition, logger } = this.#options;
-    try {
-      await snapshots.save(tenant, definition, snapshot);
-    } catch (error) {
-      this.#savedPosition = undefined;
-      logger.warn({ fold: definition.name, err: error }, 'the snapshot could not be saved');
-    }
+    if (this.position !== undefined) await this.#snapshots.write(this.position);
   }
 }

@@ -82,7 +82,8 @@ const asJson = (state: unknown): unknown =>
 const ledgerAfter = (events: readonly DomainEvent[]): unknown => {
   const ledger = new PoolLedger('default');
   for (const event of events) ledger.evolve(event as never);
-  return ledger.snapshot();
+  const tasks = ledger.takeParts('all').flatMap(({ items }) => items);
+  return { ...ledger.snapshot(), tasks };
 };
 
 const executionAfter = (events: readonly DomainEvent[]): unknown =>

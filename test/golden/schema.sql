@@ -33,6 +33,13 @@ CREATE TABLE baton.cluster_identity (
   CONSTRAINT cluster_identity_only_row_check CHECK (only_row),
   CONSTRAINT cluster_identity_pkey PRIMARY KEY (only_row)
 );
+CREATE TABLE baton.fold_snapshot_parts (
+  tenant text NOT NULL,
+  fold text NOT NULL,
+  part integer NOT NULL,
+  items text NOT NULL,
+  CONSTRAINT fold_snapshot_parts_pkey PRIMARY KEY (tenant, fold, part)
+);
 CREATE TABLE baton.fold_snapshots (
   tenant text NOT NULL,
   fold text NOT NULL,
@@ -40,6 +47,7 @@ CREATE TABLE baton.fold_snapshots (
   "position" bigint NOT NULL,
   state jsonb NOT NULL,
   taken_at timestamp with time zone NOT NULL DEFAULT now(),
+  token uuid NOT NULL DEFAULT gen_random_uuid(),
   CONSTRAINT fold_snapshots_pkey PRIMARY KEY (tenant, fold)
 );
 CREATE TABLE baton.leases (

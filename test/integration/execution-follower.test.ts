@@ -52,7 +52,7 @@ afterEach(async () => {
 });
 
 const fromPostgres = (): FoldSnapshots => postgresSnapshots(pool);
-const fromZero = (): FoldSnapshots => ({ load: async () => undefined, save: async () => {} });
+const fromZero = (): FoldSnapshots => ({ load: async () => undefined, save: async () => 'none' });
 
 const savedBook = () =>
   fromPostgres().load<WaitBookSnapshot>(TENANT, { name: 'executions', version: WAIT_BOOK_VERSION });

@@ -25,7 +25,7 @@ import type { Running } from '../../src/domain/execution/state.ts';
 import { isFinal, statusOf } from '../../src/domain/execution/state.ts';
 import { commandIdOf, executionStream, poolStream } from '../../src/domain/ids.ts';
 import type { Assignment } from '../../src/domain/pool/events.ts';
-import { type LedgerEvent, type LedgerSnapshot, PoolLedger } from '../../src/domain/pool/ledger.ts';
+import { type LedgerEvent, PoolLedger } from '../../src/domain/pool/ledger.ts';
 import { decodeEvent, encodeEvents, headAfter } from '../../src/eventstore/codec.ts';
 import {
   type EventStore,
@@ -42,6 +42,7 @@ import { carryOut } from '../../src/processes/executions/carry-out.ts';
 import { type DueWork, WaitBook, type WaitBookSnapshot } from '../../src/processes/executions/wait-book.ts';
 import { type Dice, diceOf, EVENTS, randomWorkflow, renamed, SUB_WORKFLOWS, saga } from './executions-definitions.ts';
 import { commandsOver, type FakeClock, fakeClock, fakeIds, fakeRandom } from './fake-ports.ts';
+import { restoredLedger, savedLedger } from './ledger-snapshot.ts';
 
 type Decider = typeof executionDecider;
 
@@ -360,7 +361,7 @@ export class ExecutionCampaign {
     const snapshot = this.#dice.chance(0.5) ? this.#ledgerSnapshot : undefined;
     const writer: Writer = {
       writerId,
-      ledger: new PoolLedger('default', snapshot && (JSON.parse(snapshot.state) as LedgerSnapshot)),
+      ledger: snapshot ? restoredLedger(snapshot.state) : new PoolLedger('default'),
       read: snapshot?.read,
       head: headAfter(events, head),
       electedAt: position,
@@ -408,7 +409,7 @@ export class ExecutionCampaign {
 
   async #assign(writer: Writer, nowMs: number): Promise<void> {
     if (writer.read !== undefined && this.#dice.chance(0.1))
-      this.#ledgerSnapshot = { state: JSON.stringify(writer.ledger.snapshot()), read: writer.read };
+      this.#ledgerSnapshot = { state: savedLedger(writer.ledger), read: writer.read };
     const assignments = writer.ledger.assign(nowMs, 5);
     if (assignments.length === 0) return;
     // Meanwhile, something else may happen.

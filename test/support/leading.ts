@@ -1,24 +1,52 @@
 import type { Position } from '../../src/eventstore/event-store.ts';
 import type { LogFeed, ReadFeed } from '../../src/eventstore/log-feed.ts';
 import type { Lease } from '../../src/platform/lease.ts';
-import type { FoldSnapshot, FoldSnapshots } from '../../src/processes/fold-snapshots.ts';
+import {
+  type FoldSnapshot,
+  type FoldSnapshots,
+  type SnapshotPart,
+  SnapshotReplaced,
+} from '../../src/processes/fold-snapshots.ts';
 
 export type MemorySnapshots = FoldSnapshots & {
-  readonly saved: Map<string, FoldSnapshot<unknown> & { readonly version: number }>;
+  readonly saved: Map<string, MemorySnapshot>;
 };
+
+type MemorySnapshot = FoldSnapshot<unknown> & {
+  readonly version: number;
+  readonly token: string;
+  readonly parts: ReadonlyMap<number, readonly unknown[]>;
+};
+
+const asJson = <Value>(value: unknown): Value => JSON.parse(JSON.stringify(value)) as Value;
+
+async function* each(parts: MemorySnapshot['parts']): AsyncGenerator<SnapshotPart> {
+  for (const [part, items] of parts) yield { part, items };
+}
 
 /** Snapshots as Postgres keeps them: as JSON, one per fold. */
 export const memorySnapshots = (): MemorySnapshots => {
   const saved: MemorySnapshots['saved'] = new Map();
+  let writings = 0;
   return {
     saved,
     load: async <State>(tenant: string, { name, version }: { name: string; version: number }) => {
       const found = saved.get(`${tenant}/${name}`);
       if (found?.version !== version) return undefined;
-      return { position: found.position, state: JSON.parse(JSON.stringify(found.state)) as State };
+      return { ...found, state: asJson<State>(found.state), parts: each(found.parts) };
     },
-    save: async (tenant, { name, version }, snapshot) => {
-      saved.set(`${tenant}/${name}`, { ...snapshot, version });
+    save: async (tenant, fold, { position, state, parts, basedOn }) => {
+      const key = `${tenant}/${fold.name}`;
+      const known = saved.get(key);
+      if (basedOn !== undefined && known?.token !== basedOn) throw new SnapshotReplaced(fold);
+      const all = new Map(basedOn === undefined ? [] : known?.parts);
+      for (const { part, items } of parts) {
+        if (items.length === 0) all.delete(part);
+        else all.set(part, asJson<unknown[]>(items));
+      }
+      const token = `writing ${++writings}`;
+      saved.set(key, { position, state, version: fold.version, token, parts: all });
+      return token;
     },
   };
 };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { copyOf } from '../../../test/support/ledger-snapshot.ts';
 import type { AgentEvent } from '../agent/events.ts';
 import type { ExecutionEvent } from '../execution/events.ts';
 import type { TaskEvent } from '../task/events.ts';
@@ -99,7 +100,7 @@ const ledgersOf = (...events: readonly LedgerEvent[]): PoolLedger[] => {
     ...events.map((_, at) => {
       const before = new PoolLedger('default');
       for (const event of events.slice(0, at)) before.evolve(event);
-      const restored = new PoolLedger('default', JSON.parse(JSON.stringify(before.snapshot())));
+      const restored = copyOf(before);
       for (const event of events.slice(at)) restored.evolve(event);
       return restored;
     }),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { copyOf } from '../../../test/support/ledger-snapshot.ts';
 import { DEFAULT_RETRY } from '../retry.ts';
 import type { AttemptError } from '../task/events.ts';
 import { type LedgerEvent, PoolLedger } from './ledger.ts';
@@ -140,7 +141,7 @@ describe('an agent that cannot be reached', () => {
     const story = new Story(20, 'a');
     story.miss(0);
     story.miss(500);
-    const snapshot = new PoolLedger('default', story.ledger.snapshot());
+    const snapshot = copyOf(story.ledger);
     const read = new PoolLedger('default');
     for (const event of story.log) read.evolve(event);
     for (const ledger of [snapshot, read]) expect(nextAfter(ledger, 500)).toBe(1_500);

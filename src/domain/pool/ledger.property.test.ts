@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { copyOf } from '../../../test/support/ledger-snapshot.ts';
 import type { AgentEvent } from '../agent/events.ts';
 import type { TaskEvent } from '../task/events.ts';
 import type { Assignment } from './events.ts';
@@ -399,8 +400,7 @@ class World {
 
   #restore(): void {
     if (this.#inFlight.length > 0) return; // snapshots are only taken between appends
-    const snapshot = JSON.parse(JSON.stringify(this.live.snapshot())) as ReturnType<PoolLedger['snapshot']>;
-    this.#twins.push(new PoolLedger('default', snapshot));
+    this.#twins.push(copyOf(this.live));
   }
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { copyOf } from '../../../test/support/ledger-snapshot.ts';
 import type { AgentEvent, AgentProfile, Health } from '../agent/events.ts';
 import type { AttemptError, TaskEvent } from '../task/events.ts';
 import type { Assignment, PoolEvent, RoutingReason } from './events.ts';
@@ -784,7 +785,7 @@ describe('a retry that a process whose clock is ahead has recorded', () => {
   });
 
   it('does so after a change of the leader too', () => {
-    const ledger = new PoolLedger('default', JSON.parse(JSON.stringify(afterFailure().snapshot())));
+    const ledger = copyOf(afterFailure());
     expect(routes(ledger, 200)).toEqual([]);
     expect(routes(ledger, 5_200)).toEqual(['t1→a']);
   });

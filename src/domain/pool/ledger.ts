@@ -8,6 +8,7 @@ import { ReadyQueue } from './ready-queue.ts';
 import { type AgentEntry, Roster } from './roster.ts';
 import { route } from './route.ts';
 import { LOST, openEntry, type TaskEntry } from './task-entry.ts';
+import { type TaskPart, TaskTable } from './task-table.ts';
 import { type DueTimer, TaskTimers } from './timers.ts';
 
 export type LedgerEvent = TaskEvent | AgentEvent | PoolEvent | ExecutionEvent;
@@ -22,16 +23,16 @@ export type OpenAssignment = {
   readonly expiresMs: number;
 };
 
+/** Without the open tasks, which are in parts. */
 export type LedgerSnapshot = {
   readonly version: typeof SNAPSHOT_VERSION;
   readonly agents: readonly AgentEntry[];
-  readonly tasks: readonly TaskEntry[];
   readonly turns: readonly (readonly [string, number])[];
   readonly paused: readonly string[];
 };
 
 /** Raised with any change of what a snapshot holds or means; older ones are then ignored and the log is read instead. */
-export const SNAPSHOT_VERSION = 5;
+export const SNAPSHOT_VERSION = 6;
 
 /**
  * The one view of a pool: its agents, its open tasks and who holds what. A fold of the log (agents' streams, tasks' streams, the pool's
@@ -45,7 +46,7 @@ export class PoolLedger {
   readonly pool: string;
   readonly #matching = new Matching();
   readonly #roster: Roster;
-  readonly #tasks = new Map<string, TaskEntry>();
+  readonly #tasks = new TaskTable();
   readonly #queue = new ReadyQueue(this.#tasks, this.#matching);
   readonly #timers = new TaskTimers(this.#tasks);
   /** Decisions made per requirement; what `round_robin` rotates on. */
@@ -60,29 +61,33 @@ export class PoolLedger {
   readonly #unrecorded = new Set<string>();
   readonly #places: Partial<Record<Lane, number | undefined>> = {};
   #nextSeq = 0;
-  /** Tasks that an agent holds. */
-  #held = 0;
 
   constructor(pool: string, snapshot?: LedgerSnapshot) {
     this.pool = pool;
     this.#roster = new Roster(pool, this.#matching, snapshot?.agents);
     this.#paused = new Set(snapshot?.paused);
     this.#turns = new Map(snapshot?.turns);
-    for (const task of snapshot?.tasks ?? []) {
-      if (task.agentId !== undefined) this.#held += 1;
-      this.#nextSeq = Math.max(this.#nextSeq, task.seq + 1);
-      this.#add({ ...task });
-    }
   }
 
   snapshot(): LedgerSnapshot {
     return {
       version: SNAPSHOT_VERSION,
       agents: this.#roster.snapshot(),
-      tasks: [...this.#tasks.values()].map((task) => ({ ...task })),
       turns: [...this.#turns],
       paused: [...this.#paused],
     };
+  }
+
+  takeParts(which: 'changed' | 'all'): TaskPart[] {
+    return this.#tasks.take(which);
+  }
+
+  restorePart({ items }: TaskPart): void {
+    for (const task of items) {
+      this.#nextSeq = Math.max(this.#nextSeq, task.seq + 1);
+      this.#tasks.restore(task);
+      this.#enter(task);
+    }
   }
 
   get openTasks(): number {
@@ -91,13 +96,13 @@ export class PoolLedger {
 
   /** Attempts that have no agent yet, whether due or delayed. */
   get waitingTasks(): number {
-    return this.#tasks.size - this.#held;
+    return this.#tasks.size - this.#tasks.heldSize;
   }
 
   /** Those that are in the log: one that is only decided may never get there. */
   openAssignments(): OpenAssignment[] {
     const open: OpenAssignment[] = [];
-    for (const task of this.#tasks.values()) {
+    for (const task of this.#tasks.held()) {
       const assignment = this.#openAssignment(task);
       if (assignment) open.push(assignment);
     }
@@ -270,7 +275,8 @@ export class PoolLedger {
     const task = this.#tasks.get(taskId);
     if (!task || !this.#isHalted(task)) return false;
     this.#timers.delete(taskId);
-    this.#release(task);
+    this.#giveBack(task);
+    if (task.agentId !== undefined) this.#tasks.change(task, { agentId: undefined });
     return true;
   }
 
@@ -301,19 +307,19 @@ export class PoolLedger {
     if (reason !== 'step_failed') this.#resume(executionId);
     for (const task of this.#tasksOf(executionId)) {
       if (task.compensates || (task.agentId !== undefined && !interrupt)) continue;
-      task.releasing = true;
       this.#queue.delete(task);
-      this.#timers.schedule(task);
+      this.#timers.schedule(this.#tasks.change(task, { releasing: true }));
     }
   }
 
   #open(facts: Parameters<typeof openEntry>[0], attempt: number, readyAt: string): void {
-    this.#add(openEntry(facts, attempt, Date.parse(readyAt), this.#nextSeq++));
+    const task = openEntry(facts, attempt, Date.parse(readyAt), this.#nextSeq++);
+    this.#tasks.set(task);
+    this.#enter(task);
   }
 
-  #add(task: TaskEntry): void {
+  #enter(task: TaskEntry): void {
     const { taskId, executionId } = task;
-    this.#tasks.set(taskId, task);
     if (executionId !== undefined) {
       const known = this.#ofExecution.get(executionId);
       if (known) known.add(taskId);
@@ -325,10 +331,10 @@ export class PoolLedger {
   #close(taskId: string): void {
     const task = this.#tasks.get(taskId);
     if (!task) return;
-    this.#release(task);
+    this.#giveBack(task);
     this.#queue.delete(task);
     this.#timers.delete(taskId);
-    this.#tasks.delete(taskId);
+    this.#tasks.delete(task);
     this.#unrecorded.delete(taskId);
     if (task.executionId === undefined) return;
     const others = this.#ofExecution.get(task.executionId);
@@ -353,34 +359,33 @@ export class PoolLedger {
       this.#close(task.taskId);
       return;
     }
-    this.#release(task);
+    this.#giveBack(task);
     this.#queue.delete(task);
-    task.attempt = data.attempt + 1;
-    if (holder !== undefined && !data.error.notSent && !task.failedOn.includes(holder))
-      task.failedOn = [...task.failedOn, holder];
-    task.readyMs = Date.parse(data.retryAt);
-    task.waitMs = task.readyMs - Date.parse(data.failedAt);
-    this.#reschedule(task);
+    const readyMs = Date.parse(data.retryAt);
+    const failed = holder !== undefined && !data.error.notSent && !task.failedOn.includes(holder);
+    const next = this.#tasks.change(task, {
+      agentId: undefined,
+      attempt: data.attempt + 1,
+      readyMs,
+      waitMs: readyMs - Date.parse(data.failedAt),
+      ...(failed ? { failedOn: [...task.failedOn, holder] } : {}),
+    });
+    this.#reschedule(next);
   }
 
   #assigned({ taskId, attempt, agentId, expiresAt }: Assignment): void {
     const task = this.#tasks.get(taskId);
     if (!task || task.attempt !== attempt || task.agentId !== undefined) return;
     this.#queue.delete(task);
-    task.agentId = agentId;
-    this.#held += 1;
-    task.expiresMs = Date.parse(expiresAt);
+    const held = this.#tasks.change(task, { agentId, expiresMs: Date.parse(expiresAt) });
     this.#roster.take(agentId);
     const key = requirementKey(task);
     this.#turns.set(key, (this.#turns.get(key) ?? 0) + 1);
-    this.#schedule(task);
+    this.#schedule(held);
   }
 
-  #release(task: TaskEntry): void {
-    if (task.agentId === undefined) return;
-    this.#roster.giveBack(task.agentId);
-    task.agentId = undefined;
-    this.#held -= 1;
+  #giveBack({ agentId }: TaskEntry): void {
+    if (agentId !== undefined) this.#roster.giveBack(agentId);
   }
 
   /** Puts a task where it belongs by its fields: held by an agent, ready, or delayed. */
@@ -393,16 +398,13 @@ export class PoolLedger {
 
   /** What the agent holds is given up at once. */
   #loseCalls(agentId: string): void {
-    for (const task of this.#tasks.values()) {
-      if (task.agentId !== agentId) continue;
-      task.expiresMs = LOST;
-      this.#schedule(task);
-    }
+    for (const task of this.#tasks.held())
+      if (task.agentId === agentId) this.#schedule(this.#tasks.change(task, { expiresMs: LOST }));
   }
 
   #heldBy(agentId: string): number {
     let held = 0;
-    for (const task of this.#tasks.values()) if (task.agentId === agentId) held += 1;
+    for (const task of this.#tasks.held()) if (task.agentId === agentId) held += 1;
     return held;
   }
 }

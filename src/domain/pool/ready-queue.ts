@@ -2,13 +2,14 @@ import { hasSteppedBack } from '../stepped-back.ts';
 import { IndexedHeap } from '../structures/indexed-heap.ts';
 import { type Lane, type Matching, requirementKey } from './matching.ts';
 import type { TaskEntry } from './task-entry.ts';
+import type { TaskTable } from './task-table.ts';
 
 /** One priority level is worth this much waiting: a background task overtakes a critical one submitted 4 levels × this later. */
 export const AGEING_STEP_MS = 30_000;
 
 /** Attempts that wait for an agent: delayed until their time comes, then ready, per requirement, oldest effective priority first. */
 export class ReadyQueue {
-  readonly #tasks: ReadonlyMap<string, TaskEntry>;
+  readonly #tasks: Pick<TaskTable, 'get'>;
   readonly #matching: Matching;
   readonly #ready = new Map<string, IndexedHeap>();
   /** By the time at which they are ready, on the clock of the leader. */
@@ -21,7 +22,7 @@ export class ReadyQueue {
    * @param tasks holds every task of the queue
    * @param matching is told which requirements have ready work
    */
-  constructor(tasks: ReadonlyMap<string, TaskEntry>, matching: Matching) {
+  constructor(tasks: Pick<TaskTable, 'get'>, matching: Matching) {
     this.#tasks = tasks;
     this.#matching = matching;
   }

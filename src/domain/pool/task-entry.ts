@@ -7,28 +7,28 @@ export const LOST = 0;
 /** Time beyond the task's own timeout after which an attempt that its agent has not closed is given up. */
 export const DISPATCH_GRACE_MS = 30_000;
 
-/** An open task of a pool. */
+/** An open task of a pool. Replaced, not changed: what a snapshot took stays as it was. */
 export type TaskEntry = TaskState & {
   readonly taskId: string;
-  attempt: number;
+  readonly attempt: number;
   readonly priority: number;
   readonly strategy: string;
   readonly timeoutMs: number;
   readonly deadlineMs: number | undefined;
   /** From when the current attempt may run; also where its ageing starts. */
-  readyMs: number;
+  readonly readyMs: number;
   /** How long the current attempt waits, whatever `readyMs` says: that was stamped by another clock. */
-  waitMs: number;
+  readonly waitMs: number;
   /** Agent that holds the current attempt. */
-  agentId: string | undefined;
-  expiresMs: number;
-  failedOn: readonly string[];
+  readonly agentId: string | undefined;
+  readonly expiresMs: number;
+  readonly failedOn: readonly string[];
   /** The execution that the task belongs to. */
   readonly executionId: string | undefined;
   /** A compensation: goes on while its execution aborts. */
   readonly compensates: boolean;
   /** Its execution aborts and must learn whether an agent holds the task; no agent gets it any more. */
-  releasing: boolean;
+  readonly releasing: boolean;
   /** Order of arrival in the pool: decides between equal times, the same before and after a snapshot. */
   readonly seq: number;
 };

@@ -1,5 +1,6 @@
 import { IndexedHeap } from '../structures/indexed-heap.ts';
 import { DISPATCH_GRACE_MS, LOST, type TaskEntry } from './task-entry.ts';
+import type { TaskTable } from './task-table.ts';
 
 export type DueTimer =
   | {
@@ -51,11 +52,11 @@ const timerOf = (task: TaskEntry, nowMs: number): DueTimer => {
 
 /** When something must happen to a task although nobody reports anything: its attempt expires, its deadline passes, its execution aborts. */
 export class TaskTimers {
-  readonly #tasks: ReadonlyMap<string, TaskEntry>;
+  readonly #tasks: Pick<TaskTable, 'get'>;
   readonly #due = new IndexedHeap();
 
   /** @param tasks holds every task that has a timer */
-  constructor(tasks: ReadonlyMap<string, TaskEntry>) {
+  constructor(tasks: Pick<TaskTable, 'get'>) {
     this.#tasks = tasks;
   }
 

@@ -1,10 +1,10 @@
 import type pg from 'pg';
 import type { EventStore, Position } from '../../eventstore/event-store.ts';
+import { inTransaction } from '../../platform/transaction.ts';
 import { rowTypes } from '../database.ts';
 import { quoted } from '../names.ts';
 import { type Projector, schemaOf } from '../projector.ts';
 import { createSchemaSql } from './ddl.ts';
-import { inTransaction } from './transaction.ts';
 
 /** `building`: on its way to `target`, and not shown yet. `halted`: stopped until a person decides. */
 export type ProjectionStatus = 'building' | 'live' | 'halted';

@@ -1,12 +1,12 @@
 import type { Position } from '../../eventstore/event-store.ts';
 import { sleep } from '../../platform/clock.ts';
 import { AppError } from '../../platform/errors.ts';
+import { inTransaction } from '../../platform/transaction.ts';
 import { type ProjectionContext, projectorNamed } from '../context.ts';
 import { qualified } from '../names.ts';
 import { type Projector, schemaOf } from '../projector.ts';
 import { blockRunners, type Checkpoint, ensureReadModel, readCheckpoints, resetCheckpoint } from './checkpoint.ts';
 import { ProjectionRunner } from './runner.ts';
-import { inTransaction } from './transaction.ts';
 
 export type RebuildProgress = {
   readonly position: Position;

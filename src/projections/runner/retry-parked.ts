@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { decodeEvent } from '../../eventstore/codec.ts';
 import type { StoredEvent } from '../../eventstore/event-store.ts';
+import { inTransaction } from '../../platform/transaction.ts';
 import { type ProjectionContext, projectorNamed } from '../context.ts';
 import { type Projector, schemaOf } from '../projector.ts';
 import { lockCheckpoint, resumeProjection } from './checkpoint.ts';
@@ -16,7 +17,6 @@ import {
   WAITS,
 } from './parked.ts';
 import { RowCache } from './row-cache.ts';
-import { inTransaction } from './transaction.ts';
 import { causeOf, foldOperations, isPoison, Writer, writesOf } from './writer.ts';
 
 export type RetryResult = { readonly retried: number; readonly remaining: number };

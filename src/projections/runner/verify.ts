@@ -3,6 +3,7 @@ import { decodeEvent } from '../../eventstore/codec.ts';
 import type { Position } from '../../eventstore/event-store.ts';
 import { AppError } from '../../platform/errors.ts';
 import { acquireLease } from '../../platform/lease.ts';
+import { inTransaction } from '../../platform/transaction.ts';
 import { type ProjectionContext, projectorNamed } from '../context.ts';
 import type { AnyTable } from '../define-table.ts';
 import { qualified, snake } from '../names.ts';
@@ -11,7 +12,6 @@ import { createTables, dropSchema, NOTHING_YET, readCheckpoints, resetCheckpoint
 import { Lane } from './lane.ts';
 import type { Member } from './member.ts';
 import { RowCache } from './row-cache.ts';
-import { inTransaction } from './transaction.ts';
 import { Writer } from './writer.ts';
 
 export type TableVerification = {
