@@ -65,12 +65,8 @@ INSERT INTO baton.fold_snapshots (tenant, fold, version, position, state, token)
 ON CONFLICT (tenant, fold) DO UPDATE
   SET version = excluded.version, position = excluded.position, state = excluded.state, token = excluded.token, taken_at = now()`;
 
-/** A few parts at a time: about 3 MB. */
-const PARTS_PER_READ = 8;
-
-const SELECT_PARTS = `
-SELECT part, items FROM baton.fold_snapshot_parts
-WHERE tenant = $1 AND fold = $2 AND part > $3 ORDER BY part LIMIT ${PARTS_PER_READ}`;
+const SELECT_PART = `
+SELECT part, items FROM baton.fold_snapshot_parts WHERE tenant = $1 AND fold = $2 AND part > $3 ORDER BY part LIMIT 1`;
 
 const UPSERT_PART = `
 INSERT INTO baton.fold_snapshot_parts (tenant, fold, part, items) VALUES ($1, $2, $3, $4)
@@ -113,20 +109,18 @@ const writePart = async (
   else await client.query(UPSERT_PART, [tenant, name, part, JSON.stringify(items)]);
 };
 
+/** One at a time: while the database reads the next one, the process goes on with other things. */
 async function* readParts(
   database: Pool,
   tenant: string,
   fold: FoldId,
   token: SnapshotToken,
 ): AsyncGenerator<SnapshotPart> {
-  let after = -1;
-  for (let isLast = false; !isLast; ) {
-    type Row = { part: number; items: string };
-    const { rows } = await database.query<Row>(SELECT_PARTS, [tenant, fold.name, after]);
-    for (const { part, items } of rows) yield { part, items: JSON.parse(items) as unknown[] };
-    after = rows.at(-1)?.part ?? after;
-    isLast = rows.length < PARTS_PER_READ;
-  }
+  type Row = { part: number; items: string };
+  const next = async (after: number): Promise<Row | undefined> =>
+    (await database.query<Row>(SELECT_PART, [tenant, fold.name, after])).rows[0];
+  for (let row = await next(-1); row; row = await next(row.part))
+    yield { part: row.part, items: JSON.parse(row.items) as unknown[] };
   const { rows } = await database.query<{ token: SnapshotToken }>(SELECT_TOKEN, [tenant, fold.name]);
   if (rows[0]?.token !== token) throw new SnapshotReplaced(fold);
 }

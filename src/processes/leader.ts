@@ -187,7 +187,6 @@ export class Leader<F extends Fold> {
     const fold = this.#duty.fold.start(state);
     for await (const part of parts) {
       fold.restorePart?.(part);
-      await yieldToOthers();
       if (signal.aborted) break; // nothing is done with it any more
     }
     const parked = new ParkedStreams(state.parkedStreams);

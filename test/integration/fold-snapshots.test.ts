@@ -48,7 +48,6 @@ it('a snapshot is found again, with its position', async () => {
   expect(await loaded('default', fold)).toEqual({ position: POSITION, state: { a: 2 }, parts: [] });
 });
 
-/** More than are read at once. */
 const PARTS = Array.from({ length: 20 }, (_, part) => ({ part, items: [{ name: `task ${part}` }] }));
 
 it('parts are found again, after others have changed or gone', async () => {
