@@ -30,7 +30,8 @@ const placed = (amount: number) => jsonEvent({ type: 'OrderPlaced', data: { amou
 describe('baton eventstore-node', () => {
   it('reports where it listens, accepts appends, and exits with 0 on request with everything stored', async () => {
     const data = join(await temporaryFolder(), 'events');
-    const child = start('--data', data, '--port', '0', '--json');
+    const flags = ['--when-slow', 'drop', '--live-buffer', '64', '--v2'];
+    const child = start('--data', data, '--port', '0', ...flags, '--json');
     const ended = endOf(child);
     const ready = JSON.parse(await firstLine(child));
     expect(ready).toEqual({
@@ -41,6 +42,8 @@ describe('baton eventstore-node', () => {
       connectionString: `esdb://127.0.0.1:${ready.port}?tls=false`,
       tls: false,
       dataDir: data,
+      slowSubscribers: { liveBuffer: 64, whenSlow: 'drop' },
+      v2: true,
     });
     await clientOf(ready.connectionString).appendToStream('order-1', placed(12));
 
@@ -57,7 +60,7 @@ describe('baton eventstore-node', () => {
   });
 
   it('prints sentences for people', async () => {
-    const child = start('--in-memory', '--port', '0', '--host', '0.0.0.0');
+    const child = start('--in-memory', '--port', '0', '--host', '0.0.0.0', '--when-slow', 'read', '--v2');
     const ended = endOf(child);
     await firstLine(child);
     child.kill('SIGINT');
@@ -67,6 +70,8 @@ describe('baton eventstore-node', () => {
     expect(out).toMatch(/^listens on {2}0\.0\.0\.0:\d+$/m);
     expect(out).toMatch(/^connect to {2}esdb:\/\/127\.0\.0\.1:\d+\?tls=false$/m);
     expect(out).toMatch(/^data {8}in memory: gone when the node stops$/m);
+    expect(out).toMatch(/^slow {8}a live subscriber more than 32 events behind catches up from the log, as in 24$/m);
+    expect(out).toMatch(/^v2 {10}appends to several streams are served$/m);
     expect(err).toContain('anyone who can reach 0.0.0.0 can read and change everything');
   });
 
@@ -119,6 +124,13 @@ describe('baton eventstore-node', () => {
       [['--data', folder, '--in-memory'], 2, /either --data DIR or --in-memory/],
       [['--data', ''], 2, /name a folder/],
       [['--in-memory', '--port', '70000'], 2, /a whole number from 0 to 65535/],
+      [['--in-memory', '--when-slow', 'wait'], 2, /--when-slow is drop or read, not "wait"/],
+      [
+        ['--in-memory', '--when-slow', 'drop', '--live-buffer', '-1'],
+        2,
+        /--live-buffer is a number of events, not "-1"/,
+      ],
+      [['--in-memory', '--live-buffer', '32'], 2, /--live-buffer needs --when-slow/],
       [['--in-memory', '--port', String(other.port)], 1, /port \d+ of 127\.0\.0\.1 is in use/],
       [['--in-memory', '--host', '192.0.2.1'], 1, /cannot listen there: .*EADDRNOTAVAIL/],
       [['--data', join(folder, 'file')], 1, /cannot be used: a file of that name is in the way/],

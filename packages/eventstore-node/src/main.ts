@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { securityFrom } from './access/security-flags.ts';
 import { type NodeOptions, startEventStoreNode } from './node.ts';
-import { EVENTSTOREDB_LIVE_BUFFER, type SlowSubscribers } from './reads/slow-subscribers.ts';
+import { EVENTSTOREDB_LIVE_BUFFER, slowSubscribersFrom } from './reads/slow-subscribers.ts';
 
 const USAGE = `Usage: baton-eventstore-node (--data DIR | --in-memory) [options]
 
@@ -15,6 +15,7 @@ const USAGE = `Usage: baton-eventstore-node (--data DIR | --in-memory) [options]
   --users FILE         who may log in: JSON, [{"name":…,"password":…,"groups":["$admins"]},…]; needs --tls-cert
   --when-slow ACTION   what EventStoreDB does with a live subscriber that is too slow: drop (23.10) or read (24)
   --live-buffer N      too slow is who is more than N events behind (default ${EVENTSTOREDB_LIVE_BUFFER}); needs --when-slow
+  --v2                 serve appends to several streams, for Kurrent's client (kurrentdb.protocol.v2.streams)
   --parent-pid N       stop when process N is gone
   --exit-with-parent   stop when standard input closes
   --help               show this text
@@ -39,6 +40,7 @@ const readArguments = () => {
       users: { type: 'string' },
       'when-slow': { type: 'string' },
       'live-buffer': { type: 'string' },
+      v2: { type: 'boolean', default: false },
       'parent-pid': { type: 'string' },
       'exit-with-parent': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -72,7 +74,9 @@ const main = async (): Promise<void> => {
 const nodeOptions = (values: Arguments): NodeOptions => {
   const port = wholeNumber('--port', values.port);
   const host = values.host === undefined ? {} : { host: values.host };
-  const common = { port, ...host, ...securityOptions(values), ...slowSubscribers(values) };
+  const { 'when-slow': whenSlow, 'live-buffer': liveBuffer, v2 } = values;
+  const slowSubscribers = slowSubscribersFrom({ whenSlow, liveBuffer });
+  const common = { port, ...host, ...securityOptions(values), ...(slowSubscribers && { slowSubscribers }), v2 };
   if (values['in-memory']) return { inMemory: true, ...common };
   if (values.data === undefined) throw new Error('--data DIR or --in-memory is needed; --help shows all options');
   return { dataDir: values.data, ...common };
@@ -86,19 +90,6 @@ const securityOptions = ({
   const { options, warnings } = securityFrom({ tlsCert, tlsKey, users }, process.env);
   for (const warning of warnings) process.stderr.write(`baton-eventstore-node: warning: ${warning}\n`);
   return options;
-};
-
-const slowSubscribers = ({
-  'when-slow': whenSlow,
-  'live-buffer': liveBuffer,
-}: Arguments): { readonly slowSubscribers?: SlowSubscribers } => {
-  if (whenSlow === undefined) {
-    if (liveBuffer !== undefined) throw new Error('--live-buffer needs --when-slow');
-    return {};
-  }
-  if (whenSlow !== 'drop' && whenSlow !== 'read') throw new Error(`--when-slow is drop or read, not "${whenSlow}"`);
-  const most = liveBuffer === undefined ? EVENTSTOREDB_LIVE_BUFFER : wholeNumber('--live-buffer', liveBuffer);
-  return { slowSubscribers: { liveBuffer: most, whenSlow } };
 };
 
 const watchParent = (values: Arguments, stop: () => void): void => {

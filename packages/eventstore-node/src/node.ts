@@ -16,6 +16,7 @@ import { handleAppend } from './services/append.ts';
 import { handleBatchAppend } from './services/batch-append.ts';
 import type { NodeContext } from './services/context.ts';
 import { handleDelete } from './services/delete.ts';
+import { multiAppendMethods } from './services/multi-append.ts';
 import { handleGossip, handleServerFeatures } from './services/node-info.ts';
 import { persistentMethods } from './services/persistent-subscriptions.ts';
 import { handleRead } from './services/read.ts';
@@ -43,6 +44,8 @@ export type NodeOptions = {
   readonly keepAlive?: KeepAlive;
   /** When a live subscriber is too slow, and what happens then. Default: never; it may be as far behind as it likes. */
   readonly slowSubscribers?: SlowSubscribers;
+  /** Serves appends to several streams (`kurrentdb.protocol.v2.streams`), for Kurrent's client. Default: false. */
+  readonly v2?: boolean;
 };
 
 export type RunningNode = {
@@ -80,7 +83,8 @@ export const startEventStoreNode = async (options: NodeOptions = {}): Promise<Ru
   const persistent = new PersistentSubscriptions({ store, writes: new NodeWrites(committer), now: Date.now });
   const subscriptions = new Set<Call>();
   const shared = { access, store, committer, persistent, subscriptions, now: Date.now, instanceId };
-  const context = { ...shared, slowSubscribers: options.slowSubscribers, endpoint: () => address };
+  const { slowSubscribers, v2 = false } = options;
+  const context = { ...shared, slowSubscribers, v2, endpoint: () => address };
   const server = new GrpcServer(methodsOf(context), access, { tls: security?.tls, keepAlive: options.keepAlive });
   const closeStore = async () => {
     await committer.stop();
@@ -147,9 +151,13 @@ const methodsOf = (context: NodeContext): Methods => {
     [`${streams}/Read`, (call: Call) => handleRead(context, call)],
     [`${streams}/Delete`, (call: Call) => handleDelete(context, 'delete', call)],
     [`${streams}/Tombstone`, (call: Call) => handleDelete(context, 'tombstone', call)],
-    ['/event_store.client.server_features.ServerFeatures/GetSupportedMethods', handleServerFeatures],
+    [
+      '/event_store.client.server_features.ServerFeatures/GetSupportedMethods',
+      (call: Call) => handleServerFeatures(context, call),
+    ],
     ['/event_store.client.gossip.Gossip/Read', (call: Call) => handleGossip(context, call)],
     ...persistentMethods(context),
+    ...(context.v2 ? multiAppendMethods(context) : []),
   ]);
 };
 

@@ -14,6 +14,8 @@ export type SpawnOptions = {
   readonly usersFile?: string;
   /** When a live subscriber is too slow, and what happens then. Default: never. */
   readonly slowSubscribers?: SlowSubscribers;
+  /** Serves appends to several streams, for Kurrent's client. Default: false. */
+  readonly v2?: boolean;
 };
 
 export type SpawnedNode = {
@@ -64,7 +66,7 @@ const entry = (): string[] => {
 };
 
 const argumentsOf = (options: SpawnOptions): string[] => {
-  const { dataDir, inMemory, port = 0, host, tls, usersFile, slowSubscribers } = options;
+  const { dataDir, inMemory, port = 0, host, tls, usersFile, slowSubscribers, v2 } = options;
   const store = inMemory ? ['--in-memory'] : option('--data', dataDir);
   const security = [
     ...option('--tls-cert', tls?.certFile),
@@ -75,7 +77,8 @@ const argumentsOf = (options: SpawnOptions): string[] => {
     ...option('--when-slow', slowSubscribers?.whenSlow),
     ...option('--live-buffer', slowSubscribers?.liveBuffer.toString()),
   ];
-  return [...store, '--port', String(port), ...option('--host', host), ...security, ...slow, '--exit-with-parent'];
+  const served = [...slow, ...(v2 ? ['--v2'] : [])];
+  return [...store, '--port', String(port), ...option('--host', host), ...security, ...served, '--exit-with-parent'];
 };
 
 const option = (name: string, value: string | undefined): string[] => (value === undefined ? [] : [name, value]);

@@ -17,7 +17,7 @@ export const rawCalls = (port: number, secure?: { ca: string; authorization: str
     new RawCall(
       session.request({
         ':method': 'POST',
-        ':path': `/event_store.client.streams.Streams/${method}`,
+        ':path': method.startsWith('/') ? method : `/event_store.client.streams.Streams/${method}`,
         'content-type': 'application/grpc',
         te: 'trailers',
         ...(secure && { authorization: secure.authorization }),

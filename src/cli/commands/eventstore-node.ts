@@ -24,6 +24,9 @@ type Options = {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly users?: string;
+  readonly whenSlow?: string;
+  readonly liveBuffer?: string;
+  readonly v2?: boolean;
   readonly json?: boolean;
 };
 
@@ -41,20 +44,35 @@ const securityOf = async (terminal: Terminal, { tlsCert, tlsKey, users }: Option
   }
 };
 
+/** How slow live subscribers are treated. Errors: `Failure` (wrong usage). */
+const slowSubscribersOf = async ({ whenSlow, liveBuffer }: Options): Promise<Pick<NodeOptions, 'slowSubscribers'>> => {
+  const { slowSubscribersFrom } = await import('baton-eventstore-node');
+  try {
+    const slowSubscribers = slowSubscribersFrom({ whenSlow, liveBuffer });
+    return slowSubscribers ? { slowSubscribers } : {};
+  } catch (error) {
+    throw usageFailure((error as Error).message);
+  }
+};
+
 /** Without TLS a node does not authenticate anyone. */
 const warnIfOpen = (terminal: Terminal, host: string, { tls }: Security): void => {
   if (tls === undefined && !LOOPBACK.test(host))
     terminal.err(`warning: anyone who can reach ${host} can read and change everything; see --tls-cert\n`);
 };
 
-const nodeOptions = ({ data, inMemory, port, host }: Options): NodeOptions => {
+const nodeOptions = ({ data, inMemory, port, host, v2 = false }: Options): NodeOptions => {
   if ((data === undefined) === (inMemory !== true))
     throw usageFailure('name where events go: either --data DIR or --in-memory');
   if (data === '') throw usageFailure('--data "": name a folder');
-  return { ...(data === undefined ? { inMemory: true } : { dataDir: resolve(data) }), port, host };
+  return { ...(data === undefined ? { inMemory: true } : { dataDir: resolve(data) }), port, host, v2 };
 };
 
-const report = ({ dataDir, tls }: NodeOptions, { port, connectionString }: RunningNode, host: string) => ({
+const report = (
+  { dataDir, tls, slowSubscribers, v2 }: NodeOptions,
+  { port, connectionString }: RunningNode,
+  host: string,
+) => ({
   ready: true,
   pid: process.pid,
   host,
@@ -62,18 +80,29 @@ const report = ({ dataDir, tls }: NodeOptions, { port, connectionString }: Runni
   connectionString,
   tls: tls !== undefined,
   dataDir: dataDir ?? null,
+  slowSubscribers: slowSubscribers ?? null,
+  v2: v2 === true,
 });
 
-const asText = ({ pid, host, port, connectionString, tls, dataDir }: ReturnType<typeof report>): string =>
+const asText = ({ pid, host, port, connectionString, tls, dataDir, ...other }: ReturnType<typeof report>): string =>
   `The event store node is ready (process ${pid}). Ctrl-C stops it.\n${facts([
     ['listens on', `${host.includes(':') ? `[${host}]` : host}:${port}`],
     ['connect to', connectionString],
     ['access', tls ? 'TLS; a client names a user: esdb://USER:PASSWORD@…' : 'no TLS, no authentication'],
     ['data', dataDir ?? 'in memory: gone when the node stops'],
+    ...slowness(other.slowSubscribers),
+    ...(other.v2 ? [['v2', 'appends to several streams are served'] as const] : []),
   ])}`;
 
+const slowness = (slow: NodeOptions['slowSubscribers'] | null): (readonly [string, string])[] => {
+  if (!slow) return [];
+  const ending = slow.whenSlow === 'drop' ? 'is dropped, as in 23.10' : 'catches up from the log, as in 24';
+  return [['slow', `a live subscriber more than ${slow.liveBuffer} events behind ${ending}`]];
+};
+
 const runNode = async (terminal: Terminal, options: Options): Promise<void> => {
-  const settings = { ...nodeOptions(options), ...(await securityOf(terminal, options)) };
+  const security = await securityOf(terminal, options);
+  const settings = { ...nodeOptions(options), ...security, ...(await slowSubscribersOf(options)) };
   warnIfOpen(terminal, options.host, settings);
   const stop = new StopRequest();
   const { startEventStoreNode } = await import('baton-eventstore-node');
@@ -106,6 +135,9 @@ export const addEventStoreNode = (program: Command, terminal: Terminal): void =>
     .option('--tls-cert <file>', 'serve TLS with this certificate (PEM) and require credentials')
     .option('--tls-key <file>', 'its private key (PEM)')
     .option('--users <file>', 'users as JSON: [{"name":…,"password":…,"groups":["$admins"]},…]')
+    .option('--when-slow <action>', 'with a live subscriber that is too slow: drop (as 23.10) or read (as 24)')
+    .option('--live-buffer <n>', 'too slow is more than this many events behind; needs --when-slow (default: 32)')
+    .option('--v2', 'serve appends to several streams, for Kurrent’s client')
     .option('--json', 'print one line of JSON when ready')
     .addHelpText(
       'after',

@@ -1,5 +1,5 @@
-import { nodeEvent } from '../store/decide-operation.ts';
 import type { EventStore } from '../store/event-store.ts';
+import { nodeEvent } from '../store/proposed-event.ts';
 import { checkpointStreamOf } from './group-streams.ts';
 import { jsonData, type NodeWrites } from './node-writes.ts';
 import { parsePlace, placeText } from './place-text.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { compileFilter } from '../reads/event-filter.ts';
-import { nodeEvent } from '../store/decide-operation.ts';
 import type { EventStore } from '../store/event-store.ts';
+import { nodeEvent } from '../store/proposed-event.ts';
 import type { FilterRequest } from '../wire/read-request.ts';
 import { jsonData, type NodeWrites } from './node-writes.ts';
 import { type GroupConfig, type GroupKey, nameOf, STRATEGY_NAMES } from './settings.ts';

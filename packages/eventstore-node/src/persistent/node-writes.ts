@@ -2,9 +2,9 @@ import { GrpcError, Status } from '../grpc/status.ts';
 import { metastreamOf } from '../index/stream-names.ts';
 import type { ProposedEvent } from '../storage/record.ts';
 import type { Committer } from '../store/committer.ts';
-import { nodeEvent } from '../store/decide-operation.ts';
 import { submitForNode } from '../store/node-events.ts';
 import type { Outcome } from '../store/operations.ts';
+import { nodeEvent } from '../store/proposed-event.ts';
 import { failureCode, streamDeleted } from '../wire/write-errors.ts';
 
 /** What the node itself writes to streams, through the one writer. Each method resolves once that is durable. */

@@ -1,6 +1,6 @@
 import type { ProposedEvent, StoredRecord } from '../storage/record.ts';
-import { nodeEvent } from '../store/decide-operation.ts';
 import type { EventStore } from '../store/event-store.ts';
+import { nodeEvent } from '../store/proposed-event.ts';
 import { parkedStreamOf } from './group-streams.ts';
 import { jsonData, type NodeWrites } from './node-writes.ts';
 import type { GroupKey } from './settings.ts';

@@ -2,8 +2,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { EventIndex } from '../index/event-index.ts';
 import { MemoryLog } from '../storage/memory-log.ts';
 import { Committer } from '../store/committer.ts';
-import { nodeEvent } from '../store/decide-operation.ts';
 import { EventStore } from '../store/event-store.ts';
+import { nodeEvent } from '../store/proposed-event.ts';
 import { NodeWrites } from './node-writes.ts';
 import { AllSource, type GroupSource, StreamSource } from './sources.ts';
 

@@ -60,6 +60,19 @@ export class ProtoReader {
     return BigInt.asUintN(64, value);
   }
 
+  /** A varint in zigzag form: `sint64`. */
+  sint64(): bigint {
+    const value = this.uint64();
+    return (value >> 1n) ^ -(value & 1n);
+  }
+
+  double(): number {
+    this.#expect(1);
+    this.#at += 8;
+    if (this.#at > this.#end) throw new MalformedMessage('a number reaches past the end of its message');
+    return this.buffer.readDoubleLE(this.#at - 8);
+  }
+
   /** Sets `start` and `stop` to the bounds of a length-delimited value. */
   delimited(): this {
     this.#expect(2);

@@ -40,6 +40,11 @@ export class ProtoWriter {
     return this;
   }
 
+  /** `sint64`: zigzag form. */
+  sint64(field: number, value: bigint): this {
+    return this.uint64(field, value < 0n ? -value * 2n - 1n : value * 2n);
+  }
+
   bool(field: number, value: boolean): this {
     return this.uint(field, value ? 1 : 0);
   }

@@ -13,6 +13,20 @@ export type SlowSubscribers = {
 
 export const EVENTSTOREDB_LIVE_BUFFER = 32;
 
+/** What `--when-slow` and `--live-buffer` ask for. Throws an error that names the option. */
+export const slowSubscribersFrom = (flags: SlowFlags): SlowSubscribers | undefined => {
+  const { whenSlow, liveBuffer = String(EVENTSTOREDB_LIVE_BUFFER) } = flags;
+  if (whenSlow === undefined) {
+    if (flags.liveBuffer !== undefined) throw new Error('--live-buffer needs --when-slow');
+    return undefined;
+  }
+  if (whenSlow !== 'drop' && whenSlow !== 'read') throw new Error(`--when-slow is drop or read, not "${whenSlow}"`);
+  if (!/^\d{1,9}$/.test(liveBuffer)) throw new Error(`--live-buffer is a number of events, not "${liveBuffer}"`);
+  return { liveBuffer: Number(liveBuffer), whenSlow };
+};
+
+export type SlowFlags = { readonly whenSlow: string | undefined; readonly liveBuffer: string | undefined };
+
 export const consumerTooSlow = (): GrpcError =>
   new GrpcError(
     Status.aborted,

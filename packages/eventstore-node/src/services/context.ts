@@ -15,6 +15,8 @@ export type NodeContext = {
   readonly now: () => number;
   readonly instanceId: string;
   readonly slowSubscribers: SlowSubscribers | undefined;
+  /** Whether appends to several streams are served. */
+  readonly v2: boolean;
   /** Catch-up subscriptions that are open. */
   readonly subscriptions: Set<Call>;
   /** Where clients reach this node; known once it listens. */

@@ -3,7 +3,7 @@ import { GrpcError, Status } from '../grpc/status.ts';
 import { ProtoReader } from '../protobuf/reader.ts';
 import { ProtoWriter } from '../protobuf/writer.ts';
 import type { Expected } from '../store/append-rules.ts';
-import type { Operation, Outcome } from '../store/operations.ts';
+import type { Outcome, StreamChange } from '../store/operations.ts';
 import { checkStreamName, readWriteOptions, type StreamRef } from '../wire/append-request.ts';
 import { failureCode, requestError, secondMessage, streamDeleted, wrongExpectedVersion } from '../wire/write-errors.ts';
 import type { NodeContext } from './context.ts';
@@ -14,7 +14,7 @@ export const handleDelete = (
   kind: 'delete' | 'tombstone',
   call: Call,
 ): void => {
-  let operation: Operation | undefined;
+  let operation: StreamChange | undefined;
   const deadlineMs = call.deadlineMs(now());
   const checkAccess = (streamName: string) => access.checkStream(call.caller, 'delete', streamName);
   call.onMessage = (message) => {

@@ -2,6 +2,7 @@ import type { Call } from '../grpc/call.ts';
 import { ProtoWriter } from '../protobuf/writer.ts';
 import { textUuid } from '../wire/uuid.ts';
 import type { NodeContext } from './context.ts';
+import { MULTI_APPEND_METHODS, MULTI_APPEND_SERVICE } from './multi-append.ts';
 import { PERSISTENT_METHODS, PERSISTENT_SERVICE } from './persistent-subscriptions.ts';
 
 /** The version whose behaviour this node shows. */
@@ -19,12 +20,17 @@ const FEATURES: readonly (readonly [service: string, method: string, features: r
   ['event_store.client.server_features.serverfeatures', 'getsupportedmethods', []],
 ];
 
+/** What is served with `v2` besides. */
+const V2_FEATURES: typeof FEATURES = MULTI_APPEND_METHODS.map(
+  (method) => [MULTI_APPEND_SERVICE, method.toLowerCase(), []] as const,
+);
+
 const LEADER = 8;
 
-export const handleServerFeatures = (call: Call): void => {
+export const handleServerFeatures = ({ v2 }: NodeContext, call: Call): void => {
   respond(call, () => {
     const response = new ProtoWriter();
-    for (const [service, method, features] of FEATURES) {
+    for (const [service, method, features] of v2 ? [...FEATURES, ...V2_FEATURES] : FEATURES) {
       const supported = new ProtoWriter().text(1, method).text(2, service.toLowerCase());
       for (const feature of features) supported.text(3, feature);
       response.message(1, supported);

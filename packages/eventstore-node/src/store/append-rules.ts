@@ -44,7 +44,7 @@ export const decideAppend = (facts: StreamFacts, expected: Expected, ids: readon
 };
 
 /** Without an expected revision a repeat is recognised by its first id, as long as that is remembered. */
-const decideByRecentIds = (facts: StreamFacts, ids: readonly string[]): AppendDecision => {
+export const decideByRecentIds = (facts: StreamFacts, ids: readonly string[]): AppendDecision => {
   const [first] = ids;
   if (first === undefined || facts.recentRevision(first) === undefined) return WRITE;
   let lastRevision = -1;

@@ -6,12 +6,15 @@ import { FlakyLog } from '../../test/flaky-log.ts';
 import { EventIndex } from '../index/event-index.ts';
 import { type Log, LogFailure } from '../storage/log.ts';
 import { MemoryLog } from '../storage/memory-log.ts';
+import { SegmentLog } from '../storage/segment-log.ts';
 import type { Expected } from './append-rules.ts';
 import { Committer } from './committer.ts';
 import { openDataFolder } from './data-folder.ts';
-import { nodeEvent } from './decide-operation.ts';
 import { EventStore } from './event-store.ts';
-import type { Operation, Outcome } from './operations.ts';
+import type { ExpectedState, MultiOutcome, Outcome, StreamChange } from './operations.ts';
+import { nodeEvent } from './proposed-event.ts';
+import { recover } from './recovery.ts';
+import { verifyDataFolder } from './verify.ts';
 
 const NOW = 1_700_000_000_000;
 
@@ -19,7 +22,7 @@ const build = (log: Log, index = new EventIndex(), now = () => NOW) => {
   const store = new EventStore(log, index);
   const committer = new Committer(store, now);
   onTestFinished(() => committer.stop());
-  const submit = (streamName: string, expected: Expected, count: number, kind: Operation['kind'] = 'append') =>
+  const submit = (streamName: string, expected: Expected, count: number, kind: StreamChange['kind'] = 'append') =>
     new Promise<Outcome>((settle) =>
       committer.submit({
         kind,
@@ -32,7 +35,37 @@ const build = (log: Log, index = new EventIndex(), now = () => NOW) => {
         settle,
       }),
     );
-  return { store, committer, submit };
+  /** One event for each name, in this order. */
+  const submitAll = (names: readonly string[], expected: ExpectedState = 'any') => {
+    const streams = [...new Set(names)].map((streamName) => ({
+      streamName,
+      nameBytes: Buffer.from(streamName),
+      expected,
+    }));
+    const records = names.map((name) => ({
+      stream: streams.findIndex(({ streamName }) => streamName === name),
+      event: nodeEvent('T', Buffer.from('{}'), true),
+    }));
+    const { promise, resolve: settle } = withResolvers<MultiOutcome>();
+    committer.submit({
+      kind: 'multiAppend',
+      streams,
+      records,
+      bytes: 100,
+      deadlineMs: Number.POSITIVE_INFINITY,
+      settle,
+    });
+    return promise;
+  };
+  return { store, committer, submit, submitAll };
+};
+
+const withResolvers = <T>() => {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
 };
 
 describe('a group that cannot be written', () => {
@@ -58,6 +91,54 @@ describe('a group that cannot be written', () => {
     expect(await submit('b', 'no_stream', 1)).toMatchObject({ kind: 'done', revision: 0 });
     expect(await submit('c', 'no_stream', 1)).toMatchObject({ kind: 'done', revision: 0 });
     expect(store.record(3).revision).toBe(2);
+  });
+});
+
+describe('an append to several streams', () => {
+  it('counts what was decided before it in the same group, and is counted by what comes after', async () => {
+    const { store, submit, submitAll } = build(new FlakyLog());
+    const outcomes = await Promise.all([
+      submit('a', 'no_stream', 2),
+      submitAll(['a', 'b', 'a']),
+      submitAll(['c', 'a'], 'no_stream'),
+      submit('b', 0n, 1),
+    ]);
+    expect(outcomes).toMatchObject([
+      { kind: 'done', revision: 1 },
+      { kind: 'done', revisions: [3, 0] },
+      { kind: 'violated', violations: [{ stream: 1, lastRevision: 3, state: 'present' }] },
+      { kind: 'done', revision: 1 },
+    ]);
+    expect(store.index.find('c')).toBeUndefined();
+  });
+
+  it('leaves nothing behind when its group cannot be written', async () => {
+    const log = new FlakyLog();
+    const { store, submit, submitAll } = build(log);
+    await submit('a', 'no_stream', 1);
+    await submit('a', 'any', 0, 'delete');
+    log.failure = new LogFailure('full', 'disk full: no space');
+    expect(await submitAll(['a', 'b', 'a'])).toEqual({ kind: 'failed', cause: 'full', message: 'disk full: no space' });
+    expect([store.index.count, store.metadata('a').softDeleted]).toEqual([2, true]);
+    log.failure = undefined;
+    expect(await submitAll(['b', 'a'])).toMatchObject({ kind: 'done', revisions: [0, 1] });
+    expect(store.metadata('a')).toMatchObject({ softDeleted: false, truncateBefore: 1 });
+  });
+
+  it.each([
+    ['the stream', ['a'], { $tb: 2 }],
+    ['its metadata', ['$$a'], { $tb: 2 }],
+    ['both', ['a', '$$a'], { $tb: 2 }],
+    ['both, metadata first', ['$$a', 'a', '$$a'], { $tb: 2 }],
+  ])('brings a deleted stream back once: %s', async (_, names, metadata) => {
+    const { store, submit, submitAll } = build(new FlakyLog());
+    await submit('a', 'no_stream', 2);
+    await submit('a', 'any', 0, 'delete');
+    const before = store.index.count;
+    await submitAll(names);
+    expect(store.index.count).toBe(before + names.length + 1);
+    const newest = store.record(store.index.count - 1);
+    expect([newest.streamName, JSON.parse(newest.data.toString())]).toEqual(['$$a', metadata]);
   });
 });
 
@@ -179,4 +260,30 @@ describe('a log cut at any byte', () => {
       await again.close();
     }
   }, 30_000);
+
+  it('has an append to several streams as a whole or not at all', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'eventstore-node-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const opened = await openDataFolder(folder);
+    const { submit, submitAll } = build(opened.log, opened.index);
+    await submit('a', 'any', 1);
+    const { end } = opened.log;
+    await submitAll(['a', 'b', 'c']);
+    await opened.close();
+    const path = join(folder, readdirSync(folder).find((name) => name.startsWith('segment-')) as string);
+    const whole = readFileSync(path);
+    const lastRevisions = async (bytes: number) => {
+      writeFileSync(path, whole.subarray(0, bytes));
+      const [log, index] = [SegmentLog.open(folder), new EventIndex()];
+      recover(log, index, 0);
+      await log.close();
+      return ['a', 'b', 'c'].map((name) => index.lastRevision(index.find(name) ?? index.intern(name)));
+    };
+    const NOTHING = [0, -1, -1];
+    for (let cut = end; cut < whole.length; cut += 7) expect(await lastRevisions(cut)).toEqual(NOTHING);
+    expect(await lastRevisions(whole.length - 1)).toEqual(NOTHING);
+    expect(await verifyDataFolder(folder)).toMatchObject({ problems: [], events: 1, tornTail: undefined });
+    expect(await lastRevisions(whole.length)).toEqual([1, 0, 0]);
+    expect(await verifyDataFolder(folder)).toMatchObject({ problems: [], events: 4, streams: 3 });
+  }, 60_000);
 });

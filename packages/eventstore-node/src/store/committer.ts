@@ -1,10 +1,12 @@
 import { DamagedLog, LogFailure } from '../storage/log.ts';
 import { createdAt } from '../storage/record.ts';
-import { OperationDecider, type Written } from './decide-operation.ts';
+import { ChangeDecider } from './decide-change.ts';
+import { decideMultiAppendIn } from './decide-multi-append.ts';
 import type { EventStore } from './event-store.ts';
 import { GroupBuilder } from './group-builder.ts';
 import { GroupMemory } from './group-memory.ts';
-import type { Operation, Outcome } from './operations.ts';
+import { GroupWriter, type Written } from './group-writer.ts';
+import type { Operation, Unfinished } from './operations.ts';
 import { RecentIds } from './recent-ids.ts';
 
 /** A group takes operations up to about this size; a single larger one is still taken. */
@@ -17,7 +19,8 @@ const EXPIRY_CHECK_MS = 100;
 
 type Decided = {
   readonly operation: Operation;
-  readonly outcome: Outcome;
+  /** Tells the caller what was decided. */
+  readonly answer: () => void;
   settled: boolean;
 };
 
@@ -27,8 +30,8 @@ type Group = {
   readonly written: readonly Written[];
 };
 
-const TIMED_OUT: Outcome = { kind: 'timedOut' };
-const STOPPING: Outcome = { kind: 'failed', cause: 'stopping', message: 'the node is shutting down' };
+const TIMED_OUT: Unfinished = { kind: 'timedOut' };
+const STOPPING: Unfinished = { kind: 'failed', cause: 'stopping', message: 'the node is shutting down' };
 
 /**
  * The one writer. Operations that arrive while a group is being flushed form the next group: decided in order of
@@ -94,13 +97,24 @@ export class Committer {
     const bytes = operations.reduce((sum, operation) => sum + operation.bytes + SLACK, 0);
     const builder = new GroupBuilder(this.#store.log.end, createdAt(now), bytes, this.#memory);
     this.#store.build(builder);
-    const decider = new OperationDecider(this.#store, this.#recent, builder);
+    const writer = new GroupWriter(this.#store, this.#recent, builder);
+    const changes = new ChangeDecider(this.#store, writer);
+    const decide = (operation: Operation) => decideSafely(operation, () => this.#decide(operation, changes, writer));
     const decided = operations.map((operation) => ({
       operation,
-      outcome: operation.deadlineMs < now ? TIMED_OUT : decideSafely(decider, operation),
+      answer: operation.deadlineMs < now ? () => operation.settle(TIMED_OUT) : decide(operation),
       settled: false,
     }));
-    return { builder, decided, written: decider.written };
+    return { builder, decided, written: writer.written };
+  }
+
+  #decide(operation: Operation, changes: ChangeDecider, writer: GroupWriter): () => void {
+    if (operation.kind === 'multiAppend') {
+      const outcome = decideMultiAppendIn(this.#store, writer, operation);
+      return () => operation.settle(outcome);
+    }
+    const outcome = changes.decide(operation);
+    return () => operation.settle(outcome);
   }
 
   #take(): Operation[] {
@@ -117,14 +131,14 @@ export class Committer {
   }
 
   async #commit(group: Group): Promise<void> {
-    let failure: Outcome | undefined;
+    let failure: Unfinished | undefined;
     try {
       await this.#write(group);
     } catch (error) {
       this.#takeBack(group);
       failure = failureOf(error);
     }
-    for (const decided of group.decided) this.#settle(decided, failure ?? decided.outcome);
+    for (const decided of group.decided) this.#settle(decided, failure);
     this.#release(group.decided.map(({ operation }) => operation));
     if (group.written.length === 0) return;
     this.#store.wakeups.notify(group.written.map(({ streamName }) => streamName));
@@ -168,10 +182,11 @@ export class Committer {
     for (const { stream, id } of written) this.#recent.forget(stream, id);
   }
 
-  #settle(decided: Decided, outcome: Outcome): void {
+  #settle(decided: Decided, failure: Unfinished | undefined): void {
     if (decided.settled) return;
     decided.settled = true;
-    decided.operation.settle(outcome);
+    if (failure) decided.operation.settle(failure);
+    else decided.answer();
   }
 
   #release(operations: readonly Operation[]): void {
@@ -182,16 +197,17 @@ export class Committer {
 }
 
 /** Recognising a repeat reads stored events, which may turn out to be damaged: that fails the one operation only. */
-const decideSafely = (decider: OperationDecider, operation: Operation): Outcome => {
+const decideSafely = (operation: Operation, decide: () => () => void): (() => void) => {
   try {
-    return decider.decide(operation);
+    return decide();
   } catch (error) {
-    if (error instanceof DamagedLog) return { kind: 'failed', cause: 'broken', message: error.message };
-    throw error;
+    if (!(error instanceof DamagedLog)) throw error;
+    const failure: Unfinished = { kind: 'failed', cause: 'broken', message: error.message };
+    return () => operation.settle(failure);
   }
 };
 
-const failureOf = (error: unknown): Outcome => {
+const failureOf = (error: unknown): Unfinished => {
   if (error instanceof LogFailure) return { kind: 'failed', cause: error.kind, message: error.message };
   throw error;
 };

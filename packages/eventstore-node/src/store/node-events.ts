@@ -1,6 +1,6 @@
 import type { Committer } from './committer.ts';
-import { nodeEvent } from './decide-operation.ts';
-import type { Operation, Outcome } from './operations.ts';
+import type { Outcome, StreamChange } from './operations.ts';
+import { nodeEvent } from './proposed-event.ts';
 
 /** An event the node writes for itself. */
 export type NodeEvent = {
@@ -26,7 +26,7 @@ const append = (committer: Committer, { streamName, type, json, data }: NodeEven
 /** A change the node makes for itself, regardless of the stream's state and without a deadline. */
 export const submitForNode = (
   committer: Committer,
-  change: Pick<Operation, 'kind' | 'streamName' | 'events' | 'bytes'>,
+  change: Pick<StreamChange, 'kind' | 'streamName' | 'events' | 'bytes'>,
 ): Promise<Outcome> =>
   new Promise((settle) =>
     committer.submit({

@@ -7,12 +7,12 @@ import type { EventIndex } from '../index/event-index.ts';
 import type { Expected } from './append-rules.ts';
 import { Committer } from './committer.ts';
 import { openDataFolder } from './data-folder.ts';
-import { nodeEvent } from './decide-operation.ts';
 import { EventStore } from './event-store.ts';
-import type { Operation, Outcome } from './operations.ts';
+import type { Outcome, StreamChange } from './operations.ts';
+import { nodeEvent } from './proposed-event.ts';
 
 const step = fc.record({
-  kind: fc.constantFrom<Operation['kind'] | 'metadata' | 'save'>(
+  kind: fc.constantFrom<StreamChange['kind'] | 'metadata' | 'save'>(
     'append',
     'append',
     'append',
@@ -74,10 +74,10 @@ const metadataEvent = () => nodeEvent('$metadata', Buffer.from('{"$maxCount":2}'
 
 const submit = (
   committer: Committer,
-  kind: Operation['kind'],
+  kind: StreamChange['kind'],
   streamName: string,
   expected: Expected,
-  events: Operation['events'],
+  events: StreamChange['events'],
 ): Promise<Outcome> => {
   const nameBytes = Buffer.from(streamName);
   return new Promise((settle) =>

@@ -22,9 +22,9 @@ import { DamagedLog } from '../storage/log.ts';
 import { SegmentLog } from '../storage/segment-log.ts';
 import { Committer } from './committer.ts';
 import { openDataFolder } from './data-folder.ts';
-import { nodeEvent } from './decide-operation.ts';
 import { EventStore } from './event-store.ts';
-import type { Operation, Outcome } from './operations.ts';
+import type { Outcome, StreamChange } from './operations.ts';
+import { nodeEvent } from './proposed-event.ts';
 import { verifyDataFolder } from './verify.ts';
 
 /** A log of several small files: a file is closed at this size. */
@@ -68,7 +68,7 @@ const append = (committer: Committer, streamName: string, count: number, data = 
 
 const submit = (
   committer: Committer,
-  operation: Pick<Operation, 'kind' | 'streamName' | 'events'>,
+  operation: Pick<StreamChange, 'kind' | 'streamName' | 'events'>,
 ): Promise<Outcome> => {
   const nameBytes = Buffer.from(operation.streamName);
   const more = { nameBytes, expected: 'any', bytes: 500, deadlineMs: Number.POSITIVE_INFINITY } as const;

@@ -33,10 +33,15 @@ const REQUIRED_METADATA = 'type,content-type';
 
 const REPLACEMENT = '\ufffd';
 
-/** `StreamIdentifier`. Bytes that are not UTF-8 become U+FFFD here already, so that the log and the index agree. */
+/** `StreamIdentifier`. */
 export const readStreamRef = (message: ProtoReader): StreamRef => {
   let bytes: Buffer = Buffer.alloc(0);
   while (message.next()) if (message.field === 3) bytes = message.bytes();
+  return streamRef(bytes);
+};
+
+/** Bytes that are not UTF-8 become U+FFFD here already, so that the log and the index agree. */
+export const streamRef = (bytes: Buffer): StreamRef => {
   const name = bytes.toString('utf8');
   return { name, bytes: name.includes(REPLACEMENT) ? Buffer.from(name, 'utf8') : bytes };
 };

@@ -11,18 +11,19 @@ export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 export const readUuid = (message: ProtoReader): string => {
   let id = '';
   while (message.next()) {
-    if (message.field === 2) id = canonical(message.text());
+    if (message.field === 2) id = textToUuid(message.text());
     else if (message.field === 1) id = readStructured(message.message());
   }
   return id;
 };
 
-const canonical = (text: string): string => {
+/** Lower-case and hyphenated. Throws `GrpcError`. */
+export const textToUuid = (text: string): string => {
   if (CANONICAL.test(text)) return text;
   const lower = text.trim().toLowerCase();
   for (const form of OTHER_FORMS) {
     const match = form.exec(lower);
-    if (match) return canonical(match[1] ?? hyphenated(lower));
+    if (match) return textToUuid(match[1] ?? hyphenated(lower));
   }
   if (CANONICAL.test(lower)) return lower;
   throw new GrpcError(Status.invalidArgument, `"${text.slice(0, 80)}" is not a UUID`);
