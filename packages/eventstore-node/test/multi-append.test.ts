@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { type RunningNode, startEventStoreNode } from '../src/index.ts';
+import { type RunningNode, spawnEventStoreNode, startEventStoreNode } from '../src/index.ts';
 import {
   binaryEvent,
   check,
@@ -14,7 +14,7 @@ import {
 } from './kurrent-client.ts';
 import { rawCalls } from './raw-client.ts';
 import { ADMIN, ALICE, BOB, startSecureNode, USERS, withCredentials } from './secure-support.ts';
-import { collect } from './support.ts';
+import { collect, eventually, kill, temporaryFolder } from './support.ts';
 
 let node: RunningNode;
 let client: KurrentClient;
@@ -289,3 +289,32 @@ it('needs the right to write to each of the streams, and to read those it checks
   await expect(denied).rejects.toMatchObject({ type: 'access-denied' });
   expect(await alice.appendRecords(records, [checked('private', 0n)])).toMatchObject({ responses: [{ revision: 1n }] });
 });
+
+it('is whole in the log of a node that was killed', async () => {
+  const dataDir = await temporaryFolder();
+  const killed = await spawnEventStoreNode({ dataDir, v2: true });
+  const writer = connectKurrent(killed.connectionString);
+  let acknowledged = 0;
+  const write = async (pair: number) => {
+    for (;;) {
+      await writer.appendRecords([record(`left-${pair}`), record(`right-${pair}`)]);
+      acknowledged++;
+    }
+  };
+  const writers = Promise.allSettled([0, 1, 2, 3].map(write));
+  await eventually(() => acknowledged > 50, 30_000);
+  await kill(killed);
+  await writers;
+  await writer.dispose();
+
+  const again = await startEventStoreNode({ dataDir });
+  const reader = connectKurrent(again.connectionString);
+  onTestFinished(async () => {
+    await reader.dispose();
+    await again.stop();
+  });
+  const events = await log(reader);
+  const sides = ['left', 'right'].map((side) => events.filter((event) => event.startsWith(side)).length);
+  expect(sides[0]).toBe(sides[1]);
+  expect(sides[0]).toBeGreaterThanOrEqual(acknowledged);
+}, 60_000);
