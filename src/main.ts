@@ -5,6 +5,7 @@ import type { FollowPorts } from './eventstore/follow-log.ts';
 import { Closing } from './platform/closing.ts';
 import type { Config, Role } from './platform/config.ts';
 import type { Logger } from './platform/logger.ts';
+import type { PoolAssigners } from './processes/assigner/pool-assigners.ts';
 import { FunctionAgents } from './processes/functions/function-agents.ts';
 import { redisFunctionOffers } from './processes/functions/function-offers.ts';
 import type { LeaderStatus } from './processes/leader.ts';
@@ -13,9 +14,10 @@ import { TaskOutcomes } from './processes/outcomes/task-outcomes.ts';
 import { type Process, runProcesses } from './processes/run.ts';
 import { keepWorkflowCache } from './processes/workflows/workflow-cache.ts';
 import { startApi } from './roles/api.ts';
-import { createAssigners, type PoolAssigner } from './roles/assigner.ts';
+import { createAssigners } from './roles/assigner.ts';
 import { type Core, holder, openCore, ports } from './roles/core.ts';
 import { createHandOver, startDispatcher } from './roles/dispatcher.ts';
+import { createPools } from './roles/pools.ts';
 import { backgroundProcesses } from './roles/processes.ts';
 import { startProjector } from './roles/projector.ts';
 
@@ -46,18 +48,16 @@ const followers = ({ core, outcomes, executions }: Pick<Running, 'core' | 'outco
   { name: 'workflow cache', run: (signal) => keepWorkflowCache(followPorts(core), core.commands.workflows, signal) },
 ];
 
-type Counted = { readonly assigners: readonly PoolAssigner[]; readonly dispatcher: Dispatcher | undefined };
+type Counted = { readonly assigners: PoolAssigners | undefined; readonly dispatcher: Dispatcher | undefined };
 
-const addCounters = (metrics: Metrics, { appends, feed }: Core, { assigners, dispatcher }: Counted): void => {
+const addCounters = (metrics: Metrics, { appends, feed }: Core, dispatcher: Dispatcher | undefined): void => {
   metrics.addCounters({ part: 'appends', read: () => ({ ...appends }) });
   metrics.addCounters({ part: 'log_feed', read: () => ({ ...feed.counters }) });
-  for (const { pool, assigner } of assigners)
-    metrics.addCounters({ part: 'assigner', labels: { pool }, read: () => ({ ...assigner.counters }) });
   if (dispatcher)
     metrics.addCounters({ part: 'dispatcher', read: () => ({ ...dispatcher.counters }), gauges: ['inFlight'] });
 };
 
-type Reading = Pick<Running, 'outcomes' | 'executions'> & { readonly leaders: readonly (() => LeaderStatus)[] };
+type Reading = Pick<Running, 'outcomes' | 'executions'> & { readonly leaders: () => readonly LeaderStatus[] };
 
 /** What this process could not read. */
 const addUnreadable = (metrics: Metrics, { leaders, outcomes, executions }: Reading): void => {
@@ -65,8 +65,7 @@ const addUnreadable = (metrics: Metrics, { leaders, outcomes, executions }: Read
     name: 'baton_parked_streams',
     help: 'Streams that wait for a build that can read them, by what follows them; only the leading process knows',
     labelNames: ['fold'],
-    read: async () =>
-      leaders.map((status) => status()).map(({ fold, parked }) => ({ labels: { fold }, value: parked.length })),
+    read: async () => leaders().map(({ fold, parked }) => ({ labels: { fold }, value: parked.length })),
   });
   metrics.addCounters({ part: 'task_outcomes', read: () => ({ unreadable: outcomes.unreadable }) });
   metrics.addCounters({ part: 'execution_outcomes', read: () => ({ unreadable: executions.unreadable }) });
@@ -78,7 +77,9 @@ const countersOf = (
 ): Record<string, Record<string, number>> => ({
   appends: { ...appends },
   logFeed: { ...feed.counters },
-  ...Object.fromEntries(assigners.map(({ pool, assigner }) => [`assigner.${pool}`, { ...assigner.counters }])),
+  ...Object.fromEntries(
+    (assigners?.list() ?? []).map(({ pool, assigner }) => [`assigner.${pool}`, { ...assigner.counters }]),
+  ),
   ...(dispatcher ? { dispatcher: { ...dispatcher.counters } } : {}),
 });
 
@@ -104,23 +105,19 @@ const startRoles = async (core: Core, closing: Closing): Promise<Running> => {
   const outcomes = new TaskOutcomes({ ...followPorts(core), store, tasks: commands.tasks });
   const executions = new ExecutionOutcomes({ ...followPorts(core), executions: commands.executions });
   if (has('projector')) startProjector(core, closing);
-  const assigners = has('assigner') ? createAssigners(core, handOver) : [];
+  const metrics = createMetrics({ clock: ports.clock, logger });
+  const { served, unled: unledPools, processes: watching } = createPools(core);
+  const assigners = has('assigner') ? createAssigners(core, { offers: handOver, served, metrics }) : undefined;
   const background = has('processes') ? backgroundProcesses(core) : { processes: [], leaders: [] };
-  const leaders = [
-    ...assigners.map(
-      ({ assigner }) =>
-        () =>
-          assigner.status(),
-    ),
-    ...background.leaders,
+  const leaders = () => [
+    ...(assigners?.list() ?? []).map(({ assigner }) => assigner.status()),
+    ...background.leaders.map((status) => status()),
   ];
   const processes = runProcesses(
     [
       ...followers({ core, outcomes, executions }),
-      ...assigners.map(({ pool, assigner }) => ({
-        name: `assigner ${pool}`,
-        run: (signal: AbortSignal) => assigner.run(signal),
-      })),
+      ...watching,
+      ...(assigners ? [{ name: 'assigners', run: (signal: AbortSignal) => assigners.run(signal) }] : []),
       ...background.processes,
       { name: 'function agents', run: (signal) => functionAgents.run(signal) },
     ],
@@ -128,12 +125,11 @@ const startRoles = async (core: Core, closing: Closing): Promise<Running> => {
   );
   closing.add('the processes', () => processes.stop());
   closing.add('the function agents', () => functionAgents.leave());
-  const dispatcher = has('dispatcher') ? startDispatcher(core, { localAgents, handOver }, closing) : undefined;
+  const dispatcher = has('dispatcher') ? startDispatcher(core, { localAgents, handOver, served }, closing) : undefined;
   const counted = { assigners, dispatcher };
-  const metrics = createMetrics({ clock: ports.clock, logger });
-  addCounters(metrics, core, counted);
+  addCounters(metrics, core, dispatcher);
   addUnreadable(metrics, { leaders, outcomes, executions });
-  const url = has('api') ? await startApi(core, { metrics, leaders }, closing) : undefined;
+  const url = has('api') ? await startApi(core, { metrics, leaders, unledPools }, closing) : undefined;
   closing.add('the offers of function agents', () => functionAgents.withdraw());
   let stopped: Promise<void> | undefined;
   return {

@@ -6,15 +6,23 @@ import { CONFIG, REGISTER, startApi, type TestApi } from '../../test/support/api
 let api: TestApi;
 let draining = false;
 let logIsAway = false;
+const unled = new Set<string>();
 beforeEach(async () => {
   draining = false;
   logIsAway = false;
+  unled.clear();
   const check = async (): Promise<void> => {
     if (logIsAway) throw new Error('connect ECONNREFUSED 10.0.0.1:2113');
   };
   api = await startApi({
+    unledPools: {
+      get list() {
+        return [...unled];
+      },
+      has: (pool) => unled.has(pool),
+    },
     readiness: {
-      parts: [
+      parts: () => [
         { name: 'log', check },
         { name: 'postgres', check: async () => 1 },
       ],
@@ -53,6 +61,12 @@ describe('health', () => {
       body: { status: 'not ready', parts: { log: 'down', postgres: 'ok' } },
     });
     expect(text).not.toContain('10.0.0.1');
+  });
+
+  it('names pools in use that no process leads, and takes their work in all the same', async () => {
+    unled.add('batch');
+    expect(await get('/readyz')).toMatchObject({ status: 200, body: { status: 'ready', unledPools: ['batch'] } });
+    expect((await get('/metrics')).text).toContain('baton_unled_pools 1');
   });
 
   it('is not ready from the moment it drains', async () => {

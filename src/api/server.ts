@@ -46,7 +46,9 @@ export type ApiDependencies = {
   /** Queues for the board, read for each request. */
   readonly queues: () => readonly Queue[];
   readonly heartbeats: HeartbeatSink;
-  readonly readiness: Readiness;
+  /** Pools in use that no process leads. */
+  readonly unledPools: { readonly list: readonly string[]; has(pool: string): boolean };
+  readonly readiness: Omit<Readiness, 'unledPools'>;
   readonly metrics: Metrics;
 };
 
@@ -126,15 +128,25 @@ const startHub = ({ feed, store, logger, commands, metrics }: ApiDependencies, d
   return hub;
 };
 
+const measureUnledPools = ({ metrics, unledPools }: ApiDependencies): void =>
+  metrics.addMeasurement({
+    name: 'baton_unled_pools',
+    help: 'Pools with agents or open work that no process leads, so that nothing in them is assigned; do not sum over processes',
+    labelNames: [],
+    read: async () => [{ labels: {}, value: unledPools.list.length }],
+  });
+
 const startGraphQL = (deps: ApiDependencies, hub: Hub, callerOf: CallerOf) => {
-  const { config, logger, commands, metrics, feed } = deps;
+  const { config, logger, commands, metrics, feed, unledPools } = deps;
   const projectionSource = { ...deps, clock: commands.clock, head: () => feed.head };
   const projections = sharedOverview(projectionSource);
   measureProjections(metrics, projectionSource);
   measureParkedCompensations(metrics, deps);
+  measureUnledPools(deps);
   const contextOf = (request: Request): OperationContext => {
     const caller = callerOf({ header: (name) => request.headers.get(name) ?? undefined });
-    return { caller, commands, hub, projections, reads: new Reads(deps, caller.tenant), onCutOff: () => undefined };
+    const reads = new Reads(deps, caller.tenant);
+    return { caller, commands, hub, projections, reads, unledPools, onCutOff: () => undefined };
   };
   return createGraphQL({ schema: createSchema(), explorable: config.graphiql, logger, contextOf });
 };
@@ -172,7 +184,7 @@ const routes = (deps: ApiDependencies, { directory, hub, graphql, callerOf, isOw
   app.use(REST_PATH, metrics.timed('rest'), restRouter({ callerOf, commands, seen: () => hub.position }));
   app.get(DOCUMENT_PATH, apiDocument());
   app.get('/', landing);
-  app.get('/readyz', readyz(deps.readiness, clock, logger));
+  app.get('/readyz', readyz({ ...deps.readiness, unledPools: () => deps.unledPools.list }, clock, logger));
   app.get('/metrics', metricsPage(metrics));
   app.use(noSuchPath);
   app.use(problems(logger));

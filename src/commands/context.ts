@@ -36,6 +36,16 @@ export type Commands = {
   readonly ids: Ids;
   readonly random: Random;
   readonly cards: AgentCardSource;
+  /** Default: any number of pools may be in use. */
+  readonly pools?: PoolAdmission;
+};
+
+/** Whether work for a pool, or an agent in it, is accepted. */
+export type PoolAdmission = {
+  /** Pools in use at a time. */
+  readonly limit: number;
+  /** False for a pool that is not in use, when as many are as may be. */
+  admits(pool: string): boolean;
 };
 
 /** Fetches an agent card; a port, so that the egress rules are in one place. */

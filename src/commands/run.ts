@@ -21,7 +21,7 @@ import type { WorkflowCommand, WorkflowRejection } from '../domain/workflow/deci
 import type { Position } from '../eventstore/event-store.ts';
 import { AppError, notFound } from '../platform/errors.ts';
 import type { CommandContext, Execute, Outcome } from './aggregate-handler.ts';
-import { type Accepted, type Caller, type Commands, contextOf, parseInput } from './context.ts';
+import { type Accepted, badInput, type Caller, type Commands, contextOf, parseInput } from './context.ts';
 
 /** A kind of aggregate, as far as running its commands needs to know it. */
 type Aggregate<Command, Rejection> = {
@@ -103,6 +103,31 @@ export const unlessRecorded = async <Command, Rejection extends { readonly reaso
     if (position === undefined) throw error;
     return ok({ id, position, repeated: true });
   }
+};
+
+/** A pool, and where the caller's input names it. */
+type NamedPool = { readonly pointer: string; readonly pool: string };
+
+/** Errors: `AppError` `BAD_USER_INPUT` when a pool would come into use that there is no room for. A repeat is answered from the record. */
+export const unlessPoolsAreFull = <Command, Rejection extends { readonly reason: string }>(
+  commands: Commands,
+  caller: Caller,
+  aggregate: Aggregate<Command, Rejection>,
+  request: { readonly id: string; readonly context: CommandContext; readonly pools: readonly NamedPool[] },
+  work: () => Promise<Result<Accepted, Rejection>>,
+): Promise<Result<Accepted, Rejection>> => {
+  const { pools } = commands;
+  const refused = request.pools.filter(({ pool }) => pools?.admits(pool) === false);
+  if (pools === undefined || refused.length === 0) return work();
+  return unlessRecorded(commands, caller, aggregate, request, async () => {
+    throw badInput(
+      refused.map(({ pointer, pool }) => ({
+        pointer,
+        code: 'TOO_MANY_POOLS',
+        message: `at most ${pools.limit} pools may have agents or open work at a time; ${JSON.stringify(pool)} would be one more`,
+      })),
+    );
+  });
 };
 
 /** Runs a command of one kind of aggregate on the one with this id. `body` distinguishes a repeat of an idempotency key from its reuse. */

@@ -20,6 +20,13 @@ const QUEUE_ANSWER_MS = 1_000;
 /** How long it waits for abandoned jobs to get back into their queue. */
 const HAND_BACK_MS = 1_000;
 
+/** Pools that come and go. */
+export type PoolList = {
+  readonly list: readonly string[];
+  /** Returns how to end that. */
+  onChange(listener: () => void): () => void;
+};
+
 export type DispatcherOptions = {
   readonly commands: Commands;
   /** Where its jobs come from; closed with it. */
@@ -31,8 +38,10 @@ export type DispatcherOptions = {
   /** How agents over the network are called, see `createA2aTransport`. */
   readonly a2a: AgentTransport;
   /** `dispatchConcurrency` holds for each queue that is served: one per pool, and one per local agent. */
-  readonly config: Pick<Config, 'pools' | 'dispatchConcurrency'> & Partial<Pick<Config, 'unreachableMs'>>;
-  readonly tenants: readonly string[];
+  readonly config: Pick<Config, 'dispatchConcurrency'> & Partial<Pick<Config, 'unreachableMs'>>;
+  readonly tenant: string;
+  /** Those whose agents over the network it calls. */
+  readonly pools: PoolList;
   readonly clock: Clock;
   readonly logger: Logger;
 };
@@ -57,11 +66,12 @@ class QueueDispatcher implements Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #inFlight = new InFlight();
   readonly #runner: AttemptRunner;
-  readonly #workers: AttemptWorker[] = [];
+  readonly #workers = new Set<AttemptWorker>();
+  readonly #ofPools = new Map<string, AttemptWorker>();
   readonly #stopping = new AbortController();
   readonly #abandon = new AbortController();
   #following: Promise<void> = Promise.resolve();
-  #stopListening: () => void = () => {};
+  readonly #stopListening: (() => void)[] = [];
 
   constructor(options: DispatcherOptions) {
     const { commands, a2a, localAgents, logger } = options;
@@ -78,28 +88,28 @@ class QueueDispatcher implements Dispatcher {
   }
 
   start(): void {
-    const { config, handOver, localAgents, tenants } = this.#options;
+    const { config, handOver, localAgents, pools } = this.#options;
     // Before the first job, so that no closing of an attempt is missed between reading its state and calling its agent.
     this.#following = this.#follow(this.#stopping.signal);
     const { dispatchConcurrency } = config;
-    for (const tenant of tenants)
-      for (const pool of config.pools) this.#serve(poolQueueName(tenant, pool), dispatchConcurrency);
+    this.#servePools();
+    this.#stopListening.push(pools.onChange(() => this.#servePools()));
     handOver?.serve((delivery) => {
       this.counters.handedOver += 1;
       return this.#runner.handle(delivery);
     });
-    this.#stopListening = localAgents.onRegistered((agent) =>
-      this.#serve(
-        localQueueName(agent.tenant, agent.agentId),
-        Math.min(dispatchConcurrency, localAgents.placesOf(agent)),
-      ),
+    this.#stopListening.push(
+      localAgents.onRegistered((agent) => {
+        const concurrency = Math.min(dispatchConcurrency, localAgents.placesOf(agent));
+        this.#open(localQueueName(agent.tenant, agent.agentId), concurrency);
+      }),
     );
   }
 
   async stop(graceMs: number): Promise<void> {
     const { clock, handOver } = this.#options;
-    this.#stopListening();
-    const pausing = [...this.#workers.map((worker) => worker.pause()), handOver?.pause()];
+    for (const stop of this.#stopListening) stop();
+    const pausing = [...[...this.#workers].map((worker) => worker.pause()), handOver?.pause()];
     await this.#within(Promise.all(pausing), QUEUE_ANSWER_MS);
     await this.#idle(clock, graceMs);
     this.#abandon.abort();
@@ -107,7 +117,7 @@ class QueueDispatcher implements Dispatcher {
     await this.#idle(clock, HAND_BACK_MS);
     const abandon = this.#inFlight.size > 0;
     const closing = [
-      ...this.#workers.map((worker) => worker.close({ abandon })),
+      ...[...this.#workers].map((worker) => worker.close({ abandon })),
       abandon ? undefined : handOver?.empty(),
     ];
     await this.#within(Promise.all(closing), QUEUE_ANSWER_MS);
@@ -132,8 +142,31 @@ class QueueDispatcher implements Dispatcher {
     await Promise.race([idle, sleep(clock, limitMs, done.signal)]);
   }
 
-  #serve(queue: string, concurrency: number): void {
-    this.#workers.push(this.#options.workers.open(queue, { concurrency, handler: this.#runner.handle }));
+  /** Takes up the queues of pools that came into use, and leaves those of pools that no longer are. */
+  #servePools(): void {
+    const { tenant, pools, config } = this.#options;
+    for (const pool of pools.list)
+      if (!this.#ofPools.has(pool))
+        this.#ofPools.set(pool, this.#open(poolQueueName(tenant, pool), config.dispatchConcurrency));
+    for (const [pool, worker] of this.#ofPools) {
+      if (pools.list.includes(pool)) continue;
+      this.#ofPools.delete(pool);
+      void this.#leave(worker);
+    }
+  }
+
+  #open(queue: string, concurrency: number): AttemptWorker {
+    const worker = this.#options.workers.open(queue, { concurrency, handler: this.#runner.handle });
+    this.#workers.add(worker);
+    return worker;
+  }
+
+  /** Jobs that it holds are done first. */
+  async #leave(worker: AttemptWorker): Promise<void> {
+    await worker.close({ abandon: false }).catch((error: unknown) => {
+      this.#options.logger.debug({ err: error }, 'the queue of a pool that is no longer used did not close cleanly');
+    });
+    this.#workers.delete(worker);
   }
 
   /** From the log's present end: attempts closed before that are noticed when their state is read. */

@@ -5,6 +5,7 @@ import type { Logger } from '../platform/logger.ts';
 import { BEGINNING, EventRing } from './event-ring.ts';
 import type { AllSubscription, EventStore, Position, StoredEvent } from './event-store.ts';
 import { withCauses } from './outage-log.ts';
+import { SharedPages } from './shared-pages.ts';
 
 /** A consumer that is up to this many events behind is served from memory. */
 const RING_EVENTS = 20_000;
@@ -69,6 +70,7 @@ export class LogFeed {
   readonly #logger: Logger;
   readonly #random: Random;
   readonly #ring: EventRing;
+  readonly #pages: SharedPages;
   readonly #stopping = new AbortController();
   #following: Promise<void> = Promise.resolve();
   #live = false;
@@ -85,6 +87,7 @@ export class LogFeed {
     this.#logger = options.logger;
     this.#random = options.random ?? systemRandom;
     this.#since = options.clock.now();
+    this.#pages = new SharedPages((page) => options.store.readAll(page), options.clock);
     this.#ring = new EventRing(head ?? BEGINNING, {
       events: options.ringEvents ?? RING_EVENTS,
       bytes: options.ringBytes ?? RING_BYTES,
@@ -180,7 +183,7 @@ export class LogFeed {
   async #fetch(position: Position, limit: number, ended: AbortSignal): Promise<Page> {
     for (let failures = 1; !ended.aborted; failures += 1) {
       try {
-        return await this.#store.readAll(position === BEGINNING ? { limit } : { after: position, limit });
+        return await this.#pages.after(position, limit);
       } catch (error) {
         if (!(error instanceof AppError && error.retryable)) throw error;
         await sleep(this.#clock, backoffMs(BACKOFF, failures, this.#random()), ended);

@@ -33,9 +33,9 @@ const Environment = z.object({
   BATON_ROLES: roles.default([...ROLES]),
   BATON_POOLS: z
     .string()
-    .default('default')
     .transform((value) => value.split(',').map((part) => part.trim()))
-    .pipe(z.array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_]{0,63}$/)).min(1)),
+    .pipe(z.array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_]{0,63}$/)).min(1))
+    .optional(),
   BATON_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   BATON_DISPATCH_CONCURRENCY: integer(1, 10_000).default(100),
   BATON_UNREACHABLE_MS: integer(1_000, 86_400_000).default(600_000),
@@ -60,8 +60,8 @@ export type Config = {
   readonly port: number;
   readonly publicUrl: string | undefined;
   readonly roles: readonly Role[];
-  /** Pools that an assigner of this process may lead. */
-  readonly pools: readonly string[];
+  /** Pools that this process may lead and call agents for; undefined: all that are in use. */
+  readonly pools: readonly string[] | undefined;
   readonly logLevel: string;
   /** Agent calls in flight at once in this dispatcher process. */
   readonly dispatchConcurrency: number;

@@ -26,7 +26,8 @@ export interface Snapshotted {
 export type SnapshotToken = string;
 
 export type LoadedSnapshot<State> = FoldSnapshot<State> & {
-  readonly token: SnapshotToken;
+  /** Undefined: it was never written, so the next one is written in full. */
+  readonly token: SnapshotToken | undefined;
   /** Read on demand. Errors: throws `SnapshotReplaced`. */
   readonly parts: AsyncIterable<SnapshotPart>;
 };

@@ -10,6 +10,7 @@ import { AppError } from '../platform/errors.ts';
 import { withQueryTimeout } from '../platform/postgres.ts';
 import { redisHeartbeats } from '../processes/health/heartbeats.ts';
 import type { LeaderStatus } from '../processes/leader.ts';
+import type { UnledPools } from '../processes/pools/unled-pools.ts';
 import { Freshness } from '../projections/runner/freshness.ts';
 import { type Core, ports } from './core.ts';
 
@@ -54,16 +55,24 @@ const closeServer = async (server: Server, graceMs: number): Promise<void> => {
 /** A query that takes longer was not meant for a page of an API, or Postgres is frozen. With the wait for a connection it is 13 s. */
 const QUERY_TIMEOUT_MS = 8_000;
 
-/** What the API reports of this process. */
-type Observed = { readonly metrics: Metrics; readonly leaders: readonly (() => LeaderStatus)[] };
+/** What the API reports of this process and of the pools. */
+type Observed = {
+  readonly metrics: Metrics;
+  readonly leaders: () => readonly LeaderStatus[];
+  readonly unledPools: UnledPools;
+};
 
-const canLead = async (status: () => LeaderStatus): Promise<void> => {
-  if (status().blocked) throw new Error('its stream holds an event that this build cannot read');
+const canLead = async ({ blocked }: LeaderStatus): Promise<void> => {
+  if (blocked) throw new Error('its stream holds an event that this build cannot read');
 };
 
 /** Serves HTTP until it is closed; resolves with the address where it can be reached. */
-export const startApi = async (core: Core, { metrics, leaders }: Observed, closing: Closing): Promise<string> => {
-  const { tenant, config, logger, commands, store, feed, database, redis, queues } = core;
+export const startApi = async (
+  core: Core,
+  { metrics, leaders, unledPools }: Observed,
+  closing: Closing,
+): Promise<string> => {
+  const { tenant, config, logger, commands, store, feed, database, redis, queues, pools } = core;
   const freshness = new Freshness({ pool: database, clock: ports.clock, logger });
   closing.add('the freshness watch', () => freshness.stop());
   const queries = withQueryTimeout(database, QUERY_TIMEOUT_MS);
@@ -78,19 +87,20 @@ export const startApi = async (core: Core, { metrics, leaders }: Observed, closi
     pool: queries,
     freshness,
     queues: () => [
-      ...config.pools.map((pool) => queues.attempts.board(tenant, pool)),
+      ...[...(pools.pools ?? [])].map((pool) => queues.attempts.board(tenant, pool)),
       ...queues.attempts.opened,
       queues.deadLetters.board,
     ],
     heartbeats: redisHeartbeats(redis, core.prefix),
+    unledPools,
     readiness: {
-      parts: [
+      parts: () => [
         { name: 'log', check: () => store.head() },
         { name: 'postgres', check: () => queries.query('SELECT 1') },
         { name: 'redis', check: () => redis.ping() },
-        ...leaders.map((status) => ({ name: status().fold, check: () => canLead(status) })),
+        ...leaders().map((status) => ({ name: status.fold, check: () => canLead(status) })),
       ],
-      parked: () => Object.fromEntries(leaders.map((status) => [status().fold, status().parked.length])),
+      parked: () => Object.fromEntries(leaders().map(({ fold, parked }) => [fold, parked.length])),
       draining: () => draining,
     },
     metrics,

@@ -1,26 +1,40 @@
+import type { Metrics } from '../api/operations/metrics.ts';
 import type { AttemptOffers } from '../dispatch/queues/attempt-queue.ts';
 import { redisDispatchPlaces } from '../dispatch/queues/dispatch-places.ts';
 import { Assigner } from '../processes/assigner/assigner.ts';
-import { postgresSnapshots } from '../processes/fold-snapshots.ts';
-import { type Core, leaseOf, ports } from './core.ts';
+import { PoolAssigners } from '../processes/assigner/pool-assigners.ts';
+import { postgresPoolLeases } from '../processes/assigner/pool-leases.ts';
+import { type FoldSnapshots, postgresSnapshots } from '../processes/fold-snapshots.ts';
+import type { LeaderDeps } from '../processes/leader.ts';
+import { snapshotsFromBeginnings } from '../processes/pools/beginnings.ts';
+import type { ServedPools } from '../processes/pools/served-pools.ts';
+import { type Core, holder, ports } from './core.ts';
 
-export type PoolAssigner = { readonly pool: string; readonly assigner: Assigner };
+type AssignerParts = {
+  readonly offers: AttemptOffers;
+  readonly served: ServedPools;
+  readonly metrics: Metrics;
+};
 
-/** One assigner per pool; each leads its pool while it holds the pool's lease. */
-export const createAssigners = (core: Core, offers: AttemptOffers): PoolAssigner[] =>
-  core.config.pools.map((pool) => ({
-    pool,
-    assigner: new Assigner({
-      ...ports,
-      tenant: core.tenant,
-      pool,
-      store: core.store,
-      feed: core.feed,
-      commands: core.commands,
-      queue: offers,
-      places: redisDispatchPlaces(core.redis, core.prefix, core.tenant),
-      snapshots: postgresSnapshots(core.database),
-      acquireLease: leaseOf(core, `assigner:${core.tenant}.${pool}`),
-      logger: core.logger,
-    }),
-  }));
+const assignerOf = (core: Core, offers: AttemptOffers, snapshots: FoldSnapshots) => {
+  const { tenant, store, feed, commands, logger } = core;
+  const places = redisDispatchPlaces(core.redis, core.prefix, tenant);
+  const shared = { ...ports, tenant, store, feed, commands, queue: offers, places, logger };
+  return (pool: string, acquireLease: LeaderDeps['acquireLease']): Assigner =>
+    new Assigner({ ...shared, pool, snapshots: snapshotsFromBeginnings(snapshots, core.pools, pool), acquireLease });
+};
+
+/** Leads its share of the pools in use. */
+export const createAssigners = (core: Core, { offers, served, metrics }: AssignerParts): PoolAssigners => {
+  const { tenant, config, database, logger } = core;
+  const processId = `${holder}:${ports.ids.next()}`;
+  const identity = { processId, clock: ports.clock, logger };
+  return new PoolAssigners({
+    ...identity,
+    pools: served,
+    leases: postgresPoolLeases({ ...identity, database, tenant, only: config.pools, ttlMs: config.leaseMs }),
+    create: assignerOf(core, offers, postgresSnapshots(database)),
+    onCreated: (pool, { counters }) =>
+      metrics.addCounters({ part: 'assigner', labels: { pool }, read: () => ({ ...counters }) }),
+  });
+};

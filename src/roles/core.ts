@@ -22,6 +22,9 @@ import { acquireLease, type Lease } from '../platform/lease.ts';
 import type { Logger } from '../platform/logger.ts';
 import { createPool, startFailure } from '../platform/postgres.ts';
 import { createRedis } from '../platform/redis.ts';
+import { postgresSnapshots } from '../processes/fold-snapshots.ts';
+import { PoolRoom } from '../processes/pools/pool-room.ts';
+import { PoolWatch } from '../processes/pools/pool-watch.ts';
 import { prepareDatabase } from '../projections/prepare-database.ts';
 
 /** The real clock, ids and randomness; tests and the simulation bring others. */
@@ -42,6 +45,8 @@ export type Core = {
   readonly redis: Redis;
   readonly feed: LogFeed;
   readonly queues: Queues;
+  /** Watches once it runs. */
+  readonly pools: PoolWatch;
   readonly commands: Commands;
   /** Of every key that this cluster keeps in Redis. */
   readonly prefix: string;
@@ -56,6 +61,16 @@ export type CoreOptions = {
   readonly logger: Logger;
   readonly closing: Closing;
 };
+
+const watchPools = (core: Pick<Core, 'tenant' | 'config' | 'logger' | 'database' | 'feed'>): PoolWatch =>
+  new PoolWatch({
+    tenant: core.tenant,
+    feed: core.feed,
+    snapshots: postgresSnapshots(core.database),
+    acquireLease: leaseOf(core, `pools:${core.tenant}`),
+    clock: ports.clock,
+    logger: core.logger,
+  });
 
 const openPostgres = async ({ config, logger, closing }: CoreOptions, url: string): Promise<Pool> => {
   await prepareDatabase(url, logger).catch((error: unknown) => {
@@ -90,13 +105,15 @@ export const openCore = async (options: CoreOptions): Promise<Core> => {
   const egress = egressOf(config, origins);
   const cards = createAgentCardSource({ egress, logger });
   closing.add('the agent cards', () => cards.close());
-  const commands: Commands = { ...ports, ...createHandlers(store, ports), cards };
-  const connections = { store, appends, database, redis, feed, queues };
+  const pools = watchPools({ tenant, config, logger, database, feed });
+  const room = new PoolRoom({ watch: pools, clock: ports.clock });
+  const commands: Commands = { ...ports, ...createHandlers(store, ports), cards, pools: room };
+  const connections = { store, appends, database, redis, feed, queues, pools };
   return { tenant, config, logger, stack, ...connections, commands, prefix, egress, origins, directory };
 };
 
 /** Asks for the lease of that name; undefined while another process holds it. */
 export const leaseOf =
-  ({ database, config, logger }: Core, name: string) =>
+  ({ database, config, logger }: Pick<Core, 'database' | 'config' | 'logger'>, name: string) =>
   (): Promise<Lease | undefined> =>
     acquireLease(database, { name, holder, ttlMs: config.leaseMs, clock: ports.clock, logger });

@@ -5,6 +5,7 @@ import { createBullWorkers } from '../dispatch/queues/worker.ts';
 import { A2aTransport } from '../dispatch/transports/a2a.ts';
 import type { LocalAgents } from '../dispatch/transports/local.ts';
 import type { Closing } from '../platform/closing.ts';
+import type { ServedPools } from '../processes/pools/served-pools.ts';
 import { type Core, holder, ports } from './core.ts';
 
 /** From the assigners of this process to its dispatcher. */
@@ -17,10 +18,16 @@ export const createHandOver = ({ queues, config, logger }: Core, localAgents: Lo
     logger,
   });
 
+type DispatcherParts = {
+  readonly localAgents: LocalAgents;
+  readonly handOver: LocalHandOver;
+  readonly served: ServedPools;
+};
+
 /** Calls the agents. */
 export const startDispatcher = (
   core: Core,
-  { localAgents, handOver }: { readonly localAgents: LocalAgents; readonly handOver: LocalHandOver },
+  { localAgents, handOver, served }: DispatcherParts,
   closing: Closing,
 ): Dispatcher => {
   const { tenant, commands, config, stack, redis, prefix, feed, egress, logger } = core;
@@ -33,7 +40,8 @@ export const startDispatcher = (
     handOver,
     a2a: new A2aTransport({ egress, clock: ports.clock, logger }),
     config,
-    tenants: [tenant],
+    tenant,
+    pools: served,
     clock: ports.clock,
     logger,
   });
@@ -42,7 +50,7 @@ export const startDispatcher = (
   const leaving = new AbortController();
   void renewPlaces({
     places: redisDispatchPlaces(redis, prefix, tenant),
-    pools: () => config.pools,
+    pools: () => served.list,
     dispatcherId: `${holder}:${ports.ids.next()}`,
     concurrency: config.dispatchConcurrency,
     clock: ports.clock,

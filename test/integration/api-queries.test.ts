@@ -6,7 +6,7 @@ import { fakeRandom } from '../support/fake-ports.ts';
 
 let api: ApiWithReadModels;
 beforeAll(async () => {
-  api = await startApiWithReadModels();
+  api = await startApiWithReadModels({ unledPools: new Set(['unled']) });
 });
 afterAll(() => api.stop());
 
@@ -104,12 +104,14 @@ describe('a task', () => {
 
   it('explains why it waits while the agents change', async () => {
     const { taskId, position } = await submit({ capability: 'rare' });
-    const why = async (atLeast: string) => {
+    const why = async (atLeast: string, id = taskId) => {
       const query =
         'query ($id: ID!, $p: Position) { task(id: $id, atLeast: $p) { why { waiting { reason able busy draining free } } } }';
-      return (await api.post(query, { id: taskId, p: atLeast })).data.task.why.waiting;
+      return (await api.post(query, { id, p: atLeast })).data.task.why.waiting;
     };
     expect(await why(position)).toMatchObject({ reason: 'NO_AGENT_WITH_CAPABILITY', able: 0 });
+    const stuck = await submit({ capability: 'rare', pool: 'unled' });
+    expect((await why(stuck.position, stuck.taskId)).reason).toBe('POOL_NOT_LED');
     const registered = await register('rare-1', { capabilities: [{ name: 'rare' }], maxConcurrency: 1 });
     expect(await why(registered)).toMatchObject({ reason: 'NEXT_IN_TURN', able: 1, free: 1 });
     const other = await submit({ capability: 'rare' });

@@ -52,7 +52,8 @@ export const startApi = async (given: Partial<ApiDependencies> = {}, limits?: Se
     freshness: { waitFor: async () => undefined },
     queues: () => [] as Queue[],
     heartbeats: { beat: async (...beat) => void beats.push(beat) },
-    readiness: { parts: [{ name: 'log', check: () => store.head() }], draining: () => false },
+    unledPools: { list: [], has: () => false },
+    readiness: { parts: () => [{ name: 'log', check: () => store.head() }], draining: () => false },
     metrics: createMetrics({ clock, logger }),
     ...given,
   });

@@ -26,7 +26,10 @@ const logger = createLogger('silent');
 type Assigned = { readonly taskId: string; readonly attempt?: number; readonly agentId?: string };
 
 /** The API over a log in memory and read models in a Postgres database of its own. */
-export const startApiWithReadModels = async (options: { readonly queues?: () => readonly Queue[] } = {}) => {
+export const startApiWithReadModels = async (
+  options: { readonly queues?: () => readonly Queue[]; readonly unledPools?: ReadonlySet<string> } = {},
+) => {
+  const unled = options.unledPools ?? new Set<string>();
   const database = await freshDatabase();
   const pool = createPool(database.url, 5, logger);
   const store = createMemoryEventStore({ clock });
@@ -54,7 +57,8 @@ export const startApiWithReadModels = async (options: { readonly queues?: () => 
     freshness,
     queues: options.queues ?? (() => []),
     heartbeats: { beat: async () => undefined },
-    readiness: { parts: [], draining: () => false },
+    unledPools: { list: [...unled], has: (name) => unled.has(name) },
+    readiness: { parts: () => [], draining: () => false },
     metrics: createMetrics({ clock, logger }),
   });
   const server = createServer(api.app);

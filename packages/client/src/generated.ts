@@ -395,6 +395,7 @@ export type WaitingReason =
   | 'NEXT_IN_TURN'
   | 'NO_AGENT_WITH_CAPABILITY'
   | 'NO_AGENT_WITH_VERSION'
+  | 'POOL_NOT_LED'
   | 'RETRY_DELAY';
 
 export type WorkflowFilter = {

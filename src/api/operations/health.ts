@@ -6,9 +6,12 @@ import type { Logger } from '../../platform/logger.ts';
 export type ReadinessPart = { readonly name: string; readonly check: () => Promise<unknown> };
 
 export type Readiness = {
-  readonly parts: readonly ReadinessPart[];
+  /** Those of this moment. */
+  readonly parts: () => readonly ReadinessPart[];
   /** How many streams wait for a build that can read them, by what follows them. Everything else goes on, so they do not make a part fail. */
   readonly parked?: () => Readonly<Record<string, number>>;
+  /** Pools in use that no process leads. This process can still take their work in, so they do not make a part fail. */
+  readonly unledPools: () => readonly string[];
   /** True from SIGTERM on: balancers should use another process. */
   readonly draining: () => boolean;
 };
@@ -42,11 +45,12 @@ export const healthz: RequestHandler = (_request, response) => {
 
 /** Whether this process can take traffic: 503 while a part is down, or while it drains. */
 export const readyz =
-  ({ parts, parked, draining }: Readiness, clock: Clock, logger: Logger): RequestHandler =>
+  ({ parts, parked, unledPools, draining }: Readiness, clock: Clock, logger: Logger): RequestHandler =>
   async (_request, response) => {
-    const statuses = await Promise.all(parts.map((part) => checkPart(part, clock, logger)));
+    const statuses = await Promise.all(parts().map((part) => checkPart(part, clock, logger)));
     const isDraining = draining();
     const waiting = Object.entries(parked?.() ?? {}).filter(([, streams]) => streams > 0);
+    const unled = unledPools();
     const ready = !isDraining && statuses.every(({ ok }) => ok);
     response
       .status(ready ? 200 : 503)
@@ -55,5 +59,6 @@ export const readyz =
         status: ready ? 'ready' : isDraining ? 'draining' : 'not ready',
         parts: Object.fromEntries(statuses.map(({ name, ok }) => [name, ok ? 'ok' : 'down'])),
         ...(waiting.length === 0 ? {} : { parked: Object.fromEntries(waiting) }),
+        ...(unled.length === 0 ? {} : { unledPools: unled }),
       });
   };

@@ -28,7 +28,8 @@ export type Metrics = {
   readonly registry: Registry;
   /** Measures the duration of an endpoint's requests. */
   timed(endpoint: string): RequestHandler;
-  addCounters(source: CounterSource): void;
+  /** Returns how to take them out again. */
+  addCounters(source: CounterSource): () => void;
   addMeasurement(measurement: Measurement): void;
 };
 
@@ -46,17 +47,25 @@ const addSources = (registry: Registry) => {
     if (isGauge) new Gauge({ ...options, collect });
     else new Counter({ ...options, collect });
   };
-  return (source: CounterSource): void => {
+  return (source: CounterSource): (() => void) => {
     const known = sources.get(source.part);
+    const remove = (): void => {
+      const all = sources.get(source.part) ?? [];
+      sources.set(
+        source.part,
+        all.filter((other) => other !== source),
+      );
+    };
     if (known) {
       known.push(source);
-      return;
+      return remove;
     }
     sources.set(source.part, [source]);
     for (const key of Object.keys(source.read())) {
       const isGauge = source.gauges?.includes(key) ?? false;
       addMetric(`baton_${source.part}_${snake(key)}${isGauge ? '' : '_total'}`, key, source, isGauge);
     }
+    return remove;
   };
 };
 

@@ -8,15 +8,29 @@ import type { Terminal } from '../terminal.ts';
 
 const READY_WITHIN_MS = 5_000;
 
-const checkServer = async (url: string, pid: number): Promise<Check> => {
+/** What `/readyz` says about pools whose tasks nobody assigns. */
+const checkPools = (unled: readonly string[] = []): Check =>
+  unled.length === 0
+    ? { name: 'pools', status: 'ok', found: 'every pool in use is led' }
+    : {
+        name: 'pools',
+        status: 'fail',
+        found: `no process leads ${unled.join(', ')}: nothing in there is assigned`,
+        advice: 'start a process with the role assigner whose BATON_POOLS is not set, or names them',
+      };
+
+const checkServer = async (url: string, pid: number): Promise<Check[]> => {
   const who = `${url} (process ${pid})`;
   try {
-    const { status } = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(READY_WITHIN_MS) });
-    if (status === 200) return { name: 'server', status: 'ok', found: `${who} is ready` };
-    return { name: 'server', status: 'fail', found: `${who} answers ${status} to /readyz`, advice: 'see its log' };
+    const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(READY_WITHIN_MS) });
+    const { status } = answer;
+    if (status !== 200)
+      return [{ name: 'server', status: 'fail', found: `${who} answers ${status} to /readyz`, advice: 'see its log' }];
+    const { unledPools } = (await answer.json()) as { unledPools?: readonly string[] };
+    return [{ name: 'server', status: 'ok', found: `${who} is ready` }, checkPools(unledPools)];
   } catch (error) {
     const found = `${who} does not answer: ${(error as Error).message}`;
-    return { name: 'server', status: 'fail', found, advice: 'see its log; otherwise restart it' };
+    return [{ name: 'server', status: 'fail', found, advice: 'see its log; otherwise restart it' }];
   }
 };
 
@@ -29,7 +43,7 @@ const checksOf = async (config: Config, runDoctor: (config: Config) => Promise<C
     runDoctor({ ...config, eventStoreUrl, databaseUrl, redisUrl }),
     checkServer(url, found.pid),
   ]);
-  return [...checks, server];
+  return [...checks, ...server];
 };
 
 export const addDoctor = (program: Command, terminal: Terminal): void => {

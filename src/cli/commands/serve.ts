@@ -139,7 +139,7 @@ export const addServe = (program: Command, terminal: Terminal): void => {
     .option('--port <n>', 'port to listen on; 0 picks a free one (BATON_PORT)')
     .option('--host <address>', 'address to listen on (BATON_HOST)')
     .option('--data-dir <path>', 'folder of the embedded stores (BATON_DATA_DIR)')
-    .option('--pools <list>', 'pools this process may assign work for (BATON_POOLS)')
+    .option('--pools <list>', 'serve only these pools; default: all that are in use (BATON_POOLS)')
     .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent (BATON_LOG_LEVEL)')
     .option('--json', 'print one line of JSON when ready')
     .addHelpText(

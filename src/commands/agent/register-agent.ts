@@ -1,7 +1,7 @@
 import { RegisterAgentInput } from '../../domain/agent/commands.ts';
 import { type AgentProfile, CapabilityName, type Transport } from '../../domain/agent/events.ts';
 import { type AgentCardFacts, badInput, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
-import { AGENT, runOnAgent, unlessRecorded } from '../run.ts';
+import { AGENT, runOnAgent, unlessPoolsAreFull, unlessRecorded } from '../run.ts';
 
 /** Cut to `length` UTF-16 units, without leaving half a character. */
 const cut = (value: string, length: number): string => value.slice(0, length).replace(/[\ud800-\udbff]$/, '');
@@ -49,14 +49,14 @@ const profileOf = (input: RegisterAgentInput, card: AgentCardFacts | undefined):
   };
 };
 
-const register = (commands: Commands, caller: Caller, body: RegisterAgentInput, profile: AgentProfile) =>
-  runOnAgent(commands, caller, body.agentId, body, (now) => ({
-    type: 'RegisterAgent',
-    agentId: body.agentId,
-    profile,
-    replace: body.replace,
-    now,
-  }));
+const register = (commands: Commands, caller: Caller, body: RegisterAgentInput, profile: AgentProfile) => {
+  const { agentId, pool, replace } = body;
+  const context = contextOf(commands, caller, `RegisterAgent/${agentId}`, body);
+  const pools = [{ pointer: '/pool', pool }];
+  return unlessPoolsAreFull(commands, caller, AGENT, { id: agentId, context, pools }, () =>
+    runOnAgent(commands, caller, agentId, body, (now) => ({ type: 'RegisterAgent', agentId, profile, replace, now })),
+  );
+};
 
 /**
  * Registers an agent. With a card URL the card is fetched and kept, and its skills are the capabilities unless the caller names them;

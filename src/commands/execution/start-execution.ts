@@ -5,7 +5,7 @@ import { byteLengthOf, MAX_PAYLOAD_BYTES } from '../../domain/json.ts';
 import { type Result, rejected } from '../../domain/result.ts';
 import type { WorkflowVersion } from '../../domain/workflow/decider.ts';
 import { type Accepted, badInput, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
-import { EXECUTION, nowOf, run, unlessRecorded } from '../run.ts';
+import { EXECUTION, nowOf, run, unlessPoolsAreFull, unlessRecorded } from '../run.ts';
 import { workflowVersion } from '../workflow/workflow-version.ts';
 
 /** Inputs may only name steps that exist. */
@@ -65,7 +65,10 @@ export const startExecution = async (
   const executionId = executionIdOf(context.commandId);
   return unlessRecorded(commands, caller, EXECUTION, { id: executionId, context }, async () => {
     const chosen = await workflowVersion(commands, caller.tenant, body.workflow, body.version);
-    return begin(commands, caller, chosen, { ...body, executionId }, context);
+    const pools = Object.values(chosen.definition.agents).map(({ pool }) => ({ pointer: '/workflow', pool }));
+    return unlessPoolsAreFull(commands, caller, EXECUTION, { id: executionId, context, pools }, () =>
+      begin(commands, caller, chosen, { ...body, executionId }, context),
+    );
   });
 };
 

@@ -5,7 +5,7 @@ import { SubmitTaskInput } from '../../domain/task/commands.ts';
 import type { TaskRejection } from '../../domain/task/decision.ts';
 import { AppError, type ErrorCode, type InputIssue, MAX_ISSUES } from '../../platform/errors.ts';
 import { type Accepted, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
-import { nowOf, run, TASK } from '../run.ts';
+import { nowOf, run, TASK, unlessPoolsAreFull } from '../run.ts';
 
 const submitBody = (
   commands: Commands,
@@ -16,7 +16,10 @@ const submitBody = (
   const taskId = taskIdOf(context.commandId);
   const now = nowOf(commands);
   const command = { type: 'SubmitTask' as const, ...body, taskId, now };
-  return run(commands, caller, TASK, { id: taskId, command, now, context, assumeNew: true });
+  const pools = [{ pointer: '/pool', pool: body.pool }];
+  return unlessPoolsAreFull(commands, caller, TASK, { id: taskId, context, pools }, () =>
+    run(commands, caller, TASK, { id: taskId, command, now, context, assumeNew: true }),
+  );
 };
 
 /** Accepts one task. The same idempotency key gives the same task. */

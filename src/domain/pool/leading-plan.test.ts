@@ -7,7 +7,7 @@ const only = (id: string, ...pools: string[]): PoolServer => ({ id, only: pools 
 
 const ledBy = (plan: ReadonlyMap<string, string>): Record<string, string[]> => {
   const led: Record<string, string[]> = {};
-  for (const [pool, id] of [...plan].sort()) (led[id] ??= []).push(pool);
+  for (const [pool, id] of [...plan].sort()) led[id] = [...(led[id] ?? []), pool];
   return led;
 };
 

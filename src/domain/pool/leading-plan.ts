@@ -20,7 +20,9 @@ export const planLeaders = (
   servers: readonly PoolServer[],
   leaders: ReadonlyMap<string, string>,
 ): Map<string, string> => {
-  const loads = servers.map((server): Load => ({ server, led: 0 })).sort((a, b) => (a.server.id < b.server.id ? -1 : 1));
+  const loads = servers
+    .map((server): Load => ({ server, led: 0 }))
+    .sort((a, b) => (a.server.id < b.server.id ? -1 : 1));
   const share = Math.ceil(pools.length / Math.max(1, servers.length));
   const able = new Map(pools.map((pool) => [pool, loads.filter(({ server }) => serves(server, pool))] as const));
   // Pools with the fewest processes to choose from come first: the others can go elsewhere.

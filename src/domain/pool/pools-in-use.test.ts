@@ -46,7 +46,7 @@ const redriven = (taskId: string, pool: string): TaskEvent => ({
 const paused: ExecutionEvent = { type: 'ExecutionPaused', data: { executionId: E1, pausedAt: AT } };
 const resumed: ExecutionEvent = { type: 'ExecutionResumed', data: { executionId: E1, resumedAt: AT } };
 
-const after = (...events: LedgerEvent[]): PoolsInUse => {
+const having = (...events: LedgerEvent[]): PoolsInUse => {
   const pools = new PoolsInUse();
   for (const event of events) pools.evolve(event);
   return pools;
@@ -54,30 +54,32 @@ const after = (...events: LedgerEvent[]): PoolsInUse => {
 
 describe('which pools are in use', () => {
   it('are those with registered agents', () => {
-    expect(after(registered('a', 'x')).pools).toEqual(['x']);
-    expect(after(registered('a', 'x'), registered('b', 'x'), deregistered('a', 'x')).pools).toEqual(['x']);
-    expect(after(registered('a', 'x'), deregistered('a', 'x')).pools).toEqual([]);
+    expect(having(registered('a', 'x')).pools).toEqual(['x']);
+    expect(having(registered('a', 'x'), registered('b', 'x'), deregistered('a', 'x')).pools).toEqual(['x']);
+    expect(having(registered('a', 'x'), deregistered('a', 'x')).pools).toEqual([]);
   });
 
   it('counts an agent that registers again once', () => {
-    expect(after(registered('a', 'x'), registered('a', 'x'), deregistered('a', 'x')).pools).toEqual([]);
+    expect(having(registered('a', 'x'), registered('a', 'x'), deregistered('a', 'x')).pools).toEqual([]);
   });
 
   it('follows an agent that registers in another pool', () => {
-    expect(after(registered('a', 'x'), deregistered('a', 'x'), registered('a', 'y')).pools).toEqual(['y']);
+    expect(having(registered('a', 'x'), deregistered('a', 'x'), registered('a', 'y')).pools).toEqual(['y']);
   });
 
   it('are those with open tasks', () => {
-    expect(after(submitted('t', 'x')).pools).toEqual(['x']);
-    expect(after(submitted('t', 'x'), cancelled('t')).pools).toEqual([]);
-    expect(after(submitted('t', 'x'), cancelled('t'), redriven('t', 'x')).pools).toEqual(['x']);
-    expect(after(submitted('t', 'x'), cancelled('t'), cancelled('t'), submitted('u', 'x')).pools).toEqual(['x']);
+    expect(having(submitted('t', 'x')).pools).toEqual(['x']);
+    expect(having(submitted('t', 'x'), cancelled('t')).pools).toEqual([]);
+    expect(having(submitted('t', 'x'), cancelled('t'), redriven('t', 'x')).pools).toEqual(['x']);
+    expect(having(submitted('t', 'x'), cancelled('t'), cancelled('t'), submitted('u', 'x')).pools).toEqual(['x']);
   });
 
   it('goes on from a snapshot as if it had not been interrupted', () => {
-    const before = after(registered('a', 'x'), submitted('t', 'y'), submitted('u', 'y'), paused);
+    const before = having(registered('a', 'x'), submitted('t', 'y'), submitted('u', 'y'), paused);
     const restored = new PoolsInUse(JSON.parse(JSON.stringify(before.snapshot())));
-    expect(restored.snapshot()).toEqual(before.snapshot());
+    for (const part of JSON.parse(JSON.stringify(before.takeParts()))) restored.restorePart(part);
+    expect([restored.snapshot(), restored.takeParts()]).toEqual([before.snapshot(), before.takeParts()]);
+    expect(restored.pools).toEqual(['x', 'y']);
     for (const event of [cancelled('t'), cancelled('u'), resumed]) restored.evolve(event);
     expect(restored.pools).toEqual(['x']);
     expect(restored.newLedger('z').snapshot().paused).toEqual([]);
@@ -94,7 +96,7 @@ describe('which pools are in use', () => {
   });
 
   it('begins the ledger of a new pool with the executions that are paused', () => {
-    const pools = after(paused);
+    const pools = having(paused);
     const ledger = pools.newLedger('x');
     ledger.evolve(registered('a', 'x'));
     ledger.evolve({ ...submitted('t', 'x'), data: { ...submitted('t', 'x').data, executionId: E1 } } as TaskEvent);

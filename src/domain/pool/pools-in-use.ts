@@ -7,30 +7,22 @@ import { type LedgerEvent, PoolLedger } from './ledger.ts';
  */
 export const MAX_POOLS = 100;
 
+/** Without the open tasks, which are in parts. */
 export type PoolsSnapshot = {
-  /** Registered agents, and open tasks, of each pool. */
-  readonly agents: readonly (readonly [pool: string, agentIds: readonly string[]])[];
-  readonly tasks: readonly (readonly [pool: string, taskIds: readonly string[]])[];
+  readonly agents: readonly (readonly [agentId: string, pool: string])[];
   readonly paused: readonly string[];
 };
+
+/** Open tasks of one pool: its name, then their ids. */
+export type PoolPart = { readonly part: number; readonly items: readonly string[] };
+
+/** About 40 bytes each. */
+const TASKS_PER_PART = 5_000;
 
 /** Raised with any change of what a snapshot holds or means. */
 export const POOLS_VERSION = 1;
 
 type Members = Map<string, string>;
-
-const byPool = (members: Members): (readonly [string, readonly string[]])[] => {
-  const pools = new Map<string, string[]>();
-  for (const [id, pool] of members) {
-    const known = pools.get(pool);
-    if (known) known.push(id);
-    else pools.set(pool, [id]);
-  }
-  return [...pools];
-};
-
-const membersOf = (pools: readonly (readonly [string, readonly string[]])[] = []): Members =>
-  new Map(pools.flatMap(([pool, ids]) => ids.map((id) => [id, pool] as const)));
 
 /** No pool has this name. */
 const NOBODY = '';
@@ -47,21 +39,41 @@ export class PoolsInUse {
   /** Called when a pool comes into use, before anything else is known of it. */
   onNew: (pool: string) => void = () => {};
   readonly #agents: Members;
-  readonly #tasks: Members;
+  readonly #tasks: Members = new Map();
   /** Agents and open tasks of each pool in use. */
   readonly #members = new Map<string, number>();
   /** Of a pool that nothing is ever in: it knows of executions what every ledger knows. */
   readonly #nobody: PoolLedger;
 
   constructor(snapshot?: PoolsSnapshot) {
-    this.#agents = membersOf(snapshot?.agents);
-    this.#tasks = membersOf(snapshot?.tasks);
+    this.#agents = new Map(snapshot?.agents);
     this.#nobody = ledgerOf(NOBODY, snapshot?.paused);
-    for (const members of [this.#agents, this.#tasks]) for (const pool of members.values()) this.#count(pool, 1);
+    for (const pool of this.#agents.values()) this.#count(pool, 1);
   }
 
   snapshot(): PoolsSnapshot {
-    return { agents: byPool(this.#agents), tasks: byPool(this.#tasks), paused: this.#nobody.snapshot().paused };
+    return { agents: [...this.#agents], paused: this.#nobody.snapshot().paused };
+  }
+
+  takeParts(): PoolPart[] {
+    const parts: { part: number; items: string[] }[] = [];
+    const open = new Map<string, string[]>();
+    for (const [taskId, pool] of this.#tasks) {
+      let items = open.get(pool);
+      if (items === undefined || items.length > TASKS_PER_PART) {
+        items = [pool];
+        open.set(pool, items);
+        parts.push({ part: parts.length, items });
+      }
+      items.push(taskId);
+    }
+    return parts;
+  }
+
+  restorePart({ items: [pool, ...taskIds] }: PoolPart): void {
+    if (pool === undefined) return;
+    for (const taskId of taskIds) this.#tasks.set(taskId, pool);
+    this.#count(pool, taskIds.length);
   }
 
   get pools(): string[] {

@@ -18,6 +18,7 @@ const explain = (agents: readonly AgentState[], facts: Partial<WaitingTask> = {}
       capability: 'echo',
       versionRange: undefined,
       pool: 'default',
+      poolIsLed: true,
       retryAt: undefined,
       submittedAt: '2026-01-01T00:00:00.000Z',
       attempt: 1,
@@ -28,6 +29,12 @@ const explain = (agents: readonly AgentState[], facts: Partial<WaitingTask> = {}
   );
 
 describe('a task that no agent holds', () => {
+  it('waits for a leader of its pool before anything else', () => {
+    const { reason, message } = explain([], { pool: 'x', poolIsLed: false, retryAt: '2026-01-01T00:02:00.000Z' });
+    expect(reason).toBe('pool_not_led');
+    expect(message).toContain('no process leads pool x');
+  });
+
   it('waits for its retry, whatever the state of the agents', () =>
     expect(explain([agent('a')], { retryAt: '2026-01-01T00:02:00.000Z', attempt: 2 })).toMatchObject({
       reason: 'retry_delay',

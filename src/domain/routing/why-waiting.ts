@@ -1,6 +1,7 @@
 import { ABILITY, type AgentState, AVAILABILITY, type Requirement, sortOut } from './eligibility.ts';
 
 export const WAITING_REASONS = [
+  'pool_not_led',
   'retry_delay',
   'no_agent_with_capability',
   'no_agent_with_version',
@@ -27,6 +28,8 @@ export type Waiting = {
 
 export type WaitingTask = Requirement & {
   readonly pool: string;
+  /** Some process assigns the tasks of the pool. */
+  readonly poolIsLed: boolean;
   readonly attempt: number;
   readonly submittedAt: string;
   /** When the attempt may run, if it waits for a retry delay. */
@@ -34,6 +37,8 @@ export type WaitingTask = Requirement & {
 };
 
 const MESSAGES: Readonly<Record<WaitingReason, (task: WaitingTask) => string>> = {
+  pool_not_led: ({ pool }) =>
+    `no process leads pool ${pool}, so nothing in it is assigned: start one with the role assigner whose BATON_POOLS, if set, names it`,
   retry_delay: ({ attempt, retryAt }) => `attempt ${attempt} waits for its retry delay until ${retryAt}`,
   no_agent_with_capability: ({ pool, capability }) => `no agent registered in pool ${pool} offers ${capability}`,
   no_agent_with_version: ({ pool, capability, versionRange }) =>
@@ -54,6 +59,7 @@ export const explainWaiting = (task: WaitingTask, agents: readonly AgentState[],
   const { eligible: free, excluded } = sortOut(able, AVAILABILITY, task);
   const { draining = 0, unhealthy = 0, no_slot: busy = 0 } = excluded;
   const reason = (): WaitingReason => {
+    if (!task.poolIsLed) return 'pool_not_led';
     if (task.retryAt !== undefined && Date.parse(task.retryAt) > nowMs) return 'retry_delay';
     if (able.length === 0) return (unable.version ?? 0) > 0 ? 'no_agent_with_version' : 'no_agent_with_capability';
     if (draining === able.length) return 'agents_draining';

@@ -125,8 +125,9 @@ export class SimNode {
       workers: redis.workersFor(process),
       localAgents: new LocalAgents(),
       a2a: agents.transportFor(process),
-      config: { pools: [POOL], dispatchConcurrency: concurrency },
-      tenants: [TENANT],
+      config: { dispatchConcurrency: concurrency },
+      tenant: TENANT,
+      pools: { list: [POOL], onChange: () => () => {} },
     }).start();
   }
 }

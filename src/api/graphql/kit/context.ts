@@ -11,6 +11,8 @@ export type OperationContext = {
   readonly commands: Commands;
   readonly reads: Reads;
   readonly hub: Hub;
+  /** Pools in use that no process leads. */
+  readonly unledPools: { has(pool: string): boolean };
   readonly projections: () => Promise<ProjectionOverview[]>;
   /** A subscription of this operation was cut off because its reader is slow. */
   readonly onCutOff: (error: EdgeError) => void;

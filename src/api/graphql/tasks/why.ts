@@ -30,7 +30,7 @@ const ableAgents = ({ reads }: ApiContext, { pool, capability }: Pick<TaskRow, '
 /** Why a task has no agent; null when it does not wait for one. */
 export const waitingOf = async ({ task }: TaskWhy, context: ApiContext): Promise<Waiting | null> => {
   if (task.status !== 'ready') return null;
-  const { reads, commands } = context;
+  const { reads, commands, unledPools } = context;
   const agents = await ableAgents(context, task);
   const open = await reads.openTasks.loadMany(agents.map(({ agentId }) => agentId));
   const states = agents.map((agent, index) => ({
@@ -38,7 +38,12 @@ export const waitingOf = async ({ task }: TaskWhy, context: ApiContext): Promise
     draining: agent.status === 'draining',
     open: Number(open[index]),
   }));
-  const asked = { ...task, versionRange: task.versionRange ?? undefined, retryAt: task.retryAt ?? undefined };
+  const asked = {
+    ...task,
+    poolIsLed: !unledPools.has(task.pool),
+    versionRange: task.versionRange ?? undefined,
+    retryAt: task.retryAt ?? undefined,
+  };
   return explainWaiting(asked, states, commands.clock.now());
 };
 

@@ -1,0 +1,118 @@
+import { agentStream, executionStream, taskStream } from '../../domain/ids.ts';
+import type { LedgerSnapshot } from '../../domain/pool/ledger.ts';
+import { POOLS_VERSION, PoolsInUse } from '../../domain/pool/pools-in-use.ts';
+import type { Position } from '../../eventstore/event-store.ts';
+import type { Lease } from '../../platform/lease.ts';
+import type { FoldSnapshot, FoldSnapshots } from '../fold-snapshots.ts';
+import { type FoldDefinition, Leader, type LeaderDeps, type Term } from '../leader.ts';
+
+export type PoolWatchDeps = Omit<LeaderDeps, 'acquireLease'> & {
+  /** Which of the processes saves the snapshots that all start from. */
+  readonly acquireLease: LeaderDeps['acquireLease'];
+};
+
+const NOT_SAVED = 'left to another process';
+
+/** Every process watches by itself. */
+const ownLease = (): Lease => ({
+  name: 'pools',
+  holder: 'each process',
+  epoch: 0n,
+  signal: new AbortController().signal,
+  isHeld: () => true,
+  confirm: async () => true,
+  release: async () => {},
+});
+
+const foldFor = (tenant: string): FoldDefinition<PoolsInUse> => {
+  const prefixes = [taskStream(tenant, ''), executionStream(tenant, ''), agentStream(tenant, '')];
+  return {
+    name: 'pools',
+    version: POOLS_VERSION,
+    start: (snapshot) => new PoolsInUse(snapshot),
+    wants: ({ stream }) => prefixes.some((prefix) => stream.startsWith(prefix)),
+  };
+};
+
+/** Knows which pools are in use, in every process that serves them or accepts work for them (docs/adr/0023). */
+export class PoolWatch {
+  readonly #deps: PoolWatchDeps;
+  readonly #leader: Leader<PoolsInUse>;
+  readonly #listeners = new Set<() => void>();
+  /** Of each pool that came into use while this process was watching. */
+  readonly #beginnings = new Map<string, FoldSnapshot<LedgerSnapshot>>();
+  #pools: ReadonlySet<string> | undefined;
+  #savesBy: Lease | undefined;
+
+  constructor(deps: PoolWatchDeps) {
+    this.#deps = deps;
+    const duty = { fold: foldFor(deps.tenant), begin: (fold: PoolsInUse) => this.#termOf(fold) };
+    const snapshots: FoldSnapshots = {
+      load: (tenant, fold) => deps.snapshots.load(tenant, fold),
+      // All parts each time: others may have written it in between.
+      save: async (tenant, fold, snapshot) =>
+        (await this.#saves()) ? deps.snapshots.save(tenant, fold, { ...snapshot, basedOn: undefined }) : NOT_SAVED,
+    };
+    this.#leader = new Leader(duty, { ...deps, snapshots, acquireLease: async () => ownLease() });
+  }
+
+  /** Undefined before it has caught up with the log. */
+  get pools(): ReadonlySet<string> | undefined {
+    return this.#pools;
+  }
+
+  /** Calls the listener when pools come into use or are no longer used. Returns how to end that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * The ledger of a pool as it was when the pool came into use, so that who leads it first need not read what was before. Undefined when
+   * it was in use before this process watched.
+   */
+  beginningOf(pool: string): FoldSnapshot<LedgerSnapshot> | undefined {
+    return this.#beginnings.get(pool);
+  }
+
+  /** Runs until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#leader.run(signal);
+    await this.#savesBy?.release();
+  }
+
+  #termOf(fold: PoolsInUse): Term {
+    let before: Position | undefined;
+    let current: Position | undefined;
+    fold.onNew = (pool) => {
+      if (before === undefined) this.#beginnings.delete(pool);
+      else this.#beginnings.set(pool, { position: before, state: fold.newLedger(pool).snapshot() });
+    };
+    return {
+      admits: ({ position }) => {
+        before = current;
+        current = position;
+        return true;
+      },
+      takeOver: () => this.#publish(fold),
+      act: () => {
+        this.#publish(fold);
+        return 'nothing';
+      },
+    };
+  }
+
+  #publish(fold: PoolsInUse): void {
+    const { pools } = fold;
+    const known = this.#pools;
+    if (known?.size === pools.length && pools.every((pool) => known.has(pool))) return;
+    this.#pools = new Set(pools);
+    for (const pool of this.#beginnings.keys()) if (!this.#pools.has(pool)) this.#beginnings.delete(pool);
+    for (const listener of this.#listeners) listener();
+  }
+
+  async #saves(): Promise<boolean> {
+    if (!this.#savesBy?.isHeld()) this.#savesBy = await this.#deps.acquireLease();
+    return this.#savesBy !== undefined;
+  }
+}
