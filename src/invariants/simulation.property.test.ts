@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { BROKEN_BUILDS } from '../../test/support/simulation/broken-builds.ts';
 import { BrokenWorlds } from '../../test/support/simulation/broken-worlds.ts';
-import { KEPT_SEEDS } from '../../test/support/simulation/kept-seeds.ts';
+import { foundSeeds, KEPT_SEEDS, keepFound } from '../../test/support/simulation/kept-seeds.ts';
 import { HERDS, TROUBLES, type Trouble } from '../../test/support/simulation/plan.ts';
 import { runWorld } from '../../test/support/simulation/run-world.ts';
 
@@ -19,6 +19,7 @@ describe('the processes of Baton in a simulated world', () => {
     let events = 0;
     for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
       const outcome = await runWorld(seed);
+      if (outcome.findings.length > 0) keepFound(seed);
       expect(outcome.findings, `FAULT_SEED=${seed}`).toEqual([]);
       events += outcome.events;
       executions += outcome.trace.filter((line) => line.includes(' ExecutionStarted ')).length;
@@ -33,6 +34,10 @@ describe('the processes of Baton in a simulated world', () => {
     expect((await runWorld(seed, troubles)).findings).toEqual([]),
   );
 
+  it.each(foundSeeds())('keep it where an earlier run on this machine found that they do not: seed %i', async (seed) =>
+    expect((await runWorld(seed)).findings).toEqual([]),
+  );
+
   it.each<Trouble>(HERDS)('keep it with thousands of events at once: %s', { timeout: 60_000 }, async (herd) =>
     expect((await runWorld(1, [herd])).findings).toEqual([]),
   );
@@ -44,7 +49,7 @@ describe('the processes of Baton in a simulated world', () => {
 
 describe('a broken build', () => {
   const builds = new BrokenWorlds();
-  afterAll(() => builds.remove());
+  afterAll(() => builds.remove(), 60_000);
 
   it.each(BROKEN_BUILDS)(
     'that $title is found within a few seeds',

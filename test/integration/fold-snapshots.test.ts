@@ -29,8 +29,6 @@ afterAll(async () => {
 beforeEach(() => pool.query('TRUNCATE baton.fold_snapshots, baton.fold_snapshot_parts'));
 
 const fold = { name: 'pool:default', version: 2 };
-/** Beyond the whole numbers that JavaScript and JSON can hold. */
-const POSITION = 2n ** 60n + 1n;
 /** Written in full. */
 const full = { parts: [], basedOn: undefined };
 
@@ -41,12 +39,6 @@ const loaded = async (tenant: string, asked: typeof fold) => {
   for await (const part of snapshot.parts) parts.push(part);
   return { position: snapshot.position, state: snapshot.state, parts };
 };
-
-it('a snapshot is found again, with its position', async () => {
-  await snapshots.save('default', fold, { position: 5n, state: { a: 1 }, ...full });
-  await snapshots.save('default', fold, { position: POSITION, state: { a: 2 }, ...full });
-  expect(await loaded('default', fold)).toEqual({ position: POSITION, state: { a: 2 }, parts: [] });
-});
 
 const PARTS = Array.from({ length: 20 }, (_, part) => ({ part, items: [{ name: `task ${part}` }] }));
 
@@ -89,15 +81,6 @@ it('a snapshot that is replaced while it is read is not mixed with the new one',
     while (!(await reading?.next())?.done);
   };
   await expect(rest()).rejects.toThrow(SnapshotReplaced);
-});
-
-it.each([
-  ['tenant', 'other', fold],
-  ['fold', 'default', { ...fold, name: 'health' }],
-  ['version', 'default', { ...fold, version: 3 }],
-])('a snapshot of another %s is not found', async (_, tenant, asked) => {
-  await snapshots.save('default', fold, { position: 5n, state: {}, ...full });
-  expect(await snapshots.load(tenant, asked)).toBeUndefined();
 });
 
 const migration = async (name: string): Promise<string> =>

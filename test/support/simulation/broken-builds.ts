@@ -27,6 +27,37 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     seed: 1,
   },
   {
+    title: 'cannot record a plan of compensation that is larger than an append',
+    changes: [
+      {
+        file: 'src/domain/compensation/plan.ts',
+        from: 'const MAX_AFTER = 128 * 1024;',
+        to: 'const MAX_AFTER = Number.POSITIVE_INFINITY;',
+      },
+      {
+        file: 'src/domain/execution/record-plan.ts',
+        from: 'const PLAN_BYTES = 192 * 1024;',
+        to: 'const PLAN_BYTES = Number.POSITIVE_INFINITY;',
+      },
+    ],
+    rules: ['L1'],
+    troubles: ['many debts'],
+    seed: 1,
+  },
+  {
+    title: 'assigns more than its dispatchers can call',
+    changes: [
+      {
+        file: 'src/processes/assigner/assigner.ts',
+        from: "this.#ledger.limitLane('a2a', await places?.of(pool).catch(() => undefined));",
+        to: 'await places?.of(pool).catch(() => undefined);',
+      },
+    ],
+    rules: ['places'],
+    troubles: ['slow agents'],
+    seed: 1,
+  },
+  {
     title: 'starts all timers that are due at once, again and again',
     changes: [
       {

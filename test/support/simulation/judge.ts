@@ -137,6 +137,38 @@ const checkDeadlines = (world: World): Finding[] => {
   return findings;
 };
 
+/** Troubles in which places are not known, or are those of a process that has just gone. */
+const HIDES_PLACES: readonly Trouble[] = ['kills', 'suspensions', 'Redis pauses', 'Redis flushes'];
+const ENDS: ReadonlySet<string> = new Set([
+  'TaskAttemptFailed',
+  'TaskCompleted',
+  'TaskFailed',
+  'TaskCancelled',
+  'TaskDeadLettered',
+  'TaskOutcomeUnknown',
+]);
+
+/** Agents get no more attempts together than the dispatchers can call at once: what waits, waits where priorities count. */
+const checkPlaces = (world: World): Finding[] => {
+  if (has(world, HIDES_PLACES)) return [];
+  const places = world.plan.nodes * world.plan.dispatchConcurrency;
+  const held = new Set<string>();
+  const ended = new Set<string>();
+  let most = 0;
+  for (const { type, data } of world.log.events) {
+    const { taskId = '', assignments = [] } = data as Data & { readonly assignments?: readonly { taskId: string }[] };
+    if (type === 'TaskRedriven') ended.delete(taskId);
+    if (ENDS.has(type)) held.delete(taskId);
+    // What is assigned after its task has ended is void.
+    if (ENDS.has(type) && type !== 'TaskAttemptFailed') ended.add(taskId);
+    for (const given of assignments) if (!ended.has(given.taskId)) held.add(given.taskId);
+    most = Math.max(most, held.size);
+  }
+  return most > places
+    ? [{ rule: 'places', message: `${most} attempts were assigned at once, and dispatchers can call ${places}` }]
+    : [];
+};
+
 /** Everything that a world may be accused of. Streams that hold an event of a newer build rest, and nothing is expected of them. */
 export const judge = (world: World): readonly Finding[] => {
   const { log, calls, agents, unreadable } = world;
@@ -148,5 +180,6 @@ export const judge = (world: World): readonly Finding[] => {
     .map(({ invariant, message }) => ({ rule: invariant, message }));
   findings.push(...checkHealth(world), ...checkElections(world), ...checkCalls(world), ...checkBlame(world));
   findings.push(...checkBugs(world), ...checkRepeats(world), ...checkAtMostOnce(world), ...checkDeadlines(world));
+  findings.push(...checkPlaces(world));
   return findings.filter(({ message }) => ![...unreadable].some((id) => message.includes(id)));
 };

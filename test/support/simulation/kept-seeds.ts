@@ -1,3 +1,6 @@
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Trouble } from './plan.ts';
 
 /** Worlds in which something once went wrong. A seed means the same only as long as nobody changes what the dice are asked. */
@@ -10,3 +13,14 @@ export const KEPT_SEEDS: readonly {
   { seed: 2, why: 'a delay waited for a clock that had been set back', troubles: ['clock steps'] },
   { seed: 3116, why: 'a retry waited for a clock that had been set back', troubles: ['clock steps', 'bad agents'] },
 ];
+
+/** Not in the repository: what runs on this machine have found, one seed a line. It is run again until the file is deleted. */
+const FOUND = fileURLToPath(new URL('../../../node_modules/.cache/simulation/found-seeds', import.meta.url));
+
+export const foundSeeds = (): readonly number[] =>
+  existsSync(FOUND) ? [...new Set(readFileSync(FOUND, 'utf8').split('\n').filter(Boolean).map(Number))] : [];
+
+export const keepFound = (seed: number): void => {
+  mkdirSync(dirname(FOUND), { recursive: true });
+  appendFileSync(FOUND, `${seed}\n`);
+};

@@ -21,7 +21,7 @@ export const TROUBLES = [
   'odd payloads',
 ] as const;
 /** Large worlds, which take seconds: never by chance. */
-export const HERDS = ['herd', 'many requirements'] as const;
+export const HERDS = ['herd', 'many requirements', 'many debts'] as const;
 export type Trouble = (typeof TROUBLES)[number] | (typeof HERDS)[number];
 
 export type Action =
@@ -108,6 +108,21 @@ const withoutWaits = (definition: { readonly name: string; readonly tasks: objec
   }),
 });
 
+const LONG = 'x'.repeat(100);
+/** With names this long, the plan of their compensation takes more than one append: each item of the one list waits for all of the other. */
+const DEBTS = 110;
+const compensable = { capability: 'work', compensation: { capability: 'work', timeoutMs: 5_000 } };
+const MANY_DEBTS = {
+  name: 'debts',
+  version: '1.0.0',
+  tasks: [
+    { id: `a${LONG}`, ...compensable, forEach: { items: 'input.items', maxItems: DEBTS } },
+    { id: `b${LONG}`, ...compensable, dependsOn: [`a${LONG}`], forEach: { items: 'input.items', maxItems: DEBTS } },
+    { id: 'breaks', capability: 'work', dependsOn: [`b${LONG}`], input: { x: '= 1 / 0' } },
+  ],
+  saga: { strategy: 'cascade' },
+};
+
 const agentsOf = (areCareful: boolean, dice: Dice): Plan['agents'] =>
   ['anna', 'bert', 'carl'].slice(0, 1 + dice.below(3)).map((agentId) => ({
     agentId,
@@ -132,6 +147,19 @@ const herdsOf = (troubles: ReadonlySet<Trouble>): Plan['actions'] => {
   return [
     ...(troubles.has('herd')
       ? many((index) => ({ capability: 'nobody', deadlineMs: HERD_ENDS_MS - index * HERD_GAP_MS }))
+      : []),
+    ...(troubles.has('many debts')
+      ? [
+          {
+            atMs: HERD_AT_MS,
+            action: {
+              kind: 'start' as const,
+              key: 'debts',
+              name: 'debts',
+              input: { items: Array.from({ length: DEBTS }, (_, index) => index) },
+            },
+          },
+        ]
       : []),
     ...(troubles.has('many requirements')
       ? many((index) => ({ capability: `other-${index}`, deadlineMs: 60_000 }))
@@ -171,7 +199,7 @@ export const planOf = (dice: Dice, forced?: readonly Trouble[]): Plan => {
     dispatchConcurrency: has('slow agents') ? 2 : dice.one([2, 20]),
     logServiceMs: has('herd') ? 60 : 0,
     agents: agentsOf(has('careful agents'), dice),
-    workflows: [...(SUB_WORKFLOWS as { name: string }[]), workflow],
+    workflows: [...(SUB_WORKFLOWS as { name: string }[]), workflow, ...(has('many debts') ? [MANY_DEBTS] : [])],
     manners: {
       ...WELL_BEHAVED,
       ...(has('bad agents') ? { fails: 15, isCutOff: 10, hangs: 8 } : {}),

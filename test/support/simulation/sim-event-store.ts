@@ -5,12 +5,11 @@ import type {
   Position,
   StoredEvent,
 } from '../../../src/eventstore/event-store.ts';
+import { MemorySubscription } from '../../../src/eventstore/memory-subscription.ts';
 import { unavailable } from '../../../src/platform/errors.ts';
 import type { SimProcess } from './process.ts';
 import type { SimServer } from './server.ts';
 import type { Timeline } from './timeline.ts';
-
-type Subscription = { readonly wake: () => void; readonly drop: () => void };
 
 /** The log of the simulated world: one in memory, reached over a `SimServer`. */
 export class SimLog {
@@ -18,7 +17,7 @@ export class SimLog {
   readonly #store: EventStore;
   readonly #server: SimServer;
   readonly #timeline: Timeline;
-  readonly #subscriptions = new Set<Subscription>();
+  readonly #subscriptions = new Set<SimSubscription>();
   readonly #followed: AllSubscription;
 
   constructor(store: EventStore, server: SimServer, timeline: Timeline) {
@@ -35,72 +34,133 @@ export class SimLog {
 
   /** The server ends all subscriptions, as it does with clients that are too slow. */
   dropSubscriptions(): void {
-    for (const { drop } of [...this.#subscriptions]) drop();
+    for (const subscription of [...this.#subscriptions]) subscription.drop();
   }
 
   #onEvent(event: StoredEvent): void {
     this.events.push(event);
-    for (const { wake } of this.#subscriptions) wake();
+    for (const subscription of this.#subscriptions) subscription.wake();
   }
 
   /** The store as a process has it. */
   for(process: SimProcess): EventStore {
     const store = this.#store;
-    const call = <T>(work: () => Promise<T>): Promise<T> => this.#server.call(process, work);
+    const closed = new AbortController();
+    const call = async <T>(work: () => Promise<T>): Promise<T> => {
+      if (closed.signal.aborted) throw unavailable('the event store is closed');
+      return this.#server.call(process, work);
+    };
     return {
       append: (...args) => call(() => store.append(...args)),
       readStream: (...args) => call(() => store.readStream(...args)),
       readAll: (options) => call(() => store.readAll(options)),
       head: () => call(() => store.head()),
-      subscribeAll: (subscriber, options) => this.#subscribe(process, subscriber, options),
-      close: async () => {},
+      subscribeAll: (subscriber, { after, signal }) => {
+        const start = after === 'end' ? this.events.length : this.#indexAfter(after);
+        const signals = [closed.signal, ...(signal ? [signal] : [])];
+        return new SimSubscription(this.#wire(process), { log: this.events, subscriber, start, signals });
+      },
+      close: async () => closed.abort(),
     };
   }
 
-  #subscribe(
-    process: SimProcess,
-    subscriber: AllSubscriber,
-    { after, signal }: { readonly after?: Position | 'end'; readonly signal?: AbortSignal },
-  ): AllSubscription {
-    let next = after === 'end' ? this.events.length : this.#indexAfter(after);
-    let isPlanned = false;
-    let hasEnded = false;
-    let caughtUp = false;
-    let end: (error?: unknown) => void = () => {};
-    const done = new Promise<void>((resolve, reject) => {
-      end = (error) => {
-        hasEnded = true;
-        this.#subscriptions.delete(subscription);
-        if (error === undefined) resolve();
-        else reject(error);
-      };
-    });
-    const deliver = (): void => {
-      isPlanned = false;
-      if (hasEnded) return;
-      for (; next < this.events.length; next += 1) void subscriber.onEvent(this.events[next] as StoredEvent);
-      if (!caughtUp) subscriber.onCaughtUp?.();
-      caughtUp = true;
-    };
-    const wake = (): void => {
-      if (isPlanned || hasEnded) return;
-      isPlanned = true;
+  #wire(process: SimProcess): Wire {
+    const server = this.#server;
+    return {
+      known: this.#subscriptions,
       // A paused server sends nothing.
-      void this.#server.whenRunning(() => this.#timeline.after(this.#server.latencyMs(), process, deliver));
+      send: (deliver) => server.whenRunning(() => this.#timeline.after(server.latencyMs(), process, deliver)),
     };
-    const drop = (): void => {
-      this.#timeline.after(this.#server.latencyMs(), process, () => hasEnded || end(unavailable('Consumer too slow')));
-    };
-    const subscription = { wake, drop };
-    this.#subscriptions.add(subscription);
-    signal?.addEventListener('abort', () => hasEnded || end(), { once: true });
-    wake();
-    return { done, stop: () => end() };
   }
 
   #indexAfter(position: Position | undefined): number {
     if (position === undefined) return 0;
     const index = this.events.findIndex((event) => event.position > position);
     return index === -1 ? this.events.length : index;
+  }
+}
+
+/** How events reach a process, and who is to be told of new ones. */
+type Wire = { readonly known: Set<SimSubscription>; send(deliver: () => void): void };
+
+type Subscribed = {
+  readonly log: readonly StoredEvent[];
+  readonly subscriber: AllSubscriber;
+  readonly start: number;
+  readonly signals: readonly AbortSignal[];
+};
+
+/** What has reached the process is read as the store in memory reads its log: one event at a time. */
+class SimSubscription implements AllSubscription {
+  readonly done: Promise<void>;
+  readonly #wire: Wire;
+  readonly #options: Subscribed;
+  readonly #arrived: StoredEvent[] = [];
+  #reader: MemorySubscription | undefined;
+  #isPlanned = false;
+  #hasEnded = false;
+  #end: (how: Promise<void>) => void = () => {};
+
+  constructor(wire: Wire, options: Subscribed) {
+    this.#wire = wire;
+    this.#options = options;
+    this.done = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    wire.known.add(this);
+    for (const signal of options.signals) {
+      if (signal.aborted) this.stop();
+      signal.addEventListener('abort', () => this.stop(), { once: true });
+    }
+    this.wake();
+  }
+
+  stop(): void {
+    this.#finish(async () => {});
+  }
+
+  /** The server ends it. */
+  drop(): void {
+    this.#wire.send(() =>
+      this.#finish(async () => {
+        throw unavailable('Consumer too slow');
+      }),
+    );
+  }
+
+  /** There is something new. */
+  wake(): void {
+    if (this.#isPlanned || this.#hasEnded) return;
+    this.#isPlanned = true;
+    this.#wire.send(() => {
+      this.#isPlanned = false;
+      this.#deliver();
+    });
+  }
+
+  #deliver(): void {
+    if (this.#hasEnded) return;
+    const { log, start, subscriber } = this.#options;
+    for (let next = start + this.#arrived.length; next < log.length; next += 1)
+      this.#arrived.push(log[next] as StoredEvent);
+    if (this.#reader) {
+      this.#reader.wake();
+      return;
+    }
+    this.#reader = new MemorySubscription(this.#arrived, subscriber, 0);
+    this.#reader.done.catch((error: unknown) =>
+      this.#finish(async () => {
+        throw error;
+      }),
+    );
+  }
+
+  /** Once the subscriber is done with its event. */
+  #finish(how: () => Promise<void>): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#wire.known.delete(this);
+    this.#reader?.stop();
+    this.#end((this.#reader?.done ?? Promise.resolve()).then(how, how));
   }
 }

@@ -68,19 +68,19 @@ export class SimRedis {
   }
 
   offersFor(process: SimProcess): AttemptOffers {
-    let seen: string | undefined;
+    const seen = new Map<string, string>();
     return {
       offer: (jobs, times = 'again') =>
         this.#server.call(process, () =>
           this.#add(times === 'first' ? jobs.map((job) => ({ ...job, firstOffer: true as const })) : jobs),
         ),
       withdraw: (job) => this.#server.call(process, () => this.#withdraw(job)),
-      ensureSentinel: () =>
+      ensureSentinel: (watcher = '') =>
         this.#server.call(process, () => {
           this.#sentinel ??= String(++this.#sentinels);
-          const known = seen;
-          seen = this.#sentinel;
-          return known === seen ? 'present' : 'recreated';
+          const known = seen.get(watcher);
+          seen.set(watcher, this.#sentinel);
+          return known === this.#sentinel ? 'present' : 'recreated';
         }),
     };
   }
