@@ -5,6 +5,7 @@ import type { Bench, BenchStores } from './harness.ts';
 const benches: Record<string, () => Promise<Bench>> = {
   tasks: async () => (await import('./tasks.ts')).tasks,
   saga: async () => (await import('./workflows.ts')).sagas,
+  dispatchers: async () => (await import('./dispatchers.ts')).dispatchers,
   fanout: async () => (await import('./workflows.ts')).fanout,
   scale: async () => (await import('./scale.ts')).scale,
   idle: async () => (await import('./idle.ts')).idle,

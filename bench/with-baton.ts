@@ -42,10 +42,17 @@ const inTemporaryFolder = async <Value>(
 
 const withoutStores = ({ EVENTSTORE_URL, DATABASE_URL, REDIS_URL, ...others }: NodeJS.ProcessEnv) => others;
 
-/** A Baton of its own with durable settings: all roles in this process, its stores as children unless others are named. */
-export const withBaton = <Value>(stores: BenchStores, work: (baton: Baton) => Promise<Value>): Promise<Value> =>
+/**
+ * A Baton of its own with durable settings: all roles in this process unless `settings` say otherwise, its stores as children unless
+ * others are named.
+ */
+export const withBaton = <Value>(
+  stores: BenchStores,
+  work: (baton: Baton) => Promise<Value>,
+  settings: Environment = {},
+): Promise<Value> =>
   inTemporaryFolder(stores, async (env) => {
-    const baton = await startBaton(readConfig(env));
+    const baton = await startBaton(readConfig({ ...env, ...settings }));
     try {
       return await work(baton);
     } finally {

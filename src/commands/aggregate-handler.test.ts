@@ -13,6 +13,7 @@ import { createMemoryEventStore } from '../eventstore/memory-event-store.ts';
 import { verifyStream } from '../eventstore/provenance.ts';
 import { unavailable } from '../platform/errors.ts';
 import { AggregateHandler } from './aggregate-handler.ts';
+import type { Turns } from './contention.ts';
 
 const TASK = '11111111-1111-5111-8111-111111111111';
 const OTHER = '22222222-2222-5222-8222-222222222222';
@@ -317,6 +318,93 @@ describe('a stream that another writer changes in the meantime', () => {
   });
 });
 
+describe('a stream that other processes write to all the time', () => {
+  /** Turns that somebody else has until the test lets go. */
+  const turnsOf = () => {
+    const asked: string[] = [];
+    const ended: string[] = [];
+    let come = Promise.resolve();
+    const turns: Turns = {
+      async take(stream) {
+        asked.push(stream);
+        await come;
+        return { waited: false, end: () => ended.push(stream) };
+      },
+    };
+    return {
+      turns,
+      asked,
+      ended,
+      hold: () => {
+        let letGo = (): void => {};
+        come = new Promise<void>((resolve) => {
+          letGo = resolve;
+        });
+        return letGo;
+      },
+    };
+  };
+  const handlerWith = (store: EventStore, turns: Turns, clock = fakeClock(undefined, 'immediate')): Handler =>
+    new AggregateHandler(store, taskDecider, { clock, random: fakeRandom(), turns });
+
+  it('is appended to without asking for a turn as long as nobody else was met', async () => {
+    const [store, { turns, asked }] = [await submittedStore(), turnsOf()];
+    const handler = handlerWith(store, turns);
+    for (const n of [1, 2, 3]) await run(handler, progress(n));
+    expect(asked).toEqual([]);
+  });
+
+  it('is read and appended to in turns after a conflict, so that there is no other', async () => {
+    const [store, { turns, asked, ended }] = [await submittedStore(), turnsOf()];
+    const handler = handlerWith(store, turns);
+    await run(handler, progress(1));
+    await run(handlerOn(store), progress(2));
+    await run(handler, progress(3)); // loses once
+    await run(handlerOn(store), progress(4));
+    store.appends.length = 0;
+    expect(await run(handler, progress(5))).toMatchObject({ ok: true });
+    expect(asked).toEqual([STREAM]);
+    expect(store.appends).toHaveLength(1);
+    await isChained(store);
+    expect(ended).toEqual([STREAM]);
+  });
+
+  it('gets what came while the turn was waited for in one append', async () => {
+    const [store, { turns, asked, hold }] = [await submittedStore(), turnsOf()];
+    const handler = handlerWith(store, turns);
+    store.faults.push(lose);
+    await run(handler, progress(1));
+    const letGo = hold();
+    const first = run(handler, progress(2));
+    await expect.poll(() => asked).toHaveLength(1);
+    const others = [3, 4, 5].map((n) => run(handler, progress(n)));
+    store.appends.length = 0;
+    letGo();
+    await Promise.all([first, ...others]);
+    expect(store.appends.map((events) => events.length)).toEqual([4]);
+  });
+
+  it('has its turn ended also when the append fails', async () => {
+    const [store, { turns, ended }] = [await submittedStore(), turnsOf()];
+    const handler = handlerWith(store, turns);
+    store.faults.push(lose);
+    await run(handler, progress(1));
+    store.faults.push(notWritten);
+    await expect(run(handler, progress(2))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(ended).toEqual([STREAM]);
+  });
+
+  it('is appended to at once again when nobody was met for two seconds', async () => {
+    const [store, { turns, asked }, clock] = [await submittedStore(), turnsOf(), fakeClock(undefined, 'immediate')];
+    const handler = handlerWith(store, turns, clock);
+    store.faults.push(lose);
+    await run(handler, progress(1));
+    clock.advance(2_001);
+    await run(handler, progress(2));
+    expect(asked).toEqual([]);
+  });
+});
+
 describe('a stream that is expected to be new', () => {
   it('is not read', async () => {
     const store = watched();
@@ -459,15 +547,42 @@ describe('the cache', () => {
     expect(store.reads).toBe(0);
   });
 
-  it('reads on from its revision, not from the start, when another writer was seen', async () => {
+  it('takes in what it has seen of another writer, without a read', async () => {
     const store = await submittedStore();
-    const here = handlerOn(store);
+    const [here, there] = [handlerOn(store), handlerOn(store)];
     await run(here, progress(1, 'at 1'));
-    await run(handlerOn(store), progress(2, 'at 2'));
+    for (const n of [2, 3]) {
+      await run(there, progress(n, `at ${n}`));
+      here.observe(await lastOf(store));
+    }
+    store.reads = 0;
+    expect(await here.load(STREAM)).toMatchObject({ checkpoint: 'at 3' });
+    expect(await run(here, progress(4, 'at 4'))).toMatchObject({ ok: true });
+    expect(store.reads).toBe(0);
+    await isChained(store);
+  });
+
+  it('reads on from its revision, not from the start, when it has not seen all of another writer', async () => {
+    const store = await submittedStore();
+    const [here, there] = [handlerOn(store), handlerOn(store)];
+    await run(here, progress(1, 'at 1'));
+    await run(there, progress(2, 'at 2'));
+    await run(there, progress(3, 'at 3'));
     here.observe(await lastOf(store));
     store.froms.length = 0;
-    expect(await here.load(STREAM)).toMatchObject({ checkpoint: 'at 2' });
+    expect(await here.load(STREAM)).toMatchObject({ checkpoint: 'at 3' });
     expect(store.froms).toEqual([2n]);
+  });
+
+  it('reads on when there is more than it keeps of another writer', async () => {
+    const store = await submittedStore();
+    const [here, there] = [handlerOn(store), handlerOn(store)];
+    await run(here, progress(1, 'at 1'));
+    for (let n = 1; n <= 1_001; n += 1) await run(there, progress(n % 100, `at ${n}`));
+    for (const event of await store.readStream(STREAM)) here.observe(event);
+    store.froms.length = 0;
+    expect(await here.load(STREAM)).toMatchObject({ checkpoint: 'at 1001' });
+    expect(store.froms).toEqual([1_002n]);
   });
 
   it('reads on after a conflict', async () => {
@@ -492,6 +607,17 @@ describe('the cache', () => {
     other.froms.length = 0;
     expect(await here.load(STREAM)).toMatchObject({ checkpoint: 'at 13' });
     expect(other.froms).toEqual([2n, undefined]);
+  });
+
+  it('does not take in what it has seen when that does not continue from its revision', async () => {
+    const store = await submittedStore();
+    const here = handlerOn(store);
+    await run(here, progress(1, 'at 1'));
+    const other = await submittedStore();
+    for (const n of [11, 12]) await run(handlerOn(other), progress(n, `at ${n}`));
+    store.readStream = other.readStream;
+    here.observe(await lastOf(other));
+    expect(await here.load(STREAM)).toMatchObject({ checkpoint: 'at 12' });
   });
 
   it('needs no read when its own event arrives before the acknowledgement', async () => {

@@ -1,33 +1,24 @@
-import { LRUCache } from 'lru-cache';
 import type { DecidedState, Decider } from '../domain/decider.ts';
 import type { DomainEvent } from '../domain/events.ts';
 import { ok, type Result } from '../domain/result.ts';
 import { type Backoff, backoffMs } from '../domain/retry.ts';
 import { roughBytes } from '../domain/rough-bytes.ts';
-import { decodeEvent, type EventContext, encodeEvents, headAfter, type StreamHead } from '../eventstore/codec.ts';
+import { type EventContext, encodeEvents, headAfter, type StreamHead } from '../eventstore/codec.ts';
 import {
   type EventStore,
   type NewEvent,
   type Position,
-  type Revision,
   RevisionConflict,
   type StoredEvent,
 } from '../eventstore/event-store.ts';
-import { EMPTY_HEAD } from '../eventstore/provenance.ts';
 import { type Clock, type Random, sleep } from '../platform/clock.ts';
 import { AppError } from '../platform/errors.ts';
+import { Contention, type Turns } from './contention.ts';
+import { type Loaded, type Recorded, StreamStates } from './stream-states.ts';
 
 /** Tries per command when other writers keep winning the stream; each re-reads it. */
 const MAX_CONFLICTS = 5;
 const CONFLICT_BACKOFF: Backoff = { baseMs: 20, maxMs: 200 };
-/** Streams whose state is kept. Disposable: a miss reads the stream. */
-const CACHED_STREAMS = 20_000;
-const CACHED_BYTES = 64 * 1024 * 1024;
-/**
- * A state counts for no more than this, however large: one that did not fit would be read from its stream for every command. So the cache
- * may hold two that are larger than all of it.
- */
-const MAX_COUNTED_BYTES = CACHED_BYTES / 2;
 /** Commands decided together in one append. */
 const MAX_BATCH = 50;
 /**
@@ -41,6 +32,8 @@ export type HandlerPorts = {
   readonly random: Random;
   /** Streams whose state is kept, at most; memory for that many is taken at once. */
   readonly cachedStreams?: number;
+  /** For streams that several processes write to at a time. */
+  readonly turns?: Turns | undefined;
 };
 
 export type CommandContext = Omit<EventContext, 'at'>;
@@ -53,16 +46,6 @@ export type Outcome<Event, State> = {
   readonly position: Position | undefined;
   /** The same command had been recorded before; nothing was appended. */
   readonly repeated: boolean;
-};
-
-type Recorded<Event> = { readonly fingerprint: string; readonly events: Event[]; position: Position };
-
-/** A stream folded: state, head, and the commands it records that may come again, which are those with a fingerprint. */
-type Loaded<State, Event> = {
-  readonly state: State;
-  readonly head: StreamHead;
-  readonly position: Position | undefined;
-  readonly commands: ReadonlyMap<string, Recorded<Event>>;
 };
 
 export type Execute<Command> = {
@@ -95,6 +78,8 @@ type Step<State, Event> = {
 /** Commands decided in order, as far as one append takes them. */
 type Decision<State, Event> = {
   readonly loaded: Loaded<State, Event>;
+  /** Commands that the events record, until the append is acknowledged. */
+  readonly recorded: ReadonlyMap<string, Recorded<Event>>;
   readonly events: readonly NewEvent[];
   readonly decided: readonly Decided[];
 };
@@ -125,9 +110,8 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #isFinal: (state: State) => boolean;
-  readonly #cache: LRUCache<string, Loaded<State, Event>>;
-  /** Streams in the cache to which others have added, and up to which revision at least. */
-  readonly #behind = new Map<string, Revision>();
+  readonly #states: StreamStates<State, Event>;
+  readonly #contention: Contention;
   readonly #queues = new Map<string, Pending<State, Command, Event, Rejection>[]>();
 
   constructor(
@@ -137,21 +121,15 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
     /** States that no further command is expected for are not kept. */
     isFinal: (state: State) => boolean = () => false,
     /** Bytes that a state takes in memory, roughly (an integer from 1), to bound the cache; by default each value in it is counted. */
-    sizeOf: (state: State) => number = roughBytes,
+    sizeOf?: (state: State) => number,
   ) {
     this.#isFinal = isFinal;
     this.#store = store;
     this.#decider = decider;
     this.#clock = ports.clock;
     this.#random = ports.random;
-    this.#cache = new LRUCache({
-      max: ports.cachedStreams ?? CACHED_STREAMS,
-      maxSize: CACHED_BYTES,
-      sizeCalculation: (loaded) => Math.min(sizeOf(loaded.state), MAX_COUNTED_BYTES),
-      dispose: (_, stream, reason) => {
-        if (reason !== 'set') this.#behind.delete(stream);
-      },
-    });
+    this.#contention = new Contention(ports.turns, ports.clock);
+    this.#states = new StreamStates({ store, decider, max: ports.cachedStreams, sizeOf });
   }
 
   execute(request: Execute<Command>): Promise<Result<Outcome<Event, State>, Rejection>> {
@@ -168,40 +146,46 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
 
   /** The aggregate's state, from the cache when there. `fresh` reads the stream. */
   async load(stream: string, options: { readonly fresh?: boolean } = {}): Promise<State> {
-    const cached = options.fresh ? undefined : this.#current(stream);
-    return (cached ?? (await this.#read(stream))).state;
+    const cached = options.fresh ? undefined : this.#states.current(stream);
+    return (cached ?? (await this.#states.read(stream))).state;
   }
 
   /** Where the stream records this command; undefined when it does not. Errors: `AppError` `IDEMPOTENCY_KEY_REUSED`. */
   async recorded(stream: string, { commandId, fingerprint }: CommandContext): Promise<Position | undefined> {
-    const recorded = (await this.#read(stream)).commands.get(commandId);
+    const recorded = (await this.#states.read(stream)).commands.get(commandId);
     if (recorded && recorded.fingerprint !== fingerprint) throw keyReused(commandId);
     return recorded?.position;
   }
 
-  /** Another writer was seen on the stream: what is cached of it is read on before it is used again. */
+  /** An event was seen in the log: what is known of its stream takes in what others have added before it is used again. */
   observe(event: StoredEvent): void {
-    const cached = this.#cache.peek(event.stream);
-    if (cached && isBefore(cached.head, event.revision)) this.#behind.set(event.stream, event.revision);
-  }
-
-  #current(stream: string): Loaded<State, Event> | undefined {
-    return this.#behind.has(stream) ? undefined : this.#cache.get(stream);
+    this.#states.observe(event);
   }
 
   async #drain(stream: string): Promise<void> {
     const queue = this.#queues.get(stream) ?? [];
     while (queue.length > 0) {
-      let batch = queue.splice(0, MAX_BATCH);
-      while (batch.length > 0) batch = batch.slice(await this.#process(stream, batch));
+      const coming = this.#contention.turn(stream);
+      const turn = coming && (await coming);
+      // What waited for the turn shares it.
+      const waiting = queue.splice(0, turn ? queue.length : MAX_BATCH);
+      for (let first = true; waiting.length > 0; first = false) {
+        const batch = waiting.slice(0, MAX_BATCH);
+        waiting.splice(0, await this.#process(stream, batch, turn !== undefined && first));
+      }
+      turn?.end();
     }
     this.#queues.delete(stream);
   }
 
-  /** Settles the first commands of the batch; answers how many. */
-  async #process(stream: string, batch: readonly Pending<State, Command, Event, Rejection>[]): Promise<number> {
+  /** Settles the first commands of the batch; answers how many. `readFirst`: others have probably added to the stream. */
+  async #process(
+    stream: string,
+    batch: readonly Pending<State, Command, Event, Rejection>[],
+    readFirst: boolean,
+  ): Promise<number> {
     try {
-      let fresh = false;
+      let fresh = readFirst;
       for (let conflicts = 0; ; ) {
         const attempted = await this.#attempt(stream, batch, fresh);
         if (attempted.outcome === 'done') return attempted.count;
@@ -220,7 +204,7 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
       }
     } catch (error) {
       // After a conflict it is known that nothing was appended: what is cached is only read on.
-      if (!(error instanceof AppError && error.code === 'CONFLICT')) this.#cache.delete(stream);
+      if (!(error instanceof AppError && error.code === 'CONFLICT')) this.#states.drop(stream);
       for (const pending of batch) pending.reject(error);
       return batch.length;
     }
@@ -232,8 +216,8 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
     fresh: boolean,
   ): Promise<Attempted> {
     const guess = fresh ? undefined : this.#guess(stream, batch);
-    const start = guess ?? (await this.#read(stream));
-    const { loaded, events, decided } = this.#decideAll(stream, batch, start);
+    const start = guess ?? (await this.#states.read(stream));
+    const { loaded, recorded, events, decided } = this.#decideAll(stream, batch, start);
     if (events.length === 0) {
       if (guess && decided.some(({ unproved }) => unproved)) return { outcome: 'stale' };
       for (const { settle } of decided) settle(loaded.position);
@@ -241,16 +225,18 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
     }
     try {
       const { position } = await this.#store.append(stream, events, { expectedRevision: start.head.revision });
-      for (const recorded of loaded.commands.values())
-        if (recorded.position === PENDING_POSITION) recorded.position = position;
-      if (this.#isFinal(loaded.state)) this.#cache.delete(stream);
-      else this.#keep(stream, { ...loaded, position });
+      for (const [commandId, record] of recorded) {
+        record.position = position;
+        loaded.commands.set(commandId, record);
+      }
+      if (this.#isFinal(loaded.state)) this.#states.drop(stream);
+      else this.#states.keep(stream, { ...loaded, position });
       for (const { settle } of decided) settle(position);
       return { outcome: 'done', count: decided.length };
     } catch (error) {
       if (!(error instanceof RevisionConflict)) throw error;
-      if (error.actual === 'no_stream') this.#cache.delete(stream);
-      else if (this.#cache.has(stream)) this.#behind.set(stream, error.actual);
+      this.#states.isAt(stream, error.actual);
+      this.#contention.conflict(stream);
       return { outcome: 'conflict', cause: error };
     }
   }
@@ -260,17 +246,9 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
     stream: string,
     batch: readonly Pending<State, Command, Event, Rejection>[],
   ): Loaded<State, Event> | undefined {
-    if (this.#behind.has(stream)) return undefined;
-    return this.#cache.get(stream) ?? (batch.every(({ assumeNew }) => assumeNew) ? this.#empty() : undefined);
-  }
-
-  #empty(): Loaded<State, Event> {
-    return {
-      state: this.#decider.initialState(),
-      head: EMPTY_HEAD,
-      position: undefined,
-      commands: new Map(),
-    };
+    const known = this.#states.current(stream);
+    if (known || this.#states.has(stream)) return known;
+    return batch.every(({ assumeNew }) => assumeNew) ? this.#states.empty() : undefined;
   }
 
   #decideAll(
@@ -279,14 +257,14 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
     start: Loaded<State, Event>,
   ): Decision<State, Event> {
     let { state, head } = start;
-    const commands = new Map(start.commands);
+    const added = new Map<string, Recorded<Event>>();
     const events: NewEvent[] = [];
     const decided: Decided[] = [];
     let bytes = 0;
     for (const pending of batch) {
       if (bytes >= FULL_APPEND_BYTES) break;
       const { commandId, fingerprint } = pending.context;
-      const recorded = commands.get(commandId);
+      const recorded = added.get(commandId) ?? start.commands.get(commandId);
       if (recorded) {
         const known = state;
         decided.push({ unproved: false, settle: () => this.#settleRepeated(pending, recorded, known) });
@@ -298,9 +276,9 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
       events.push(...step.encoded);
       if (batch.length > 1) bytes += roughBytes(step.encoded.map(({ data }) => data));
       if (step.encoded.length > 0 && fingerprint !== undefined)
-        commands.set(commandId, { fingerprint, events: step.events, position: PENDING_POSITION });
+        added.set(commandId, { fingerprint, events: step.events, position: PENDING_POSITION });
     }
-    return { loaded: { state, head, position: start.position, commands }, events, decided };
+    return { loaded: { ...start, state, head }, recorded: added, events, decided };
   }
 
   #decideOne(
@@ -336,67 +314,7 @@ export class AggregateHandler<State extends object, Command, Event extends Domai
     if (recorded.fingerprint !== pending.context.fingerprint) pending.reject(keyReused(pending.context.commandId));
     else pending.resolve(ok({ events: recorded.events, state, position: recorded.position, repeated: true }));
   }
-
-  /**
-   * The stream as it is now. What is cached of it is only read on: a stream is never changed, only added to, and that of an execution
-   * may be long.
-   */
-  async #read(stream: string): Promise<Loaded<State, Event>> {
-    const known = this.#cache.get(stream);
-    if (known === undefined || known.head.revision === 'no_stream') return this.#fold(stream, this.#empty(), undefined);
-    const added = await this.#store.readStream(stream, { from: known.head.revision + 1n });
-    // It does not build on what is known: the log was restored to an earlier state and went on from there.
-    const fits = added.length === 0 || added[0]?.metadata.prevHash === known.head.hash;
-    return fits ? this.#fold(stream, known, added) : this.#fold(stream, this.#empty(), undefined);
-  }
-
-  /** An append that was made while the stream was read knows more. */
-  #keep(stream: string, loaded: Loaded<State, Event>): void {
-    const { revision } = loaded.head;
-    if (revision === 'no_stream') return;
-    const cached = this.#cache.peek(stream);
-    if (cached === undefined || isBefore(cached.head, revision)) this.#cache.set(stream, loaded);
-    const needed = this.#behind.get(stream);
-    if (needed !== undefined && needed <= revision) this.#behind.delete(stream);
-  }
-
-  async #fold(
-    stream: string,
-    start: Loaded<State, Event>,
-    added: readonly StoredEvent[] | undefined,
-  ): Promise<Loaded<State, Event>> {
-    const stored = added ?? (await this.#store.readStream(stream));
-    const commands = new Map(start.commands);
-    let { state } = start;
-    for (const event of stored) {
-      const decoded = decodeEvent(event) as Event | undefined;
-      if (decoded === undefined)
-        throw new AppError(
-          'UNAVAILABLE',
-          `stream ${stream} holds ${event.type} at revision ${event.revision}, which this build does not know`,
-        );
-      state = this.#decider.evolve(state, decoded);
-      const { commandId, fingerprint } = event.metadata;
-      if (fingerprint === undefined) continue;
-      const recorded = commands.get(commandId);
-      if (recorded) {
-        recorded.events.push(decoded);
-        recorded.position = event.position;
-      } else commands.set(commandId, { fingerprint, events: [decoded], position: event.position });
-    }
-    const last = stored.at(-1);
-    const loaded: Loaded<State, Event> = {
-      state,
-      head: last ? { revision: last.revision, hash: last.metadata.hash } : start.head,
-      position: last?.position ?? start.position,
-      commands,
-    };
-    this.#keep(stream, loaded);
-    return loaded;
-  }
 }
-
-const isBefore = ({ revision }: StreamHead, other: Revision): boolean => revision === 'no_stream' || revision < other;
 
 /** Stands in a record until its append is acknowledged. */
 const PENDING_POSITION: Position = -1n;

@@ -22,6 +22,7 @@ import { acquireLease, type Lease } from '../platform/lease.ts';
 import type { Logger } from '../platform/logger.ts';
 import { createPool, startFailure } from '../platform/postgres.ts';
 import { createRedis } from '../platform/redis.ts';
+import { redisTurns } from '../platform/redis-turns.ts';
 import { postgresSnapshots } from '../processes/fold-snapshots.ts';
 import { PoolRoom } from '../processes/pools/pool-room.ts';
 import { PoolWatch } from '../processes/pools/pool-watch.ts';
@@ -107,7 +108,9 @@ export const openCore = async (options: CoreOptions): Promise<Core> => {
   closing.add('the agent cards', () => cards.close());
   const pools = watchPools({ tenant, config, logger, database, feed });
   const room = new PoolRoom({ watch: pools, clock: ports.clock });
-  const commands: Commands = { ...ports, ...createHandlers(store, ports), cards, pools: room };
+  const turns = redisTurns(redis, { prefix, ...ports, logger });
+  const handlers = createHandlers(store, { ...ports, turns });
+  const commands: Commands = { ...ports, ...handlers, cards, pools: room };
   const connections = { store, appends, database, redis, feed, queues, pools };
   return { tenant, config, logger, stack, ...connections, commands, prefix, egress, origins, directory };
 };

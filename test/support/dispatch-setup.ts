@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { expect, inject } from 'vitest';
 import { registerAgent } from '../../src/commands/agent/register-agent.ts';
+import type { Turns } from '../../src/commands/contention.ts';
 import type { Caller, Commands } from '../../src/commands/context.ts';
 import { createHandlers } from '../../src/commands/handlers.ts';
 import { submitTask } from '../../src/commands/task/submit-task.ts';
@@ -23,12 +24,12 @@ export const caller: Caller = { tenant: 'default', actor: 'test' };
 const egress = { allowLoopback: true, allowPrivate: false };
 
 /** As between two processes: each has its own handlers, and so its own cache of states. */
-export const commandsOn = (store: EventStore): Commands => {
+export const commandsOn = (store: EventStore, turns?: Turns): Commands => {
   const ports = { clock: systemClock, ids: systemIds, random: systemRandom };
   const logger = createLogger('silent');
   return {
     ...ports,
-    ...createHandlers(store, ports),
+    ...createHandlers(store, { ...ports, turns }),
     cards: createAgentCardSource({ egress, logger }),
   };
 };

@@ -1,0 +1,209 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { performance } from 'node:perf_hooks';
+import { createInterface, type Interface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Baton } from '#baton/baton.js';
+import { registerAgent } from '#baton/commands/agent/register-agent.js';
+import { type Bench, Figures, median, round } from './harness.ts';
+import { NOOP_AGENT } from './noop-agent.ts';
+import { cpuUs, sumOver, treeOf } from './processes.ts';
+import { withBaton } from './with-baton.ts';
+
+const BRANCHES = 2_000;
+const RATIOS = ['ms', 'dispatchersUs', 'allUs'] as const;
+/** Where the agent is: over the network, or a function that each dispatcher has. */
+const AGENTS = ['a2a', 'function'] as const;
+type Kind = (typeof AGENTS)[number];
+
+const DISPATCHER = fileURLToPath(new URL('./dispatcher.mjs', import.meta.url));
+const AGENT = fileURLToPath(new URL('./agent.ts', import.meta.url));
+
+const WIDE = {
+  name: 'wide',
+  version: '1.0.0',
+  tasks: [
+    {
+      id: 'branch',
+      capability: 'noop',
+      forEach: { items: 'input.items', maxItems: BRANCHES },
+      input: { n: '=item' },
+    },
+  ],
+};
+
+class Child {
+  readonly #process: ChildProcess;
+  readonly #lines: Interface;
+
+  private constructor(process: ChildProcess, lines: Interface) {
+    this.#process = process;
+    this.#lines = lines;
+  }
+
+  /** Resolves with the child and its first line. */
+  static async start(
+    script: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+  ): Promise<[Child, string]> {
+    const loader = script.endsWith('.ts') ? ['--import', 'tsx'] : [];
+    const process = spawn(globalThis.process.execPath, [...loader, script, ...args], {
+      env: { ...globalThis.process.env, ...env },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const lines = createInterface({ input: process.stdout! });
+    const [line] = (await once(lines, 'line')) as [string];
+    return [new Child(process, lines), line];
+  }
+
+  get pid(): number {
+    return this.#process.pid!;
+  }
+
+  /** The child's answer to a line. */
+  async ask(): Promise<Record<string, Record<string, number>>> {
+    const answer = once(this.#lines, 'line');
+    this.#process.stdin!.write('\n');
+    return JSON.parse(((await answer) as [string])[0]);
+  }
+
+  async stop(): Promise<void> {
+    const exited = once(this.#process, 'exit');
+    this.#process.stdin!.end();
+    await exited;
+  }
+}
+
+const runOne = async (baton: Baton): Promise<void> => {
+  const { executionId } = await baton.start({
+    workflow: 'wide',
+    input: { items: Array.from({ length: BRANCHES }, (_, index) => index) },
+  });
+  const { status } = await baton.executions.wait('default', executionId);
+  if (status !== 'completed') throw new Error(`execution ${executionId} ended as ${status}, expected completed`);
+};
+
+/** What one execution cost. */
+type Measured = {
+  readonly ms: number;
+  /** Processor time of the dispatchers; and of all processes, with the stores and the agent. */
+  readonly dispatchersUs: number;
+  readonly allUs: number;
+  /** What the dispatchers did at the log. */
+  readonly appends: number;
+  readonly conflicts: number;
+  readonly eventsRead: number;
+};
+
+const UNITS: Readonly<Record<keyof Measured, string>> = {
+  ms: 'ms',
+  dispatchersUs: 'µs per branch',
+  allUs: 'µs per branch',
+  appends: 'calls',
+  conflicts: 'calls',
+  eventsRead: 'events',
+};
+
+const atLogOf = async (children: readonly Child[]) => {
+  const counters = await Promise.all(children.map((child) => child.ask()));
+  const sum = (name: string): number => counters.reduce((total, { appends }) => total + (appends?.[name] ?? 0), 0);
+  return { appends: sum('calls'), conflicts: sum('conflicts'), eventsRead: sum('eventsRead') };
+};
+
+const measure = async (baton: Baton, children: readonly Child[]): Promise<Measured> => {
+  // Each process has run as many branches before, so that it has compiled what is run often.
+  for (let warm = 0; warm < children.length; warm += 1) await runOne(baton);
+  const dispatchers = (): number =>
+    sumOver(
+      children.map(({ pid }) => pid),
+      cpuUs,
+    );
+  const all = (): number => sumOver(treeOf(process.pid), cpuUs);
+  const logBefore = await atLogOf(children);
+  const [dispatchersBefore, allBefore, startedAt] = [dispatchers(), all(), performance.now()];
+  await runOne(baton);
+  const ms = performance.now() - startedAt;
+  const dispatchersUs = (dispatchers() - dispatchersBefore) / BRANCHES;
+  const allUs = (all() - allBefore) / BRANCHES;
+  const log = await atLogOf(children);
+  return {
+    ms,
+    dispatchersUs,
+    allUs,
+    appends: log.appends - logBefore.appends,
+    conflicts: log.conflicts - logBefore.conflicts,
+    eventsRead: log.eventsRead - logBefore.eventsRead,
+  };
+};
+
+const withDispatchers = async (
+  baton: Baton,
+  { kind, count }: { readonly kind: Kind; readonly count: number },
+  work: (children: readonly Child[]) => Promise<Measured>,
+): Promise<Measured> => {
+  const { eventStoreUrl, databaseUrl, redisUrl } = baton.urls;
+  const env = {
+    EVENTSTORE_URL: eventStoreUrl,
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redisUrl,
+    BATON_ROLES: 'dispatcher',
+    BATON_LOG_LEVEL: 'error',
+    BATON_ALLOW_PRIVATE_AGENTS: 'true',
+  };
+  const children = await Promise.all(
+    Array.from(
+      { length: count },
+      async () => (await Child.start(DISPATCHER, kind === 'function' ? [JSON.stringify(NOOP_AGENT)] : [], env))[0],
+    ),
+  );
+  try {
+    return await work(children);
+  } finally {
+    await Promise.all(children.map((child) => child.stop()));
+  }
+};
+
+const registerA2a = async (baton: Baton): Promise<Child> => {
+  const [agent, cardUrl] = await Child.start(AGENT, [], {});
+  const caller = { tenant: 'default', actor: 'bench' };
+  await registerAgent(baton.commands, caller, { ...NOOP_AGENT, cardUrl });
+  return agent;
+};
+
+export const dispatchers: Bench = {
+  question: `Is one execution of ${BRANCHES} branches slower with 4 dispatcher processes than with 1?`,
+  async run({ runs, say, stores }) {
+    const figures = new Figures();
+    const ratios: Record<string, number[]> = {};
+    for (const kind of AGENTS) {
+      await withBaton(
+        stores,
+        async (baton) => {
+          const agent = kind === 'a2a' ? await registerA2a(baton) : undefined;
+          await baton.publish(WIDE);
+          for (let run = 1; run <= runs; run += 1) {
+            say(`${kind}: run ${run} of ${runs}`);
+            const one = await withDispatchers(baton, { kind, count: 1 }, (children) => measure(baton, children));
+            const four = await withDispatchers(baton, { kind, count: 4 }, (children) => measure(baton, children));
+            for (const name of Object.keys(UNITS) as (keyof Measured)[]) {
+              figures.add(`${kind}.1.${name}`, one[name], UNITS[name]);
+              figures.add(`${kind}.4.${name}`, four[name], UNITS[name]);
+            }
+            for (const name of RATIOS) {
+              const key = `${kind}.${name}4Over1`;
+              ratios[key] = [...(ratios[key] ?? []), four[name] / one[name]];
+            }
+          }
+          await agent?.stop();
+        },
+        { BATON_ROLES: 'api,assigner,processes,projector' },
+      );
+    }
+    return {
+      runs,
+      figures: figures.spreads(),
+      ratios: Object.fromEntries(Object.entries(ratios).map(([key, values]) => [key, round(median(values))])),
+    };
+  },
+};
