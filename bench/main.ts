@@ -13,6 +13,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   planning: async () => (await import('./planning.ts')).planning,
   expressions: async () => (await import('./expressions.ts')).expressions,
   compensation: async () => (await import('./compensation.ts')).compensation,
+  snapshots: async () => (await import('./snapshots.ts')).snapshots,
 };
 
 const usage = (): string =>
