@@ -32,6 +32,7 @@ const STATUS_COLOURS: Readonly<Record<string, Colour>> = {
   compensation_failed: 'red',
   dead_lettered: 'red',
   unhealthy: 'red',
+  unreachable: 'red',
   halted: 'red',
   cancelled: 'grey',
   skipped: 'grey',

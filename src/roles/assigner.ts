@@ -19,7 +19,8 @@ type AssignerParts = {
 const assignerOf = (core: Core, offers: AttemptOffers, snapshots: FoldSnapshots) => {
   const { tenant, store, feed, commands, logger } = core;
   const places = redisDispatchPlaces(core.redis, core.prefix, tenant);
-  const shared = { ...ports, tenant, store, feed, commands, queue: offers, places, logger };
+  const { unreachableMs: unreachableLimitMs } = core.config;
+  const shared = { ...ports, tenant, store, feed, commands, queue: offers, places, unreachableLimitMs, logger };
   return (pool: string, acquireLease: LeaderDeps['acquireLease']): Assigner =>
     new Assigner({ ...shared, pool, snapshots: snapshotsFromBeginnings(snapshots, core.pools, pool), acquireLease });
 };

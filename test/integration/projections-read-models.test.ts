@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { countOpenTasks, getAgent, listAgents } from '../../src/projections/agents/queries.ts';
 import { getAssignments, listAssignments } from '../../src/projections/assignments/queries.ts';
 import { listAuditLog } from '../../src/projections/audit-log/queries.ts';
+import { getRests } from '../../src/projections/task-attempts/queries.ts';
 import { getTaskStats } from '../../src/projections/task-stats/queries.ts';
 import { at, event, newTaskId, TENANT, World } from '../support/projections-support.ts';
 
@@ -109,6 +110,32 @@ describe('agents', () => {
       ['agent-2', 1],
     ]);
   });
+});
+
+it('agents rest that could not be reached since they last answered', async () => {
+  const [one, two, three, four] = [newTaskId(), newTaskId(), newTaskId(), newTaskId()];
+  const error = { code: 'AGENT_UNREACHABLE', message: 'ECONNREFUSED', source: 'destination', retryable: true } as const;
+  const missed = (taskId: string, agentId: string, second: number) =>
+    event.failed(taskId, { agentId, error: { ...error, notSent: true }, failedAt: at(second), retryAt: at(second) });
+  await world.append(
+    ...[one, two, three, four].map((id) => event.submitted(id)),
+    event.assigned([
+      { taskId: one },
+      { taskId: two, agentId: 'agent-2' },
+      { taskId: three, agentId: 'agent-2' },
+      { taskId: four, agentId: 'agent-2' },
+    ]),
+    missed(one, 'agent-1', 10),
+    event.assigned([{ taskId: one, attempt: 2 }]),
+    event.completed(one, { attempt: 2 }),
+    missed(two, 'agent-2', 10),
+    missed(three, 'agent-2', 10),
+    missed(four, 'agent-2', 12),
+  );
+  await world.project();
+  const { value } = await getRests(world.pool, TENANT, ['agent-1', 'agent-2', 'agent-3']);
+  expect([...value.keys()]).toEqual(['agent-2']);
+  expect(value.get('agent-2')).toMatchObject({ misses: 2, sinceMs: Date.parse(at(10)), error: 'ECONNREFUSED' });
 });
 
 describe('assignments', () => {

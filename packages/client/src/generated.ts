@@ -392,6 +392,7 @@ export type WaitingReason =
   | 'AGENTS_BUSY'
   | 'AGENTS_DRAINING'
   | 'AGENTS_UNHEALTHY'
+  | 'AGENTS_UNREACHABLE'
   | 'NEXT_IN_TURN'
   | 'NO_AGENT_WITH_CAPABILITY'
   | 'NO_AGENT_WITH_VERSION'
@@ -419,7 +420,7 @@ export type WorkflowStatus =
   | 'DEPRECATED'
   | 'PUBLISHED';
 
-export type AgentRowFragment = { readonly id: string, readonly name: string, readonly pool: string, readonly status: AgentStatus, readonly health: Health, readonly openTasks: number, readonly maxConcurrency: number, readonly transport: string, readonly delivery: Delivery, readonly capabilities: ReadonlyArray<{ readonly name: string, readonly version: string }> };
+export type AgentRowFragment = { readonly id: string, readonly name: string, readonly pool: string, readonly status: AgentStatus, readonly health: Health, readonly openTasks: number, readonly maxConcurrency: number, readonly transport: string, readonly delivery: Delivery, readonly unreachable: { readonly since: string, readonly restsUntil: string, readonly misses: number, readonly error: string } | null, readonly capabilities: ReadonlyArray<{ readonly name: string, readonly version: string }> };
 
 export type AgentDetailsFragment = (
   { readonly description: string | null, readonly statusReason: string | null, readonly healthReason: string | null, readonly healthChangedAt: string | null, readonly cardUrl: string | null, readonly heartbeatIntervalMs: number | null, readonly labels: Json, readonly registeredAt: string, readonly updatedAt: string, readonly drainStartedAt: string | null, readonly deregisteredAt: string | null, readonly position: string, readonly costPerCall: { readonly currency: string, readonly micros: number } | null }
@@ -834,7 +835,7 @@ export type ExplainTaskQueryVariables = Exact<{
 }>;
 
 
-export type ExplainTaskQuery = { readonly task: { readonly id: string, readonly status: TaskStatus, readonly why: { readonly decisions: ReadonlyArray<{ readonly attempt: number, readonly agentId: string, readonly at: string, readonly expiresAt: string, readonly strategy: string, readonly strategyVersion: number, readonly eligible: number, readonly waitedMs: number, readonly position: string, readonly candidates: ReadonlyArray<{ readonly agentId: string, readonly score: number, readonly open: number }>, readonly excluded: ReadonlyArray<{ readonly reason: ExclusionReason, readonly agents: number }> }>, readonly waiting: { readonly reason: WaitingReason, readonly message: string, readonly since: string, readonly able: number, readonly draining: number, readonly unhealthy: number, readonly busy: number, readonly free: number } | null } } | null };
+export type ExplainTaskQuery = { readonly task: { readonly id: string, readonly status: TaskStatus, readonly why: { readonly decisions: ReadonlyArray<{ readonly attempt: number, readonly agentId: string, readonly at: string, readonly expiresAt: string, readonly strategy: string, readonly strategyVersion: number, readonly eligible: number, readonly waitedMs: number, readonly position: string, readonly candidates: ReadonlyArray<{ readonly agentId: string, readonly score: number, readonly open: number }>, readonly excluded: ReadonlyArray<{ readonly reason: ExclusionReason, readonly agents: number }> }>, readonly waiting: { readonly reason: WaitingReason, readonly message: string, readonly since: string, readonly able: number, readonly draining: number, readonly unhealthy: number, readonly unreachable: number, readonly busy: number, readonly free: number } | null } } | null };
 
 export type TaskTakenFragment = { readonly position: string, readonly repeated: boolean, readonly id: string };
 
@@ -976,10 +977,10 @@ export type MigrateExecutionsMutation = { readonly migrateExecutions: { readonly
 
 
 export const ListAgents: TypedDocument<ListAgentsQuery, ListAgentsQueryVariables> =
-  'query ListAgents($filter:AgentFilter$first:Int!$after:String$atLeast:Position$withTotal:Boolean!){page:agents(filter:$filter first:$first after:$after atLeast:$atLeast){nodes{...AgentRow}pageInfo{hasNextPage endCursor}totalCount@include(if:$withTotal)}}fragment AgentRow on Agent{id name pool status health capabilities{name version}openTasks maxConcurrency transport delivery}';
+  'query ListAgents($filter:AgentFilter$first:Int!$after:String$atLeast:Position$withTotal:Boolean!){page:agents(filter:$filter first:$first after:$after atLeast:$atLeast){nodes{...AgentRow}pageInfo{hasNextPage endCursor}totalCount@include(if:$withTotal)}}fragment AgentRow on Agent{id name pool status health unreachable{since restsUntil misses error}capabilities{name version}openTasks maxConcurrency transport delivery}';
 
 export const GetAgent: TypedDocument<GetAgentQuery, GetAgentQueryVariables> =
-  'query GetAgent($id:ID!$atLeast:Position){agent(id:$id atLeast:$atLeast){...AgentDetails}}fragment AgentDetails on Agent{...AgentRow description statusReason healthReason healthChangedAt cardUrl heartbeatIntervalMs costPerCall{currency micros}labels registeredAt updatedAt drainStartedAt deregisteredAt position}fragment AgentRow on Agent{id name pool status health capabilities{name version}openTasks maxConcurrency transport delivery}';
+  'query GetAgent($id:ID!$atLeast:Position){agent(id:$id atLeast:$atLeast){...AgentDetails}}fragment AgentDetails on Agent{...AgentRow description statusReason healthReason healthChangedAt cardUrl heartbeatIntervalMs costPerCall{currency micros}labels registeredAt updatedAt drainStartedAt deregisteredAt position}fragment AgentRow on Agent{id name pool status health unreachable{since restsUntil misses error}capabilities{name version}openTasks maxConcurrency transport delivery}';
 
 export const RegisterAgent: TypedDocument<RegisterAgentMutation, RegisterAgentMutationVariables> =
   'mutation RegisterAgent($input:RegisterAgentInput!$idempotencyKey:String){payload:registerAgent(input:$input idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';
@@ -1081,7 +1082,7 @@ export const GetTaskTimeline: TypedDocument<GetTaskTimelineQuery, GetTaskTimelin
   'query GetTaskTimeline($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){position timeline{...TaskEvent}}}fragment TaskEvent on TimelineEntry{position type at attempt agentId summary actor data}';
 
 export const ExplainTask: TypedDocument<ExplainTaskQuery, ExplainTaskQueryVariables> =
-  'query ExplainTask($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){id status why{decisions{attempt agentId at expiresAt strategy strategyVersion eligible waitedMs position candidates{agentId score open}excluded{reason agents}}waiting{reason message since able draining unhealthy busy free}}}}';
+  'query ExplainTask($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){id status why{decisions{attempt agentId at expiresAt strategy strategyVersion eligible waitedMs position candidates{agentId score open}excluded{reason agents}}waiting{reason message since able draining unhealthy unreachable busy free}}}}';
 
 export const SubmitTask: TypedDocument<SubmitTaskMutation, SubmitTaskMutationVariables> =
   'mutation SubmitTask($input:SubmitTaskInput!$idempotencyKey:String){payload:submitTask(input:$input idempotencyKey:$idempotencyKey){...TaskTaken ...TaskRefused}}fragment TaskTaken on TaskAccepted{id:taskId position repeated}fragment TaskRefused on TaskRejected{reason message}';

@@ -41,7 +41,7 @@ const AGENTS: ListView<AgentRowFragment> = {
   rowOf: (agent, colour) => [
     agent.id,
     status(agent.status.toLowerCase(), colour),
-    status(agent.health.toLowerCase(), colour),
+    status(agent.unreachable === null ? agent.health.toLowerCase() : 'unreachable', colour),
     agent.pool,
     `${agent.openTasks}/${agent.maxConcurrency}`,
     oneLine(capabilityLine(agent.capabilities), MAX_CAPABILITIES),
@@ -76,6 +76,11 @@ const labelsText = (labels: AgentDetailsFragment['labels']): string | undefined 
     .map(([key, value]) => oneLine(`${key}=${value}`))
     .join(' ') || undefined;
 
+const unreachableText = ({ unreachable }: AgentRowFragment): string | undefined =>
+  unreachable === null
+    ? undefined
+    : `since ${unreachable.since}, rests until ${unreachable.restsUntil} (${oneLine(unreachable.error, 200)})`;
+
 const describeAgent = (agent: AgentDetailsFragment, colour: boolean): string =>
   facts([
     ['id', agent.id],
@@ -83,6 +88,7 @@ const describeAgent = (agent: AgentDetailsFragment, colour: boolean): string =>
     ['description', agent.description === null ? undefined : oneLine(agent.description, 300)],
     ['status', because(status(agent.status.toLowerCase(), colour), agent.statusReason)],
     ['health', because(status(agent.health.toLowerCase(), colour), agent.healthReason)],
+    ['unreachable', unreachableText(agent)],
     ['pool', agent.pool],
     ['open', `${agent.openTasks} of ${agent.maxConcurrency}`],
     ['capabilities', capabilityLine(agent.capabilities)],

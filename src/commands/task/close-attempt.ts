@@ -8,10 +8,13 @@ import { runOnTaskOrExecution, type TaskRef } from './task-stream.ts';
 /** One attempt of one task, and who ran it. Its commands are repeatable: the key is the attempt itself. */
 export type AttemptRef = TaskRef & { readonly attempt: number; readonly agentId: string };
 
-/** The part of an attempt that distinguishes a repeat from another call. */
-const bodyOf = ({ taskId, attempt, agentId }: AttemptRef) => ({ taskId, attempt, agentId });
+/** No agent: none was called. */
+type FailedRef = Omit<AttemptRef, 'agentId'> & { readonly agentId?: string | undefined };
 
-const attemptCaller = (caller: Caller, { attempt }: AttemptRef): Caller => ({
+/** The part of an attempt that distinguishes a repeat from another call. */
+const bodyOf = ({ taskId, attempt, agentId }: FailedRef) => ({ taskId, attempt, agentId });
+
+const attemptCaller = (caller: Caller, { attempt }: FailedRef): Caller => ({
   ...caller,
   idempotencyKey: `attempt-${attempt}`,
 });
@@ -37,7 +40,7 @@ export const completeAttempt = (
 export const failAttempt = (
   commands: Commands,
   caller: Caller,
-  attempt: AttemptRef,
+  attempt: FailedRef,
   outcome: {
     readonly error: AttemptError;
     /** The least delay of the next attempt. */
@@ -50,7 +53,7 @@ export const failAttempt = (
   runOnTaskOrExecution(commands, attemptCaller(caller, attempt), attempt, bodyOf(attempt), (now) => ({
     type: 'FailAttempt',
     attempt: attempt.attempt,
-    agentId: attempt.agentId,
+    ...(attempt.agentId === undefined ? {} : { agentId: attempt.agentId }),
     error: outcome.error,
     random: commands.random(),
     ...(outcome.retryAfterMs === undefined ? {} : { retryAfterMs: outcome.retryAfterMs }),

@@ -137,6 +137,73 @@ describe('an agent that cannot be reached', () => {
     expect(second?.reason.excluded).toEqual({ unhealthy: 1 });
   });
 
+  describe('for too long', () => {
+    const LIMIT_MS = 600_000;
+    const late = (story: Story, ms: number, limit = 100) =>
+      story.ledger
+        .unreachableTasks(START + ms, LIMIT_MS, limit)
+        .map((timer) => ('error' in timer ? [timer.taskId, timer.attempt, timer.error] : timer));
+
+    /** One task was tried, one has waited as long without an attempt of its own, and one has come since. */
+    const storyOf = (): Story => {
+      const story = new Story(2);
+      story.add({ ...submitted('late'), data: { ...submitted('late').data, submittedAt: iso(1_000) } } as LedgerEvent);
+      story.add({ ...submitted('dated'), data: { ...submitted('dated').data, deadlineAt: iso(1e9) } } as LedgerEvent);
+      return story;
+    };
+    const assignmentOf = (taskId: string, agentId: string, attempt: number) =>
+      ({ taskId, attempt, agentId, expiresAt: iso(90_000), reason: {} }) as never;
+    const missed = (story: Story, agentId: string, attempt: number): void => {
+      story.add({
+        type: 'TasksAssigned',
+        data: { pool: 'default', assignments: [assignmentOf('t0', agentId, attempt)], assignedAt: iso(0) },
+      });
+      story.add({
+        type: 'TaskAttemptFailed',
+        data: { taskId: 't0', attempt, agentId, error: UNREACHABLE, failedAt: iso(0), retryAt: iso(0) },
+      });
+      story.ledger.wake(START, 100);
+    };
+
+    it('ends the tasks that wait for it, those without an attempt of their own too', () => {
+      const story = storyOf();
+      story.add(registered('a'));
+      missed(story, 'a', 1);
+      expect(late(story, LIMIT_MS - 1)).toEqual([]);
+      expect(late(story, LIMIT_MS)).toEqual([
+        ['t0', 2, 'ECONNREFUSED'],
+        ['t1', 1, 'ECONNREFUSED'],
+      ]);
+      expect(late(story, LIMIT_MS)).toEqual([]);
+      expect(late(story, LIMIT_MS + 1_000)).toEqual([['late', 1, 'ECONNREFUSED']]);
+    });
+
+    it('ends nothing while another agent can be reached, or has answered', () => {
+      const story = storyOf();
+      story.add(registered('a'));
+      story.add(registered('b'));
+      missed(story, 'a', 1);
+      expect(late(story, LIMIT_MS)).toEqual([]);
+      missed(story, 'b', 2);
+      expect(late(story, LIMIT_MS, 1)).toHaveLength(1);
+      story.add({
+        type: 'TaskCompleted',
+        data: { taskId: 'other', attempt: 1, agentId: 'a', result: null, durationMs: 1, completedAt: iso(2) },
+      });
+      expect(late(story, LIMIT_MS)).toEqual([]);
+    });
+
+    it('puts a task back whose end could not be recorded', () => {
+      const story = storyOf();
+      story.add(registered('a'));
+      missed(story, 'a', 1);
+      expect(late(story, LIMIT_MS, 1)).toHaveLength(1);
+      story.ledger.keepWaiting('t0');
+      story.ledger.wake(START + LIMIT_MS, 100);
+      expect(late(story, LIMIT_MS)).toHaveLength(2);
+    });
+  });
+
   it('rests for as long after a snapshot, and after the log is read again', () => {
     const story = new Story(20, 'a');
     story.miss(0);

@@ -10,6 +10,8 @@ import { route } from './route.ts';
 import { LOST, openEntry, type TaskEntry } from './task-entry.ts';
 import { type TaskPart, TaskTable } from './task-table.ts';
 import { type DueTimer, TaskTimers } from './timers.ts';
+import { Turns, type TurnsSnapshot } from './turns.ts';
+import { takeUnreachable } from './unreachable-tasks.ts';
 
 export type LedgerEvent = TaskEvent | AgentEvent | PoolEvent | ExecutionEvent;
 
@@ -27,7 +29,7 @@ export type OpenAssignment = {
 export type LedgerSnapshot = {
   readonly version: typeof SNAPSHOT_VERSION;
   readonly agents: readonly AgentEntry[];
-  readonly turns: readonly (readonly [string, number])[];
+  readonly turns: TurnsSnapshot;
   readonly paused: readonly string[];
 };
 
@@ -49,8 +51,7 @@ export class PoolLedger {
   readonly #tasks = new TaskTable();
   readonly #queue = new ReadyQueue(this.#tasks, this.#matching);
   readonly #timers = new TaskTimers(this.#tasks);
-  /** Decisions made per requirement; what `round_robin` rotates on. */
-  readonly #turns: Map<string, number>;
+  readonly #turns: Turns;
   /** Open tasks of each execution. */
   readonly #ofExecution = new Map<string, Set<string>>();
   /** Executions whose tasks no agent gets for the time being. */
@@ -66,14 +67,14 @@ export class PoolLedger {
     this.pool = pool;
     this.#roster = new Roster(pool, this.#matching, snapshot?.agents);
     this.#paused = new Set(snapshot?.paused);
-    this.#turns = new Map(snapshot?.turns);
+    this.#turns = new Turns(snapshot?.turns);
   }
 
   snapshot(): LedgerSnapshot {
     return {
       version: SNAPSHOT_VERSION,
       agents: this.#roster.snapshot(),
-      turns: [...this.#turns],
+      turns: this.#turns.snapshot(),
       paused: [...this.#paused],
     };
   }
@@ -167,7 +168,7 @@ export class PoolLedger {
       case 'AgentHealthChanged':
       case 'AgentDrainStarted':
       case 'AgentDeregistered':
-        this.#roster.evolve(event, (agentId) => this.#heldBy(agentId));
+        this.#roster.evolve(event, (agentId) => this.#tasks.heldBy(agentId).length);
         if (event.type === 'AgentDeregistered' && event.data.callsLost) this.#loseCalls(event.data.agentId);
         return;
       default:
@@ -218,7 +219,7 @@ export class PoolLedger {
       const lanes = this.#openLanes();
       const task = this.#queue.next(nowMs, lanes);
       if (!task) break;
-      const turn = this.#turns.get(requirementKey(task)) ?? 0;
+      const turn = this.#turns.of(requirementKey(task));
       const assignment = route({ task, able: this.#roster.able(task), lanes, turn, nowMs });
       this.#assigned(assignment);
       this.#unrecorded.add(task.taskId);
@@ -256,6 +257,22 @@ export class PoolLedger {
    */
   dueTimers(nowMs: number, holdMs: number, limit = Number.POSITIVE_INFINITY): DueTimer[] {
     return this.#timers.due(nowMs, holdMs, limit).filter(({ taskId }) => !this.#rests(taskId));
+  }
+
+  /**
+   * Ready tasks without a deadline that have waited for `patienceMs` while no agent that can do them was reached, at most `limit`. They leave
+   * the queue: what they lead to ends them, or `keepWaiting` puts them back.
+   */
+  unreachableTasks(nowMs: number, patienceMs: number, limit: number): DueTimer[] {
+    return takeUnreachable(this.#queue, this.#roster, nowMs - patienceMs, limit);
+  }
+
+  /** The end of such a task could not be recorded. */
+  keepWaiting(taskId: string): void {
+    const task = this.#tasks.get(taskId);
+    if (!task) return;
+    this.#queue.delete(task);
+    this.#reschedule(task);
   }
 
   /** Tasks of that stream are given to nobody and have no timers, or its agent gets no more work: events that follow in it are missing here. */
@@ -344,7 +361,7 @@ export class PoolLedger {
 
   /** What a failed attempt says of its agent. */
   #judge(agentId: string, { error, failedAt }: Extract<TaskEvent, { type: 'TaskAttemptFailed' }>['data']): void {
-    if (isUnreachable(error)) this.#roster.unreachable(agentId, Date.parse(failedAt));
+    if (isUnreachable(error)) this.#roster.unreachable(agentId, Date.parse(failedAt), error.message);
     else if (error.source !== 'baton') this.#roster.rate(agentId, 1);
     if (error.source === 'agent') this.#roster.reached(agentId);
   }
@@ -379,8 +396,7 @@ export class PoolLedger {
     this.#queue.delete(task);
     const held = this.#tasks.change(task, { agentId, expiresMs: Date.parse(expiresAt) });
     this.#roster.take(agentId);
-    const key = requirementKey(task);
-    this.#turns.set(key, (this.#turns.get(key) ?? 0) + 1);
+    this.#turns.count(requirementKey(task));
     this.#schedule(held);
   }
 
@@ -398,13 +414,6 @@ export class PoolLedger {
 
   /** What the agent holds is given up at once. */
   #loseCalls(agentId: string): void {
-    for (const task of this.#tasks.held())
-      if (task.agentId === agentId) this.#schedule(this.#tasks.change(task, { expiresMs: LOST }));
-  }
-
-  #heldBy(agentId: string): number {
-    let held = 0;
-    for (const task of this.#tasks.held()) if (task.agentId === agentId) held += 1;
-    return held;
+    for (const task of this.#tasks.heldBy(agentId)) this.#schedule(this.#tasks.change(task, { expiresMs: LOST }));
   }
 }

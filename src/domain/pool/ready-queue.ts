@@ -87,6 +87,17 @@ export class ReadyQueue {
     return undefined;
   }
 
+  /** The first ready task of each requirement. */
+  *heads(): Generator<TaskEntry> {
+    for (const ready of [...this.#ready.values()]) yield this.#tasks.get(ready.peek()?.id as string) as TaskEntry;
+  }
+
+  /** The first ready task of the same requirement. */
+  headLike(task: TaskEntry): TaskEntry | undefined {
+    const head = this.#ready.get(requirementKey(task))?.peek();
+    return head && this.#tasks.get(head.id);
+  }
+
   #makeReady(task: TaskEntry, nowMs: number): void {
     const key = requirementKey(task);
     const ready = this.#ready.get(key) ?? new IndexedHeap();

@@ -1,8 +1,8 @@
 import type { AgentEvent, Capability, Health, Transport } from '../agent/events.ts';
-import { type Backoff, backoffMs } from '../retry.ts';
 import { ABILITY, AVAILABILITY, firstRule, type Requirement, type Sorted, sortOut } from '../routing/eligibility.ts';
 import type { Exclusion } from './events.ts';
 import { type Lane, type Matching, requirementKey, type Skill } from './matching.ts';
+import { type Rest, restAfter } from './rest.ts';
 
 /** Weight of the newest outcome in an agent's error rate (requirements 1.0: EMA α = 0.1). */
 const ERROR_RATE_WEIGHT = 0.1;
@@ -17,8 +17,8 @@ export type AgentEntry = {
   deregistered: boolean;
   open: number;
   errorRate: number;
-  /** Times in a row that it could not be reached; until it answers it gets one attempt at a time. */
-  misses?: number;
+  /** It could not be reached since it last answered; until then it gets one attempt at a time. */
+  rest?: Rest | undefined;
   /** It could not be reached, and gets no work until then. */
   restsUntilMs?: number | undefined;
 };
@@ -34,9 +34,6 @@ const profileFacts = ({ capabilities, maxConcurrency, transport }: Profile) => (
 /** An agent with the reason for which it can take no more work now: kept, because a decision looks at every able agent. */
 export type RosterAgent = AgentEntry & { unavailable: Exclusion | undefined };
 
-/** How long an agent rests that could not be reached: twice as long each time. */
-const REST: Backoff = { baseMs: 500, maxMs: 10_000 };
-
 /** Requirements whose able agents are remembered, per capability. */
 const MAX_REMEMBERED = 1_000;
 
@@ -51,6 +48,8 @@ export class Roster {
   readonly #agents = new Map<string, RosterAgent>();
   /** Agents that could not be reached, until their next try. */
   readonly #resting = new Set<RosterAgent>();
+  /** Agents that could not be reached since they last answered. */
+  readonly #unreached = new Set<RosterAgent>();
   /** Agents of which no more is known; not in the snapshot. */
   readonly #halted = new Set<string>();
   readonly #listed = new Map<string, Listed>();
@@ -112,25 +111,43 @@ export class Roster {
     else this.#updateFree(agent);
   }
 
-  /** A call did not reach the agent: it rests. Calls that were under way before it rested say nothing new. */
-  unreachable(agentId: string, atMs: number): void {
+  /** A call did not reach the agent: it rests. */
+  unreachable(agentId: string, atMs: number, error: string): void {
     const agent = this.#agents.get(agentId);
-    if (!agent || atMs < (agent.restsUntilMs ?? 0)) return;
-    agent.misses = (agent.misses ?? 0) + 1;
-    agent.restsUntilMs = atMs + backoffMs(REST, agent.misses);
+    if (!agent) return;
+    const rest = restAfter(agent.rest, atMs, error);
+    if (rest === agent.rest) return;
+    agent.rest = rest;
+    agent.restsUntilMs = rest.untilMs;
     this.#resting.add(agent);
+    this.#unreached.add(agent);
     this.#updateFree(agent);
   }
 
   /** The agent has answered. */
   reached(agentId: string): void {
     const agent = this.#agents.get(agentId);
-    if (agent?.misses) this.#wakeUp(agent, 0);
+    if (!agent?.rest) return;
+    agent.rest = undefined;
+    this.#unreached.delete(agent);
+    this.#wakeUp(agent);
+  }
+
+  /** What kept work of this kind from every agent that can do it, if none of them was reached since then. */
+  unreachedSince(required: Requirement, sinceMs: number): string | undefined {
+    const able = this.able(required).eligible;
+    return able.every(({ rest }) => rest && rest.sinceMs <= sinceMs) ? able[0]?.rest?.error : undefined;
+  }
+
+  /** Whether any agent was not reached since then. */
+  hasUnreachedSince(sinceMs: number): boolean {
+    for (const { rest } of this.#unreached) if (rest && rest.sinceMs <= sinceMs) return true;
+    return false;
   }
 
   /** Ends the rests whose time has come. */
   wake(nowMs: number): void {
-    for (const agent of this.#resting) if ((agent.restsUntilMs ?? 0) <= nowMs) this.#wakeUp(agent, agent.misses ?? 0);
+    for (const agent of this.#resting) if ((agent.restsUntilMs ?? 0) <= nowMs) this.#wakeUp(agent);
   }
 
   /** When the next rest ends; undefined when no agent rests. */
@@ -140,9 +157,8 @@ export class Roster {
     return due;
   }
 
-  #wakeUp(agent: RosterAgent, misses: number): void {
+  #wakeUp(agent: RosterAgent): void {
     this.#resting.delete(agent);
-    agent.misses = misses;
     agent.restsUntilMs = undefined;
     this.#updateFree(agent);
   }
@@ -194,6 +210,7 @@ export class Roster {
   #enter(agent: RosterAgent): void {
     this.#agents.set(agent.agentId, agent);
     if (agent.restsUntilMs !== undefined) this.#resting.add(agent);
+    if (agent.rest) this.#unreached.add(agent);
     this.held[agent.transport] += agent.open;
     if (!agent.deregistered && !this.#halted.has(agent.agentId)) this.#list(agent);
   }
@@ -206,6 +223,7 @@ export class Roster {
   #leave(agent: RosterAgent): void {
     this.#unlist(agent);
     this.#resting.delete(agent);
+    this.#unreached.delete(agent);
     this.held[agent.transport] -= agent.open;
   }
 
@@ -213,6 +231,7 @@ export class Roster {
   #deregister(agent: RosterAgent): void {
     this.#unlist(agent);
     this.#resting.delete(agent);
+    this.#unreached.delete(agent);
     agent.restsUntilMs = undefined;
     agent.deregistered = true;
     if (agent.open === 0) this.#agents.delete(agent.agentId);

@@ -40,6 +40,10 @@ export class TaskTable {
     for (const taskId of this.#held) yield this.#byId.get(taskId) as TaskEntry;
   }
 
+  heldBy(agentId: string): TaskEntry[] {
+    return [...this.held()].filter((task) => task.agentId === agentId);
+  }
+
   set(task: TaskEntry): void {
     this.restore(task);
     this.#changed.add(partOf(task));

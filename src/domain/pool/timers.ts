@@ -16,6 +16,15 @@ export type DueTimer =
       readonly limitMs: number;
     }
   | { readonly kind: 'deadlinePassed'; readonly taskId: string; readonly assigned: boolean }
+  /** No agent that can do the task was reached for too long. */
+  | {
+      readonly kind: 'agentsUnreachable';
+      readonly taskId: string;
+      readonly attempt: number;
+      readonly executionId: string | undefined;
+      /** What the last call to one of them met. */
+      readonly error: string;
+    }
   /** The task's execution aborts. */
   | {
       readonly kind: 'release';

@@ -1,6 +1,7 @@
 import semver from 'semver';
 import type { Capability, Health } from '../agent/events.ts';
 import type { Exclusion } from '../pool/events.ts';
+import type { Rest } from '../pool/rest.ts';
 
 /** What a task asks of an agent. */
 export type Requirement = { readonly capability: string; readonly versionRange: string | undefined };
@@ -14,8 +15,8 @@ export type AgentState = {
   /** Attempts it holds now. */
   readonly open: number;
   readonly maxConcurrency: number;
-  /** Times in a row that it could not be reached: it is tried with one attempt at a time. */
-  readonly misses?: number;
+  /** It could not be reached since it last answered: it is tried with one attempt at a time. */
+  readonly rest?: Rest | undefined;
   /** It could not be reached, and gets no work until then. */
   readonly restsUntilMs?: number | undefined;
 };
@@ -49,7 +50,7 @@ export const ABILITY: readonly Rule<Requirement>[] = [
 export const AVAILABILITY: readonly Rule<unknown>[] = [
   { name: 'draining', excludes: ({ draining }) => draining },
   { name: 'unhealthy', excludes: ({ health, restsUntilMs }) => health === 'unhealthy' || restsUntilMs !== undefined },
-  { name: 'no_slot', excludes: ({ open, maxConcurrency, misses }) => open >= (misses ? 1 : maxConcurrency) },
+  { name: 'no_slot', excludes: ({ open, maxConcurrency, rest }) => open >= (rest ? 1 : maxConcurrency) },
 ];
 
 /** Would another be better? These do not hold when they would leave nobody. */

@@ -52,6 +52,39 @@ describe('a task that no agent holds', () => {
     ['next_in_turn', [agent('a', { open: 2 }), agent('b', { open: 1 })], { versionRange: '>=1.0.0' }],
   ] as const)('waits because of %s', (reason, agents, task) => expect(explain(agents, task).reason).toBe(reason));
 
+  const since = (time: string, until: string) => ({
+    misses: 3,
+    sinceMs: Date.parse(time),
+    untilMs: Date.parse(until),
+    error: 'connect ECONNREFUSED 127.0.0.1:9',
+  });
+  const down = since('2026-01-01T00:00:30.000Z', '2026-01-01T00:01:02.000Z');
+
+  it('says since when no agent can be reached, why, and when the next one is tried', () => {
+    const later = since('2026-01-01T00:00:10.000Z', '2026-01-01T00:01:09.000Z');
+    const agents = [
+      agent('a', { rest: later, restsUntilMs: later.untilMs }),
+      agent('b', { rest: down, restsUntilMs: down.untilMs }),
+      agent('c', { draining: true }),
+    ];
+    expect(explain(agents)).toMatchObject({
+      reason: 'agents_unreachable',
+      message:
+        'no able agent can be reached: b since 2026-01-01T00:00:30.000Z (connect ECONNREFUSED 127.0.0.1:9), its next try is at 2026-01-01T00:01:02.000Z',
+      unreachable: 2,
+      unhealthy: 2,
+      free: 0,
+    });
+  });
+
+  it.each([
+    ['agents_unreachable', [agent('a', { rest: down, open: 1 })]],
+    ['next_in_turn', [agent('a', { rest: down })]],
+    ['agents_busy', [agent('a', { rest: down, restsUntilMs: down.untilMs }), agent('b', { open: 2 })]],
+  ] as const)('waits because of %s when some cannot be reached', (reason, agents) =>
+    expect(explain(agents).reason).toBe(reason),
+  );
+
   it('is explained by how many agents each obstacle excludes', () =>
     expect(
       explain(

@@ -1,3 +1,4 @@
+import { instantOf } from '../instant.ts';
 import { ABILITY, type AgentState, AVAILABILITY, type Requirement, sortOut } from './eligibility.ts';
 
 export const WAITING_REASONS = [
@@ -7,6 +8,7 @@ export const WAITING_REASONS = [
   'no_agent_with_version',
   'agents_draining',
   'agents_unhealthy',
+  'agents_unreachable',
   'agents_busy',
   'next_in_turn',
 ] as const;
@@ -22,6 +24,8 @@ export type Waiting = {
   readonly able: number;
   readonly draining: number;
   readonly unhealthy: number;
+  /** Could not be reached since they last answered; while they rest they count as unhealthy, too. */
+  readonly unreachable: number;
   readonly busy: number;
   readonly free: number;
 };
@@ -36,7 +40,15 @@ export type WaitingTask = Requirement & {
   readonly retryAt: string | undefined;
 };
 
-const MESSAGES: Readonly<Record<WaitingReason, (task: WaitingTask) => string>> = {
+/** The next to be tried again. */
+const unreachableMessage = (able: readonly AgentState[]): string => {
+  const [next] = able.filter(({ rest }) => rest).sort((a, b) => (a.rest?.untilMs ?? 0) - (b.rest?.untilMs ?? 0));
+  if (!next?.rest) return 'no able agent can be reached';
+  const { sinceMs, untilMs, error } = next.rest;
+  return `no able agent can be reached: ${next.agentId} since ${instantOf(sinceMs)} (${error}), its next try is at ${instantOf(untilMs)}`;
+};
+
+const MESSAGES: Readonly<Record<WaitingReason, (task: WaitingTask, able: readonly AgentState[]) => string>> = {
   pool_not_led: ({ pool }) =>
     `no process leads pool ${pool}, so nothing in it is assigned: start one with the role assigner whose BATON_POOLS, if set, names it`,
   retry_delay: ({ attempt, retryAt }) => `attempt ${attempt} waits for its retry delay until ${retryAt}`,
@@ -45,8 +57,10 @@ const MESSAGES: Readonly<Record<WaitingReason, (task: WaitingTask) => string>> =
     `no agent in pool ${pool} offers ${capability} in ${versionRange}`,
   agents_draining: () => 'every able agent is draining',
   agents_unhealthy: () => 'every able agent that takes work is unhealthy',
+  agents_unreachable: (_, able) => unreachableMessage(able),
   agents_busy: () => 'every able and healthy agent is at its limit',
-  next_in_turn: () => 'an agent is free: the task is assigned at the next decision of its pool',
+  next_in_turn: () =>
+    'an agent is free: the task is assigned at the next decision of its pool, once a dispatcher has a place for the call',
 };
 
 /**
@@ -58,15 +72,19 @@ export const explainWaiting = (task: WaitingTask, agents: readonly AgentState[],
   const { eligible: able, excluded: unable } = sortOut(agents, ABILITY, task);
   const { eligible: free, excluded } = sortOut(able, AVAILABILITY, task);
   const { draining = 0, unhealthy = 0, no_slot: busy = 0 } = excluded;
+  /** Those that would take work if they could be reached. */
+  const takers = able.filter(({ draining: isDraining, health }) => !isDraining && health !== 'unhealthy');
+  const unreachable = able.filter(({ rest }) => rest).length;
   const reason = (): WaitingReason => {
     if (!task.poolIsLed) return 'pool_not_led';
     if (task.retryAt !== undefined && Date.parse(task.retryAt) > nowMs) return 'retry_delay';
     if (able.length === 0) return (unable.version ?? 0) > 0 ? 'no_agent_with_version' : 'no_agent_with_capability';
     if (draining === able.length) return 'agents_draining';
+    if (free.length === 0 && unreachable > 0 && takers.every(({ rest }) => rest)) return 'agents_unreachable';
     if (draining + unhealthy === able.length) return 'agents_unhealthy';
     return free.length === 0 ? 'agents_busy' : 'next_in_turn';
   };
   const found = reason();
-  const counts = { able: able.length, draining, unhealthy, busy, free: free.length };
-  return { reason: found, since: task.retryAt ?? task.submittedAt, message: MESSAGES[found](task), ...counts };
+  const counts = { able: able.length, draining, unhealthy, unreachable, busy, free: free.length };
+  return { reason: found, since: task.retryAt ?? task.submittedAt, message: MESSAGES[found](task, able), ...counts };
 };

@@ -4,7 +4,7 @@ import { retryDelayMs } from '../retry.ts';
 import type { CompleteAttempt, FailAttempt, ReportProgress, TaskCommand } from './commands.ts';
 import { deadLettered } from './dead-letter.ts';
 import type { Decision } from './decision.ts';
-import { type AttemptError, isUnreachable, type TaskEvent } from './events.ts';
+import { type AttemptError, agentsUnreachable, isUnreachable, type TaskEvent } from './events.ts';
 import type { KnownTask, OpenTask } from './state.ts';
 
 type AttemptCommand<Type extends TaskCommand['type']> = Extract<TaskCommand, { type: Type }>;
@@ -35,9 +35,7 @@ const patienceIsOver = ({ error, now, unreachableLimitMs }: FailAttempt, task: O
 
 const unreachableFor = (limitMs: number | undefined, last: AttemptError): AttemptError => ({
   ...last,
-  code: 'AGENTS_UNREACHABLE',
-  message: `no agent was reached for ${limitMs} ms; ${last.message}`.slice(0, 2_000),
-  retryable: false,
+  ...agentsUnreachable(limitMs, last.message),
 });
 
 const failed = (command: FailAttempt, task: OpenTask): Decision => {

@@ -28,6 +28,13 @@ export type AttemptError = z.output<typeof AttemptError>;
 export const isUnreachable = ({ notSent, source }: AttemptError): boolean =>
   notSent === true && source === 'destination';
 
+/** What ends a task for which no agent was reached for so long. */
+export const agentsUnreachable = (limitMs: number | undefined, error: string) => ({
+  code: 'AGENTS_UNREACHABLE',
+  message: `no agent was reached for ${limitMs} ms; ${error}`.slice(0, 2_000),
+  retryable: false,
+});
+
 /** The lifecycle of a task, except assignment, which is in its pool's ledger. */
 export const taskEvents = {
   TaskSubmitted: {

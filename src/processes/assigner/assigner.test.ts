@@ -11,7 +11,7 @@ import {
 import { appendFromNewerBuild } from '../../../test/support/newer-build.ts';
 import { registerAgent } from '../../commands/agent/register-agent.ts';
 import type { Commands } from '../../commands/context.ts';
-import { completeAttempt } from '../../commands/task/close-attempt.ts';
+import { completeAttempt, failAttempt } from '../../commands/task/close-attempt.ts';
 import { submitTask } from '../../commands/task/submit-task.ts';
 import type { AttemptJob, AttemptOffers, Withdrawn } from '../../dispatch/queues/attempt-queue.ts';
 import { agentStream, poolStream, taskStream } from '../../domain/ids.ts';
@@ -195,6 +195,25 @@ describe('an assigner', () => {
     await eventually(() => expect(queue.offers).toHaveLength(1));
     await pass(16_000, 1_000);
     expect(counters.reoffered).toBe(1);
+  });
+});
+
+describe('an agent that cannot be reached for too long', () => {
+  it('ends tasks that only wait for it, too', async () => {
+    await register('a', 1);
+    const [tried, queued] = [await submit(), await submit()];
+    assigner({ unreachableLimitMs: 5_000 });
+    await eventually(() => expect(queue.offers).toEqual([{ times: 'first', tasks: [tried] }]));
+    const error = { code: 'X', message: 'down', source: 'destination', retryable: true, notSent: true } as const;
+    await failAttempt(commands, CALLER, { taskId: tried, attempt: 1, agentId: 'a' }, { error });
+    // Its next try, after its rest, is under way: another task waits meanwhile.
+    await pass(8_000, 500);
+    await eventually(async () =>
+      expect((await store.readStream(taskStream(TENANT, queued))).at(-1)).toMatchObject({
+        type: 'TaskDeadLettered',
+        data: { error: { code: 'AGENTS_UNREACHABLE', message: 'no agent was reached for 5000 ms; down' } },
+      }),
+    );
   });
 });
 

@@ -41,6 +41,8 @@ const WAKES_PER_LOOK = 1_000;
 const TIMER_HOLD_MS = 5_000;
 /** Commands of timers under way at once: thousands that are due together would all be slow, and be due again before they end. */
 const MAX_TIMERS_UNDER_WAY = 64;
+/** How often tasks are looked for whose agents could not be reached for too long; at most as many at once as timers. */
+const UNREACHABLE_EVERY_MS = 1_000;
 
 /** How often the places of the dispatchers are read; the first decision waits this long for them at most. */
 const PLACES_EVERY_MS = 1_000;
@@ -56,6 +58,8 @@ export type AssignerDeps = LeaderDeps & {
     /** Undefined when no dispatcher is known. Errors: whatever keeps them from being read. */
     of(pool: string): Promise<number | undefined>;
   };
+  /** How long tasks without a deadline wait for agents that cannot be reached. Default: for ever. */
+  readonly unreachableLimitMs?: number | undefined;
   readonly ids: Ids;
 };
 
@@ -123,6 +127,7 @@ class PoolTerm implements Term {
   readonly #ledgerStream: string;
   /** Tasks whose timer is being carried out. */
   readonly #underWay = new Set<string>();
+  #unreachableFromMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: AssignerDeps, counters: AssignerCounters, ledger: PoolLedger) {
     this.#deps = deps;
@@ -207,15 +212,23 @@ class PoolTerm implements Term {
   /** Returns whether timers are due that must wait until others are done. */
   #startTimers(nowMs: number): boolean {
     const room = MAX_TIMERS_UNDER_WAY - this.#underWay.size;
-    for (const timer of this.#ledger.dueTimers(nowMs, TIMER_HOLD_MS, room))
+    for (const timer of [...this.#ledger.dueTimers(nowMs, TIMER_HOLD_MS, room), ...this.#unreachableTasks(nowMs)])
       if (!this.#underWay.has(timer.taskId)) void this.#carryOut(timer);
     return this.#underWay.size >= MAX_TIMERS_UNDER_WAY;
   }
 
+  /** Looked for once per second: that takes time in proportion to the requirements that have work. */
+  #unreachableTasks(nowMs: number): readonly DueTimer[] {
+    const { clock, unreachableLimitMs: limitMs } = this.#deps;
+    if (limitMs === undefined || clock.monotonic() < this.#unreachableFromMs) return [];
+    this.#unreachableFromMs = clock.monotonic() + UNREACHABLE_EVERY_MS;
+    return this.#ledger.unreachableTasks(nowMs, limitMs, MAX_TIMERS_UNDER_WAY);
+  }
+
   get #timerDeps(): TimerDeps {
-    const { tenant, commands } = this.#deps;
+    const { tenant, commands, unreachableLimitMs } = this.#deps;
     const caller = { tenant, actor: this.#elected.actor };
-    return { commands, caller, withdraw: (taskId) => this.#offers.withdraw(taskId) };
+    return { commands, caller, unreachableLimitMs, withdraw: (taskId) => this.#offers.withdraw(taskId) };
   }
 
   async #carryOut(timer: DueTimer): Promise<void> {
@@ -223,6 +236,7 @@ class PoolTerm implements Term {
     try {
       if (await carryOutTimer(this.#timerDeps, timer)) this.#counters.expired += 1;
     } catch (error) {
+      if (timer.kind === 'agentsUnreachable') this.#ledger.keepWaiting(timer.taskId);
       this.#deps.logger.warn({ err: error, timer }, 'a timer could not be carried out; it will be tried again');
     } finally {
       this.#underWay.delete(timer.taskId);

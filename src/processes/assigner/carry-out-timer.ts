@@ -3,7 +3,7 @@ import { expireTask, failAttempt, giveUpAttempt } from '../../commands/task/clos
 import { releaseTask } from '../../commands/task/release-task.ts';
 import type { Withdrawn } from '../../dispatch/queues/attempt-queue.ts';
 import type { DueTimer } from '../../domain/pool/timers.ts';
-import type { AttemptError } from '../../domain/task/events.ts';
+import { type AttemptError, agentsUnreachable } from '../../domain/task/events.ts';
 
 const TIMED_OUT: AttemptError = {
   code: 'ATTEMPT_EXPIRED',
@@ -29,12 +29,20 @@ const NOT_SENT: AttemptError = {
   notSent: true,
 };
 
+const unreachableFor = (limitMs: number | undefined, { error }: { readonly error: string }): AttemptError => ({
+  ...agentsUnreachable(limitMs, error),
+  source: 'destination',
+  notSent: true,
+});
+
 /** A job that is missing is offered again within seconds. One that is still missing after this long was lost by whoever took it. */
 const MISSING_MS = 60_000;
 
 export type TimerDeps = {
   readonly commands: Commands;
   readonly caller: Caller;
+  /** How long tasks without a deadline wait for agents that cannot be reached. */
+  readonly unreachableLimitMs?: number | undefined;
   /** Takes the job of the task's open assignment back from the dispatchers, if none has taken it. */
   readonly withdraw: (taskId: string) => Promise<Withdrawn>;
 };
@@ -90,6 +98,9 @@ export const carryOutTimer = async (deps: TimerDeps, timer: DueTimer): Promise<b
       return false;
     case 'release':
       await release(deps, timer);
+      return false;
+    case 'agentsUnreachable':
+      await failAttempt(deps.commands, deps.caller, timer, { error: unreachableFor(deps.unreachableLimitMs, timer) });
       return false;
     case 'attemptExpired':
       return giveUp(deps, timer);

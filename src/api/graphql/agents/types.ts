@@ -1,4 +1,6 @@
 import type { Capability } from '../../../domain/agent/events.ts';
+import { instantOf } from '../../../domain/instant.ts';
+import type { Rest } from '../../../domain/pool/rest.ts';
 import type { Position } from '../../../eventstore/event-store.ts';
 import type { AgentRow, AgentStatus } from '../../../projections/agents/table.ts';
 import type { Builder } from '../kit/builder.ts';
@@ -21,6 +23,20 @@ export const addAgentTypes = (builder: Builder, enums: Enums, { Money }: SharedT
   const CapabilityType = builder.objectRef<Capability>('Capability').implement({
     fields: (t) => ({ name: t.exposeString('name'), version: t.exposeString('version') }),
   });
+  const AgentUnreachable = builder.objectRef<Rest>('AgentUnreachable').implement({
+    description:
+      'The agent could not be reached since it last answered. It rests, and is then tried with one attempt at a time.',
+    fields: (t) => ({
+      since: t.field({ type: 'DateTime', resolve: ({ sinceMs }) => instantOf(sinceMs) }),
+      restsUntil: t.field({
+        type: 'DateTime',
+        description: 'Until then it gets no work; the next attempt after that is its next try.',
+        resolve: ({ untilMs }) => instantOf(untilMs),
+      }),
+      misses: t.exposeInt('misses', { description: 'Tries in a row that did not reach it.' }),
+      error: t.exposeString('error', { description: 'What the last call met.' }),
+    }),
+  });
   const Agent = builder.objectRef<AgentRow>('Agent').implement({
     fields: (t) => ({
       id: t.exposeID('agentId'),
@@ -32,6 +48,12 @@ export const addAgentTypes = (builder: Builder, enums: Enums, { Money }: SharedT
       health: t.expose('health', { type: enums.Health }),
       healthReason: t.exposeString('healthReason', { nullable: true }),
       healthChangedAt: t.expose('healthChangedAt', { type: 'DateTime', nullable: true }),
+      unreachable: t.field({
+        type: AgentUnreachable,
+        nullable: true,
+        description: 'Set while it cannot be reached, whatever its health says.',
+        resolve: async (agent, _, { reads }) => (await reads.restOf(agent)) ?? null,
+      }),
       capabilities: t.field({ type: [CapabilityType], resolve: (agent) => agent.capabilities }),
       transport: t.exposeString('transport', { description: '`a2a` over the network, or `local`.' }),
       cardUrl: t.exposeString('cardUrl', { nullable: true }),

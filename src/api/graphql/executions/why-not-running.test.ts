@@ -12,6 +12,7 @@ const BUSY: Waiting = {
   able: 3,
   draining: 1,
   unhealthy: 0,
+  unreachable: 0,
   busy: 2,
   free: 0,
 };

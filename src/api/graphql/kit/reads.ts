@@ -2,6 +2,7 @@ import DataLoader from 'dataloader';
 import type { z } from 'zod';
 import { executionStream, taskStream } from '../../../domain/ids.ts';
 import type { Json } from '../../../domain/json.ts';
+import type { Rest } from '../../../domain/pool/rest.ts';
 import type { EventStore, Position, StoredEvent } from '../../../eventstore/event-store.ts';
 import { countOpenTasks, getAgents } from '../../../projections/agents/queries.ts';
 import type { AgentRow } from '../../../projections/agents/table.ts';
@@ -14,7 +15,7 @@ import type { CompensationRow, ExecutionPayloadKind, ExecutionRow } from '../../
 import { MAX_PAGE } from '../../../projections/page-size.ts';
 import type { ProjectionName } from '../../../projections/registry.ts';
 import type { Reading } from '../../../projections/snapshot.ts';
-import { getTaskAttempts } from '../../../projections/task-attempts/queries.ts';
+import { getRests, getTaskAttempts } from '../../../projections/task-attempts/queries.ts';
 import type { TaskAttemptRow } from '../../../projections/task-attempts/table.ts';
 import { getTaskPayloads, getTasks } from '../../../projections/tasks/queries.ts';
 import type { PayloadKind, TaskRow } from '../../../projections/tasks/table.ts';
@@ -74,6 +75,7 @@ export class Reads {
   readonly assignments: DataLoader<string, readonly AssignmentRow[]>;
   readonly agents: DataLoader<string, AgentRow | null>;
   readonly openTasks: DataLoader<string, number>;
+  readonly #rests: DataLoader<string, Rest | undefined>;
   readonly taskEvents: DataLoader<string, readonly StoredEvent[]>;
   readonly executions: DataLoader<string, ExecutionRow | null>;
   /** The newest `MAX_PAGE` sub-workflows of an execution. */
@@ -114,6 +116,10 @@ export class Reads {
       const open = await this.of(countOpenTasks(pool, tenant, ids));
       return ids.map((id) => open.get(id) ?? 0);
     });
+    this.#rests = new DataLoader(async (ids) => {
+      const rests = await this.of(getRests(pool, tenant, ids));
+      return ids.map((id) => rests.get(id));
+    });
     this.taskEvents = new DataLoader((ids) => Promise.all(ids.map((id) => this.#eventsOf(id))), {
       maxBatchSize: STREAMS_AT_ONCE,
     });
@@ -134,6 +140,12 @@ export class Reads {
     this.workflowVersions = new DataLoader(async (names) =>
       grouped(names, await this.of(getWorkflowVersions(pool, tenant, names)), ({ name }) => name),
     );
+  }
+
+  /** Since when the agent cannot be reached; undefined when it answered last, or has registered since. */
+  async restOf({ agentId, registeredAt }: AgentRow): Promise<Rest | undefined> {
+    const rest = await this.#rests.load(agentId);
+    return rest && rest.untilMs >= Date.parse(registeredAt) ? rest : undefined;
   }
 
   /** Lowest position that an answer of this operation reflects; undefined when nothing was read. */
@@ -191,6 +203,7 @@ export class Reads {
       this.assignments,
       this.agents,
       this.openTasks,
+      this.#rests,
       this.taskEvents,
       this.executions,
       this.children,

@@ -33,18 +33,25 @@ export const waitingOf = async ({ task }: TaskWhy, context: ApiContext): Promise
   const { reads, commands, unledPools } = context;
   const agents = await ableAgents(context, task);
   const open = await reads.openTasks.loadMany(agents.map(({ agentId }) => agentId));
-  const states = agents.map((agent, index) => ({
-    ...agent,
-    draining: agent.status === 'draining',
-    open: Number(open[index]),
-  }));
+  const rests = await Promise.all(agents.map((agent) => reads.restOf(agent)));
+  const nowMs = commands.clock.now();
+  const states = agents.map((agent, index) => {
+    const rest = rests[index];
+    return {
+      ...agent,
+      draining: agent.status === 'draining',
+      open: Number(open[index]),
+      rest,
+      restsUntilMs: rest && rest.untilMs > nowMs ? rest.untilMs : undefined,
+    };
+  });
   const asked = {
     ...task,
     poolIsLed: !unledPools.has(task.pool),
     versionRange: task.versionRange ?? undefined,
     retryAt: task.retryAt ?? undefined,
   };
-  return explainWaiting(asked, states, commands.clock.now());
+  return explainWaiting(asked, states, nowMs);
 };
 
 const excludedOf = ({ reason }: AssignmentRow): ExcludedAgents[] =>
@@ -98,6 +105,9 @@ const addWaitingType = (builder: Builder) => {
       able: t.exposeInt('able'),
       draining: t.exposeInt('draining'),
       unhealthy: t.exposeInt('unhealthy'),
+      unreachable: t.exposeInt('unreachable', {
+        description: 'Could not be reached since they last answered; while they rest they count as unhealthy, too.',
+      }),
       busy: t.exposeInt('busy'),
       free: t.exposeInt('free'),
     }),
