@@ -86,6 +86,16 @@ module.exports = {
       to: { pathNot: '^packages/client/src' },
     },
     {
+      name: 'agent-sdk-stands-alone',
+      severity: 'error',
+      comment: 'the A2A SDK, Express, a cache and Node modules, nothing else',
+      from: { path: '^packages/agent-sdk/src', pathNot: '\\.test\\.ts$' },
+      to: {
+        pathNot: ['^packages/agent-sdk/src', '^node_modules/(@a2a-js/sdk|express|@types/express|lru-cache)/'],
+        dependencyTypesNot: ['core'],
+      },
+    },
+    {
       name: 'eventstore-node-stands-alone',
       severity: 'error',
       comment: 'zod and Node modules, nothing else',

@@ -5,6 +5,7 @@ import { publishWorkflow } from './commands/workflow/publish-workflow.ts';
 import type { LocalAgentFunction } from './dispatch/transports/local.ts';
 import { RegisterAgentInput } from './domain/agent/commands.ts';
 import { DEFAULT_TENANT } from './domain/ids.ts';
+import type { Json } from './domain/json.ts';
 import type { Result } from './domain/result.ts';
 import type { EmbeddedStack } from './embedded/stack.ts';
 import type { LogFeed } from './eventstore/log-feed.ts';
@@ -14,6 +15,10 @@ import { AppError } from './platform/errors.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
 import type { ExecutionOutcomes } from './processes/outcomes/execution-outcomes.ts';
 import type { TaskOutcomes } from './processes/outcomes/task-outcomes.ts';
+
+export { type Config, readConfig } from './platform/config.ts';
+export { AppError } from './platform/errors.ts';
+export { TaskFailed, type TaskOutcome } from './processes/outcomes/task-outcomes.ts';
 
 /** A running Baton, for the server command and for programs that embed it. */
 export type Baton = {
@@ -31,6 +36,12 @@ export type Baton = {
   agent(input: object & { readonly agentId: string }, run: LocalAgentFunction): Promise<void>;
   /** Errors: throws `AppError` for input that is refused. */
   submit(input: object, caller?: Partial<Caller>): Promise<{ readonly taskId: string }>;
+  /**
+   * Submits a task and resolves with its result.
+   *
+   * Errors: throws `AppError` for input that is refused, `TaskFailed` for a task that ended without a result.
+   */
+  run(input: object, caller?: Partial<Caller>): Promise<Json>;
   /** Resolves when the task has ended. */
   readonly outcomes: TaskOutcomes;
   /** Publishes a version of a workflow. Errors: throws `AppError` for a definition that is refused. */
@@ -60,6 +71,9 @@ const faceOf = (running: Running): Baton => {
   const { core, url, localAgents, functionAgents, outcomes, executions } = running;
   const { stack, commands, feed, tenant } = core;
   const embedded: Caller = { tenant, actor: 'embedded' };
+  const submit: Baton['submit'] = async (input, caller = {}) => ({
+    taskId: accepted(await submitTask(commands, { ...embedded, ...caller }, input)).id,
+  });
   return {
     url,
     urls: stack,
@@ -82,8 +96,10 @@ const faceOf = (running: Running): Baton => {
       localAgents.register({ tenant, agentId: body.agentId }, run, body.maxConcurrency);
       await functionAgents.offer(body);
     },
-    async submit(input, caller = {}) {
-      return { taskId: accepted(await submitTask(commands, { ...embedded, ...caller }, input)).id };
+    submit,
+    async run(input, caller = {}) {
+      const { taskId } = await submit(input, caller);
+      return outcomes.result(caller.tenant ?? tenant, taskId);
     },
     counters: () => running.counters(),
     stop: () => running.stop(),

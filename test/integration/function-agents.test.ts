@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { type Baton, startBaton } from '../../src/baton.ts';
+import { AppError, type Baton, startBaton, TaskFailed } from '../../src/baton.ts';
 import { agentStream } from '../../src/domain/ids.ts';
 import { createEsdbEventStore } from '../../src/eventstore/esdb-event-store.ts';
 import type { StoredEvent } from '../../src/eventstore/event-store.ts';
@@ -89,10 +89,8 @@ const otherProcess = async (...agents: readonly object[]): Promise<ChildProcess>
 };
 
 const run = async (capability: string, ms = 0): Promise<{ by: string; calls: number }> => {
-  const { taskId } = await baton.submit({ capability, input: { ms }, retry: { kind: 'immediate', maxAttempts: 5 } });
-  const outcome = await baton.outcomes.wait('default', taskId);
-  if (outcome.status !== 'completed') throw new Error(JSON.stringify(outcome));
-  return outcome.result as { by: string; calls: number };
+  const result = await baton.run({ capability, input: { ms }, retry: { kind: 'immediate', maxAttempts: 5 } });
+  return result as { by: string; calls: number };
 };
 
 const last = async (agentId: string): Promise<StoredEvent | undefined> =>
@@ -136,10 +134,28 @@ it('gets work in every process that offers it, up to the capacity there', async 
   expect((await run('both')).by).toBe('here');
 });
 
+it('answers a call with the result of its task, or with an error that says how it ended', async () => {
+  await baton.agent(agent('clerk', 'count', 1), (input) => {
+    if (!Array.isArray(input)) throw new Error('there is nothing to count');
+    return input.length;
+  });
+  expect(await baton.run({ capability: 'count', input: [1, 2, 3] })).toBe(3);
+  const failed = await baton.run({ capability: 'count', input: {}, retry: { kind: 'none' } }).catch((error) => error);
+  expect(failed).toBeInstanceOf(TaskFailed);
+  expect(failed).toMatchObject({ status: 'deadLettered', error: { code: 'AGENT_ERROR' } });
+  expect(failed.message).toMatch(/^task [0-9a-f-]{36} failed: AGENT_ERROR: .*there is nothing to count/);
+  const refused = await baton.run({ capability: '' }).catch((error) => error);
+  expect(refused).toBeInstanceOf(AppError);
+  expect(refused).toMatchObject({ code: 'BAD_USER_INPUT', issues: [{ pointer: '/capability' }] });
+});
+
 it('is deregistered at once when the process stops', async () => {
   const stopping = await startBaton(readConfig({ ...env, BATON_ROLES: 'dispatcher' }), { logger });
   await stopping.agent(agent('brief', 'once', 1), () => ({ by: 'brief', calls: 1 }));
   expect((await run('once')).by).toBe('brief');
+  const waiting = stopping.run({ capability: 'nobody' });
+  const told = expect(waiting).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   await stopping.stop();
+  await told;
   expect((await last('brief'))?.type).toBe('AgentDeregistered');
 });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -68,17 +68,30 @@ it('one tarball contains Baton with its packages, built, and the command runs fr
     expect(files).toEqual(expect.arrayContaining(['dist', 'package.json']));
     expect(files).not.toContain('src');
   }
-  const { stdout } = await execute(process.execPath, [join(baton, 'dist/cli/main.js'), '--help'], { cwd: project });
+  const unwanted = (await readdir(join(baton, 'dist'), { recursive: true })).filter((file) =>
+    /\.test\.|\.tsbuildinfo/.test(file),
+  );
+  expect(unwanted).toEqual([]);
+  expect(await readdir(baton)).not.toEqual(expect.arrayContaining(['src', 'test', 'bench']));
+  expect(await readdir(join(baton, 'migrations'))).toEqual(await readdir(join(ROOT, 'migrations')));
+  await mkdir(join(project, 'node_modules/.bin'));
+  await symlink('../baton/dist/cli/main.js', join(project, 'node_modules/.bin/baton')); // what npm does
+  await chmod(join(baton, 'dist/cli/main.js'), 0o755);
+  const { stdout } = await execute('npx', ['--no-install', 'baton', '--help'], { cwd: project });
   expect(stdout).toContain('Usage: baton');
 });
 
 it('Baton itself can be imported, but not its internal files', async () => {
   const result = await run(`
-    const { startBaton } = await import('baton');
+    const { readConfig, startBaton } = await import('baton');
+    const { serveAgent } = await import('baton/agent-sdk');
+    const agent = await serveAgent({ card: { name: 'one' }, handlers: { one: () => 1 } });
+    const { skills } = await (await fetch(agent.cardUrl)).json();
+    await agent.close();
     const inner = await import('baton/dist/cli/run.js').catch(({ code }) => code);
-    console.log(JSON.stringify([typeof startBaton, inner]));
+    console.log(JSON.stringify([typeof startBaton, readConfig({}).port, skills[0].id, inner]));
   `);
-  expect(result).toEqual(['function', 'ERR_PACKAGE_PATH_NOT_EXPORTED']);
+  expect(result).toEqual(['function', 4000, 'one', 'ERR_PACKAGE_PATH_NOT_EXPORTED']);
 }, 60_000);
 
 it('the types describe the exports', async () => {
@@ -88,6 +101,11 @@ it('the types describe the exports', async () => {
     import { type RunningNode, startEventStoreNode } from 'baton/eventstore-node';
     const node: RunningNode = await startEventStoreNode();
     export const url: string = node.connectionString;
+    import { type Baton, readConfig, startBaton, TaskFailed } from 'baton';
+    import { type Call, serveAgent } from 'baton/agent-sdk';
+    const baton: Baton = await startBaton(readConfig());
+    export const reason = await baton.run({ capability: 'x' }).catch((error) => error instanceof TaskFailed && error.error?.code);
+    await serveAgent({ card: { name: 'one' }, handlers: { one: (input: { n: number }, { attempt }: Call) => input.n + attempt } });
     // @ts-expect-error a port is a number
     await startEventStoreNode({ dataDir: '/tmp/x', port: '2113' });
   `,

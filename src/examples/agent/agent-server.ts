@@ -1,22 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
-import { AGENT_CARD_PATH, type AgentCard, type Message, Role, type Task, TaskState } from '@a2a-js/sdk';
-import {
-  AgentEvent,
-  type AgentExecutor,
-  DefaultRequestHandler,
-  type ExecutionEventBus,
-  InMemoryTaskStore,
-  type RequestContext,
-} from '@a2a-js/sdk/server';
-import { agentCardHandler, jsonRpcHandler, restHandler, UserBuilder } from '@a2a-js/sdk/server/express';
-import express from 'express';
-import { LRUCache } from 'lru-cache';
-import { Refusal, type Skill } from './skill.ts';
+import { AgentError, type AgentServer, type Received, serveAgent } from 'baton-agent-sdk';
+import type { Skill } from './skill.ts';
 
 /** What an agent can do, independent of where it runs. */
 export type Agent = {
@@ -25,56 +10,21 @@ export type Agent = {
   readonly skills: readonly Skill[];
 };
 
-export type AgentServerOptions = Agent & {
+type Options = {
   readonly host: string;
   /** 0 asks the system for a free port. */
   readonly port: number;
   /** A file that gets one JSON line per call: the agent's own record of the calls that reached it. */
-  readonly journal?: string | undefined;
+  readonly journal: string | undefined;
   /** Does the work once per effect key and repeats the answer, which makes the agent `effectively_once`. Kept in memory only. */
   readonly dedupe: boolean;
   /** How long a call takes in addition to its calculation, in milliseconds. */
   readonly workMs: number;
   /** Id of a skill that fails permanently, to show what Baton does then. */
-  readonly refuse?: string | undefined;
+  readonly refuse: string | undefined;
 };
 
-export type AgentServer = {
-  readonly url: string;
-  readonly cardUrl: string;
-  close(): Promise<void>;
-};
-
-/** How many answers are kept for repeated calls. */
-const REMEMBERED = 100_000;
 const MAX_PORT = 65_535;
-
-const cardOf = ({ name, description, skills }: AgentServerOptions, url: string): AgentCard => ({
-  name,
-  description,
-  version: '1.0.0',
-  provider: undefined,
-  supportedInterfaces: [
-    { url: `${url}/a2a/json-rpc`, protocolBinding: 'JSONRPC', protocolVersion: '1.0', tenant: '' },
-    { url: `${url}/a2a/rest`, protocolBinding: 'HTTP+JSON', protocolVersion: '1.0', tenant: '' },
-  ],
-  capabilities: { streaming: false, pushNotifications: false, extensions: [], extendedAgentCard: false },
-  securitySchemes: {},
-  securityRequirements: [],
-  defaultInputModes: ['application/json'],
-  defaultOutputModes: ['application/json'],
-  skills: skills.map((skill) => ({
-    id: skill.id,
-    name: skill.id,
-    description: skill.description,
-    tags: ['sustainability'],
-    examples: [],
-    inputModes: [],
-    outputModes: [],
-    securityRequirements: [],
-  })),
-  signatures: [],
-});
 
 /** One line per call, written synchronously before the answer, so that it survives a crash of the process. */
 class Journal {
@@ -84,8 +34,10 @@ class Journal {
     this.#file = path === undefined ? undefined : openSync(path, 'a');
   }
 
-  write(line: object): void {
-    if (this.#file !== undefined) writeSync(this.#file, `${JSON.stringify(line)}\n`);
+  write({ repeated, ...call }: Received): void {
+    if (this.#file === undefined) return;
+    const line = { taskId: call.effectKey, ...call, applied: !repeated, at: new Date().toISOString() };
+    writeSync(this.#file, `${JSON.stringify(line)}\n`);
   }
 
   close(): void {
@@ -93,127 +45,35 @@ class Journal {
   }
 }
 
-const inputOf = ({ parts }: Message): unknown => {
-  const [part] = parts;
-  return part?.content?.$case === 'data' || part?.content?.$case === 'text' ? part.content.value : undefined;
-};
-
-const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
-
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-class SkillExecutor implements AgentExecutor {
-  readonly #options: AgentServerOptions;
-  readonly #journal: Journal;
-  readonly #answers = new LRUCache<string, object>({ max: REMEMBERED });
-
-  constructor(options: AgentServerOptions, journal: Journal) {
-    this.#options = options;
-    this.#journal = journal;
-  }
-
-  readonly execute = async (context: RequestContext, bus: ExecutionEventBus): Promise<void> => {
-    const message = context.userMessage;
-    const { effectKey, attempt, capability } = message.metadata ?? {};
-    const known = this.#options.dedupe ? this.#answers.get(String(effectKey)) : undefined;
-    const call = { taskId: effectKey, effectKey, attempt, capability, messageId: message.messageId };
-    this.#journal.write({ ...call, applied: known === undefined, at: new Date().toISOString() });
-    try {
-      const answer = known ?? (await this.#work(String(capability), inputOf(message), textOf(effectKey)));
-      if (this.#options.dedupe && effectKey !== undefined) this.#answers.set(String(effectKey), answer);
-      bus.publish(AgentEvent.message(answerOf(context, answer)));
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      bus.publish(AgentEvent.task(refusedTask(context, error)));
-    }
-    bus.finished();
-  };
-
-  /** Calls are short, so there is nothing to cancel. */
-  readonly cancelTask = async (): Promise<void> => {};
-
-  async #work(capability: string, input: unknown, effectKey: string | undefined): Promise<object> {
-    const { skills, name, workMs, refuse } = this.#options;
-    const skill = skills.find(({ id }) => id === capability);
-    if (!skill) throw new Refusal('UNKNOWN_SKILL', `${name} has no skill ${JSON.stringify(capability)}`);
-    if (capability === refuse) throw new Refusal('TOLD_TO_REFUSE', `${name} was started with --refuse ${refuse}`);
-    if (workMs > 0) await pause(workMs);
-    return skill.run(input, { agent: name, effectKey }) as object;
-  }
-}
-
-const part = (content: { $case: 'data'; value: unknown } | { $case: 'text'; value: string }, mediaType: string) => ({
-  content,
-  metadata: undefined,
-  filename: '',
-  mediaType,
-});
-
-const answerOf = ({ contextId }: RequestContext, value: object): Message => ({
-  messageId: randomUUID(),
-  contextId,
-  taskId: '',
-  role: Role.ROLE_AGENT,
-  parts: [part({ $case: 'data', value }, 'application/json')],
-  metadata: undefined,
-  extensions: [],
-  referenceTaskIds: [],
-});
-
-/** Reports a failure as a task in state failed. Baton reads `code` and `retryable` from the metadata of its status message. */
-const refusedTask = ({ taskId, contextId }: RequestContext, { code, message }: Refusal): Task => ({
-  id: taskId,
-  contextId,
-  status: {
-    state: TaskState.TASK_STATE_FAILED,
-    timestamp: new Date().toISOString(),
-    message: {
-      messageId: randomUUID(),
-      contextId,
-      taskId,
-      role: Role.ROLE_AGENT,
-      parts: [part({ $case: 'text', value: message }, 'text/plain')],
-      metadata: { code, retryable: false },
-      extensions: [],
-      referenceTaskIds: [],
-    },
-  },
-  artifacts: [],
-  history: [],
-  metadata: undefined,
-});
-
-const listen = async (server: Server, { host, port }: AgentServerOptions): Promise<string> => {
-  server.listen(port, host);
-  await once(server, 'listening');
-  const shown = host.includes(':') ? `[${host}]` : host;
-  return `http://${shown}:${(server.address() as AddressInfo).port}`;
-};
-
-/** Starts an A2A 1.0 agent over JSON-RPC and REST, with its card at the well-known path. */
-export const startAgentServer = async (options: AgentServerOptions): Promise<AgentServer> => {
-  const app = express();
-  app.disable('x-powered-by');
-  const server = createServer(app);
-  const url = await listen(server, options);
-  const journal = new Journal(options.journal);
-  const requestHandler = new DefaultRequestHandler(
-    cardOf(options, url),
-    new InMemoryTaskStore(),
-    new SkillExecutor(options, journal),
+const handlersOf = ({ name, skills }: Agent, { workMs, refuse }: Options) =>
+  Object.fromEntries(
+    skills.map(({ id, description, run }) => {
+      const handle = async (input: unknown, { effectKey }: Pick<Received, 'effectKey'>): Promise<unknown> => {
+        if (id === refuse) throw new AgentError('TOLD_TO_REFUSE', `${name} was started with --refuse ${refuse}`);
+        if (workMs > 0) await pause(workMs);
+        return run(input, { agent: name, effectKey });
+      };
+      return [id, { description, tags: ['sustainability'], run: handle }];
+    }),
   );
-  const userBuilder = UserBuilder.noAuthentication;
-  app.use(`/${AGENT_CARD_PATH}`, agentCardHandler({ agentCardProvider: requestHandler }));
-  app.use('/a2a/json-rpc', jsonRpcHandler({ requestHandler, userBuilder }));
-  app.use('/a2a/rest', restHandler({ requestHandler, userBuilder }));
+
+const startAgent = async (agent: Agent, options: Options): Promise<AgentServer> => {
+  const journal = new Journal(options.journal);
+  const server = await serveAgent({
+    card: { name: agent.name, description: agent.description },
+    handlers: handlersOf(agent, options),
+    host: options.host,
+    port: options.port,
+    dedupe: options.dedupe,
+    onCall: (call) => journal.write(call),
+    handleSignals: false, // heartbeats end first
+  });
   return {
-    url,
-    cardUrl: `${url}/${AGENT_CARD_PATH}`,
+    ...server,
     async close() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeIdleConnections();
-      await closed;
+      await server.close();
       journal.close();
     },
   };
@@ -271,7 +131,7 @@ const readArguments = (args: readonly string[]) => {
 export const runAgent = async (agent: Agent, args: readonly string[] = process.argv.slice(2)): Promise<void> => {
   const { host, port, journal, dedupe, refuse, workMs, heartbeat, heartbeatIntervalMs, ...others } =
     readArguments(args);
-  const server = await startAgentServer({ ...agent, host, port, journal, dedupe, refuse, workMs });
+  const server = await startAgent(agent, { host, port, journal, dedupe, refuse, workMs });
   const agentId = others['agent-id'] ?? agent.name;
   const stopHeartbeats = heartbeat === undefined ? undefined : sendHeartbeats(heartbeat, agentId, heartbeatIntervalMs);
   const stop = (): void => {

@@ -1,14 +1,5 @@
+import { AgentError } from 'baton-agent-sdk';
 import type { z } from 'zod';
-
-/** A permanent failure: the input is wrong, and a retry would not help. */
-export class Refusal extends Error {
-  override readonly name = 'Refusal';
-  readonly code: string;
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
 
 /** What a skill receives in addition to its input. */
 export type Call = {
@@ -21,14 +12,14 @@ export type Call = {
 export type Skill = {
   readonly id: string;
   readonly description: string;
-  /** Errors: throws `Refusal`. */
+  /** Errors: throws `AgentError`. */
   readonly run: (input: unknown, call: Call) => unknown;
 };
 
-/** Errors: throws `Refusal` with the first issue. */
+/** Errors: throws `AgentError` with the first issue. */
 export const parseInput = <Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> => {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new Refusal('BAD_INPUT', `/${issue?.path.join('/') ?? ''}: ${issue?.message ?? 'unusable'}`);
+  throw new AgentError('BAD_INPUT', `/${issue?.path.join('/') ?? ''}: ${issue?.message ?? 'unusable'}`);
 };

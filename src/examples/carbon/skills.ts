@@ -1,5 +1,6 @@
+import { AgentError } from 'baton-agent-sdk';
 import { z } from 'zod';
-import { parseInput, Refusal, type Skill } from '../agent/skill.ts';
+import { parseInput, type Skill } from '../agent/skill.ts';
 import { emissionFactor, isPlausibleFactor, SOURCE, tonnesOf } from './factors.ts';
 
 const Country = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 3166 alpha-3 code such as DEU');
@@ -8,7 +9,7 @@ const Usage = z.object({ supplier: z.string().min(1).max(500), country: Country,
 
 const factorOf = (country: string): number => {
   const grams = emissionFactor(country);
-  if (grams === undefined) throw new Refusal('UNKNOWN_COUNTRY', `no emission factor for country ${country}`);
+  if (grams === undefined) throw new AgentError('UNKNOWN_COUNTRY', `no emission factor for country ${country}`);
   return grams;
 };
 

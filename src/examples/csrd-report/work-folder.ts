@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { AgentError } from 'baton-agent-sdk';
 import { z } from 'zod';
-import { Refusal } from '../agent/skill.ts';
 
 export const ExecutionId = z.uuid();
 /** The input of every compensation. */
@@ -70,12 +70,12 @@ export class WorkFolder {
     return { file, sha256: digestOf(text) };
   }
 
-  /** Errors: throws `Refusal` when the file is missing, or its content has changed. */
+  /** Errors: throws `AgentError` when the file is missing, or its content has changed. */
   read({ file, sha256 }: FileRef): string {
     const text = readIfExists(join(this.path, file));
-    if (text === undefined) throw new Refusal('FILE_MISSING', `${file} does not exist`);
+    if (text === undefined) throw new AgentError('FILE_MISSING', `${file} does not exist`);
     if (digestOf(text) !== sha256)
-      throw new Refusal('FILE_CHANGED', `${file} was changed since the step that wrote it`);
+      throw new AgentError('FILE_CHANGED', `${file} was changed since the step that wrote it`);
     return text;
   }
 

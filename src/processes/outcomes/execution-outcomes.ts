@@ -78,8 +78,9 @@ export class ExecutionOutcomes {
   }
 
   /** Follows the log from its present end until `signal` aborts. */
-  run(signal: AbortSignal): Promise<void> {
-    return followLog({ ...this.#ports, name: 'the watch on executions', signal }, (event) => this.#apply(event));
+  async run(signal: AbortSignal): Promise<void> {
+    await followLog({ ...this.#ports, name: 'the watch on executions', signal }, (event) => this.#apply(event));
+    this.#book.close();
   }
 
   /** Resolves once nothing more happens by itself; at once when that is already so. */

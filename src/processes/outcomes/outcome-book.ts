@@ -13,11 +13,15 @@ const SAMPLE = 100;
 
 type Waiting<Outcome> = { readonly resolve: (outcome: Outcome) => void; readonly reject: (error: AppError) => void };
 
+const stopped = (stream: string): AppError =>
+  new AppError('UNAVAILABLE', `this process stopped before ${stream} ended; ask again where Baton runs`);
+
 /** How things ended, by their stream, for code in this process that waits. */
 export class OutcomeBook<Outcome extends object> {
   readonly #recent: LRUCache<string, Outcome>;
   readonly #waiting = new Map<string, Waiting<Outcome>[]>();
   #unreadable = 0;
+  #closed = false;
 
   constructor(remembered = REMEMBERED) {
     this.#recent = new LRUCache({
@@ -34,10 +38,11 @@ export class OutcomeBook<Outcome extends object> {
   /**
    * Resolves with the next outcome that is settled.
    *
-   * Errors: rejects with `AppError` `UNAVAILABLE` when this build cannot read the stream any further.
+   * Errors: rejects with `AppError` `UNAVAILABLE` when this build cannot read the stream any further, and when the process stops.
    */
   next(stream: string): Promise<Outcome> {
     return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(stopped(stream));
       const others = this.#waiting.get(stream);
       if (others) others.push({ resolve, reject });
       else this.#waiting.set(stream, [{ resolve, reject }]);
@@ -67,6 +72,13 @@ export class OutcomeBook<Outcome extends object> {
           `this build cannot read ${type} at revision ${revision} of stream ${stream}; a newer one wrote it`,
         ),
       );
+  }
+
+  /** Nobody follows the log any more: whoever still waits is told. */
+  close(): void {
+    this.#closed = true;
+    for (const [stream, waiting] of this.#waiting) for (const { reject } of waiting) reject(stopped(stream));
+    this.#waiting.clear();
   }
 
   settle(stream: string, outcome: Outcome): void {

@@ -13,6 +13,22 @@ export type TaskOutcome =
   | { readonly status: 'cancelled' }
   | { readonly status: 'deadLettered'; readonly error: AttemptError };
 
+/** A task ended without a result. */
+export class TaskFailed extends Error {
+  override readonly name = 'TaskFailed';
+  readonly taskId: string;
+  readonly status: 'cancelled' | 'deadLettered';
+  /** Why it was given up; undefined for a task that was cancelled. */
+  readonly error: AttemptError | undefined;
+  constructor(taskId: string, outcome: Exclude<TaskOutcome, { status: 'completed' }>) {
+    const error = outcome.status === 'deadLettered' ? outcome.error : undefined;
+    super(error ? `task ${taskId} failed: ${error.code}: ${error.message}` : `task ${taskId} was cancelled`);
+    this.taskId = taskId;
+    this.status = outcome.status;
+    this.error = error;
+  }
+}
+
 const outcomeOf = (event: TaskEvent): TaskOutcome | undefined => {
   switch (event.type) {
     case 'TaskCompleted':
@@ -51,11 +67,27 @@ export class TaskOutcomes {
   }
 
   /** Follows the log from its present end until `signal` aborts. */
-  run(signal: AbortSignal): Promise<void> {
-    return followLog({ ...this.#ports, name: 'the watch on tasks', signal }, (event) => this.#apply(event));
+  async run(signal: AbortSignal): Promise<void> {
+    await followLog({ ...this.#ports, name: 'the watch on tasks', signal }, (event) => this.#apply(event));
+    this.#book.close();
   }
 
-  /** Resolves when the task has ended; at once when it already has. */
+  /**
+   * Resolves with the task's result when it has completed.
+   *
+   * Errors: throws `TaskFailed` when it ended otherwise, and what `wait` throws.
+   */
+  async result(tenant: string, taskId: string): Promise<Json> {
+    const outcome = await this.wait(tenant, taskId);
+    if (outcome.status === 'completed') return outcome.result;
+    throw new TaskFailed(taskId, outcome);
+  }
+
+  /**
+   * Resolves when the task has ended; at once when it already has.
+   *
+   * Errors: throws `AppError` `UNAVAILABLE` when this process stops first.
+   */
   async wait(tenant: string, taskId: string): Promise<TaskOutcome> {
     const stream = taskStream(tenant, taskId);
     const recent = this.#book.recent(stream);

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
+import { AgentError } from 'baton-agent-sdk';
 import { z } from 'zod';
 import type { Agent } from '../../agent/agent-server.ts';
-import { type Call, parseInput, Refusal, type Skill } from '../../agent/skill.ts';
+import { type Call, parseInput, type Skill } from '../../agent/skill.ts';
 import { emissionFactor, SOURCE, tonnesOf } from '../../carbon/factors.ts';
 import { Activity, type Footprint, sumOfTonnes } from '../data.ts';
 import { type Booking, Ledger } from '../ledger.ts';
@@ -15,7 +16,7 @@ const footprintOf = ({ suppliers }: Activity): Footprint => {
   const lines = suppliers.map(({ supplier, country, kWh }) => {
     const gCO2PerKWh = emissionFactor(country);
     if (gCO2PerKWh === undefined)
-      throw new Refusal('UNKNOWN_COUNTRY', `no emission factor for country ${JSON.stringify(country)}`);
+      throw new AgentError('UNKNOWN_COUNTRY', `no emission factor for country ${JSON.stringify(country)}`);
     return { supplier, country, kWh, gCO2PerKWh, tonnesCO2e: tonnesOf(kWh, gCO2PerKWh) };
   });
   return { source: SOURCE, tonnesCO2e: sumOfTonnes(lines), suppliers: lines };
@@ -25,7 +26,7 @@ const answerOf = ({ id, footprint, tonnesCO2e }: Booking) => ({ ...footprint, to
 
 const keyOf = ({ effectKey }: Call): string => {
   if (effectKey !== undefined) return effectKey;
-  throw new Refusal('NO_EFFECT_KEY', 'a booking needs an effect key');
+  throw new AgentError('NO_EFFECT_KEY', 'a booking needs an effect key');
 };
 
 /**
@@ -43,7 +44,7 @@ const book = (folder: WorkFolder, ledger: Ledger): Skill => ({
     if (known?.kind === 'booking') return answerOf(known);
     // A late call: its execution has been compensated since.
     if (entries.some((entry) => entry.kind === 'reversal' && entry.execution === execution))
-      throw new Refusal('REVERSED', `the booking of ${execution} was already reversed`);
+      throw new AgentError('REVERSED', `the booking of ${execution} was already reversed`);
     const figures = footprintOf(parseInput(Activity, JSON.parse(folder.read(activity))));
     const footprint = folder.write(execution, FILE, JSON.stringify(figures, null, 1));
     const at = new Date().toISOString();

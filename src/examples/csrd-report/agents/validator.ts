@@ -1,6 +1,7 @@
+import { AgentError } from 'baton-agent-sdk';
 import { z } from 'zod';
 import type { Agent } from '../../agent/agent-server.ts';
-import { parseInput, Refusal, type Skill } from '../../agent/skill.ts';
+import { parseInput, type Skill } from '../../agent/skill.ts';
 import { emissionFactor, isPlausibleFactor } from '../../carbon/factors.ts';
 import { Activity } from '../data.ts';
 import { CompensationInput, ExecutionId, FileRef, type WorkFolder } from '../work-folder.ts';
@@ -50,7 +51,7 @@ const validate = (folder: WorkFolder): Skill => ({
     for (const { check, fails } of CHECKS) {
       const [first, ...others] = fails(suppliers);
       if (first !== undefined)
-        throw new Refusal(
+        throw new AgentError(
           'IMPLAUSIBLE_DATA',
           `check failed: ${check}; ${JSON.stringify(first)}${others.length > 0 ? ` and ${others.length} more` : ''}`,
         );

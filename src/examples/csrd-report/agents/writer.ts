@@ -1,6 +1,7 @@
+import { AgentError } from 'baton-agent-sdk';
 import { z } from 'zod';
 import type { Agent } from '../../agent/agent-server.ts';
-import { parseInput, Refusal, type Skill } from '../../agent/skill.ts';
+import { parseInput, type Skill } from '../../agent/skill.ts';
 import { Footprint } from '../data.ts';
 import { reportText } from '../report.ts';
 import { CompensationInput, ExecutionId, FileRef, type WorkFolder } from '../work-folder.ts';
@@ -24,7 +25,7 @@ const write = (folder: WorkFolder): Skill => ({
     const facts = parseInput(Input, input);
     const footprint = parseInput(Footprint, JSON.parse(folder.read(facts.footprint)));
     if (footprint.tonnesCO2e !== facts.total)
-      throw new Refusal(
+      throw new AgentError(
         'TOTALS_DIFFER',
         `the booked total is ${facts.total} t, but the figures add up to ${footprint.tonnesCO2e} t`,
       );
