@@ -35,7 +35,7 @@ const offerAll = (agentId: string): (() => void) => {
 };
 
 describe('an execution of many branches', () => {
-  it('is worked on by two dispatchers that take turns at its stream, and each branch ends once', async () => {
+  it('is worked on by two dispatchers that meet at its stream, and each branch ends once', async () => {
     const { store, appends } = countAppends({
       ...test.store,
       async append(...args) {
@@ -77,7 +77,6 @@ describe('an execution of many branches', () => {
     expect(new Set(ended.map(({ data }) => (data as { taskId: string }).taskId)).size).toBe(BRANCHES);
     expect(ended).toHaveLength(BRANCHES);
     for (const { counters } of dispatchers) expect(counters.completed).toBeGreaterThan(0);
-    // Some until they know of each other. Without turns every second append is refused.
-    expect(appends.conflicts).toBeLessThanOrEqual(6);
+    expect(appends.conflicts).toBeGreaterThan(0);
   });
 });
