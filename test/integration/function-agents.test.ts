@@ -142,8 +142,8 @@ it('answers a call with the result of its task, or with an error that says how i
   expect(await baton.run({ capability: 'count', input: [1, 2, 3] })).toBe(3);
   const failed = await baton.run({ capability: 'count', input: {}, retry: { kind: 'none' } }).catch((error) => error);
   expect(failed).toBeInstanceOf(TaskFailed);
-  expect(failed).toMatchObject({ status: 'deadLettered', error: { code: 'AGENT_ERROR' } });
-  expect(failed.message).toMatch(/^task [0-9a-f-]{36} failed: AGENT_ERROR: .*there is nothing to count/);
+  expect(failed).toMatchObject({ status: 'deadLettered', error: { code: 'AGENT_FAILED' } });
+  expect(failed.message).toMatch(/^task [0-9a-f-]{36} failed: AGENT_FAILED: .*there is nothing to count/);
   const refused = await baton.run({ capability: '' }).catch((error) => error);
   expect(refused).toBeInstanceOf(AppError);
   expect(refused).toMatchObject({ code: 'BAD_USER_INPUT', issues: [{ pointer: '/capability' }] });
