@@ -283,15 +283,25 @@ const flusher = (): Promise<void> =>
     }
   });
 
+/** Errors: throws when nobody has led for minutes. */
+const leadingAssigner = async () => {
+  let holder = '';
+  await until('an assigner that leads', START_MS, async () => {
+    const { rows } = await persistently(() =>
+      database.query(`SELECT holder FROM baton.leases WHERE name = 'assigner:default.default'`),
+    );
+    holder = String(rows[0]?.holder);
+    return fleet.running('assigner').some(({ pid }) => holder.includes(`:${pid}:`)) || `the lease says ${holder}`;
+  });
+  return fleet.running('assigner').find(({ pid }) => holder.includes(`:${pid}:`));
+};
+
 /** Stops the leading assigner for longer than its lease, lets another take over, and wakes it. */
 const zombies = async (): Promise<void> => {
   for (let awake = 0; awake < RARE_FAULTS; ) {
     await untilLoaded(awake / RARE_FAULTS);
     await sleep(fleet.between(1_000, 4_000));
-    const { rows } = await persistently(() =>
-      database.query(`SELECT holder FROM baton.leases WHERE name = 'assigner:default.default'`),
-    );
-    const leader = fleet.running('assigner').find((member) => String(rows[0]?.holder).endsWith(`:${member.pid}`));
+    const leader = await leadingAssigner();
     if (!leader) continue;
     const { pid } = leader;
     leader.signal('SIGSTOP');
