@@ -1,3 +1,4 @@
+import { serveAgent } from 'baton-agent-sdk';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { registerAgent } from '../../src/commands/agent/register-agent.ts';
 import { submitTask } from '../../src/commands/task/submit-task.ts';
@@ -8,7 +9,7 @@ import { until } from '../support/fleet.ts';
 import { type FreezableProxy, freezableProxy } from '../support/freezable-proxy.ts';
 import { freshDatabase, freshEventStore } from '../support/servers.ts';
 
-/** What `docs/reliability.md` says about the time without a store. */
+/** What `docs/reliability.md` says about the time without a store, or without an agent. */
 
 const GRACE_MS = 2_500;
 const LEASE_MS = 2_000;
@@ -67,16 +68,22 @@ const submit = async (facts: { deadlineAt?: string; capability?: string } = {}):
 };
 const outcome = (taskId: string) => running.outcomes.wait('default', taskId);
 
-const ask = async (taskId: string): Promise<{ status?: string; error?: string }> => {
+type GraphQLAnswer<Data> = { readonly data?: Data; readonly errors?: readonly { extensions: { code: string } }[] };
+
+const graphql = async <Data>(query: string, variables: object): Promise<GraphQLAnswer<Data>> => {
   const response = await fetch(`${running.url}/graphql`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ query: 'query ($id: ID!) { task(id: $id) { status } }', variables: { id: taskId } }),
+    body: JSON.stringify({ query, variables }),
   });
-  const { data, errors } = (await response.json()) as {
-    data?: { task: { status: string } | null };
-    errors?: { extensions: { code: string } }[];
-  };
+  return (await response.json()) as GraphQLAnswer<Data>;
+};
+
+const ask = async (id: string): Promise<{ status?: string; error?: string }> => {
+  const { data, errors } = await graphql<{ task: { status: string } | null }>(
+    'query ($id: ID!) { task(id: $id) { status } }',
+    { id },
+  );
   return { ...(data?.task && { status: data.task.status }), ...(errors?.[0] && { error: errors[0].extensions.code }) };
 };
 const shows = (taskId: string, status: string) =>
@@ -120,6 +127,34 @@ it('without Postgres commands and outcomes go on, assignment until the lease end
   postgres.mend();
   await expect(outcome(waiting)).resolves.toMatchObject(completed);
   await shows(waiting, 'COMPLETED');
+});
+
+const REGISTER = `mutation ($cardUrl: String!) {
+  registerAgent(input: { agentId: "clerk", cardUrl: $cardUrl }) { __typename }
+}`;
+const WHY = 'query ($id: ID!) { task(id: $id) { why { waiting { reason message } } } }';
+type Why = {
+  readonly task: { readonly why: { readonly waiting: { readonly reason: string; readonly message: string } | null } };
+};
+
+it('an agent that is down for some seconds costs no task, and those that wait say why', async () => {
+  const clerk = { card: { name: 'clerk' }, handlers: { 'clerk.work': () => 'done' }, handleSignals: false };
+  const first = await serveAgent(clerk);
+  expect(await graphql(REGISTER, { cardUrl: first.cardUrl })).toEqual({
+    data: { registerAgent: { __typename: 'AgentAccepted' } },
+  });
+  await first.close();
+
+  const tasks = await Promise.all(Array.from({ length: 20 }, () => submit({ capability: 'clerk.work' })));
+  const [id = ''] = tasks;
+  await until('the reason why it waits', PATIENCE_MS, async () => {
+    const waiting = (await graphql<Why>(WHY, { id })).data?.task.why.waiting;
+    return (waiting?.reason === 'AGENTS_UNREACHABLE' && waiting.message.includes('clerk')) || JSON.stringify(waiting);
+  });
+
+  const again = await serveAgent({ ...clerk, port: Number(new URL(first.url).port) });
+  for (const task of tasks) await expect(outcome(task)).resolves.toMatchObject(completed);
+  await again.close();
 });
 
 it('while Redis is frozen, functions work, deadlines are kept, heartbeats fail, and the process stops in time', async () => {

@@ -74,7 +74,7 @@ const addCancel = (workflows: Command, terminal: Terminal): void => {
         throw usageFailure('--strategy goes with --compensate', 'baton workflows cancel --help');
       const strategy = options.strategy && parse.upperCase(options.strategy);
       const variables = { executionId, reason, compensate, strategy, idempotencyKey };
-      const done = compensate === true ? 'is being compensated' : 'cancelled';
+      const done = compensate === true ? 'cancelled with compensation' : 'cancelled';
       return steer(terminal, options, CancelExecution, variables, (id) => `${id} ${done}`);
     });
 };
