@@ -140,7 +140,7 @@ it('answers a call with the result of its task, or with an error that says how i
     return input.length;
   });
   expect(await baton.run({ capability: 'count', input: [1, 2, 3] })).toBe(3);
-  const failed = await baton.run({ capability: 'count', input: {}, retry: { kind: 'none' } }).catch((error) => error);
+  const failed = await baton.run({ capability: 'count', input: {}, retry: { maxAttempts: 1 } }).catch((error) => error);
   expect(failed).toBeInstanceOf(TaskFailed);
   expect(failed).toMatchObject({ status: 'deadLettered', error: { code: 'AGENT_FAILED' } });
   expect(failed.message).toMatch(/^task [0-9a-f-]{36} failed: AGENT_FAILED: .*there is nothing to count/);
