@@ -32,8 +32,8 @@ import {
 import { Member, seeded, until } from '../support/fleet.ts';
 
 const SEED = Number(process.env['FAULT_SEED'] ?? Date.now() % 1_000_000);
-const KILLS_PER_ROLE = Number(process.env['FAULT_KILLS'] ?? 3);
-const EXECUTIONS = Number(process.env['FAULT_EXECUTIONS'] ?? 500);
+const KILLS_PER_ROLE = Number(process.env['FAULT_KILLS'] ?? 2);
+const EXECUTIONS = Number(process.env['FAULT_EXECUTIONS'] ?? 300);
 const ROLES = ['api', 'dispatcher', 'assigner', 'projector', 'processes'] as const satisfies readonly Role[];
 const CLIENTS = 8;
 /** From the last kill until everything must have ended; much of it is for a busy machine. */
