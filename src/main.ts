@@ -13,7 +13,6 @@ import { ExecutionOutcomes } from './processes/outcomes/execution-outcomes.ts';
 import { TaskOutcomes } from './processes/outcomes/task-outcomes.ts';
 import { type Process, runProcesses } from './processes/run.ts';
 import { keepWorkflowCache } from './processes/workflows/workflow-cache.ts';
-import { startApi } from './roles/api.ts';
 import { createAssigners } from './roles/assigner.ts';
 import { type Core, holder, openCore, ports } from './roles/core.ts';
 import { createHandOver, startDispatcher } from './roles/dispatcher.ts';
@@ -129,7 +128,10 @@ const startRoles = async (core: Core, closing: Closing): Promise<Running> => {
   const counted = { assigners, dispatcher };
   addCounters(metrics, core, dispatcher);
   addUnreadable(metrics, { leaders, outcomes, executions });
-  const url = has('api') ? await startApi(core, { metrics, leaders, unledPools }, closing) : undefined;
+  // GraphQL and HTTP are half of what a server loads; the other roles start without them.
+  const url = has('api')
+    ? await (await import('./roles/api.ts')).startApi(core, { metrics, leaders, unledPools }, closing)
+    : undefined;
   closing.add('the offers of function agents', () => functionAgents.withdraw());
   let stopped: Promise<void> | undefined;
   return {
