@@ -20,10 +20,12 @@ const SEEDS = [
 const SLOW = [
   'src/api/**/{bad-input,commands,many-mistakes,subscriptions,execution-sockets,server}.test.ts',
   'src/api/graphql/executions/executions.test.ts',
+  'src/api/rest/rest.test.ts',
   'src/cli/{guides,serve-failure}.test.ts',
+  'src/commands/{task/tasks,aggregate-handler}.test.ts',
   'src/domain/{planning/graph,execution/large-decisions,workflow/budget}.test.ts',
   'src/invariants/invariants.test.ts',
-  'packages/eventstore-node/src/storage/record.test.ts',
+  'packages/eventstore-node/src/{storage/record,reads/regex/regex}.test.ts',
 ];
 
 /** They replace a module with `vi.mock`, which only works where nothing has loaded it yet. */
