@@ -128,7 +128,7 @@ const startRoles = async (core: Core, closing: Closing): Promise<Running> => {
   const counted = { assigners, dispatcher };
   addCounters(metrics, core, dispatcher);
   addUnreadable(metrics, { leaders, outcomes, executions });
-  // GraphQL and HTTP are half of what a server loads; the other roles start without them.
+  // GraphQL and HTTP take a third of the time that loading a server takes; the other roles start without them.
   const url = has('api')
     ? await (await import('./roles/api.ts')).startApi(core, { metrics, leaders, unledPools }, closing)
     : undefined;

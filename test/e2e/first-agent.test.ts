@@ -1,14 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { satisfies } from 'semver';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { freePort } from '../../src/embedded/ports.ts';
+import { endOf, firstLine } from '../support/cli-process.ts';
 import { RUN_SOURCE } from '../support/run-source.ts';
 import { freshDatabase, freshEventStore } from '../support/servers.ts';
 
@@ -23,15 +22,7 @@ let folder: string;
 let env: Record<string, string>;
 let blocks: Block[];
 let closeStores: () => Promise<void>;
-const servers: ChildProcess[] = [];
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-};
+const servers: ChildProcessWithoutNullStreams[] = [];
 
 const blocksOf = (guide: string): Block[] =>
   [...guide.matchAll(/(?:`(\w[\w.]*)`:\n\n)?^```(\w*)\n([\s\S]*?)^```$/gm)].map(
@@ -59,18 +50,21 @@ beforeAll(async () => {
     BATON_PORT: '0',
     BATON_LOG_LEVEL: 'error',
   };
-  const ports = [await freePort(), await freePort()];
+  const ports = [await freePort('127.0.0.1'), await freePort('127.0.0.1')];
   const guide = await readFile(join(ROOT, 'docs/guides/first-agent.md'), 'utf8');
   blocks = blocksOf(guide.replaceAll('7001', String(ports[0])).replaceAll('7002', String(ports[1])));
 });
 
+const stop = async (server: ChildProcessWithoutNullStreams): Promise<number | null> => {
+  if (server.exitCode !== null) return server.exitCode;
+  const closed = once(server, 'close');
+  server.kill('SIGTERM');
+  const [code] = (await closed) as [number | null];
+  return code;
+};
+
 afterAll(async () => {
-  for (const server of servers.reverse()) {
-    if (server.exitCode !== null) continue;
-    const closed = once(server, 'close');
-    server.kill('SIGTERM');
-    await closed;
-  }
+  for (const server of servers.reverse()) await stop(server);
   await closeStores?.();
   await rm(folder, { recursive: true, force: true });
 });
@@ -85,29 +79,10 @@ const commandOf = (line: string): readonly [string, readonly string[]] => {
   return [process.execPath, [...(args[0]?.endsWith('.ts') && !RUNS_TYPESCRIPT ? RUN_SOURCE.slice(1) : []), ...args]];
 };
 
-const start = (line: string): ChildProcess => {
+const start = (line: string): ChildProcessWithoutNullStreams => {
   const [program, args] = commandOf(line);
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('BATON_'));
   return spawn(program, args, { cwd: folder, env: { ...Object.fromEntries(inherited), ...env } });
-};
-
-const firstLine = async (server: ChildProcess, line: string): Promise<void> => {
-  servers.push(server);
-  server.stderr?.pipe(process.stderr);
-  const ended = once(server, 'exit').then(() => Promise.reject(new Error(`${line} ended before it printed a line`)));
-  await Promise.race([once(createInterface({ input: server.stdout as NodeJS.ReadableStream }), 'line'), ended]);
-  ended.catch(() => {});
-};
-
-const output = async (line: string): Promise<string> => {
-  const child = start(line);
-  let text = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream?.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-    });
-  await once(child, 'close');
-  return text;
 };
 
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -131,10 +106,18 @@ it('the guide to a first agent works as it is written', async () => {
       printed = '';
       for (const line of text.trim().split('\n')) {
         if (line.startsWith('npm ')) continue; // needs the registry
-        if (LASTS.test(line)) await firstLine(start(line), line);
-        else printed += await output(line);
+        const child = start(line);
+        if (LASTS.test(line)) {
+          servers.push(child);
+          await firstLine(child);
+        } else {
+          const { out, err } = await endOf(child);
+          printed += out + err;
+        }
       }
     } else if (language === '') expect(printed).toMatch(patternOf(text.trimEnd()));
   }
   expect(blocks.filter(({ language }) => language === '')).toHaveLength(5);
+  const [, agent] = servers as [ChildProcessWithoutNullStreams, ChildProcessWithoutNullStreams];
+  expect(await stop(agent), 'the agent in TypeScript ends in order').toBe(0);
 });

@@ -51,6 +51,7 @@ const GRACE_MS = 10_000;
 /** How long the answers to calls that have ended may take to be read, and how often it is looked whether they are. In milliseconds. */
 const LAST_ANSWERS_MS = 1_000;
 const SWEEP_MS = 20;
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 const JSON_TYPE = 'application/json';
 const JSON_TYPES = [JSON_TYPE, 'application/a2a+json'];
 /** Baton sends inputs of up to 256 KiB. */
@@ -138,6 +139,7 @@ export const serveAgent = async (options: ServeOptions): Promise<AgentServer> =>
     const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
     const cut = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS_MS);
     await closed;
+    for (const signal of SIGNALS) process.off(signal, close);
     clearInterval(sweep);
     clearTimeout(cut);
   };
@@ -145,6 +147,6 @@ export const serveAgent = async (options: ServeOptions): Promise<AgentServer> =>
     closing ??= shut();
     return closing;
   };
-  if (handleSignals) for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void close());
+  if (handleSignals) for (const signal of SIGNALS) process.on(signal, close);
   return { url, cardUrl: `${url}/${AGENT_CARD_PATH}`, close };
 };

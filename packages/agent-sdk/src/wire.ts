@@ -14,7 +14,7 @@ const part = (content: NonNullable<Part['content']>, mediaType: string): Part =>
 
 const textPart = (value: string): Part => part({ $case: 'text', value }, 'text/plain');
 
-/** A string travels as text, everything else as data. A part needs content, so no result is null. */
+/** A string travels as text, everything else as data; a handler that returns nothing answers null. */
 const resultPart = (value: unknown): Part =>
   typeof value === 'string' ? textPart(value) : part({ $case: 'data', value: value ?? null }, 'application/json');
 
