@@ -179,7 +179,7 @@ const KILLS = victims.length;
 const killer = async (): Promise<void> => {
   for (let role = victims.pop(); role !== undefined; role = victims.pop()) {
     await sleep(fleet.between(300, 2_500));
-    const victim = fleet.pick(fleet.running(role));
+    const victim = fleet.victim(role);
     if (!victim) {
       victims.unshift(role); // both are being killed right now
       continue;

@@ -229,7 +229,7 @@ const untilBehind = async (): Promise<void> => {
 const killer = async (role: (typeof ROLES)[number]): Promise<void> => {
   for (let kills = 0; kills < KILLS_PER_ROLE; ) {
     await sleep(fleet.between(100, 1_500));
-    const victim = fleet.pick(fleet.running(role));
+    const victim = fleet.victim(role);
     if (!victim) continue;
     if (role === 'projector') await untilBehind();
     await victim.kill();

@@ -37,6 +37,15 @@ export class FaultFleet {
     return this.members.filter((member) => member.role === role && member.running);
   }
 
+  /**
+   * One that runs and was killed least, so that every process of a role has its turn: whoever leads is among them, however the dice fall.
+   */
+  victim(role: string): Member | undefined {
+    const running = this.running(role);
+    const least = Math.min(...running.map(({ kills }) => kills));
+    return this.pick(running.filter(({ kills }) => kills === least));
+  }
+
   get kills(): number {
     return this.members.reduce((sum, member) => sum + member.kills, 0);
   }
