@@ -3,7 +3,7 @@ import type { Dispatcher } from './dispatch/dispatcher.ts';
 import { LocalAgents } from './dispatch/transports/local.ts';
 import type { FollowPorts } from './eventstore/follow-log.ts';
 import { Closing } from './platform/closing.ts';
-import type { Config, Role } from './platform/config.ts';
+import { type Config, type Role, refuseExposed } from './platform/config.ts';
 import type { Logger } from './platform/logger.ts';
 import type { PoolAssigners } from './processes/assigner/pool-assigners.ts';
 import { FunctionAgents } from './processes/functions/function-agents.ts';
@@ -152,9 +152,10 @@ const startRoles = async (core: Core, closing: Closing): Promise<Running> => {
 /**
  * Opens the connections, then starts the roles of the configuration in this process.
  *
- * Errors: throws `AppError` with what to do; whatever was started is stopped again.
+ * Errors: throws `AppError` or `ConfigError` with what to do; whatever was started is stopped again.
  */
 export const start = async (options: StartOptions): Promise<Running> => {
+  refuseExposed(options.config);
   const closing = new Closing();
   try {
     return await startRoles(await openCore({ ...options, closing }), closing);

@@ -1,6 +1,7 @@
 import { BatonError } from 'baton-client';
 import type { Command } from 'commander';
-import { type Config, readConfig } from '../platform/config.ts';
+import { readConfig } from '../platform/config.ts';
+import { urlAt } from '../platform/hosts.ts';
 import { type Client, type ClientOptions, connect } from './client.ts';
 import { failureOf } from './client-failure.ts';
 import { EXIT, Failure, unreachable, usageFailure } from './failure.ts';
@@ -22,9 +23,6 @@ export const serverOptions = (command: Command): Command =>
 
 type Place = { readonly url: string; readonly note?: string };
 
-const hostOf = ({ host }: Config): string =>
-  host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
-
 /** Address of the server: named, announced in the data directory, or the default. */
 const placeOf = (terminal: Terminal, options: ServerOptions): Place => {
   if (options.url !== undefined) return { url: options.url };
@@ -39,7 +37,7 @@ const placeOf = (terminal: Terminal, options: ServerOptions): Place => {
   const config = readConfig(terminal.env);
   const found = findServer(config.dataDir);
   if (found.state === 'running') return { url: found.server.url };
-  const url = `http://${hostOf(config)}:${config.port === 0 ? 4000 : config.port}`;
+  const url = urlAt(config.host, config.port === 0 ? 4000 : config.port);
   if (found.state === 'none') return { url };
   return { url, note: `the server announced in ${config.dataDir} (process ${found.pid}) no longer runs` };
 };

@@ -9,25 +9,44 @@ const AWAY = {
   REDIS_URL: 'redis://127.0.0.1:1',
 };
 
+const serve = async (env: Record<string, string>, ...args: string[]) => {
+  const output = { out: '', err: '' };
+  const terminal = {
+    env: { ...AWAY, ...env },
+    stdin: Readable.from([]),
+    out: (text: string) => {
+      output.out += text;
+    },
+    err: (text: string) => {
+      output.err += text;
+    },
+    progress: undefined,
+    colour: false,
+  };
+  const code = await run(terminal, ['serve', '--port', '0', '--json', '--log-level', 'silent', ...args]);
+  return { code, error: JSON.parse(output.out).error.code, err: output.err };
+};
+
 describe('a server whose Postgres is away', () => {
   it('ends with exit code 3, the reason and what to do', async () => {
-    const output = { out: '', err: '' };
-    const terminal = {
-      env: AWAY,
-      stdin: Readable.from([]),
-      out: (text: string) => {
-        output.out += text;
-      },
-      err: (text: string) => {
-        output.err += text;
-      },
-      progress: undefined,
-      colour: false,
-    };
-    const code = await run(terminal, ['serve', '--port', '0', '--json', '--log-level', 'silent']);
-    expect({ code, error: JSON.parse(output.out).error.code }).toEqual({ code: 3, error: 'UNAVAILABLE' });
-    expect(output.err).toMatch(/Postgres at 127\.0\.0\.1:1 cannot be reached: .*DATABASE_URL/);
-    expect(output.err).toContain('baton doctor');
-    expect(output.err).not.toMatch(/secret|\bat \S+\.[jt]s/);
+    const { err, ...ended } = await serve({});
+    expect(ended).toEqual({ code: 3, error: 'UNAVAILABLE' });
+    expect(err).toMatch(/Postgres at 127\.0\.0\.1:1 cannot be reached: .*DATABASE_URL/);
+    expect(err).toContain('baton doctor');
+    expect(err).not.toMatch(/secret|\bat \S+\.[jt]s/);
+  });
+});
+
+describe('a server beyond loopback, where nobody signs in', () => {
+  it('refuses to start with the name of the setting, or of the flag, that asks for it', async () => {
+    const set = await serve({ BATON_HOST: '0.0.0.0' });
+    expect(set).toMatchObject({ code: 2, error: 'BAD_CONFIGURATION' });
+    expect(set.err).toMatch(/ {2}- BATON_HOST="0\.0\.0\.0": .*no sign-in.*BATON_INSECURE=1/);
+    expect((await serve({}, '--host', '::')).err).toContain('--host="::": is not on loopback');
+  });
+
+  it('goes on to start when asked to, and where this process serves no API', async () => {
+    expect(await serve({ BATON_HOST: '0.0.0.0', BATON_INSECURE: '1' })).toMatchObject({ code: 3 });
+    expect(await serve({ BATON_HOST: '0.0.0.0', BATON_ROLES: 'dispatcher' })).toMatchObject({ code: 3 });
   });
 });

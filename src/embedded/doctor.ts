@@ -3,7 +3,7 @@ import { access, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gte } from 'semver';
-import { type Config, unknownSetting } from '../platform/config.ts';
+import { type Config, exposureOf, unknownSetting } from '../platform/config.ts';
 import { holderOf } from './data-dir.ts';
 import { type Check, fail, guarded, ok, warn } from './doctor-check.ts';
 import { checkEventStore, checkPostgres, checkRedis } from './doctor-stores.ts';
@@ -101,6 +101,17 @@ const embeddedEventStore = (): Check[] => [
   ok('event store', 'EVENTSTORE_URL is not set: uses the embedded eventstore-node'),
 ];
 
+const checkExposure = (config: Config): Check[] => {
+  const exposure = exposureOf(config);
+  if (exposure === 'none') return [];
+  const found = `BATON_HOST=${config.host} is not on loopback, and there is no sign-in`;
+  return [
+    exposure === 'accepted'
+      ? warn('exposure', found, 'whoever reaches the server can read everything and call agents: keep others out')
+      : fail('exposure', found, 'keep 127.0.0.1, or set BATON_INSECURE=1 where the network keeps others out'),
+  ];
+};
+
 const checkVariables = (config: Config): Check[] =>
   config.unknownVariables.length === 0
     ? []
@@ -119,7 +130,7 @@ const checkVariables = (config: Config): Check[] =>
 export const runDoctor = async (config: Config): Promise<Check[]> => {
   const { eventStoreUrl, databaseUrl, redisUrl } = config;
   const groups = await Promise.all([
-    [checkNode(), checkPackages(), ...checkVariables(config)],
+    [checkNode(), checkPackages(), ...checkVariables(config), ...checkExposure(config)],
     eventStoreUrl === undefined ? embeddedEventStore() : checkEventStore(eventStoreUrl),
     databaseUrl === undefined ? embeddedPostgres() : checkPostgres(databaseUrl),
     redisUrl === undefined ? embeddedRedis(config) : checkRedis(redisUrl),

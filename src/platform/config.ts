@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { closestName } from './did-you-mean.ts';
 import { ConfigError } from './errors.ts';
+import { listensOnLoopback } from './hosts.ts';
 
 export const ROLES = ['api', 'assigner', 'dispatcher', 'projector', 'processes'] as const;
 export type Role = (typeof ROLES)[number];
@@ -28,6 +29,7 @@ const Environment = z.object({
   REDIS_URL: url(['redis', 'rediss']).optional(),
   BATON_DATA_DIR: z.string().min(1).default('.baton'),
   BATON_HOST: z.string().min(1).default('127.0.0.1'),
+  BATON_INSECURE: flag.default(false),
   BATON_PORT: integer(0, 65_535).default(4000),
   BATON_PUBLIC_URL: url(['http', 'https']).optional(),
   BATON_ROLES: roles.default([...ROLES]),
@@ -56,6 +58,8 @@ export type Config = {
   /** Where the embedded servers keep their data. */
   readonly dataDir: string;
   readonly host: string;
+  /** Whether `host` may be beyond loopback: see `exposureOf`. */
+  readonly insecure: boolean;
   /** 0 asks the system for a free port. */
   readonly port: number;
   readonly publicUrl: string | undefined;
@@ -129,6 +133,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>> = p
     redisUrl: value.REDIS_URL,
     dataDir: value.BATON_DATA_DIR,
     host: value.BATON_HOST,
+    insecure: value.BATON_INSECURE,
     port: value.BATON_PORT,
     publicUrl: value.BATON_PUBLIC_URL,
     roles: value.BATON_ROLES,
@@ -146,4 +151,22 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>> = p
     allowInstall: value.BATON_ALLOW_INSTALL,
     unknownVariables: Object.keys(present).filter((name) => name.startsWith(PREFIX) && !SETTINGS.includes(name)),
   });
+};
+
+/**
+ * Nobody signs in to the API: whoever reaches it may do everything. `refused`: it would listen beyond loopback, and no one has asked for
+ * that.
+ */
+export const exposureOf = ({ host, insecure, roles }: Config): 'none' | 'accepted' | 'refused' => {
+  if (!roles.includes('api') || listensOnLoopback(host)) return 'none';
+  return insecure ? 'accepted' : 'refused';
+};
+
+/** Errors: throws `ConfigError` for a server that would be exposed without `BATON_INSECURE`. */
+export const refuseExposed = (config: Config): void => {
+  if (exposureOf(config) !== 'refused') return;
+  throw new ConfigError([
+    `BATON_HOST=${shown('BATON_HOST', config.host)}: is not on loopback, and there is no sign-in: whoever reaches the server could read everything and call agents. ` +
+      'Keep 127.0.0.1, or set BATON_INSECURE=1 where the network keeps others out',
+  ]);
 };

@@ -5,8 +5,9 @@ import { createHttpServer } from '../api/http-server.ts';
 import type { Metrics } from '../api/operations/metrics.ts';
 import { createApi } from '../api/server.ts';
 import type { Closing } from '../platform/closing.ts';
-import type { Config } from '../platform/config.ts';
+import { type Config, exposureOf } from '../platform/config.ts';
 import { AppError } from '../platform/errors.ts';
+import { isUnspecified, urlAt } from '../platform/hosts.ts';
 import { withQueryTimeout } from '../platform/postgres.ts';
 import { redisHeartbeats } from '../processes/health/heartbeats.ts';
 import type { LeaderStatus } from '../processes/leader.ts';
@@ -24,14 +25,13 @@ const cannotListen = (error: NodeJS.ErrnoException, { host, port }: Config): Err
       })
     : error;
 
-const urlAt = (host: string, port: number): string => `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-
 /** Every way to reach a server on this machine. */
 const originsOf = (server: Server, { host }: Config): string[] => {
   const { address, port } = server.address() as AddressInfo;
-  const everywhere = address === '0.0.0.0' || address === '::';
   const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map((one) => one.address) ?? []);
-  return (everywhere ? [...own, hostname(), 'localhost'] : [address, host]).map((each) => urlAt(each, port));
+  return (isUnspecified(address) ? [...own, hostname(), 'localhost'] : [address, host]).map((each) =>
+    urlAt(each, port),
+  );
 };
 
 const listen = async (server: Server, config: Config): Promise<string> => {
@@ -39,8 +39,8 @@ const listen = async (server: Server, config: Config): Promise<string> => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, config)));
     server.listen(config.port, config.host, resolve);
   });
-  const { port } = server.address() as AddressInfo;
-  return config.publicUrl ?? urlAt(config.host, port);
+  const { address, port } = server.address() as AddressInfo;
+  return config.publicUrl ?? urlAt(isUnspecified(address) ? address : config.host, port);
 };
 
 /** No new connections; requests under way may finish within `graceMs`, then their connections are cut. */
@@ -108,6 +108,11 @@ export const startApi = async (
   const server = createHttpServer(api.app);
   api.attachWebSockets(server);
   const url = await listen(server, config);
+  if (exposureOf(config) === 'accepted')
+    logger.warn(
+      { host: config.host },
+      'there is no sign-in: whoever reaches this server can read everything and call agents (BATON_INSECURE)',
+    );
   core.origins.add(originsOf(server, config));
   await core.directory.refresh();
   closing.add('the HTTP server', async () => {

@@ -111,6 +111,17 @@ describe('the doctor', () => {
     });
   });
 
+  it('fails a server that everyone could reach, and warns when that was asked for', async () => {
+    const open = { ...NOWHERE, BATON_HOST: '0.0.0.0' };
+    const refused = await doctor(open);
+    expect(refused.get('exposure')).toMatchObject({
+      status: 'fail',
+      advice: expect.stringContaining('BATON_INSECURE'),
+    });
+    expect((await doctor({ ...open, BATON_INSECURE: '1' })).get('exposure')?.status).toBe('warn');
+    expect((await doctor({ ...open, BATON_ROLES: 'dispatcher' })).has('exposure')).toBe(false);
+  });
+
   it('prints one line per check with its advice below, and the totals', () => {
     const checks: Check[] = [
       { name: 'node', status: 'ok', found: '20.20.0' },

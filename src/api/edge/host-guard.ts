@@ -1,17 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import type { Config } from '../../platform/config.ts';
+import { listensOnLoopback } from '../../platform/hosts.ts';
 import { EdgeError } from '../errors.ts';
 
-const LOOPBACK = /^(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
-const LOOPBACK_ADDRESS = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i;
+const LOOPBACK =
+  /^(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\]|\[::ffff:7f[\da-f]{2}:[\da-f]+\])(?::\d+)?$/i;
 
 /**
  * Whether a request names this server. A server that listens only on loopback is meant for this machine, but a page in a browser can
  * reach it too, under a host name that resolves to loopback (DNS rebinding), and would then count as same-origin.
  */
 export const ownHosts = ({ host, publicUrl }: Pick<Config, 'host' | 'publicUrl'>) => {
-  if (!LOOPBACK_ADDRESS.test(host)) return () => true;
+  if (!listensOnLoopback(host)) return () => true;
   const publicHost = publicUrl === undefined ? undefined : new URL(publicUrl).host;
   return ({ headers }: IncomingMessage): boolean =>
     headers.host !== undefined && (LOOPBACK.test(headers.host) || headers.host === publicHost);

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { NodeOptions, RunningNode } from 'baton-eventstore-node';
 import type { Command } from 'commander';
 import { Option } from 'commander';
+import { listensOnLoopback } from '../../platform/hosts.ts';
 import { usageFailure } from '../failure.ts';
 import { facts } from '../format.ts';
 import { nodeFailure } from '../node-failure.ts';
@@ -14,7 +15,6 @@ import type { Terminal } from '../terminal.ts';
 /** EventStoreDB's default, so that a connection string without a port finds it. */
 const DEFAULT_PORT = 2113;
 const HIGHEST_PORT = 65_535;
-const LOOPBACK = /^(127\.|localhost$|::1$)/;
 
 type Options = {
   readonly data?: string;
@@ -57,7 +57,7 @@ const slowSubscribersOf = async ({ whenSlow, liveBuffer }: Options): Promise<Pic
 
 /** Without TLS a node does not authenticate anyone. */
 const warnIfOpen = (terminal: Terminal, host: string, { tls }: Security): void => {
-  if (tls === undefined && !LOOPBACK.test(host))
+  if (tls === undefined && !listensOnLoopback(host))
     terminal.err(`warning: anyone who can reach ${host} can read and change everything; see --tls-cert\n`);
 };
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Baton } from '../../baton.ts';
-import { type Config, readConfig, unknownSetting } from '../../platform/config.ts';
+import { type Config, exposureOf, readConfig, refuseExposed, unknownSetting } from '../../platform/config.ts';
 import { ConfigError } from '../../platform/errors.ts';
 import { createLogger, type Logger } from '../../platform/logger.ts';
 import { Ended, EXIT } from '../failure.ts';
@@ -34,7 +34,9 @@ const configOf = (env: Terminal['env'], options: ServeOptions): Config => {
   const empty = flags.filter(({ value }) => value === '').map(({ flag }) => `${flag}="": is empty`);
   if (empty.length > 0) throw new ConfigError(empty);
   try {
-    return readConfig({ ...env, ...Object.fromEntries(flags.map(({ variable, value }) => [variable, value])) });
+    const config = readConfig({ ...env, ...Object.fromEntries(flags.map(({ variable, value }) => [variable, value])) });
+    refuseExposed(config);
+    return config;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     throw new ConfigError(
@@ -65,6 +67,8 @@ const report = (config: Config, { url, urls, processes }: Baton) => ({
   graphql: url === undefined ? null : `${url}/graphql`,
   queues: url === undefined ? null : `${url}/queues`,
   metrics: url === undefined ? null : `${url}/metrics`,
+  /** The address beyond loopback where it serves everyone. */
+  openTo: exposureOf(config) === 'accepted' ? config.host : null,
   roles: config.roles,
   eventStore: withoutPassword(urls.eventStoreUrl),
   database: withoutPassword(urls.databaseUrl),
@@ -73,7 +77,7 @@ const report = (config: Config, { url, urls, processes }: Baton) => ({
   processes,
 });
 
-const asText = ({ roles, processes, url, pid, ...urls }: ReturnType<typeof report>): string => {
+const asText = ({ roles, processes, url, pid, openTo, ...urls }: ReturnType<typeof report>): string => {
   const pidOf = new Map(processes.map(({ name, pid }) => [name, pid]));
   const embedded = (text: string, name: string): string =>
     pidOf.has(name) ? `${text}  (embedded, process ${pidOf.get(name)})` : text;
@@ -81,6 +85,7 @@ const asText = ({ roles, processes, url, pid, ...urls }: ReturnType<typeof repor
     ['GraphQL', urls.graphql ?? undefined],
     ['queues', urls.queues ?? undefined],
     ['metrics', urls.metrics ?? undefined],
+    ['access', openTo === null ? undefined : `everyone who reaches ${openTo}: there is no sign-in (BATON_INSECURE)`],
     ['roles', roles.join(', ')],
     ['event store', embedded(urls.eventStore, 'eventstore')],
     ['Postgres', embedded(urls.database, 'postgres')],

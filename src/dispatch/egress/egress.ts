@@ -1,7 +1,8 @@
 import { lookup as systemLookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { Agent, buildConnector } from 'undici';
-import { embeddedIpv4, familyOf, isLoopback, METADATA, PRIVATE, RESERVED } from './addresses.ts';
+import { embeddedIpv4, familyOf, isLoopback } from '../../platform/hosts.ts';
+import { METADATA, PRIVATE, RESERVED } from './addresses.ts';
 import type { OwnOrigins } from './own-origins.ts';
 
 /** The addresses that an agent may have. Agents are third parties: their URLs must not lead into our own network (reliability 7.5). */

@@ -1,23 +1,6 @@
-import { isIP } from 'node:net';
-import { embeddedIpv4, isLoopback } from './addresses.ts';
-
-const LOOPBACK_NAME = /^(?:.+\.)?localhost$/;
-
-/** One name for every spelling of a host. All of loopback is one: a server that listens on every address answers on each of them. */
-const canonical = (host: string): string => {
-  const bare = host.replace(/^\[|\]$/g, '').replace(/%.*$/, '');
-  if (isIP(bare) === 0) {
-    const name = bare.replace(/\.$/, '').toLowerCase();
-    return LOOPBACK_NAME.test(name) ? 'loopback' : name;
-  }
-  const address = isIP(bare) === 6 ? (embeddedIpv4(bare) ?? new URL(`http://[${bare}]`).hostname) : bare;
-  return isLoopback(address.replace(/^\[|\]$/g, '')) ? 'loopback' : address;
-};
+import { canonicalHost } from '../../platform/hosts.ts';
 
 const WEB_PORTS: readonly number[] = [80, 443];
-
-/** Whether an address that a server listens on, as configured, can be reached from this machine only. */
-export const listensOnLoopback = (host: string): boolean => canonical(host) === 'loopback';
 
 /**
  * Where the API processes of this cluster can be reached: what is configured or opened in this process, and what others have published.
@@ -50,7 +33,7 @@ export class OwnOrigins {
 
   /** @param host a name, or an address in any spelling */
   has(host: string, port: number): boolean {
-    return this.#keys.has(`${canonical(host)}:${port}`);
+    return this.#keys.has(`${canonicalHost(host)}:${port}`);
   }
 
   #index(): void {
@@ -63,5 +46,5 @@ const keysOf = (origin: string): string[] => {
   if (!URL.canParse(origin)) return [];
   const { protocol, hostname, port } = new URL(origin);
   const number = port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
-  return (WEB_PORTS.includes(number) ? WEB_PORTS : [number]).map((each) => `${canonical(hostname)}:${each}`);
+  return (WEB_PORTS.includes(number) ? WEB_PORTS : [number]).map((each) => `${canonicalHost(hostname)}:${each}`);
 };

@@ -1,6 +1,7 @@
 import type { Config } from '../../platform/config.ts';
+import { listensOnLoopback } from '../../platform/hosts.ts';
 import type { EgressPolicy } from './egress.ts';
-import { listensOnLoopback, type OwnOrigins } from './own-origins.ts';
+import type { OwnOrigins } from './own-origins.ts';
 
 type EgressConfig = Pick<Config, 'allowPrivateAgents' | 'eventStoreUrl' | 'host' | 'roles'>;
 
