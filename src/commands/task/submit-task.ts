@@ -55,7 +55,7 @@ export type SubmittedItem =
 
 /** A call that names a key may be repeated as a whole: its items are distinguished by their index. */
 const keyOfItem = ({ idempotencyKey }: Caller, index: number): string | undefined =>
-  idempotencyKey === undefined ? undefined : `${idempotencyKey}#${index}`;
+  idempotencyKey === undefined ? undefined : `${idempotencyKey}/${index}`;
 
 type ParsedItem = { readonly idempotencyKey?: string | undefined; readonly body: SubmitTaskInput };
 

@@ -2,11 +2,12 @@ import { ExecutionId, executionStream } from '../../../domain/ids.ts';
 import type { Position } from '../../../eventstore/event-store.ts';
 import { notFound } from '../../../platform/errors.ts';
 import type { ExecutionChange } from '../../live/execution-changes.ts';
+import { entryOfChange } from '../../reads/execution-timeline.ts';
 import type { Builder } from '../kit/builder.ts';
 import type { ApiContext } from '../kit/context.ts';
 import { endable, FRAME_CHANGES, FROM_POSITION, SUBJECT_BACKLOG } from '../kit/subscriptions.ts';
 import { asExecutionId, loadExecution } from './load.ts';
-import { type ExecutionTimelineType, entryOfChange } from './timeline.ts';
+import type { ExecutionTimelineType } from './timeline.ts';
 import type { ExecutionTypes } from './types.ts';
 
 /** The events of one execution's stream, one after the other, however far back they go. */

@@ -7,17 +7,19 @@ import { timeSpent } from '../../../domain/execution/time-spent.ts';
 import type { ExecutionRow } from '../../../projections/executions/table.ts';
 import { MAX_PAGE } from '../../../projections/page-size.ts';
 import { progressText } from '../../../wording/executions.ts';
+import { stateOf } from '../../reads/execution-state.ts';
+import { executionTimeline } from '../../reads/execution-timeline.ts';
+import { notRunningIn } from '../../reads/not-running.ts';
+import { EXECUTION_TIMELINE_EVENTS } from '../../reads/reads.ts';
 import type { Builder, FieldsOf, SchemaTypes } from '../kit/builder.ts';
 import { type Enums, enumValues } from '../kit/enums.ts';
-import { EXECUTION_TIMELINE_EVENTS } from '../kit/reads.ts';
 import type { SharedTypes } from '../kit/shared-types.ts';
 import type { WorkflowTypes } from '../workflows/types.ts';
 import { type AllocatedAgents, allocatedAgents } from './agents.ts';
 import type { CompensationTypes } from './compensation.ts';
-import { stateOf } from './load.ts';
 import type { StepTypes } from './steps.ts';
-import { type ExecutionTimelineType, timelineOf } from './timeline.ts';
-import { type NotRunningType, notRunningIn } from './why-not-running.ts';
+import type { ExecutionTimelineType } from './timeline.ts';
+import type { NotRunningType } from './why-not-running.ts';
 
 const ABORT_REASONS = ['step_failed', 'cancelled', 'deadline_passed'] as const satisfies readonly Abort['reason'][];
 
@@ -186,7 +188,7 @@ const foldedFields = (
   timeline: t.field({
     type: [ExecutionEntry],
     description: `What happened, in the order of the log; the newest ${EXECUTION_TIMELINE_EVENTS}.`,
-    resolve: (row, _, context) => timelineOf(row, context),
+    resolve: (row, _, context) => executionTimeline(row, context),
   }),
   previewCompensation: t.field({
     type: compensation.Preview,

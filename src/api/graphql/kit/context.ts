@@ -1,18 +1,12 @@
 import type { YogaInitialContext } from 'graphql-yoga';
-import type { Caller, Commands } from '../../../commands/context.ts';
 import type { ProjectionOverview } from '../../../projections/runner/overview.ts';
 import type { EdgeError } from '../../errors.ts';
 import type { Hub } from '../../live/hub.ts';
-import type { Reads } from './reads.ts';
+import type { ReadContext } from '../../reads/context.ts';
 
 /** What resolvers work with. Each operation has its own. */
-export type OperationContext = {
-  readonly caller: Caller;
-  readonly commands: Commands;
-  readonly reads: Reads;
+export type OperationContext = ReadContext & {
   readonly hub: Hub;
-  /** Pools in use that no process leads. */
-  readonly unledPools: { has(pool: string): boolean };
   readonly projections: () => Promise<ProjectionOverview[]>;
   /** A subscription of this operation was cut off because its reader is slow. */
   readonly onCutOff: (error: EdgeError) => void;

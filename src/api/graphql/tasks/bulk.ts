@@ -73,14 +73,12 @@ export const addBulkSubmission = (
         }),
       },
       resolve: (_, { tasks, idempotencyKey }, context, info) => {
-        const caller = callerFor(context, { idempotencyKey }, info);
-        const keyOf = (own: string | null | undefined, index: number): { idempotencyKey?: string } => {
-          const key = own ?? (caller.idempotencyKey === undefined ? undefined : `${caller.idempotencyKey}/${index}`);
-          return key === undefined ? {} : { idempotencyKey: key };
-        };
         checkTaskCount(tasks.length);
-        const items = tasks.map((item, index) => ({ ...submitBody(item.task), ...keyOf(item.idempotencyKey, index) }));
-        return submitTasks(context.commands, caller, { tasks: items });
+        const items = tasks.map(({ task, idempotencyKey: own }) => ({
+          ...submitBody(task),
+          ...(own == null ? {} : { idempotencyKey: own }),
+        }));
+        return submitTasks(context.commands, callerFor(context, { idempotencyKey }, info), { tasks: items });
       },
     }),
   );

@@ -1,43 +1,13 @@
-import type { Accepted } from '../../../commands/context.ts';
 import { cancelTask } from '../../../commands/task/cancel-task.ts';
 import { redriveTask } from '../../../commands/task/redrive-task.ts';
 import { reportProgress } from '../../../commands/task/report-progress.ts';
 import { submitTask } from '../../../commands/task/submit-task.ts';
-import { type Result, rejected } from '../../../domain/result.ts';
-import type { TaskRejection } from '../../../domain/task/decision.ts';
-import { AppError } from '../../../platform/errors.ts';
-import type { TaskRow } from '../../../projections/tasks/table.ts';
-import type { TaskRefusal } from '../../../wording/rejections.ts';
+import { ofOwnStream } from '../../reads/own-stream.ts';
 import type { Builder } from '../kit/builder.ts';
 import { atPointer, callerFor, withoutNulls } from '../kit/command-field.ts';
-import type { ApiContext } from '../kit/context.ts';
 import { submitBody, type TaskInputs } from './inputs.ts';
 import type { TaskOutcome } from './outcome.ts';
 import { asTaskId } from './types.ts';
-
-/** The task's row in the read model. If that cannot be read, the first error stands. */
-const rowOf = (context: ApiContext, taskId: string, found: unknown): Promise<TaskRow | null> =>
-  context.reads.tasks.load(taskId).catch(() => {
-    throw found;
-  });
-
-/** Runs a command of a task with a stream of its own. If there is no such stream, the task may belong to an execution, which the refusal then names. */
-const ofOwnStream = async (
-  context: ApiContext,
-  taskId: string,
-  instead: string,
-  command: () => Promise<Result<Accepted, TaskRejection>>,
-): Promise<Result<Accepted, TaskRefusal>> => {
-  try {
-    return await command();
-  } catch (error) {
-    if (!(error instanceof AppError) || error.code !== 'NOT_FOUND') throw error;
-    const row = await rowOf(context, taskId, error);
-    if (row?.executionId == null) throw error;
-    const { executionId, unit } = row;
-    return rejected({ reason: 'TaskOfExecution', executionId, unit, instead });
-  }
-};
 
 const addRecoveryCommands = (builder: Builder, { payload, outcomeOf }: TaskOutcome): void =>
   builder.mutationFields((t) => ({
@@ -49,7 +19,7 @@ const addRecoveryCommands = (builder: Builder, { payload, outcomeOf }: TaskOutco
         const taskId = asTaskId(args.taskId);
         const run = () =>
           cancelTask(context.commands, callerFor(context, args, info), taskId, withoutNulls({ reason }));
-        return outcomeOf(await ofOwnStream(context, taskId, 'cancelExecution or skipStep', run));
+        return outcomeOf(await ofOwnStream(context.reads, taskId, 'cancelExecution or skipStep', run));
       },
     }),
     redriveTask: t.field({
@@ -64,7 +34,7 @@ const addRecoveryCommands = (builder: Builder, { payload, outcomeOf }: TaskOutco
         const taskId = asTaskId(args.taskId);
         const run = () =>
           redriveTask(context.commands, callerFor(context, args, info), taskId, withoutNulls({ deadlineAt }));
-        return outcomeOf(await ofOwnStream(context, taskId, 'retryExecution or retryCompensation', run));
+        return outcomeOf(await ofOwnStream(context.reads, taskId, 'retryExecution or retryCompensation', run));
       },
     }),
   }));

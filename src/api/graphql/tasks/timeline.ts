@@ -1,14 +1,5 @@
-import type { StoredEvent } from '../../../eventstore/event-store.ts';
-import type { AssignmentRow } from '../../../projections/assignments/table.ts';
-import { changeOfAssignment, changeOfTask, type TaskChange } from '../../live/task-changes.ts';
+import type { TaskChange } from '../../live/task-changes.ts';
 import type { Builder } from '../kit/builder.ts';
-
-/** Both sources in the order of the log. */
-export const timelineOf = (events: readonly StoredEvent[], assignments: readonly AssignmentRow[]): TaskChange[] =>
-  [
-    ...events.flatMap((event) => changeOfTask(event) ?? []),
-    ...assignments.map((assignment) => changeOfAssignment(assignment, assignment)),
-  ].sort((a, b) => (a.position < b.position ? -1 : a.position > b.position ? 1 : 0));
 
 export const addTimelineType = (builder: Builder) =>
   builder.objectRef<TaskChange>('TimelineEntry').implement({

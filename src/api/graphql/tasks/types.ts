@@ -2,13 +2,14 @@ import type { Money } from '../../../domain/money.ts';
 import type { RetryPolicy } from '../../../domain/retry.ts';
 import type { Position } from '../../../eventstore/event-store.ts';
 import { TASK_STATUSES, type TaskRow } from '../../../projections/tasks/table.ts';
+import { taskTimeline } from '../../reads/task-timeline.ts';
 import type { AgentTypes } from '../agents/types.ts';
 import type { Builder, FieldsOf } from '../kit/builder.ts';
 import type { ApiContext } from '../kit/context.ts';
 import { type Enums, enumValues } from '../kit/enums.ts';
 import type { SharedTypes } from '../kit/shared-types.ts';
 import type { AttemptType } from './attempts.ts';
-import { type TimelineType, timelineOf } from './timeline.ts';
+import type { TimelineType } from './timeline.ts';
 import type { WhyType } from './why.ts';
 
 /** A UUID means the same in either case; we write it in lower case. */
@@ -141,8 +142,7 @@ const detailFields = (t: Fields, parts: TaskParts) => ({
   timeline: t.field({
     type: [parts.TimelineEntry],
     description: 'What happened to the task, in the order of the log; the newest 500.',
-    resolve: async ({ taskId }, _, { reads }) =>
-      timelineOf(...(await Promise.all([reads.taskEvents.load(taskId), reads.assignments.load(taskId)]))),
+    resolve: ({ taskId }, _, { reads }) => taskTimeline(reads, taskId),
   }),
   why: t.field({ type: parts.TaskWhy, resolve: (task) => ({ task }) }),
 });

@@ -1,11 +1,9 @@
 import { Exclusion } from '../../../domain/pool/events.ts';
-import { explainWaiting, WAITING_REASONS, type Waiting } from '../../../domain/routing/why-waiting.ts';
-import { listAgents } from '../../../projections/agents/queries.ts';
+import { WAITING_REASONS, type Waiting } from '../../../domain/routing/why-waiting.ts';
 import type { AssignmentRow } from '../../../projections/assignments/table.ts';
-import { MAX_PAGE } from '../../../projections/page-size.ts';
 import type { TaskRow } from '../../../projections/tasks/table.ts';
+import { waitingOf } from '../../reads/waiting.ts';
 import type { Builder } from '../kit/builder.ts';
-import type { ApiContext } from '../kit/context.ts';
 import { enumValues } from '../kit/enums.ts';
 
 type RoutingCandidate = AssignmentRow['reason']['candidates'][number];
@@ -13,46 +11,6 @@ type ExcludedAgents = { readonly reason: Exclusion; readonly agents: number };
 
 /** Why a task is where it is. */
 export type TaskWhy = { readonly task: TaskRow };
-
-/** Registered agents that offer a capability; many tasks of one operation may ask for the same. */
-const ableAgents = ({ reads }: ApiContext, { pool, capability }: Pick<TaskRow, 'pool' | 'capability'>) =>
-  reads.once(`agents of ${pool} for ${capability}`, async () => {
-    const page = await listAgents(
-      reads.pool,
-      reads.tenant,
-      { pool, capability, statuses: ['active', 'draining'] },
-      { first: MAX_PAGE },
-    );
-    reads.reflected(page.position);
-    return page.edges.map(({ node }) => node);
-  });
-
-/** Why a task has no agent; null when it does not wait for one. */
-export const waitingOf = async ({ task }: TaskWhy, context: ApiContext): Promise<Waiting | null> => {
-  if (task.status !== 'ready') return null;
-  const { reads, commands, unledPools } = context;
-  const agents = await ableAgents(context, task);
-  const open = await reads.openTasks.loadMany(agents.map(({ agentId }) => agentId));
-  const rests = await Promise.all(agents.map((agent) => reads.restOf(agent)));
-  const nowMs = commands.clock.now();
-  const states = agents.map((agent, index) => {
-    const rest = rests[index];
-    return {
-      ...agent,
-      draining: agent.status === 'draining',
-      open: Number(open[index]),
-      rest,
-      restsUntilMs: rest && rest.untilMs > nowMs ? rest.untilMs : undefined,
-    };
-  });
-  const asked = {
-    ...task,
-    poolIsLed: !unledPools.has(task.pool),
-    versionRange: task.versionRange ?? undefined,
-    retryAt: task.retryAt ?? undefined,
-  };
-  return explainWaiting(asked, states, nowMs);
-};
 
 const excludedOf = ({ reason }: AssignmentRow): ExcludedAgents[] =>
   Object.entries(reason.excluded).map(([name, agents]) => ({ reason: name as Exclusion, agents }));
@@ -129,7 +87,7 @@ export const addWhyType = (builder: Builder) => {
         type: TaskWaiting,
         nullable: true,
         description: 'Set while the task waits for an agent.',
-        resolve: (why, _, context) => waitingOf(why, context),
+        resolve: ({ task }, _, context) => waitingOf(task, context),
       }),
     }),
   });

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { Story, step } from '../../../../test/support/story.ts';
-import type { Running } from '../../../domain/execution/state.ts';
-import type { Waiting } from '../../../domain/routing/why-waiting.ts';
-import type { TaskRow } from '../../../projections/tasks/table.ts';
-import { explainNotRunning } from './why-not-running.ts';
+import { Story, step } from '../../../test/support/story.ts';
+import type { Running } from '../../domain/execution/state.ts';
+import type { Waiting } from '../../domain/routing/why-waiting.ts';
+import type { TaskRow } from '../../projections/tasks/table.ts';
+import { explainNotRunning } from './not-running.ts';
 
 const BUSY: Waiting = {
   reason: 'agents_busy',

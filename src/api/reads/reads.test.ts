@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startApi, type TestApi } from '../../../../test/support/api-harness.ts';
-import type { Queryable } from '../../../projections/database.ts';
+import { startApi, type TestApi } from '../../../test/support/api-harness.ts';
+import type { Queryable } from '../../projections/database.ts';
 
 const TASK = '0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11';
 

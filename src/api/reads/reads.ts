@@ -1,26 +1,26 @@
 import DataLoader from 'dataloader';
 import type { z } from 'zod';
-import { executionStream, taskStream } from '../../../domain/ids.ts';
-import type { Json } from '../../../domain/json.ts';
-import type { Rest } from '../../../domain/pool/rest.ts';
-import type { EventStore, Position, StoredEvent } from '../../../eventstore/event-store.ts';
-import { countOpenTasks, getAgents } from '../../../projections/agents/queries.ts';
-import type { AgentRow } from '../../../projections/agents/table.ts';
-import { getAssignments } from '../../../projections/assignments/queries.ts';
-import type { AssignmentRow } from '../../../projections/assignments/table.ts';
-import type { Queryable } from '../../../projections/database.ts';
-import { getCompensations } from '../../../projections/executions/compensations.ts';
-import { getExecutionPayloads, getExecutions, getRelatedExecutions } from '../../../projections/executions/queries.ts';
-import type { CompensationRow, ExecutionPayloadKind, ExecutionRow } from '../../../projections/executions/table.ts';
-import { MAX_PAGE } from '../../../projections/page-size.ts';
-import type { ProjectionName } from '../../../projections/registry.ts';
-import type { Reading } from '../../../projections/snapshot.ts';
-import { getRests, getTaskAttempts } from '../../../projections/task-attempts/queries.ts';
-import type { TaskAttemptRow } from '../../../projections/task-attempts/table.ts';
-import { getTaskPayloads, getTasks } from '../../../projections/tasks/queries.ts';
-import type { PayloadKind, TaskRow } from '../../../projections/tasks/table.ts';
-import { getWorkflowVersions } from '../../../projections/workflows/queries.ts';
-import type { WorkflowVersionRow } from '../../../projections/workflows/table.ts';
+import { executionStream, taskStream } from '../../domain/ids.ts';
+import type { Json } from '../../domain/json.ts';
+import type { Rest } from '../../domain/pool/rest.ts';
+import type { EventStore, Position, StoredEvent } from '../../eventstore/event-store.ts';
+import { countOpenTasks, getAgents } from '../../projections/agents/queries.ts';
+import type { AgentRow } from '../../projections/agents/table.ts';
+import { getAssignments } from '../../projections/assignments/queries.ts';
+import type { AssignmentRow } from '../../projections/assignments/table.ts';
+import type { Queryable } from '../../projections/database.ts';
+import { getCompensations } from '../../projections/executions/compensations.ts';
+import { getExecutionPayloads, getExecutions, getRelatedExecutions } from '../../projections/executions/queries.ts';
+import type { CompensationRow, ExecutionPayloadKind, ExecutionRow } from '../../projections/executions/table.ts';
+import { MAX_PAGE } from '../../projections/page-size.ts';
+import type { ProjectionName } from '../../projections/registry.ts';
+import type { Reading } from '../../projections/snapshot.ts';
+import { getRests, getTaskAttempts } from '../../projections/task-attempts/queries.ts';
+import type { TaskAttemptRow } from '../../projections/task-attempts/table.ts';
+import { getTaskPayloads, getTasks } from '../../projections/tasks/queries.ts';
+import type { PayloadKind, TaskRow } from '../../projections/tasks/table.ts';
+import { getWorkflowVersions } from '../../projections/workflows/queries.ts';
+import type { WorkflowVersionRow } from '../../projections/workflows/table.ts';
 
 /** Waits for read models. Errors: `AppError` `STALE_READ` (retryable) when they do not reach the position in time. */
 export type Freshness = {

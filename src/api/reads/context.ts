@@ -1,0 +1,11 @@
+import type { Caller, Commands } from '../../commands/context.ts';
+import type { Reads } from './reads.ts';
+
+/** What the queries of a request work with, whatever its protocol. */
+export type ReadContext = {
+  readonly caller: Caller;
+  readonly commands: Commands;
+  readonly reads: Reads;
+  /** Pools in use that no process leads. */
+  readonly unledPools: { has(pool: string): boolean };
+};

@@ -1,0 +1,45 @@
+import { explainWaiting, type Waiting } from '../../domain/routing/why-waiting.ts';
+import { listAgents } from '../../projections/agents/queries.ts';
+import { MAX_PAGE } from '../../projections/page-size.ts';
+import type { TaskRow } from '../../projections/tasks/table.ts';
+import type { ReadContext } from './context.ts';
+
+/** Registered agents that offer a capability; many tasks of one operation may ask for the same. */
+const ableAgents = ({ reads }: ReadContext, { pool, capability }: Pick<TaskRow, 'pool' | 'capability'>) =>
+  reads.once(`agents of ${pool} for ${capability}`, async () => {
+    const page = await listAgents(
+      reads.pool,
+      reads.tenant,
+      { pool, capability, statuses: ['active', 'draining'] },
+      { first: MAX_PAGE },
+    );
+    reads.reflected(page.position);
+    return page.edges.map(({ node }) => node);
+  });
+
+/** Why a task has no agent; null when it does not wait for one. */
+export const waitingOf = async (task: TaskRow, context: ReadContext): Promise<Waiting | null> => {
+  if (task.status !== 'ready') return null;
+  const { reads, commands, unledPools } = context;
+  const agents = await ableAgents(context, task);
+  const open = await reads.openTasks.loadMany(agents.map(({ agentId }) => agentId));
+  const rests = await Promise.all(agents.map((agent) => reads.restOf(agent)));
+  const nowMs = commands.clock.now();
+  const states = agents.map((agent, index) => {
+    const rest = rests[index];
+    return {
+      ...agent,
+      draining: agent.status === 'draining',
+      open: Number(open[index]),
+      rest,
+      restsUntilMs: rest && rest.untilMs > nowMs ? rest.untilMs : undefined,
+    };
+  });
+  const asked = {
+    ...task,
+    poolIsLed: !unledPools.has(task.pool),
+    versionRange: task.versionRange ?? undefined,
+    retryAt: task.retryAt ?? undefined,
+  };
+  return explainWaiting(asked, states, nowMs);
+};
