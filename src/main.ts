@@ -128,9 +128,10 @@ const startRoles = async (core: Core, closing: Closing): Promise<Running> => {
   const counted = { assigners, dispatcher };
   addCounters(metrics, core, dispatcher);
   addUnreadable(metrics, { leaders, outcomes, executions });
+  const observed = { metrics, outcomes, executions };
   // GraphQL and HTTP take a third of the time that loading a server takes; the other roles start without them.
   const url = has('api')
-    ? await (await import('./roles/api.ts')).startApi(core, { metrics, leaders, unledPools }, closing)
+    ? await (await import('./roles/api.ts')).startApi(core, { ...observed, leaders, unledPools }, closing)
     : undefined;
   closing.add('the offers of function agents', () => functionAgents.withdraw());
   let stopped: Promise<void> | undefined;

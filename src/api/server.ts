@@ -8,6 +8,7 @@ import type { EventStore } from '../eventstore/event-store.ts';
 import type { LogFeed } from '../eventstore/log-feed.ts';
 import type { Config } from '../platform/config.ts';
 import type { Logger } from '../platform/logger.ts';
+import type { Waits } from '../processes/outcomes/waits.ts';
 import type { Queryable } from '../projections/database.ts';
 import { AgentDirectory } from './edge/agent-directory.ts';
 import { type CallerOf, callersOf } from './edge/caller.ts';
@@ -48,6 +49,8 @@ export type ApiDependencies = {
   readonly heartbeats: HeartbeatSink;
   /** Pools in use that no process leads. */
   readonly unledPools: { readonly list: readonly string[]; has(pool: string): boolean };
+  /** Requests that wait for an outcome. */
+  readonly waits: Waits;
   readonly readiness: Omit<Readiness, 'unledPools'>;
   readonly metrics: Metrics;
 };
@@ -56,7 +59,7 @@ export type Api = {
   readonly app: Express;
   /** Handles WebSocket upgrades of this server. */
   attachWebSockets(server: Server): void;
-  /** Ends subscriptions and refuses new ones. The caller closes the server itself. */
+  /** Ends subscriptions and waits, and refuses new ones. The caller closes the server itself. */
   close(): Promise<void>;
 };
 
@@ -107,7 +110,10 @@ const noSniff: RequestHandler = (_request, response, next) => {
 };
 
 /** One reader of the log for everything here that follows it. */
-const startHub = ({ feed, store, logger, commands, metrics }: ApiDependencies, directory: AgentDirectory): Hub => {
+const startHub = (
+  { feed, store, logger, commands, metrics, waits }: ApiDependencies,
+  directory: AgentDirectory,
+): Hub => {
   const count = countEvents(metrics);
   const hub = new Hub({
     feed,
@@ -125,6 +131,12 @@ const startHub = ({ feed, store, logger, commands, metrics }: ApiDependencies, d
     labelNames: [],
     read: async () => [{ labels: {}, value: hub.subscriptions }],
   });
+  metrics.addMeasurement({
+    name: 'baton_waiting_requests',
+    help: 'Requests that wait for the outcome of a task or execution',
+    labelNames: [],
+    read: async () => [{ labels: {}, value: waits.size }],
+  });
   return hub;
 };
 
@@ -137,7 +149,7 @@ const measureUnledPools = ({ metrics, unledPools }: ApiDependencies): void =>
   });
 
 const startGraphQL = (deps: ApiDependencies, hub: Hub, callerOf: CallerOf) => {
-  const { config, logger, commands, metrics, feed, unledPools } = deps;
+  const { config, logger, commands, metrics, feed, unledPools, waits } = deps;
   const projectionSource = { ...deps, clock: commands.clock, head: () => feed.head };
   const projections = sharedOverview(projectionSource);
   measureProjections(metrics, projectionSource);
@@ -146,7 +158,17 @@ const startGraphQL = (deps: ApiDependencies, hub: Hub, callerOf: CallerOf) => {
   const contextOf = (request: Request): OperationContext => {
     const caller = callerOf({ header: (name) => request.headers.get(name) ?? undefined });
     const reads = new Reads(deps, caller.tenant);
-    return { caller, commands, hub, projections, reads, unledPools, onCutOff: () => undefined };
+    return {
+      caller,
+      commands,
+      hub,
+      projections,
+      reads,
+      unledPools,
+      waits,
+      gone: request.signal,
+      onCutOff: () => undefined,
+    };
   };
   return createGraphQL({ schema: createSchema(), explorable: config.graphiql, logger, contextOf });
 };
@@ -212,6 +234,7 @@ export const createApi = (deps: ApiDependencies): Api => {
     app: routes(deps, { directory, hub, graphql, callerOf, isOwnHost }),
     attachWebSockets: (server) => upgrades.attach(server),
     async close() {
+      deps.waits.close();
       upgrades.close();
       await hub.stop();
     },

@@ -11,6 +11,9 @@ import { isUnspecified, urlAt } from '../platform/hosts.ts';
 import { withQueryTimeout } from '../platform/postgres.ts';
 import { redisHeartbeats } from '../processes/health/heartbeats.ts';
 import type { LeaderStatus } from '../processes/leader.ts';
+import type { ExecutionOutcomes } from '../processes/outcomes/execution-outcomes.ts';
+import type { TaskOutcomes } from '../processes/outcomes/task-outcomes.ts';
+import { Waits } from '../processes/outcomes/waits.ts';
 import type { UnledPools } from '../processes/pools/unled-pools.ts';
 import { Freshness } from '../projections/runner/freshness.ts';
 import { type Core, ports } from './core.ts';
@@ -55,11 +58,13 @@ const closeServer = async (server: Server, graceMs: number): Promise<void> => {
 /** A query that takes longer was not meant for a page of an API, or Postgres is frozen. With the wait for a connection it is 13 s. */
 const QUERY_TIMEOUT_MS = 8_000;
 
-/** What the API reports of this process and of the pools. */
+/** What the API reports of this process and of the pools, and who can tell it the outcome of its requests. */
 type Observed = {
   readonly metrics: Metrics;
   readonly leaders: () => readonly LeaderStatus[];
   readonly unledPools: UnledPools;
+  readonly outcomes: TaskOutcomes;
+  readonly executions: ExecutionOutcomes;
 };
 
 const canLead = async ({ blocked }: LeaderStatus): Promise<void> => {
@@ -69,7 +74,7 @@ const canLead = async ({ blocked }: LeaderStatus): Promise<void> => {
 /** Serves HTTP until it is closed; resolves with the address where it can be reached. */
 export const startApi = async (
   core: Core,
-  { metrics, leaders, unledPools }: Observed,
+  { metrics, leaders, unledPools, outcomes, executions }: Observed,
   closing: Closing,
 ): Promise<string> => {
   const { tenant, config, logger, commands, store, feed, database, redis, queues, pools } = core;
@@ -93,6 +98,7 @@ export const startApi = async (
     ],
     heartbeats: redisHeartbeats(redis, core.prefix),
     unledPools,
+    waits: new Waits({ tasks: outcomes, executions, clock: ports.clock }),
     readiness: {
       parts: () => [
         { name: 'log', check: () => store.head() },

@@ -9,6 +9,7 @@ import { createMemoryEventStore } from '../../src/eventstore/memory-event-store.
 import { systemClock } from '../../src/platform/clock.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { commandsOver } from './fake-ports.ts';
+import { followOutcomes } from './outcomes.ts';
 
 export type GraphQLAnswer = {
   readonly status: number;
@@ -40,6 +41,7 @@ export const startApi = async (given: Partial<ApiDependencies> = {}, limits?: Se
   const store = createMemoryEventStore({ clock });
   const feed = await LogFeed.start({ store, clock, logger });
   const commands = commandsOver(store, { clock });
+  const outcomes = followOutcomes({ store, feed, commands });
   const beats: unknown[][] = [];
   const api = createApi({
     tenant: 'default',
@@ -53,6 +55,7 @@ export const startApi = async (given: Partial<ApiDependencies> = {}, limits?: Se
     queues: () => [] as Queue[],
     heartbeats: { beat: async (...beat) => void beats.push(beat) },
     unledPools: { list: [], has: () => false },
+    waits: outcomes.waits,
     readiness: { parts: () => [{ name: 'log', check: () => store.head() }], draining: () => false },
     metrics: createMetrics({ clock, logger }),
     ...given,
@@ -81,6 +84,7 @@ export const startApi = async (given: Partial<ApiDependencies> = {}, limits?: Se
     api,
     store,
     commands,
+    waits: given.waits ?? outcomes.waits,
     /** Arguments of the heartbeats taken. */
     beats,
     raw,
@@ -91,6 +95,7 @@ export const startApi = async (given: Partial<ApiDependencies> = {}, limits?: Se
       await api.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+      await outcomes.stop();
       await feed.stop();
       await store.close();
     },

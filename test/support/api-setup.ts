@@ -18,6 +18,7 @@ import { projectors } from '../../src/projections/registry.ts';
 import { Freshness } from '../../src/projections/runner/freshness.ts';
 import { ProjectionRunner } from '../../src/projections/runner/runner.ts';
 import { commandsOver } from './fake-ports.ts';
+import { followOutcomes } from './outcomes.ts';
 import { freshDatabase } from './servers.ts';
 
 const clock = systemClock;
@@ -38,6 +39,7 @@ export const startApiWithReadModels = async (
   runner.start();
   const freshness = new Freshness({ pool, clock, logger });
   const commands = { ...commandsOver(store, { clock }), ids: systemIds };
+  const outcomes = followOutcomes({ store, feed, commands });
   let statements = 0;
   const counting = new Proxy(pool, {
     get(target, name) {
@@ -58,6 +60,7 @@ export const startApiWithReadModels = async (
     queues: options.queues ?? (() => []),
     heartbeats: { beat: async () => undefined },
     unledPools: { list: [...unled], has: (name) => unled.has(name) },
+    waits: outcomes.waits,
     readiness: { parts: () => [], draining: () => false },
     metrics: createMetrics({ clock, logger }),
   });
@@ -143,6 +146,7 @@ export const startApiWithReadModels = async (
       await new Promise((resolve) => server.close(resolve));
       await runner.stop();
       await freshness.stop();
+      await outcomes.stop();
       await feed.stop();
       await store.close();
       await pool.end();

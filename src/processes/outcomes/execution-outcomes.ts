@@ -7,7 +7,7 @@ import type { AttemptError } from '../../domain/task/events.ts';
 import { readEvent } from '../../eventstore/codec.ts';
 import type { StoredEvent } from '../../eventstore/event-store.ts';
 import { type FollowPorts, followLog } from '../../eventstore/follow-log.ts';
-import { OutcomeBook } from './outcome-book.ts';
+import { OutcomeBook, type WaitOptions } from './outcome-book.ts';
 
 /** The state of an execution in which nothing more happens by itself; `failed` and `compensation_failed` wait for a person. */
 export type ExecutionOutcome = {
@@ -83,14 +83,18 @@ export class ExecutionOutcomes {
     this.#book.close();
   }
 
-  /** Resolves once nothing more happens by itself; at once when that is already so. */
-  async wait(tenant: string, executionId: string): Promise<ExecutionOutcome> {
+  /** Resolves once nothing more happens by itself; at once when that is already so. Errors: as of `TaskOutcomes`. */
+  async wait(
+    tenant: string,
+    executionId: string,
+    { signal, fresh = false }: WaitOptions = {},
+  ): Promise<ExecutionOutcome> {
     const stream = executionStream(tenant, executionId);
     const recent = this.#book.recent(stream);
     if (recent) return recent;
-    const outcome = this.#book.next(stream);
+    const outcome = this.#book.next(stream, signal);
     outcome.catch(() => {}); // nobody waits for it when the stream cannot be read either
-    const state = await this.#executions.load(stream);
+    const state = await this.#executions.load(stream, { fresh });
     const known = state.status === 'none' ? undefined : standing(state);
     if (known) this.#book.settle(stream, known);
     return outcome;

@@ -13,13 +13,22 @@ const SAMPLE = 100;
 
 type Waiting<Outcome> = { readonly resolve: (outcome: Outcome) => void; readonly reject: (error: AppError) => void };
 
+export type WaitOptions = {
+  /** Ends the wait. */
+  readonly signal?: AbortSignal;
+  /** What is waited for may have ended elsewhere, before this wait: read its stream. */
+  readonly fresh?: boolean;
+};
+
+const nobodyWaits = (stream: string): AppError => new AppError('TIMEOUT', `the caller no longer waits for ${stream}`);
+
 const stopped = (stream: string): AppError =>
   new AppError('UNAVAILABLE', `this process stopped before ${stream} ended; ask again where Baton runs`);
 
 /** How things ended, by their stream, for code in this process that waits. */
 export class OutcomeBook<Outcome extends object> {
   readonly #recent: LRUCache<string, Outcome>;
-  readonly #waiting = new Map<string, Waiting<Outcome>[]>();
+  readonly #waiting = new Map<string, Set<Waiting<Outcome>>>();
   #unreadable = 0;
   #closed = false;
 
@@ -38,15 +47,24 @@ export class OutcomeBook<Outcome extends object> {
   /**
    * Resolves with the next outcome that is settled.
    *
-   * Errors: rejects with `AppError` `UNAVAILABLE` when this build cannot read the stream any further, and when the process stops.
+   * Errors: rejects with `AppError` `UNAVAILABLE` when this build cannot read the stream any further, and when the process stops;
+   *         `TIMEOUT` when `signal` aborts.
    */
-  next(stream: string): Promise<Outcome> {
+  next(stream: string, signal?: AbortSignal): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(stopped(stream));
-      const others = this.#waiting.get(stream);
-      if (others) others.push({ resolve, reject });
-      else this.#waiting.set(stream, [{ resolve, reject }]);
+      if (signal?.aborted) return reject(nobodyWaits(stream));
+      const waiting = { resolve, reject };
+      this.#waiting.set(stream, (this.#waiting.get(stream) ?? new Set()).add(waiting));
+      signal?.addEventListener('abort', () => this.#leave(stream, waiting), { once: true });
     });
+  }
+
+  #leave(stream: string, waiting: Waiting<Outcome>): void {
+    const all = this.#waiting.get(stream);
+    if (!all?.delete(waiting)) return;
+    if (all.size === 0) this.#waiting.delete(stream);
+    waiting.reject(nobodyWaits(stream));
   }
 
   /** Events that somebody waited for, or that end something, and that this build could not read. */

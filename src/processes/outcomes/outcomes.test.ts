@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { commandsOver } from '../../../test/support/fake-ports.ts';
 import { appendFromNewerBuild } from '../../../test/support/newer-build.ts';
+import { followOutcomes } from '../../../test/support/outcomes.ts';
 import type { Commands } from '../../commands/context.ts';
 import { cancelTask } from '../../commands/task/cancel-task.ts';
 import { submitTask } from '../../commands/task/submit-task.ts';
@@ -10,8 +11,6 @@ import { LogFeed } from '../../eventstore/log-feed.ts';
 import { createMemoryEventStore } from '../../eventstore/memory-event-store.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { createLogger } from '../../platform/logger.ts';
-import { ExecutionOutcomes } from './execution-outcomes.ts';
-import { TaskOutcomes } from './task-outcomes.ts';
 
 const TENANT = 'default';
 const CALLER = { tenant: TENANT, actor: 'test' };
@@ -21,25 +20,17 @@ const logger = createLogger('silent');
 let store: EventStore;
 let feed: LogFeed;
 let commands: Commands;
-let tasks: TaskOutcomes;
-let executions: ExecutionOutcomes;
-let stopping: AbortController;
-let running: Promise<unknown>;
+let outcomes: ReturnType<typeof followOutcomes>;
 
 beforeEach(async () => {
   store = createMemoryEventStore({ clock: systemClock });
   feed = await LogFeed.start({ store, clock: systemClock, logger });
   commands = commandsOver(store, { clock: systemClock });
-  const ports = { feed, clock: systemClock, logger };
-  tasks = new TaskOutcomes({ ...ports, store, tasks: commands.tasks });
-  executions = new ExecutionOutcomes({ ...ports, executions: commands.executions });
-  stopping = new AbortController();
-  running = Promise.all([tasks.run(stopping.signal), executions.run(stopping.signal)]);
+  outcomes = followOutcomes({ store, feed, commands });
 });
 
 afterEach(async () => {
-  stopping.abort();
-  await running;
+  await outcomes.stop();
   await feed.stop();
 });
 
@@ -54,6 +45,7 @@ describe('an event of a newer build in the stream of a task', () => {
     ['of a type that this build does not know', { type: 'TaskDelegated', data: {} }],
     ['of a newer schema version', { type: 'TaskCompleted', schemaVersion: 99, data: {} }],
   ])('%s is reported only to those who wait for that task', async (_, event) => {
+    const { tasks } = outcomes;
     const [one, other] = [await submit(), await submit()];
     const waits = [tasks.wait(TENANT, one), tasks.wait(TENANT, other)] as const;
     await new Promise(setImmediate);
@@ -67,6 +59,7 @@ describe('an event of a newer build in the stream of a task', () => {
 
 describe('an event of a newer build in the stream of an execution', () => {
   it('is reported to those who wait for that execution', async () => {
+    const { executions } = outcomes;
     const wait = executions.wait(TENANT, EXECUTION);
     await new Promise(setImmediate);
     const event = { type: 'ExecutionCompleted', schemaVersion: 99, data: {} };

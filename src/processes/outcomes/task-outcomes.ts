@@ -5,7 +5,7 @@ import { type AttemptError, endsTask, type TaskEvent } from '../../domain/task/e
 import { readEvent } from '../../eventstore/codec.ts';
 import type { EventStore, StoredEvent } from '../../eventstore/event-store.ts';
 import { type FollowPorts, followLog } from '../../eventstore/follow-log.ts';
-import { OutcomeBook } from './outcome-book.ts';
+import { OutcomeBook, type WaitOptions } from './outcome-book.ts';
 
 /** How a task ended; `deadLettered` may be followed by a redrive. */
 export type TaskOutcome =
@@ -86,15 +86,15 @@ export class TaskOutcomes {
   /**
    * Resolves when the task has ended; at once when it already has.
    *
-   * Errors: throws `AppError` `UNAVAILABLE` when this process stops first.
+   * Errors: throws `AppError` `UNAVAILABLE` when this process stops first, `TIMEOUT` when the signal aborts.
    */
-  async wait(tenant: string, taskId: string): Promise<TaskOutcome> {
+  async wait(tenant: string, taskId: string, { signal, fresh = false }: WaitOptions = {}): Promise<TaskOutcome> {
     const stream = taskStream(tenant, taskId);
     const recent = this.#book.recent(stream);
     if (recent) return recent;
-    const outcome = this.#book.next(stream);
+    const outcome = this.#book.next(stream, signal);
     outcome.catch(() => {}); // nobody waits for it when the stream cannot be read either
-    const state = await this.#tasks.load(stream);
+    const state = await this.#tasks.load(stream, { fresh });
     if (state.status !== 'open' && state.status !== 'none') await this.#settleFromStream(stream);
     return outcome;
   }

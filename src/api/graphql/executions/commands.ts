@@ -3,6 +3,8 @@ import { startExecution } from '../../../commands/execution/start-execution.ts';
 import type { Builder } from '../kit/builder.ts';
 import { atPointer, callerFor, KEY } from '../kit/command-field.ts';
 import type { Enums } from '../kit/enums.ts';
+import type { SharedTypes } from '../kit/shared-types.ts';
+import { patienceOf, WAIT_MS } from '../kit/waiting.ts';
 import { addCompensationCommands } from './compensation-commands.ts';
 import { addControlCommands } from './control-commands.ts';
 import { addExecutionInputs, forkBody, startBody } from './inputs.ts';
@@ -15,13 +17,16 @@ const addStartCommands = (builder: Builder, { payload, outcomeOf, run }: Executi
   builder.mutationFields((t) => ({
     startExecution: t.field({
       type: payload('StartExecutionPayload'),
-      args: { input: t.arg({ type: inputs.StartExecutionInput, required: true }), idempotencyKey: t.arg.string(KEY) },
-      resolve: async (_, { input, ...args }, context, info) =>
-        outcomeOf(
-          await atPointer('/input', () =>
-            startExecution(context.commands, callerFor(context, args, info), startBody(input)),
-          ),
-        ),
+      args: {
+        input: t.arg({ type: inputs.StartExecutionInput, required: true }),
+        waitMs: t.arg.int(WAIT_MS),
+        idempotencyKey: t.arg.string(KEY),
+      },
+      resolve: async (_, { input, waitMs, ...args }, context, info) => {
+        const caller = callerFor(context, args, info);
+        const start = () => atPointer('/input', () => startExecution(context.commands, caller, startBody(input)));
+        return outcomeOf(await context.waits.execution(caller.tenant, patienceOf(context, waitMs), start));
+      },
     }),
     forkExecution: t.field({
       type: payload('ForkExecutionPayload'),
@@ -43,8 +48,13 @@ const addStartCommands = (builder: Builder, { payload, outcomeOf, run }: Executi
   }));
 };
 
-export const addExecutionCommands = (builder: Builder, enums: Enums, types: ExecutionTypes): void => {
-  const outcomes = addExecutionOutcome(builder, types);
+export const addExecutionCommands = (
+  builder: Builder,
+  enums: Enums,
+  shared: SharedTypes,
+  types: ExecutionTypes,
+): void => {
+  const outcomes = addExecutionOutcome(builder, { enums, shared, types });
   addStartCommands(builder, outcomes);
   addControlCommands(builder, enums, outcomes);
   addStepCommands(builder, outcomes);

@@ -24,7 +24,7 @@ export const addExecutions = (
   const executions = addExecutionTypes(builder, parts);
   addExecutionQueries(builder, enums, executions, addConnection);
   addCompensationQueries(builder, compensation, addConnection);
-  addExecutionCommands(builder, enums, executions);
+  addExecutionCommands(builder, enums, shared, executions);
   addExecutionMigration(builder);
   addExecutionSubscriptions(builder, executions, ExecutionEntry);
   return executions;

@@ -21,7 +21,12 @@ import { GRAPHQL_PATH, type GraphQLServer } from './yoga.ts';
 
 const MAX_SUBSCRIPTIONS_PER_SOCKET = 100;
 
-type Extra = { readonly socket: WebSocket; readonly request: IncomingMessage };
+type Extra = {
+  readonly socket: WebSocket;
+  readonly request: IncomingMessage;
+  /** Aborts when the socket has closed. */
+  readonly gone: AbortSignal;
+};
 
 export type WebSocketOptions = {
   readonly graphql: GraphQLServer;
@@ -45,10 +50,10 @@ const formatted = (errors: readonly GraphQLError[], { data, extensions }: Result
   ...(extensions === undefined ? {} : { extensions }),
 });
 
-const requestOf = ({ url = GRAPHQL_PATH, headers }: IncomingMessage): Request => {
+const requestOf = ({ request: { url = GRAPHQL_PATH, headers }, gone }: Extra): Request => {
   const entries = Object.entries(headers).map(([name, value]): [string, string] => [name, String(value)]);
   // As for POST, mutations are allowed: the socket was opened by our own pages or by a program.
-  return new Request(new URL(url, 'http://websocket'), { method: 'POST', headers: entries });
+  return new Request(new URL(url, 'http://websocket'), { method: 'POST', headers: entries, signal: gone });
 };
 
 type Enveloped = ReturnType<GraphQLServer['getEnveloped']>;
@@ -83,14 +88,15 @@ export class GraphQLSockets implements SocketEndpoint {
   }
 
   open({ request, socket, head }: Upgrade): void {
-    this.#sockets.handleUpgrade(request, socket, head, (ws) => this.#opened({ socket: ws, request }));
+    this.#sockets.handleUpgrade(request, socket, head, (ws) => this.#opened(ws, request));
   }
 
   close(): void {
     closeAll(this.#sockets);
   }
 
-  #opened({ socket, request }: Extra): void {
+  #opened(socket: WebSocket, request: IncomingMessage): void {
+    const leaving = new AbortController();
     const { logger } = this.#options;
     const { mayContinue } = guarded(socket, this.#options);
     const closed = this.#protocol.opened(
@@ -108,9 +114,12 @@ export class GraphQLSockets implements SocketEndpoint {
             });
           }),
       },
-      { socket, request },
+      { socket, request, gone: leaving.signal },
     );
-    socket.once('close', (code, reason) => void closed(code, String(reason)));
+    socket.once('close', (code, reason) => {
+      leaving.abort();
+      closed(code, String(reason));
+    });
   }
 
   async #receive(socket: WebSocket, text: string, handle: (data: string) => Promise<void>): Promise<void> {
@@ -139,7 +148,7 @@ export class GraphQLSockets implements SocketEndpoint {
     if (Object.keys(subscriptions).length > limit)
       throw new EdgeError('LIMIT_SUBSCRIPTIONS', `one socket carries at most ${limit} operations at a time`, { limit });
     const params = graphqlParams(payload);
-    const request = requestOf(extra.request);
+    const request = requestOf(extra);
     const cutOff = (): void =>
       extra.socket.close(CLOSE.tryAgainLater, 'slow reader: resume from the last position you received');
     const { schema, parse, validate, contextFactory, execute, subscribe } = this.#options.graphql.getEnveloped({

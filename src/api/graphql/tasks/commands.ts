@@ -5,6 +5,7 @@ import { submitTask } from '../../../commands/task/submit-task.ts';
 import { ofOwnStream } from '../../reads/own-stream.ts';
 import type { Builder } from '../kit/builder.ts';
 import { atPointer, callerFor, withoutNulls } from '../kit/command-field.ts';
+import { patienceOf, WAIT_MS } from '../kit/waiting.ts';
 import { submitBody, type TaskInputs } from './inputs.ts';
 import type { TaskOutcome } from './outcome.ts';
 import { asTaskId } from './types.ts';
@@ -47,14 +48,14 @@ export const addTaskCommands = (builder: Builder, inputs: TaskInputs, outcome: T
       type: payload('SubmitTaskPayload'),
       args: {
         input: t.arg({ type: inputs.SubmitTaskInput, required: true }),
+        waitMs: t.arg.int(WAIT_MS),
         idempotencyKey: t.arg.string({ description: 'Idempotency key: the same key and input return the same task.' }),
       },
-      resolve: async (_, { input, ...args }, context, info) =>
-        outcomeOf(
-          await atPointer('/input', () =>
-            submitTask(context.commands, callerFor(context, args, info), submitBody(input)),
-          ),
-        ),
+      resolve: async (_, { input, waitMs, ...args }, context, info) => {
+        const caller = callerFor(context, args, info);
+        const submit = () => atPointer('/input', () => submitTask(context.commands, caller, submitBody(input)));
+        return outcomeOf(await context.waits.task(caller.tenant, patienceOf(context, waitMs), submit));
+      },
     }),
     reportProgress: t.field({
       type: payload('ReportProgressPayload'),

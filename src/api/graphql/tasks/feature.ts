@@ -23,7 +23,7 @@ export const addTasks = ({ builder, enums, errors, shared, addConnection }: Kit,
   addStats(builder, tasks);
 
   const inputs = addTaskInputs(builder, enums);
-  const outcome = addTaskOutcome(builder, tasks);
+  const outcome = addTaskOutcome(builder, shared, tasks);
   addTaskCommands(builder, inputs, outcome);
   addBulkSubmission(builder, outcome, inputs, errors);
   addTaskSubscriptions(builder, tasks, TimelineEntry);
