@@ -1,3 +1,4 @@
+import { ShardedMap } from '../structures/sharded-map.ts';
 import type { TaskEntry } from './task-entry.ts';
 
 /** Tasks per part of a snapshot: about 350 KB of JSON, which take 2 to 3 ms to encode. */
@@ -17,7 +18,7 @@ const slotOf = ({ seq }: TaskEntry): number => seq % TASKS_PER_PART;
  * tasks copies references only, and is encoded later, part by part, while the pool goes on. Only parts that changed are encoded again.
  */
 export class TaskTable {
-  readonly #byId = new Map<string, TaskEntry>();
+  readonly #byId = new ShardedMap<TaskEntry>();
   readonly #parts = new Map<number, Slots>();
   /** Parts that changed since they were last taken. */
   readonly #changed = new Set<number>();

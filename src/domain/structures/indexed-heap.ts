@@ -1,58 +1,65 @@
-type Entry = { readonly id: string; readonly key: number; readonly seq: number };
+import { LongArray } from './long-array.ts';
+import { ShardedMap } from './sharded-map.ts';
 
-const before = (a: Entry, b: Entry): boolean => a.key < b.key || (a.key === b.key && a.seq < b.seq);
+type HeapEntry = { readonly id: string; readonly key: number; readonly seq: number };
+
+/** An entry knows its place, so that moving it costs no look-up. */
+type Placed = HeapEntry & { at: number };
+
+const before = (a: Placed, b: Placed): boolean => a.key < b.key || (a.key === b.key && a.seq < b.seq);
 
 /**
  * Binary min-heap of ids by key, and by `seq` among equal keys, with removal by id in O(log n). It holds an id at most once: setting
  * it again moves it. No two ids may share key and `seq`: then the order does not depend on when they were put in.
  */
 export class IndexedHeap {
-  readonly #entries: Entry[] = [];
-  readonly #index = new Map<string, number>();
+  readonly #entries = new LongArray<Placed>();
+  readonly #byId = new ShardedMap<Placed>();
 
   get size(): number {
     return this.#entries.length;
   }
 
-  peek(): Entry | undefined {
-    return this.#entries[0];
+  peek(): HeapEntry | undefined {
+    return this.#entries.get(0);
   }
 
   set(id: string, key: number, seq: number): void {
     this.delete(id);
-    const entry = { id, key, seq };
-    this.#entries.push(entry);
-    this.#up(this.#entries.length - 1, entry);
+    const entry = { id, key, seq, at: this.#entries.length };
+    this.#byId.set(id, entry);
+    this.#up(entry.at, entry);
   }
 
   delete(id: string): boolean {
-    const at = this.#index.get(id);
-    if (at === undefined) return false;
-    this.#index.delete(id);
-    const last = this.#entries.pop() as Entry;
-    if (at === this.#entries.length) return true;
-    const parent = this.#entries[(at - 1) >> 1];
+    const entry = this.#byId.get(id);
+    if (entry === undefined) return false;
+    this.#byId.delete(id);
+    const { at } = entry;
+    const last = this.#entries.pop() as Placed;
+    if (last === entry) return true;
+    const parent = this.#entries.get((at - 1) >> 1);
     if (at > 0 && parent && before(last, parent)) this.#up(at, last);
     else this.#down(at, last);
     return true;
   }
 
   pop(): string | undefined {
-    const first = this.#entries[0];
+    const first = this.#entries.get(0);
     if (first) this.delete(first.id);
     return first?.id;
   }
 
-  #place(at: number, entry: Entry): void {
-    this.#entries[at] = entry;
-    this.#index.set(entry.id, at);
+  #place(at: number, entry: Placed): void {
+    this.#entries.set(at, entry);
+    entry.at = at;
   }
 
-  #up(from: number, entry: Entry): void {
+  #up(from: number, entry: Placed): void {
     let at = from;
     while (at > 0) {
       const parentAt = (at - 1) >> 1;
-      const parent = this.#entries[parentAt] as Entry;
+      const parent = this.#entries.get(parentAt) as Placed;
       if (!before(entry, parent)) break;
       this.#place(at, parent);
       at = parentAt;
@@ -60,16 +67,16 @@ export class IndexedHeap {
     this.#place(at, entry);
   }
 
-  #down(from: number, entry: Entry): void {
+  #down(from: number, entry: Placed): void {
     let at = from;
     for (;;) {
       const leftAt = 2 * at + 1;
-      const left = this.#entries[leftAt];
+      const left = this.#entries.get(leftAt);
       if (!left) break;
-      const right = this.#entries[leftAt + 1];
-      const childAt = right && before(right, left) ? leftAt + 1 : leftAt;
-      const child = this.#entries[childAt] as Entry;
+      const right = this.#entries.get(leftAt + 1);
+      const child = right && before(right, left) ? right : left;
       if (!before(child, entry)) break;
+      const childAt = child.at;
       this.#place(at, child);
       at = childAt;
     }
