@@ -5,6 +5,8 @@ import { parse as parseYaml } from 'yaml';
 import { Kind, parse, validate } from '../api/graphql/kit/graphql-js.ts';
 import { createSchema } from '../api/graphql/schema.ts';
 import { validateWorkflow } from '../commands/workflow/publish-workflow.ts';
+import { parseExpression } from '../domain/workflow/expression.ts';
+import { FORMATS, KEYWORDS } from '../domain/workflow/input/keywords.ts';
 import { ROLES } from '../platform/config.ts';
 import { run } from './run.ts';
 
@@ -135,6 +137,28 @@ describe('the guide on workflows', () => {
       const { warnings } = validateWorkflow(definition).workflow;
       expect(warnings).toEqual([]);
     }
+  });
+
+  const [, input = ''] = /^For the input `(.*)`:$/m.exec(guide) ?? [];
+  const expressions = [...guide.matchAll(/^\| `(.*)` +\| (?:`(.*)`|fails: (.*?)) +\|$/gm)]
+    .map(([, text = '', value, failure]) => ({ text, value, failure }))
+    .filter(({ text }) => text.includes('input.'));
+
+  it('shows expressions on fields that may be missing', () => expect(expressions).toHaveLength(6));
+
+  it.each(expressions)('says what $text gives', ({ text, value, failure }) => {
+    const parsed = parseExpression(text);
+    if (!parsed.ok) throw new Error(parsed.rejection);
+    const self = { tasks: {}, execution: { id: 'e' }, item: null, index: null, self: null };
+    expect(parsed.value.evaluate({ ...self, input: JSON.parse(input) })).toEqual(
+      value === undefined ? { ok: false, rejection: failure } : { ok: true, value: JSON.parse(value) },
+    );
+  });
+
+  it('names the keywords that an input schema may use', () => {
+    const [, section = ''] = /^## The input of a workflow\n([\s\S]*?)^## /m.exec(guide) ?? [];
+    for (const keyword of Object.keys(KEYWORDS)) expect(section).toContain(`\`${keyword}\``);
+    for (const format of FORMATS) expect(section).toContain(`\`${format}\``);
   });
 
   const commands = [...guide.matchAll(/^```sh\n([\s\S]*?)^```/gm)]

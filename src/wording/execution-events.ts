@@ -1,5 +1,5 @@
 import type { ExecutionEvent, ExecutionStreamEvent } from '../domain/execution/events.ts';
-import { because, milliseconds, words } from './sentences.ts';
+import { because, milliseconds, numberOf, words } from './sentences.ts';
 import { summaryOfTaskEvent } from './task-events.ts';
 
 type Data<Type extends ExecutionEvent['type']> = Extract<ExecutionEvent, { type: Type }>['data'];
@@ -13,10 +13,10 @@ const SKIPS = {
 /** One sentence per event of an execution, for people. */
 const SUMMARIES: { readonly [Type in ExecutionEvent['type']]: (data: Data<Type>) => string } = {
   ExecutionStarted: ({ workflow, definition }) =>
-    `started ${workflow.name}@${workflow.version}, ${definition.tasks.length} steps`,
+    `started ${workflow.name}@${workflow.version}, ${numberOf(definition.tasks.length, 'step')}`,
   ExecutionPaused: ({ reason }) => `paused${because(reason)}`,
   ExecutionResumed: () => 'resumed',
-  StepExpanded: ({ stepId, items }) => `${stepId} runs for ${items.length} items`,
+  StepExpanded: ({ stepId, items }) => `${stepId} runs for ${numberOf(items.length, 'item')}`,
   StepWaiting: ({ stepId, kind, name, dueAt }) =>
     `${stepId} waits for ${kind === 'event' ? 'an' : 'a'} ${kind}${name === undefined ? '' : ` ${name}`}${dueAt === undefined ? '' : `, until ${dueAt}`}`,
   StepCompleted: ({ stepId }) => `${stepId} completed`,
@@ -27,7 +27,8 @@ const SUMMARIES: { readonly [Type in ExecutionEvent['type']]: (data: Data<Type>)
     `aborting, ${words(reason)}${unit === undefined ? '' : ` in ${unit}`}${because(error?.code)}`,
   ExecutionContinued: ({ rest }) =>
     rest ? 'more follows than one append takes: it is decided next' : 'all that followed is decided',
-  CompensationStarted: ({ strategy, plan, owed = plan.length }) => `compensating ${owed} steps, ${strategy}`,
+  CompensationStarted: ({ strategy, plan, owed = plan.length }) =>
+    `compensating ${numberOf(owed, 'step')}, ${strategy}`,
   CompensationWaiting: ({ unit, childId }) => `${unit} is compensated with its sub-workflow ${childId}`,
   CompensationCompleted: ({ unit }) => `${unit} compensated with its sub-workflow`,
   CompensationParked: ({ unit, error }) => `${unit} could not be compensated: ${error.code}`,
@@ -39,8 +40,9 @@ const SUMMARIES: { readonly [Type in ExecutionEvent['type']]: (data: Data<Type>)
   ExecutionCompleted: ({ durationMs }) => `completed after ${milliseconds(durationMs)}`,
   ExecutionFailed: ({ unit, error }) => `failed${unit === undefined ? '' : ` in ${unit}`}: ${error.code}`,
   ExecutionCancelled: ({ reason }) => `cancelled${because(reason)}`,
-  ExecutionCompensated: ({ compensated, skipped }) => `compensated: ${compensated} steps, ${skipped} skipped by people`,
-  ExecutionCompensationFailed: ({ parked }) => `${parked.length} steps could not be compensated`,
+  ExecutionCompensated: ({ compensated, skipped }) =>
+    `compensated: ${numberOf(compensated, 'step')}${skipped === 0 ? '' : `, ${skipped} skipped by people`}`,
+  ExecutionCompensationFailed: ({ parked }) => `${numberOf(parked.length, 'step')} could not be compensated`,
 };
 
 const isExecutionEvent = (event: ExecutionStreamEvent): event is ExecutionEvent => Object.hasOwn(SUMMARIES, event.type);

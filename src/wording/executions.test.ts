@@ -54,7 +54,7 @@ describe('why a step does not run', () => {
 
   it('can be that as many tasks are open as the workflow allows', () =>
     expect(reasons(Story.of([step('a'), step('b')], { coordination: { maxParallel: 1 } })).at(-1)).toBe(
-      'b: window: 1 tasks are open, and coordination.maxParallel is 1',
+      'b: window: 1 task is open, and coordination.maxParallel is 1',
     ));
 
   it('can be that the execution is paused, is aborting or has ended', () => {

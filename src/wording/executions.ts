@@ -4,7 +4,7 @@ import { compensatedBy } from '../domain/execution/unit.ts';
 import type { NotRunning } from '../domain/execution/why-not-running.ts';
 import { instantOf } from '../domain/instant.ts';
 import type { Waiting } from '../domain/routing/why-waiting.ts';
-import { named, words } from './sentences.ts';
+import { named, numberOf, words } from './sentences.ts';
 
 /** `2 of 5: calculate`. */
 export const progressText = (progress: Progress): string =>
@@ -24,7 +24,7 @@ const NOT_RUNNING: { readonly [Reason in NotRunning['reason']]: (entry: Of<Reaso
   dependency: ({ dependencies }) => `waits for ${named(dependencies)}`,
   paused: () => 'the execution is paused',
   window: ({ openTasks, maxParallel }) =>
-    `${openTasks} tasks are open${maxParallel === undefined ? '' : `, and coordination.maxParallel is ${maxParallel}`}`,
+    `${numberOf(openTasks, 'task')} ${openTasks === 1 ? 'is' : 'are'} open${maxParallel === undefined ? '' : `, and coordination.maxParallel is ${maxParallel}`}`,
   delay: ({ dueMs }) => `waits${deadline('until', dueMs)}`,
   event: ({ name, dueMs }) => `waits for the event ${name} from outside${deadline('given up at', dueMs)}`,
   decision: ({ name, dueMs }) => `waits for a person's decision ${name}${deadline('given up at', dueMs)}`,
@@ -62,9 +62,10 @@ export const previewText = ({ verdict, undos, mayBeOwed }: CompensationPreview):
 /** A task that waits for an agent while its execution is paused. */
 export const NO_AGENT_WHILE_PAUSED = 'the execution is paused: its tasks are not assigned';
 
-/** A task that waits for an agent, with the number of agents that each obstacle keeps from it. */
-export const waitingForAgentText = (
-  { message, able, draining, unhealthy, busy, free }: Waiting,
-  { pool, capability }: { readonly pool: string; readonly capability: string },
-): string =>
-  `${message}; ${able} agents of pool ${pool} offer ${capability}: ${draining} drain, ${unhealthy} are unhealthy, ${busy} busy, ${free} free`;
+/** Why a task waits for an agent; where agents differ, with the number that each obstacle keeps from it. */
+export const waitingForAgentText = ({ reason, message, able, draining, unhealthy, busy, free }: Waiting): string => {
+  if (!reason.startsWith('agents_')) return message;
+  const counts = Object.entries({ draining, unhealthy, busy, free }).filter(([, agents]) => agents > 0);
+  if (counts.length === 1) return `${message} (${numberOf(able, 'agent')})`;
+  return `${message} (${numberOf(able, 'agent')}: ${counts.map(([what, agents]) => `${agents} ${what}`).join(', ')})`;
+};

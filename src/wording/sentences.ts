@@ -9,3 +9,7 @@ export const words = (code: string): string => code.replaceAll('_', ' ');
 export const because = (reason: string | undefined): string => (reason === undefined ? '' : `: ${reason}`);
 
 export const milliseconds = (duration: number): string => `${Math.round(duration)} ms`;
+
+/** `1 attempt`, `3 attempts`. */
+export const numberOf = (count: number | bigint, noun: string, plural = `${noun}s`): string =>
+  `${count} ${Number(count) === 1 ? noun : plural}`;

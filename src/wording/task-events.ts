@@ -1,6 +1,7 @@
 import type { Assignment } from '../domain/pool/events.ts';
 import type { TaskEvent } from '../domain/task/events.ts';
-import { because, milliseconds, words } from './sentences.ts';
+import { END_REASONS } from './given-up.ts';
+import { because, milliseconds, numberOf } from './sentences.ts';
 
 type Data<Type extends TaskEvent['type']> = Extract<TaskEvent, { type: Type }>['data'];
 
@@ -25,9 +26,9 @@ const SUMMARIES: { readonly [Type in TaskEvent['type']]: (data: Data<Type>) => s
     `completed by ${agentId} in attempt ${attempt} after ${milliseconds(durationMs)}`,
   TaskCancelled: ({ reason }) => `cancelled${because(reason)}`,
   TaskFailed: ({ reason, attempts, error }) =>
-    `failed permanently after ${attempts} attempts, ${words(reason)}: ${error.code}`,
+    `failed permanently after ${numberOf(attempts, 'attempt')}, ${END_REASONS[reason]}: ${error.code}`,
   TaskDeadLettered: ({ reason, attempts, error }) =>
-    `given up after ${attempts} attempts, ${words(reason)}: ${error.code}`,
+    `given up after ${numberOf(attempts, 'attempt')}, ${END_REASONS[reason]}: ${error.code}`,
   TaskRedriven: ({ nextAttempt }) => `sent back to work as attempt ${nextAttempt}`,
 };
 
@@ -43,4 +44,4 @@ export const summaryOfAssignment = ({
   agentId,
   reason,
 }: Pick<Assignment, 'attempt' | 'agentId' | 'reason'>): string =>
-  `attempt ${attempt} assigned to ${agentId} by ${reason.strategy} among ${reason.eligible}, after ${milliseconds(reason.waitedMs)}`;
+  `attempt ${attempt} assigned to ${agentId} by ${reason.strategy} among ${numberOf(reason.eligible, 'agent')}, after ${milliseconds(reason.waitedMs)}`;

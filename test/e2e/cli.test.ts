@@ -140,6 +140,11 @@ describe('a task, from the shell', () => {
     const { items } = await json<{ items: { taskId: string }[] }>('dlq', 'list');
     expect(items).toHaveLength(1);
     const id = items[0]?.taskId ?? '';
+    expect((await baton('tasks', 'why', id)).out).toMatch(
+      new RegExp(
+        `because +its last failure cannot be retried, .*\nlast failure +UNKNOWN_COUNTRY: .* \\(attempt 1, calculator-1\\)\n[^]*baton dlq redrive ${id}\n`,
+      ),
+    );
     expect((await baton('dlq', 'show', id)).out).toMatch(/^ +1 +failed +calculator-1 .* UNKNOWN_COUNTRY: /m);
     expect(await json('dlq', 'redrive', '--all', '--error-code', 'UNKNOWN_COUNTRY')).toMatchObject({ redriven: 1 });
     expect((await baton('tasks', 'watch', id)).code).toBe(1);

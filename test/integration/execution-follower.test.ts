@@ -344,12 +344,20 @@ describe('a sub-workflow', () => {
   it.each<[string, object]>([
     ['a workflow that does not exist', { name: 'ghost' }],
     ['a version that does not exist', { name: 'work', version: '9.9.9' }],
+    ['a workflow that does not take its input', { name: 'strict' }],
   ])('of %s fails its step', async (_, workflow) => {
-    await publish('hopeful', [{ id: 'sub', workflow }]);
+    await publish('strict', [{ id: 'wait', delayMs: 1 }], { inputSchema: { required: ['sku'], type: 'object' } });
+    await publish('hopeful', [{ id: 'sub', workflow, input: {} }]);
     follow();
     const id = await start('hopeful');
     await has(id, 'ExecutionFailed');
-    expect(await dataOf(id, 'StepFailed')).toMatchObject({ error: { code: 'CHILD_NOT_STARTED', retryable: false } });
+    expect(await dataOf(id, 'StepFailed')).toMatchObject({
+      error: {
+        code: 'CHILD_NOT_STARTED',
+        message: expect.stringMatching(/ghost|9\.9\.9|\/input\/sku: is missing/),
+        retryable: false,
+      },
+    });
     expect(await violations()).toEqual([]);
   });
 

@@ -167,6 +167,13 @@ export type ForkExecutionInput = {
   readonly version?: string | null | undefined;
 };
 
+export type GivenUpReason =
+  | 'ATTEMPTS_EXHAUSTED'
+  | 'DEADLINE_PASSED'
+  | 'EXECUTION_ABORTING'
+  | 'NOT_RETRYABLE'
+  | 'OUTCOME_UNKNOWN';
+
 export type Health =
   | 'DEGRADED'
   | 'HEALTHY'
@@ -835,7 +842,7 @@ export type ExplainTaskQueryVariables = Exact<{
 }>;
 
 
-export type ExplainTaskQuery = { readonly task: { readonly id: string, readonly status: TaskStatus, readonly why: { readonly decisions: ReadonlyArray<{ readonly attempt: number, readonly agentId: string, readonly at: string, readonly expiresAt: string, readonly strategy: string, readonly strategyVersion: number, readonly eligible: number, readonly waitedMs: number, readonly position: string, readonly candidates: ReadonlyArray<{ readonly agentId: string, readonly score: number, readonly open: number }>, readonly excluded: ReadonlyArray<{ readonly reason: ExclusionReason, readonly agents: number }> }>, readonly waiting: { readonly reason: WaitingReason, readonly message: string, readonly since: string, readonly able: number, readonly draining: number, readonly unhealthy: number, readonly unreachable: number, readonly busy: number, readonly free: number } | null } } | null };
+export type ExplainTaskQuery = { readonly task: { readonly id: string, readonly status: TaskStatus, readonly endedAt: string | null, readonly executionId: string | null, readonly unit: string | null, readonly why: { readonly decisions: ReadonlyArray<{ readonly attempt: number, readonly agentId: string, readonly at: string, readonly expiresAt: string, readonly strategy: string, readonly strategyVersion: number, readonly eligible: number, readonly waitedMs: number, readonly position: string, readonly candidates: ReadonlyArray<{ readonly agentId: string, readonly score: number, readonly open: number }>, readonly excluded: ReadonlyArray<{ readonly reason: ExclusionReason, readonly agents: number, readonly message: string }> }>, readonly givenUp: { readonly reason: GivenUpReason, readonly message: string, readonly advice: string, readonly attempts: number, readonly lastFailure: { readonly attempt: number, readonly agentId: string | null, readonly error: ErrorFactsFragment | null } | null } | null, readonly waiting: { readonly reason: WaitingReason, readonly message: string, readonly since: string, readonly able: number, readonly draining: number, readonly unhealthy: number, readonly unreachable: number, readonly busy: number, readonly free: number } | null } } | null };
 
 export type TaskTakenFragment = { readonly position: string, readonly repeated: boolean, readonly id: string };
 
@@ -1082,7 +1089,7 @@ export const GetTaskTimeline: TypedDocument<GetTaskTimelineQuery, GetTaskTimelin
   'query GetTaskTimeline($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){position timeline{...TaskEvent}}}fragment TaskEvent on TimelineEntry{position type at attempt agentId summary actor data}';
 
 export const ExplainTask: TypedDocument<ExplainTaskQuery, ExplainTaskQueryVariables> =
-  'query ExplainTask($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){id status why{decisions{attempt agentId at expiresAt strategy strategyVersion eligible waitedMs position candidates{agentId score open}excluded{reason agents}}waiting{reason message since able draining unhealthy unreachable busy free}}}}';
+  'query ExplainTask($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){id status endedAt executionId unit why{decisions{attempt agentId at expiresAt strategy strategyVersion eligible waitedMs position candidates{agentId score open}excluded{reason agents message}}givenUp{reason message advice attempts lastFailure{attempt agentId error{...ErrorFacts}}}waiting{reason message since able draining unhealthy unreachable busy free}}}}fragment ErrorFacts on AttemptError{code message source retryable}';
 
 export const SubmitTask: TypedDocument<SubmitTaskMutation, SubmitTaskMutationVariables> =
   'mutation SubmitTask($input:SubmitTaskInput!$idempotencyKey:String){payload:submitTask(input:$input idempotencyKey:$idempotencyKey){...TaskTaken ...TaskRefused}}fragment TaskTaken on TaskAccepted{id:taskId position repeated}fragment TaskRefused on TaskRejected{reason message}';

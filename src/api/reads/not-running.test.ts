@@ -42,8 +42,7 @@ describe('a step that was offered to agents', () => {
       {
         unit: 'a',
         reason: 'agent',
-        message:
-          'every able and healthy agent is at its limit; 3 agents of pool default offer c: 1 drain, 0 are unhealthy, 2 busy, 0 free',
+        message: 'every able and healthy agent is at its limit (3 agents: 1 draining, 2 busy)',
       },
     ]));
 

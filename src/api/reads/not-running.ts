@@ -69,7 +69,7 @@ const entryOfTasks = async (
   if (why === null) return undefined;
   const { taskId, retryAt } = task;
   if (why.reason === 'retry_delay') return { ...entry, taskId, reason: 'retry', message: why.message, until: retryAt };
-  return { ...entry, taskId, message: waitingForAgentText(why, task) };
+  return { ...entry, taskId, message: waitingForAgentText(why) };
 };
 
 /** Why each step and each compensation that is neither done nor in an agent's hands does not run; what somebody could end comes first. */

@@ -85,7 +85,7 @@ describe('a socket of an execution', () => {
       type: 'ExecutionStarted',
       at: first!.metadata.at,
       data: first!.data,
-      summary: 'started gate@1.0.0, 1 steps',
+      summary: 'started gate@1.0.0, 1 step',
     });
     expect(waiting).toMatchObject({ type: 'StepWaiting', summary: 'wait waits for an event go' });
     expect(rest.map(({ type }) => type)).toEqual(['ExecutionPaused', 'ExecutionResumed']);

@@ -9,6 +9,8 @@ import {
   RedriveTask,
 } from 'baton-client';
 import type { Command } from 'commander';
+import { endReasonText } from '../../wording/given-up.ts';
+import { numberOf, words } from '../../wording/sentences.ts';
 import type { Client } from '../client.ts';
 import { failureOf } from '../client-failure.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
@@ -51,7 +53,7 @@ const DEAD_LETTERS: ListView<DeadLetterRowFragment> = {
   rowOf: (letter) => [
     letter.taskId,
     letter.capability,
-    letter.reason,
+    words(letter.reason),
     String(letter.attempts),
     letter.deadLetteredAt,
     oneLine(errorLine(letter.error), MAX_ERROR),
@@ -65,8 +67,7 @@ const describeLetter = (task: DeadTask): string =>
     ['task', task.id],
     ['status', task.status.toLowerCase()],
     ['capability', task.capability],
-    ['reason', task.deadLetterReason ?? undefined],
-    ['given up', task.deadLetteredAt ?? undefined],
+    ['given up', `${task.deadLetteredAt}: ${endReasonText(task.deadLetterReason)}`],
     ['redrives', String(task.redrives)],
     ['input', oneLine(JSON.stringify(task.input), 2_000)],
   ])}\n${table(
@@ -149,7 +150,7 @@ const redrive = async (terminal: Terminal, ids: readonly string[], options: Redr
     terminal,
     options.json,
     { redriven, failed: failed.length, items: outcomes },
-    () => `${redriven} tasks redriven\n`,
+    () => `${numberOf(redriven, 'task')} redriven\n`,
   );
   if (failed.length > 0) throw new Ended(EXIT.failed);
 };

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Exported } from '../../eventstore/transfer/export-streams.ts';
+import { numberOf } from '../../wording/sentences.ts';
 import { withStoreClient } from '../eventstore-client.ts';
 import { Ended, EXIT, usageFailure } from '../failure.ts';
 import { duration, facts } from '../format.ts';
@@ -36,7 +37,7 @@ const asText = (found: ReturnType<typeof report>): string =>
   facts([
     ['file', `${found.file}, ${found.bytes} bytes`],
     ['continued', found.resumedAt === null ? undefined : `after position ${found.resumedAt}`],
-    ['events', `${found.events} of ${found.streams} streams`],
+    ['events', `${found.events} of ${numberOf(found.streams, 'stream')}`],
     ['read up to', found.position ?? 'nothing: the log is empty'],
     ['took', `${duration(found.tookMs)}, ${found.eventsPerSecond} events/s`],
     ['complete', found.complete ? 'yes' : 'NO, interrupted; run the same command again to continue'],

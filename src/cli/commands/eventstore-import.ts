@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Imported, Problem } from '../../eventstore/transfer/import-outcome.ts';
+import { numberOf } from '../../wording/sentences.ts';
 import { withStoreClient } from '../eventstore-client.ts';
 import { Ended, EXIT } from '../failure.ts';
 import { duration, facts, oneLine } from '../format.ts';
@@ -66,7 +67,7 @@ const asText = (found: Report): string =>
 
 const completeness = ({ complete, problems }: Report): string => {
   if (!complete) return 'NO, interrupted; run the same command again to continue';
-  return problems.length === 0 ? 'yes' : `NO, ${problems.length} streams were left unchanged`;
+  return problems.length === 0 ? 'yes' : `NO, ${numberOf(problems.length, 'stream')} left unchanged`;
 };
 
 const exitCodeOf = (problems: readonly Problem[]): number => {

@@ -2,6 +2,7 @@ import { ListProjections, type ListProjectionsQuery } from 'baton-client';
 import type { Command } from 'commander';
 import type { ProjectionContext } from '../../projections/context.ts';
 import type { Verification } from '../../projections/runner/verify.ts';
+import { numberOf } from '../../wording/sentences.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { Ended, EXIT, usageFailure } from '../failure.ts';
 import { type Column, duration, oneLine, status, table } from '../format.ts';
@@ -91,7 +92,9 @@ const rebuild = async (
     return done;
   });
   print(terminal, options.json, plain(rebuilt), () =>
-    rebuilt.map(({ name, events, tookMs }) => `${name}: ${events} events in ${duration(tookMs)}\n`).join(''),
+    rebuilt
+      .map(({ name, events, tookMs }) => `${name}: ${numberOf(events, 'event')} in ${duration(tookMs)}\n`)
+      .join(''),
   );
 };
 

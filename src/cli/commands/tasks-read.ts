@@ -10,6 +10,8 @@ import {
 } from 'baton-client';
 import type { Command } from 'commander';
 import { TASK_STATUSES, type TaskStatus } from '../../projections/tasks/table.ts';
+import { endReasonText } from '../../wording/given-up.ts';
+import { numberOf, words } from '../../wording/sentences.ts';
 import type { Client } from '../client.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { refused } from '../failure.ts';
@@ -114,7 +116,7 @@ const describeTask = (task: TaskDetailsFragment, colour: boolean): string =>
     ['progress', task.percent === null ? optional(task.progressMessage) : `${task.percent} %`],
     ['tags', task.tags.length === 0 ? undefined : task.tags.map((tag) => oneLine(tag)).join(', ')],
     ['cost', moneyLine(task.cost)],
-    ['given up', optional(task.deadLetterReason)],
+    ['given up', endReasonText(task.deadLetterReason)],
     ['last error', task.error === null ? undefined : errorLine(task.error)],
     ['input', compact(task.input)],
     ['result', compact(task.result)],
@@ -149,27 +151,53 @@ type Decision = Explained['why']['decisions'][number];
 
 const decisionText = (decision: Decision): string => {
   const { attempt, agentId, at, strategy, strategyVersion, eligible, candidates, excluded, waitedMs } = decision;
-  const left = excluded.map(({ reason, agents }) => `${agents} ${reason.toLowerCase().replaceAll('_', ' ')}`);
-  const better = candidates.map((candidate) => {
+  const best = candidates.map((candidate) => {
     const { agentId: id, score, open } = candidate;
-    return `  ${id === agentId ? '→' : ' '} ${id}  score ${score}, ${open} open\n`;
+    return `  ${id === agentId ? '→' : ' '} ${id}  score ${score}, ${numberOf(open, 'open attempt')}\n`;
   });
   return [
     `attempt ${attempt} to ${agentId} at ${at}\n`,
-    `  by ${strategy} (version ${strategyVersion}) among ${eligible} eligible, after waiting ${duration(waitedMs)}\n`,
-    ...better,
-    ...(left.length === 0 ? [] : [`  left out: ${left.join(', ')}\n`]),
+    `  by ${strategy} (version ${strategyVersion}) among ${numberOf(eligible, 'eligible agent')}, after waiting ${duration(waitedMs)}\n`,
+    // One alone is named above.
+    ...(best.length === 1 ? [] : best),
+    ...(excluded.length === 0 ? [] : [`  left out: ${excluded.map(({ message }) => message).join(', ')}\n`]),
   ].join('');
 };
 
-const whyText = ({ status: state, why: { decisions, waiting } }: Explained): string =>
-  [
+type GivenUp = NonNullable<Explained['why']['givenUp']>;
+
+const lastFailureText = ({ attempt, agentId, error }: NonNullable<GivenUp['lastFailure']>): string =>
+  `${error === null ? 'unknown' : errorLine(error)} (attempt ${attempt}${agentId === null ? '' : `, ${agentId}`})`;
+
+/** The command that the advice is about. */
+const nextCommand = ({ id, executionId, unit }: Explained): string =>
+  executionId === null
+    ? `baton dlq redrive ${id}`
+    : `baton workflows ${unit?.startsWith('~') === true ? 'debts --execution' : 'why'} ${executionId}`;
+
+const givenUpText = (task: Explained, { message, advice, attempts, lastFailure }: GivenUp): string =>
+  facts([
+    [
+      task.status === 'INDETERMINATE' ? 'stopped' : 'given up',
+      `${task.endedAt ?? ''}${attempts === 0 ? '' : ` after ${numberOf(attempts, 'attempt')}`}`,
+    ],
+    ['because', message],
+    ['last failure', lastFailure === null ? undefined : lastFailureText(lastFailure)],
+    ['what to do', advice],
+    ['', nextCommand(task)],
+  ]);
+
+const whyText = (task: Explained): string => {
+  const { decisions, waiting, givenUp } = task.why;
+  return [
+    ...(givenUp === null ? [] : [givenUpText(task, givenUp), '\n']),
     ...decisions.map(decisionText),
     ...(waiting === null ? [] : [`waiting since ${waiting.since}: ${waiting.message}\n`]),
     ...(decisions.length === 0 && waiting === null
-      ? [`no agent was ever assigned; the task is ${state.toLowerCase()}\n`]
+      ? [`no agent was ever assigned${givenUp === null ? `; the task is ${words(task.status.toLowerCase())}` : ''}\n`]
       : []),
   ].join('');
+};
 
 const why = async (terminal: Terminal, id: string, { atLeast, ...options }: ReadOptions): Promise<void> => {
   const task = foundTask(
@@ -215,7 +243,7 @@ export const addTaskReads = (tasks: Command, terminal: Terminal): void => {
   read('timeline', 'Show the events of a task in order.').action((id: string, options: ReadOptions) =>
     timeline(terminal, id, options),
   );
-  read('why', 'Explain the state of a task: the recorded routing decisions.').action(
+  read('why', 'Explain the state of a task: why it waits or was given up, and the recorded routing decisions.').action(
     (id: string, options: ReadOptions) => why(terminal, id, options),
   );
 };

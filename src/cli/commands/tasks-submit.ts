@@ -11,6 +11,7 @@ import { type Command, Option } from 'commander';
 import { MAX_TASKS_PER_CALL } from '../../commands/task/submit-task.ts';
 import { RetryPolicy } from '../../domain/retry.ts';
 import { STRATEGY_NAMES, type StrategyName } from '../../domain/routing/strategies.ts';
+import { numberOf } from '../../wording/sentences.ts';
 import type { Client } from '../client.ts';
 import { failureOf } from '../client-failure.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
@@ -126,7 +127,7 @@ function* chunksOf(tasks: readonly FileTask[], keyPrefix: string | undefined): G
 const afterSome = (error: unknown, submitted: number, total: number): unknown => {
   if (!(error instanceof BatonError) || submitted === 0) return error;
   const { exitCode, message, code, issues } = failureOf(error);
-  return new Failure(exitCode, `${message}; ${submitted} of ${total} tasks had been submitted`, {
+  return new Failure(exitCode, `${message}; ${submitted} of ${numberOf(total, 'task')} had been submitted`, {
     code,
     issues,
     advice: 'with --idempotency-key the command can be repeated without submitting a task twice',
@@ -179,8 +180,11 @@ const submitMany = async (
   if (failed.length > SHOWN_ERRORS) terminal.err(`… and ${failed.length - SHOWN_ERRORS} more\n`);
   const submitted = outcomes.length - failed.length;
   const position = lastPosition(outcomes);
-  print(terminal, options.json, { submitted, failed: failed.length, position, items: outcomes }, () =>
-    failed.length === 0 ? `${submitted} tasks submitted\n` : `${submitted} tasks submitted, ${failed.length} refused\n`,
+  print(
+    terminal,
+    options.json,
+    { submitted, failed: failed.length, position, items: outcomes },
+    () => `${numberOf(submitted, 'task')} submitted${failed.length === 0 ? '' : `, ${failed.length} refused`}\n`,
   );
   if (failed.length > 0) throw new Ended(EXIT.failed);
 };

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { ValidWorkflow } from '../../commands/workflow/publish-workflow.ts';
 import type { DefinitionIssue } from '../../domain/workflow/compile.ts';
 import { WorkflowDefinition } from '../../domain/workflow/definition.ts';
+import { numberOf } from '../../wording/sentences.ts';
 import { readDocument } from '../definition-file.ts';
 import { Ended, EXIT, usageFailure } from '../failure.ts';
 import { duration, facts, oneLine, table } from '../format.ts';
@@ -54,12 +55,12 @@ const reportText = (report: ReturnType<typeof reportOf>): string => {
   const text = facts([
     ['valid', `${report.name}@${report.version}`],
     ['digest', report.digest],
-    ['tasks', `${report.tasks}, ${report.edges} dependencies`],
+    ['tasks', `${report.tasks}, ${numberOf(report.edges, 'dependency', 'dependencies')}`],
     ['levels', String(report.levels)],
-    ['critical path', `${pathText(criticalPath.tasks)}  (${criticalPath.tasks.length} tasks${length})`],
+    ['critical path', `${pathText(criticalPath.tasks)}  (${numberOf(criticalPath.tasks.length, 'task')}${length})`],
     ['parallelism', `at most ${report.maxParallelism}, ${report.averageParallelism} on average`],
   ]);
-  return warnings.length === 0 ? text : `${text}\n${warnings.length} warnings\n${issueTable(warnings)}`;
+  return warnings.length === 0 ? text : `${text}\n${numberOf(warnings.length, 'warning')}\n${issueTable(warnings)}`;
 };
 
 const validate = async (terminal: Terminal, file: string, { json }: { json?: boolean }): Promise<void> => {
@@ -73,7 +74,7 @@ const validate = async (terminal: Terminal, file: string, { json }: { json?: boo
     terminal,
     json,
     { valid: false, issues, warnings: [] },
-    () => `NOT VALID, ${issues.length} issues\n${issueTable(issues)}`,
+    () => `NOT VALID, ${numberOf(issues.length, 'issue')}\n${issueTable(issues)}`,
   );
   throw new Ended(EXIT.failed);
 };
@@ -98,7 +99,7 @@ const importFile = async (terminal: Terminal, file: string, options: ImportOptio
   const { definition, workflow, renamed } = importedFrom(file, await readDocument(terminal, file), options.timeScale);
   const text = `${JSON.stringify(definition, null, options.json === true ? undefined : 2)}\n`;
   const { plan } = workflow;
-  const summary = `${definition.name}@${definition.version}: ${plan.size} tasks, ${plan.edges} dependencies, ${renamed.length} ids changed\n`;
+  const summary = `${definition.name}@${definition.version}: ${numberOf(plan.size, 'task')}, ${numberOf(plan.edges, 'dependency', 'dependencies')}, ${numberOf(renamed.length, 'id')} changed\n`;
   if (options.out === undefined) {
     terminal.out(text);
     terminal.err(summary);

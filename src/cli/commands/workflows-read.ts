@@ -12,6 +12,7 @@ import {
 import { type Command, Option } from 'commander';
 import { COMPENSATION_STRATEGIES, type CompensationStrategy } from '../../domain/workflow/definition.ts';
 import { STARTED_STATUSES, type StartedStatus } from '../../projections/executions/table.ts';
+import { numberOf } from '../../wording/sentences.ts';
 import type { Client } from '../client.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { type Column, duration, facts, oneLine, status, table } from '../format.ts';
@@ -45,7 +46,7 @@ const STEP_COLUMNS: readonly Column[] = [
 
 const noteOf = ({ error, items, reused, childExecutionId, undo }: StepRowFragment): string =>
   [
-    ...(items === null ? [] : [`${items.completed} of ${items.total} items`]),
+    ...(items === null ? [] : [`${items.completed} of ${numberOf(items.total, 'item')}`]),
     ...(reused ? ['taken over'] : []),
     ...(childExecutionId === null ? [] : [`execution ${childExecutionId}`]),
     ...(undo === null || undo === 'DEFINED' ? [] : [`compensation ${undo.toLowerCase().replaceAll('_', ' ')}`]),

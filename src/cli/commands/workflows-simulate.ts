@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
+import { numberOf } from '../../wording/sentences.ts';
 import { Ended, EXIT } from '../failure.ts';
 import * as parse from '../parse.ts';
 import { print } from '../print.ts';
@@ -28,7 +29,7 @@ const perform = async (terminal: Terminal, file: string, options: Options, signa
   const say = (line: string): void => (options.json === true ? undefined : terminal.err(`${line}\n`));
   say('starting an event store, Postgres and Redis in a temporary folder …');
   return withSimulator({ env: terminal.env, agents: model.agents, signal }, async (simulator) => {
-    say(`running ${workflow.plan.size} tasks at ${speedup}× …`);
+    say(`running ${numberOf(workflow.plan.size, 'task')} at ${speedup}× …`);
     const bar = progressBar(terminal, 'tasks', workflow.plan.size);
     let ended = 0;
     const drawing = setInterval(() => bar.update(ended), REDRAW_MS);

@@ -10,6 +10,7 @@ import {
 import { type Command, Option } from 'commander';
 import { PATTERNS } from '../../domain/workflow/definition.ts';
 import { WORKFLOW_STATUSES, type WorkflowStatus } from '../../projections/workflows/table.ts';
+import { numberOf } from '../../wording/sentences.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { readDocument } from '../definition-file.ts';
 import { refused } from '../failure.ts';
@@ -31,7 +32,7 @@ const publish = async (terminal: Terminal, file: string, options: KeyOptions): P
   });
   const { id: name, version, position, repeated, warnings } = published;
   if (warnings.length > 0 && options.json !== true)
-    terminal.err(`${warnings.length} warnings\n${issueTable(warnings)}`);
+    terminal.err(`${numberOf(warnings.length, 'warning')}\n${issueTable(warnings)}`);
   print(
     terminal,
     options.json,
@@ -103,7 +104,7 @@ const shownText = (workflow: Shown, colour: boolean): string => {
       ['published', `${workflow.publishedAt} by ${oneLine(workflow.actor, 40)}`],
       ['digest', workflow.digest],
       ['versions', workflow.versions.map((one) => `${one.version} ${one.status.toLowerCase()}`).join(', ')],
-      ['tasks', `${workflow.taskCount}, ${plan.edges} dependencies`],
+      ['tasks', `${workflow.taskCount}, ${numberOf(plan.edges, 'dependency', 'dependencies')}`],
       ['critical path', `${oneLine(plan.criticalPath.join(' → '), 300)}${length}`],
       ['parallelism', `at most ${plan.maxParallelism}, ${plan.averageParallelism.toFixed(1)} on average`],
     ]),
@@ -112,7 +113,7 @@ const shownText = (workflow: Shown, colour: boolean): string => {
       [{ title: 'LEVEL', align: 'right' }, { title: 'TASKS' }],
       (plan.levels as Levels).map((ids, level) => [String(level + 1), oneLine(ids.join(', '), MAX_LEVEL_TEXT)]),
     ),
-    plan.warnings.length === 0 ? '' : `\n${plan.warnings.length} warnings\n${issueTable(plan.warnings)}`,
+    plan.warnings.length === 0 ? '' : `\n${numberOf(plan.warnings.length, 'warning')}\n${issueTable(plan.warnings)}`,
   ].join('');
 };
 

@@ -6,6 +6,7 @@ import { timeSpent } from '../../domain/execution/time-spent.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';
 import type { StoredEvent } from '../../eventstore/event-store.ts';
 import { EMPTY_HEAD, verifyStream } from '../../eventstore/provenance.ts';
+import { numberOf } from '../../wording/sentences.ts';
 
 /** One event of an execution's stream, in readable form. */
 export type ReplayedEvent = {
@@ -118,6 +119,6 @@ export const differences = (replayed: ReplayedState, reported: Reported): string
     ),
     ...(reported.steps.length === replayed.steps.length
       ? []
-      : [`replayed ${replayed.steps.length} steps, the server has ${reported.steps.length}`]),
+      : [`replayed ${numberOf(replayed.steps.length, 'step')}, the server has ${reported.steps.length}`]),
   ];
 };

@@ -108,6 +108,6 @@ describe('a live view', () => {
     await view.stop();
     expect(answers).toEqual([]);
     expect(text.split('\u001b[6A\u001b[J')).toHaveLength(2);
-    expect(text).toMatch(/✓ a +completed\n\[={30}\] 100 % {2}1 of 1 steps.*\n$/);
+    expect(text).toMatch(/✓ a +completed\n\[={30}\] 100 % {2}1 of 1 step.*\n$/);
   });
 });

@@ -1,4 +1,5 @@
 import type { GetExecutionProgressQuery } from 'baton-client';
+import { numberOf } from '../../wording/sentences.ts';
 import { type Colour, duration, oneLine, paint } from '../format.ts';
 
 export type Watched = NonNullable<GetExecutionProgressQuery['execution']>;
@@ -99,7 +100,7 @@ const barLine = ({ steps, status, startedAt, endedAt }: Watched, canvas: Canvas)
   const share = steps.length === 0 ? 0 : done / steps.length;
   const filled = Math.floor(share * BAR);
   const bar = `[${'='.repeat(filled)}${'-'.repeat(BAR - filled)}]`;
-  const text = ` ${Math.floor(share * 100)} %  ${done} of ${steps.length} steps  ${status.toLowerCase().replaceAll('_', ' ')}  ${timesText(startedAt, endedAt, canvas.nowMs)}`;
+  const text = ` ${Math.floor(share * 100)} %  ${done} of ${numberOf(steps.length, 'step')}  ${status.toLowerCase().replaceAll('_', ' ')}  ${timesText(startedAt, endedAt, canvas.nowMs)}`;
   return fitted([{ text: bar }, { text }], canvas);
 };
 

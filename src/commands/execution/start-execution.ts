@@ -4,6 +4,8 @@ import { executionIdOf, executionStream } from '../../domain/ids.ts';
 import { byteLengthOf, MAX_PAYLOAD_BYTES } from '../../domain/json.ts';
 import { type Result, rejected } from '../../domain/result.ts';
 import type { WorkflowVersion } from '../../domain/workflow/decider.ts';
+import { mismatchesOf } from '../../domain/workflow/input/check-input.ts';
+import type { SchemaObject } from '../../domain/workflow/input/keywords.ts';
 import { type Accepted, badInput, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
 import { EXECUTION, nowOf, run, unlessPoolsAreFull, unlessRecorded } from '../run.ts';
 import { workflowVersion } from '../workflow/workflow-version.ts';
@@ -32,6 +34,20 @@ const checkInputs = (inputs: Readonly<Record<string, unknown>> | undefined, { de
     ]);
 };
 
+/** The input must be what the version takes. */
+const checkInput = (input: StartExecution['input'], { definition, version }: WorkflowVersion): void => {
+  const { name, inputSchema } = definition;
+  const mismatches = inputSchema === undefined ? [] : mismatchesOf(inputSchema as SchemaObject, input);
+  if (mismatches.length > 0)
+    throw badInput(
+      mismatches.map(({ pointer, code, message }) => ({
+        pointer: `/input${pointer}`,
+        code,
+        message: `${message} (inputSchema of ${name}@${version})`,
+      })),
+    );
+};
+
 type Start = Pick<StartExecution, 'executionId' | 'input' | 'inputs' | 'tags' | 'parent' | 'forkedFrom' | 'unwanted'>;
 
 /** Appends the first decision of a new execution. */
@@ -44,6 +60,8 @@ export const begin = async (
 ): Promise<Result<Accepted, ExecutionRejection>> => {
   const { definition, version, digest } = chosen;
   checkInputs(start.inputs, chosen);
+  // One that is cancelled as it starts does nothing with its input.
+  if (start.unwanted === undefined) checkInput(start.input, chosen);
   const now = nowOf(commands);
   const workflow = { name: definition.name, version, digest };
   const command = { type: 'StartExecution' as const, ...start, workflow, definition, now };

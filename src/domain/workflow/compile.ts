@@ -4,6 +4,7 @@ import { ok, type Result, rejected } from '../result.ts';
 import { DEFAULT_RETRY, type RetryPolicy } from '../retry.ts';
 import type { TaskDefinition, WorkflowDefinition } from './definition.ts';
 import { type Expression, parseExpression } from './expression.ts';
+import { checkInputSchema } from './input/check-schema.ts';
 import { parseTemplate, type Template } from './template.ts';
 
 /** One thing wrong with a definition, by JSON pointer. */
@@ -57,7 +58,7 @@ const MAX_ISSUES = 200;
 class Findings {
   readonly issues: DefinitionIssue[] = [];
 
-  add(pointer: string, code: string, message: string): void {
+  add(pointer: string, code: string, message: string): undefined {
     if (this.issues.length < MAX_ISSUES) this.issues.push({ pointer, code, message });
   }
 }
@@ -296,6 +297,8 @@ export const compileWorkflow = (definition: WorkflowDefinition): Result<Workflow
   const steps = definition.tasks.map((task, index) => stepAt(task, index, context));
   const indexOf = new Map(steps.map(({ id, index }) => [id, index]));
   const output = templateAt(definition.output, '/output', context);
+  if (definition.inputSchema !== undefined)
+    checkInputSchema(definition.inputSchema, '/inputSchema', (...issue) => findings.add(...issue));
   checkReads(steps, indexOf, plan, context);
   checkOutput(output, indexOf, context);
   checkSelection(context, indexOf);

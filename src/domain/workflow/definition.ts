@@ -145,6 +145,8 @@ export const WorkflowDefinition = z.strictObject({
   version: Semver,
   description: text({ max: 2_000 }).optional(),
   pattern: z.enum(PATTERNS).default('custom'),
+  /** JSON Schema that the input of an execution must match; which keywords it may use is in `input/keywords.ts`. */
+  inputSchema: JsonPayload.optional(),
   /** Roles and what an agent needs for them. */
   agents: recordOf(RoleName, AgentRequirement, { max: MAX_TASKS, what: 'roles' }).default({}),
   tasks: z.array(TaskDefinition).min(1).max(MAX_TASKS),

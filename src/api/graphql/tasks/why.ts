@@ -2,9 +2,14 @@ import { Exclusion } from '../../../domain/pool/events.ts';
 import { WAITING_REASONS, type Waiting } from '../../../domain/routing/why-waiting.ts';
 import type { AssignmentRow } from '../../../projections/assignments/table.ts';
 import type { TaskRow } from '../../../projections/tasks/table.ts';
+import { waitingForAgentText } from '../../../wording/executions.ts';
+import { excludedText } from '../../../wording/given-up.ts';
+import { givenUpOf } from '../../reads/given-up.ts';
 import { waitingOf } from '../../reads/waiting.ts';
 import type { Builder } from '../kit/builder.ts';
 import { enumValues } from '../kit/enums.ts';
+import type { AttemptType } from './attempts.ts';
+import { addGivenUpType } from './given-up.ts';
 
 type RoutingCandidate = AssignmentRow['reason']['candidates'][number];
 type ExcludedAgents = { readonly reason: Exclusion; readonly agents: number };
@@ -25,7 +30,11 @@ const addDecisionType = (builder: Builder) => {
   });
   const ExclusionReason = builder.enumType('ExclusionReason', { values: enumValues(Exclusion.options) });
   const ExcludedAgents = builder.objectRef<ExcludedAgents>('ExcludedAgents').implement({
-    fields: (t) => ({ reason: t.expose('reason', { type: ExclusionReason }), agents: t.exposeInt('agents') }),
+    fields: (t) => ({
+      reason: t.expose('reason', { type: ExclusionReason }),
+      agents: t.exposeInt('agents'),
+      message: t.string({ resolve: ({ reason, agents }) => excludedText(reason, agents) }),
+    }),
   });
   return builder.objectRef<AssignmentRow>('RoutingDecision').implement({
     description: 'A decision to assign an attempt, with everything it was based on, as it was recorded.',
@@ -58,7 +67,7 @@ const addWaitingType = (builder: Builder) => {
     description: 'Why no agent has the task now. The counts are agents of its pool that offer its capability.',
     fields: (t) => ({
       reason: t.expose('reason', { type: WaitingReason }),
-      message: t.exposeString('message'),
+      message: t.string({ resolve: waitingForAgentText }),
       since: t.expose('since', { type: 'DateTime' }),
       able: t.exposeInt('able'),
       draining: t.exposeInt('draining'),
@@ -72,7 +81,8 @@ const addWaitingType = (builder: Builder) => {
   });
 };
 
-export const addWhyType = (builder: Builder) => {
+export const addWhyType = (builder: Builder, TaskAttempt: AttemptType) => {
+  const TaskGivenUp = addGivenUpType(builder, TaskAttempt);
   const RoutingDecision = addDecisionType(builder);
   const TaskWaiting = addWaitingType(builder);
   return builder.objectRef<TaskWhy>('TaskWhy').implement({
@@ -88,6 +98,12 @@ export const addWhyType = (builder: Builder) => {
         nullable: true,
         description: 'Set while the task waits for an agent.',
         resolve: ({ task }, _, context) => waitingOf(task, context),
+      }),
+      givenUp: t.field({
+        type: TaskGivenUp,
+        nullable: true,
+        description: 'Set when the task has ended without a result and was not cancelled.',
+        resolve: ({ task }) => givenUpOf(task),
       }),
     }),
   });

@@ -1,3 +1,4 @@
+import { numberOf } from '../../../wording/sentences.ts';
 import { duration, facts } from '../../format.ts';
 import type { Comparison } from './compare.ts';
 import { ASSUMED_MS } from './model.ts';
@@ -10,7 +11,7 @@ const ms = (value: number): string => `${Number(value.toFixed(2))} ms`;
 const orderText = ({ dependenciesChecked, violations }: Comparison): string =>
   violations.length === 0
     ? `${dependenciesChecked} dependencies completed before their dependents were submitted; each task ran once`
-    : `VIOLATED ${violations.length} times`;
+    : `VIOLATED ${numberOf(violations.length, 'time')}`;
 
 /** The comparison as text. Times "here" were measured; those "at 1×" are multiplied by the speedup. */
 export const comparisonText = (comparison: Comparison): string => {
@@ -20,7 +21,7 @@ export const comparisonText = (comparison: Comparison): string => {
     ['workflow', comparison.workflow],
     ['status', comparison.status],
     ['graph', `${comparison.tasks} tasks, ${comparison.edges} dependencies, ${comparison.levels} levels`],
-    ['agents', `one local agent that takes ${comparison.agents} calls at a time`],
+    ['agents', `one local agent that takes ${numberOf(comparison.agents, 'call')} at a time`],
     [
       'assumed',
       comparison.assumedRuntimes === 0
