@@ -170,7 +170,7 @@ describe('one command', () => {
 
   it('that has nothing to do appends nothing, and returns the position of the stream', async () => {
     const store = await submittedStore();
-    const result = await run(handlerOn(store), { type: 'ExpireTask', assigned: false, now: NOW });
+    const result = await run(handlerOn(store), { type: 'ExpireTask', heldBy: undefined, now: NOW });
     expect(result).toMatchObject({ ok: true, value: { events: [], position: await store.head() } });
     expect(store.appends).toEqual([]);
   });
@@ -519,7 +519,7 @@ describe('the cache', () => {
     await submitNew(here, unkeyed(), submit);
     await run(there, { ...fail(), error: { ...fail().error, retryable: false } });
     await run(there, { type: 'RedriveTask', deadlineAt, now: NOW });
-    expect(await run(here, { type: 'ExpireTask', assigned: false, now: LATER })).toMatchObject({
+    expect(await run(here, { type: 'ExpireTask', heldBy: undefined, now: LATER })).toMatchObject({
       ok: true,
       value: { events: [{ type: 'TaskDeadLettered' }] },
     });

@@ -218,7 +218,7 @@ class Campaign {
     if (this.#below(4) > 0) await this.#catchUp(writer);
     const nowMs = this.#clock.now();
     for (const timer of writer.ledger.dueTimers(nowMs, 1_000)) {
-      if (timer.kind === 'deadlinePassed') await expireTask(this.#anyProcess, DISPATCHER, timer.taskId, timer.assigned);
+      if (timer.kind === 'deadlinePassed') await expireTask(this.#anyProcess, DISPATCHER, timer.taskId, timer.heldBy);
       else if (timer.kind === 'attemptExpired')
         await failAttempt(this.#anyProcess, DISPATCHER, timer, { error: { ...TROUBLE, retryable: true } });
     }

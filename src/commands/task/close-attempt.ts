@@ -99,6 +99,6 @@ export const markOutcomeUnknown = (commands: Commands, caller: Caller, attempt: 
     now,
   }));
 
-/** Ends a task whose deadline has passed. */
-export const expireTask = (commands: Commands, caller: Caller, taskId: string, assigned: boolean) =>
-  runOnTask(commands, caller, taskId, { assigned }, (now) => ({ type: 'ExpireTask', assigned, now }));
+/** Ends a task whose deadline has passed. `heldBy` is the agent that has its current attempt. */
+export const expireTask = (commands: Commands, caller: Caller, taskId: string, heldBy: string | undefined) =>
+  runOnTask(commands, caller, taskId, { heldBy }, (now) => ({ type: 'ExpireTask', heldBy, now }));

@@ -205,7 +205,7 @@ describe.each([
   ['cancelTask', (commands, id) => cancelTask(commands, ada, id)],
   ['redriveTask', (commands, id) => redriveTask(commands, ada, id)],
   ['reportProgress', (commands, id) => reportProgress(commands, ada, id, { attempt: 1 })],
-  ['expireTask', (commands, id) => expireTask(commands, ada, id, false)],
+  ['expireTask', (commands, id) => expireTask(commands, ada, id, undefined)],
   ['startAttempt', (commands, taskId) => startAttempt(commands, ada, { taskId, attempt: 1, agentId: 'a' })],
 ] satisfies [string, (commands: ReturnType<typeof commandsOver>, id: string) => Promise<unknown>][])(
   '%s of a task that does not exist',
@@ -323,10 +323,10 @@ describe('closing an attempt', () => {
   it('happens to a task at its deadline', async () => {
     const { clock, commands, typesOf } = setUp();
     const id = await submitted(commands, { deadlineAt: new Date(clock.now() + 1_000).toISOString() });
-    expect(accepted(await expireTask(commands, dispatcher, id, true))).toMatchObject({ id });
+    expect(accepted(await expireTask(commands, dispatcher, id, 'anna'))).toMatchObject({ id });
     expect(await typesOf(id)).toEqual(['TaskSubmitted']);
     clock.advance(1_000);
-    accepted(await expireTask(commands, dispatcher, id, true));
+    accepted(await expireTask(commands, dispatcher, id, 'anna'));
     expect(await typesOf(id)).toEqual(['TaskSubmitted', 'TaskAttemptFailed', 'TaskDeadLettered']);
   });
 });

@@ -700,7 +700,7 @@ describe('the timer of an assigned attempt', () => {
 describe('the deadline of a task', () => {
   const deadlineAt = iso(10_000);
 
-  it('is a timer that says whether an agent holds the task', () => {
+  it('is a timer that says which agent holds the task', () => {
     const ledger = ledgerOf(
       registered('a'),
       submitted('held', { deadlineAt }),
@@ -709,8 +709,8 @@ describe('the deadline of a task', () => {
     );
     expect(ledger.dueTimers(START + 9_999, 1)).toEqual([]);
     expect(ledger.dueTimers(START + 10_000, 1)).toEqual([
-      { kind: 'deadlinePassed', taskId: 'held', assigned: true },
-      { kind: 'deadlinePassed', taskId: 'waiting', assigned: false },
+      { kind: 'deadlinePassed', taskId: 'held', heldBy: 'a' },
+      { kind: 'deadlinePassed', taskId: 'waiting', heldBy: undefined },
     ]);
   });
 

@@ -15,7 +15,7 @@ export type DueTimer =
       /** From when an agent takes the attempt until it is given up. */
       readonly limitMs: number;
     }
-  | { readonly kind: 'deadlinePassed'; readonly taskId: string; readonly assigned: boolean }
+  | { readonly kind: 'deadlinePassed'; readonly taskId: string; readonly heldBy: string | undefined }
   /** No agent that can do the task was reached for too long. */
   | {
       readonly kind: 'agentsUnreachable';
@@ -43,7 +43,7 @@ const timerOf = (task: TaskEntry, nowMs: number): DueTimer => {
   if (releasing && executionId !== undefined && !expired)
     return { kind: 'release', taskId, attempt, executionId, held: agentId !== undefined };
   if (task.deadlineMs !== undefined && task.deadlineMs <= nowMs)
-    return { kind: 'deadlinePassed', taskId, assigned: agentId !== undefined };
+    return { kind: 'deadlinePassed', taskId, heldBy: agentId };
   const { expiresMs, timeoutMs } = task;
   const lost = expiresMs === LOST ? { lost: true as const } : {};
   const limitMs = timeoutMs + DISPATCH_GRACE_MS;

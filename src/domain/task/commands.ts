@@ -135,8 +135,13 @@ export type RedriveTask = {
   readonly now: string;
 };
 
-/** The deadline has passed. `assigned`: the current attempt is in the ledger and must be closed first. */
-export type ExpireTask = { readonly type: 'ExpireTask'; readonly assigned: boolean; readonly now: string };
+/** The deadline has passed. */
+export type ExpireTask = {
+  readonly type: 'ExpireTask';
+  /** The agent that has the current attempt, which must be closed first. */
+  readonly heldBy: string | undefined;
+  readonly now: string;
+};
 
 export type TaskCommand =
   | SubmitTask

@@ -99,8 +99,10 @@ const start = ({ attempt, agentId, now }: AttemptCommand<'StartAttempt'>, task: 
     ? rejected({ reason: 'AttemptAlreadyStarted', attempt })
     : ok([{ type: 'TaskAttemptStarted', data: { taskId: task.submitted.taskId, attempt, agentId, startedAt: now } }]);
 
-const loseOutcome = (command: AttemptCommand<'MarkOutcomeUnknown' | 'GiveUpAttempt'>, task: OpenTask): Decision => {
-  const { attempt, agentId, error, now } = command;
+export const loseOutcome = (
+  { attempt, agentId, error, now }: Omit<AttemptCommand<'MarkOutcomeUnknown'>, 'type'>,
+  task: OpenTask,
+): Decision => {
   const { taskId } = task.submitted;
   return ok([{ type: 'TaskOutcomeUnknown', data: { taskId, attempt, agentId, error, occurredAt: now } }]);
 };

@@ -127,10 +127,10 @@ const lose = (attempt: number) =>
 const report = (attempt: number) => ({ type: 'ReportProgress', attempt, percent: 40, now: at(700) }) as const;
 const cancel = { type: 'CancelTask', now: at(1_000) } as const;
 const redrive = { type: 'RedriveTask', now: at(5_000) } as const;
-const expire = (assigned: boolean, now = at(60_000)) => ({ type: 'ExpireTask', assigned, now }) as const;
+const expire = (heldBy: string | undefined, now = at(60_000)) => ({ type: 'ExpireTask', heldBy, now }) as const;
 
 const EVERY_ATTEMPT_COMMAND = [complete(1), fail(1), giveUp(1), start(1), lose(1), report(1)];
-const EVERY_OTHER_COMMAND = [cancel, redrive, expire(true), expire(false)];
+const EVERY_OTHER_COMMAND = [cancel, redrive, expire('anna'), expire(undefined)];
 
 describe('a task that does not exist', () => {
   it('is submitted with everything the caller gave', () => task.given().when(submit).thenEvents(submitted));
@@ -341,7 +341,7 @@ describe('a task with a deadline', () => {
   it('is dead-lettered when the deadline passes while it waits', () =>
     task
       .given(due)
-      .when(expire(false))
+      .when(expire(undefined))
       .thenEvents({
         type: 'TaskDeadLettered',
         data: {
@@ -356,7 +356,7 @@ describe('a task with a deadline', () => {
   it('has its attempt closed first when an agent holds it', () =>
     task
       .given(due, failed(1))
-      .when(expire(true))
+      .when(expire('anna'))
       .thenEvents(
         {
           type: 'TaskAttemptFailed',
@@ -374,22 +374,36 @@ describe('a task with a deadline', () => {
         },
       ));
 
+  it('ends with an unknown outcome when its agent must not be called twice and has begun; a late answer settles it', () => {
+    const error = {
+      ...DEADLINE_ERROR,
+      message: 'the deadline of the task passed while its agent worked on it',
+      outcomeUnknown: true as const,
+    };
+    const lost: TaskEvent = {
+      type: 'TaskOutcomeUnknown',
+      data: { taskId: TASK, attempt: 1, agentId: 'anna', error, occurredAt: at(60_000) },
+    };
+    task.given(due, started(1)).when(expire('anna')).thenEvents(lost);
+    expect(task.given(due, started(1), lost).when(complete(1)).events).toMatchObject([{ type: 'TaskCompleted' }]);
+  });
+
   it('continues before the deadline, whatever a timer says', () =>
     task
       .given(due)
-      .when(expire(true, at(59_999)))
+      .when(expire('anna', at(59_999)))
       .thenNothing());
 
   it('continues when a redrive has removed the deadline', () =>
     task
       .given(due, deadLettered(0, 'deadline_passed'), redriven(2))
-      .when(expire(false, at(120_000)))
+      .when(expire(undefined, at(120_000)))
       .thenNothing());
 
   it('ends at the new deadline that a redrive has set', () => {
     const moved = task.given(due, deadLettered(0, 'deadline_passed'), redriven(2, at(90_000)));
-    moved.when(expire(false, at(89_999))).thenNothing();
-    expect(moved.when(expire(false, at(90_000))).events).toMatchObject([{ data: { reason: 'deadline_passed' } }]);
+    moved.when(expire(undefined, at(89_999))).thenNothing();
+    expect(moved.when(expire(undefined, at(90_000))).events).toMatchObject([{ data: { reason: 'deadline_passed' } }]);
   });
 });
 
@@ -397,7 +411,7 @@ describe('a task without a deadline', () => {
   it('never expires', () =>
     task
       .given(submitted)
-      .when(expire(true, at(10 ** 10)))
+      .when(expire('anna', at(10 ** 10)))
       .thenNothing());
 });
 
@@ -432,7 +446,7 @@ describe('a dead-lettered task', () => {
     parked.when(complete(1)).thenRejected({ reason: 'StaleAttempt', attempt: 1, current: 2 }));
 
   it('does not expire', () =>
-    parked.when(expire(false)).thenRejected({ reason: 'TaskNotRunning', status: 'deadLettered' }));
+    parked.when(expire(undefined)).thenRejected({ reason: 'TaskNotRunning', status: 'deadLettered' }));
 
   it('can be cancelled', () => parked.when(cancel).thenEvents(cancelled));
 
@@ -494,7 +508,7 @@ describe('an indeterminate task', () => {
   it('can be cancelled', () => lost.when(cancel).thenEvents(cancelled));
 
   it('does not expire', () =>
-    lost.when(expire(true)).thenRejected({ reason: 'TaskNotRunning', status: 'indeterminate' }));
+    lost.when(expire('anna')).thenRejected({ reason: 'TaskNotRunning', status: 'indeterminate' }));
 });
 
 describe.each([
@@ -505,7 +519,7 @@ describe.each([
 
   it('is not cancelled', () => over.when(cancel).thenRejected({ reason: 'TaskNotCancellable', status }));
   it('is not redriven', () => over.when(redrive).thenRejected({ reason: 'TaskNotRedrivable', status }));
-  it('does not expire', () => over.when(expire(true)).thenRejected({ reason: 'TaskNotRunning', status }));
+  it('does not expire', () => over.when(expire('anna')).thenRejected({ reason: 'TaskNotRunning', status }));
   it('is not submitted again', () => over.when(submit).thenRejected({ reason: 'TaskAlreadyExists' }));
   it.each(EVERY_ATTEMPT_COMMAND)('accepts no late $type', (command) =>
     over.when(command).thenRejected({ reason: 'TaskNotRunning', status }),
@@ -522,7 +536,7 @@ describe('every event of the lifecycle', () => {
     task.given(submitted).when(lose(1)),
     task.given(submitted).when(complete(1)),
     task.given(submitted).when({ ...cancel, reason: 'why not' }),
-    task.given(submittedWith({ deadlineAt: at(1) })).when(expire(true)),
+    task.given(submittedWith({ deadlineAt: at(1) })).when(expire('anna')),
     task.given(submitted, failed(1, {}), deadLettered(1)).when({ ...redrive, deadlineAt: at(90_000) }),
   ];
 

@@ -3,7 +3,7 @@ import { instantOf } from '../instant.ts';
 import { ok, rejected } from '../result.ts';
 import type { CancelTask, ExpireTask, RedriveTask, SubmitTask, TaskCommand } from './commands.ts';
 import { deadLettered } from './dead-letter.ts';
-import { decideAttempt } from './decide-attempt.ts';
+import { decideAttempt, loseOutcome } from './decide-attempt.ts';
 import type { Decision, TaskRejection } from './decision.ts';
 import type { AttemptError, TaskEvent } from './events.ts';
 import { evolveTask } from './evolve.ts';
@@ -33,17 +33,26 @@ const DEADLINE_ERROR: AttemptError = {
   retryable: false,
 };
 
+/** The agent must not be called twice, and has not answered. */
+const OUTCOME_AT_DEADLINE: AttemptError = {
+  ...DEADLINE_ERROR,
+  message: 'the deadline of the task passed while its agent worked on it',
+  outcomeUnknown: true,
+};
+
 const expire = (command: ExpireTask, task: OpenTask): Decision => {
   const { deadlineAt } = task;
   // The timer may be that of an earlier deadline, which a redrive has lifted: then there is nothing to do.
   if (deadlineAt === undefined || Date.parse(deadlineAt) > Date.parse(command.now)) return ok([]);
-  if (!command.assigned)
-    return ok([deadLettered(task, 'deadline_passed', task.attempt - 1, DEADLINE_ERROR, command.now)]);
+  const { heldBy, now } = command;
+  if (heldBy === undefined) return ok([deadLettered(task, 'deadline_passed', task.attempt - 1, DEADLINE_ERROR, now)]);
+  const { attempt } = task;
+  if (task.started) return loseOutcome({ attempt, agentId: heldBy, error: OUTCOME_AT_DEADLINE, now }, task);
   const closed: TaskEvent = {
     type: 'TaskAttemptFailed',
-    data: { taskId: task.submitted.taskId, attempt: task.attempt, error: DEADLINE_ERROR, failedAt: command.now },
+    data: { taskId: task.submitted.taskId, attempt, error: DEADLINE_ERROR, failedAt: now },
   };
-  return ok([closed, deadLettered(task, 'deadline_passed', task.attempt, DEADLINE_ERROR, command.now)]);
+  return ok([closed, deadLettered(task, 'deadline_passed', attempt, DEADLINE_ERROR, now)]);
 };
 
 const routingFacts = ({

@@ -67,7 +67,7 @@ const otherCommand: fc.Arbitrary<TaskCommand> = fc.oneof(
     { type: fc.constant('RedriveTask' as const), now: instant, deadlineAt: instant },
     { requiredKeys: ['type', 'now'] },
   ),
-  fc.record({ type: fc.constant('ExpireTask' as const), assigned: fc.boolean(), now: instant }),
+  fc.record({ type: fc.constant('ExpireTask' as const), heldBy: fc.constantFrom('agent-1', undefined), now: instant }),
 );
 
 const command = fc.oneof(

@@ -94,7 +94,7 @@ const release = async (
 export const carryOutTimer = async (deps: TimerDeps, timer: DueTimer): Promise<boolean> => {
   switch (timer.kind) {
     case 'deadlinePassed':
-      await expireTask(deps.commands, deps.caller, timer.taskId, timer.assigned);
+      await expireTask(deps.commands, deps.caller, timer.taskId, timer.heldBy);
       return false;
     case 'release':
       await release(deps, timer);
