@@ -1,10 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
-import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Baton } from '#baton/baton.js';
 import { registerAgent } from '#baton/commands/agent/register-agent.js';
+import { Child, startAgent } from './child.ts';
 import { type Bench, Figures, median, round } from './harness.ts';
 import { NOOP_AGENT } from './noop-agent.ts';
 import { cpuUs, sumOver, treeOf } from './processes.ts';
@@ -17,7 +15,6 @@ const AGENTS = ['a2a', 'function'] as const;
 type Kind = (typeof AGENTS)[number];
 
 const DISPATCHER = fileURLToPath(new URL('./dispatcher.mjs', import.meta.url));
-const AGENT = fileURLToPath(new URL('./agent.ts', import.meta.url));
 
 const WIDE = {
   name: 'wide',
@@ -31,49 +28,6 @@ const WIDE = {
     },
   ],
 };
-
-class Child {
-  readonly #process: ChildProcess;
-  readonly #lines: Interface;
-
-  private constructor(process: ChildProcess, lines: Interface) {
-    this.#process = process;
-    this.#lines = lines;
-  }
-
-  /** Resolves with the child and its first line. */
-  static async start(
-    script: string,
-    args: readonly string[],
-    env: Readonly<Record<string, string>>,
-  ): Promise<[Child, string]> {
-    const loader = script.endsWith('.ts') ? ['--import', 'tsx'] : [];
-    const process = spawn(globalThis.process.execPath, [...loader, script, ...args], {
-      env: { ...globalThis.process.env, ...env },
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    const lines = createInterface({ input: process.stdout! });
-    const [line] = (await once(lines, 'line')) as [string];
-    return [new Child(process, lines), line];
-  }
-
-  get pid(): number {
-    return this.#process.pid!;
-  }
-
-  /** The child's answer to a line. */
-  async ask(): Promise<Record<string, Record<string, number>>> {
-    const answer = once(this.#lines, 'line');
-    this.#process.stdin!.write('\n');
-    return JSON.parse(((await answer) as [string])[0]);
-  }
-
-  async stop(): Promise<void> {
-    const exited = once(this.#process, 'exit');
-    this.#process.stdin!.end();
-    await exited;
-  }
-}
 
 const runOne = async (baton: Baton): Promise<void> => {
   const { executionId } = await baton.start({
@@ -165,7 +119,7 @@ const withDispatchers = async (
 };
 
 const registerA2a = async (baton: Baton): Promise<Child> => {
-  const [agent, cardUrl] = await Child.start(AGENT, [], {});
+  const [agent, cardUrl] = await startAgent();
   const caller = { tenant: 'default', actor: 'bench' };
   await registerAgent(baton.commands, caller, { ...NOOP_AGENT, cardUrl });
   return agent;

@@ -8,6 +8,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   dispatchers: async () => (await import('./dispatchers.ts')).dispatchers,
   fanout: async () => (await import('./workflows.ts')).fanout,
   scale: async () => (await import('./scale.ts')).scale,
+  live: async () => (await import('./live.ts')).live,
   idle: async () => (await import('./idle.ts')).idle,
   eventstore: async () => (await import('../packages/eventstore-node/bench/eventstore.ts')).eventstore,
   planning: async () => (await import('./planning.ts')).planning,

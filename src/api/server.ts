@@ -17,6 +17,7 @@ import { onlyOwnHosts, ownHosts } from './edge/host-guard.ts';
 import { noSuchPath, problems } from './edge/http-errors.ts';
 import { requestLog } from './edge/request-log.ts';
 import type { OperationContext } from './graphql/kit/context.ts';
+import { progressOf } from './graphql/kit/progress.ts';
 import { GraphQLSockets } from './graphql/kit/websocket.ts';
 import { createGraphQL, GRAPHQL_PATH, type GraphQLServer } from './graphql/kit/yoga.ts';
 import { createSchema } from './graphql/schema.ts';
@@ -163,6 +164,7 @@ const startGraphQL = (deps: ApiDependencies, hub: Hub, callerOf: CallerOf) => {
       commands,
       hub,
       projections,
+      progress: progressOf(request),
       reads,
       unledPools,
       waits,

@@ -6,7 +6,7 @@ import { type ApiDependencies, createApi } from '../../src/api/server.ts';
 import type { StoredEvent } from '../../src/eventstore/event-store.ts';
 import { LogFeed } from '../../src/eventstore/log-feed.ts';
 import { createMemoryEventStore } from '../../src/eventstore/memory-event-store.ts';
-import { systemClock } from '../../src/platform/clock.ts';
+import { type Clock, systemClock } from '../../src/platform/clock.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { commandsOver } from './fake-ports.ts';
 import { followOutcomes } from './outcomes.ts';
@@ -35,8 +35,10 @@ const refused = (): never => {
 };
 
 /** The API over a log in memory, on a port of its own. Postgres is missing unless the test provides one. */
-export const startApi = async (given: Partial<ApiDependencies> = {}, limits?: SendingLimits) => {
-  const clock = systemClock;
+export const startApi = async (
+  { clock = systemClock, ...given }: Partial<ApiDependencies> & { readonly clock?: Clock } = {},
+  limits?: SendingLimits,
+) => {
   const logger = given.logger ?? createLogger('silent');
   const store = createMemoryEventStore({ clock });
   const feed = await LogFeed.start({ store, clock, logger });

@@ -115,7 +115,8 @@ describe('following one execution', () => {
 
   it('ends instead of skipping events that a lagging node does not have', async () => {
     const executionId = await startGate({ commands });
-    const behind: Pick<EventStore, 'readStream'> = {
+    const behind: Pick<EventStore, 'readStream' | 'head'> = {
+      head: () => store.head(),
       readStream: async (...args) => (await store.readStream(...args)).filter(({ revision }) => revision < 1n),
     };
     const stale = new Hub({ feed, store: behind, logger });

@@ -33,7 +33,7 @@ type InStream = Placed & { readonly revision: Revision };
 
 export type HubOptions = {
   readonly feed: Pick<LogFeed, 'read' | 'head'>;
-  readonly store: Pick<EventStore, 'readStream'>;
+  readonly store: Pick<EventStore, 'readStream' | 'head'>;
   readonly logger: Logger;
   /** Called with every event from the start on. */
   readonly onEvent?: (event: StoredEvent) => void;
@@ -81,6 +81,11 @@ export class Hub {
   /** Everything up to here was published. */
   get position(): Position {
     return this.#position;
+  }
+
+  /** Whether the log has a position, even if it has not come here yet. */
+  async hasReached(position: Position): Promise<boolean> {
+    return position <= this.#position || position <= ((await this.#options.store.head()) ?? 0n);
   }
 
   async stop(): Promise<void> {

@@ -27,7 +27,7 @@ export const ExecutionSocketQuery = z.strictObject({
 export type ExecutionSocketOptions = {
   readonly callerOf: CallerOf;
   readonly hub: Hub;
-  readonly store: Pick<EventStore, 'head' | 'readStream'>;
+  readonly store: Pick<EventStore, 'readStream'>;
   readonly clock: Clock;
   readonly logger: Logger;
 };
@@ -81,7 +81,7 @@ export class ExecutionSockets implements SocketEndpoint {
     if (last === undefined) throw notFound('execution', executionId);
     const from = BigInt(position);
     // From a position that the log has not reached, everything up to it would silently be left out.
-    if (from > last.position && from > ((await store.head()) ?? 0n))
+    if (from > last.position && !(await this.#options.hub.hasReached(from)))
       throw badInput([
         { pointer: '/from', code: 'BAD_POSITION', message: `the log has not reached position ${position}` },
       ]);

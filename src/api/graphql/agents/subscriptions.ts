@@ -3,7 +3,7 @@ import { notFound } from '../../../platform/errors.ts';
 import type { AgentChange } from '../../live/agent-changes.ts';
 import type { Builder } from '../kit/builder.ts';
 import type { ApiContext } from '../kit/context.ts';
-import { FROM_POSITION, oneByOne } from '../kit/subscriptions.ts';
+import { FROM_POSITION, oneByOne, startOf } from '../kit/subscriptions.ts';
 import type { AgentTypes } from './types.ts';
 
 /** The agent's stream. Errors: `AppError` `NOT_FOUND`. */
@@ -47,7 +47,7 @@ export const addAgentSubscriptions = (builder: Builder, types: AgentTypes): void
           interest: agentId
             ? { subject: await streamOf(context, agentId) }
             : { tenant: context.caller.tenant, matches: () => true },
-          after: fromPosition,
+          after: await startOf(context, fromPosition),
         }),
       resolve: (change) => change,
     }),

@@ -5,14 +5,14 @@ import type { ExecutionChange } from '../../live/execution-changes.ts';
 import { entryOfChange } from '../../reads/execution-timeline.ts';
 import type { Builder } from '../kit/builder.ts';
 import type { ApiContext } from '../kit/context.ts';
-import { endable, FRAME_CHANGES, FROM_POSITION, SUBJECT_BACKLOG } from '../kit/subscriptions.ts';
+import { FRAME_CHANGES, FROM_POSITION, framesOf, SUBJECT_BACKLOG, startOf } from '../kit/subscriptions.ts';
 import { asExecutionId, loadExecution } from './load.ts';
 import type { ExecutionTimelineType } from './timeline.ts';
 import type { ExecutionTypes } from './types.ts';
 
 /** The events of one execution's stream, one after the other, however far back they go. */
 const eventsOf = (context: ApiContext, stream: string, after: Position) =>
-  endable(async function* (signal): AsyncGenerator<ExecutionChange, void> {
+  framesOf(context, async function* (signal): AsyncGenerator<ExecutionChange, void> {
     const { hub, reads, onCutOff } = context;
     const wanted = { after, limit: SUBJECT_BACKLOG, most: FRAME_CHANGES, onCutOff, signal };
     for await (const changes of hub.followStream(hub.executions, stream, wanted)) {
@@ -65,7 +65,7 @@ export const addExecutionSubscriptions = (
       description: 'Each event of one execution, including those of its tasks.',
       args: { executionId: t.arg.id({ required: true }), fromPosition: t.arg(FROM_POSITION) },
       subscribe: async (_, { executionId, fromPosition }, context) =>
-        eventsOf(context, await streamOf(context, executionId), fromPosition ?? context.hub.position),
+        eventsOf(context, await streamOf(context, executionId), await startOf(context, fromPosition)),
       resolve: (change) => change,
     }),
   );

@@ -4,6 +4,7 @@ import type { ProjectionOverview } from '../../../projections/runner/overview.ts
 import type { EdgeError } from '../../errors.ts';
 import type { Hub } from '../../live/hub.ts';
 import type { ReadContext } from '../../reads/context.ts';
+import type { Progress } from './progress.ts';
 
 /** What resolvers work with. Each operation has its own. */
 export type OperationContext = ReadContext & {
@@ -12,6 +13,7 @@ export type OperationContext = ReadContext & {
   readonly waits: Waits;
   /** Aborts when the client has left. */
   readonly gone: AbortSignal;
+  readonly progress: Progress;
   readonly projections: () => Promise<ProjectionOverview[]>;
   /** A subscription of this operation was cut off because its reader is slow. */
   readonly onCutOff: (error: EdgeError) => void;

@@ -1,8 +1,11 @@
+import { badInput } from '../../../commands/context.ts';
 import type { Position } from '../../../eventstore/event-store.ts';
+import { PositionText } from '../../edge/query-string.ts';
 import type { Follow } from '../../live/hub.ts';
 import type { Placed } from '../../live/subscriber.ts';
 import type { Topic } from '../../live/topic.ts';
 import type { ApiContext } from './context.ts';
+import { LAST_EVENT_ID } from './progress.ts';
 
 /** Changes of one subject that may wait for a slow reader. */
 export const SUBJECT_BACKLOG = 1_000;
@@ -16,17 +19,58 @@ export const FROM_POSITION = {
 
 export type Wanted<Change> = Omit<Follow<Change>, 'onCutOff' | 'signal'>;
 
+const idOf = (lastEventId: string): Position => {
+  const id = PositionText.safeParse(lastEventId);
+  if (id.success) return BigInt(id.data);
+  throw badInput([
+    {
+      pointer: `/headers/${LAST_EVENT_ID}`,
+      code: 'BAD_POSITION',
+      message: 'must be the id of an event of this subscription',
+    },
+  ]);
+};
+
 /**
- * An iterator that can be ended while it waits. `return` of a generator alone would wait for the next change, and a subscription
- * whose client has gone would stay.
+ * Where a subscription starts. A client that resumes sends its first request again, so the id is newer than `fromPosition`.
+ *
+ * Errors: `AppError` `BAD_USER_INPUT` for a position that the log has not reached: what comes before it would be left out.
  */
-export const endable = <Frame>(
+export const startOf = async (
+  { hub, progress }: ApiContext,
+  fromPosition: Position | null | undefined,
+): Promise<Position> => {
+  const { lastEventId } = progress;
+  const after = lastEventId === undefined ? fromPosition : idOf(lastEventId);
+  if (after != null && !(await hub.hasReached(after)))
+    throw badInput([
+      {
+        pointer: lastEventId === undefined ? '/fromPosition' : `/headers/${LAST_EVENT_ID}`,
+        code: 'BAD_POSITION',
+        message: `the log has not reached position ${after}`,
+      },
+    ]);
+  const start = after ?? hub.position;
+  progress.reached = start;
+  return start;
+};
+
+/**
+ * The frames of an operation's subscription, which can be ended while they wait. `return` of a generator alone would wait for the next
+ * change, and a subscription whose client has gone would stay.
+ */
+export const framesOf = <Frame extends Placed>(
+  { progress }: ApiContext,
   make: (signal: AbortSignal) => AsyncGenerator<Frame, void>,
 ): AsyncGenerator<Frame, void> => {
   const gone = new AbortController();
   const frames = make(gone.signal);
   return {
-    next: () => frames.next(),
+    async next() {
+      const next = await frames.next();
+      if (next.done !== true) progress.reached = next.value.position;
+      return next;
+    },
     return: (value) => {
       gone.abort();
       return frames.return(value);
@@ -58,9 +102,9 @@ export async function* batches<Change extends Placed>(
 export const oneByOne = <Change extends Placed>(
   context: ApiContext,
   topic: Topic<Change>,
-  { interest, after }: Pick<Wanted<Change>, 'interest'> & { readonly after: Position | null | undefined },
+  { interest, after }: Pick<Wanted<Change>, 'interest' | 'after'>,
 ) =>
-  endable(async function* (signal): AsyncGenerator<Change, void> {
-    const wanted = { interest, after: after ?? undefined, limit: SUBJECT_BACKLOG, most: FRAME_CHANGES };
+  framesOf(context, async function* (signal): AsyncGenerator<Change, void> {
+    const wanted = { interest, after, limit: SUBJECT_BACKLOG, most: FRAME_CHANGES };
     for await (const changes of batches(context, topic, wanted, signal)) yield* changes;
   });

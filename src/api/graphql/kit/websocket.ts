@@ -1,21 +1,16 @@
 import type { IncomingMessage } from 'node:http';
-import type {
-  ExecutionArgs,
-  ExecutionResult,
-  FormattedExecutionResult,
-  GraphQLError,
-  GraphQLFormattedError,
-} from 'graphql';
+import type { ExecutionArgs, GraphQLError } from 'graphql';
 import { CloseCode, type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import type { WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../../../platform/clock.ts';
-import { boundedMessage, MAX_ISSUES } from '../../../platform/errors.ts';
+import { MAX_ISSUES } from '../../../platform/errors.ts';
 import type { Logger } from '../../../platform/logger.ts';
 import { scanJson } from '../../edge/json-scanner.ts';
 import { EdgeError } from '../../errors.ts';
 import { CLOSE, closeAll, createSocketServer, guarded, sent } from '../../ws/guards.ts';
 import type { SocketEndpoint, Upgrade } from '../../ws/upgrades.ts';
 import { toGraphQLError } from './errors.ts';
+import { formatted, withoutHttp } from './formatted.ts';
 import { graphqlParams } from './request.ts';
 import { GRAPHQL_PATH, type GraphQLServer } from './yoga.ts';
 
@@ -33,22 +28,6 @@ export type WebSocketOptions = {
   readonly clock: Clock;
   readonly logger: Logger;
 };
-
-const withoutHttp = (error: GraphQLFormattedError): GraphQLFormattedError => {
-  const { http: _, ...extensions } = error.extensions ?? {};
-  return { ...error, message: boundedMessage(error.message), extensions };
-};
-
-type Result = {
-  readonly data?: ExecutionResult['data'] | undefined;
-  readonly extensions?: ExecutionResult['extensions'] | undefined;
-};
-
-const formatted = (errors: readonly GraphQLError[], { data, extensions }: Result): FormattedExecutionResult => ({
-  errors: errors.map((error) => withoutHttp(error.toJSON())),
-  ...(data === undefined ? {} : { data }),
-  ...(extensions === undefined ? {} : { extensions }),
-});
 
 const requestOf = ({ request: { url = GRAPHQL_PATH, headers }, gone }: Extra): Request => {
   const entries = Object.entries(headers).map(([name, value]): [string, string] => [name, String(value)]);
@@ -75,7 +54,7 @@ export class GraphQLSockets implements SocketEndpoint {
       onNext: (_context, _id, _payload, _args, result) =>
         result.errors ? formatted(result.errors, result) : undefined,
       onError: (_context, _id, _payload, errors) =>
-        errors.slice(0, MAX_ISSUES).map((error) => withoutHttp(toGraphQLError(error, options.logger).toJSON())),
+        errors.slice(0, MAX_ISSUES).map((error) => withoutHttp(toGraphQLError(error, options.logger))),
     });
   }
 

@@ -4,6 +4,7 @@ import type { Logger } from '../../../platform/logger.ts';
 import { useAnswers } from './answers.ts';
 import type { OperationContext } from './context.ts';
 import { toGraphQLError } from './errors.ts';
+import { useEventStream } from './event-stream.ts';
 import { useLimits } from './limits.ts';
 import { useMediaTypes } from './media-type.ts';
 import { useCheckedRequests } from './request.ts';
@@ -47,6 +48,7 @@ export const createGraphQL = ({ schema, explorable, logger, contextOf }: GraphQL
       useLimits({ introspection: explorable }),
       useAnswers({ hideNames: !explorable }),
       useMediaTypes(),
+      useEventStream(),
     ],
     context: ({ request }) => contextOf(request),
   });

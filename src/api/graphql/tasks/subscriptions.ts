@@ -1,28 +1,36 @@
 import { TaskId, taskStream } from '../../../domain/ids.ts';
 import type { Position } from '../../../eventstore/event-store.ts';
-import { sleep } from '../../../platform/clock.ts';
 import { notFound } from '../../../platform/errors.ts';
+import { Pace } from '../../live/pace.ts';
 import type { TaskChange } from '../../live/task-changes.ts';
 import type { Builder } from '../kit/builder.ts';
 import type { ApiContext } from '../kit/context.ts';
-import { batches, endable, FRAME_CHANGES, FROM_POSITION, oneByOne, type Wanted } from '../kit/subscriptions.ts';
+import {
+  batches,
+  FRAME_CHANGES,
+  FROM_POSITION,
+  framesOf,
+  oneByOne,
+  startOf,
+  type Wanted,
+} from '../kit/subscriptions.ts';
 import type { TimelineType } from './timeline.ts';
 import { asTaskId, type TaskTypes } from './types.ts';
 
 /** Changes of all tasks that may wait for a slow reader. */
 const EVERYTHING_BACKLOG = 10_000;
-/** After a frame that is not full the next one waits a little: fewer frames cost less. */
-const FRAME_INTERVAL_MS = 50;
 
 type TaskChanges = { readonly position: Position; readonly changes: readonly TaskChange[] };
 
 const inFrames = (context: ApiContext, wanted: Pick<Wanted<TaskChange>, 'interest' | 'after'>) =>
-  endable(async function* (signal): AsyncGenerator<TaskChanges, void> {
+  framesOf(context, async function* (signal): AsyncGenerator<TaskChanges, void> {
+    const pace = new Pace(context.commands.clock);
     const limits = { limit: EVERYTHING_BACKLOG, most: FRAME_CHANGES };
     for await (const changes of batches(context, context.hub.tasks, { ...wanted, ...limits }, signal)) {
       const last = changes.at(-1);
       if (last) yield { position: last.position, changes };
-      if (changes.length < FRAME_CHANGES) await sleep(context.commands.clock, FRAME_INTERVAL_MS, signal);
+      // A full frame is history, or a backlog.
+      if (changes.length < FRAME_CHANGES) await pace.next(changes.length, signal);
     }
   });
 
@@ -91,7 +99,7 @@ export const addTaskSubscriptions = (builder: Builder, types: TaskTypes, Timelin
       subscribe: async (_, { taskId, fromPosition }, context) =>
         oneByOne(context, context.hub.tasks, {
           interest: { subject: await subjectOf(context, taskId) },
-          after: fromPosition,
+          after: await startOf(context, fromPosition),
         }),
       resolve: (change) => change,
     }),
@@ -99,10 +107,10 @@ export const addTaskSubscriptions = (builder: Builder, types: TaskTypes, Timelin
       type: TaskChanges,
       description: 'Changes of all tasks, several in a frame.',
       args: { filter: t.arg({ type: TaskChangeFilter }), fromPosition: t.arg(FROM_POSITION) },
-      subscribe: (_, { filter, fromPosition }, context) =>
+      subscribe: async (_, { filter, fromPosition }, context) =>
         inFrames(context, {
           interest: { tenant: context.caller.tenant, matches: matcherOf(filter ?? {}) },
-          after: fromPosition ?? undefined,
+          after: await startOf(context, fromPosition),
         }),
       resolve: (changes) => changes,
     }),
