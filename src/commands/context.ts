@@ -9,6 +9,7 @@ import type { ExecutionStreamEvent } from '../domain/execution/events.ts';
 import type { Execution } from '../domain/execution/state.ts';
 import { commandIdOf } from '../domain/ids.ts';
 import { pointerOf } from '../domain/json-pointer.ts';
+import { ok, type Result, rejected } from '../domain/result.ts';
 import type { TaskCommand } from '../domain/task/commands.ts';
 import type { TaskRejection } from '../domain/task/decision.ts';
 import type { TaskEvent } from '../domain/task/events.ts';
@@ -168,6 +169,19 @@ const issueOf = (issue: z.core.$ZodIssue, input: unknown): InputIssue => {
   return { pointer, code, message: `${issue.message}${got}` };
 };
 
+/** As `parseInput`, for those who have more to say about the input than what is wrong with its shape. `found` counts all issues. */
+export const checkShape = <Schema extends z.ZodType>(
+  schema: Schema,
+  input: unknown,
+  most: number,
+): Result<z.output<Schema>, { readonly issues: readonly InputIssue[]; readonly found: number }> => {
+  const parsed = schema._zod.run({ value: input, issues: [] }, { async: false });
+  if (parsed instanceof Promise) throw new Error('bug: the schema of an input is asynchronous');
+  if (parsed.issues.length === 0) return ok(parsed.value as z.output<Schema>);
+  const first = parsed.issues.slice(0, most).map((issue) => z.core.util.finalizeIssue(issue, {}, z.core.config()));
+  return rejected({ issues: first.map((issue) => issueOf(issue, input)), found: parsed.issues.length });
+};
+
 /**
  * Checks a caller's input against the command's schema. Zod's own errors describe every issue, which for a list of mistakes takes far
  * longer than to find them; here only the first `most` are described.
@@ -179,12 +193,7 @@ export const parseInput = <Schema extends z.ZodType>(
   input: unknown,
   { most = MAX_ISSUES }: { readonly most?: number } = {},
 ): z.output<Schema> => {
-  const parsed = schema._zod.run({ value: input, issues: [] }, { async: false });
-  if (parsed instanceof Promise) throw new Error('bug: the schema of an input is asynchronous');
-  if (parsed.issues.length === 0) return parsed.value as z.output<Schema>;
-  const first = parsed.issues.slice(0, most).map((issue) => z.core.util.finalizeIssue(issue, {}, z.core.config()));
-  throw badInput(
-    first.map((issue) => issueOf(issue, input)),
-    parsed.issues.length,
-  );
+  const checked = checkShape(schema, input, most);
+  if (checked.ok) return checked.value;
+  throw badInput(checked.rejection.issues, checked.rejection.found);
 };

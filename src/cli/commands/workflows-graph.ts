@@ -18,7 +18,7 @@ const FORMATS = { mermaid: drawMermaid, dot: drawDot } as const;
 
 type Options = ServerOptions & Freshness & { readonly format: keyof typeof FORMATS; readonly version?: string };
 
-const compiled = (name: string, definition: unknown): Workflow => validDefinition(name, definition).workflow;
+const compiled = (name: string, definition: unknown): Workflow => validDefinition({ name }, definition).workflow;
 
 const ofExecution = async (terminal: Terminal, id: string, options: Options): Promise<GraphView> => {
   if (options.version !== undefined) throw usageFailure('--version goes with the name of a workflow');

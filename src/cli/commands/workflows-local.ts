@@ -5,14 +5,14 @@ import type { ValidWorkflow } from '../../commands/workflow/publish-workflow.ts'
 import type { DefinitionIssue } from '../../domain/workflow/compile.ts';
 import { WorkflowDefinition } from '../../domain/workflow/definition.ts';
 import { numberOf } from '../../wording/sentences.ts';
-import { readDocument } from '../definition-file.ts';
+import { type PlacedDocument, readPlacedDocument } from '../definition-file.ts';
 import { Ended, EXIT, usageFailure } from '../failure.ts';
 import { duration, facts, oneLine, table } from '../format.ts';
 import * as parse from '../parse.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
-import { checkDefinition, importedFrom } from '../workflows/workflow-file.ts';
+import { checkDefinition, importedFrom, type PlacedIssue, placed, placeText } from '../workflows/workflow-file.ts';
 
 const SHOWN_TASKS = 12;
 
@@ -23,7 +23,7 @@ export const issueTable = (issues: readonly DefinitionIssue[]): string =>
   );
 
 const reportOf = ({ definition: { name, version }, digest, workflow }: ValidWorkflow) => {
-  const { plan, steps, warnings } = workflow;
+  const { plan, steps } = workflow;
   return {
     valid: true,
     name,
@@ -40,7 +40,6 @@ const reportOf = ({ definition: { name, version }, digest, workflow }: ValidWork
     maxParallelism: plan.maxParallelism,
     averageParallelism: Number(plan.averageParallelism.toFixed(2)),
     issues: [],
-    warnings,
   };
 };
 
@@ -49,7 +48,10 @@ const pathText = (ids: readonly string[]): string => {
   return `${ids.slice(0, SHOWN_TASKS - 1).join(' → ')} → … → ${ids.at(-1)}`;
 };
 
-const reportText = (report: ReturnType<typeof reportOf>): string => {
+const reportText = (
+  report: ReturnType<typeof reportOf> & { readonly warnings: readonly PlacedIssue[] },
+  document: PlacedDocument,
+): string => {
   const { criticalPath, warnings } = report;
   const length = criticalPath.lengthMs > 0 ? `, ${duration(criticalPath.lengthMs)}` : ', no estimates';
   const text = facts([
@@ -60,21 +62,33 @@ const reportText = (report: ReturnType<typeof reportOf>): string => {
     ['critical path', `${pathText(criticalPath.tasks)}  (${numberOf(criticalPath.tasks.length, 'task')}${length})`],
     ['parallelism', `at most ${report.maxParallelism}, ${report.averageParallelism} on average`],
   ]);
-  return warnings.length === 0 ? text : `${text}\n${numberOf(warnings.length, 'warning')}\n${issueTable(warnings)}`;
+  return warnings.length === 0
+    ? text
+    : `${text}\n${numberOf(warnings.length, 'warning')}\n${placedTable(warnings, document)}`;
 };
 
+const placedTable = (issues: readonly PlacedIssue[], document: PlacedDocument): string =>
+  table(
+    [{ title: 'AT' }, { title: 'POINTER' }, { title: 'CODE' }, { title: 'WHAT' }],
+    issues.map((issue) => {
+      const { pointer, code, message } = issue;
+      return [placeText(issue, document), pointer || '/', code, oneLine(message, 300)];
+    }),
+  );
+
 const validate = async (terminal: Terminal, file: string, { json }: { json?: boolean }): Promise<void> => {
-  const checked = checkDefinition(await readDocument(terminal, file));
+  const document = await readPlacedDocument(terminal, file);
+  const checked = checkDefinition(document.value);
   if (checked.ok) {
-    const report = reportOf(checked.valid);
-    return print(terminal, json, report, () => reportText(report));
+    const report = { ...reportOf(checked.value), warnings: placed(checked.value.workflow.warnings, document) };
+    return print(terminal, json, report, () => reportText(report, document));
   }
-  const { issues } = checked;
+  const issues = placed(checked.rejection.issues, document);
   print(
     terminal,
     json,
     { valid: false, issues, warnings: [] },
-    () => `NOT VALID, ${numberOf(issues.length, 'issue')}\n${issueTable(issues)}`,
+    () => `NOT VALID, ${numberOf(issues.length, 'issue')}\n${placedTable(issues, document)}`,
   );
   throw new Ended(EXIT.failed);
 };
@@ -96,7 +110,7 @@ const writeTo = async (path: string, text: string): Promise<void> => {
 
 /** Writes the definition to stdout, or to a file and then a summary to stdout. */
 const importFile = async (terminal: Terminal, file: string, options: ImportOptions): Promise<void> => {
-  const { definition, workflow, renamed } = importedFrom(file, await readDocument(terminal, file), options.timeScale);
+  const { definition, workflow, renamed } = importedFrom(await readPlacedDocument(terminal, file), options.timeScale);
   const text = `${JSON.stringify(definition, null, options.json === true ? undefined : 2)}\n`;
   const { plan } = workflow;
   const summary = `${definition.name}@${definition.version}: ${numberOf(plan.size, 'task')}, ${numberOf(plan.edges, 'dependency', 'dependencies')}, ${numberOf(renamed.length, 'id')} changed\n`;
@@ -124,7 +138,7 @@ export const addLocalCommands = (workflows: Command, terminal: Terminal): void =
     .addHelpText(
       'after',
       `${examples('baton workflows validate order.yaml', 'baton workflows validate order.json --json', 'baton workflows import --from wfformat run.json | baton workflows validate -')}
-Lists every issue by JSON pointer. Exit code 1 when the definition is not valid, 2 when the file is not JSON or YAML.
+Lists every issue with its line and column, and by JSON pointer. Exit code 1 when the definition is not valid, 2 when the file is not JSON or YAML.
 Warnings point out what is allowed but probably not intended; they do not change the exit code.\n`,
     )
     .action((file: string, options: { json?: boolean }) => validate(terminal, file, options));

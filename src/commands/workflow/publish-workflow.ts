@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { byteLengthOf } from '../../domain/json.ts';
-import { ok, type Result } from '../../domain/result.ts';
+import { ok, type Result, rejected } from '../../domain/result.ts';
 import { compileWorkflow, type DefinitionIssue, type Workflow } from '../../domain/workflow/compile.ts';
 import type { WorkflowRejection } from '../../domain/workflow/decider.ts';
 import { MAX_DEFINITION_BYTES, WorkflowDefinition } from '../../domain/workflow/definition.ts';
+import { standInFor } from '../../domain/workflow/stand-in.ts';
 import { canonicalJson } from '../../eventstore/provenance.ts';
-import { type Accepted, badInput, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
+import { MAX_ISSUES } from '../../platform/errors.ts';
+import { type Accepted, badInput, type Caller, type Commands, checkShape, contextOf } from '../context.ts';
 import { nowOf, run, WORKFLOW } from '../run.ts';
 
 /** A definition that may be published, and what identifies its content. */
@@ -16,31 +18,53 @@ export type ValidWorkflow = {
   readonly workflow: Workflow;
 };
 
-const checkSize = (definition: unknown): void => {
+const sizeIssues = (definition: unknown): DefinitionIssue[] => {
   const bytes = byteLengthOf(definition);
-  if (bytes > MAX_DEFINITION_BYTES)
-    throw badInput([
-      {
-        pointer: '',
-        code: 'TOO_LARGE',
-        message: `a definition has at most ${MAX_DEFINITION_BYTES} bytes of JSON, got ${bytes}`,
-      },
-    ]);
+  if (bytes <= MAX_DEFINITION_BYTES) return [];
+  const message = `a definition has at most ${MAX_DEFINITION_BYTES} bytes of JSON, got ${bytes}`;
+  return [{ pointer: '', code: 'TOO_LARGE', message }];
+};
+
+type Issues = { readonly issues: readonly DefinitionIssue[]; readonly found: number };
+
+const refused = (issues: readonly DefinitionIssue[]) => rejected({ issues, found: issues.length });
+
+/** What is wrong besides the shape, as far as the rest can be read. */
+const issuesBesideShape = (input: unknown): DefinitionIssue[] => {
+  const standIn = standInFor(input);
+  const compiled = standIn && compileWorkflow(standIn.definition);
+  if (standIn === undefined || compiled === undefined || compiled.ok) return [];
+  return compiled.rejection.filter(({ code }) => !standIn.doubtful.has(code));
 };
 
 /**
- * Checks a definition: its shape, its graph, its expressions.
+ * Checks a definition: its shape, its graph, its expressions, its schema.
  *
- * Errors: `AppError` `BAD_USER_INPUT` with every issue, by JSON pointer.
+ * Errors: `Result` with every issue by JSON pointer; of those of its shape at most `most` are described, and of the others at most 200.
  */
-export const validateWorkflow = (input: unknown): ValidWorkflow => {
-  checkSize(input);
-  const definition = parseInput(WorkflowDefinition, input);
-  checkSize(definition); // with its defaults
+export const checkWorkflow = (input: unknown, most: number): Result<ValidWorkflow, Issues> => {
+  const tooLarge = sizeIssues(input);
+  if (tooLarge.length > 0) return refused(tooLarge);
+  const shape = checkShape(WorkflowDefinition, input, most);
+  if (!shape.ok) {
+    const { issues, found } = shape.rejection;
+    const others = found < most ? issuesBesideShape(input) : [];
+    return rejected({ issues: [...issues, ...others], found: found + others.length });
+  }
+  const definition = shape.value;
+  const tooLargeWithDefaults = sizeIssues(definition);
+  if (tooLargeWithDefaults.length > 0) return refused(tooLargeWithDefaults);
   const compiled = compileWorkflow(definition);
-  if (!compiled.ok) throw badInput(compiled.rejection);
+  if (!compiled.ok) return refused(compiled.rejection);
   const digest = createHash('sha256').update(canonicalJson(definition)).digest('hex');
-  return { definition, digest, workflow: compiled.value };
+  return ok({ definition, digest, workflow: compiled.value });
+};
+
+/** Errors: `AppError` `BAD_USER_INPUT` with the first issues of `checkWorkflow`. */
+export const validateWorkflow = (input: unknown): ValidWorkflow => {
+  const checked = checkWorkflow(input, MAX_ISSUES);
+  if (checked.ok) return checked.value;
+  throw badInput(checked.rejection.issues, checked.rejection.found);
 };
 
 export type PublishedWorkflow = Accepted & {

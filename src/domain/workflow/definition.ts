@@ -51,7 +51,7 @@ export const CompensationStrategy = z.enum(COMPENSATION_STRATEGIES);
 export type CompensationStrategy = z.output<typeof CompensationStrategy>;
 
 /** What an agent must be able to do to play a role. */
-const AgentRequirement = z.strictObject({
+export const AgentRequirement = z.strictObject({
   capability: CapabilityName,
   versionRange: VersionRange.optional(),
   pool: PoolId.default('default'),

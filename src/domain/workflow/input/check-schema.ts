@@ -12,6 +12,9 @@ import {
   TYPES,
 } from './keywords.ts';
 
+/** Annotations may be there too; the list of all would be longer than a message may be. */
+const CHECKING = Object.keys(KEYWORDS).filter((name) => KEYWORDS[name as Keyword] !== 'annotation');
+
 /** A schema is part of its definition, and so of the first event of each execution. */
 export const MAX_SCHEMA_BYTES = 32_768;
 export const MAX_SCHEMA_DEPTH = 32;
@@ -74,8 +77,7 @@ const checkSchema = (schema: Json, pointer: string, context: Context): undefined
   if (!isObject(schema)) return context.report(pointer, 'WRONG_TYPE', 'must be a schema: an object, true or false');
   for (const [name, value] of Object.entries(schema)) {
     const at = `${pointer}${pointerPart(name)}`;
-    if (!isKeyword(name))
-      context.report(at, 'KEYWORD_NOT_ALLOWED', `allowed keywords are ${Object.keys(KEYWORDS).join(', ')}`);
+    if (!isKeyword(name)) context.report(at, 'KEYWORD_NOT_ALLOWED', `allowed keywords are ${CHECKING.join(', ')}`);
     else if (name === '$defs' && schema !== context.root)
       context.report(at, 'KEYWORD_NOT_ALLOWED', '$defs is only allowed at the top of the schema');
     else CHECKS[KEYWORDS[name]](value, at, context);
