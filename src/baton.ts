@@ -113,5 +113,5 @@ const faceOf = (running: Running): Baton => {
  */
 export const startBaton = async (
   config: Config = readConfig(),
-  { logger = createLogger(config.logLevel), tenant = DEFAULT_TENANT }: BatonOptions = {},
+  { logger = createLogger(config.logLevel, config.logFormat), tenant = DEFAULT_TENANT }: BatonOptions = {},
 ): Promise<Baton> => faceOf(await start({ tenant, config, logger }));

@@ -16,6 +16,7 @@ import { keepWorkflowCache } from './processes/workflows/workflow-cache.ts';
 import { createAssigners } from './roles/assigner.ts';
 import { type Core, holder, openCore, ports } from './roles/core.ts';
 import { createHandOver, startDispatcher } from './roles/dispatcher.ts';
+import { refuseTakenPort } from './roles/listening.ts';
 import { createPools } from './roles/pools.ts';
 import { backgroundProcesses } from './roles/processes.ts';
 import { startProjector } from './roles/projector.ts';
@@ -157,6 +158,7 @@ const startRoles = async (core: Core, closing: Closing): Promise<Running> => {
  */
 export const start = async (options: StartOptions): Promise<Running> => {
   refuseExposed(options.config);
+  await refuseTakenPort(options.config);
   const closing = new Closing();
   try {
     return await startRoles(await openCore({ ...options, closing }), closing);

@@ -1,13 +1,9 @@
 import { stripVTControlCharacters } from 'node:util';
+import { type Colour, paint } from '../platform/terminal-text.ts';
+
+export { type Colour, oneLine, paint } from '../platform/terminal-text.ts';
 
 export type Column = { readonly title: string; readonly align?: 'left' | 'right'; readonly max?: number };
-
-const ESCAPE = '\u001b[';
-const COLOURS = { red: 31, green: 32, yellow: 33, grey: 90 } as const;
-export type Colour = keyof typeof COLOURS;
-
-export const paint = (text: string, colour: Colour | undefined, enabled: boolean): string =>
-  enabled && colour !== undefined ? `${ESCAPE}${COLOURS[colour]}m${text}${ESCAPE}0m` : text;
 
 const STATUS_COLOURS: Readonly<Record<string, Colour>> = {
   completed: 'green',
@@ -43,18 +39,6 @@ const STATUS_COLOURS: Readonly<Record<string, Colour>> = {
 
 export const status = (text: string, colour: boolean): string =>
   paint(text, STATUS_COLOURS[text.toLowerCase()], colour);
-
-/**
- * Text of a third party as one line that cannot control a terminal: escape sequences are removed, other control and
- * direction characters shown as �.
- */
-export const oneLine = (text: string, max = Number.POSITIVE_INFINITY): string => {
-  const line = stripVTControlCharacters(text)
-    .replaceAll(/\s+/g, ' ')
-    .replaceAll(/[\p{Cc}\p{Cf}]/gu, '\ufffd');
-  const characters = [...line];
-  return characters.length > max ? `${characters.slice(0, max - 1).join('')}…` : line;
-};
 
 const widthOf = (text: string): number => [...stripVTControlCharacters(text)].length;
 

@@ -1,15 +1,5 @@
+import { damagedLogAdvice, folderProblem } from '../platform/folder-errors.ts';
 import { type Failure, refused } from './failure.ts';
-
-const PLACE_CODES: Readonly<Record<string, string>> = {
-  EACCES: 'permission is denied',
-  EPERM: 'permission is denied',
-  ENOTDIR: 'a file of that name is in the way',
-  EEXIST: 'a file of that name is in the way',
-  ENOENT: 'it cannot be created there',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the quota is used up',
-};
 
 /** Compared by name: importing the node for its error classes would slow down every other command. */
 const nameOf = (error: unknown): string => (error instanceof Error ? error.name : '');
@@ -23,17 +13,13 @@ export const nodeFailure = (error: unknown, dataDir: string | undefined): Failur
   if (nameOf(error) === 'FolderInUse') return refused('FOLDER_IN_USE', message);
   if (nameOf(error) === 'UnusableIdentity') return refused('FOLDER_UNUSABLE', message);
   if (nameOf(error) === 'DamagedLog')
-    return refused(
-      'DAMAGED_LOG',
-      `${dataDir}: ${message}`,
-      `nothing was changed; \`baton eventstore verify --data ${dataDir}\` lists every damaged place. Restore the folder from a copy.`,
-    );
+    return refused('DAMAGED_LOG', `${dataDir}: ${message}`, damagedLogAdvice(String(dataDir)));
   if (code === 'EADDRINUSE')
     return refused('PORT_IN_USE', `port ${port} of ${address} is in use`, 'choose another --port, or 0 for a free one');
   if (syscall === 'listen' || syscall === 'getaddrinfo')
     return refused('CANNOT_LISTEN', `cannot listen there: ${message}`, 'see --host and --port');
-  const problem = PLACE_CODES[code ?? ''];
+  const problem = folderProblem({ code, message });
   if (problem !== undefined && dataDir !== undefined)
-    return refused('FOLDER_UNUSABLE', `${dataDir} cannot be used: ${problem} (${message})`);
+    return refused('FOLDER_UNUSABLE', `${dataDir} cannot be used: ${problem}`);
   return error;
 };

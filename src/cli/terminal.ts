@@ -1,4 +1,4 @@
-import type { WriteStream } from 'node:tty';
+import { isInteractive, takesColour } from '../platform/terminal-text.ts';
 
 /** Where a command reads and writes; a value, so that commands can be run in a test. */
 export type Terminal = {
@@ -13,13 +13,6 @@ export type Terminal = {
   /** Whether stdout takes colour. */
   readonly colour: boolean;
 };
-
-const isInteractive = (stream: NodeJS.WriteStream, env: Terminal['env']): boolean =>
-  (stream as WriteStream).isTTY === true && env['TERM'] !== 'dumb';
-
-/** `NO_COLOR` counts when it is set and not empty (no-color.org). */
-const takesColour = (stream: NodeJS.WriteStream, env: Terminal['env']): boolean =>
-  isInteractive(stream, env) && (env['NO_COLOR'] ?? '') === '';
 
 export const systemTerminal = (): Terminal => ({
   env: process.env,

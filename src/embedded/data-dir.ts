@@ -3,12 +3,16 @@ import { mkdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DirectoryLock, lockDirectory } from 'baton-eventstore-node/directory-lock';
+import { z } from 'zod';
 import { AppError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import { identityOf, isRunning, type ProcessIdentity } from './process-identity.ts';
 
+const Identity = { pid: z.int().positive(), startToken: z.string() };
+
 /** The process that uses a data directory. */
-export type Holder = ProcessIdentity & { readonly startedAt: string; readonly command: string };
+const Holder = z.object({ ...Identity, startedAt: z.string(), command: z.string() });
+export type Holder = z.output<typeof Holder>;
 
 export type DataDir = {
   /** Absolute, without symbolic links. */
@@ -18,17 +22,18 @@ export type DataDir = {
   release(): void;
 };
 
-export type LeftOver = ProcessIdentity & { readonly name: string };
+const LeftOver = z.object({ ...Identity, name: z.string() });
+export type LeftOver = z.output<typeof LeftOver>;
 
 const ORPHAN_STOP_MS = 5_000;
 
-const readJson = <T>(path: string): T | undefined => {
+const readJson = <T>(path: string, schema: z.ZodType<T>): T | undefined => {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as T;
+    return schema.parse(JSON.parse(readFileSync(path, 'utf8')));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // Both files are renamed into place when complete. A damaged one means that the machine crashed, so nobody is alive.
-    if (code === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    if (code === 'ENOENT' || error instanceof SyntaxError || error instanceof z.ZodError) return undefined;
     throw error;
   }
 };
@@ -41,7 +46,7 @@ const writeAtomically = (path: string, value: unknown): void => {
 
 /** The running process that uses this data directory, if any. */
 export const holderOf = (dataDir: string): Holder | undefined => {
-  const holder = readJson<Holder>(join(dataDir, 'lock'));
+  const holder = readJson(join(dataDir, 'lock'), Holder);
   return holder !== undefined && isRunning(holder) ? holder : undefined;
 };
 
@@ -68,7 +73,7 @@ const removeDeadLock = (path: string): void => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return; // another process removed it first
     throw error;
   }
-  const holder = readJson<Holder>(aside);
+  const holder = readJson(aside, Holder);
   if (holder !== undefined && isRunning(holder)) linkSync(aside, path);
   rmSync(aside, { force: true });
 };
@@ -104,7 +109,7 @@ const takeLock = (dataDir: string, path: string, logger: Logger): void => {
   // Each round takes the lock, finds a running holder, or removes the lock of a dead one.
   for (let round = 0; round < 10; round++) {
     if (createLock(path, holder)) return;
-    const other = readJson<Holder>(path);
+    const other = readJson(path, Holder);
     if (other !== undefined && isRunning(other)) throw inUse(dataDir, other);
     logger.warn({ holder: other?.pid }, `the last process that used ${dataDir} ended without cleaning up; taking over`);
     removeDeadLock(path);
@@ -151,7 +156,7 @@ export const openDataDir = async (dataDir: string, logger: Logger): Promise<Data
     directory.release();
   };
   try {
-    await Promise.all((readJson<LeftOver[]>(processes) ?? []).map((leftOver) => endLeftOver(leftOver, logger)));
+    await Promise.all((readJson(processes, z.array(LeftOver)) ?? []).map((leftOver) => endLeftOver(leftOver, logger)));
   } catch (error) {
     unlock();
     throw error;

@@ -17,6 +17,7 @@ import {
 import { commandLineOf, identityOf } from './process-identity.ts';
 import { secretIn } from './secret.ts';
 import { type ServerProcess, ServerStartError, startServer } from './server-process.ts';
+import { NO_SPACE, startFailure } from './start-failure.ts';
 import type { Service } from './supervise.ts';
 
 const run = promisify(execFile);
@@ -179,7 +180,8 @@ const listen = async (
 const urlOf = (role: string, password: string, port: number, database: string): string =>
   `postgres://${role}:${password}@${HOST}:${port}/${database}`;
 
-const ensureDatabase = async (adminUrl: string, password: string): Promise<void> => {
+/** Makes the role and its database where they are missing, and opens the database once. */
+const ensureDatabase = async (adminUrl: string, databaseUrl: string, password: string): Promise<void> => {
   const client = new pg.Client(adminUrl);
   await client.connect();
   try {
@@ -192,22 +194,35 @@ const ensureDatabase = async (adminUrl: string, password: string): Promise<void>
   } finally {
     await client.end();
   }
+  const own = new pg.Client(databaseUrl);
+  await own.connect().finally(() => own.end());
 };
 
-/**
- * Starts our own Postgres on a free port of the loopback interface, durable by default. The next start uses the same data.
- *
- * Errors: `AppError` UNAVAILABLE or `ServerStartError`, with what is missing.
- */
-export const startPostgres = async (options: PostgresOptions): Promise<Service> => {
-  const packaged = options.packaged ?? packagedPostgres();
-  const home = await findPostgresHome(options.dataDir, options.logger, packaged);
-  const password = await secretIn(join(options.dataDir, 'postgres.password'));
-  await ensureCluster(home, packaged.version, password, options);
-  await clearStalePid(home.data, options.logger);
+/** What Postgres prints when it cannot read its files. */
+const DAMAGED = new RegExp(
+  [
+    'could not find the database system',
+    'valid checkpoint record',
+    'invalid (primary )?checkpoint',
+    'incorrect checksum in control file',
+    'database files are incompatible',
+    'is not a valid data directory',
+    'could not open (file|directory) "[^"]*(pg_|global|base)[^"]*": No such file',
+  ].join('|'),
+);
+/** A database whose folder is gone; a file that is gone; a page or an index that is not what was written. */
+const DAMAGED_CODES = ['3D000', '58P01', 'XX001', 'XX002'];
+
+const isDamage = (error: unknown): boolean =>
+  error instanceof ServerStartError
+    ? DAMAGED.test(error.output) && !NO_SPACE.test(error.output)
+    : DAMAGED_CODES.includes((error as { code?: string }).code ?? '');
+
+const startOn = async (home: PostgresHome, password: string, options: PostgresOptions): Promise<Service> => {
   const { server, port } = await listen(home, options);
+  const url = urlOf(ROLE, password, port, ROLE);
   try {
-    await ensureDatabase(urlOf(ADMIN, password, port, 'postgres'), password);
+    await ensureDatabase(urlOf(ADMIN, password, port, 'postgres'), url, password);
   } catch (error) {
     await server.stop();
     if ((error as { code?: string }).code !== INVALID_PASSWORD) throw error;
@@ -216,5 +231,31 @@ export const startPostgres = async (options: PostgresOptions): Promise<Service> 
       error,
     );
   }
-  return { ...server, port, url: urlOf(ROLE, password, port, ROLE) };
+  return { ...server, port, url };
+};
+
+/**
+ * Starts our own Postgres on a free port of the loopback interface, durable by default. The next start uses the same data. Data that
+ * Postgres cannot read is moved aside: everything in it can be rebuilt from the log. Not while Baton runs on it, which counts on its tables.
+ *
+ * Errors: `AppError` UNAVAILABLE, with what is missing.
+ */
+export const startPostgres = async (options: PostgresOptions): Promise<Service> => {
+  const packaged = options.packaged ?? packagedPostgres();
+  const home = await findPostgresHome(options.dataDir, options.logger, packaged);
+  const password = await secretIn(join(options.dataDir, 'postgres.password'));
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      await ensureCluster(home, packaged.version, password, options);
+      await clearStalePid(home.data, options.logger);
+      return await startOn(home, password, options);
+    } catch (error) {
+      if (!isFirst || options.port !== undefined || !isDamage(error)) throw startFailure(error, home.data);
+      const aside = `${home.data}.damaged-${Date.now()}`;
+      options.logger.warn(
+        `Postgres cannot read its data: moving it to ${aside} and rebuilding the read models from the log`,
+      );
+      await rename(home.data, aside);
+    }
+  }
 };

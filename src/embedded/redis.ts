@@ -42,7 +42,7 @@ const configuration = (data: string, port: number, password: string, durable: bo
 
 /** What Redis prints when it cannot load an append-only file or snapshot. */
 const DAMAGED =
-  /Bad file format|Unexpected end of file|Wrong signature|Can't handle RDB|error reading the append only file|Fatal error loading/i;
+  /Bad file format|Unexpected end of file|Wrong signature|Can't handle RDB|error reading the append only file|Fatal error loading|AOF MANIFEST FILE ERROR/i;
 
 /**
  * Starts our own Redis on a free port of the loopback interface. The next start uses the same data. Data that Redis cannot read is moved

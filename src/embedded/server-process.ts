@@ -37,9 +37,12 @@ export type ServerProcess = {
 export class ServerStartError extends Error {
   override readonly name = 'ServerStartError';
   readonly output: string;
-  constructor(message: string, output: string) {
+  readonly server: string;
+  constructor(server: string, how: string, output: string) {
+    const message = `${server} ${how}`;
     super(output === '' ? message : `${message}; its last output:\n${output}`);
     this.output = output;
+    this.server = server;
   }
 }
 
@@ -133,12 +136,12 @@ export const startServer = async (spec: ServerCommand, logger: Logger): Promise<
     });
   });
   const ended = exited.then((how) => {
-    throw new ServerStartError(`${spec.name} ended before it was ready (${how})`, lines.join('\n'));
+    throw new ServerStartError(spec.name, `ended before it was ready (${how})`, lines.join('\n'));
   });
   if (!(await within(Promise.race([ready, ended]), spec.readyWithinMs))) {
     ended.catch(() => {}); // stop() causes it
     await stop();
-    throw new ServerStartError(`${spec.name} was not ready after ${spec.readyWithinMs} ms`, lines.join('\n'));
+    throw new ServerStartError(spec.name, `was not ready after ${spec.readyWithinMs} ms`, lines.join('\n'));
   }
   ended.catch(() => {}); // from here on, `exited` reports the end
   return { name: spec.name, pid, exited, stop };

@@ -6,6 +6,7 @@ import { type DataDir, openDataDir } from './data-dir.ts';
 import { startPostgres } from './postgres.ts';
 import { identityOf, isRunning } from './process-identity.ts';
 import { startRedis } from './redis.ts';
+import { startFailure } from './start-failure.ts';
 import { type Service, type Supervised, supervise } from './supervise.ts';
 
 export type EmbeddedConfig = Pick<Config, 'eventStoreUrl' | 'databaseUrl' | 'redisUrl' | 'dataDir' | 'allowInstall'>;
@@ -31,7 +32,7 @@ type Start = (port?: number) => Promise<Service>;
 const EVENT_STORE_STOP_MS = 2_400;
 
 const startEventStore = async (dataDir: DataDir, port = 0): Promise<Service> => {
-  const node = await spawnEventStoreNode({ dataDir: join(dataDir.path, 'eventstore'), port, host: '127.0.0.1' });
+  const node = await spawnEventStoreNode({ dataDir: join(dataDir.path, FOLDERS.eventStore), port, host: '127.0.0.1' });
   dataDir.record('eventstore', node.pid);
   return {
     name: 'eventstore',
@@ -67,6 +68,9 @@ const starters = (config: EmbeddedConfig, dataDir: DataDir, logger: Logger, dura
   };
 };
 
+/** Where each keeps its data, in the data directory. Postgres may have to keep it elsewhere, see `findPostgresHome`. */
+const FOLDERS = { eventStore: 'eventstore', database: 'postgres', redis: 'redis' } as const;
+
 const STORES = ['eventStore', 'database', 'redis'] as const;
 type Store = (typeof STORES)[number];
 
@@ -91,7 +95,12 @@ export const startEmbedded = async (
   const missing = STORES.filter((store) => configured[store] === undefined);
   const services = new Map<Store, Supervised>();
   const startedAt = performance.now();
-  const dataDir = missing.length === 0 ? undefined : await openDataDir(config.dataDir, logger);
+  const dataDir =
+    missing.length === 0
+      ? undefined
+      : await openDataDir(config.dataDir, logger).catch((error: unknown) => {
+          throw startFailure(error, config.dataDir);
+        });
 
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
@@ -103,10 +112,11 @@ export const startEmbedded = async (
     const outcomes = await Promise.allSettled(
       missing.map(async (store) => services.set(store, await supervise(start[store], logger))),
     );
-    const failure = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failure !== undefined) {
+    const failed = outcomes.findIndex(({ status }) => status === 'rejected');
+    const failure = outcomes[failed];
+    if (failure?.status === 'rejected') {
       await stop();
-      throw failure.reason;
+      throw startFailure(failure.reason, join(dataDir.path, FOLDERS[missing[failed] as Store]));
     }
     const ms = Math.round(performance.now() - startedAt);
     logger.info(

@@ -59,9 +59,11 @@ export const claimDatabase = async (database: Pool, clusterId: string): Promise<
   ]);
   const { rows } = await database.query<{ cluster_id: string }>('SELECT cluster_id FROM baton.cluster_identity');
   const owner = rows[0]?.cluster_id;
-  if (owner !== clusterId)
-    throw new AppError(
-      'CONFLICT',
-      `the database belongs to cluster ${owner}, the event store to cluster ${clusterId}; use another database or drop this one`,
-    );
+  if (owner === clusterId) return;
+  const name = `baton_${clusterId.slice(-12)}`;
+  throw new AppError(
+    'CONFLICT',
+    `the database of DATABASE_URL belongs to cluster ${owner}, the event store to cluster ${clusterId}. Make one for this cluster: ` +
+      `psql "$DATABASE_URL" -c 'CREATE DATABASE ${name}', and end DATABASE_URL with /${name}`,
+  );
 };

@@ -39,6 +39,7 @@ const Environment = z.object({
     .pipe(z.array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_]{0,63}$/)).min(1))
     .optional(),
   BATON_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  BATON_LOG_FORMAT: z.enum(['auto', 'json', 'text']).default('auto'),
   BATON_DISPATCH_CONCURRENCY: integer(1, 10_000).default(100),
   BATON_UNREACHABLE_MS: integer(1_000, 86_400_000).default(600_000),
   BATON_LEASE_MS: integer(500, 600_000).default(5_000),
@@ -67,6 +68,8 @@ export type Config = {
   /** Pools that this process may lead and call agents for; undefined: all that are in use. */
   readonly pools: readonly string[] | undefined;
   readonly logLevel: string;
+  /** `auto`: text on a terminal, JSON elsewhere. */
+  readonly logFormat: 'auto' | 'json' | 'text';
   /** Agent calls in flight at once in this dispatcher process. */
   readonly dispatchConcurrency: number;
   /** For how long a task without a deadline goes on while none of its attempts reaches an agent. */
@@ -139,6 +142,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>> = p
     roles: value.BATON_ROLES,
     pools: value.BATON_POOLS,
     logLevel: value.BATON_LOG_LEVEL,
+    logFormat: value.BATON_LOG_FORMAT,
     dispatchConcurrency: value.BATON_DISPATCH_CONCURRENCY,
     unreachableMs: value.BATON_UNREACHABLE_MS,
     leaseMs: value.BATON_LEASE_MS,

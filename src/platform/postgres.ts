@@ -39,7 +39,10 @@ export const createPool = (url: string, size: number, logger: Logger): pg.Pool =
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
   });
-  const report = (error: Error): void => logger.warn({ err: error }, 'lost a Postgres connection');
+  const report = (error: Error): void => {
+    // What a connection meets after the pool has let go of it is its end.
+    if (!pool.ending) logger.warn({ err: error }, 'lost a Postgres connection');
+  };
   pool.on('error', report);
   // The pool only handles errors of idle connections; one that breaks while in use would crash the process.
   pool.on('connect', (client) => client.on('error', report));
@@ -60,6 +63,8 @@ export const withQueryTimeout = (pool: pg.Pool, timeoutMs: number): Pick<pg.Pool
 const INVALID_AUTHORIZATION = '28';
 const INVALID_CATALOG = '3D000';
 const INSUFFICIENT_PRIVILEGE = '42501';
+/** A file that is gone or cannot be read; a page or an index that is not what was written. */
+const DAMAGED = ['58P01', '58030', 'XX001', 'XX002'];
 
 /** Node lists every address that it tried in an AggregateError, whose own message is empty. */
 const reasonOf = (error: unknown): string =>
@@ -77,5 +82,9 @@ export const startFailure = (error: unknown, url: string): unknown => {
   if (code.startsWith(INVALID_AUTHORIZATION)) return refused('Correct the user and password in DATABASE_URL');
   if (code === INVALID_CATALOG) return refused(`Create the database ${pathname.slice(1)}, or correct DATABASE_URL`);
   if (code === INSUFFICIENT_PRIVILEGE) return refused('Make the role in DATABASE_URL the owner of the database');
+  if (DAMAGED.includes(code))
+    return refused(
+      'Its files are damaged: restore them. An embedded one can be rebuilt from the log: stop Baton and delete the folder of its data',
+    );
   return error;
 };

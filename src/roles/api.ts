@@ -6,7 +6,6 @@ import type { Metrics } from '../api/operations/metrics.ts';
 import { createApi } from '../api/server.ts';
 import type { Closing } from '../platform/closing.ts';
 import { type Config, exposureOf } from '../platform/config.ts';
-import { AppError } from '../platform/errors.ts';
 import { isUnspecified, urlAt } from '../platform/hosts.ts';
 import { withQueryTimeout } from '../platform/postgres.ts';
 import { redisHeartbeats } from '../processes/health/heartbeats.ts';
@@ -17,16 +16,10 @@ import { Waits } from '../processes/outcomes/waits.ts';
 import type { UnledPools } from '../processes/pools/unled-pools.ts';
 import { Freshness } from '../projections/runner/freshness.ts';
 import { type Core, ports } from './core.ts';
+import { cannotListen } from './listening.ts';
 
 /** Requests are short; what takes longer is cut so that the dispatcher has the rest of the grace period. */
 const HTTP_GRACE_MS = 1_000;
-
-const cannotListen = (error: NodeJS.ErrnoException, { host, port }: Config): Error =>
-  error.code === 'EADDRINUSE'
-    ? new AppError('CONFLICT', `port ${port} on ${host} is in use; set BATON_PORT to another, or 0 for a free one`, {
-        cause: error,
-      })
-    : error;
 
 /** Every way to reach a server on this machine. */
 const originsOf = (server: Server, { host }: Config): string[] => {
@@ -39,7 +32,7 @@ const originsOf = (server: Server, { host }: Config): string[] => {
 
 const listen = async (server: Server, config: Config): Promise<string> => {
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, config)));
+    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error.code, config)));
     server.listen(config.port, config.host, resolve);
   });
   const { address, port } = server.address() as AddressInfo;

@@ -9,6 +9,7 @@ import { OriginDirectory } from '../dispatch/egress/origin-directory.ts';
 import { OwnOrigins } from '../dispatch/egress/own-origins.ts';
 import { egressOf } from '../dispatch/egress/policy.ts';
 import { createQueues, type Queues } from '../dispatch/queues/attempt-queue.ts';
+import { databaseOfCluster } from '../embedded/cluster-database.ts';
 import { type EmbeddedStack, startEmbedded } from '../embedded/stack.ts';
 import { claimDatabase, clusterIdOf } from '../eventstore/cluster-identity.ts';
 import { type AppendCounters, countAppends } from '../eventstore/counted-event-store.ts';
@@ -82,16 +83,38 @@ const openPostgres = async ({ config, logger, closing }: CoreOptions, url: strin
   return database;
 };
 
+const withDatabase = (embedded: EmbeddedStack, databaseUrl: string): EmbeddedStack => ({
+  ...embedded,
+  databaseUrl,
+  get processes() {
+    return embedded.processes; // changes when one is restarted
+  },
+});
+
+/** The database that belongs to the event store's cluster. The embedded Postgres makes one where it is missing. */
+const openDatabase = async (options: CoreOptions, embedded: EmbeddedStack, store: EventStore) => {
+  const { config, logger, tenant } = options;
+  if (config.databaseUrl !== undefined) {
+    const database = await openPostgres(options, config.databaseUrl);
+    const clusterId = await clusterIdOf(store, ports, tenant);
+    await claimDatabase(database, clusterId);
+    return { stack: embedded, database, clusterId };
+  }
+  const clusterId = await clusterIdOf(store, ports, tenant);
+  const databaseUrl = await databaseOfCluster(embedded.databaseUrl, clusterId, logger);
+  const database = await openPostgres(options, databaseUrl);
+  await claimDatabase(database, clusterId);
+  return { stack: withDatabase(embedded, databaseUrl), database, clusterId };
+};
+
 /** Connects to the three stores, starting the embedded default of each that has no URL. What it opens is added to `closing`. */
 export const openCore = async (options: CoreOptions): Promise<Core> => {
   const { tenant, config, logger, closing } = options;
-  const stack = await startEmbedded(config, logger);
-  closing.add('the embedded servers', () => stack.stop());
-  const database = await openPostgres(options, stack.databaseUrl);
-  const { store, appends } = countAppends(createEsdbEventStore(stack.eventStoreUrl, { logger, clock: ports.clock }));
+  const embedded = await startEmbedded(config, logger);
+  closing.add('the embedded servers', () => embedded.stop());
+  const { store, appends } = countAppends(createEsdbEventStore(embedded.eventStoreUrl, { logger, clock: ports.clock }));
   closing.add('the event store', () => store.close());
-  const clusterId = await clusterIdOf(store, ports, tenant);
-  await claimDatabase(database, clusterId);
+  const { stack, database, clusterId } = await openDatabase(options, embedded, store);
   const redis = createRedis(stack.redisUrl, logger, 'fail');
   closing.add('Redis', () => redis.disconnect());
   const prefix = `baton:${clusterId}`;

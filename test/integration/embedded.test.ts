@@ -251,7 +251,7 @@ describe('the embedded stack', () => {
     expect(await readNote(stack)).toEqual(KEPT);
   });
 
-  it('moves unreadable Redis data aside, and starts empty', async () => {
+  it('moves data aside that Redis and Postgres cannot read, makes lost files again, and starts empty', async () => {
     const dataDir = join(folder, '.baton');
     const first = await start(dataDir);
     await writeNote(first);
@@ -259,10 +259,20 @@ describe('the embedded stack', () => {
     const files = join(dataDir, 'redis', 'appendonlydir');
     const log = (await readdir(files)).find((file) => file.endsWith('.incr.aof'))!;
     await writeFile(join(files, log), 'this is not what Redis wrote\r\n');
+    await rm(join(dataDir, 'postgres', 'global', 'pg_control'));
+    // What a full disk or a crash leaves of small files.
+    for (const [name, text] of [
+      ['redis.password', ''],
+      ['lock', '[]'],
+      ['processes.json', '{"pid":1}'],
+    ] as const)
+      await writeFile(join(dataDir, name), text);
     const second = await start(dataDir);
     expect(await onRedis(second.redisUrl, (redis) => redis.dbsize())).toBe(0);
-    expect((await readdir(dataDir)).filter((name) => name.startsWith('redis.damaged-'))).toHaveLength(1);
-  });
+    expect(await query(second.databaseUrl, "SELECT to_regclass('note')")).toBe(null);
+    for (const name of ['redis', 'postgres'])
+      expect((await readdir(dataDir)).filter((file) => file.startsWith(`${name}.damaged-`))).toHaveLength(1);
+  }, 90_000); // makes two clusters
 
   it('stops within five seconds while clients are connected', async () => {
     const stack = await start();

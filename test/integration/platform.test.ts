@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { redisDispatchPlaces } from '../../src/dispatch/queues/dispatch-places.ts';
+import { databaseOfCluster } from '../../src/embedded/cluster-database.ts';
+import { claimDatabase } from '../../src/eventstore/cluster-identity.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { migrate } from '../../src/platform/migrate.ts';
 import { createPool, startFailure, withQueryTimeout } from '../../src/platform/postgres.ts';
@@ -94,6 +96,33 @@ describe('a Postgres pool', () => {
     const failure = await nowhere.query('SELECT 1').catch((error: unknown) => error);
     await nowhere.end();
     expect(isTransientPostgresError(failure)).toBe(true);
+  });
+});
+
+describe('the database of an event store in the embedded Postgres', () => {
+  it('is the first one for the cluster that came first, and one of its own for every other', async () => {
+    const database = await freshDatabase();
+    const idOf = (last: string) => `0190b5a4-5b9e-7cc1-8a52-${database.url.slice(-11)}${last}`;
+    const [first, second] = [idOf('1'), idOf('2')];
+    expect(await databaseOfCluster(database.url, first, logger)).toBe(database.url);
+    const client = new pg.Client(database.url);
+    await client.connect();
+    await client.query('INSERT INTO baton.cluster_identity (cluster_id) VALUES ($1)', [first]);
+    const own = await databaseOfCluster(database.url, second, logger);
+    expect(new URL(own).pathname).toBe(`/baton_${second.replaceAll('-', '')}`);
+    await migrate(own, logger);
+    expect(await databaseOfCluster(database.url, second, logger)).toBe(own);
+    expect(await databaseOfCluster(database.url, first, logger)).toBe(database.url);
+    const pool = createPool(database.url, 1, logger);
+    await expect(claimDatabase(pool, second)).rejects.toThrow(
+      new RegExp(
+        `belongs to cluster ${first}.*psql "\\$DATABASE_URL" -c 'CREATE DATABASE (baton_\\w+)', and end DATABASE_URL with /\\1$`,
+      ),
+    );
+    await pool.end();
+    await client.query(`DROP DATABASE ${new URL(own).pathname.slice(1)} WITH (FORCE)`);
+    await client.end();
+    await database.drop();
   });
 });
 

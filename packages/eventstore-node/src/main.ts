@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { writeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { securityFrom } from './access/security-flags.ts';
 import { type NodeOptions, startEventStoreNode } from './node.ts';
@@ -117,7 +118,15 @@ const wholeNumber = (option: string, text: string): number => {
   return value;
 };
 
+/** For the parent, which acts on what kind of error it was. */
+const tellParent = (error: unknown): void => {
+  if (!process.argv.includes('--exit-with-parent') || !(error instanceof Error)) return;
+  const { name, message, code } = error as NodeJS.ErrnoException;
+  writeSync(1, `${JSON.stringify({ ready: false, error: { name, message, code } })}\n`);
+};
+
 const fail = (error: unknown): void => {
+  tellParent(error);
   process.stderr.write(`baton-eventstore-node: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
 };

@@ -28,6 +28,18 @@ export type SpawnedNode = {
   stop(): Promise<void>;
 };
 
+/** The node ended before it was ready. `cause` is its error as the child told it: name, message, and the system's code. */
+export class NodeNotStarted extends Error {
+  override readonly name = 'NodeNotStarted';
+  override readonly cause: StartError | undefined;
+  constructor(message: string, cause: StartError | undefined) {
+    super(message);
+    this.cause = cause;
+  }
+}
+
+export type StartError = { readonly name: string; readonly message: string; readonly code?: string };
+
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 5_000;
 
@@ -40,7 +52,7 @@ type ReadyLine = {
 
 /**
  * Runs the node as a child process, which ends when this process does. Resolves when it accepts connections.
- * Errors: rejects with what the node printed if it ends before that.
+ * Errors: `NodeNotStarted` with what the node printed if it ends before that.
  */
 export const spawnEventStoreNode = async (options: SpawnOptions): Promise<SpawnedNode> => {
   const child = spawn(process.execPath, [...entry(), ...argumentsOf(options)], {
@@ -104,9 +116,15 @@ const readiness = (child: ChildProcess): Promise<ReadyLine> =>
     child.once('error', reject);
     child.once('close', (code, signal) => {
       clearTimeout(timer);
-      reject(new Error(`the event store node did not start (${signal ?? `exit ${code}`}): ${errors.trim()}`));
+      const how = signal ?? `exit ${code}`;
+      reject(new NodeNotStarted(`the event store node did not start (${how}): ${errors.trim()}`, startErrorIn(output)));
     });
   });
+
+const startErrorIn = (output: string): StartError | undefined => {
+  const line = output.split('\n').find((candidate) => candidate.startsWith('{"ready":false'));
+  return line === undefined ? undefined : (JSON.parse(line) as { error: StartError }).error;
+};
 
 const stop = async (child: ChildProcess, exited: Promise<unknown>): Promise<void> => {
   child.kill('SIGTERM');

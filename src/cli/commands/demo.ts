@@ -25,7 +25,10 @@ const demo = async (terminal: Terminal, options: Options): Promise<void> => {
     print(terminal, options.json, summary, () => `\n${summaryText(run, summary)}`);
     if (!isSuccess(summary)) throw new Ended(EXIT.failed);
   } catch (error) {
-    if (stop.requested) throw new Ended(EXIT.interrupted);
+    if (stop.requested) {
+      say('The demo has stopped.');
+      throw new Ended(EXIT.interrupted);
+    }
     throw error;
   }
 };

@@ -118,6 +118,7 @@ const runNode = async (terminal: Terminal, options: Options): Promise<void> => {
   } finally {
     await node.stop();
   }
+  if (options.json !== true) terminal.out('The event store node has stopped.\n');
 };
 
 export const addEventStoreNode = (program: Command, terminal: Terminal): void => {

@@ -19,6 +19,7 @@ const OVERRIDES = {
   dataDir: 'BATON_DATA_DIR',
   pools: 'BATON_POOLS',
   logLevel: 'BATON_LOG_LEVEL',
+  logFormat: 'BATON_LOG_FORMAT',
 } as const;
 
 type ServeOptions = { readonly [Name in keyof typeof OVERRIDES]?: string } & { readonly json?: boolean };
@@ -116,7 +117,7 @@ const stopAfterCrash = (stop: StopRequest, { graceMs }: Config, logger: Logger):
 const serve = async (terminal: Terminal, options: ServeOptions): Promise<void> => {
   const config = configOf(terminal.env, options);
   warnUnknown(terminal, config);
-  const logger = createLogger(config.logLevel);
+  const logger = createLogger(config.logLevel, config.logFormat);
   const stop = new StopRequest();
   stopAfterCrash(stop, config, logger);
   const { startBaton } = await import('../../baton.ts'); // imported here so that other commands start without the server
@@ -133,6 +134,7 @@ const serve = async (terminal: Terminal, options: ServeOptions): Promise<void> =
     retract();
     await baton.stop();
   }
+  if (options.json !== true) terminal.out('Baton has stopped.\n');
   if (stop.crashed) throw new Ended(EXIT.failed);
 };
 
@@ -146,6 +148,7 @@ export const addServe = (program: Command, terminal: Terminal): void => {
     .option('--data-dir <path>', 'folder of the embedded stores (BATON_DATA_DIR)')
     .option('--pools <list>', 'serve only these pools; default: all that are in use (BATON_POOLS)')
     .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent (BATON_LOG_LEVEL)')
+    .option('--log-format <format>', 'json, text, or auto: text on a terminal, JSON elsewhere (BATON_LOG_FORMAT)')
     .option('--json', 'print one line of JSON when ready')
     .addHelpText(
       'after',
@@ -154,7 +157,7 @@ export const addServe = (program: Command, terminal: Terminal): void => {
         'baton serve --port 0 --json',
         'EVENTSTORE_URL=esdb://… DATABASE_URL=postgres://… REDIS_URL=redis://… baton serve --roles dispatcher',
       )}
-Logs are JSON lines on stderr. Flags override the environment; docs/guides/operations.md lists every variable.
+Logs go to stderr. Flags override the environment; docs/guides/operations.md lists every variable.
 SIGTERM or Ctrl-C finishes or hands back open work; a second one ends at once. After an uncaught error (a bug) it stops in the
 same way, with exit code 1.
 `,

@@ -4,6 +4,7 @@ import type { Position, StoredEvent } from '../../eventstore/event-store.ts';
 import { type FollowOptions, followLog } from '../../eventstore/follow-log.ts';
 import type { LogFeed } from '../../eventstore/log-feed.ts';
 import { type Clock, sleep } from '../../platform/clock.ts';
+import { AppError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/logger.ts';
 import type { AttemptQueue } from './attempt-queue.ts';
 import type { DeadLetter, DeadLetterQueue } from './dead-letter-queue.ts';
@@ -92,7 +93,9 @@ export const keepDeadLetters = async (options: DeadLetterBoardOptions, signal: A
       emptied.abort();
       await following;
     } catch (error) {
-      logger.warn({ err: error }, 'the board of dead letters could not be filled');
+      // A read model that is being built, as on every first start, says so itself.
+      const level = error instanceof AppError && error.retryable ? 'debug' : 'warn';
+      logger[level]({ err: error }, 'the board of dead letters could not be filled');
       await sleep(clock, REFILL_PAUSE_MS, signal);
     }
   }

@@ -41,7 +41,7 @@ export const defaultOut = ({ dataDir }: Config): string => resolve(dataDir, '..'
 type Stage = { readonly baton: Baton; readonly store: EventStore; readonly crew: Crew };
 
 const prepare = async (config: Config, { out, failAt }: RunOptions, closing: Closing): Promise<Stage> => {
-  const logger = createLogger(config.logLevel);
+  const logger = createLogger(config.logLevel, config.logFormat);
   const baton = await startBaton(config, { logger });
   closing.add('Baton', () => baton.stop());
   const store = createEsdbEventStore(baton.urls.eventStoreUrl, { logger, clock: systemClock });

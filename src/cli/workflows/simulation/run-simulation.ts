@@ -46,7 +46,7 @@ export const withSimulator = async <Result>(
   await chmod(dataDir, 0o711); // Postgres, started by root, runs as another user and must get in
   try {
     const config = configOf(env, dataDir, agents);
-    const logger = createLogger(config.logLevel);
+    const logger = createLogger(config.logLevel, config.logFormat);
     const baton = await startBaton(config, { logger });
     const store = createEsdbEventStore(baton.urls.eventStoreUrl, { logger, clock: systemClock });
     try {
