@@ -67,7 +67,7 @@ module.exports = {
       '^src/api/rest',
       'protocols share wording, domain, live, reads and edge',
     ),
-    layer('rest-layer', '^src/api/rest', '^src/api/(?!rest|reads|edge|errors)'),
+    layer('rest-layer', '^src/api/rest', '^src/api/(?!rest|reads|live|edge|errors)'),
     layer('reads-layer', '^src/api/reads', '^src/api/(?!reads|live|errors)'),
     layer('live-layer', '^src/api/live', '^src/api/(?!live|errors)'),
     layer('ws-layer', '^src/api/ws', '^src/api/(?!ws|live|edge|errors)'),

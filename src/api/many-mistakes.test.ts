@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { REGISTER, SUBMIT, startApi, type TestApi } from '../../test/support/api-harness.ts';
 import { MAX_ISSUES } from '../platform/errors.ts';
-import { REST_PATH } from './rest/operations.ts';
+import { REST_PATH } from './rest/operation.ts';
 
 let api: TestApi;
 beforeAll(async () => {

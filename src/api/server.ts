@@ -28,7 +28,7 @@ import { measureParkedCompensations, measureProjections, sharedOverview } from '
 import { BOARD_PATH, queueBoard } from './operations/queue-board.ts';
 import { type Freshness, Reads } from './reads/reads.ts';
 import { apiDocument, DOCS_PATH, DOCUMENT_PATH, docsPage } from './rest/docs-page.ts';
-import { REST_PATH } from './rest/operations.ts';
+import { REST_PATH } from './rest/operation.ts';
 import { restRouter } from './rest/router.ts';
 import { ExecutionSockets } from './ws/execution-sockets.ts';
 import { Upgrades } from './ws/upgrades.ts';
@@ -205,7 +205,19 @@ const routes = (deps: ApiDependencies, { directory, hub, graphql, callerOf, isOw
   app.use(BOARD_PATH, metrics.timed('queues'), helmet(PAGE_HEADERS), board);
   app.use(DOCS_PATH, helmet(PAGE_HEADERS), docsPage());
   app.use(helmet(HEADERS));
-  app.use(REST_PATH, metrics.timed('rest'), restRouter({ callerOf, commands, seen: () => hub.position }));
+  app.use(
+    REST_PATH,
+    metrics.timed('rest'),
+    restRouter({
+      callerOf,
+      commands,
+      readsOf: (tenant) => new Reads(deps, tenant),
+      waits: deps.waits,
+      unledPools: deps.unledPools,
+      head: () => deps.feed.head ?? 0n,
+      seen: () => hub.position,
+    }),
+  );
   app.get(DOCUMENT_PATH, apiDocument());
   app.get('/', landing);
   app.get('/readyz', readyz({ ...deps.readiness, unledPools: () => deps.unledPools.list }, clock, logger));

@@ -84,7 +84,8 @@ export type Accepted = {
 const MAX_KEY_LENGTH = 255;
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
-const checkKey = (key: string): void => {
+/** Errors: `AppError` `BAD_USER_INPUT` at `/idempotencyKey`. */
+export const checkKey = (key: string): void => {
   if (key.length > MAX_KEY_LENGTH || !PRINTABLE.test(key))
     throw badInput([
       {

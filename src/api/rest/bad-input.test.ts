@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApi, type TestApi } from '../../../test/support/api-harness.ts';
 import { GATE, startGate } from '../../../test/support/execution-fixtures.ts';
-import { REST_PATH } from './operations.ts';
+import { REST_PATH } from './operation.ts';
 
 const LEAKS = /\bat \S+\.[jt]s\b|node_modules|\bSELECT\b|stack|ECONN|TypeError|RangeError|SyntaxError/;
 const RUNS = 100;

@@ -1,12 +1,20 @@
-import type { ExecutionRejection } from '../../domain/execution/decision.ts';
 import type { Result } from '../../domain/result.ts';
-import type { WorkflowRejection } from '../../domain/workflow/decider.ts';
 import { AppError } from '../../platform/errors.ts';
-import { EXECUTION_REASONS, isAmong, messageIn, type Reasons, WORKFLOW_REASONS } from '../../wording/rejections.ts';
+import {
+  AGENT_REASONS,
+  EXECUTION_REASONS,
+  isAmong,
+  messageIn,
+  type Reasons,
+  TASK_REASONS,
+  WORKFLOW_REASONS,
+} from '../../wording/rejections.ts';
+
+type Refused = { readonly reason: string };
 
 const acceptedBut =
-  <Rejection extends { readonly reason: string }>(reasons: Reasons<Rejection>) =>
-  <Value>(result: Result<Value, ExecutionRejection | WorkflowRejection>): Value => {
+  <Rejection extends Refused>(reasons: Reasons<Rejection>) =>
+  <Value>(result: Result<Value, Refused>): Value => {
     if (result.ok) return result.value;
     const { rejection } = result;
     const message = isAmong(reasons, rejection) ? messageIn(reasons, rejection) : rejection.reason;
@@ -14,7 +22,10 @@ const acceptedBut =
   };
 
 /** What was accepted. Errors: `AppError` `REJECTED` with the rejection as its details. */
+export const acceptedByTask = acceptedBut(TASK_REASONS);
+/** As `acceptedByTask`. */
+export const acceptedByAgent = acceptedBut(AGENT_REASONS);
+/** As `acceptedByTask`. */
 export const acceptedByWorkflow = acceptedBut(WORKFLOW_REASONS);
-
-/** As `acceptedByWorkflow`. */
+/** As `acceptedByTask`. */
 export const acceptedByExecution = acceptedBut(EXECUTION_REASONS);

@@ -8,9 +8,11 @@ import { systemClock } from '../../platform/clock.ts';
 import { callersOf } from '../edge/caller.ts';
 import { MAX_BODY_BYTES } from '../edge/json-body.ts';
 import { ExecutionStatusView } from './execution-status.ts';
+import { ExecutionAccepted } from './on-execution.ts';
 import { openApiDocument } from './openapi.ts';
-import { ExecutionAccepted, Problem, PublishedWorkflow, REST_PATH } from './operations.ts';
+import { Problem, REST_PATH } from './operation.ts';
 import { restRouter } from './router.ts';
+import { PublishedWorkflow } from './workflows.ts';
 import { MAX_YAML_BYTES } from './yaml-body.ts';
 
 let api: TestApi;
@@ -256,8 +258,9 @@ describe('registering a pattern', () => {
 
 describe('another request', () => {
   it.each([
-    ['GET', '/workflows', 'POST'],
-    ['PUT', '/workflows', 'POST'],
+    ['PUT', '/workflows', 'POST, GET, HEAD'],
+    ['POST', '/agents/x', 'GET, HEAD, PATCH'],
+    ['DELETE', '/tasks/x', 'GET, HEAD'],
     ['DELETE', '/workflows/gate/execute', 'POST'],
     ['POST', '/workflows/x/status', 'GET, HEAD'],
     ['OPTIONS', '/workflows/x/pause', 'POST'],
@@ -271,7 +274,7 @@ describe('another request', () => {
     });
   });
 
-  it.each(['', '/', '/workflow', '/workflows/x', '/workflows/x/y', '/workflows/x/status/y'])(
+  it.each(['', '/', '/workflow', '/workflows/x/y', '/tasks/x/y', '/workflows/x/status/y'])(
     'is not found at %s',
     async (path) => expect(await call('GET', `${REST_PATH}${path}`)).toMatchObject({ status: 404 }),
   );
@@ -342,6 +345,10 @@ describe('the document', () => {
     const { stack } = restRouter({
       callerOf: callersOf('default'),
       commands: api.commands,
+      readsOf: () => expect.fail('reads nothing'),
+      waits: api.waits,
+      unledPools: { has: () => false },
+      head: () => 0n,
       seen: () => 0n,
     }) as unknown as { stack: readonly Layer[] };
     const routed = stack.flatMap(({ route }) =>
@@ -349,7 +356,7 @@ describe('the document', () => {
         .filter((method) => method !== '_all')
         .map((method) => `${method} ${REST_PATH}${route?.path.replaceAll(/:(\w+)/g, '{$1}')}`),
     );
-    expect(routed).toHaveLength(7);
+    expect(routed).toHaveLength(43);
     expect(documented().sort()).toEqual(routed.sort());
   });
 

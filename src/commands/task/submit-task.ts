@@ -3,8 +3,9 @@ import { taskIdOf } from '../../domain/ids.ts';
 import type { Result } from '../../domain/result.ts';
 import { SubmitTaskInput } from '../../domain/task/commands.ts';
 import type { TaskRejection } from '../../domain/task/decision.ts';
+import type { Position } from '../../eventstore/event-store.ts';
 import { AppError, type ErrorCode, type InputIssue, MAX_ISSUES } from '../../platform/errors.ts';
-import { type Accepted, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
+import { type Accepted, type Caller, type Commands, checkKey, contextOf, parseInput } from '../context.ts';
 import { nowOf, run, TASK, unlessPoolsAreFull } from '../run.ts';
 
 const submitBody = (
@@ -53,6 +54,13 @@ export type SubmittedItem =
       readonly issues: readonly InputIssue[];
     };
 
+/** Of the last accepted task; null when none was. */
+export const lastPosition = (items: readonly SubmittedItem[]): Position | null =>
+  items.reduce<Position | null>(
+    (max, item) => (item.ok && (max === null || item.accepted.position > max) ? item.accepted.position : max),
+    null,
+  );
+
 /** A call that names a key may be repeated as a whole: its items are distinguished by their index. */
 const keyOfItem = ({ idempotencyKey }: Caller, index: number): string | undefined =>
   idempotencyKey === undefined ? undefined : `${idempotencyKey}/${index}`;
@@ -68,6 +76,7 @@ const parseItems = (items: readonly unknown[]): (ParsedItem | AppError)[] => {
   return items.map((item) => {
     try {
       const { idempotencyKey, ...input } = parseInput(BulkItem, item);
+      if (idempotencyKey !== undefined) checkKey(idempotencyKey);
       return { idempotencyKey, body: parseInput(SubmitTaskInput, input, { most: Math.max(1, issuesLeft) }) };
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
@@ -101,9 +110,11 @@ const submitItem = async (
  * Accepts up to `MAX_TASKS_PER_CALL` tasks. Each item succeeds or fails on its own; each may carry its own idempotency key;
  * without one it is covered by the call's. All bad items together report at most `MAX_ISSUES` issues.
  *
- * Errors: `AppError` `BAD_USER_INPUT` only when the list itself is unusable.
+ * Errors: `AppError` `BAD_USER_INPUT` only when the list itself, or the call's key, is unusable.
  */
 export const submitTasks = (commands: Commands, caller: Caller, input: unknown): Promise<SubmittedItem[]> => {
   const { tasks } = parseInput(SubmitTasksInput, input);
+  const lastKey = keyOfItem(caller, tasks.length - 1);
+  if (lastKey !== undefined) checkKey(lastKey);
   return Promise.all(parseItems(tasks).map((item, index) => submitItem(commands, caller, item, index)));
 };

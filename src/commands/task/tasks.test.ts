@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { commandsOver, fakeClock, fakeIds } from '../../../test/support/fake-ports.ts';
 import { taskStream } from '../../domain/ids.ts';
 import { createMemoryEventStore } from '../../eventstore/memory-event-store.ts';
+import { MAX_ISSUES } from '../../platform/errors.ts';
 import type { Accepted, Caller } from '../context.ts';
 import { cancelTask } from './cancel-task.ts';
 import {
@@ -198,6 +199,22 @@ describe('submitting many tasks', () => {
   ])('refuses an unusable list as a whole', (input) => {
     const { commands } = setUp();
     expect(() => submitTasks(commands, ada, input)).toThrow(expect.objectContaining({ code: 'BAD_USER_INPUT' }));
+  });
+
+  it('refuses a key of the call that is too long for its last item', () => {
+    const { commands } = setUp();
+    const submit = (length: number) => () =>
+      submitTasks(commands, { ...ada, idempotencyKey: 'x'.repeat(length) }, { tasks: [{ capability: 'a' }] });
+    expect(submit(253)).not.toThrow();
+    expect(submit(254)).toThrow(expect.objectContaining({ code: 'BAD_USER_INPUT' }));
+  });
+
+  it('reports bad keys of many items with few issues', async () => {
+    const { commands } = setUp();
+    const tasks = Array(100).fill({ capability: 'a', idempotencyKey: '\u00e9' });
+    const outcomes = await submitTasks(commands, ada, { tasks });
+    expect(outcomes.every(({ ok }) => !ok)).toBe(true);
+    expect(outcomes.flatMap((outcome) => (outcome.ok ? [] : outcome.issues))).toHaveLength(MAX_ISSUES);
   });
 });
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { text } from '../../domain/json.ts';
 import { workflowCommand } from '../run.ts';
 
-const RetireWorkflowInput = z.strictObject({
+export const RetireWorkflowInput = z.strictObject({
   version: z.string().min(1).max(100),
   reason: text({ max: 1_000 }).optional(),
 });

@@ -9,12 +9,17 @@ import type { StoredEvent } from '../../eventstore/event-store.ts';
 import { type FollowPorts, followLog } from '../../eventstore/follow-log.ts';
 import { OutcomeBook, type WaitOptions } from './outcome-book.ts';
 
-/** The state of an execution in which nothing more happens by itself; `failed` and `compensation_failed` wait for a person. */
+/** States of an execution in which nothing more happens by itself; `failed` and `compensation_failed` wait for a person. */
+export const ENDED_EXECUTION_STATUSES = [
+  'completed',
+  'failed',
+  'cancelled',
+  'compensated',
+  'compensation_failed',
+] as const satisfies readonly ExecutionStatus[];
+
 export type ExecutionOutcome = {
-  readonly status: Extract<
-    ExecutionStatus,
-    'completed' | 'failed' | 'cancelled' | 'compensated' | 'compensation_failed'
-  >;
+  readonly status: (typeof ENDED_EXECUTION_STATUSES)[number];
   readonly output: Json;
   readonly error: AttemptError | undefined;
 };

@@ -15,7 +15,7 @@ import {
   timestamptz,
 } from '../define-table.ts';
 
-const AGENT_STATUSES = ['active', 'draining', 'deregistered'] as const;
+export const AGENT_STATUSES = ['active', 'draining', 'deregistered'] as const;
 export type AgentStatus = (typeof AGENT_STATUSES)[number];
 
 export const agentsTable = defineTable({

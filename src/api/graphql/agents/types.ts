@@ -2,13 +2,11 @@ import type { Capability } from '../../../domain/agent/events.ts';
 import { instantOf } from '../../../domain/instant.ts';
 import type { Rest } from '../../../domain/pool/rest.ts';
 import type { Position } from '../../../eventstore/event-store.ts';
-import type { AgentRow, AgentStatus } from '../../../projections/agents/table.ts';
+import { AGENT_STATUSES, type AgentRow } from '../../../projections/agents/table.ts';
 import type { Builder } from '../kit/builder.ts';
 import type { ApiContext } from '../kit/context.ts';
 import { type Enums, enumValues } from '../kit/enums.ts';
 import type { SharedTypes } from '../kit/shared-types.ts';
-
-const AGENT_STATUSES = ['active', 'draining', 'deregistered'] as const satisfies readonly AgentStatus[];
 
 const loadAgent = async ({ reads }: ApiContext, id: string, atLeast?: Position | null): Promise<AgentRow | null> => {
   reads.atLeast(atLeast);

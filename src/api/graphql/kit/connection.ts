@@ -1,11 +1,10 @@
 import type { ObjectRef } from '@pothos/core';
 import type { Position } from '../../../eventstore/event-store.ts';
 import type { Page, PageRequest } from '../../../projections/page.ts';
-import { MAX_PAGE } from '../../../projections/page-size.ts';
+import { DEFAULT_PAGE_SIZE, MAX_PAGE } from '../../../projections/page-size.ts';
 import type { Reading } from '../../../projections/snapshot.ts';
 import type { Builder, SchemaTypes } from './builder.ts';
 import type { ApiContext } from './context.ts';
-import { DEFAULT_PAGE_SIZE } from './cost.ts';
 
 type Edge<Row> = Page<Row>['edges'][number];
 

@@ -7,13 +7,12 @@ import type {
   OperationDefinitionNode,
   SelectionSetNode,
 } from 'graphql';
-import { MAX_PAGE } from '../../../projections/page-size.ts';
+import { DEFAULT_PAGE_SIZE, MAX_PAGE } from '../../../projections/page-size.ts';
 import { EdgeError } from '../../errors.ts';
 import { getNamedType, getNullableType, isListType, isObjectType, Kind } from './graphql-js.ts';
 
 /** Assumed length of a list that has no page size. */
 const ASSUMED_LIST_LENGTH = 10;
-export const DEFAULT_PAGE_SIZE = 20;
 
 export const checkPageSize = (first: number): number => {
   if (Number.isInteger(first) && first >= 1 && first <= MAX_PAGE) return first;

@@ -1,21 +1,15 @@
 import {
   checkTaskCount,
+  lastPosition,
   MAX_TASKS_PER_CALL,
   type SubmittedItem,
   submitTasks,
 } from '../../../commands/task/submit-task.ts';
-import type { Position } from '../../../eventstore/event-store.ts';
 import type { Builder } from '../kit/builder.ts';
 import { callerFor } from '../kit/command-field.ts';
 import type { ErrorTypes } from '../kit/error-types.ts';
 import { submitBody, type TaskInputs } from './inputs.ts';
 import type { TaskOutcome } from './outcome.ts';
-
-const highest = (items: readonly SubmittedItem[]): Position | null =>
-  items.reduce<Position | null>(
-    (max, item) => (item.ok && (max === null || item.accepted.position > max) ? item.accepted.position : max),
-    null,
-  );
 
 const addBulkPayload = (builder: Builder, { Accepted }: TaskOutcome, { InputIssue }: ErrorTypes) => {
   type Failed = Extract<SubmittedItem, { ok: false }>;
@@ -48,7 +42,7 @@ const addBulkPayload = (builder: Builder, { Accepted }: TaskOutcome, { InputIssu
         type: 'Position',
         nullable: true,
         description: 'Position of the last accepted task; null when none was accepted.',
-        resolve: highest,
+        resolve: lastPosition,
       }),
     }),
   });

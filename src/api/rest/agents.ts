@@ -1,0 +1,188 @@
+import { z } from 'zod';
+import { deregisterAgent } from '../../commands/agent/deregister-agent.ts';
+import { drainAgent, ReasonInput } from '../../commands/agent/drain-agent.ts';
+import { registerAgent } from '../../commands/agent/register-agent.ts';
+import { updateAgent } from '../../commands/agent/update-agent.ts';
+import type { Accepted } from '../../commands/context.ts';
+import { RegisterAgentInput, UpdateAgentInput } from '../../domain/agent/commands.ts';
+import type { AgentRejection } from '../../domain/agent/decider.ts';
+import { Capability, Health } from '../../domain/agent/events.ts';
+import { AgentId, agentStream } from '../../domain/ids.ts';
+import { instantOf } from '../../domain/instant.ts';
+import { text } from '../../domain/json.ts';
+import { Money } from '../../domain/money.ts';
+import type { Result } from '../../domain/result.ts';
+import { notFound } from '../../platform/errors.ts';
+import { type AgentFilter, countAgents, listAgents } from '../../projections/agents/queries.ts';
+import { AGENT_STATUSES, type AgentRow, agentsTable } from '../../projections/agents/table.ts';
+import { AGENT } from './examples.ts';
+import { textOf } from './filters.ts';
+import { listOf, several } from './list.ts';
+import {
+  AtLeastQuery,
+  COMMAND_REFUSALS,
+  CREATION_REFUSALS,
+  type Operation,
+  operation,
+  positionOf,
+  RECORDED,
+  REST_PATH,
+  type Requested,
+  SUBJECT_REFUSALS,
+} from './operation.ts';
+import { acceptedByAgent } from './rejection.ts';
+import { viewOf } from './view.ts';
+
+const AgentAccepted = z.strictObject({ agentId: AgentId, ...RECORDED });
+
+const accepted = (result: Result<Accepted, AgentRejection>): z.output<typeof AgentAccepted> => {
+  const { id, position, repeated } = acceptedByAgent(result);
+  return { agentId: id, position: String(position), repeated };
+};
+
+const profile = viewOf(agentsTable, {
+  hides: ['capabilityNames'],
+  json: { capabilities: z.array(Capability), costPerCall: Money, labels: z.record(z.string(), z.string()) },
+});
+
+export const AgentView = profile.schema.extend({
+  openTasks: z.int().min(0).meta({ description: 'Tasks that it holds now.' }),
+  unreachable: z
+    .strictObject({
+      since: z.iso.datetime(),
+      restsUntil: z.iso.datetime(),
+      misses: z.int().min(1),
+      error: z.string(),
+    })
+    .optional()
+    .meta({ description: 'Set while it cannot be reached, whatever its health says.' }),
+});
+
+const agent = {
+  schema: AgentView,
+  async of(row: AgentRow, { reads }: Pick<Requested, 'reads'>): Promise<unknown> {
+    const [openTasks, rest] = await Promise.all([reads.openTasks.load(row.agentId), reads.restOf(row)]);
+    if (rest === undefined) return { ...profile.of(row), openTasks };
+    const { sinceMs, untilMs, misses, error } = rest;
+    const unreachable = { since: instantOf(sinceMs), restsUntil: instantOf(untilMs), misses, error };
+    return { ...profile.of(row), openTasks, unreachable };
+  },
+};
+
+const register = operation({
+  method: 'post',
+  path: '/agents',
+  id: 'registerAgent',
+  summary: 'Register an agent',
+  description: 'Its card is fetched at once. Without `cardUrl` it is a function that a process of Baton offers.',
+  body: { schema: RegisterAgentInput, required: true },
+  success: { status: 201, description: 'Registered; `Location` is the agent', schema: AgentAccepted },
+  refusals: CREATION_REFUSALS,
+  example: {
+    body: { agentId: AGENT, capabilities: [{ name: 'footprint', version: '1.2.0' }], maxConcurrency: 5, replace: true },
+  },
+  async run({ commands, caller, body }) {
+    const answer = accepted(await registerAgent(commands, caller, body));
+    return { body: answer, location: `${REST_PATH}/agents/${answer.agentId}` };
+  },
+});
+
+const LABEL = /^[^=]{1,63}=.*$/s;
+
+const list = listOf({
+  path: '/agents',
+  id: 'listAgents',
+  summary: 'List agents, newest registration first',
+  filter: {
+    status: several(z.enum(AGENT_STATUSES), 'Any of them.'),
+    health: several(Health, 'Any of them.'),
+    pool: textOf('Pool of agents.'),
+    capability: textOf('Name of a capability that it offers.'),
+    label: several(text({ max: 320 }).regex(LABEL, 'must be a name and a value, as in zone=eu'), 'All of them.'),
+    text: textOf('Part of its id, name or description; case does not matter.'),
+  },
+  filterOf: ({ status, health, label, ...filter }) =>
+    ({
+      ...filter,
+      statuses: status,
+      healths: health,
+      labels: label && Object.fromEntries(label.map((each) => each.split(/=(.*)/s, 2))),
+    }) satisfies AgentFilter,
+  item: agent,
+  list: listAgents,
+  count: countAgents,
+  example: { query: { capability: 'footprint' } },
+});
+
+const show = operation({
+  method: 'get',
+  path: '/agents/{id}',
+  id: 'showAgent',
+  summary: 'Show an agent',
+  target: AgentId,
+  query: AtLeastQuery,
+  success: { status: 200, description: 'The agent', schema: AgentView },
+  refusals: SUBJECT_REFUSALS,
+  example: { target: AGENT },
+  async run(request) {
+    const { reads, target: id, query } = request;
+    reads.atLeast(positionOf(query));
+    const row = await reads.existing({ schema: AgentId, streamOf: agentStream, id }, () => reads.agents.load(id));
+    if (row === null) throw notFound('agent', JSON.stringify(id));
+    return { body: await agent.of(row, request) };
+  },
+});
+
+type AgentCommand = Pick<Operation, 'method' | 'path' | 'id' | 'summary' | 'description' | 'body' | 'example'> & {
+  readonly success: string;
+  readonly command: typeof drainAgent | typeof updateAgent;
+};
+
+const onAgent = ({ success, command, ...documented }: AgentCommand): Operation =>
+  operation({
+    ...documented,
+    target: AgentId,
+    success: { status: 200, description: success, schema: AgentAccepted },
+    refusals: COMMAND_REFUSALS,
+    run: async ({ commands, caller, target, body }) => ({
+      body: accepted(await command(commands, caller, target, body)),
+    }),
+  });
+
+const update = onAgent({
+  method: 'patch',
+  path: '/agents/{id}',
+  id: 'updateAgent',
+  summary: 'Change the profile of an agent',
+  description: 'Members that are absent do not change.',
+  body: { schema: UpdateAgentInput, required: true },
+  success: 'Changed',
+  example: { target: AGENT, body: { maxConcurrency: 8, labels: { zone: 'eu' } } },
+  command: updateAgent,
+});
+
+const drain = onAgent({
+  method: 'post',
+  path: '/agents/{id}/drain',
+  id: 'drainAgent',
+  summary: 'Give an agent no new work',
+  description: 'It finishes what it holds.',
+  body: { schema: ReasonInput, required: false },
+  success: 'Draining',
+  example: { target: AGENT, body: { reason: 'maintenance' } },
+  command: drainAgent,
+});
+
+const deregister = onAgent({
+  method: 'post',
+  path: '/agents/{id}/deregister',
+  id: 'deregisterAgent',
+  summary: 'Take an agent out of its pool',
+  description: 'Its open attempts may still end; it may register again.',
+  body: { schema: ReasonInput, required: false },
+  success: 'Deregistered',
+  example: { target: AGENT },
+  command: deregisterAgent,
+});
+
+export const AGENT_OPERATIONS: readonly Operation[] = [register, list, show, update, drain, deregister];
