@@ -508,7 +508,7 @@ describe('what is wrong', () => {
     const out = join(folder, 'imported.json');
     const imported = await runCli(['workflows', 'import', '--from', 'wfformat', file, '--out', out], {});
     expect(imported).toMatchObject({ code: 0, err: '' });
-    expect(imported.out).toContain('by-hand@1.0.0: 1 tasks, 0 dependencies, 0 ids changed');
+    expect(imported.out).toContain('by-hand@1.0.0: 1 task, 0 dependencies, 0 ids changed');
     expect(JSON.parse(await readFile(out, 'utf8'))).toMatchObject({ tasks: [{ id: 'a', capability: 'simulate' }] });
     const schema = await runCli(['workflows', 'schema'], {});
     expect(JSON.parse(schema.out)).toMatchObject({ type: 'object', required: ['name', 'version', 'tasks'] });

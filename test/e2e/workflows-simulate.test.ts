@@ -84,8 +84,8 @@ describe('a simulation', () => {
     );
     const { code, out } = await runCli(['workflows', 'simulate', file, '--speedup', '100', '--agents', '1'], {});
     expect(code).toBe(0);
-    expect(out).toMatch(/^agents +one local agent that takes 1 calls at a time$/m);
-    expect(out).toMatch(/^assumed +1 tasks without an estimate/m);
+    expect(out).toMatch(/^agents +one local agent that takes 1 call at a time$/m);
+    expect(out).toMatch(/^assumed +1 task without an estimate/m);
     expect(out).toMatch(/^order +2 dependencies completed before/m);
   });
 });

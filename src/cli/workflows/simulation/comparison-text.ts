@@ -20,13 +20,20 @@ export const comparisonText = (comparison: Comparison): string => {
   return `${facts([
     ['workflow', comparison.workflow],
     ['status', comparison.status],
-    ['graph', `${comparison.tasks} tasks, ${comparison.edges} dependencies, ${comparison.levels} levels`],
+    [
+      'graph',
+      [
+        numberOf(comparison.tasks, 'task'),
+        numberOf(comparison.edges, 'dependency', 'dependencies'),
+        numberOf(comparison.levels, 'level'),
+      ].join(', '),
+    ],
     ['agents', `one local agent that takes ${numberOf(comparison.agents, 'call')} at a time`],
     [
       'assumed',
       comparison.assumedRuntimes === 0
         ? undefined
-        : `${comparison.assumedRuntimes} tasks without an estimate take ${duration(ASSUMED_MS)}`,
+        : `${numberOf(comparison.assumedRuntimes, 'task')} without an estimate: ${duration(ASSUMED_MS)} each`,
     ],
     ['makespan', `${ms(comparison.makespanMs)} here, ${duration(comparison.scaledMakespanMs)} at 1×`],
     ['recorded', recordedMakespanMs === null ? undefined : `${duration(recordedMakespanMs)} by the system that ran it`],
