@@ -1,12 +1,14 @@
 import type { InputIssue } from '../platform/errors.ts';
 
-/** Exit codes: 1 refused or failed, 2 wrong usage, 3 unreachable, 4 two stores differ, 130 interrupted, 141 stdout was closed. */
+/** Exit codes: 1 refused or failed, 2 wrong usage, 3 unreachable, 4 two stores differ, 124 waited long enough, 130 interrupted, 141 stdout was closed. */
 export const EXIT = {
   ok: 0,
   failed: 1,
   usage: 2,
   unreachable: 3,
   conflict: 4,
+  /** As `timeout` of coreutils. */
+  timedOut: 124,
   interrupted: 130,
   terminated: 143,
   brokenPipe: 141,

@@ -19,21 +19,29 @@ export type Follow<Entry> = {
   /** Ends before this position were superseded by what followed them. */
   readonly endsFrom: bigint;
   readonly onEntry: (entry: Entry) => void;
+  /** Gives it up. */
+  readonly signal: AbortSignal;
 };
 
-/** Reads a subject's changes until one ends it, and returns that one. A broken connection resumes where it broke. */
+/**
+ * Reads a subject's changes until one ends it, and returns that one. A broken connection resumes where it broke.
+ *
+ * Errors: the reason of the signal once it aborts.
+ */
 export const follow = async <Entry extends { readonly type: string }>(
   client: Client,
   { document, id, ends }: Subject<Entry>,
-  { from, endsFrom, onEntry }: Follow<Entry>,
+  { from, endsFrom, onEntry, signal }: Follow<Entry>,
 ): Promise<Entry> => {
-  const changes = resume((fromPosition) => client.subscribe(document, { id, fromPosition }), {
+  const changes = resume((fromPosition) => client.subscribe(document, { id, fromPosition }, { signal }), {
     from: String(from),
     positionOf: ({ change }) => change.position,
+    signal,
   });
   for await (const { change } of changes) {
     onEntry(change.entry);
     if (BigInt(change.position) >= endsFrom && ends.has(change.entry.type)) return change.entry;
   }
+  signal.throwIfAborted();
   throw refused('BUG', 'bug: a subscription ended without being stopped');
 };

@@ -18,6 +18,22 @@ describe('values of options', () => {
     refuses(parse.instant, 'yesterday', '2026-02-30T12:00:00Z', '2026-01-31', '2026-01-31T12:00:00', '1/2/26');
   });
 
+  it('takes how long ago an instant was', () => {
+    const before = Date.now() - 5_400_000;
+    const instant = Date.parse(parse.instantOrAgo('1.5h'));
+    expect(instant).toBeGreaterThanOrEqual(before);
+    expect(instant).toBeLessThanOrEqual(Date.now() - 5_400_000);
+    expect(parse.instantOrAgo('2026-01-31T12:00:00Z')).toBe('2026-01-31T12:00:00Z');
+    refuses(parse.instantOrAgo, '1', 'h', '-1h', '1 h', '1w', '0s', '999999999d', 'yesterday');
+  });
+
+  it('takes durations', () => {
+    expect(['250ms', '90s', '5m', '1h', '1d'].map(parse.durationMs)).toEqual([
+      250, 90_000, 300_000, 3_600_000, 86_400_000,
+    ]);
+    refuses(parse.durationMs, '', '5', '5 s', '1e3s', '0s', '25d', '-5s', 'PT5S');
+  });
+
   it('accepts only http and https URLs', () => {
     expect(parse.httpUrl('http://127.0.0.1:4000')).toBe('http://127.0.0.1:4000');
     refuses(parse.httpUrl, 'file:///etc/passwd', 'localhost:4000', '', 'ftp://x');

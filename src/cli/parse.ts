@@ -29,6 +29,36 @@ export const instant = (text: string): string => {
   return text;
 };
 
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const DURATION = /^(?<count>\d{1,9}(?:\.\d{1,3})?)(?<unit>ms|s|m|h|d)$/;
+/** The longest that a timer waits. */
+const MAX_DURATION_MS = 2_147_483_647;
+
+const asDuration = (text: string): number | undefined => {
+  const { count, unit } = DURATION.exec(text)?.groups ?? {};
+  const ms = Math.round(Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS]);
+  return ms > 0 ? ms : undefined;
+};
+
+/** `500ms`, `30s`, `1.5h`; in milliseconds. */
+export const durationMs = (text: string): number => {
+  const ms = asDuration(text);
+  if (ms === undefined || ms > MAX_DURATION_MS)
+    throw new InvalidArgumentError('Allowed: a number with ms, s, m, h or d, such as 90s, up to 24d.');
+  return ms;
+};
+
+/** An instant, or how long ago it was. */
+export const instantOrAgo = (text: string): string => {
+  const ms = asDuration(text);
+  if (ms !== undefined && ms < Date.now()) return new Date(Date.now() - ms).toISOString();
+  if (!z.iso.datetime({ offset: true }).safeParse(text).success)
+    throw new InvalidArgumentError(
+      'Allowed: an RFC 3339 instant with a zone, such as 2026-01-31T12:00:00Z, or how long ago, such as 90s, 1h or 7d.',
+    );
+  return text;
+};
+
 /** A position in the log. */
 export const position = (text: string): bigint => {
   if (!/^\d{1,19}$/.test(text)) throw new InvalidArgumentError('Allowed: a log position, a string of digits.');

@@ -59,6 +59,7 @@ const TASK = '0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11';
 describe('a request that a command sends', () => {
   it.each([
     'tasks list --status ready --tag a --tag b --priority 1 --since 2026-07-01T00:00:00Z',
+    `tasks list --execution ${TASK} --since 1h --until 5m`,
     `tasks get ${TASK}`,
     `tasks timeline ${TASK}`,
     `tasks why ${TASK}`,

@@ -55,10 +55,14 @@ const report = (terminal: Terminal, failure: Failure, json: boolean): void => {
   if (advice !== undefined && advice !== '') terminal.err(`${advice}\n`);
 };
 
+/** Nothing is drawn for a program that reads the answer. */
+const asAsked = (terminal: Terminal, args: readonly string[]): Terminal =>
+  args.includes('--json') ? { ...terminal, progress: undefined } : terminal;
+
 /** Runs one command line and returns the exit code. */
 export const run = async (terminal: Terminal, args: readonly string[]): Promise<number> => {
   try {
-    await createProgram(version, await groupsFor(args), terminal).parseAsync(args, { from: 'user' });
+    await createProgram(version, await groupsFor(args), asAsked(terminal, args)).parseAsync(args, { from: 'user' });
     return EXIT.ok;
   } catch (error) {
     if (error instanceof Ended) return error.exitCode;

@@ -135,7 +135,7 @@ describe('a task, from the shell', () => {
       '{"supplier":"X","country":"XXX","kWh":1}',
       '--wait',
     );
-    expect(waited).toMatchObject({ code: 1, err: '' });
+    expect(waited).toMatchObject({ code: 1, err: expect.stringMatching(/^[0-9a-f-]{36}\n$/) });
     expect(waited.out).toMatch(/^last error +UNKNOWN_COUNTRY: /m);
     const { items } = await json<{ items: { taskId: string }[] }>('dlq', 'list');
     expect(items).toHaveLength(1);
@@ -148,6 +148,28 @@ describe('a task, from the shell', () => {
     expect((await baton('dlq', 'show', id)).out).toMatch(/^ +1 +failed +calculator-1 .* UNKNOWN_COUNTRY: /m);
     expect(await json('dlq', 'redrive', '--all', '--error-code', 'UNKNOWN_COUNTRY')).toMatchObject({ redriven: 1 });
     expect((await baton('tasks', 'watch', id)).code).toBe(1);
+  });
+
+  it('is waited for in sight, until Ctrl-C or a timeout, and can be waited for again', async () => {
+    const why = 'no agent registered in pool default offers nobody.will\n';
+    const child = startCli(['tasks', 'submit', 'nobody.will', '--wait'], { BATON_DATA_DIR: dataDir });
+    const ended = endOf(child);
+    let err = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      err += chunk.toString();
+      if (err.includes(why)) child.kill('SIGINT');
+    });
+    const interrupted = await ended;
+    const id = err.slice(0, err.indexOf('\n'));
+    const again = `it goes on; to wait for it again: baton tasks watch ${id}\n`;
+    expect(interrupted).toEqual({ code: 130, out: '', err: `${id}\n${why}\ntask ${id}: ${again}` });
+    const timedOut = await baton('tasks', 'watch', id, '--timeout', '700ms');
+    expect(timedOut).toMatchObject({ code: 124, out: expect.stringMatching(/^\S+ {2}TaskSubmitted .*\n$/) });
+    expect(timedOut.err).toBe(`${why}error: task ${id} has not ended after 700 ms: ${why}${again}`);
+    expect((await baton('tasks', 'submit', 'nobody.will', '--timeout', '1s')).err).toBe(
+      'error: --timeout needs --wait\n',
+    );
+    expect(await baton('tasks', 'cancel', id)).toMatchObject({ code: 0 });
   });
 
   it('can be cancelled once', async () => {
@@ -289,15 +311,6 @@ describe('an error', () => {
     child.stdout.destroy();
     const { code, err } = await endOf(child);
     expect({ code, err }).toEqual({ code: 141, err: '' });
-  });
-
-  it('is not printed on an interruption, which exits with 130', async () => {
-    const { taskId } = await json<{ taskId: string }>('tasks', 'submit', 'nobody.can', '--tag', 'waits');
-    const child = startCli(['tasks', 'watch', taskId], { BATON_DATA_DIR: dataDir });
-    const ended = endOf(child);
-    await firstLine(child);
-    child.kill('SIGINT');
-    expect(await ended).toMatchObject({ code: 130, err: '' });
   });
 });
 

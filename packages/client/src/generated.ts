@@ -753,7 +753,15 @@ export type GetExecutionProgressQueryVariables = Exact<{
 }>;
 
 
-export type GetExecutionProgressQuery = { readonly execution: { readonly id: string, readonly workflow: string, readonly version: string, readonly status: ExecutionStatus, readonly startedAt: string, readonly endedAt: string | null, readonly steps: ReadonlyArray<{ readonly id: string, readonly level: number, readonly state: StepState, readonly agentId: string | null, readonly startedAt: string | null, readonly endedAt: string | null, readonly undo: UndoState | null, readonly items: { readonly total: number, readonly completed: number, readonly failed: number } | null }> } | null };
+export type GetExecutionProgressQuery = { readonly execution: { readonly id: string, readonly workflow: string, readonly version: string, readonly status: ExecutionStatus, readonly startedAt: string, readonly endedAt: string | null, readonly steps: ReadonlyArray<{ readonly id: string, readonly level: number, readonly state: StepState, readonly agentId: string | null, readonly startedAt: string | null, readonly endedAt: string | null, readonly undo: UndoState | null, readonly items: { readonly total: number, readonly completed: number, readonly failed: number } | null }>, readonly whyNotRunning: ReadonlyArray<{ readonly unit: string, readonly reason: NotRunningReason, readonly message: string }> } | null };
+
+export type GetExecutionWaitQueryVariables = Exact<{
+  id: string | number;
+  atLeast?: string | null | undefined;
+}>;
+
+
+export type GetExecutionWaitQuery = { readonly execution: { readonly status: ExecutionStatus, readonly stepsTotal: number, readonly stepsCompleted: number, readonly whyNotRunning: ReadonlyArray<{ readonly unit: string, readonly reason: NotRunningReason, readonly message: string }> } | null };
 
 export type GetExecutionGraphQueryVariables = Exact<{
   id: string | number;
@@ -843,6 +851,14 @@ export type ExplainTaskQueryVariables = Exact<{
 
 
 export type ExplainTaskQuery = { readonly task: { readonly id: string, readonly status: TaskStatus, readonly endedAt: string | null, readonly executionId: string | null, readonly unit: string | null, readonly why: { readonly decisions: ReadonlyArray<{ readonly attempt: number, readonly agentId: string, readonly at: string, readonly expiresAt: string, readonly strategy: string, readonly strategyVersion: number, readonly eligible: number, readonly waitedMs: number, readonly position: string, readonly candidates: ReadonlyArray<{ readonly agentId: string, readonly score: number, readonly open: number }>, readonly excluded: ReadonlyArray<{ readonly reason: ExclusionReason, readonly agents: number, readonly message: string }> }>, readonly givenUp: { readonly reason: GivenUpReason, readonly message: string, readonly advice: string, readonly attempts: number, readonly lastFailure: { readonly attempt: number, readonly agentId: string | null, readonly error: ErrorFactsFragment | null } | null } | null, readonly waiting: { readonly reason: WaitingReason, readonly message: string, readonly since: string, readonly able: number, readonly draining: number, readonly unhealthy: number, readonly unreachable: number, readonly busy: number, readonly free: number } | null } } | null };
+
+export type GetTaskWaitQueryVariables = Exact<{
+  id: string | number;
+  atLeast?: string | null | undefined;
+}>;
+
+
+export type GetTaskWaitQuery = { readonly task: { readonly status: TaskStatus, readonly attempt: number, readonly agentId: string | null, readonly assignedAt: string | null, readonly percent: number | null, readonly progressMessage: string | null, readonly why: { readonly waiting: { readonly message: string } | null } } | null };
 
 export type TaskTakenFragment = { readonly position: string, readonly repeated: boolean, readonly id: string };
 
@@ -1059,7 +1075,10 @@ export const GetExecutionStates: TypedDocument<GetExecutionStatesQuery, GetExecu
   'query GetExecutionStates($id:ID!$atLeast:Position){execution(id:$id atLeast:$atLeast){status steps{id state}}}';
 
 export const GetExecutionProgress: TypedDocument<GetExecutionProgressQuery, GetExecutionProgressQueryVariables> =
-  'query GetExecutionProgress($id:ID!$atLeast:Position){execution(id:$id atLeast:$atLeast){id workflow version status startedAt endedAt steps{id level state agentId items{total completed failed}startedAt endedAt undo}}}';
+  'query GetExecutionProgress($id:ID!$atLeast:Position){execution(id:$id atLeast:$atLeast){id workflow version status startedAt endedAt steps{id level state agentId items{total completed failed}startedAt endedAt undo}whyNotRunning{unit reason message}}}';
+
+export const GetExecutionWait: TypedDocument<GetExecutionWaitQuery, GetExecutionWaitQueryVariables> =
+  'query GetExecutionWait($id:ID!$atLeast:Position){execution(id:$id atLeast:$atLeast){status stepsTotal stepsCompleted whyNotRunning{unit reason message}}}';
 
 export const GetExecutionGraph: TypedDocument<GetExecutionGraphQuery, GetExecutionGraphQueryVariables> =
   'query GetExecutionGraph($id:ID!$atLeast:Position){execution(id:$id atLeast:$atLeast){id definition{definition}steps{id state undo}}}';
@@ -1090,6 +1109,9 @@ export const GetTaskTimeline: TypedDocument<GetTaskTimelineQuery, GetTaskTimelin
 
 export const ExplainTask: TypedDocument<ExplainTaskQuery, ExplainTaskQueryVariables> =
   'query ExplainTask($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){id status endedAt executionId unit why{decisions{attempt agentId at expiresAt strategy strategyVersion eligible waitedMs position candidates{agentId score open}excluded{reason agents message}}givenUp{reason message advice attempts lastFailure{attempt agentId error{...ErrorFacts}}}waiting{reason message since able draining unhealthy unreachable busy free}}}}fragment ErrorFacts on AttemptError{code message source retryable}';
+
+export const GetTaskWait: TypedDocument<GetTaskWaitQuery, GetTaskWaitQueryVariables> =
+  'query GetTaskWait($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){status attempt agentId assignedAt percent progressMessage why{waiting{message}}}}';
 
 export const SubmitTask: TypedDocument<SubmitTaskMutation, SubmitTaskMutationVariables> =
   'mutation SubmitTask($input:SubmitTaskInput!$idempotencyKey:String){payload:submitTask(input:$input idempotencyKey:$idempotencyKey){...TaskTaken ...TaskRefused}}fragment TaskTaken on TaskAccepted{id:taskId position repeated}fragment TaskRefused on TaskRejected{reason message}';

@@ -59,23 +59,36 @@ const list = async (terminal: Terminal, options: ServerOptions): Promise<void> =
 const chosen = ({ projectors }: ProjectionContext, names: readonly string[]): readonly string[] =>
   names.length > 0 ? names : projectors.map(({ name }) => name);
 
+const BAR_STEPS = 1_000;
+
+/** Reports of a share from 0 to 1, drawn while `work` goes on. */
+const withBar = async <Result>(
+  terminal: Terminal,
+  what: string,
+  work: (onShare: (share: number) => void) => Promise<Result>,
+): Promise<Result> => {
+  const bar = progressBar(terminal, what, BAR_STEPS);
+  try {
+    return await work((share) => bar.update(Math.round(share * BAR_STEPS)));
+  } finally {
+    bar.stop();
+  }
+};
+
 type Rebuilt = { readonly name: string; readonly events: bigint; readonly tookMs: number };
 
 const rebuildOne = async (terminal: Terminal, context: ProjectionContext, name: string): Promise<Rebuilt> => {
   const { rebuildProjection } = await import('../../projections/runner/rebuild.ts');
   const startedAt = performance.now();
-  const bar = progressBar(terminal, `rebuilding ${name}`, 1_000);
   let events = 0n;
-  try {
-    await rebuildProjection(context, name, {
+  await withBar(terminal, `rebuilding ${name}`, (onShare) =>
+    rebuildProjection(context, name, {
       onProgress: (progress) => {
         events = progress.events;
-        bar.update(Math.round(progress.share * 1_000));
+        onShare(progress.share);
       },
-    });
-  } finally {
-    bar.stop();
-  }
+    }),
+  );
   return { name, events, tookMs: Math.round(performance.now() - startedAt) };
 };
 
@@ -116,7 +129,12 @@ const verify = async (terminal: Terminal, names: readonly string[], { json }: Js
   const { verifyProjection } = await import('../../projections/runner/verify.ts');
   const results = await withContext(terminal, async (context) => {
     const done: Verified[] = [];
-    for (const name of chosen(context, names)) done.push({ name, ...(await verifyProjection(context, name)) });
+    for (const name of chosen(context, names)) {
+      const verification = await withBar(terminal, `verifying ${name}`, (onProgress) =>
+        verifyProjection(context, name, { onProgress }),
+      );
+      done.push({ name, ...verification });
+    }
     return done;
   });
   const columns = ['PROJECTION', 'TABLE', 'ROWS', 'POSITION', 'DIGEST', 'REBUILT'].map((title) => ({ title }));

@@ -58,6 +58,7 @@ type ListFilter = ServerOptions &
     readonly capability?: string;
     readonly pool?: string;
     readonly agent?: string;
+    readonly execution?: string;
     readonly tag?: readonly string[];
     readonly priority?: readonly number[];
     readonly text?: string;
@@ -71,6 +72,7 @@ const list = (terminal: Terminal, options: ListFilter): Promise<void> => {
     capability: options.capability,
     pool: options.pool,
     agentId: options.agent,
+    executionId: options.execution,
     tags: options.tag,
     priorities: options.priority,
     text: options.text,
@@ -217,11 +219,12 @@ export const addTaskReads = (tasks: Command, terminal: Terminal): void => {
         .option('--capability <name>', 'capability the task requires')
         .option('--pool <name>', 'pool of agents')
         .option('--agent <id>', 'agent that runs or ended the task')
+        .option('--execution <id>', 'execution that the task belongs to')
         .option('--tag <text>', 'tag the task must have (repeatable)', parse.collect(String))
         .option('--priority <n>', 'priority to include (repeatable)', parse.collect(parse.integer(1, 5)))
         .option('--text <text>', 'text in the capability, agent, a tag or the error message')
-        .option('--since <instant>', 'submitted at or after', parse.instant)
-        .option('--until <instant>', 'submitted before', parse.instant),
+        .option('--since <when>', 'submitted at or after: an instant, or how long ago, such as 1h', parse.instantOrAgo)
+        .option('--until <when>', 'submitted before: an instant, or how long ago', parse.instantOrAgo),
     ),
   )
     .addHelpText(
@@ -229,6 +232,7 @@ export const addTaskReads = (tasks: Command, terminal: Terminal): void => {
       examples(
         'baton tasks list --status dead_lettered --status indeterminate',
         'baton tasks list --capability carbon.footprint --since 2026-07-01T00:00:00Z --json',
+        'baton tasks list --execution 0190b5a4-5b9e-5cc1-8a52-3c6f6c9f0d11 --since 1h',
       ),
     )
     .action((options: ListFilter) => list(terminal, options));

@@ -18,15 +18,18 @@ import { type ServerOptions, serverOptions, withClient } from '../connection.ts'
 import { Ended, EXIT, Failure, usageFailure } from '../failure.ts';
 import { type InputOptions, inputOf, inputOptions } from '../input-options.ts';
 import * as parse from '../parse.ts';
+import type { Accepted } from '../perform.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
 import { type Progress, progressBar } from '../progress.ts';
 import { type FileTask, readTasks } from '../task-file.ts';
 import type { Terminal } from '../terminal.ts';
+import { timeoutOption, type WaitOptions } from '../waiting.ts';
 import { printTask } from './tasks-read.ts';
-import { followTask } from './tasks-watch.ts';
+import { followTask, waitForTask } from './tasks-watch.ts';
 
 type SubmitOptions = ServerOptions &
+  WaitOptions &
   InputOptions & {
     readonly pool?: string;
     readonly priority?: number;
@@ -63,28 +66,30 @@ const taskOf = async (terminal: Terminal, capability: string, options: SubmitOpt
 const awaitEnd = async (
   terminal: Terminal,
   client: Client,
-  id: string,
-  position: string,
-  json: boolean | undefined,
+  { id, position }: Accepted,
+  options: SubmitOptions,
 ): Promise<void> => {
   const from = BigInt(position);
-  const end = await followTask(client, id, { from, endsFrom: from, onEntry: () => {} });
-  await printTask(terminal, client, id, { json, atLeast: end.position });
+  const end = await waitForTask(terminal, client, id, options, (signal) =>
+    followTask(client, id, { from, endsFrom: from, onEntry: () => {}, signal }),
+  );
+  await printTask(terminal, client, id, { json: options.json, atLeast: end.position });
   if (end.type !== 'TaskCompleted') throw new Ended(EXIT.failed);
 };
 
 const submit = async (terminal: Terminal, capability: string, options: SubmitOptions): Promise<void> => {
+  if (options.timeout !== undefined && options.wait !== true) throw usageFailure('--timeout needs --wait');
   const input = await taskOf(terminal, capability, options);
   await withClient(terminal, options, async (client) => {
     const variables = { input, idempotencyKey: options.idempotencyKey };
-    const { id, position, repeated } = accepted(await client.execute(SubmitTask, variables));
-    if (options.wait === true) return awaitEnd(terminal, client, id, position, options.json);
-    print(
-      terminal,
-      options.json,
-      { taskId: id, position, repeated },
-      () => `${id}${repeated ? '  (already submitted under this key)' : ''}\n`,
-    );
+    const task = accepted(await client.execute(SubmitTask, variables));
+    const { id, position, repeated } = task;
+    const known = repeated ? '  (already submitted under this key)' : '';
+    if (options.wait === true) {
+      terminal.err(`${id}${known}\n`); // stdout is for the task
+      return awaitEnd(terminal, client, task, options);
+    }
+    print(terminal, options.json, { taskId: id, position, repeated }, () => `${id}${known}\n`);
   });
 };
 
@@ -198,25 +203,27 @@ const MAX_INT = 2_147_483_647;
 
 export const addSubmit = (tasks: Command, terminal: Terminal): void => {
   serverOptions(
-    inputOptions(
-      tasks
-        .command('submit')
-        .description('Submit one task and print its id.')
-        .argument('<capability>', 'capability an agent must have', capabilityArgument),
-      'input for the agent',
-    )
-      .option('--pool <name>', 'pool of agents')
-      .option('--priority <n>', '1 critical … 5 background', parse.integer(1, 5))
-      .addOption(new Option('--strategy <name>', 'how the agent is chosen').choices(STRATEGY_NAMES))
-      .option('--version-range <range>', "semver range for the capability's version")
-      .option('--timeout-ms <n>', 'timeout of one attempt', parse.integer(1, MAX_INT))
-      .option('--deadline <instant>', 'give up when the task has not completed by then', parse.instant)
-      .option('--max-attempts <n>', 'attempts before the task is dead-lettered', parse.integer(1, 100))
-      .addOption(new Option('--retry <kind>', 'how the delay grows').choices(RetryPolicy.shape.kind.unwrap().options))
-      .option('--retry-base-ms <n>', 'delay before the first retry', parse.integer(0, 3_600_000))
-      .option('--tag <text>', 'for filters (repeatable)', parse.collect(String))
-      .option('--idempotency-key <key>', 'submitting the same task under the same key again returns the same task')
-      .option('--wait', 'wait until the task ends and print it; exit code 1 unless it completed'),
+    timeoutOption(
+      inputOptions(
+        tasks
+          .command('submit')
+          .description('Submit one task and print its id.')
+          .argument('<capability>', 'capability an agent must have', capabilityArgument),
+        'input for the agent',
+      )
+        .option('--pool <name>', 'pool of agents')
+        .option('--priority <n>', '1 critical … 5 background', parse.integer(1, 5))
+        .addOption(new Option('--strategy <name>', 'how the agent is chosen').choices(STRATEGY_NAMES))
+        .option('--version-range <range>', "semver range for the capability's version")
+        .option('--timeout-ms <n>', 'timeout of one attempt', parse.integer(1, MAX_INT))
+        .option('--deadline <instant>', 'give up when the task has not completed by then', parse.instant)
+        .option('--max-attempts <n>', 'attempts before the task is dead-lettered', parse.integer(1, 100))
+        .addOption(new Option('--retry <kind>', 'how the delay grows').choices(RetryPolicy.shape.kind.unwrap().options))
+        .option('--retry-base-ms <n>', 'delay before the first retry', parse.integer(0, 3_600_000))
+        .option('--tag <text>', 'for filters (repeatable)', parse.collect(String))
+        .option('--idempotency-key <key>', 'submitting the same task under the same key again returns the same task')
+        .option('--wait', 'wait until the task ends and print it; exit code 1 unless it completed'),
+    ),
   )
     .addHelpText(
       'after',

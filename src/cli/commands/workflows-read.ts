@@ -258,8 +258,8 @@ export const addExecutionReads = (workflows: Command, terminal: Terminal): void 
         .option('--parent <id>', 'sub-workflows of this execution')
         .option('--forked-from <id>', 'forks of this execution')
         .option('--text <text>', "text in the workflow's name, a tag or the error message")
-        .option('--since <instant>', 'started at or after', parse.instant)
-        .option('--until <instant>', 'started before', parse.instant),
+        .option('--since <when>', 'started at or after: an instant, or how long ago, such as 1h', parse.instantOrAgo)
+        .option('--until <when>', 'started before: an instant, or how long ago', parse.instantOrAgo),
     ),
   )
     .addHelpText(

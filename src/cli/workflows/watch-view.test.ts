@@ -28,6 +28,7 @@ const execution = (steps: readonly Step[], more: Partial<Watched> = {}): Watched
   startedAt: STARTED,
   endedAt: null,
   steps,
+  whyNotRunning: [],
   ...more,
 });
 

@@ -22,6 +22,18 @@ const GLYPHS: Readonly<Record<string, readonly [string, Colour | undefined]>> = 
   CANCELLED: ['⊘', 'grey'],
 };
 
+type Obstacles = readonly Pick<Watched['whyNotRunning'][number], 'unit' | 'reason' | 'message'>[];
+
+/** These wait for others, which have reasons of their own. */
+const FOLLOWS = new Set(['DEPENDENCY', 'UNDO_ORDER', 'ENDED', 'WINDOW']);
+
+/** What the first steps that could go on wait for; undefined when none does. */
+export const obstacleText = (entries: Obstacles): string | undefined => {
+  const [first, ...others] = entries.filter(({ reason }) => !FOLLOWS.has(reason));
+  if (first === undefined) return undefined;
+  return `${first.unit}: ${first.message}${others.length === 0 ? '' : `, and ${others.length} more`}`;
+};
+
 type Part = { readonly text: string; readonly colour?: Colour | undefined };
 
 const glyphOf = (state: string): Part => {
@@ -104,16 +116,21 @@ const barLine = ({ steps, status, startedAt, endedAt }: Watched, canvas: Canvas)
   return fitted([{ text: bar }, { text }], canvas);
 };
 
+const obstacleLine = ({ whyNotRunning }: Watched, canvas: Canvas): string[] => {
+  const text = obstacleText(whyNotRunning);
+  return text === undefined ? [] : [fitted([{ text: `  ${oneLine(text)}` }], canvas)];
+};
+
 /**
  * An execution as lines for a terminal: one per step if there is room, else one per level with a glyph for each step, else only the
  * bar. Never more lines than the terminal has, nor wider ones.
  */
 export const drawExecution = (execution: Watched, canvas: Canvas): string[] => {
   const head = fitted([{ text: `${execution.workflow}@${execution.version}  ${execution.id}` }], canvas);
-  const bar = barLine(execution, canvas);
-  const room = canvas.rows - 3;
+  const bar = [barLine(execution, canvas), ...obstacleLine(execution, canvas)];
+  const room = canvas.rows - 2 - bar.length;
   const levels = new Set(execution.steps.map(({ level }) => level)).size;
-  if (execution.steps.length <= room) return [head, ...byStep(execution, canvas), bar];
-  if (levels <= room) return [head, ...byLevel(execution, canvas), bar];
-  return [head, bar];
+  if (execution.steps.length <= room) return [head, ...byStep(execution, canvas), ...bar];
+  if (levels <= room) return [head, ...byLevel(execution, canvas), ...bar];
+  return [head, ...bar];
 };

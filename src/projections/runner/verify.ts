@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { decodeEvent } from '../../eventstore/codec.ts';
 import type { Position } from '../../eventstore/event-store.ts';
+import type { Clock } from '../../platform/clock.ts';
 import { AppError } from '../../platform/errors.ts';
 import { acquireLease } from '../../platform/lease.ts';
 import { inTransaction } from '../../platform/transaction.ts';
@@ -28,6 +29,13 @@ export type Verification = { readonly position: Position; readonly tables: reado
 type Digest = { readonly rows: bigint; readonly digest: string };
 
 const MAX_BATCH = 1_000;
+const PROGRESS_EVERY_MS = 100;
+
+export type VerifyOptions = {
+  readonly signal?: AbortSignal;
+  /** The part of the log that has been folded again, from 0 to 1. */
+  readonly onProgress?: (share: number) => void;
+};
 
 /** Takes the rows in the order of their key, so that equal tables have equal digests whatever their history. */
 const digestOf = async (client: pg.ClientBase, schema: string, table: AnyTable): Promise<Digest> => {
@@ -121,7 +129,7 @@ class Copy {
 export const verifyProjection = async (
   context: ProjectionContext,
   name: string,
-  { signal = new AbortController().signal }: { readonly signal?: AbortSignal } = {},
+  { signal = new AbortController().signal, onProgress }: VerifyOptions = {},
 ): Promise<Verification> => {
   const projector = projectorNamed(context, name);
   const { pool, leaseMs, holder, clock, logger } = context;
@@ -130,18 +138,36 @@ export const verifyProjection = async (
   const copy = new Copy(context, projector);
   try {
     await copy.create();
-    return await compare(context, projector, copy, AbortSignal.any([signal, lease.signal]));
+    return await compare(context, projector, copy, { signal: AbortSignal.any([signal, lease.signal]), onProgress });
   } finally {
     await copy.drop();
     await lease.release();
   }
 };
 
+type CompareOptions = { readonly signal: AbortSignal; readonly onProgress: VerifyOptions['onProgress'] };
+
+/** Returns a function that ends the reports. */
+const reportPosition = (
+  clock: Clock,
+  member: Member,
+  until: Position,
+  onProgress: VerifyOptions['onProgress'],
+): (() => void) => {
+  if (onProgress === undefined || until <= 0n) return () => {};
+  const report = (): void => {
+    onProgress(Math.min(1, Math.max(0, Number(member.position) / Number(until))));
+    cancel = clock.schedule(PROGRESS_EVERY_MS, report);
+  };
+  let cancel = clock.schedule(PROGRESS_EVERY_MS, report);
+  return () => cancel();
+};
+
 const compare = async (
   context: ProjectionContext,
   projector: Projector,
   copy: Copy,
-  signal: AbortSignal,
+  { signal, onProgress }: CompareOptions,
 ): Promise<Verification> => {
   const client = await context.pool.connect();
   try {
@@ -157,7 +183,9 @@ const compare = async (
     });
     const [checkpoint] = await readCheckpoints(context.pool, [projector.name]);
     // Most of the work first, so that the snapshot of the live tables is held only briefly.
-    await lane.run(signal, { until: checkpoint?.position ?? NOTHING_YET });
+    const until = checkpoint?.position ?? NOTHING_YET;
+    const stopReporting = reportPosition(context.clock, member, until, onProgress);
+    await lane.run(signal, { until }).finally(stopReporting);
     const { position, digests } = await liveDigests(context, projector);
     await lane.run(signal, { until: position });
     if (member.position !== position)
