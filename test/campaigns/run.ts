@@ -4,6 +4,10 @@
  */
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+
+/** A program of its own, beside this one, instead of a run of Vitest. */
+type Script = { readonly about: string; readonly script: string };
 
 type Campaign = {
   readonly about: string;
@@ -16,7 +20,7 @@ type Campaign = {
 
 const PROPERTIES = ['src/domain/execution/', 'src/invariants/'];
 
-const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
+const CAMPAIGNS: Readonly<Record<string, Campaign | Script>> = {
   chaos: {
     about:
       'at least 10,000 tasks in a fleet of processes: every role is killed 40 times, every store is killed, frozen and cut off 7 times each (FAULT_KILLS, FAULT_STORES, FAULT_TASKS, FAULT_SEED)',
@@ -97,6 +101,14 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
     files: ['packages/eventstore-node/test/fuzz.test.ts'],
     settings: { EVENTSTORE_NODE_FUZZ: '20000' },
   },
+  'node-versions': {
+    about: 'the demo and the unit tests on Node 20, 22, 24 and 26 from npm (NODE_VERSIONS, NODE_UNIT_TESTS)',
+    script: 'node-versions.ts',
+  },
+  install: {
+    about: 'a clone is packed, installed into another project with npm, and used there as library and command',
+    script: 'install.ts',
+  },
 };
 
 const list = (): string => {
@@ -106,7 +118,17 @@ const list = (): string => {
     .join('');
 };
 
-const run = ({ project, files, settings, only }: Campaign): void => {
+const start = (command: string, args: readonly string[], settings: Campaign['settings']): void => {
+  const child = spawn(command, args, { stdio: 'inherit', env: { ...settings, ...process.env } });
+  child.once('exit', (code) => {
+    process.exitCode = code ?? 1;
+  });
+};
+
+const runScript = ({ script }: Script): void =>
+  start('npx', ['tsx', fileURLToPath(new URL(script, import.meta.url))], {});
+
+const runTests = ({ project, files, settings, only }: Campaign): void => {
   const filter = only === undefined ? [] : ['-t', only];
   const args = [
     'vitest',
@@ -122,15 +144,13 @@ const run = ({ project, files, settings, only }: Campaign): void => {
     ([name]) => name in settings || /_SEED$/.test(name),
   );
   process.stdout.write(`${shown.map(([name, value]) => `${name}=${value}`).join(' ')} npx ${args.join(' ')}\n`);
-  const child = spawn('npx', args, { stdio: 'inherit', env: { ...settings, ...process.env } });
-  child.once('exit', (code) => {
-    process.exitCode = code ?? 1;
-  });
+  start('npx', args, settings);
 };
 
 const [name] = process.argv.slice(2);
 const campaign = name === undefined ? undefined : CAMPAIGNS[name];
-if (campaign !== undefined) run(campaign);
+if (campaign !== undefined && 'script' in campaign) runScript(campaign);
+else if (campaign !== undefined) runTests(campaign);
 else if (name === undefined) process.stdout.write(`usage: npm run campaign -- NAME\n${list()}`);
 else {
   process.stderr.write(`error: no campaign is called ${JSON.stringify(name)}; there are\n${list()}`);
