@@ -104,7 +104,7 @@ const startRoles = async (core: Core, closing: Closing): Promise<Running> => {
   const handOver = createHandOver(core, localAgents);
   const outcomes = new TaskOutcomes({ ...followPorts(core), store, tasks: commands.tasks });
   const executions = new ExecutionOutcomes({ ...followPorts(core), executions: commands.executions });
-  if (has('projector')) startProjector(core, closing);
+  const interrupted = has('projector') ? startProjector(core, closing) : () => ({});
   const metrics = createMetrics({ clock: ports.clock, logger });
   const { served, unled: unledPools, processes: watching } = createPools(core);
   const assigners = has('assigner') ? createAssigners(core, { offers: handOver, served, metrics }) : undefined;
@@ -132,7 +132,7 @@ const startRoles = async (core: Core, closing: Closing): Promise<Running> => {
   const observed = { metrics, outcomes, executions };
   // GraphQL and HTTP take a third of the time that loading a server takes; the other roles start without them.
   const url = has('api')
-    ? await (await import('./roles/api.ts')).startApi(core, { ...observed, leaders, unledPools }, closing)
+    ? await (await import('./roles/api.ts')).startApi(core, { ...observed, leaders, unledPools, interrupted }, closing)
     : undefined;
   closing.add('the offers of function agents', () => functionAgents.withdraw());
   let stopped: Promise<void> | undefined;

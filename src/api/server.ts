@@ -52,6 +52,8 @@ export type ApiDependencies = {
   readonly unledPools: { readonly list: readonly string[]; has(pool: string): boolean };
   /** Requests that wait for an outcome. */
   readonly waits: Waits;
+  /** What interrupts the projections of this process. */
+  readonly interrupted?: () => Readonly<Record<string, string>>;
   readonly readiness: Omit<Readiness, 'unledPools'>;
   readonly metrics: Metrics;
 };

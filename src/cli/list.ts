@@ -1,9 +1,9 @@
-import type { TypedDocument } from 'baton-client';
+import { ListProjections, type TypedDocument } from 'baton-client';
 import { type Command, Option } from 'commander';
 import { MAX_PAGE } from '../projections/page-size.ts';
 import type { Client } from './client.ts';
 import { type ServerOptions, withClient } from './connection.ts';
-import { type Column, table } from './format.ts';
+import { type Column, oneLine, table } from './format.ts';
 import { type Freshness, freshness } from './freshness.ts';
 import { integer } from './parse.ts';
 import { print } from './print.ts';
@@ -98,4 +98,12 @@ export const showList = async <Node, Filter>(
     const rows = found.items.map((node) => rowOf(node, terminal.colour));
     return `${rows.length === 0 ? '' : table(columns, rows)}${remainder(found, word)}`;
   });
+};
+
+/** Tells when the list lacks what is in the log, because something keeps its projection from going on. */
+export const warnIfBehind = async (terminal: Terminal, options: ServerOptions, projection: string): Promise<void> => {
+  const { projections } = await withClient(terminal, options, (client) => client.execute(ListProjections, {}));
+  const found = projections.find(({ name }) => name === projection);
+  if (!found?.reason || found.lagEvents === 0) return;
+  terminal.err(`warning: this list lacks ${found.lagEvents} events of the log: ${oneLine(found.reason, 200)}\n`);
 };

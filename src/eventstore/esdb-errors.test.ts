@@ -10,7 +10,7 @@ import {
 } from '@eventstore/db-client';
 import { describe, expect, it } from 'vitest';
 import { AppError, unavailable } from '../platform/errors.ts';
-import { fromEsdbError, isTransientEsdbError } from './esdb-errors.ts';
+import { fromEsdbError, isTransientEsdbError, troubleOf } from './esdb-errors.ts';
 import { RevisionConflict } from './event-store.ts';
 
 const grpc = (code: number): Error => Object.assign(new Error(`${code}: from gRPC`), { code, details: '' });
@@ -31,6 +31,13 @@ describe('an error of the client', () => {
   ])('is transient: %s', (_what, error) => {
     expect(isTransientEsdbError(error)).toBe(true);
     expect(fromEsdbError(error)).toMatchObject({ code: 'UNAVAILABLE', retryable: true, cause: error });
+  });
+
+  it('says when the disk is full: then reads go on, and only writes fail', () => {
+    const full = new Error('Could not recognize', { cause: new Error('disk full: the events could not be written') });
+    expect(troubleOf(full)).toBe('the event store cannot write: its disk is full');
+    expect(fromEsdbError(full)).toMatchObject({ code: 'UNAVAILABLE', message: troubleOf(full) });
+    expect(troubleOf(new UnavailableError())).toBe('the event store cannot be reached');
   });
 
   it.each<[string, unknown]>([

@@ -9,6 +9,7 @@ import {
 import { AppError, unavailable } from '../platform/errors.ts';
 import { accessAdvice } from '../platform/eventstore-access.ts';
 import { RevisionConflict } from './event-store.ts';
+import { withCauses } from './outage-log.ts';
 
 /** gRPC status codes that a retry will not change. */
 const TERMINAL_CODES = new Set([
@@ -41,6 +42,15 @@ export const isTransientEsdbError = (error: unknown): boolean =>
   !TERMINAL_CLASSES.some((known) => error instanceof known) &&
   !TERMINAL_CODES.has((error as { readonly code?: unknown }).code as number);
 
+/** The embedded node's words, and those of a file system. On one path the client keeps nothing but the text. */
+const DISK_FULL = /disk full|No space left on device|ENOSPC/;
+
+/** What keeps an event store from answering, as far as its error says. */
+export const troubleOf = (error: unknown): string =>
+  DISK_FULL.test(withCauses(error))
+    ? 'the event store cannot write: its disk is full'
+    : 'the event store cannot be reached';
+
 /** Translates an error of the client that a retry will not change. */
 export const fromEsdbError = (error: unknown): unknown => {
   if (error instanceof MaxAppendSizeExceededError)
@@ -58,5 +68,5 @@ export const fromEsdbError = (error: unknown): unknown => {
     });
   const denied = accessAdvice(error);
   if (denied !== undefined) return new AppError('UNAVAILABLE', denied, { cause: error });
-  return isTransientEsdbError(error) ? unavailable('the event store cannot be reached', error) : error;
+  return isTransientEsdbError(error) ? unavailable(troubleOf(error), error) : error;
 };

@@ -6,7 +6,7 @@ import type { Logger } from '../platform/logger.ts';
 import { appendInTries, type TryOutcome } from './append-tries.ts';
 import { EsdbAppender } from './esdb-appender.ts';
 import { openAppendCall, openLiveCall, openReadCall, withLargeWindows } from './esdb-connection.ts';
-import { fromEsdbError, isTransientEsdbError } from './esdb-errors.ts';
+import { fromEsdbError, isTransientEsdbError, troubleOf } from './esdb-errors.ts';
 import { readToEnd } from './esdb-read.ts';
 import { type ReadRequest, readAllRequest, readStreamRequest } from './esdb-requests.ts';
 import { subscribeToAll } from './esdb-subscription.ts';
@@ -221,8 +221,8 @@ class EsdbEventStore implements EventStore {
     if (why === 'closed') return unavailable('the event store is closed', cause);
     this.#outages.callFailed();
     return why === 'full'
-      ? unavailable('the event store cannot be reached, and too many calls wait for it', cause)
-      : unavailable(`the event store cannot be reached (tried for ${this.#retryForMs} ms)`, cause);
+      ? unavailable(`${troubleOf(cause)}, and too many calls wait for it`, cause)
+      : unavailable(`${troubleOf(cause)} (tried for ${this.#retryForMs} ms)`, cause);
   }
 }
 

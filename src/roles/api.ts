@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { createHttpServer } from '../api/http-server.ts';
+import type { ReadinessPart } from '../api/operations/health.ts';
 import type { Metrics } from '../api/operations/metrics.ts';
 import { createApi } from '../api/server.ts';
 import type { Closing } from '../platform/closing.ts';
@@ -14,7 +15,9 @@ import type { ExecutionOutcomes } from '../processes/outcomes/execution-outcomes
 import type { TaskOutcomes } from '../processes/outcomes/task-outcomes.ts';
 import { Waits } from '../processes/outcomes/waits.ts';
 import type { UnledPools } from '../processes/pools/unled-pools.ts';
+import type { Queryable } from '../projections/database.ts';
 import { Freshness } from '../projections/runner/freshness.ts';
+import type { Interruptions } from '../projections/runner/runner.ts';
 import { type Core, ports } from './core.ts';
 import { cannotListen } from './listening.ts';
 
@@ -56,6 +59,8 @@ type Observed = {
   readonly metrics: Metrics;
   readonly leaders: () => readonly LeaderStatus[];
   readonly unledPools: UnledPools;
+  /** What interrupts the projections of this process. */
+  readonly interrupted: () => Interruptions;
   readonly outcomes: TaskOutcomes;
   readonly executions: ExecutionOutcomes;
 };
@@ -64,13 +69,27 @@ const canLead = async ({ blocked }: LeaderStatus): Promise<void> => {
   if (blocked) throw new Error('its stream holds an event that this build cannot read');
 };
 
+const works = (trouble: () => string | undefined) => async (): Promise<void> => {
+  const reason = trouble();
+  if (reason !== undefined) throw new Error(reason);
+};
+
+/** On a full disk, reads go on: what is written has parts of its own. */
+const partsOf =
+  ({ store, redis, appendTrouble }: Core, { leaders, interrupted }: Observed, queries: Queryable) =>
+  (): readonly ReadinessPart[] => [
+    { name: 'log', check: () => store.head() },
+    { name: 'log writes', check: works(appendTrouble) },
+    { name: 'postgres', check: () => queries.query('SELECT 1') },
+    { name: 'projections', check: works(() => Object.values(interrupted())[0]) },
+    { name: 'redis', check: () => redis.ping() },
+    ...leaders().map((status) => ({ name: status.fold, check: () => canLead(status) })),
+  ];
+
 /** Serves HTTP until it is closed; resolves with the address where it can be reached. */
-export const startApi = async (
-  core: Core,
-  { metrics, leaders, unledPools, outcomes, executions }: Observed,
-  closing: Closing,
-): Promise<string> => {
+export const startApi = async (core: Core, observed: Observed, closing: Closing): Promise<string> => {
   const { tenant, config, logger, commands, store, feed, database, redis, queues, pools } = core;
+  const { metrics, leaders, unledPools, interrupted, outcomes, executions } = observed;
   const freshness = new Freshness({ pool: database, clock: ports.clock, logger });
   closing.add('the freshness watch', () => freshness.stop());
   const queries = withQueryTimeout(database, QUERY_TIMEOUT_MS);
@@ -91,14 +110,10 @@ export const startApi = async (
     ],
     heartbeats: redisHeartbeats(redis, core.prefix),
     unledPools,
+    interrupted,
     waits: new Waits({ tasks: outcomes, executions, clock: ports.clock }),
     readiness: {
-      parts: () => [
-        { name: 'log', check: () => store.head() },
-        { name: 'postgres', check: () => queries.query('SELECT 1') },
-        { name: 'redis', check: () => redis.ping() },
-        ...leaders().map((status) => ({ name: status.fold, check: () => canLead(status) })),
-      ],
+      parts: partsOf(core, observed, queries),
       parked: () => Object.fromEntries(leaders().map(({ fold, parked }) => [fold, parked.length])),
       draining: () => draining,
     },

@@ -12,7 +12,7 @@ import { createQueues, type Queues } from '../dispatch/queues/attempt-queue.ts';
 import { databaseOfCluster } from '../embedded/cluster-database.ts';
 import { type EmbeddedStack, startEmbedded } from '../embedded/stack.ts';
 import { claimDatabase, clusterIdOf } from '../eventstore/cluster-identity.ts';
-import { type AppendCounters, countAppends } from '../eventstore/counted-event-store.ts';
+import { type AppendCounters, type CountedStore, countAppends } from '../eventstore/counted-event-store.ts';
 import { createEsdbEventStore } from '../eventstore/esdb-event-store.ts';
 import type { EventStore } from '../eventstore/event-store.ts';
 import { LogFeed } from '../eventstore/log-feed.ts';
@@ -43,6 +43,7 @@ export type Core = {
   readonly stack: EmbeddedStack;
   readonly store: EventStore;
   readonly appends: AppendCounters;
+  readonly appendTrouble: CountedStore['trouble'];
   readonly database: Pool;
   readonly redis: Redis;
   readonly feed: LogFeed;
@@ -112,7 +113,8 @@ export const openCore = async (options: CoreOptions): Promise<Core> => {
   const { tenant, config, logger, closing } = options;
   const embedded = await startEmbedded(config, logger);
   closing.add('the embedded servers', () => embedded.stop());
-  const { store, appends } = countAppends(createEsdbEventStore(embedded.eventStoreUrl, { logger, clock: ports.clock }));
+  const esdb = createEsdbEventStore(embedded.eventStoreUrl, { logger, clock: ports.clock });
+  const { store, appends, trouble: appendTrouble } = countAppends(esdb, ports.clock);
   closing.add('the event store', () => store.close());
   const { stack, database, clusterId } = await openDatabase(options, embedded, store);
   const redis = createRedis(stack.redisUrl, logger, 'fail');
@@ -134,7 +136,7 @@ export const openCore = async (options: CoreOptions): Promise<Core> => {
   const turns = redisTurns(redis, { prefix, ...ports, logger });
   const handlers = createHandlers(store, { ...ports, turns });
   const commands: Commands = { ...ports, ...handlers, cards, pools: room };
-  const connections = { store, appends, database, redis, feed, queues, pools };
+  const connections = { store, appends, appendTrouble, database, redis, feed, queues, pools };
   return { tenant, config, logger, stack, ...connections, commands, prefix, egress, origins, directory };
 };
 

@@ -1,10 +1,13 @@
 import type { Closing } from '../platform/closing.ts';
 import { projectors } from '../projections/registry.ts';
-import { ProjectionRunner } from '../projections/runner/runner.ts';
+import { type Interruptions, ProjectionRunner } from '../projections/runner/runner.ts';
 import { type Core, holder, ports } from './core.ts';
 
-/** Keeps the read models up to date with the log. */
-export const startProjector = ({ database, store, feed, config, logger }: Core, closing: Closing): void => {
+/** Keeps the read models up to date with the log. Says what interrupts that at present. */
+export const startProjector = (
+  { database, store, feed, config, logger }: Core,
+  closing: Closing,
+): (() => Interruptions) => {
   const runner = new ProjectionRunner({
     pool: database,
     store,
@@ -17,4 +20,5 @@ export const startProjector = ({ database, store, feed, config, logger }: Core, 
   });
   runner.start();
   closing.add('the projections', () => runner.stop());
+  return () => runner.status().interrupted;
 };

@@ -49,7 +49,10 @@ const STEPS: Readonly<Record<string, () => Promise<string | undefined>>> = {
   'npm install of the tarball': async () => {
     await writeFile(join(project, 'package.json'), '{ "name": "user", "private": true, "type": "module" }\n');
     const [tarball = ''] = (await readdir(project)).filter((name) => name.endsWith('.tgz'));
-    return complaintOf(await run('npm', ['install', ...QUIET, `./${tarball}`], { cwd: project }));
+    const { code, output } = await run('npm', ['install', ...QUIET, `./${tarball}`], { cwd: project });
+    // That npm asks before it runs install scripts is its own matter: Baton works without them.
+    const bad = /^.*(EBADENGINE|deprecated|overrid).*$/im.exec(output);
+    return code !== 0 ? output : bad?.[0];
   },
   'types of the library': async () => {
     const compiler = ['install', '--save-dev', ...QUIET, 'typescript@5', '@types/node@20'];

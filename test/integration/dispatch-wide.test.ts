@@ -4,7 +4,7 @@ import { startExecution } from '../../src/commands/execution/start-execution.ts'
 import { publishWorkflow } from '../../src/commands/workflow/publish-workflow.ts';
 import { executionStream, isIn } from '../../src/domain/ids.ts';
 import { countAppends } from '../../src/eventstore/counted-event-store.ts';
-import type { StoredEvent } from '../../src/eventstore/event-store.ts';
+import type { EventStore, StoredEvent } from '../../src/eventstore/event-store.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { redisTurns } from '../../src/platform/redis-turns.ts';
 import { caller, commandsOn, DispatchTest, localAgent } from '../support/dispatch-setup.ts';
@@ -36,13 +36,14 @@ const offerAll = (agentId: string): (() => void) => {
 
 describe('an execution of many branches', () => {
   it('is worked on by two dispatchers that meet at its stream, and each branch ends once', async () => {
-    const { store, appends } = countAppends({
+    const slow: EventStore = {
       ...test.store,
       async append(...args) {
         await sleep(APPEND_MS);
         return test.store.append(...args);
       },
-    });
+    };
+    const { store, appends } = countAppends(slow, systemClock);
     const turns = () =>
       redisTurns(test.redis, {
         prefix: test.queueOptions.prefix,

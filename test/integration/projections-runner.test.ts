@@ -5,6 +5,7 @@ import { systemClock } from '../../src/platform/clock.ts';
 import { bigint, defineTable, tenant } from '../../src/projections/define-table.ts';
 import type { Fold, Projector } from '../../src/projections/projector.ts';
 import { projectors } from '../../src/projections/registry.ts';
+import { listProjections } from '../../src/projections/runner/overview.ts';
 import { retryParked } from '../../src/projections/runner/retry-parked.ts';
 import { tasksProjector } from '../../src/projections/tasks/projector.ts';
 import { countTasks, getTask } from '../../src/projections/tasks/queries.ts';
@@ -461,8 +462,14 @@ describe('projections that fail on their own', () => {
     expect((await checkpoint('notes')).position).toBeLessThan(position);
     const later = await world.append(...history(2));
     await world.handled(projectors, later);
+    const interrupted = () => runner.status().interrupted;
+    await until(async () => Object.keys(interrupted()).join() === 'notes', 'only that one is interrupted');
+    const source = { ...(await world.runnerOptions()), projectors: all, store: world.store, interrupted };
+    const reasons = (await listProjections(source)).flatMap(({ name, reason }) => (reason ? [[name, reason]] : []));
+    expect(reasons).toEqual([['notes', interrupted()['notes']]]);
     await world.pool.query('DROP VIEW rm_notes_v1.notes; ALTER TABLE rm_notes_v1.mislaid RENAME TO notes');
     await world.handled([notesProjector], later);
+    await until(async () => Object.keys(interrupted()).length === 0, 'none is interrupted');
     expect((await world.pool.query('SELECT count(*) AS n FROM rm_notes_v1.notes')).rows).toEqual([
       { n: (await checkpoint('tasks')).events },
     ]);

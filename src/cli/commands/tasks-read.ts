@@ -17,7 +17,7 @@ import { type ServerOptions, serverOptions, withClient } from '../connection.ts'
 import { refused } from '../failure.ts';
 import { duration, facts, oneLine, status, table } from '../format.ts';
 import { type Freshness, freshness } from '../freshness.ts';
-import { type ListOptions, type ListView, listOptions, showList } from '../list.ts';
+import { type ListOptions, type ListView, listOptions, showList, warnIfBehind } from '../list.ts';
 import * as parse from '../parse.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
@@ -66,7 +66,7 @@ type ListFilter = ServerOptions &
     readonly until?: string;
   };
 
-const list = (terminal: Terminal, options: ListFilter): Promise<void> => {
+const list = async (terminal: Terminal, options: ListFilter): Promise<void> => {
   const filter = {
     statuses: options.status?.map(parse.upperCase),
     capability: options.capability,
@@ -79,7 +79,8 @@ const list = (terminal: Terminal, options: ListFilter): Promise<void> => {
     submittedFrom: options.since,
     submittedTo: options.until,
   };
-  return showList(terminal, options, ListTasks, filter, TASKS);
+  await showList(terminal, options, ListTasks, filter, TASKS);
+  await warnIfBehind(terminal, options, 'tasks');
 };
 
 type Found<Subject> = { readonly task: Subject | null };

@@ -107,9 +107,18 @@ const createAttemptWorker = (queue: string, options: AttemptWorkerOptions): Atte
     skipVersionCheck: false,
     settings: { backoffStrategy: redeliveryDelayMs },
   });
+  let reported = '';
+  worker.on('active', () => {
+    reported = '';
+  });
   worker.on('error', (error) => {
+    // One line per trouble, not per try: on a full disk there are dozens in a second.
+    if (error.message === reported) return;
     if (isLostJob(error)) logger.debug({ err: error, queue }, 'a job was lost or taken over');
-    else logger.warn({ err: error, queue }, 'the job queue reported an error');
+    else {
+      reported = error.message;
+      logger.warn({ err: error, queue }, 'the job queue reported an error');
+    }
   });
   worker.on('failed', (job, error) =>
     logger.warn(

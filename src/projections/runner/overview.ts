@@ -11,7 +11,7 @@ export type ProjectionOverview = {
   readonly name: string;
   readonly version: number;
   readonly status: ProjectionStatus | 'absent';
-  /** Why it is halted. */
+  /** Why it is halted, or goes no further at present. */
   readonly reason: string | undefined;
   /** -1 before the first event. */
   readonly position: Position;
@@ -28,7 +28,11 @@ export type ProjectionOverview = {
 
 type Lag = { readonly events: number; readonly ms: number };
 
-type Source = Pick<ProjectionContext, 'store' | 'clock' | 'projectors'> & { readonly pool: Queryable };
+type Source = Pick<ProjectionContext, 'store' | 'clock' | 'projectors'> & {
+  readonly pool: Queryable;
+  /** What interrupts the projections that this process runs. */
+  readonly interrupted?: (() => Readonly<Record<string, string>>) | undefined;
+};
 
 const eventsAfter = async (
   store: ProjectionContext['store'],
@@ -72,7 +76,7 @@ export const listProjections = async (context: Source): Promise<ProjectionOvervi
       name,
       version: checkpoint?.version ?? version,
       status: checkpoint?.status ?? 'absent',
-      reason: checkpoint?.reason ?? undefined,
+      reason: checkpoint?.reason ?? (lag.events > 0 ? context.interrupted?.()[name] : undefined),
       position: checkpoint?.position ?? NOTHING_YET,
       target: checkpoint?.target ?? undefined,
       lagEvents: lag.events,

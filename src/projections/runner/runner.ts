@@ -35,10 +35,15 @@ export type RunnerOptions = {
   readonly patienceMs?: number;
 };
 
+/** Reasons by the name of the projection. */
+export type Interruptions = Readonly<Record<string, string>>;
+
 export type RunnerStatus = {
   /** `standing_by` while another process runs the projections. */
   readonly state: 'stopped' | 'standing_by' | 'leading';
   readonly lanes: readonly { readonly projections: readonly string[]; readonly position: Position }[];
+  /** Why projections that are not halted go no further at present: Postgres is away or cannot write. */
+  readonly interrupted: Interruptions;
 };
 
 const MAX_BATCH = 1_000;
@@ -72,6 +77,7 @@ export class ProjectionRunner {
   #serving: Promise<void> = Promise.resolve();
   #state: RunnerStatus['state'] = 'stopped';
   #lanes: readonly Lane[] = [];
+  readonly #interrupted = new Map<string, string>();
   /** Projections that must not hold up others, and until when. */
   readonly #isolated = new Map<string, number>();
   /** When a projection that could not be prepared is tried again, on the monotonic clock. */
@@ -109,6 +115,7 @@ export class ProjectionRunner {
         projections: members.map(({ name }) => name),
         position: members[0]?.position ?? 0n,
       })),
+      interrupted: Object.fromEntries(this.#interrupted),
     };
   }
 
@@ -189,7 +196,7 @@ export class ProjectionRunner {
         return await this.#runLane(members, signal, onCaughtUp);
       } catch (error) {
         if (isFenced(error)) throw error;
-        await this.#backOff(error, failures, signal);
+        await this.#backOff(error, failures, signal, members);
         members = await this.#prepareAll(members.map(({ projector }) => projector));
       }
     }
@@ -220,6 +227,7 @@ export class ProjectionRunner {
       try {
         await lane.run(signal, {
           onCaughtUp: () => {
+            for (const { name } of group) this.#interrupted.delete(name);
             analyze();
             onCaughtUp();
           },
@@ -330,9 +338,16 @@ export class ProjectionRunner {
     }
   }
 
-  async #backOff(error: unknown, failures: number, signal: AbortSignal): Promise<void> {
+  async #backOff(
+    error: unknown,
+    failures: number,
+    signal: AbortSignal,
+    interrupted: readonly { readonly name: string }[] = this.#options.projectors,
+  ): Promise<void> {
     const { clock, logger, random = systemRandom } = this.#options;
     const delayMs = backoffMs(BACKOFF, failures, random());
+    const reason = error instanceof Error ? error.message : String(error);
+    for (const { name } of interrupted) this.#interrupted.set(name, reason);
     logger.warn({ err: error, delayMs }, 'projections interrupted; trying again');
     await sleep(clock, delayMs, signal);
   }
