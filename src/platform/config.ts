@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { closestName } from './did-you-mean.ts';
+import { closestName } from '../domain/did-you-mean.ts';
 import { ConfigError } from './errors.ts';
 import { listensOnLoopback } from './hosts.ts';
 

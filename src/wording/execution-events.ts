@@ -1,4 +1,6 @@
+import { decisionRecorded, type PersonalDecision } from '../domain/execution/decided.ts';
 import type { ExecutionEvent, ExecutionStreamEvent } from '../domain/execution/events.ts';
+import type { Execution } from '../domain/execution/state.ts';
 import { because, milliseconds, numberOf, words } from './sentences.ts';
 import { summaryOfTaskEvent } from './task-events.ts';
 
@@ -47,8 +49,21 @@ const SUMMARIES: { readonly [Type in ExecutionEvent['type']]: (data: Data<Type>)
 
 const isExecutionEvent = (event: ExecutionStreamEvent): event is ExecutionEvent => Object.hasOwn(SUMMARIES, event.type);
 
-/** Of an event of an execution's stream: its own, or one of the lifecycle of a task that it runs. */
-export const summaryOfExecutionEvent = (event: ExecutionStreamEvent): string =>
-  isExecutionEvent(event)
+/** `approved by ada (within the budget)`. */
+export const decisionText = ({ option, by, comment }: PersonalDecision): string =>
+  `${option} by ${by}${comment === undefined ? '' : ` (${comment})`}`;
+
+/**
+ * Of an event of an execution's stream: its own, or one of the lifecycle of a task that it runs. Where the execution is known, it also
+ * tells what a person decided.
+ */
+export const summaryOfExecutionEvent = (event: ExecutionStreamEvent, execution?: Execution): string => {
+  const decision =
+    event.type === 'StepCompleted' && execution !== undefined && execution.status !== 'none'
+      ? decisionRecorded(execution, event.data)
+      : undefined;
+  if (decision && event.type === 'StepCompleted') return `${event.data.stepId} decided: ${decisionText(decision)}`;
+  return isExecutionEvent(event)
     ? (SUMMARIES[event.type] as (data: ExecutionEvent['data']) => string)(event.data)
     : summaryOfTaskEvent(event);
+};

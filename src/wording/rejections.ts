@@ -78,6 +78,8 @@ export const EXECUTION_REASONS: Reasons<OwnExecutionRejection> = {
   StepTakesNoInput: ({ step }) =>
     step === '' ? 'name the step that the input is for' : `step ${step} does not accept an input`,
   UnknownOption: ({ step, options }) => `step ${step} has no such option; its options are ${options.join(', ')}`,
+  UnknownSignal: ({ name, names, suggestion }) =>
+    `no step of the workflow waits for an event ${name}${suggestion === undefined ? '' : ` (did you mean ${suggestion}?)`}; ${names.length === 0 ? 'it waits for no events' : `it waits for ${names.join(', ')}`}`,
   TooManySignals: ({ limit }) => `${limit} events from outside already wait for a step`,
   CompensationNotFound: ({ unit }) => `the execution has no compensation of ${unit}`,
   CompensationNotParked: ({ unit, status }) => `the compensation of ${unit} is not parked: it is ${status}`,

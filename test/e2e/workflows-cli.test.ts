@@ -362,11 +362,21 @@ describe('an execution', () => {
     expect((await cli(...(await fresh('why', id)))).out).toMatch(
       /^paid +event +waits for the event payment from outside$/m,
     );
+    const misspelt = await cli('signal', id, 'paymnet');
+    expect(misspelt).toMatchObject({ code: 1, err: expect.stringContaining('did you mean payment?') });
     expect(await cli('signal', id, 'payment', '--payload', '{"amount":7}')).toMatchObject({ code: 0 });
     expect((await cli(...(await fresh('why', id)))).out).toMatch(/^approve +decision .*\(yes, no\)$/m);
     expect(await cli('decide', id, 'approve', 'perhaps')).toMatchObject({ code: 1, out: '' });
     expect(await cli('decide', id, 'approve', 'yes', '--comment', 'fine')).toMatchObject({ code: 0 });
     expect(await statusOf(id)).toMatchObject({ status: 'COMPLETED', output: { approve: { option: 'yes' } } });
+    const decided = /^approve .*yes by anonymous \(fine\)$/m;
+    expect((await cli(...(await fresh('status', id)))).out).toMatch(decided);
+    expect((await cli('replay', id)).out).toMatch(/approve decided: yes by anonymous \(fine\)/);
+    const { steps } = await json<{ steps: unknown[] }>(...(await fresh('status', id)));
+    expect(steps).toMatchObject([
+      { id: 'paid', output: { amount: 7 }, outputBytes: 12, decision: null },
+      { id: 'approve', decision: { option: 'yes', by: 'anonymous', comment: 'fine' } },
+    ]);
   });
 
   it('is moved to another version, or the reason is reported', async () => {

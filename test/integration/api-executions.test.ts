@@ -266,6 +266,24 @@ describe('an execution', () => {
     expect(await why()).toMatchObject({ later: { reason: 'ABORTING', message: 'no more steps start: cancelled' } });
   });
 
+  it('shows what a step got and gave, up to a size', async () => {
+    const id = await started(SAGA, { input: { to: 'Rome' } });
+    await work.complete(id, 'flight', { seat: 1 });
+    const small = await ask(id, 'steps { input(maxBytes: 13) inputBytes output(maxBytes: 9) outputBytes }');
+    expect(small).toMatchObject({
+      steps: [
+        { input: { to: 'Rome' }, inputBytes: 13, output: null, outputBytes: 10 },
+        {},
+        { input: null, inputBytes: null },
+      ],
+    });
+    expect(await ask(id, 'steps { output }')).toMatchObject({ steps: [{ output: { seat: 1 } }, {}, {}] });
+    const { code } = await api.post('query ($id: ID!) { execution(id: $id) { steps { input(maxBytes: -1) } } }', {
+      id,
+    });
+    expect(code).toBe('BAD_USER_INPUT');
+  });
+
   it('leads to related executions', async () => {
     const id = await started(SAGA);
     await work.complete(id, 'flight');

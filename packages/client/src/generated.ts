@@ -142,7 +142,8 @@ export type ExecutionRejectionReason =
   | 'StepNotWaiting'
   | 'StepTakesNoInput'
   | 'TooManySignals'
-  | 'UnknownOption';
+  | 'UnknownOption'
+  | 'UnknownSignal';
 
 /** EXECUTING includes waiting, see `whyNotRunning`. FAILED can be retried. COMPENSATION_FAILED waits for a person, see `compensationDebts`. */
 export type ExecutionStatus =
@@ -711,7 +712,7 @@ export type HandOverCompensationMutation = { readonly payload:
 
 export type ExecutionRowFragment = { readonly id: string, readonly workflow: string, readonly version: string, readonly status: ExecutionStatus, readonly startedAt: string, readonly endedAt: string | null, readonly stepsTotal: number, readonly stepsCompleted: number, readonly stepsFailed: number, readonly stepsSkipped: number, readonly debtsOpen: number, readonly debtsParked: number, readonly tags: ReadonlyArray<string>, readonly error: ErrorFactsFragment | null };
 
-export type StepRowFragment = { readonly id: string, readonly kind: StepKind, readonly state: StepState, readonly level: number, readonly attempts: number, readonly agentId: string | null, readonly taskId: string | null, readonly startedAt: string | null, readonly endedAt: string | null, readonly reused: boolean, readonly childExecutionId: string | null, readonly undo: UndoState | null, readonly items: { readonly total: number, readonly open: number, readonly completed: number, readonly failed: number } | null, readonly error: ErrorFactsFragment | null };
+export type StepRowFragment = { readonly id: string, readonly kind: StepKind, readonly state: StepState, readonly level: number, readonly attempts: number, readonly agentId: string | null, readonly taskId: string | null, readonly input?: Json | null, readonly inputBytes?: number | null, readonly output?: Json | null, readonly outputBytes?: number | null, readonly startedAt: string | null, readonly endedAt: string | null, readonly reused: boolean, readonly childExecutionId: string | null, readonly undo: UndoState | null, readonly items: { readonly total: number, readonly open: number, readonly completed: number, readonly failed: number } | null, readonly error: ErrorFactsFragment | null, readonly decision: { readonly option: string, readonly by: string, readonly comment: string | null } | null };
 
 export type ExecutionDetailsFragment = (
   { readonly digest: string, readonly currentPhase: string | null, readonly pausedAt: string | null, readonly pauseReason: string | null, readonly abortReason: AbortReason | null, readonly cancelReason: string | null, readonly deadlineAt: string | null, readonly parentStep: string | null, readonly forkedRevision: number | null, readonly position: string, readonly actor: string, readonly correlationId: string, readonly input: Json | null, readonly output: Json | null, readonly parent: { readonly id: string } | null, readonly forkedFrom: { readonly id: string } | null, readonly timeSpent: { readonly durationMs: number, readonly agentMs: number, readonly waitMs: number, readonly overheadMs: number }, readonly steps: ReadonlyArray<StepRowFragment>, readonly compensationDebts: ReadonlyArray<{ readonly unit: string, readonly status: CompensationDebtStatus, readonly strategy: string, readonly handedOverTo: string | null, readonly note: string | null, readonly parkedAt: string | null, readonly closedAt: string | null, readonly reason: string | null, readonly taskId: string | null, readonly error: ErrorFactsFragment | null }> }
@@ -734,6 +735,8 @@ export type ListExecutionsQuery = { readonly page: { readonly totalCount?: numbe
 export type GetExecutionQueryVariables = Exact<{
   id: string | number;
   atLeast?: string | null | undefined;
+  payloads: boolean;
+  maxBytes?: number | null | undefined;
 }>;
 
 
@@ -1069,7 +1072,7 @@ export const ListExecutions: TypedDocument<ListExecutionsQuery, ListExecutionsQu
   'query ListExecutions($filter:ExecutionFilter$first:Int!$after:String$atLeast:Position$withTotal:Boolean!){page:executions(filter:$filter first:$first after:$after atLeast:$atLeast){nodes{...ExecutionRow}pageInfo{hasNextPage endCursor}totalCount@include(if:$withTotal)}}fragment ExecutionRow on Execution{id workflow version status startedAt endedAt stepsTotal stepsCompleted stepsFailed stepsSkipped debtsOpen debtsParked tags error{...ErrorFacts}}fragment ErrorFacts on AttemptError{code message source retryable}';
 
 export const GetExecution: TypedDocument<GetExecutionQuery, GetExecutionQueryVariables> =
-  'query GetExecution($id:ID!$atLeast:Position){execution(id:$id atLeast:$atLeast){...ExecutionDetails}}fragment ExecutionDetails on Execution{...ExecutionRow digest currentPhase pausedAt pauseReason abortReason cancelReason deadlineAt parent{id}parentStep forkedFrom{id}forkedRevision position actor correlationId timeSpent{durationMs agentMs waitMs overheadMs}input output steps{...StepRow}compensationDebts{unit status strategy handedOverTo note parkedAt closedAt reason taskId error{...ErrorFacts}}}fragment ExecutionRow on Execution{id workflow version status startedAt endedAt stepsTotal stepsCompleted stepsFailed stepsSkipped debtsOpen debtsParked tags error{...ErrorFacts}}fragment ErrorFacts on AttemptError{code message source retryable}fragment StepRow on ExecutionStep{id kind state level attempts agentId taskId items{total open completed failed}error{...ErrorFacts}startedAt endedAt reused childExecutionId undo}';
+  'query GetExecution($id:ID!$atLeast:Position$payloads:Boolean!$maxBytes:Int){execution(id:$id atLeast:$atLeast){...ExecutionDetails}}fragment ExecutionDetails on Execution{...ExecutionRow digest currentPhase pausedAt pauseReason abortReason cancelReason deadlineAt parent{id}parentStep forkedFrom{id}forkedRevision position actor correlationId timeSpent{durationMs agentMs waitMs overheadMs}input output steps{...StepRow}compensationDebts{unit status strategy handedOverTo note parkedAt closedAt reason taskId error{...ErrorFacts}}}fragment ExecutionRow on Execution{id workflow version status startedAt endedAt stepsTotal stepsCompleted stepsFailed stepsSkipped debtsOpen debtsParked tags error{...ErrorFacts}}fragment ErrorFacts on AttemptError{code message source retryable}fragment StepRow on ExecutionStep{id kind state level attempts agentId taskId items{total open completed failed}error{...ErrorFacts}decision{option by comment}input(maxBytes:$maxBytes)@include(if:$payloads)inputBytes@include(if:$payloads)output(maxBytes:$maxBytes)@include(if:$payloads)outputBytes@include(if:$payloads)startedAt endedAt reused childExecutionId undo}';
 
 export const GetExecutionStates: TypedDocument<GetExecutionStatesQuery, GetExecutionStatesQueryVariables> =
   'query GetExecutionStates($id:ID!$atLeast:Position){execution(id:$id atLeast:$atLeast){status steps{id state}}}';

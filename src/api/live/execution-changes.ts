@@ -1,4 +1,5 @@
 import type { ExecutionStreamEvent } from '../../domain/execution/events.ts';
+import type { Execution } from '../../domain/execution/state.ts';
 import { idIn, isIn } from '../../domain/ids.ts';
 import type { Json } from '../../domain/json.ts';
 import { decodeEvent, UnknownSchemaVersion } from '../../eventstore/codec.ts';
@@ -30,7 +31,8 @@ const readable = (stored: StoredEvent): ExecutionStreamEvent | undefined => {
   }
 };
 
-export const changeOfExecution = (stored: StoredEvent): ExecutionChange => {
+/** With the execution, the sentence also tells what a person decided. */
+export const changeOfExecution = (stored: StoredEvent, execution?: Execution): ExecutionChange => {
   const event = readable(stored);
   return {
     position: stored.position,
@@ -39,7 +41,7 @@ export const changeOfExecution = (stored: StoredEvent): ExecutionChange => {
     at: stored.metadata.at,
     actor: stored.metadata.actor,
     executionId: idIn('execution', stored.metadata.tenant, stored.stream) ?? '',
-    summary: event && summaryOfExecutionEvent(event),
+    summary: event && summaryOfExecutionEvent(event, execution),
     data: (event?.data ?? stored.data) as Json,
   };
 };

@@ -1,3 +1,4 @@
+import type { Running } from '../../domain/execution/state.ts';
 import type { Json } from '../../domain/json.ts';
 import type { Position, StoredEvent } from '../../eventstore/event-store.ts';
 import type { AssignmentRow } from '../../projections/assignments/table.ts';
@@ -59,8 +60,8 @@ const tasksIn = (entries: readonly ExecutionEntry[]): string[] => [
   ...new Set(entries.flatMap(({ taskId }) => taskId ?? [])),
 ];
 
-const entriesOf = (events: readonly StoredEvent[], unitOf: UnitOf): ExecutionEntry[] =>
-  events.map((event) => entryOfChange(changeOfExecution(event), unitOf));
+const entriesOf = (events: readonly StoredEvent[], execution: Running, unitOf: UnitOf): ExecutionEntry[] =>
+  events.map((event) => entryOfChange(changeOfExecution(event, execution), unitOf));
 
 /** Both sources in the order of the log, from the first of the events on. */
 const merged = (
@@ -81,12 +82,9 @@ export const executionTimeline = async (
   context: ReadContext,
 ): Promise<ExecutionEntry[]> => {
   const { reads } = context;
-  const [{ unitOf: units }, events] = await Promise.all([
-    stateOf(context, row),
-    reads.executionEvents(row.executionId),
-  ]);
-  const unitOf = (taskId: string): string | undefined => units.get(taskId);
-  const entries = entriesOf(events, unitOf);
+  const [execution, events] = await Promise.all([stateOf(context, row), reads.executionEvents(row.executionId)]);
+  const unitOf = (taskId: string): string | undefined => execution.unitOf.get(taskId);
+  const entries = entriesOf(events, execution, unitOf);
   const assignments = await Promise.all(tasksIn(entries).map((taskId) => reads.assignments.load(taskId)));
   return merged(entries, assignments.flat(), unitOf).slice(-EXECUTION_TIMELINE_EVENTS);
 };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { compensable, Story, step } from '../../../test/support/story.ts';
+import { SHOWN_PAYLOAD_BYTES } from '../../domain/execution/steps.ts';
 import { ExecutionStatusView, executionStatusOf } from './execution-status.ts';
 import { openApiDocument } from './openapi.ts';
 
@@ -63,5 +64,31 @@ describe('the items of a step', () => {
     story.complete('a[0]');
     story.refuse('a[1]');
     expect(viewOf(story).steps[0]?.items).toEqual({ total: 3, ended: 2, failed: 1 });
+  });
+});
+
+describe('inputs and outputs of steps', () => {
+  const story = Story.of([step('a', [], { input: { n: 1 } }), step('b', [], { input: { n: 2 } })]);
+  story.complete('a', 'done');
+  story.complete('b', 'x'.repeat(SHOWN_PAYLOAD_BYTES));
+
+  it('are shown on request, each with its size; a large one only with its size', () => {
+    const view = executionStatusOf(story.state, Date.parse(story.now()), { payloads: true });
+    expect(ExecutionStatusView.safeParse(view).error).toBeUndefined();
+    expect(view.steps).toMatchObject([
+      { id: 'a', input: { n: 1 }, inputBytes: 7, output: 'done', outputBytes: 6 },
+      { id: 'b', input: { n: 2 }, outputBytes: SHOWN_PAYLOAD_BYTES + 2 },
+    ]);
+    expect(view.steps[1]).not.toHaveProperty('output');
+  });
+
+  it('are left out otherwise', () => expect(viewOf(story).steps[0]).not.toHaveProperty('input'));
+});
+
+describe('a step that waited for a person', () => {
+  it('shows what was decided', () => {
+    const story = Story.of([step('a', [], { waitFor: { kind: 'decision', name: 'ok' } })]);
+    story.when({ type: 'DecideStep', step: 'a', option: 'approved', by: 'ada', comment: 'fine' });
+    expect(viewOf(story).steps[0]?.decision).toEqual({ option: 'approved', by: 'ada', comment: 'fine' });
   });
 });

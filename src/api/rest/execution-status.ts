@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { COMPENSATION_STATES, compensationStateOf } from '../../domain/execution/compensation-state.ts';
+import { decisionOf, PersonalDecision } from '../../domain/execution/decided.ts';
 import { TimeSpent, WAIT_KINDS, WorkflowRef } from '../../domain/execution/events.ts';
 import {
   EXECUTION_STATUSES,
@@ -9,12 +10,20 @@ import {
   type StepState,
   statusOf,
 } from '../../domain/execution/state.ts';
-import { itemCountsOf, type StepView, stepsOf, taskIdOf } from '../../domain/execution/steps.ts';
+import {
+  inputOf,
+  itemCountsOf,
+  outputOf,
+  SHOWN_PAYLOAD_BYTES,
+  type StepView,
+  stepsOf,
+  taskIdOf,
+} from '../../domain/execution/steps.ts';
 import { timeSpent } from '../../domain/execution/time-spent.ts';
 import { COMPENSATION_STATUSES, type UnitCompensation } from '../../domain/execution/unit-state.ts';
 import { AgentId, ExecutionId } from '../../domain/ids.ts';
 import { instantOf } from '../../domain/instant.ts';
-import { BuiltPayload } from '../../domain/json.ts';
+import { BuiltPayload, byteLengthOf } from '../../domain/json.ts';
 import { AttemptError } from '../../domain/task/events.ts';
 import { attemptsMade } from '../../domain/task/state.ts';
 import { COMPENSATION_STRATEGIES } from '../../domain/workflow/definition.ts';
@@ -44,6 +53,13 @@ const StepStatus = z.strictObject({
       since: Instant,
     })
     .optional(),
+  decision: PersonalDecision.optional().meta({ description: 'What a person decided.' }),
+  input: BuiltPayload.optional().meta({
+    description: `With \`payloads=true\`, when it has at most ${SHOWN_PAYLOAD_BYTES} bytes.`,
+  }),
+  inputBytes: Count.optional(),
+  output: BuiltPayload.optional().meta({ description: 'As `input`.' }),
+  outputBytes: Count.optional(),
   reused: z.boolean().meta({ description: 'Its outcome was copied from the execution that this one was forked from.' }),
   endedAt: Instant.optional(),
 });
@@ -116,7 +132,19 @@ const itemsOf = ({ state }: StepView): z.output<typeof StepStatus>['items'] => {
   return counts && { total: counts.total, ended: counts.ended, failed: counts.failed };
 };
 
-const stepStatus = (view: StepView): z.output<typeof StepStatus> => {
+/** What went in and came out, as far as it is small, and how large each is. */
+const payloadsOf = (view: StepView): Partial<z.output<typeof StepStatus>> => {
+  const sizes = { input: inputOf(view), output: outputOf(view) };
+  return Object.fromEntries(
+    Object.entries(sizes).flatMap(([name, value]) => {
+      if (value === undefined) return [];
+      const bytes = byteLengthOf(value);
+      return [[`${name}Bytes`, bytes], ...(bytes > SHOWN_PAYLOAD_BYTES ? [] : [[name, value]])];
+    }),
+  );
+};
+
+const stepStatus = (view: StepView, payloads: boolean): z.output<typeof StepStatus> => {
   const { step, state } = view;
   return {
     id: step.id,
@@ -128,6 +156,8 @@ const stepStatus = (view: StepView): z.output<typeof StepStatus> => {
     ...some('error', state.unit.error),
     ...some('items', itemsOf(view)),
     ...some('waiting', waitingOf(state)),
+    ...some('decision', decisionOf(view)),
+    ...(payloads ? payloadsOf(view) : {}),
     reused: state.reused,
     ...some('endedAt', instant(state.endedMs)),
   };
@@ -154,9 +184,13 @@ const progressOf = (steps: readonly { readonly status: StepPhase }[]): Execution
   return { total: steps.length, ended, percent: Math.floor((ended / steps.length) * 1_000) / 10, byStatus };
 };
 
-export const executionStatusOf = (execution: Running, nowMs: number): ExecutionStatusView => {
+export const executionStatusOf = (
+  execution: Running,
+  nowMs: number,
+  { payloads = false }: { readonly payloads?: boolean } = {},
+): ExecutionStatusView => {
   const { executionId, workflow, tags, startedMs, endedMs, deadlineMs, compensation } = execution;
-  const steps = stepsOf(execution).map(stepStatus);
+  const steps = stepsOf(execution).map((view) => stepStatus(view, payloads));
   return {
     executionId,
     status: statusOf(execution),

@@ -91,12 +91,21 @@ const status = operation({
   summary: 'Status of an execution',
   description: 'Read from the execution’s own stream, not from a read model.',
   target: ExecutionId,
-  query: AtLeastQuery,
+  query: z.strictObject({
+    payloads: z
+      .enum(['true', 'false'])
+      .optional()
+      .meta({ description: 'With `true`, the inputs and outputs of steps, as far as each is small.' }),
+    ...AT_LEAST,
+  }),
   waits: { done: 'The execution' },
   success: { status: 200, description: 'The execution', schema: ExecutionStatusView },
   refusals: SUBJECT_REFUSALS,
-  example: { target: EXECUTION },
-  run: async (request) => ({ body: executionStatusOf(await awaited(request), request.commands.clock.now()) }),
+  example: { target: EXECUTION, query: { payloads: 'true' } },
+  async run(request) {
+    const payloads = request.query.payloads === 'true';
+    return { body: executionStatusOf(await awaited(request), request.commands.clock.now(), { payloads }) };
+  },
 });
 
 const ExecutionTimeline = z.strictObject({

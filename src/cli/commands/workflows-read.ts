@@ -10,8 +10,10 @@ import {
   type StepRowFragment,
 } from 'baton-client';
 import { type Command, Option } from 'commander';
+import { SHOWN_PAYLOAD_BYTES } from '../../domain/execution/steps.ts';
 import { COMPENSATION_STRATEGIES, type CompensationStrategy } from '../../domain/workflow/definition.ts';
 import { STARTED_STATUSES, type StartedStatus } from '../../projections/executions/table.ts';
+import { decisionText } from '../../wording/execution-events.ts';
 import { numberOf } from '../../wording/sentences.ts';
 import type { Client } from '../client.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
@@ -44,9 +46,10 @@ const STEP_COLUMNS: readonly Column[] = [
   { title: 'NOTE' },
 ];
 
-const noteOf = ({ error, items, reused, childExecutionId, undo }: StepRowFragment): string =>
+const noteOf = ({ error, items, decision, reused, childExecutionId, undo }: StepRowFragment): string =>
   [
     ...(items === null ? [] : [`${items.completed} of ${numberOf(items.total, 'item')}`]),
+    ...(decision === null ? [] : [oneLine(decisionText({ ...decision, comment: decision.comment ?? undefined }), 200)]),
     ...(reused ? ['taken over'] : []),
     ...(childExecutionId === null ? [] : [`execution ${childExecutionId}`]),
     ...(undo === null || undo === 'DEFINED' ? [] : [`compensation ${undo.toLowerCase().replaceAll('_', ' ')}`]),
@@ -127,7 +130,10 @@ export const printExecution = async (
   id: string,
   { json, atLeast }: { readonly json?: boolean | undefined; readonly atLeast?: string | undefined },
 ): Promise<void> => {
-  const execution = foundExecution(id, await client.execute(GetExecution, { id, atLeast }));
+  const execution = foundExecution(
+    id,
+    await client.execute(GetExecution, { id, atLeast, payloads: json ?? false, maxBytes: SHOWN_PAYLOAD_BYTES }),
+  );
   print(terminal, json, execution, () => statusText(execution, terminal.colour));
 };
 

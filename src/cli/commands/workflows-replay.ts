@@ -2,6 +2,7 @@ import { GetExecutionStates } from 'baton-client';
 import type { Command } from 'commander';
 import { DEFAULT_TENANT, ExecutionId, executionStream } from '../../domain/ids.ts';
 import type { EventStore, StoredEvent } from '../../eventstore/event-store.ts';
+import { decisionText } from '../../wording/execution-events.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { Ended, EXIT, Failure, refused, usageFailure } from '../failure.ts';
 import { duration, facts, oneLine, status, table } from '../format.ts';
@@ -135,8 +136,13 @@ const stateText = (state: ReplayedState, colour: boolean): string => {
 
 const stepsText = ({ steps }: ReplayedState, colour: boolean): string =>
   table(
-    [{ title: 'STEP' }, { title: 'STATE' }, { title: 'AGENT' }],
-    steps.map(({ id, state, agentId }) => [id, status(state, colour), agentId ?? '']),
+    [{ title: 'STEP' }, { title: 'STATE' }, { title: 'AGENT' }, { title: 'DECISION' }],
+    steps.map(({ id, state, agentId, decision }) => [
+      id,
+      status(state, colour),
+      agentId ?? '',
+      decision === null ? '' : oneLine(decisionText(decision), 200),
+    ]),
   );
 
 const run = async (terminal: Terminal, id: string, options: Options): Promise<void> => {

@@ -32,7 +32,7 @@ const COMMANDS: readonly Command[] = [
     tags: [],
     now: at(0),
   },
-  { type: 'DecideStep', step: 'approve', option: 'approved', by: 'anna', now: at(2) },
+  { type: 'DecideStep', step: 'approve', option: 'approved', by: 'anna', comment: 'within budget', now: at(2) },
   { type: 'SignalExecution', name: 'payment', payload: 7, now: at(5) },
 ];
 
@@ -62,7 +62,7 @@ describe('the replay of an execution', () => {
     expect(events.map(({ type, unit, summary }) => `${type} ${unit}: ${summary}`)).toEqual([
       'ExecutionStarted null: started ask@1.0.0, 2 steps',
       'StepWaiting approve: approve waits for a decision approval',
-      'StepCompleted approve: approve completed',
+      'StepCompleted approve: approve decided: approved by anna (within budget)',
       'StepWaiting paid: paid waits for an event payment',
       'ExecutionSignalled null: event payment received from outside',
       'StepCompleted paid: paid completed',
@@ -73,11 +73,20 @@ describe('the replay of an execution', () => {
       workflow: 'ask@1.0.0',
       revision: '6',
       steps: [
-        { id: 'approve', state: 'completed' },
-        { id: 'paid', state: 'completed' },
+        { id: 'approve', state: 'completed', decision: { option: 'approved', by: 'anna', comment: 'within budget' } },
+        { id: 'paid', state: 'completed', decision: null },
       ],
       timeSpent: { durationMs: 5_000, waitMs: 5_000, overheadMs: 0 },
     });
+  });
+
+  it('takes an event from outside for no decision, whatever it looks like', () => {
+    const forged = stored((event) =>
+      event.type === 'StepCompleted' && event.data.stepId === 'paid'
+        ? { ...event, data: { ...event.data, output: { option: 'approved', by: 'anna' } } }
+        : event,
+    );
+    expect(replay(forged).events.map(({ summary }) => summary)).toContain('paid completed');
   });
 
   it('shows the state at any revision', () => {

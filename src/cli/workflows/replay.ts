@@ -1,7 +1,9 @@
 import { changeOfExecution } from '../../api/live/execution-changes.ts';
+import { decisionOf, type PersonalDecision } from '../../domain/execution/decided.ts';
 import type { ExecutionStreamEvent } from '../../domain/execution/events.ts';
 import { evolveExecution } from '../../domain/execution/evolve.ts';
 import { type Execution, initialExecution, type Running, statusOf } from '../../domain/execution/state.ts';
+import { stepsOf } from '../../domain/execution/steps.ts';
 import { timeSpent } from '../../domain/execution/time-spent.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';
 import type { StoredEvent } from '../../eventstore/event-store.ts';
@@ -24,7 +26,12 @@ export type ReplayedState = {
   readonly status: string;
   readonly workflow: string;
   readonly revision: string;
-  readonly steps: readonly { readonly id: string; readonly state: string; readonly agentId: string | null }[];
+  readonly steps: readonly {
+    readonly id: string;
+    readonly state: string;
+    readonly agentId: string | null;
+    readonly decision: PersonalDecision | null;
+  }[];
   readonly debts: readonly { readonly unit: string; readonly state: string }[];
   readonly timeSpent: ReturnType<typeof timeSpent>;
 };
@@ -48,9 +55,9 @@ const stateOf = (execution: Running, last: StoredEvent): ReplayedState => ({
   status: statusOf(execution),
   workflow: `${execution.workflow.name}@${execution.workflow.version}`,
   revision: String(last.revision),
-  steps: execution.compiled.steps.map(({ id, index }) => {
-    const { phase, unit } = execution.steps.get(index);
-    return { id, state: phase, agentId: unit.agentId ?? null };
+  steps: stepsOf(execution).map(({ step, state }) => {
+    const decision = decisionOf({ execution, step, state });
+    return { id: step.id, state: state.phase, agentId: state.unit.agentId ?? null, decision: decision ?? null };
   }),
   debts: [...(execution.compensation?.units.values() ?? [])].map(({ unit, status }) => ({ unit, state: status })),
   timeSpent: timeSpent(execution, execution.endedMs ?? Date.parse(last.metadata.at)),
@@ -78,7 +85,7 @@ export const replay = (stored: readonly StoredEvent[]): Replay => {
   for (const event of stored) {
     const decoded = decodeEvent(event) as ExecutionStreamEvent | undefined;
     if (decoded) execution = evolveExecution(execution, decoded);
-    const { revision, position, at, type, summary, actor, data } = changeOfExecution(event);
+    const { revision, position, at, type, summary, actor, data } = changeOfExecution(event, execution);
     const ofTask = execution.status === 'none' ? undefined : execution.unitOf.get(taskIn(data));
     events.push({
       revision: String(revision),

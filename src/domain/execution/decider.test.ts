@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { definitionWith, EXECUTION, Story, step } from '../../../test/support/story.ts';
 import { byteLengthOf, MAX_PAYLOAD_BYTES } from '../json.ts';
-import { MAX_SIGNALS } from './decide/waits.ts';
+import { rejected } from '../result.ts';
+import { signal as decideSignal, MAX_SIGNALS } from './decide/waits.ts';
 import { timeSpent } from './time-spent.ts';
 
 const typesOf = (story: Story): string[] => story.last.map(({ type }) => type);
@@ -372,7 +373,6 @@ describe('an event from outside', () => {
 
   it('is delivered to the first step that waits for it', () => {
     const story = Story.of([step('a', [], { waitFor }), step('b', [], { waitFor })]);
-    expect(story.when(signal(1, 'other'))).toEqual(['ExecutionSignalled']);
     expect(story.when(signal(2))).toEqual(['ExecutionSignalled', 'StepCompleted a']);
     expect(story.when(signal(3))).toEqual(['ExecutionSignalled', 'StepCompleted b', 'ExecutionCompleted']);
     expect(story.state.output).toEqual({ a: 2, b: 3 });
@@ -399,11 +399,27 @@ describe('an event from outside', () => {
   });
 
   it('is kept only up to a limit, and not after the end', () => {
-    const story = Story.of([step('a')]);
+    const story = Story.of([step('a'), step('b', ['a'], { waitFor })]);
     for (let n = 0; n < MAX_SIGNALS; n += 1) story.when(signal(n));
     expect(story.when(signal(0))).toEqual(['refused TooManySignals']);
     story.complete('a');
     expect(story.when(signal(0))).toEqual(['refused ExecutionEnded']);
+  });
+
+  it('that no step waits for is refused, with the name that was probably meant', () => {
+    const story = Story.of([
+      step('a', [], { waitFor }),
+      step('b', ['a'], { waitFor: { kind: 'event', name: 'shipped' } }),
+    ]);
+    const refusal = (name: string) =>
+      decideSignal({ ...signal(1, name), now: '2026-03-01T12:00:00.000Z' }, story.state);
+    expect(refusal('piad')).toEqual(
+      rejected({ reason: 'UnknownSignal', name: 'piad', names: ['paid', 'shipped'], suggestion: 'paid' }),
+    );
+    expect(refusal('cancelled')).toEqual(
+      rejected({ reason: 'UnknownSignal', name: 'cancelled', names: ['paid', 'shipped'] }),
+    );
+    expect(story.when(signal(1, 'shipped'))).toEqual(['ExecutionSignalled']);
   });
 
   it('that does not arrive in time fails the step', () => {

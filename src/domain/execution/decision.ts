@@ -26,6 +26,15 @@ export type ExecutionRejection =
   | { readonly reason: 'StepNotSkippable'; readonly step: string; readonly status: StepPhase }
   | { readonly reason: 'StepTakesNoInput'; readonly step: string }
   | { readonly reason: 'UnknownOption'; readonly step: string; readonly options: readonly string[] }
+  /** The definition has no step that waits for an event of this name. */
+  | {
+      readonly reason: 'UnknownSignal';
+      readonly name: string;
+      /** Those that it waits for, the first of many. */
+      readonly names: readonly string[];
+      /** What was probably meant. */
+      readonly suggestion?: string;
+    }
   | { readonly reason: 'TooManySignals'; readonly limit: number }
   | { readonly reason: 'CompensationNotFound'; readonly unit: string }
   | { readonly reason: 'CompensationNotParked'; readonly unit: string; readonly status: CompensationStatus }

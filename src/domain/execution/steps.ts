@@ -1,3 +1,4 @@
+import type { Json } from '../json.ts';
 import { attemptsMade } from '../task/state.ts';
 import type { AgentNeed, Step } from '../workflow/compile.ts';
 import { hasEnded, isSatisfied, type Running, type StepState } from './state.ts';
@@ -36,6 +37,16 @@ export const startedMsOf = (view: StepView): number | undefined => {
   if (waiting) starts.push(waiting.sinceMs);
   return starts.length === 0 ? undefined : starts.reduce((first, ms) => Math.min(first, ms));
 };
+
+/** What the step's task got; undefined for a step without one, and for one that runs for each item of a list. */
+export const inputOf = ({ state }: StepView): Json | undefined => state.unit.task?.submitted.input;
+
+/** What came out of the step; undefined until it has completed. */
+export const outputOf = ({ state }: StepView): Json | undefined =>
+  state.phase === 'completed' ? state.unit.output : undefined;
+
+/** Bytes of JSON of an input or output that an overview of all steps shows; a larger one is left out, and its size is told. */
+export const SHOWN_PAYLOAD_BYTES = 4 * 1024;
 
 export type ItemCounts = {
   readonly total: number;

@@ -17,7 +17,7 @@ const types = async (): Promise<string[]> => (await api.events()).map(({ type })
 const count = async (): Promise<number> => (await api.events()).length;
 
 const ACCEPTED = '... on ExecutionAccepted { executionId position repeated }';
-const REJECTED = '... on ExecutionRejected { reason message status step unit options }';
+const REJECTED = '... on ExecutionRejected { reason message status step unit options names suggestion }';
 const ONCE = { kind: 'immediate', maxAttempts: 1 } as const;
 
 const PUBLISH = `mutation ($definition: JSON!, $key: String) {
@@ -282,6 +282,14 @@ describe('commands of an execution', () => {
     expect((await run('signalExecution', id, 'name: "not here"')).issues).toMatchObject([
       { pointer: '/name', code: 'BAD_FORMAT' },
     ]);
+    const before = await count();
+    expect((await run('signalExecution', id, 'name: "piad"')).answer).toMatchObject({
+      reason: 'UnknownSignal',
+      message: 'no step of the workflow waits for an event piad (did you mean paid?); it waits for paid',
+      names: ['paid'],
+      suggestion: 'paid',
+    });
+    expect(await count()).toBe(before);
     await run('signalExecution', id, 'name: "paid", payload: { amount: null }');
     const events = await api.events();
     expect(events.at(-1)).toMatchObject({ type: 'ExecutionCompleted', data: { output: { wait: { amount: null } } } });

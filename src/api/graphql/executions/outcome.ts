@@ -68,6 +68,8 @@ export const addExecutionOutcome = (builder: Builder, { enums, shared, types }: 
       },
       step: { from: 'step', type: 'String' },
       unit: { from: 'unit', type: 'String' },
+      names: { from: 'names', type: ['String'], description: 'Events that steps of the workflow wait for.' },
+      suggestion: { from: 'suggestion', type: 'String', description: 'The event that was probably meant.' },
       options: { from: 'options', type: ['String'], description: "The options of the step's decision." },
     },
   });

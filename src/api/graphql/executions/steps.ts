@@ -1,17 +1,24 @@
 import type { ObjectRef } from '@pothos/core';
+import { z } from 'zod';
+import { parseInput } from '../../../commands/context.ts';
 import { STEP_COMPENSATION_STATES, stepCompensationStateOf } from '../../../domain/execution/compensation-state.ts';
+import { decisionOf, type PersonalDecision } from '../../../domain/execution/decided.ts';
 import { type Running, STEP_PHASES } from '../../../domain/execution/state.ts';
 import {
   attemptsOf,
   type ItemCounts,
+  inputOf,
   itemCountsOf,
+  outputOf,
   type StepView,
   startedMsOf,
   stepsOf,
   taskIdOf,
 } from '../../../domain/execution/steps.ts';
 import { instantOf } from '../../../domain/instant.ts';
+import { byteLengthOf, type Json } from '../../../domain/json.ts';
 import type { Builder, FieldsOf, SchemaTypes } from '../kit/builder.ts';
+import { withoutNulls } from '../kit/command-field.ts';
 import { enumValues } from '../kit/enums.ts';
 import type { SharedTypes } from '../kit/shared-types.ts';
 import type { TaskTypes } from '../tasks/types.ts';
@@ -43,7 +50,14 @@ const addOwnTypes = (builder: Builder) => {
       failed: t.exposeInt('failed'),
     }),
   });
-  return { StepState, UndoState, StepItems };
+  const StepDecision = builder.objectRef<PersonalDecision>('StepDecision').implement({
+    fields: (t) => ({
+      option: t.exposeString('option'),
+      by: t.exposeString('by', { description: 'Who decided.' }),
+      comment: t.exposeString('comment', { nullable: true }),
+    }),
+  });
+  return { StepState, UndoState, StepItems, StepDecision };
 };
 
 type OwnTypes = ReturnType<typeof addOwnTypes>;
@@ -93,14 +107,45 @@ const workFields = (t: Fields, { Task, loadTask }: TaskTypes, own: OwnTypes) => 
   }),
 });
 
+const PayloadArguments = z.strictObject({ maxBytes: z.int().min(0).optional() });
+
+/** The value, unless it is larger than a caller wants it. */
+const within = (value: Json | undefined, args: { readonly maxBytes?: number | null | undefined }): Json | undefined => {
+  const { maxBytes } = parseInput(PayloadArguments, withoutNulls({ maxBytes: args.maxBytes }));
+  return value !== undefined && maxBytes !== undefined && byteLengthOf(value) > maxBytes ? undefined : value;
+};
+
+const sizeOf = (value: Json | undefined): number | undefined => (value === undefined ? undefined : byteLengthOf(value));
+
+/** What it got, and what came out. */
+const payloadFields = (t: Fields) => {
+  const args = {
+    maxBytes: t.arg.int({ description: 'Null instead of a value with more bytes of JSON; any size when absent.' }),
+  };
+  return {
+    input: t.field({
+      type: 'JSON',
+      nullable: true,
+      description: 'What its task got; null for a step with items.',
+      args,
+      resolve: (view, size) => within(inputOf(view), size),
+    }),
+    inputBytes: t.int({ nullable: true, resolve: (view) => sizeOf(inputOf(view)) }),
+    output: t.field({ type: 'JSON', nullable: true, args, resolve: (view, size) => within(outputOf(view), size) }),
+    outputBytes: t.int({ nullable: true, resolve: (view) => sizeOf(outputOf(view)) }),
+  };
+};
+
 /** Where it is and what came out. */
 const stateFields = (t: Fields, { AttemptError }: SharedTypes, own: OwnTypes) => ({
   state: t.field({ type: own.StepState, resolve: ({ state }) => state.phase }),
-  output: t.field({
-    type: 'JSON',
+  decision: t.field({
+    type: own.StepDecision,
     nullable: true,
-    resolve: ({ state }) => (state.phase === 'completed' ? state.unit.output : null),
+    description: 'What a person decided, of a step that waited for that.',
+    resolve: decisionOf,
   }),
+  ...payloadFields(t),
   error: t.field({ type: AttemptError, nullable: true, resolve: ({ state }) => state.unit.error }),
   startedAt: t.field({
     type: 'DateTime',

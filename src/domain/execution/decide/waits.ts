@@ -1,3 +1,4 @@
+import { closestName } from '../../did-you-mean.ts';
 import { ok, rejected } from '../../result.ts';
 import type { Step } from '../../workflow/compile.ts';
 import { judgeStep } from '../abort.ts';
@@ -13,11 +14,40 @@ import { Turn } from '../turn.ts';
 /** Events from outside that an execution keeps until a step waits for them. */
 export const MAX_SIGNALS = 1_000;
 
+/** Names of events that a refusal lists. */
+const MAX_NAMES = 20;
+/** Names that are compared with a wrong one: a comparison takes time in proportion to the product of their lengths. */
+const MAX_COMPARED = 200;
+
+/** Every event that a step waits for: by the definition, sooner or later; or now, perhaps under the name from before a migration. */
+const awaitedNames = (execution: Running): Set<string> =>
+  new Set(
+    execution.compiled.steps.flatMap(({ index, definition: { waitFor } }) => {
+      const { waiting } = execution.steps.get(index);
+      return [
+        ...(waitFor?.kind === 'event' ? [waitFor.name] : []),
+        ...(waiting?.kind === 'event' && waiting.name !== undefined ? [waiting.name] : []),
+      ];
+    }),
+  );
+
+const unknownSignal = (name: string, known: readonly string[]): Decision => {
+  const suggestion = closestName(name, known.slice(0, MAX_COMPARED));
+  return rejected({
+    reason: 'UnknownSignal',
+    name,
+    names: known.slice(0, MAX_NAMES),
+    ...(suggestion === undefined ? {} : { suggestion }),
+  });
+};
+
 const DEFAULT_OPTIONS = ['approved', 'rejected'] as const;
 
 export const signal = ({ name, payload, now }: CommandOf<'SignalExecution'>, execution: Running): Decision => {
   const status = statusOf(execution);
   if (hasEnded(execution)) return rejected({ reason: 'ExecutionEnded', status });
+  const awaited = awaitedNames(execution);
+  if (!awaited.has(name)) return unknownSignal(name, [...awaited]);
   if (execution.signals.length >= MAX_SIGNALS) return rejected({ reason: 'TooManySignals', limit: MAX_SIGNALS });
   const turn = new Turn(execution, now);
   const { executionId } = execution;
