@@ -80,6 +80,7 @@ export default defineConfig({
           name: 'seeds',
           sequence: { groupOrder: 0 },
           include: SEEDS,
+          isolate: false,
           testTimeout: 120_000,
           maxWorkers: EVERY_CORE,
         },

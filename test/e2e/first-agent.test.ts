@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { satisfies } from 'semver';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { freePort } from '../../src/embedded/ports.ts';
+import { BATON } from '../support/built.ts';
 import { endOf, firstLine } from '../support/cli-process.ts';
 import { RUN_SOURCE } from '../support/run-source.ts';
 import { freshDatabase, freshEventStore } from '../support/servers.ts';
@@ -74,7 +75,7 @@ const commandOf = (line: string): readonly [string, readonly string[]] => {
   const [program = '', ...args] = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(
     ([, quoted, word]) => quoted ?? word ?? '',
   );
-  if (program === 'npx') return [process.execPath, [join(ROOT, 'dist/cli/main.js'), ...args.slice(1)]];
+  if (program === 'npx') return [process.execPath, [BATON, ...args.slice(1)]];
   if (program !== 'node') return [program, args];
   return [process.execPath, [...(args[0]?.endsWith('.ts') && !RUNS_TYPESCRIPT ? RUN_SOURCE.slice(1) : []), ...args]];
 };

@@ -75,8 +75,8 @@ it('one tarball contains Baton with its packages, built, and the command runs fr
   expect(await readdir(baton)).not.toEqual(expect.arrayContaining(['src', 'test', 'bench']));
   expect(await readdir(join(baton, 'migrations'))).toEqual(await readdir(join(ROOT, 'migrations')));
   await mkdir(join(project, 'node_modules/.bin'));
-  await symlink('../baton/dist/cli/main.js', join(project, 'node_modules/.bin/baton')); // what npm does
-  await chmod(join(baton, 'dist/cli/main.js'), 0o755);
+  await symlink('../baton/dist/bundle/baton.js', join(project, 'node_modules/.bin/baton')); // what npm does
+  await chmod(join(baton, 'dist/bundle/baton.js'), 0o755);
   const { stdout } = await execute('npx', ['--no-install', 'baton', '--help'], { cwd: project });
   expect(stdout).toContain('Usage: baton');
 });

@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { run } from '../../src/cli/run.ts';
+import { BATON, BUILT } from './built.ts';
 import { runProgram } from './run-source.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const PROGRAM = BUILT ? [BATON] : runProgram(MAIN);
 
 export type Ended = { readonly code: number | null; readonly out: string; readonly err: string };
 
@@ -16,7 +18,7 @@ export const startCli = (args: readonly string[], env: Environment): ChildProces
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(BATON_|EVENTSTORE_URL|DATABASE_URL|REDIS_URL)/.test(name),
   );
-  return spawn(process.execPath, [...runProgram(MAIN), ...args], {
+  return spawn(process.execPath, [...PROGRAM, ...args], {
     env: { ...Object.fromEntries(inherited), ...env },
   });
 };

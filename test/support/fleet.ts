@@ -4,10 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { Role } from '../../src/platform/config.ts';
+import { BATON } from './built.ts';
 
-const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const READY_MS = 90_000;
 
 /** One line of a process's log. */
@@ -51,7 +50,7 @@ export class Member {
       BATON_DATA_DIR: this.#dataDir,
       ...this.#env,
     };
-    const child = spawn(process.execPath, [CLI, 'serve', '--roles', this.role, '--port', '0', '--json'], {
+    const child = spawn(process.execPath, [BATON, 'serve', '--roles', this.role, '--port', '0', '--json'], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

