@@ -8,10 +8,12 @@ import type { EventStore } from '../eventstore/event-store.ts';
 import type { LogFeed } from '../eventstore/log-feed.ts';
 import type { Config } from '../platform/config.ts';
 import type { Logger } from '../platform/logger.ts';
+import { VERSION } from '../platform/version.ts';
 import type { Waits } from '../processes/outcomes/waits.ts';
 import type { Queryable } from '../projections/database.ts';
 import { AgentDirectory } from './edge/agent-directory.ts';
 import { type CallerOf, callersOf } from './edge/caller.ts';
+import { crossOrigin, fromAllowedOrigin } from './edge/cross-origin.ts';
 import { type HeartbeatSink, heartbeat } from './edge/heartbeat.ts';
 import { onlyOwnHosts, ownHosts } from './edge/host-guard.ts';
 import { noSuchPath, problems } from './edge/http-errors.ts';
@@ -22,7 +24,8 @@ import { GraphQLSockets } from './graphql/kit/websocket.ts';
 import { createGraphQL, GRAPHQL_PATH, type GraphQLServer } from './graphql/kit/yoga.ts';
 import { createSchema } from './graphql/schema.ts';
 import { Hub } from './live/hub.ts';
-import { healthz, type Readiness, readyz } from './operations/health.ts';
+import { healthz, type Readiness, readyz, reportReadiness } from './operations/health.ts';
+import { landing, type Offer } from './operations/landing.ts';
 import { countEvents, type Metrics, metricsPage } from './operations/metrics.ts';
 import { measureParkedCompensations, measureProjections, sharedOverview } from './operations/projection-status.ts';
 import { BOARD_PATH, queueBoard } from './operations/queue-board.ts';
@@ -36,7 +39,10 @@ import { Upgrades } from './ws/upgrades.ts';
 /** What the API works with. It neither opens nor closes any of it. */
 export type ApiDependencies = {
   readonly tenant: string;
-  readonly config: Pick<Config, 'graphiql' | 'queuesWritable' | 'host' | 'publicUrl'>;
+  readonly config: Pick<
+    Config,
+    'graphiql' | 'queuesWritable' | 'host' | 'publicUrl' | 'corsOrigins' | 'corsCredentials'
+  >;
   readonly logger: Logger;
   /** Also provides clock and ids. */
   readonly commands: Commands;
@@ -73,6 +79,7 @@ const PAGE_HEADERS = {
   ...HEADERS,
   contentSecurityPolicy: {
     directives: {
+      'style-src': ["'self'", "'unsafe-inline'"],
       'script-src': ["'self'", "'unsafe-inline'", 'blob:'],
       'worker-src': ["'self'", 'blob:'],
       'connect-src': ["'self'", 'ws:', 'wss:'],
@@ -82,8 +89,7 @@ const PAGE_HEADERS = {
   },
 } as const;
 
-const LANDING = {
-  name: 'baton',
+const ENDPOINTS = {
   graphql: GRAPHQL_PATH,
   subscriptions: `${GRAPHQL_PATH} (SSE, or WebSocket with graphql-transport-ws)`,
   alive: '/healthz',
@@ -97,9 +103,14 @@ const LANDING = {
   heartbeat: 'POST /agents/:id/heartbeat',
 } as const;
 
-const landing: RequestHandler = (_request, response) => {
-  response.json(LANDING);
-};
+const offersOf = ({ graphiql }: Pick<Config, 'graphiql'>): Offer[] => [
+  ...(graphiql ? [{ path: GRAPHQL_PATH, title: 'GraphiQL', about: 'Read and change everything with GraphQL' }] : []),
+  { path: DOCS_PATH, title: 'REST API', about: 'Its documentation, to try out' },
+  { path: BOARD_PATH, title: 'Queues', about: 'Jobs that wait for agents or run' },
+  { path: '/readyz', title: 'Health', about: 'Whether this process can take work' },
+  { path: '/metrics', title: 'Metrics', about: 'For Prometheus' },
+  { path: DOCUMENT_PATH, title: 'OpenAPI', about: 'The document behind the REST API' },
+];
 
 /** The many headers of a page are only for answers that a browser may show as one. */
 const getting =
@@ -202,10 +213,14 @@ const routes = (deps: ApiDependencies, { directory, hub, graphql, callerOf, isOw
   );
   app.get('/healthz', healthz);
   app.use(requestLog(commands, logger));
+  app.use([GRAPHQL_PATH, REST_PATH, DOCUMENT_PATH], crossOrigin(config));
   app.use(GRAPHQL_PATH, metrics.timed('graphql'), getting(helmet(PAGE_HEADERS)), noSniff, graphql);
   const board = queueBoard({ queues: deps.queues, writable: config.queuesWritable });
   app.use(BOARD_PATH, metrics.timed('queues'), helmet(PAGE_HEADERS), board);
   app.use(DOCS_PATH, helmet(PAGE_HEADERS), docsPage());
+  const report = () => reportReadiness({ ...deps.readiness, unledPools: () => deps.unledPools.list }, clock, logger);
+  const page = landing({ version: VERSION, endpoints: ENDPOINTS, offers: offersOf(config), report });
+  app.get('/', helmet(PAGE_HEADERS), page);
   app.use(helmet(HEADERS));
   app.use(
     REST_PATH,
@@ -221,8 +236,7 @@ const routes = (deps: ApiDependencies, { directory, hub, graphql, callerOf, isOw
     }),
   );
   app.get(DOCUMENT_PATH, apiDocument());
-  app.get('/', landing);
-  app.get('/readyz', readyz({ ...deps.readiness, unledPools: () => deps.unledPools.list }, clock, logger));
+  app.get('/readyz', readyz(report));
   app.get('/metrics', metricsPage(metrics));
   app.use(noSuchPath);
   app.use(problems(logger));
@@ -244,6 +258,7 @@ export const createApi = (deps: ApiDependencies): Api => {
       new ExecutionSockets({ ...deps, callerOf, hub, clock }),
     ],
     isOwnHost,
+    isAllowedOrigin: fromAllowedOrigin(config),
     logger,
   });
   return {

@@ -1,16 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { BatonError } from 'baton-client';
 import { CommanderError } from 'commander';
 
 import { AppError, ConfigError } from '../platform/errors.ts';
+import { VERSION } from '../platform/version.ts';
 import { failureOf } from './client-failure.ts';
 import { Ended, EXIT, Failure } from './failure.ts';
 import { type AddCommands, createProgram } from './program.ts';
 import type { Terminal } from './terminal.ts';
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
 
 /** The command groups, in the order of the help. A command line loads the one that it names: a start costs what is loaded. */
 const GROUPS: Readonly<Record<string, () => Promise<AddCommands>>> = {
@@ -62,7 +58,7 @@ const asAsked = (terminal: Terminal, args: readonly string[]): Terminal =>
 /** Runs one command line and returns the exit code. */
 export const run = async (terminal: Terminal, args: readonly string[]): Promise<number> => {
   try {
-    await createProgram(version, await groupsFor(args), asAsked(terminal, args)).parseAsync(args, { from: 'user' });
+    await createProgram(VERSION, await groupsFor(args), asAsked(terminal, args)).parseAsync(args, { from: 'user' });
     return EXIT.ok;
   } catch (error) {
     if (error instanceof Ended) return error.exitCode;

@@ -19,6 +19,13 @@ const roles = z
   .transform((value) => value.split(',').map((part) => part.trim()))
   .pipe(z.array(z.enum(ROLES)).min(1));
 
+const isOrigin = (value: string): boolean => value === '*' || (URL.canParse(value) && new URL(value).origin === value);
+
+const origins = z
+  .string()
+  .transform((value) => value.split(',').map((part) => part.trim()))
+  .pipe(z.array(z.string().refine(isOrigin, 'must be origins such as https://app.example.com, or *')));
+
 /**
  * Every setting of the server: the name, limits and default of each environment variable are declared here only.
  * Where EVENTSTORE_URL, DATABASE_URL or REDIS_URL is not set, Baton starts an embedded server for that store.
@@ -48,8 +55,15 @@ const Environment = z.object({
   BATON_PG_POOL: integer(1, 1_000).default(10),
   BATON_GRAPHIQL: flag.default(true),
   BATON_QUEUES_WRITABLE: flag.default(false),
+  BATON_CORS_ORIGINS: origins.default([]),
+  BATON_CORS_CREDENTIALS: flag.default(false),
   BATON_ALLOW_PRIVATE_AGENTS: flag.default(false),
   BATON_ALLOW_INSTALL: flag.default(true),
+});
+
+const Checked = Environment.refine((env) => !env.BATON_CORS_CREDENTIALS || !env.BATON_CORS_ORIGINS.includes('*'), {
+  path: ['BATON_CORS_CREDENTIALS'],
+  message: 'credentials cannot go to every site: name the origins in BATON_CORS_ORIGINS instead of *',
 });
 
 export type Config = {
@@ -83,6 +97,10 @@ export type Config = {
   readonly pgPoolSize: number;
   readonly graphiql: boolean;
   readonly queuesWritable: boolean;
+  /** Sites whose pages may use the API; `*` is every site. */
+  readonly corsOrigins: readonly string[];
+  /** Whether those pages may send cookies and other credentials that the browser keeps. */
+  readonly corsCredentials: boolean;
   /** Whether agents may be on loopback and in private ranges whatever `host` is. */
   readonly allowPrivateAgents: boolean;
   /** Whether the embedded default may install Redis with the machine's package manager. */
@@ -121,7 +139,7 @@ const shown = (name: string, value: string | undefined): string =>
  */
 export const readConfig = (env: Readonly<Record<string, string | undefined>> = process.env): Config => {
   const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
-  const parsed = Environment.safeParse(present);
+  const parsed = Checked.safeParse(present);
   if (!parsed.success) {
     const issues = parsed.error.issues.map((issue) => {
       const name = String(issue.path[0]);
@@ -151,6 +169,8 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>> = p
     pgPoolSize: value.BATON_PG_POOL,
     graphiql: value.BATON_GRAPHIQL,
     queuesWritable: value.BATON_QUEUES_WRITABLE,
+    corsOrigins: value.BATON_CORS_ORIGINS,
+    corsCredentials: value.BATON_CORS_CREDENTIALS,
     allowPrivateAgents: value.BATON_ALLOW_PRIVATE_AGENTS,
     allowInstall: value.BATON_ALLOW_INSTALL,
     unknownVariables: Object.keys(present).filter((name) => name.startsWith(PREFIX) && !SETTINGS.includes(name)),

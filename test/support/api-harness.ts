@@ -26,6 +26,8 @@ export const CONFIG: ApiDependencies['config'] = {
   queuesWritable: false,
   host: '127.0.0.1',
   publicUrl: undefined,
+  corsOrigins: [],
+  corsCredentials: false,
 };
 
 export type TestApi = Awaited<ReturnType<typeof startApi>>;

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Queue } from 'bullmq';
 import pg from 'pg';
 import { createMetrics } from '../../src/api/operations/metrics.ts';
-import { createApi } from '../../src/api/server.ts';
+import { type ApiDependencies, createApi } from '../../src/api/server.ts';
 import type { DomainEvent } from '../../src/domain/events.ts';
 import { poolStream } from '../../src/domain/ids.ts';
 import { encodeEvents, headAfter, type StreamHead } from '../../src/eventstore/codec.ts';
@@ -17,6 +17,7 @@ import { createPool } from '../../src/platform/postgres.ts';
 import { projectors } from '../../src/projections/registry.ts';
 import { Freshness } from '../../src/projections/runner/freshness.ts';
 import { ProjectionRunner } from '../../src/projections/runner/runner.ts';
+import { CONFIG } from './api-harness.ts';
 import { commandsOver } from './fake-ports.ts';
 import { followOutcomes } from './outcomes.ts';
 import { freshDatabase } from './servers.ts';
@@ -28,7 +29,11 @@ type Assigned = { readonly taskId: string; readonly attempt?: number; readonly a
 
 /** The API over a log in memory and read models in a Postgres database of its own. */
 export const startApiWithReadModels = async (
-  options: { readonly queues?: () => readonly Queue[]; readonly unledPools?: ReadonlySet<string> } = {},
+  options: {
+    readonly queues?: () => readonly Queue[];
+    readonly unledPools?: ReadonlySet<string>;
+    readonly config?: Partial<ApiDependencies['config']>;
+  } = {},
 ) => {
   const unled = options.unledPools ?? new Set<string>();
   const database = await freshDatabase();
@@ -50,7 +55,7 @@ export const startApiWithReadModels = async (
   });
   const api = createApi({
     tenant: 'default',
-    config: { graphiql: true, queuesWritable: false, host: '127.0.0.1', publicUrl: undefined },
+    config: { ...CONFIG, ...options.config },
     logger,
     commands,
     store,

@@ -28,10 +28,16 @@ export const onlyOwnHosts =
     );
   };
 
+/** Requests from pages of other sites that the settings allow. */
+const guests = new WeakSet<IncomingMessage>();
+
+/** From here on the request counts as one of our own pages. */
+export const welcome = (request: IncomingMessage): void => void guests.add(request);
+
 /** A page of another site may send requests and open sockets, but the browser marks them. */
-export const isForeign = ({ headers }: IncomingMessage): boolean => {
-  const { origin, host } = headers;
-  if (origin === undefined) return false;
+export const isForeign = (request: IncomingMessage): boolean => {
+  const { origin, host } = request.headers;
+  if (origin === undefined || guests.has(request)) return false;
   return !URL.canParse(origin) || new URL(origin).host !== host;
 };
 

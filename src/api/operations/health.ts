@@ -43,22 +43,37 @@ export const healthz: RequestHandler = (_request, response) => {
   response.json({ status: 'alive' });
 };
 
+export type ReadinessReport = {
+  readonly status: 'ready' | 'draining' | 'not ready';
+  readonly parts: Readonly<Record<string, 'ok' | 'down'>>;
+  readonly parked?: Readonly<Record<string, number>>;
+  readonly unledPools?: readonly string[];
+};
+
+/** Asks every part whether it works. */
+export const reportReadiness = async (
+  { parts, parked, unledPools, draining }: Readiness,
+  clock: Clock,
+  logger: Logger,
+): Promise<ReadinessReport> => {
+  const statuses = await Promise.all(parts().map((part) => checkPart(part, clock, logger)));
+  const waiting = Object.entries(parked?.() ?? {}).filter(([, streams]) => streams > 0);
+  const unled = unledPools();
+  return {
+    status: draining() ? 'draining' : statuses.every(({ ok }) => ok) ? 'ready' : 'not ready',
+    parts: Object.fromEntries(statuses.map(({ name, ok }) => [name, ok ? 'ok' : 'down'])),
+    ...(waiting.length === 0 ? {} : { parked: Object.fromEntries(waiting) }),
+    ...(unled.length === 0 ? {} : { unledPools: unled }),
+  };
+};
+
 /** Whether this process can take traffic: 503 while a part is down, or while it drains. */
 export const readyz =
-  ({ parts, parked, unledPools, draining }: Readiness, clock: Clock, logger: Logger): RequestHandler =>
+  (report: () => Promise<ReadinessReport>): RequestHandler =>
   async (_request, response) => {
-    const statuses = await Promise.all(parts().map((part) => checkPart(part, clock, logger)));
-    const isDraining = draining();
-    const waiting = Object.entries(parked?.() ?? {}).filter(([, streams]) => streams > 0);
-    const unled = unledPools();
-    const ready = !isDraining && statuses.every(({ ok }) => ok);
+    const found = await report();
     response
-      .status(ready ? 200 : 503)
+      .status(found.status === 'ready' ? 200 : 503)
       .set('cache-control', 'no-store')
-      .json({
-        status: ready ? 'ready' : isDraining ? 'draining' : 'not ready',
-        parts: Object.fromEntries(statuses.map(({ name, ok }) => [name, ok ? 'ok' : 'down'])),
-        ...(waiting.length === 0 ? {} : { parked: Object.fromEntries(waiting) }),
-        ...(unled.length === 0 ? {} : { unledPools: unled }),
-      });
+      .json(found);
   };

@@ -1,6 +1,6 @@
 import type { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import type { Queue } from 'bullmq';
-import { type Express, type RequestHandler, Router } from 'express';
+import { type Express, type NextFunction, type RequestHandler, type Response, Router } from 'express';
 import { EdgeError } from '../errors.ts';
 
 export const BOARD_PATH = '/queues';
@@ -15,6 +15,18 @@ export type BoardOptions = {
 const onlyReading: RequestHandler = (request, _response, next) => {
   if (request.method === 'GET' || request.method === 'HEAD') return next();
   throw new EdgeError('FORBIDDEN', 'the board is read-only; set BATON_QUEUES_WRITABLE=true to change jobs here');
+};
+
+/** The page of the library links fonts of another server. */
+const FOREIGN_LINK = /<link [^>]*href="https?:\/\/[^>]*>/g;
+
+const withoutForeignLinks = (response: Response, next: NextFunction): Response => {
+  const render = response.render.bind(response);
+  response.render = (view: string, values: unknown) =>
+    render(view, values as object, (error, page) =>
+      error ? next(error) : response.send(page.replaceAll(FOREIGN_LINK, '')),
+    );
+  return response;
 };
 
 const createBoard = async ({ queues, writable }: BoardOptions): Promise<RequestHandler> => {
@@ -43,7 +55,7 @@ const createBoard = async ({ queues, writable }: BoardOptions): Promise<RequestH
       for (const [queue, adapter] of shown) adapters.set(queue, adapter);
       board.replaceQueues([...adapters.values()]);
     }
-    app(request, response, next);
+    app(request, withoutForeignLinks(response, next), next);
   };
 };
 

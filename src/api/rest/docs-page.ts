@@ -28,7 +28,7 @@ const PAGE = `<!doctype html>
 `;
 
 /** Without the validator, which would send the address of the document to another server. */
-const START = `SwaggerUIBundle({ url: '${DOCUMENT_PATH}', dom_id: '#docs', validatorUrl: null, deepLinking: true });\n`;
+const START = `SwaggerUIBundle({ url: '${DOCUMENT_PATH}', dom_id: '#docs', validatorUrl: null, deepLinking: true, tryItOutEnabled: true });\n`;
 
 /** Built on the first request. */
 export const apiDocument = (): RequestHandler => {

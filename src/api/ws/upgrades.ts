@@ -32,6 +32,8 @@ export type SocketEndpoint = {
 export type UpgradeOptions = {
   readonly endpoints: readonly SocketEndpoint[];
   readonly isOwnHost: (request: IncomingMessage) => boolean;
+  /** From a page of a site that the settings allow. */
+  readonly isAllowedOrigin: (request: IncomingMessage) => boolean;
   readonly logger: Logger;
 };
 
@@ -77,10 +79,10 @@ export class Upgrades {
   }
 
   #endpointOf(request: IncomingMessage, path: string): SocketEndpoint {
-    const { endpoints, isOwnHost } = this.#options;
+    const { endpoints, isOwnHost, isAllowedOrigin } = this.#options;
     const endpoint = endpoints.find((one) => one.serves(path));
     if (endpoint === undefined || !URL.canParse(request.url ?? '/', BASE)) throw notFound('path', path);
-    if (isForeign(request) || !isOwnHost(request))
+    if ((isForeign(request) && !isAllowedOrigin(request)) || !isOwnHost(request))
       throw new EdgeError('FORBIDDEN', 'only our own pages and programs may open sockets');
     const sockets = endpoints.reduce((sum, { size }) => sum + size, this.#opening);
     if (this.#closed || sockets > MAX_SOCKETS) throw unavailable('this server opens no more sockets at the moment');

@@ -11,14 +11,27 @@ import { useCheckedRequests } from './request.ts';
 
 export const GRAPHQL_PATH = '/graphql';
 
-const WELCOME = `# Baton. Submit a task, then list the agents:
-#
-# mutation { submitTask(input: { capability: "echo", input: { hello: "world" } }) {
-#   ... on TaskAccepted { taskId position }
-#   ... on TaskRejected { reason message }
-# } }
+const WELCOME = `# Press the button to run this: the newest tasks, and the agents.
+query Overview {
+  tasks(first: 5) {
+    totalCount
+    nodes { id capability status }
+  }
+  agents(first: 5) {
+    totalCount
+    nodes { id status health }
+  }
+}
 
-{ agents(first: 10) { totalCount nodes { id status health } } }
+# To submit a task, run this instead. It waits for an agent that
+# offers the capability.
+#
+# mutation Submit {
+#   submitTask(input: { capability: "echo", input: { hello: "world" } }) {
+#     ... on TaskAccepted { taskId position }
+#     ... on TaskRejected { reason message }
+#   }
+# }
 `;
 
 export type GraphQLOptions = {
