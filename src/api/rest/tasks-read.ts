@@ -14,8 +14,10 @@ import { DEAD_LETTER_STATUSES, deadLettersTable } from '../../projections/dead-l
 import { taskAttemptsTable } from '../../projections/task-attempts/table.ts';
 import { countTasks, listTasks, type TaskFilter } from '../../projections/tasks/queries.ts';
 import { TASK_STATUSES, type TaskRow, tasksTable } from '../../projections/tasks/table.ts';
+import { END_REASONS, type EndReason, givenUpAdvice, givenUpText } from '../../wording/given-up.ts';
 import { PositionText } from '../edge/query-string.ts';
 import type { TaskChange } from '../live/task-changes.ts';
+import { givenUpOf, lastFailure } from '../reads/given-up.ts';
 import { taskTimeline } from '../reads/task-timeline.ts';
 import { waitingOf } from '../reads/waiting.ts';
 import { TASK } from './examples.ts';
@@ -173,10 +175,28 @@ const Waiting = z.strictObject({
   free: Count,
 });
 
+const GivenUp = z.strictObject({
+  reason: z.enum(Object.keys(END_REASONS) as [EndReason, ...EndReason[]]),
+  message: z.string(),
+  advice: z.string(),
+  attempts: z.int().min(0).meta({ description: 'Attempts that had ended.' }),
+  lastFailure: attempt.schema.optional(),
+});
+
 export const TaskWhy = z.strictObject({
   decisions: z.array(decision.schema).meta({ description: 'Oldest first, with everything that each was based on.' }),
   waiting: Waiting.optional().meta({ description: 'Why no agent has it now; absent when it does not wait for one.' }),
+  givenUp: GivenUp.optional().meta({ description: 'Why it ended without a result, and what can be done.' }),
 });
+
+const givenUp = async (row: TaskRow, request: Requested): Promise<z.output<typeof GivenUp> | undefined> => {
+  const given = givenUpOf(row);
+  if (given === null) return undefined;
+  const failure = await lastFailure(row.taskId, request);
+  const { reason, attempts } = given;
+  const told = { reason, message: givenUpText(given), advice: givenUpAdvice(given), attempts };
+  return failure === null ? told : { ...told, lastFailure: attempt.of(failure) };
+};
 
 const why = operation({
   method: 'get',
@@ -192,7 +212,14 @@ const why = operation({
     const row = await loadTask(request);
     const decisions = await request.reads.assignments.load(row.taskId);
     const waiting = await waitingOf(row, request);
-    return { body: { decisions: decisions.map(decision.of), ...(waiting ? { waiting } : {}) } };
+    const ended = await givenUp(row, request);
+    return {
+      body: {
+        decisions: decisions.map(decision.of),
+        ...(waiting ? { waiting } : {}),
+        ...(ended ? { givenUp: ended } : {}),
+      },
+    };
   },
 });
 
