@@ -72,6 +72,7 @@ describe('a request that a command sends', () => {
     'agents register a --card http://127.0.0.1:7001 --capability x@1.0.0 --label k=v --cost-per-call 0.1USD --delivery at_most_once',
     'agents update a --max-concurrency 3',
     'agents drain a',
+    'agents undrain a --reason back',
     'agents deregister a --reason moved',
     'dlq list --error-code AGENT_TIMEOUT',
     `dlq show ${TASK}`,

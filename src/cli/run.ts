@@ -16,20 +16,22 @@ const GROUPS: Readonly<Record<string, () => Promise<AddCommands>>> = {
   agents: async () => (await import('./commands/agents.ts')).addAgents,
   tasks: async () => (await import('./commands/tasks.ts')).addTasks,
   workflows: async () => (await import('./commands/workflows.ts')).addWorkflows,
-  'dead-letters': async () => (await import('./commands/dead-letters.ts')).addDeadLetters,
+  dlq: async () => (await import('./commands/dead-letters.ts')).addDeadLetters,
   projections: async () => (await import('./commands/projections.ts')).addProjections,
   audit: async () => (await import('./commands/audit.ts')).addAudit,
   'eventstore-node': async () => (await import('./commands/eventstore-node.ts')).addEventStoreNode,
   eventstore: async () => (await import('./commands/eventstore.ts')).addEventStore,
 };
 
+const completion = async (): Promise<AddCommands> => (await import('./commands/completion.ts')).addCompletion;
+
 const VERSION_FLAGS = ['-V', '--version'];
 
 const groupsFor = ([first = '']: readonly string[]): Promise<AddCommands[]> => {
   if (VERSION_FLAGS.includes(first)) return Promise.resolve([]);
   const named = Object.hasOwn(GROUPS, first) ? GROUPS[first] : undefined;
-  // Help, and the suggestion for a word that is no command, need all of them.
-  return Promise.all((named === undefined ? Object.values(GROUPS) : [named]).map((load) => load()));
+  // Help, completion, and the suggestion for a word that is no command, need all of them.
+  return Promise.all((named === undefined ? [...Object.values(GROUPS), completion] : [named]).map((load) => load()));
 };
 
 const asFailure = (error: unknown): Failure | undefined => {

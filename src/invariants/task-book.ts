@@ -148,6 +148,7 @@ export class TaskBook {
         return true;
       case 'AgentHealthChanged':
       case 'AgentDrainStarted':
+      case 'AgentDrainEnded':
       case 'AgentDeregistered':
       case 'ClusterCreated':
       case 'WorkflowPublished':

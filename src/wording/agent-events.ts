@@ -9,6 +9,7 @@ const SUMMARIES: { readonly [Type in AgentEvent['type']]: (data: Data<Type>) => 
   AgentReconfigured: () => 'profile changed',
   AgentHealthChanged: ({ from, to, reason }) => `${from} to ${to}: ${reason}`,
   AgentDrainStarted: ({ reason }) => `draining${because(reason)}`,
+  AgentDrainEnded: ({ reason }) => `takes work again${because(reason)}`,
   AgentDeregistered: ({ reason }) => `deregistered${because(reason)}`,
 };
 

@@ -53,7 +53,10 @@ export const AGENT_REASONS: Reasons<AgentRejection> = {
   AgentNotFound: () => 'there is no such agent',
   AgentAlreadyRegistered: () =>
     'an agent with this id is registered with another profile; pass `replace: true` to replace it',
+  AgentIsDraining: () =>
+    'the agent is registered, but it is draining: undrain it to give it work again, or pass `replace: true`',
   AgentAlreadyDraining: () => 'the agent is already draining',
+  AgentNotDraining: () => 'the agent is not draining',
   AgentPoolIsFixed: ({ pool }) => `the agent belongs to pool ${pool}; deregister it to move it`,
 };
 

@@ -135,7 +135,7 @@ describe('a task, from the shell', () => {
       '{"supplier":"X","country":"XXX","kWh":1}',
       '--wait',
     );
-    expect(waited).toMatchObject({ code: 1, err: expect.stringMatching(/^[0-9a-f-]{36}\n$/) });
+    expect(waited).toMatchObject({ code: 1, err: expect.stringMatching(/^[0-9a-f-]{36}\n/) });
     expect(waited.out).toMatch(/^last error +UNKNOWN_COUNTRY: /m);
     const { items } = await json<{ items: { taskId: string }[] }>('dlq', 'list');
     expect(items).toHaveLength(1);
@@ -190,15 +190,15 @@ describe('a task, from the shell', () => {
     const file = join(dataDir, 'many.jsonl');
     await writeFile(file, [...lines, '{"capability":"nobody.can","deadlineAt":"2020-01-01T00:00:00Z"}'].join('\n'));
     const first = await baton('tasks', 'submit-many', file, '--idempotency-key', 'many');
-    expect(first).toMatchObject({ code: 1, out: '1200 tasks submitted, 1 refused\n' });
-    expect(first.err).toMatch(new RegExp(`^${file}:1201: .*`));
+    expect(first.code).toBe(1);
+    expect(first.err).toMatch(new RegExp(`^${file}:1201: .*\\n1200 tasks submitted, 1 refused\\n$`));
     const again = await baton('tasks', 'submit-many', file, '--idempotency-key', 'many', '--json');
     const { position } = JSON.parse(again.out) as { position: string };
     const { items, totalCount } = await json<{ items: { id: string }[]; totalCount: number }>(
       ...['tasks', 'list', '--tag', 'many', '--limit', '2000', '--at-least', position],
     );
     expect([items.length, totalCount]).toEqual([1_200, 1_200]);
-    expect(new Set(items.map(({ id }) => id)).size).toBe(1_200);
+    expect(new Set(items.map(({ id }) => id))).toEqual(new Set(first.out.trimEnd().split('\n')));
   });
 });
 

@@ -61,6 +61,17 @@ describe('agents', () => {
       position: 16n,
       updatedPosition: 48n,
     });
+    await world.append({
+      type: 'AgentDrainEnded',
+      data: { agentId: 'a1', pool: 'default', reason: 'upgraded', endedAt: at(3) },
+    });
+    await world.project();
+    expect((await getAgent(world.pool, TENANT, 'a1')).value).toMatchObject({
+      status: 'active',
+      statusReason: 'upgraded',
+      drainStartedAt: null,
+      health: 'degraded',
+    });
   });
 
   it('start afresh when they register again', async () => {

@@ -26,6 +26,8 @@ export type AgentFilter = {
 export type AgentRejectionReason =
   | 'AgentAlreadyDraining'
   | 'AgentAlreadyRegistered'
+  | 'AgentIsDraining'
+  | 'AgentNotDraining'
   | 'AgentNotFound'
   | 'AgentPoolIsFixed';
 
@@ -489,6 +491,18 @@ export type DrainAgentMutationVariables = Exact<{
 
 
 export type DrainAgentMutation = { readonly payload:
+    | AgentTakenFragment
+    | AgentRefusedFragment
+   };
+
+export type UndrainAgentMutationVariables = Exact<{
+  agentId: string | number;
+  reason?: string | null | undefined;
+  idempotencyKey?: string | null | undefined;
+}>;
+
+
+export type UndrainAgentMutation = { readonly payload:
     | AgentTakenFragment
     | AgentRefusedFragment
    };
@@ -1016,6 +1030,9 @@ export const UpdateAgent: TypedDocument<UpdateAgentMutation, UpdateAgentMutation
 
 export const DrainAgent: TypedDocument<DrainAgentMutation, DrainAgentMutationVariables> =
   'mutation DrainAgent($agentId:ID!$reason:String$idempotencyKey:String){payload:drainAgent(agentId:$agentId reason:$reason idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';
+
+export const UndrainAgent: TypedDocument<UndrainAgentMutation, UndrainAgentMutationVariables> =
+  'mutation UndrainAgent($agentId:ID!$reason:String$idempotencyKey:String){payload:undrainAgent(agentId:$agentId reason:$reason idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';
 
 export const DeregisterAgent: TypedDocument<DeregisterAgentMutation, DeregisterAgentMutationVariables> =
   'mutation DeregisterAgent($agentId:ID!$reason:String$idempotencyKey:String){payload:deregisterAgent(agentId:$agentId reason:$reason idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';

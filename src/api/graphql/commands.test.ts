@@ -214,16 +214,32 @@ describe('commands of an agent', () => {
     expect(await types()).toEqual(['AgentRegistered']);
   });
 
-  it('change, drain and deregister it', async () => {
+  it('change, drain, undrain and deregister it', async () => {
     await api.post(REGISTER, { input: agent });
-    const { body } = await api.post(`mutation {
+    const { body } = await api.post(
+      `mutation ($input: RegisterAgentInput!) {
       updateAgent(agentId: "a1", input: { maxConcurrency: 3 }) { ... on AgentAccepted { agentId } }
       drainAgent(agentId: "a1", reason: "update") { ... on AgentAccepted { agentId } }
       again: drainAgent(agentId: "a1") { ... on AgentRejected { reason } }
+      registerAgent(input: $input) { ... on AgentRejected { reason } }
+      undrainAgent(agentId: "a1", reason: "updated") { ... on AgentAccepted { agentId } }
+      undrainAgain: undrainAgent(agentId: "a1") { ... on AgentRejected { reason } }
       deregisterAgent(agentId: "a1") { ... on AgentAccepted { agentId } }
-    }`);
-    expect(body.data.again).toEqual({ reason: 'AgentAlreadyDraining' });
-    expect(await types()).toEqual(['AgentRegistered', 'AgentReconfigured', 'AgentDrainStarted', 'AgentDeregistered']);
+    }`,
+      { input: { ...agent, maxConcurrency: 3 } },
+    );
+    expect(body.data).toMatchObject({
+      again: { reason: 'AgentAlreadyDraining' },
+      registerAgent: { reason: 'AgentIsDraining' },
+      undrainAgain: { reason: 'AgentNotDraining' },
+    });
+    expect(await types()).toEqual([
+      'AgentRegistered',
+      'AgentReconfigured',
+      'AgentDrainStarted',
+      'AgentDrainEnded',
+      'AgentDeregistered',
+    ]);
   });
 
   it('keep the profile when null is given for a field that cannot be cleared', async () => {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { deregisterAgent } from '../../commands/agent/deregister-agent.ts';
 import { drainAgent, ReasonInput } from '../../commands/agent/drain-agent.ts';
 import { registerAgent } from '../../commands/agent/register-agent.ts';
+import { undrainAgent } from '../../commands/agent/undrain-agent.ts';
 import { updateAgent } from '../../commands/agent/update-agent.ts';
 import type { Accepted } from '../../commands/context.ts';
 import { RegisterAgentInput, UpdateAgentInput } from '../../domain/agent/commands.ts';
@@ -135,7 +136,7 @@ const show = operation({
 
 type AgentCommand = Pick<Operation, 'method' | 'path' | 'id' | 'summary' | 'description' | 'body' | 'example'> & {
   readonly success: string;
-  readonly command: typeof drainAgent | typeof updateAgent;
+  readonly command: typeof drainAgent | typeof undrainAgent | typeof updateAgent;
 };
 
 const onAgent = ({ success, command, ...documented }: AgentCommand): Operation =>
@@ -173,6 +174,17 @@ const drain = onAgent({
   command: drainAgent,
 });
 
+const undrain = onAgent({
+  method: 'post',
+  path: '/agents/{id}/undrain',
+  id: 'undrainAgent',
+  summary: 'Give an agent that drains new work again',
+  body: { schema: ReasonInput, required: false },
+  success: 'Takes work again',
+  example: { target: AGENT, body: { reason: 'maintenance is over' } },
+  command: undrainAgent,
+});
+
 const deregister = onAgent({
   method: 'post',
   path: '/agents/{id}/deregister',
@@ -185,4 +197,4 @@ const deregister = onAgent({
   command: deregisterAgent,
 });
 
-export const AGENT_OPERATIONS: readonly Operation[] = [register, list, show, update, drain, deregister];
+export const AGENT_OPERATIONS: readonly Operation[] = [register, list, show, update, drain, undrain, deregister];

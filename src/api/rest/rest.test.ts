@@ -356,7 +356,7 @@ describe('the document', () => {
         .filter((method) => method !== '_all')
         .map((method) => `${method} ${REST_PATH}${route?.path.replaceAll(/:(\w+)/g, '{$1}')}`),
     );
-    expect(routed).toHaveLength(43);
+    expect(routed).toHaveLength(44);
     expect(documented().sort()).toEqual(routed.sort());
   });
 

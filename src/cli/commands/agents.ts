@@ -6,6 +6,7 @@ import {
   GetAgent,
   ListAgents,
   RegisterAgent,
+  UndrainAgent,
   UpdateAgent,
 } from 'baton-client';
 import { type Command, Option } from 'commander';
@@ -177,7 +178,7 @@ const update = async (terminal: Terminal, agentId: string, options: ProfileOptio
 type ReasonOptions = ServerOptions & { readonly reason?: string };
 
 const leave =
-  (terminal: Terminal, document: typeof DrainAgent | typeof DeregisterAgent, done: string) =>
+  (terminal: Terminal, document: typeof DrainAgent | typeof UndrainAgent | typeof DeregisterAgent, done: string) =>
   async (agentId: string, options: ReasonOptions): Promise<void> =>
     report(terminal, options, await perform(terminal, options, document, { agentId, reason: options.reason }), done);
 
@@ -271,6 +272,15 @@ const addLeave = (agents: Command, terminal: Terminal): void => {
   )
     .addHelpText('after', examples("baton agents drain calculator-1 --reason 'new version at noon'"))
     .action(leave(terminal, DrainAgent, 'drains'));
+  serverOptions(
+    agents
+      .command('undrain')
+      .description('Give an agent that drains new work again.')
+      .argument('<id>')
+      .option('--reason <text>', 'reason to record'),
+  )
+    .addHelpText('after', examples('baton agents undrain calculator-1'))
+    .action(leave(terminal, UndrainAgent, 'takes work again'));
   serverOptions(
     agents
       .command('deregister')

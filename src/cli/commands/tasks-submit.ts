@@ -185,12 +185,11 @@ const submitMany = async (
   if (failed.length > SHOWN_ERRORS) terminal.err(`… and ${failed.length - SHOWN_ERRORS} more\n`);
   const submitted = outcomes.length - failed.length;
   const position = lastPosition(outcomes);
-  print(
-    terminal,
-    options.json,
-    { submitted, failed: failed.length, position, items: outcomes },
-    () => `${numberOf(submitted, 'task')} submitted${failed.length === 0 ? '' : `, ${failed.length} refused`}\n`,
+  print(terminal, options.json, { submitted, failed: failed.length, position, items: outcomes }, () =>
+    outcomes.map((outcome) => (outcome.accepted === null ? '' : `${outcome.accepted.taskId}\n`)).join(''),
   );
+  const refused = failed.length === 0 ? '' : `, ${failed.length} refused`;
+  if (options.json !== true) terminal.err(`${numberOf(submitted, 'task')} submitted${refused}\n`);
   if (failed.length > 0) throw new Ended(EXIT.failed);
 };
 
@@ -238,7 +237,7 @@ export const addSubmit = (tasks: Command, terminal: Terminal): void => {
     tasks
       .command('submit-many')
       .description(
-        'Submit the tasks of a file: a JSON list, or JSON lines. All tasks are checked before the first is sent.',
+        'Submit the tasks of a file (a JSON list, or JSON lines) and print their ids. All are checked before the first is sent.',
       )
       .argument('<file>', '- is stdin')
       .option('--idempotency-key <key>', 'prefix: a task without its own key gets <key>/<index>'),

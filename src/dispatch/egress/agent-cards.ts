@@ -9,7 +9,7 @@ import type { AppError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { TransportError } from '../transports/transport.ts';
 import { discard, networkFailure, readBounded } from './agent-http.ts';
-import { checkUrl, createEgressAgent, EgressDenied, type EgressPolicy } from './egress.ts';
+import { checkUrl, createEgressAgent, EgressDenied, type EgressPolicy, refusalText } from './egress.ts';
 
 /** Beyond it nothing is read. A card may be stored up to `MAX_PAYLOAD_BYTES`, without the white space of its file. */
 const MAX_CARD_BYTES = 1024 * 1024;
@@ -29,7 +29,7 @@ const allowedUrl = (text: string, policy: EgressPolicy, what: string): URL => {
   try {
     return checkUrl(text, policy);
   } catch (error) {
-    if (error instanceof EgressDenied) throw refuse('URL_NOT_ALLOWED', `${what}: refused by rule ${error.rule}`);
+    if (error instanceof EgressDenied) throw refuse('URL_NOT_ALLOWED', `${what}: ${refusalText(error.rule)}`);
     throw error;
   }
 };

@@ -107,7 +107,10 @@ describe('the URL of an agent', () => {
   });
 
   it('is refused without revealing its address', () => {
-    expect(new EgressDenied('private').message).toBe('URL_NOT_ALLOWED: refused by rule private');
+    expect(new EgressDenied('private').message).toBe(
+      'URL_NOT_ALLOWED: refused by rule private; a server with BATON_ALLOW_PRIVATE_AGENTS=true allows it',
+    );
+    expect(new EgressDenied('reserved').message).toBe('URL_NOT_ALLOWED: refused by rule reserved');
   });
 });
 

@@ -26,12 +26,24 @@ export type EgressRule =
   | 'own_origin'
   | 'malformed';
 
+/** The setting that lets an address of a rule through; nothing lets the others through. */
+const ALLOWED_BY: Partial<Record<EgressRule, string>> = {
+  loopback: 'BATON_ALLOW_PRIVATE_AGENTS',
+  private: 'BATON_ALLOW_PRIVATE_AGENTS',
+};
+
+/** What an operator can do about a refusal. */
+export const refusalText = (rule: EgressRule): string => {
+  const setting = ALLOWED_BY[rule];
+  return `refused by rule ${rule}${setting === undefined ? '' : `; a server with ${setting}=true allows it`}`;
+};
+
 export class EgressDenied extends Error {
   override readonly name = 'EgressDenied';
   readonly code = 'URL_NOT_ALLOWED';
   readonly rule: EgressRule;
   constructor(rule: EgressRule) {
-    super(`URL_NOT_ALLOWED: refused by rule ${rule}`);
+    super(`URL_NOT_ALLOWED: ${refusalText(rule)}`);
     this.rule = rule;
   }
 }

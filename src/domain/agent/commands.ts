@@ -76,6 +76,11 @@ export type ChangeAgentHealth = {
   readonly now: string;
 };
 export type DrainAgent = { readonly type: 'DrainAgent'; readonly reason?: string | undefined; readonly now: string };
+export type UndrainAgent = {
+  readonly type: 'UndrainAgent';
+  readonly reason?: string | undefined;
+  readonly now: string;
+};
 export type DeregisterAgent = {
   readonly type: 'DeregisterAgent';
   readonly reason?: string | undefined;
@@ -84,4 +89,10 @@ export type DeregisterAgent = {
   readonly now: string;
 };
 
-export type AgentCommand = RegisterAgent | UpdateAgent | ChangeAgentHealth | DrainAgent | DeregisterAgent;
+export type AgentCommand =
+  | RegisterAgent
+  | UpdateAgent
+  | ChangeAgentHealth
+  | DrainAgent
+  | UndrainAgent
+  | DeregisterAgent;

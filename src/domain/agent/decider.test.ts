@@ -47,9 +47,11 @@ const register = (facts: Partial<AgentProfile> = {}, options: { replace?: boolea
 const update = (changes: object) => ({ type: 'UpdateAgent', changes, now: NOW }) as const;
 const changeHealth = (to: Health) => ({ type: 'ChangeAgentHealth', to, reason: 'heartbeat', now: NOW }) as const;
 const drain = { type: 'DrainAgent', now: NOW } as const;
+const undrain = { type: 'UndrainAgent', now: NOW } as const;
+const drainEnded: AgentEvent = { type: 'AgentDrainEnded', data: { agentId: 'anna', pool: 'default', endedAt: NOW } };
 const deregister = { type: 'DeregisterAgent', now: NOW } as const;
 
-const EVERY_OTHER_COMMAND = [update({ name: 'Bert' }), changeHealth('unhealthy'), drain, deregister];
+const EVERY_OTHER_COMMAND = [update({ name: 'Bert' }), changeHealth('unhealthy'), drain, undrain, deregister];
 
 describe('an agent that never registered', () => {
   it('registers with its whole profile', () => agent.given().when(register()).thenEvents(registered));
@@ -102,6 +104,8 @@ describe('an active agent', () => {
     expect(active.when({ ...drain, reason: 'upgrade' }).events[0]?.data).toMatchObject({ reason: 'upgrade' });
   });
 
+  it('has no drain to end', () => active.when(undrain).thenRejected({ reason: 'AgentNotDraining' }));
+
   it('deregisters, with or without a reason', () => {
     active.when(deregister).thenEvents(deregistered);
     expect(active.when({ ...deregister, reason: 'retired' }).events[0]?.data).toMatchObject({ reason: 'retired' });
@@ -134,13 +138,19 @@ describe('a draining agent', () => {
   const leaving = agent.given(registered, draining);
 
   it('does not start to drain twice', () => leaving.when(drain).thenRejected({ reason: 'AgentAlreadyDraining' }));
+  it('takes work again, with or without a reason, and keeps its profile', () => {
+    leaving.when(undrain).thenEvents(drainEnded);
+    expect(leaving.when({ ...undrain, reason: 'updated' }).events[0]?.data).toMatchObject({ reason: 'updated' });
+    expect(agent.given(registered, draining, drainEnded).state).toEqual(agent.given(registered).state);
+  });
   it('deregisters', () => leaving.when(deregister).thenEvents(deregistered));
   it('still changes health and profile', () => {
     leaving.when(changeHealth('unhealthy')).thenEvents(health('healthy', 'unhealthy'));
     leaving.when(update({ maxConcurrency: 1 })).thenEvents(reconfigured({ maxConcurrency: 1 }));
   });
   it('returns to work only when it says so', () => {
-    leaving.when(register()).thenRejected({ reason: 'AgentAlreadyRegistered' });
+    leaving.when(register()).thenRejected({ reason: 'AgentIsDraining' });
+    leaving.when(register({ maxConcurrency: 5 })).thenRejected({ reason: 'AgentAlreadyRegistered' });
     leaving.when(register({}, { replace: true })).thenEvents(registered);
     expect(agent.given(registered, draining, registered).state).toMatchObject({ status: 'active' });
   });

@@ -17,7 +17,9 @@ type Facts = { readonly agentId: string; readonly profile: AgentProfile; readonl
 export type AgentRejection =
   | { readonly reason: 'AgentNotFound' }
   | { readonly reason: 'AgentAlreadyRegistered' }
+  | { readonly reason: 'AgentIsDraining' }
   | { readonly reason: 'AgentAlreadyDraining' }
+  | { readonly reason: 'AgentNotDraining' }
   | { readonly reason: 'AgentPoolIsFixed'; readonly pool: string };
 
 type Decision = Result<AgentEvent[], AgentRejection>;
@@ -37,8 +39,9 @@ const register = (command: RegisterAgent, agent: Agent): Decision => {
   const { agentId, profile, now } = command;
   if (agent.status === 'none' || agent.status === 'deregistered')
     return ok([{ type: 'AgentRegistered', data: { ...profile, agentId, registeredAt: now } }]);
-  if (agent.status === 'active' && sameProfile(agent.profile, profile)) return ok([]);
-  if (!command.replace) return rejected({ reason: 'AgentAlreadyRegistered' });
+  const same = sameProfile(agent.profile, profile);
+  if (agent.status === 'active' && same) return ok([]);
+  if (!command.replace) return rejected({ reason: same ? 'AgentIsDraining' : 'AgentAlreadyRegistered' });
   if (agent.profile.pool !== profile.pool) return rejected({ reason: 'AgentPoolIsFixed', pool: agent.profile.pool });
   return ok([{ type: 'AgentRegistered', data: { ...profile, agentId, registeredAt: now } }]);
 };
@@ -75,6 +78,10 @@ export const decideAgent = (command: AgentCommand, agent: Agent): Decision => {
       return agent.status === 'draining'
         ? rejected({ reason: 'AgentAlreadyDraining' })
         : ok([{ type: 'AgentDrainStarted', data: { ...subject, startedAt: command.now, ...because(command.reason) } }]);
+    case 'UndrainAgent':
+      return agent.status === 'active'
+        ? rejected({ reason: 'AgentNotDraining' })
+        : ok([{ type: 'AgentDrainEnded', data: { ...subject, endedAt: command.now, ...because(command.reason) } }]);
     case 'DeregisterAgent':
       return ok([
         {
@@ -106,6 +113,8 @@ export const evolveAgent = (agent: Agent, event: AgentEvent): Agent => {
       return agent.status === 'active' || agent.status === 'draining' ? { ...agent, health: event.data.to } : agent;
     case 'AgentDrainStarted':
       return agent.status === 'active' ? { ...agent, status: 'draining' } : agent;
+    case 'AgentDrainEnded':
+      return agent.status === 'draining' ? { ...agent, status: 'active' } : agent;
     case 'AgentDeregistered':
       return { status: 'deregistered', agentId: event.data.agentId };
     default:

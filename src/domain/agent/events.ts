@@ -85,6 +85,16 @@ export const agentEvents = {
       startedAt: Instant,
     }),
   },
+  /** It takes new work again. */
+  AgentDrainEnded: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      agentId: AgentId,
+      pool: PoolId,
+      reason: z.string().max(500).optional(),
+      endedAt: Instant,
+    }),
+  },
   AgentDeregistered: {
     schemaVersion: 1,
     schema: z.strictObject({

@@ -100,6 +100,10 @@ const healthOf = (agentId: string, to: Health): AgentEvent => ({
   type: 'AgentHealthChanged',
   data: { agentId, pool: 'default', from: 'healthy', to, reason: 'r', changedAt: iso(0) },
 });
+const drainEnded = (agentId: string): AgentEvent => ({
+  type: 'AgentDrainEnded',
+  data: { agentId, pool: 'default', endedAt: '2026-03-01T12:00:00.000Z' },
+});
 const draining = (agentId: string): AgentEvent => ({
   type: 'AgentDrainStarted',
   data: { agentId, pool: 'default', startedAt: iso(0) },
@@ -277,6 +281,7 @@ describe('an agent that can take the task', () => {
     ['has recovered', [registered('a'), healthOf('a', 'unhealthy'), healthOf('a', 'healthy')]],
     ['has registered again', [registered('a'), deregistered('a'), registered('a')]],
     ['has registered again while it drained', [registered('a'), draining('a'), registered('a')]],
+    ['takes work again after it drained', [registered('a'), draining('a'), drainEnded('a')]],
     ['has learned it since', [registered('a', { capabilities: [] }), reconfigured('a', {})]],
     [
       'offers several versions, one of which will do',

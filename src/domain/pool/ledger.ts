@@ -167,6 +167,7 @@ export class PoolLedger {
       case 'AgentReconfigured':
       case 'AgentHealthChanged':
       case 'AgentDrainStarted':
+      case 'AgentDrainEnded':
       case 'AgentDeregistered':
         this.#roster.evolve(event, (agentId) => this.#tasks.heldBy(agentId).length);
         if (event.type === 'AgentDeregistered' && event.data.callsLost) this.#loseCalls(event.data.agentId);

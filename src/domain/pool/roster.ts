@@ -200,6 +200,9 @@ export class Roster {
       case 'AgentDrainStarted':
         if (agent) agent.draining = true;
         break;
+      case 'AgentDrainEnded':
+        if (agent) agent.draining = false;
+        break;
       case 'AgentDeregistered':
         if (agent) this.#deregister(agent);
         return;

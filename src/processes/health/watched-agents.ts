@@ -80,6 +80,7 @@ export class WatchedAgents {
         this.#functions.delete(event.data.agentId);
         return;
       case 'AgentDrainStarted':
+      case 'AgentDrainEnded':
         return;
     }
   }

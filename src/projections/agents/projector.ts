@@ -92,6 +92,14 @@ export const agentsProjector = {
         drainStartedAt: instant(event.data.startedAt),
         updatedAt: instant(event.data.startedAt),
       })),
+    AgentDrainEnded: (event, fold) =>
+      changeAgent(fold, event, (agent) => ({
+        ...agent,
+        status: 'active',
+        statusReason: event.data.reason ?? null,
+        drainStartedAt: null,
+        updatedAt: instant(event.data.endedAt),
+      })),
     AgentDeregistered: (event, fold) =>
       changeAgent(fold, event, (agent) => ({
         ...agent,

@@ -1,6 +1,7 @@
 import { deregisterAgent } from '../../../commands/agent/deregister-agent.ts';
 import { drainAgent } from '../../../commands/agent/drain-agent.ts';
 import { registerAgent } from '../../../commands/agent/register-agent.ts';
+import { undrainAgent } from '../../../commands/agent/undrain-agent.ts';
 import { updateAgent } from '../../../commands/agent/update-agent.ts';
 import type { Accepted } from '../../../commands/context.ts';
 import type { AgentRejection } from '../../../domain/agent/decider.ts';
@@ -64,6 +65,20 @@ export const addAgentCommands = (builder: Builder, enums: Enums, types: AgentTyp
         resolve: async (_, { reason, ...args }, context, info) =>
           outcomeOf(
             await drainAgent(context.commands, callerFor(context, args, info), args.agentId, withoutNulls({ reason })),
+          ),
+      }),
+      undrainAgent: t.field({
+        type: payload('UndrainAgentPayload'),
+        description: 'Gives an agent that drains new work again.',
+        args: leaving,
+        resolve: async (_, { reason, ...args }, context, info) =>
+          outcomeOf(
+            await undrainAgent(
+              context.commands,
+              callerFor(context, args, info),
+              args.agentId,
+              withoutNulls({ reason }),
+            ),
           ),
       }),
       deregisterAgent: t.field({
