@@ -95,8 +95,17 @@ const createFunctionAgents = (core: Core, localAgents: LocalAgents): FunctionAge
   });
 };
 
+type ApiRole = typeof import('./roles/api.ts');
+
+/**
+ * GraphQL and HTTP take a third of the time that loading a server takes; the other roles start without them. It is loaded while the
+ * stores start and before any lease is taken: on a busy machine loading keeps a process from renewing one.
+ */
+const loadApi = async ({ roles }: Config): Promise<ApiRole | undefined> =>
+  roles.includes('api') ? import('./roles/api.ts') : undefined;
+
 /** Last started, first stopped: requests end before the dispatcher, and the dispatcher before what follows the log. */
-const startRoles = async (core: Core, closing: Closing): Promise<Running> => {
+const startRoles = async (core: Core, api: ApiRole | undefined, closing: Closing): Promise<Running> => {
   const { config, commands, logger, store } = core;
   const has = (role: Role): boolean => config.roles.includes(role);
   const localAgents = new LocalAgents();
@@ -130,10 +139,7 @@ const startRoles = async (core: Core, closing: Closing): Promise<Running> => {
   addCounters(metrics, core, dispatcher);
   addUnreadable(metrics, { leaders, outcomes, executions });
   const observed = { metrics, outcomes, executions };
-  // GraphQL and HTTP take a third of the time that loading a server takes; the other roles start without them.
-  const url = has('api')
-    ? await (await import('./roles/api.ts')).startApi(core, { ...observed, leaders, unledPools, interrupted }, closing)
-    : undefined;
+  const url = await api?.startApi(core, { ...observed, leaders, unledPools, interrupted }, closing);
   closing.add('the offers of function agents', () => functionAgents.withdraw());
   let stopped: Promise<void> | undefined;
   return {
@@ -161,7 +167,8 @@ export const start = async (options: StartOptions): Promise<Running> => {
   await refuseTakenPort(options.config);
   const closing = new Closing();
   try {
-    return await startRoles(await openCore({ ...options, closing }), closing);
+    const [core, api] = await Promise.all([openCore({ ...options, closing }), loadApi(options.config)]);
+    return await startRoles(core, api, closing);
   } catch (error) {
     await closing.run(options.logger);
     throw error;

@@ -3,6 +3,7 @@ import type { FeedBatch, LogFeed } from '../eventstore/log-feed.ts';
 import { type Clock, orAborted, sleep, yieldToOthers } from '../platform/clock.ts';
 import type { Lease } from '../platform/lease.ts';
 import type { Logger } from '../platform/logger.ts';
+import { isTransientPostgresError } from '../platform/postgres-errors.ts';
 import {
   type FoldSnapshots,
   type LoadedSnapshot,
@@ -207,7 +208,9 @@ export class Leader<F extends Fold> {
     if (error instanceof Fenced) {
       this.#duty.onFenced?.();
       logger.warn({ fold, reason: error.message }, 'another leader took over; standing by');
-    } else logger.error({ fold, err: error }, 'the leader failed and starts over');
+    } else if (isTransientPostgresError(error))
+      logger.warn({ fold, err: error }, 'the leader lost Postgres and starts over');
+    else logger.error({ fold, err: error }, 'the leader failed and starts over');
   }
 }
 
