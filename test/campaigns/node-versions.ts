@@ -24,7 +24,7 @@ const tryVersion = async (version: string): Promise<void> => {
   if (!installed) return;
   await report.step(`node ${version} (${(await run(node, ['--version'])).out.trim()}): demo`, async () => {
     const env = { BATON_DATA_DIR: join(folder, `data-${version}`) };
-    return complaintOf(await run(node, ['dist/cli/main.js', 'demo'], { env }));
+    return complaintOf(await run(node, ['dist/bundle/baton.js', 'demo'], { env }));
   });
   if (!tested.includes(version)) return;
   await report.step(`node ${version}: unit tests`, async () => {
