@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { compensable, Story, step } from '../../../test/support/story.ts';
 import { SHOWN_PAYLOAD_BYTES } from '../../domain/execution/steps.ts';
-import { ExecutionStatusView, executionStatusOf } from './execution-status.ts';
+import { ExecutionStatusView, executionStatusOf, SHOWN_PAYLOADS_BYTES } from './execution-status.ts';
 import { openApiDocument } from './openapi.ts';
 
 const failing = () => {
@@ -80,6 +80,19 @@ describe('inputs and outputs of steps', () => {
       { id: 'b', input: { n: 2 }, outputBytes: SHOWN_PAYLOAD_BYTES + 2 },
     ]);
     expect(view.steps[1]).not.toHaveProperty('output');
+  });
+
+  it('are shown up to a limit for the answer', () => {
+    const value = 'x'.repeat(SHOWN_PAYLOAD_BYTES - 2);
+    const steps = Array.from({ length: SHOWN_PAYLOADS_BYTES / SHOWN_PAYLOAD_BYTES + 1 }, (_, index) =>
+      step(`s${index}`, [], { input: value }),
+    );
+    const wide = Story.of(steps);
+    for (const { id } of steps) wide.complete(id, null);
+    const view = executionStatusOf(wide.state, Date.parse(wide.now()), { payloads: true });
+    expect(view.steps[0]).toMatchObject({ input: value, inputBytes: SHOWN_PAYLOAD_BYTES });
+    expect(view.steps.at(-1)).toMatchObject({ inputBytes: SHOWN_PAYLOAD_BYTES });
+    expect(view.steps.at(-1)).not.toHaveProperty('input');
   });
 
   it('are left out otherwise', () => expect(viewOf(story).steps[0]).not.toHaveProperty('input'));

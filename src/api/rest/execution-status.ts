@@ -31,6 +31,9 @@ import { COMPENSATION_STRATEGIES } from '../../domain/workflow/definition.ts';
 const Instant = z.iso.datetime();
 const Count = z.int().min(0);
 
+/** Inputs and outputs of one answer, together. */
+export const SHOWN_PAYLOADS_BYTES = 1024 * 1024;
+
 const StepStatus = z.strictObject({
   id: z.string(),
   kind: z.enum(['agent', 'workflow', 'wait', 'delay']),
@@ -55,7 +58,7 @@ const StepStatus = z.strictObject({
     .optional(),
   decision: PersonalDecision.optional().meta({ description: 'What a person decided.' }),
   input: BuiltPayload.optional().meta({
-    description: `With \`payloads=true\`, when it has at most ${SHOWN_PAYLOAD_BYTES} bytes.`,
+    description: `With \`payloads=true\`, when it has at most ${SHOWN_PAYLOAD_BYTES} bytes, and all before it in the answer at most ${SHOWN_PAYLOADS_BYTES}.`,
   }),
   inputBytes: Count.optional(),
   output: BuiltPayload.optional().meta({ description: 'As `input`.' }),
@@ -132,19 +135,28 @@ const itemsOf = ({ state }: StepView): z.output<typeof StepStatus>['items'] => {
   return counts && { total: counts.total, ended: counts.ended, failed: counts.failed };
 };
 
+/** What payloads of an answer may still be shown. */
+type Allowance = { bytes: number };
+
+const isShown = (bytes: number, allowance: Allowance): boolean => {
+  if (bytes > SHOWN_PAYLOAD_BYTES || bytes > allowance.bytes) return false;
+  allowance.bytes -= bytes;
+  return true;
+};
+
 /** What went in and came out, as far as it is small, and how large each is. */
-const payloadsOf = (view: StepView): Partial<z.output<typeof StepStatus>> => {
+const payloadsOf = (view: StepView, allowance: Allowance): Partial<z.output<typeof StepStatus>> => {
   const sizes = { input: inputOf(view), output: outputOf(view) };
   return Object.fromEntries(
     Object.entries(sizes).flatMap(([name, value]) => {
       if (value === undefined) return [];
       const bytes = byteLengthOf(value);
-      return [[`${name}Bytes`, bytes], ...(bytes > SHOWN_PAYLOAD_BYTES ? [] : [[name, value]])];
+      return [[`${name}Bytes`, bytes], ...(isShown(bytes, allowance) ? [[name, value]] : [])];
     }),
   );
 };
 
-const stepStatus = (view: StepView, payloads: boolean): z.output<typeof StepStatus> => {
+const stepStatus = (view: StepView, allowance: Allowance | undefined): z.output<typeof StepStatus> => {
   const { step, state } = view;
   return {
     id: step.id,
@@ -157,7 +169,7 @@ const stepStatus = (view: StepView, payloads: boolean): z.output<typeof StepStat
     ...some('items', itemsOf(view)),
     ...some('waiting', waitingOf(state)),
     ...some('decision', decisionOf(view)),
-    ...(payloads ? payloadsOf(view) : {}),
+    ...(allowance ? payloadsOf(view, allowance) : {}),
     reused: state.reused,
     ...some('endedAt', instant(state.endedMs)),
   };
@@ -190,7 +202,8 @@ export const executionStatusOf = (
   { payloads = false }: { readonly payloads?: boolean } = {},
 ): ExecutionStatusView => {
   const { executionId, workflow, tags, startedMs, endedMs, deadlineMs, compensation } = execution;
-  const steps = stepsOf(execution).map((view) => stepStatus(view, payloads));
+  const allowance = payloads ? { bytes: SHOWN_PAYLOADS_BYTES } : undefined;
+  const steps = stepsOf(execution).map((view) => stepStatus(view, allowance));
   return {
     executionId,
     status: statusOf(execution),
