@@ -121,8 +121,8 @@ describe('an A2A agent that answers badly', () => {
       'bytes without end',
       (_, { response }) => {
         response.writeHead(200, json);
-        const more = (): void => {
-          if (!response.destroyed) response.write(huge, more);
+        const more = (error?: Error | null): void => {
+          if (!error && !response.destroyed) response.write(huge, more);
         };
         more();
       },
@@ -189,8 +189,8 @@ describe('an A2A agent that answers badly', () => {
     let sent = 0;
     await start((_, { response }) => {
       response.writeHead(200, json);
-      const more = (): void => {
-        if (response.destroyed) return;
+      const more = (error?: Error | null): void => {
+        if (error || response.destroyed) return;
         sent += huge.length;
         response.write(huge, more);
       };
@@ -430,8 +430,8 @@ describe('an A2A agent that streams', () => {
       (reply) => {
         const stream = reply.stream();
         stream.send({ task: taskJson('s', 'WORKING') });
-        const more = (): void => {
-          if (!reply.response.destroyed) reply.response.write(`: ${huge}\n\n`, more);
+        const more = (error?: Error | null): void => {
+          if (!error && !reply.response.destroyed) reply.response.write(`: ${huge}\n\n`, more);
         };
         more();
       },

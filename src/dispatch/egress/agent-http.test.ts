@@ -83,8 +83,8 @@ describe('an event stream', () => {
   it('with an endless line is refused', async () => {
     answer = (_, response) => {
       response.writeHead(200, eventStream);
-      const more = (): void => {
-        if (!response.destroyed) response.write('x'.repeat(100_000), more);
+      const more = (error?: Error | null): void => {
+        if (!error && !response.destroyed) response.write('x'.repeat(100_000), more);
       };
       more();
     };
