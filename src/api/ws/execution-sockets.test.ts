@@ -108,7 +108,7 @@ describe('a socket of an execution', () => {
     const socket = follow();
     const received = frames(socket, 4);
     await pauseAndResume(api, other, 3);
-    await signalExecution(api.commands, CALLER, executionId, { name: 'x' });
+    await signalExecution(api.commands, CALLER, executionId, { name: 'go' });
     expect((await received).map(({ type }) => type)).toEqual([
       'hello',
       'ExecutionStarted',
