@@ -18,10 +18,10 @@ const SEEDS = [
 
 /** Whole protocols with bad input and live connections, guides, large graphs: seconds per file, so not part of the fast check either. */
 const SLOW = [
-  'src/api/**/{bad-input,commands,many-mistakes,subscriptions,execution-sockets,server}.test.ts',
+  'src/api/**/{bad-input,bad-requests,commands,cross-origin,edge,event-stream,many-mistakes,media-type,reads,subscriptions,execution-sockets,server,waiting}.test.ts',
   'src/api/graphql/executions/executions.test.ts',
-  'src/api/rest/rest.test.ts',
-  'src/cli/{guides,serve-failure}.test.ts',
+  'src/api/rest/{rest,tasks,yaml-body}.test.ts',
+  'src/cli/{guides,serve-failure,waiting,completion}.test.ts',
   'src/commands/{task/tasks,aggregate-handler}.test.ts',
   'src/domain/{planning/graph,execution/large-decisions,workflow/budget}.test.ts',
   'src/invariants/invariants.test.ts',

@@ -1,6 +1,6 @@
 /**
- * Puts the program `baton` and the libraries that it uses into a few files: `dist/cli/main.js` from about 2,000 modules, each found and read on
- * its own, into `dist/bundle`. A process starts in two thirds of the time. What is imported on demand stays apart and is loaded on demand.
+ * Puts the program `baton` and the libraries that it uses into a few files, `dist/bundle`: a process opens 270 files when it starts, not the 1,650
+ * of `dist/cli/main.js`, and starts with two thirds of the processor time. What is imported on demand stays apart and is loaded on demand.
  */
 import { readFile, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
