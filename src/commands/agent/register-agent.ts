@@ -1,5 +1,6 @@
 import { RegisterAgentInput } from '../../domain/agent/commands.ts';
-import { type AgentProfile, CapabilityName, type Transport } from '../../domain/agent/events.ts';
+import { CapabilityName, DESCRIPTOR_FIELDS } from '../../domain/agent/descriptor.ts';
+import type { AgentProfile, Transport } from '../../domain/agent/events.ts';
 import { type AgentCardFacts, badInput, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
 import { AGENT, runOnAgent, unlessPoolsAreFull, unlessRecorded } from '../run.ts';
 
@@ -33,6 +34,9 @@ const capabilitiesOf = (input: RegisterAgentInput, card: AgentCardFacts | undefi
 const transportOf = (input: RegisterAgentInput, card: AgentCardFacts | undefined): Transport =>
   card && input.cardUrl !== undefined ? { kind: 'a2a', cardUrl: input.cardUrl, card: card.card } : { kind: 'local' };
 
+const descriptorOf = (input: RegisterAgentInput): Partial<AgentProfile> =>
+  Object.fromEntries(DESCRIPTOR_FIELDS.flatMap((field) => (input[field] === undefined ? [] : [[field, input[field]]])));
+
 const profileOf = (input: RegisterAgentInput, card: AgentCardFacts | undefined): AgentProfile => {
   const description = input.description ?? (card?.description === undefined ? undefined : cut(card.description, 2_000));
   return {
@@ -46,6 +50,7 @@ const profileOf = (input: RegisterAgentInput, card: AgentCardFacts | undefined):
     ...(input.heartbeatIntervalMs === undefined ? {} : { heartbeatIntervalMs: input.heartbeatIntervalMs }),
     ...(input.costPerCall === undefined ? {} : { costPerCall: input.costPerCall }),
     labels: input.labels,
+    ...descriptorOf(input),
   };
 };
 

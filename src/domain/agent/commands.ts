@@ -1,18 +1,14 @@
-import semver from 'semver';
 import { z } from 'zod';
 import { AgentId, PoolId } from '../ids.ts';
 import { recordOf, text } from '../json.ts';
 import { Money } from '../money.ts';
-import { type AgentProfile, CapabilityName, Delivery, type Health } from './events.ts';
+import { CAPABILITY_FACTS, CapabilityName, DESCRIPTOR_INPUT, SemverVersion } from './descriptor.ts';
+import { type AgentProfile, Delivery, type Health } from './events.ts';
 
 const CapabilityInput = z.strictObject({
   name: CapabilityName,
-  version: z
-    .string()
-    .max(100)
-    .default('1.0.0')
-    .refine((version) => semver.valid(version) !== null, 'must be a semver version such as 1.2.0')
-    .transform((version) => semver.valid(version) ?? version),
+  version: SemverVersion.default('1.0.0'),
+  ...CAPABILITY_FACTS,
 });
 
 const MAX_LABELS = 64;
@@ -40,6 +36,7 @@ export const RegisterAgentInput = z.strictObject({
   heartbeatIntervalMs: z.int().min(100).max(3_600_000).optional(),
   costPerCall: Money.optional(),
   labels: Labels.default({}),
+  ...DESCRIPTOR_INPUT,
   /** Replaces the profile of an agent that is registered already; without it, a different profile is refused. */
   replace: z.boolean().default(false),
 });
@@ -59,6 +56,14 @@ export const UpdateAgentInput = RegisterAgentInput.pick({
   description: true,
   capabilities: true,
   costPerCall: true,
+  version: true,
+  serviceTypes: true,
+  tags: true,
+  location: true,
+  weight: true,
+  costFactor: true,
+  sla: true,
+  constraints: true,
 })
   .extend({
     maxConcurrency: z.int().min(1).max(10_000).optional(),

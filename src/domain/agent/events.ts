@@ -4,12 +4,9 @@ import { AgentId, PoolId } from '../ids.ts';
 import { Instant } from '../instant.ts';
 import { JsonPayload } from '../json.ts';
 import { Money } from '../money.ts';
+import { CAPABILITY_FACTS, CapabilityName, DESCRIPTOR } from './descriptor.ts';
 
-export const CapabilityName = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, 'must match ^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$');
-
-export const Capability = z.strictObject({ name: CapabilityName, version: z.string() });
+export const Capability = z.strictObject({ name: CapabilityName, version: z.string(), ...CAPABILITY_FACTS });
 export type Capability = z.output<typeof Capability>;
 
 export const Transport = z.discriminatedUnion('kind', [
@@ -51,6 +48,7 @@ export const AgentProfile = z.strictObject({
   /** Charged for each closed attempt. */
   costPerCall: Money.optional(),
   labels: z.record(z.string().max(63), z.string().max(255)),
+  ...DESCRIPTOR,
 });
 export type AgentProfile = z.output<typeof AgentProfile>;
 

@@ -1,6 +1,6 @@
 import semver from 'semver';
 import { z } from 'zod';
-import { CapabilityName } from '../agent/events.ts';
+import { CapabilityName } from '../agent/descriptor.ts';
 import { PoolId } from '../ids.ts';
 import type { Json } from '../json.ts';
 import { JsonPayload, text } from '../json.ts';

@@ -1,6 +1,6 @@
 import semver from 'semver';
 import { z } from 'zod';
-import { CapabilityName } from '../agent/events.ts';
+import { CapabilityName } from '../agent/descriptor.ts';
 import { PoolId, WorkflowName } from '../ids.ts';
 import { JsonPayload, recordOf, text } from '../json.ts';
 import { RetryPolicy } from '../retry.ts';
