@@ -122,6 +122,14 @@ export const label = (text: string): readonly [string, string] => {
   return [text.slice(0, at), text.slice(at + 1)];
 };
 
+/** `eu-west` or `eu-west/b`. */
+export const location = (text: string): { region: string; zone?: string } => {
+  const [region = '', zone, ...rest] = text.split('/');
+  if (region === '' || zone === '' || rest.length > 0)
+    throw new InvalidArgumentError('Allowed: REGION or REGION/ZONE, such as eu-west/b.');
+  return { region, ...(zone === undefined ? {} : { zone }) };
+};
+
 const MONEY = /^(?<whole>\d{1,9})(?:\.(?<part>\d{1,6}))?(?<currency>[A-Z]{3})$/;
 
 /** `0.00025USD`, to the millionth. */

@@ -93,7 +93,8 @@ const inOurCase = (value: unknown): unknown => {
   };
 };
 
-const problemsOf = (error: z.ZodError): string =>
+/** What is wrong with a value, by JSON pointer. */
+export const problemsOf = (error: z.ZodError): string =>
   error.issues.map(({ path, message }) => `${path.length === 0 ? '' : `${pointerOf(path)}: `}${message}`).join('; ');
 
 const checked = (value: unknown, place: string): FileTask => {

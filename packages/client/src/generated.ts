@@ -11,6 +11,11 @@ export type AbortReason =
   | 'DEADLINE_PASSED'
   | 'STEP_FAILED';
 
+export type AgentConstraintsInput = {
+  readonly maxInputBytes?: number | null | undefined;
+  readonly maxTimeoutMs?: number | null | undefined;
+};
+
 export type AgentFilter = {
   /** Name of a capability that it offers. */
   readonly capability?: string | null | undefined;
@@ -31,6 +36,14 @@ export type AgentRejectionReason =
   | 'AgentNotFound'
   | 'AgentPoolIsFixed';
 
+export type AgentSlaInput = {
+  /** 0 to 1. */
+  readonly availability?: number | null | undefined;
+  /** 0 to 1. */
+  readonly errorRate?: number | null | undefined;
+  readonly p95Ms?: number | null | undefined;
+};
+
 /** ACTIVE takes work, DRAINING finishes what it holds, DEREGISTERED has left its pool. */
 export type AgentStatus =
   | 'ACTIVE'
@@ -46,7 +59,11 @@ export type AttemptOutcome =
   | 'UNKNOWN';
 
 export type CapabilityInput = {
+  /** 0 to 1; absent counts as 1. */
+  readonly confidence?: number | null | undefined;
   readonly name: string;
+  /** Kinds of this work that it is best at; at most 32. */
+  readonly specialisations?: ReadonlyArray<string> | null | undefined;
   /** Semver; 1.0.0 when absent. */
   readonly version?: string | null | undefined;
 };
@@ -182,6 +199,11 @@ export type Health =
   | 'HEALTHY'
   | 'UNHEALTHY';
 
+export type LocationInput = {
+  readonly region: string;
+  readonly zone?: string | null | undefined;
+};
+
 export type MigrateExecutionsInput = {
   /** Only report what would happen to each execution. */
   readonly dryRun?: boolean | null | undefined;
@@ -239,6 +261,9 @@ export type RegisterAgentInput = {
   readonly capabilities?: ReadonlyArray<CapabilityInput> | null | undefined;
   /** Address of the agent card, or of the server that has it at /.well-known/agent-card.json. Without one the agent is local: a function in a dispatcher. */
   readonly cardUrl?: string | null | undefined;
+  readonly constraints?: AgentConstraintsInput | null | undefined;
+  /** What an hour of its work costs; no unit, only compared. */
+  readonly costFactor?: number | null | undefined;
   readonly costPerCall?: MoneyInput | null | undefined;
   /** AT_LEAST_ONCE when absent. */
   readonly delivery?: Delivery | null | undefined;
@@ -247,6 +272,7 @@ export type RegisterAgentInput = {
   readonly heartbeatIntervalMs?: number | null | undefined;
   /** Name to text. */
   readonly labels?: Json | null | undefined;
+  readonly location?: LocationInput | null | undefined;
   /** Attempts it may hold at once; 10 when absent. */
   readonly maxConcurrency?: number | null | undefined;
   readonly name?: string | null | undefined;
@@ -254,6 +280,14 @@ export type RegisterAgentInput = {
   readonly pool?: string | null | undefined;
   /** Replace the profile if the agent is already registered. */
   readonly replace?: boolean | null | undefined;
+  readonly serviceTypes?: ReadonlyArray<ServiceType> | null | undefined;
+  readonly sla?: AgentSlaInput | null | undefined;
+  /** At most 64. */
+  readonly tags?: ReadonlyArray<string> | null | undefined;
+  /** Semver, of the agent as a whole. When absent: that of its card. */
+  readonly version?: string | null | undefined;
+  /** 0.01 to 1000. */
+  readonly weight?: number | null | undefined;
 };
 
 /** How the delay grows from one retry to the next. */
@@ -280,6 +314,17 @@ export type RetryPolicyInput = {
 export type RoutingStrategy =
   | 'LEAST_LOADED'
   | 'ROUND_ROBIN';
+
+/** What an agent is for. */
+export type ServiceType =
+  | 'ANALYSIS'
+  | 'COMPUTATION'
+  | 'COORDINATION'
+  | 'INTEGRATION'
+  | 'MONITORING'
+  | 'REPORTING'
+  | 'STORAGE'
+  | 'VALIDATION';
 
 export type StartExecutionInput = {
   /** At most 256 KiB. */
@@ -390,12 +435,24 @@ export type UndoState =
 /** Absent fields do not change. */
 export type UpdateAgentInput = {
   readonly capabilities?: ReadonlyArray<CapabilityInput> | null | undefined;
+  readonly constraints?: AgentConstraintsInput | null | undefined;
+  /** What an hour of its work costs; no unit, only compared. */
+  readonly costFactor?: number | null | undefined;
   readonly costPerCall?: MoneyInput | null | undefined;
   readonly description?: string | null | undefined;
   readonly heartbeatIntervalMs?: number | null | undefined;
   readonly labels?: Json | null | undefined;
+  readonly location?: LocationInput | null | undefined;
   readonly maxConcurrency?: number | null | undefined;
   readonly name?: string | null | undefined;
+  readonly serviceTypes?: ReadonlyArray<ServiceType> | null | undefined;
+  readonly sla?: AgentSlaInput | null | undefined;
+  /** At most 64. */
+  readonly tags?: ReadonlyArray<string> | null | undefined;
+  /** Semver, of the agent as a whole. When absent: that of its card. */
+  readonly version?: string | null | undefined;
+  /** 0.01 to 1000. */
+  readonly weight?: number | null | undefined;
 };
 
 export type WaitingReason =
@@ -430,10 +487,10 @@ export type WorkflowStatus =
   | 'DEPRECATED'
   | 'PUBLISHED';
 
-export type AgentRowFragment = { readonly id: string, readonly name: string, readonly pool: string, readonly status: AgentStatus, readonly health: Health, readonly openTasks: number, readonly maxConcurrency: number, readonly transport: string, readonly delivery: Delivery, readonly unreachable: { readonly since: string, readonly restsUntil: string, readonly misses: number, readonly error: string } | null, readonly capabilities: ReadonlyArray<{ readonly name: string, readonly version: string }> };
+export type AgentRowFragment = { readonly id: string, readonly name: string, readonly pool: string, readonly status: AgentStatus, readonly health: Health, readonly openTasks: number, readonly maxConcurrency: number, readonly transport: string, readonly delivery: Delivery, readonly unreachable: { readonly since: string, readonly restsUntil: string, readonly misses: number, readonly error: string } | null, readonly capabilities: ReadonlyArray<{ readonly name: string, readonly version: string, readonly confidence: number | null, readonly specialisations: ReadonlyArray<string> }> };
 
 export type AgentDetailsFragment = (
-  { readonly description: string | null, readonly statusReason: string | null, readonly healthReason: string | null, readonly healthChangedAt: string | null, readonly cardUrl: string | null, readonly heartbeatIntervalMs: number | null, readonly labels: Json, readonly registeredAt: string, readonly updatedAt: string, readonly drainStartedAt: string | null, readonly deregisteredAt: string | null, readonly position: string, readonly costPerCall: { readonly currency: string, readonly micros: number } | null }
+  { readonly description: string | null, readonly statusReason: string | null, readonly healthReason: string | null, readonly healthChangedAt: string | null, readonly cardUrl: string | null, readonly heartbeatIntervalMs: number | null, readonly labels: Json, readonly version: string | null, readonly serviceTypes: ReadonlyArray<ServiceType>, readonly tags: ReadonlyArray<string>, readonly weight: number | null, readonly costFactor: number | null, readonly registeredAt: string, readonly updatedAt: string, readonly drainStartedAt: string | null, readonly deregisteredAt: string | null, readonly position: string, readonly costPerCall: { readonly currency: string, readonly micros: number } | null, readonly location: { readonly region: string, readonly zone: string | null } | null, readonly sla: { readonly availability: number | null, readonly p95Ms: number | null, readonly errorRate: number | null } | null, readonly constraints: { readonly maxInputBytes: number | null, readonly maxTimeoutMs: number | null } | null }
   & AgentRowFragment
 );
 
@@ -1017,10 +1074,10 @@ export type MigrateExecutionsMutation = { readonly migrateExecutions: { readonly
 
 
 export const ListAgents: TypedDocument<ListAgentsQuery, ListAgentsQueryVariables> =
-  'query ListAgents($filter:AgentFilter$first:Int!$after:String$atLeast:Position$withTotal:Boolean!){page:agents(filter:$filter first:$first after:$after atLeast:$atLeast){nodes{...AgentRow}pageInfo{hasNextPage endCursor}totalCount@include(if:$withTotal)}}fragment AgentRow on Agent{id name pool status health unreachable{since restsUntil misses error}capabilities{name version}openTasks maxConcurrency transport delivery}';
+  'query ListAgents($filter:AgentFilter$first:Int!$after:String$atLeast:Position$withTotal:Boolean!){page:agents(filter:$filter first:$first after:$after atLeast:$atLeast){nodes{...AgentRow}pageInfo{hasNextPage endCursor}totalCount@include(if:$withTotal)}}fragment AgentRow on Agent{id name pool status health unreachable{since restsUntil misses error}capabilities{name version confidence specialisations}openTasks maxConcurrency transport delivery}';
 
 export const GetAgent: TypedDocument<GetAgentQuery, GetAgentQueryVariables> =
-  'query GetAgent($id:ID!$atLeast:Position){agent(id:$id atLeast:$atLeast){...AgentDetails}}fragment AgentDetails on Agent{...AgentRow description statusReason healthReason healthChangedAt cardUrl heartbeatIntervalMs costPerCall{currency micros}labels registeredAt updatedAt drainStartedAt deregisteredAt position}fragment AgentRow on Agent{id name pool status health unreachable{since restsUntil misses error}capabilities{name version}openTasks maxConcurrency transport delivery}';
+  'query GetAgent($id:ID!$atLeast:Position){agent(id:$id atLeast:$atLeast){...AgentDetails}}fragment AgentDetails on Agent{...AgentRow description statusReason healthReason healthChangedAt cardUrl heartbeatIntervalMs costPerCall{currency micros}labels version serviceTypes tags location{region zone}weight costFactor sla{availability p95Ms errorRate}constraints{maxInputBytes maxTimeoutMs}registeredAt updatedAt drainStartedAt deregisteredAt position}fragment AgentRow on Agent{id name pool status health unreachable{since restsUntil misses error}capabilities{name version confidence specialisations}openTasks maxConcurrency transport delivery}';
 
 export const RegisterAgent: TypedDocument<RegisterAgentMutation, RegisterAgentMutationVariables> =
   'mutation RegisterAgent($input:RegisterAgentInput!$idempotencyKey:String){payload:registerAgent(input:$input idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';

@@ -7,6 +7,7 @@ import { updateAgent } from '../../commands/agent/update-agent.ts';
 import type { Accepted } from '../../commands/context.ts';
 import { RegisterAgentInput, UpdateAgentInput } from '../../domain/agent/commands.ts';
 import type { AgentRejection } from '../../domain/agent/decider.ts';
+import { Constraints, Location, Sla } from '../../domain/agent/descriptor.ts';
 import { Capability, Health } from '../../domain/agent/events.ts';
 import { AgentId, agentStream } from '../../domain/ids.ts';
 import { instantOf } from '../../domain/instant.ts';
@@ -43,7 +44,14 @@ const accepted = (result: Result<Accepted, AgentRejection>): z.output<typeof Age
 
 const profile = viewOf(agentsTable, {
   hides: ['capabilityNames'],
-  json: { capabilities: z.array(Capability), costPerCall: Money, labels: z.record(z.string(), z.string()) },
+  json: {
+    capabilities: z.array(Capability),
+    costPerCall: Money,
+    labels: z.record(z.string(), z.string()),
+    location: Location,
+    sla: Sla,
+    constraints: Constraints,
+  },
 });
 
 export const AgentView = profile.schema.extend({
@@ -80,7 +88,15 @@ const register = operation({
   success: { status: 201, description: 'Registered; `Location` is the agent', schema: AgentAccepted },
   refusals: CREATION_REFUSALS,
   example: {
-    body: { agentId: AGENT, capabilities: [{ name: 'footprint', version: '1.2.0' }], maxConcurrency: 5, replace: true },
+    body: {
+      agentId: AGENT,
+      capabilities: [{ name: 'footprint', version: '1.2.0', confidence: 0.9 }],
+      serviceTypes: ['computation'],
+      tags: ['carbon'],
+      location: { region: 'eu-west' },
+      maxConcurrency: 5,
+      replace: true,
+    },
   },
   async run({ commands, caller, body }) {
     const answer = accepted(await registerAgent(commands, caller, body));

@@ -5,22 +5,21 @@ import {
   DrainAgent,
   GetAgent,
   ListAgents,
-  RegisterAgent,
   UndrainAgent,
-  UpdateAgent,
 } from 'baton-client';
-import { type Command, Option } from 'commander';
-import { Delivery, Health } from '../../domain/agent/events.ts';
+import type { Command } from 'commander';
+import { Health } from '../../domain/agent/events.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
-import { refused, usageFailure } from '../failure.ts';
+import { refused } from '../failure.ts';
 import { facts, oneLine, status } from '../format.ts';
 import { type Freshness, freshness } from '../freshness.ts';
 import { type ListOptions, type ListView, listOptions, showList } from '../list.ts';
 import * as parse from '../parse.ts';
-import { type Accepted, perform } from '../perform.ts';
+import { perform } from '../perform.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
+import { addRegistration, reportAgent } from './agents-register.ts';
 
 const STATUSES = ['active', 'draining', 'deregistered'] as const;
 
@@ -58,7 +57,7 @@ type ListFilter = ServerOptions &
     readonly text?: string;
   };
 
-const list = (terminal: Terminal, options: ListFilter): Promise<void> => {
+const listAgents = (terminal: Terminal, options: ListFilter): Promise<void> => {
   const filter = {
     statuses: (options.status ?? (['active', 'draining'] as const)).map(parse.upperCase),
     healths: options.health?.map(parse.upperCase),
@@ -76,6 +75,18 @@ const labelsText = (labels: AgentDetailsFragment['labels']): string | undefined 
   Object.entries(labels ?? {})
     .map(([key, value]) => oneLine(`${key}=${value}`))
     .join(' ') || undefined;
+
+const list = (texts: readonly string[]): string | undefined =>
+  texts.map((text) => oneLine(text)).join(', ') || undefined;
+
+const numberText = (value: number | null): string | undefined => (value === null ? undefined : String(value));
+
+const placeText = ({ region, zone }: { readonly region: string; readonly zone: string | null }): string =>
+  oneLine(zone === null ? region : `${region}/${zone}`);
+
+/** The members that have a value. */
+const stated = (facts: Readonly<Record<string, number | null>> | null): string | undefined =>
+  list(Object.entries(facts ?? {}).flatMap(([name, value]) => (value === null ? [] : [`${name} ${value}`])));
 
 const unreachableText = ({ unreachable }: AgentRowFragment): string | undefined =>
   unreachable === null
@@ -97,6 +108,14 @@ const describeAgent = (agent: AgentDetailsFragment, colour: boolean): string =>
     ['delivery', agent.delivery.toLowerCase()],
     ['heartbeats', agent.heartbeatIntervalMs === null ? 'none' : `every ${agent.heartbeatIntervalMs} ms`],
     ['labels', labelsText(agent.labels)],
+    ['version', agent.version ?? undefined],
+    ['service types', list(agent.serviceTypes.map((type) => type.toLowerCase()))],
+    ['tags', list(agent.tags)],
+    ['location', agent.location === null ? undefined : placeText(agent.location)],
+    ['weight', numberText(agent.weight)],
+    ['cost factor', numberText(agent.costFactor)],
+    ['sla', stated(agent.sla)],
+    ['constraints', stated(agent.constraints)],
     ['registered', agent.registeredAt],
   ]);
 
@@ -108,94 +127,17 @@ const get = async (terminal: Terminal, id: string, options: ServerOptions & Fres
   print(terminal, options.json, agent, () => describeAgent(agent, terminal.colour));
 };
 
-type ProfileOptions = ServerOptions & {
-  readonly name?: string;
-  readonly description?: string;
-  readonly capability?: readonly ReturnType<typeof parse.capability>[];
-  readonly maxConcurrency?: number;
-  readonly heartbeatMs?: number;
-  readonly costPerCall?: ReturnType<typeof parse.money>;
-  readonly label?: readonly (readonly [string, string])[];
-  readonly idempotencyKey?: string;
-};
-
-type RegisterOptions = ProfileOptions & {
-  readonly card?: string;
-  readonly pool?: string;
-  readonly delivery?: Delivery;
-  readonly replace?: boolean;
-};
-
-const profileOf = (options: ProfileOptions) => ({
-  name: options.name,
-  description: options.description,
-  capabilities: options.capability,
-  maxConcurrency: options.maxConcurrency,
-  heartbeatIntervalMs: options.heartbeatMs,
-  costPerCall: options.costPerCall,
-  labels: options.label === undefined ? undefined : Object.fromEntries(options.label),
-});
-
-const report = (
-  terminal: Terminal,
-  { json }: ServerOptions,
-  { id, position, repeated }: Accepted,
-  done: string,
-): void =>
-  print(
-    terminal,
-    json,
-    { agentId: id, position, repeated },
-    () => `${id} ${done}${repeated ? '  (nothing to do)' : ''}\n`,
-  );
-
-const register = async (terminal: Terminal, agentId: string, options: RegisterOptions): Promise<void> => {
-  const input = {
-    agentId,
-    cardUrl: options.card,
-    pool: options.pool,
-    delivery: options.delivery && parse.upperCase(options.delivery),
-    replace: options.replace,
-    ...profileOf(options),
-  };
-  const { idempotencyKey } = options;
-  report(terminal, options, await perform(terminal, options, RegisterAgent, { input, idempotencyKey }), 'registered');
-};
-
-const update = async (terminal: Terminal, agentId: string, options: ProfileOptions): Promise<void> => {
-  const input = profileOf(options);
-  if (Object.values(input).every((value) => value === undefined))
-    throw usageFailure('nothing to change: name at least one of the options', 'baton agents update --help');
-  const { idempotencyKey } = options;
-  report(
-    terminal,
-    options,
-    await perform(terminal, options, UpdateAgent, { agentId, input, idempotencyKey }),
-    'updated',
-  );
-};
-
 type ReasonOptions = ServerOptions & { readonly reason?: string };
 
 const leave =
   (terminal: Terminal, document: typeof DrainAgent | typeof UndrainAgent | typeof DeregisterAgent, done: string) =>
   async (agentId: string, options: ReasonOptions): Promise<void> =>
-    report(terminal, options, await perform(terminal, options, document, { agentId, reason: options.reason }), done);
-
-const profileOptions = (of: Command): Command =>
-  of
-    .option('--name <text>', 'shown to people')
-    .option('--description <text>', 'shown to people')
-    .option(
-      '--capability <name[@version]>',
-      'what it can do; replaces those of its card (repeatable)',
-      parse.collect(parse.capability),
-    )
-    .option('--max-concurrency <n>', 'attempts it may run at once', parse.integer(1, 10_000))
-    .option('--heartbeat-ms <n>', 'interval at which it sends heartbeats', parse.integer(100, 3_600_000))
-    .option('--cost-per-call <amount>', 'such as 0.00025USD', parse.money)
-    .option('--label <key=value>', 'for filters (repeatable)', parse.collect(parse.label))
-    .option('--idempotency-key <key>', 'the same key and values give the same outcome');
+    reportAgent(
+      terminal,
+      options,
+      await perform(terminal, options, document, { agentId, reason: options.reason }),
+      done,
+    );
 
 const addReads = (agents: Command, terminal: Terminal): void => {
   serverOptions(
@@ -217,49 +159,10 @@ const addReads = (agents: Command, terminal: Terminal): void => {
     ),
   )
     .addHelpText('after', examples('baton agents list', 'baton agents list --health unhealthy --json'))
-    .action((options: ListFilter) => list(terminal, options));
+    .action((options: ListFilter) => listAgents(terminal, options));
   serverOptions(freshness(agents.command('get').description('Show an agent.').argument('<id>')))
     .addHelpText('after', examples('baton agents get calculator-1'))
     .action((id: string, options: ServerOptions & Freshness) => get(terminal, id, options));
-};
-
-const addRegistration = (agents: Command, terminal: Terminal): void => {
-  serverOptions(
-    profileOptions(
-      agents
-        .command('register')
-        .description('Register an A2A agent; its card is fetched at once.')
-        .argument('<id>', 'letters, digits, _ and -')
-        .option(
-          '--card <url>',
-          'URL of its agent card, or of the server that has it at the well-known path',
-          parse.httpUrl,
-        )
-        .option('--pool <name>', 'pool to join')
-        .addOption(
-          new Option('--delivery <class>', 'what it guarantees about repeated calls').choices(Delivery.options),
-        )
-        .option('--replace', 'replace its profile if it is already registered'),
-    ),
-  )
-    .addHelpText(
-      'after',
-      `${examples(
-        'baton agents register calculator-1 --card http://127.0.0.1:7001',
-        'baton agents register sap-1 --card https://agents.example.com/sap --delivery at_most_once --max-concurrency 2',
-      )}\nWithout --card the agent is local: a function in a dispatcher's own process.\n`,
-    )
-    .action((id: string, options: RegisterOptions) => register(terminal, id, options));
-  serverOptions(
-    profileOptions(
-      agents
-        .command('update')
-        .description("Change an agent's profile; options that are absent keep their values.")
-        .argument('<id>'),
-    ),
-  )
-    .addHelpText('after', examples('baton agents update calculator-1 --max-concurrency 20'))
-    .action((id: string, options: ProfileOptions) => update(terminal, id, options));
 };
 
 const addLeave = (agents: Command, terminal: Terminal): void => {

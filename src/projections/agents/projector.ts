@@ -1,3 +1,4 @@
+import { agentVersionOf } from '../../domain/agent/descriptor.ts';
 import type { AgentEvent, AgentProfile } from '../../domain/agent/events.ts';
 import { instant } from '../instant.ts';
 import type { Fold, Handled, Projector } from '../projector.ts';
@@ -18,6 +19,14 @@ type ProfileColumns = Pick<
   | 'heartbeatIntervalMs'
   | 'costPerCall'
   | 'labels'
+  | 'version'
+  | 'serviceTypes'
+  | 'tags'
+  | 'location'
+  | 'weight'
+  | 'costFactor'
+  | 'sla'
+  | 'constraints'
 >;
 
 const columnsOf = (profile: AgentProfile): ProfileColumns => ({
@@ -34,6 +43,14 @@ const columnsOf = (profile: AgentProfile): ProfileColumns => ({
   heartbeatIntervalMs: profile.heartbeatIntervalMs ?? null,
   costPerCall: profile.costPerCall ?? null,
   labels: profile.labels,
+  version: agentVersionOf(profile) ?? null,
+  serviceTypes: profile.serviceTypes ?? [],
+  tags: profile.tags ?? [],
+  location: profile.location ?? null,
+  weight: profile.weight ?? null,
+  costFactor: profile.costFactor ?? null,
+  sla: profile.sla ?? null,
+  constraints: profile.constraints ?? null,
 });
 
 const changeAgent = (
@@ -50,7 +67,7 @@ const changeAgent = (
 /** Agents, from their own events. How busy an agent is follows from the tasks assigned to it. */
 export const agentsProjector = {
   name: 'agents',
-  version: 1,
+  version: 2,
   tables: [agentsTable],
   on: {
     AgentRegistered: ({ tenant, position, data }, fold) =>

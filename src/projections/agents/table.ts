@@ -1,9 +1,11 @@
+import type { Constraints, Location, Sla } from '../../domain/agent/descriptor.ts';
 import { type Capability, Delivery, Health, type Transport } from '../../domain/agent/events.ts';
 import type { Json } from '../../domain/json.ts';
 import type { Money } from '../../domain/money.ts';
 import {
   bigint,
   defineTable,
+  double,
   integer,
   json,
   nullable,
@@ -50,6 +52,15 @@ export const agentsTable = defineTable({
     /** Of the current registration. */
     position: bigint(),
     updatedPosition: bigint(),
+    /** Stated by its profile or its card. */
+    version: nullable(text()),
+    serviceTypes: texts(),
+    tags: texts(),
+    location: nullable(json<Location>()),
+    weight: nullable(double()),
+    costFactor: nullable(double()),
+    sla: nullable(json<Sla>()),
+    constraints: nullable(json<Constraints>()),
   },
   key: ['tenant', 'agentId'],
   indexes: {

@@ -4,6 +4,8 @@ import type { Builder } from '../kit/builder.ts';
 import { withoutNulls } from '../kit/command-field.ts';
 import type { Enums } from '../kit/enums.ts';
 
+type InputFields = Parameters<Parameters<Builder['inputType']>[1]['fields']>[0];
+
 export const addAgentInputs = (builder: Builder, enums: Enums) => {
   const MoneyInput = builder.inputType('MoneyInput', {
     fields: (t) => ({
@@ -15,7 +17,32 @@ export const addAgentInputs = (builder: Builder, enums: Enums) => {
     fields: (t) => ({
       name: t.string({ required: true }),
       version: t.string({ description: 'Semver; 1.0.0 when absent.' }),
+      confidence: t.float({ description: '0 to 1; absent counts as 1.' }),
+      specialisations: t.stringList({ description: 'Kinds of this work that it is best at; at most 32.' }),
     }),
+  });
+  const LocationInput = builder.inputType('LocationInput', {
+    fields: (t) => ({ region: t.string({ required: true }), zone: t.string() }),
+  });
+  const SlaInput = builder.inputType('AgentSlaInput', {
+    fields: (t) => ({
+      availability: t.float({ description: '0 to 1.' }),
+      p95Ms: t.int(),
+      errorRate: t.float({ description: '0 to 1.' }),
+    }),
+  });
+  const ConstraintsInput = builder.inputType('AgentConstraintsInput', {
+    fields: (t) => ({ maxInputBytes: t.int(), maxTimeoutMs: t.int() }),
+  });
+  const descriptor = (t: InputFields) => ({
+    version: t.string({ description: 'Semver, of the agent as a whole. When absent: that of its card.' }),
+    serviceTypes: t.field({ type: [enums.ServiceType] }),
+    tags: t.stringList({ description: 'At most 64.' }),
+    location: t.field({ type: LocationInput }),
+    weight: t.float({ description: '0.01 to 1000.' }),
+    costFactor: t.float({ description: 'What an hour of its work costs; no unit, only compared.' }),
+    sla: t.field({ type: SlaInput }),
+    constraints: t.field({ type: ConstraintsInput }),
   });
   const RegisterAgentInput = builder.inputType('RegisterAgentInput', {
     fields: (t) => ({
@@ -38,6 +65,7 @@ export const addAgentInputs = (builder: Builder, enums: Enums) => {
       }),
       costPerCall: t.field({ type: MoneyInput }),
       labels: t.field({ type: 'JSON', description: 'Name to text.' }),
+      ...descriptor(t),
       replace: t.boolean({ description: 'Replace the profile if the agent is already registered.' }),
     }),
   });
@@ -51,6 +79,7 @@ export const addAgentInputs = (builder: Builder, enums: Enums) => {
       heartbeatIntervalMs: t.int(),
       costPerCall: t.field({ type: MoneyInput }),
       labels: t.field({ type: 'JSON' }),
+      ...descriptor(t),
     }),
   });
   return { RegisterAgentInput, UpdateAgentInput };

@@ -1,9 +1,11 @@
+import type { ObjectRef } from '@pothos/core';
+import type { Constraints, Location, ServiceType, Sla } from '../../../domain/agent/descriptor.ts';
 import type { Capability } from '../../../domain/agent/events.ts';
 import { instantOf } from '../../../domain/instant.ts';
 import type { Rest } from '../../../domain/pool/rest.ts';
 import type { Position } from '../../../eventstore/event-store.ts';
 import { AGENT_STATUSES, type AgentRow } from '../../../projections/agents/table.ts';
-import type { Builder } from '../kit/builder.ts';
+import type { Builder, SchemaTypes } from '../kit/builder.ts';
 import type { ApiContext } from '../kit/context.ts';
 import { type Enums, enumValues } from '../kit/enums.ts';
 import type { SharedTypes } from '../kit/shared-types.ts';
@@ -13,13 +15,56 @@ const loadAgent = async ({ reads }: ApiContext, id: string, atLeast?: Position |
   return reads.agents.load(id);
 };
 
+const addDescriptorTypes = (builder: Builder) => ({
+  Location: builder.objectRef<Location>('Location').implement({
+    fields: (t) => ({ region: t.exposeString('region'), zone: t.exposeString('zone', { nullable: true }) }),
+  }),
+  Sla: builder.objectRef<Sla>('AgentSla').implement({
+    description: 'What an agent undertakes.',
+    fields: (t) => ({
+      availability: t.exposeFloat('availability', { nullable: true }),
+      p95Ms: t.exposeInt('p95Ms', { nullable: true }),
+      errorRate: t.exposeFloat('errorRate', { nullable: true }),
+    }),
+  }),
+  Constraints: builder.objectRef<Constraints>('AgentConstraints').implement({
+    description: 'What an agent asks of its tasks. Declared; it does not keep tasks from the agent.',
+    fields: (t) => ({
+      maxInputBytes: t.exposeInt('maxInputBytes', { nullable: true }),
+      maxTimeoutMs: t.exposeInt('maxTimeoutMs', { nullable: true }),
+    }),
+  }),
+});
+
+const addDescriptor = (builder: Builder, enums: Enums, Agent: ObjectRef<SchemaTypes, AgentRow>): void => {
+  const described = addDescriptorTypes(builder);
+  builder.objectFields(Agent, (t) => ({
+    version: t.exposeString('version', { nullable: true, description: 'Of its profile, else of its card.' }),
+    serviceTypes: t.field({
+      type: [enums.ServiceType],
+      resolve: ({ serviceTypes }) => serviceTypes as ServiceType[],
+    }),
+    tags: t.stringList({ resolve: ({ tags }) => [...tags] }),
+    location: t.expose('location', { type: described.Location, nullable: true }),
+    weight: t.exposeFloat('weight', { nullable: true, description: 'Absent counts as 1.' }),
+    costFactor: t.exposeFloat('costFactor', { nullable: true, description: 'Absent counts as 0.' }),
+    sla: t.expose('sla', { type: described.Sla, nullable: true }),
+    constraints: t.expose('constraints', { type: described.Constraints, nullable: true }),
+  }));
+};
+
 export const addAgentTypes = (builder: Builder, enums: Enums, { Money }: SharedTypes) => {
   const AgentStatus = builder.enumType('AgentStatus', {
     description: 'ACTIVE takes work, DRAINING finishes what it holds, DEREGISTERED has left its pool.',
     values: enumValues(AGENT_STATUSES),
   });
   const CapabilityType = builder.objectRef<Capability>('Capability').implement({
-    fields: (t) => ({ name: t.exposeString('name'), version: t.exposeString('version') }),
+    fields: (t) => ({
+      name: t.exposeString('name'),
+      version: t.exposeString('version'),
+      confidence: t.exposeFloat('confidence', { nullable: true, description: '0 to 1.' }),
+      specialisations: t.stringList({ resolve: ({ specialisations = [] }) => [...specialisations] }),
+    }),
   });
   const AgentUnreachable = builder.objectRef<Rest>('AgentUnreachable').implement({
     description:
@@ -79,6 +124,7 @@ export const addAgentTypes = (builder: Builder, enums: Enums, { Money }: SharedT
       }),
     }),
   });
+  addDescriptor(builder, enums, Agent);
   return { Agent, AgentStatus, loadAgent };
 };
 

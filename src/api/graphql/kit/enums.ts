@@ -1,3 +1,4 @@
+import { ServiceType } from '../../../domain/agent/descriptor.ts';
 import { Delivery, Health } from '../../../domain/agent/events.ts';
 import { RetryPolicy } from '../../../domain/retry.ts';
 import { STRATEGY_NAMES } from '../../../domain/routing/strategies.ts';
@@ -37,6 +38,10 @@ export const addEnums = (builder: Builder) => ({
     values: enumValues(COMPENSATION_STRATEGIES),
   }),
   Health: builder.enumType('Health', { values: enumValues(Health.options) }),
+  ServiceType: builder.enumType('ServiceType', {
+    description: 'What an agent is for.',
+    values: enumValues(ServiceType.options),
+  }),
 });
 
 export type Enums = ReturnType<typeof addEnums>;
