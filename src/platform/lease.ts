@@ -18,6 +18,11 @@ export interface Lease {
    * that was suspended past its lease may run on for a moment before the timer that aborts the signal has its turn.
    */
   isHeld(): boolean;
+  /**
+   * The time, in milliseconds since the epoch: Postgres's at the last claim or renewal, and what has passed since then on the monotonic
+   * clock. Holders that follow each other agree on it, whatever their own wall clocks show.
+   */
+  now(): number;
   /** Checks in Postgres that the lease is still ours, and renews it. Rejects when Postgres is unreachable. */
   confirm(): Promise<boolean>;
   /** Lets the next holder in at once. Never rejects: when Postgres is unreachable, the lease simply expires. */
@@ -35,20 +40,26 @@ export type LeaseOptions = {
   readonly logger: Logger;
 };
 
+const NOW_MS = `(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "nowMs"`;
+
 const CLAIM = `
   INSERT INTO baton.leases AS l (name, holder, epoch, expires_at)
   VALUES ($1, $2, 1, clock_timestamp() + $3 * interval '1 millisecond')
   ON CONFLICT (name) DO UPDATE
     SET holder = excluded.holder, epoch = l.epoch + 1, expires_at = clock_timestamp() + $3 * interval '1 millisecond'
     WHERE l.expires_at <= clock_timestamp()
-  RETURNING epoch`;
+  RETURNING epoch, ${NOW_MS}`;
 
 /** A renewal that is still in flight when the lease is released must not revive it. */
 const RENEW = `
   UPDATE baton.leases SET expires_at = clock_timestamp() + $3 * interval '1 millisecond'
-  WHERE name = $1 AND epoch = $2 AND expires_at > '-infinity'`;
+  WHERE name = $1 AND epoch = $2 AND expires_at > '-infinity'
+  RETURNING ${NOW_MS}`;
 
 const RELEASE = `UPDATE baton.leases SET expires_at = '-infinity' WHERE name = $1 AND epoch = $2`;
+
+type Renewed = { readonly nowMs: number };
+type Claimed = Renewed & { readonly epoch: bigint };
 
 class HeldLease implements Lease {
   readonly name: string;
@@ -61,13 +72,16 @@ class HeldLease implements Lease {
   #cancelDeadline: () => void = () => {};
   /** On the monotonic clock. */
   #heldUntil = 0;
+  /** Of Postgres's clock, from the monotonic one. */
+  #offsetMs = 0;
 
-  constructor(pool: pg.Pool, options: LeaseOptions, epoch: bigint, claimedAt: number) {
+  constructor(pool: pg.Pool, options: LeaseOptions, { epoch, nowMs }: Claimed, claimedAt: number) {
     this.#pool = pool;
     this.#options = options;
     this.name = options.name;
     this.holder = options.holder;
     this.epoch = epoch;
+    this.#setTime(claimedAt, nowMs);
     this.#heldFrom(claimedAt);
     this.#scheduleRenewal();
   }
@@ -81,13 +95,21 @@ class HeldLease implements Lease {
     return !this.signal.aborted;
   }
 
+  now(): number {
+    return Math.floor(this.#options.clock.monotonic() + this.#offsetMs);
+  }
+
   async confirm(): Promise<boolean> {
     if (this.signal.aborted) return false;
     // Counted from before the query, so that the lease always ends earlier here than in Postgres.
     const askedAt = this.#options.clock.monotonic();
-    const { rowCount } = await this.#pool.query(RENEW, [this.name, this.epoch, this.#options.ttlMs]);
-    if (rowCount === 0) this.#lose('another holder took it');
-    else if (!this.signal.aborted) this.#heldFrom(askedAt);
+    const { rows } = await this.#pool.query<Renewed>(RENEW, [this.name, this.epoch, this.#options.ttlMs]);
+    const [renewed] = rows;
+    if (renewed === undefined) this.#lose('another holder took it');
+    else if (!this.signal.aborted) {
+      this.#setTime(askedAt, renewed.nowMs);
+      this.#heldFrom(askedAt);
+    }
     return !this.signal.aborted;
   }
 
@@ -101,6 +123,11 @@ class HeldLease implements Lease {
         'could not release the lease; it will expire by itself',
       );
     }
+  }
+
+  /** Postgres said so at some time after it was asked and before now; half of that is as wrong as this can be. */
+  #setTime(askedAt: number, nowMs: number): void {
+    this.#offsetMs = nowMs - (askedAt + this.#options.clock.monotonic()) / 2;
   }
 
   /** Only a successful renewal moves the deadline. A failure to reach Postgres does not lose the lease; running past `ttlMs` does. */
@@ -150,7 +177,7 @@ class HeldLease implements Lease {
  */
 export const acquireLease = async (pool: pg.Pool, options: LeaseOptions): Promise<Lease | undefined> => {
   const claimedAt = options.clock.monotonic();
-  const { rows } = await pool.query<{ epoch: bigint }>(CLAIM, [options.name, options.holder, options.ttlMs]);
-  const epoch = rows[0]?.epoch;
-  return epoch === undefined ? undefined : new HeldLease(pool, options, epoch, claimedAt);
+  const { rows } = await pool.query<Claimed>(CLAIM, [options.name, options.holder, options.ttlMs]);
+  const [claimed] = rows;
+  return claimed && new HeldLease(pool, options, claimed, claimedAt);
 };

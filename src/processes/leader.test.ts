@@ -72,7 +72,7 @@ beforeEach(async () => {
   feed = await LogFeed.start({ store, clock: systemClock, logger });
   counted = countedFeed(feed);
   snapshots = memorySnapshots();
-  lease = memoryLease();
+  lease = memoryLease(clock);
   commands = commandsOver(store);
 });
 

@@ -76,8 +76,12 @@ export interface Term {
 
 export type Duty<F extends Fold> = {
   readonly fold: FoldDefinition<F>;
-  /** Begins a term over a fold that has not caught up yet. */
-  begin(fold: F): Term | Promise<Term>;
+  /**
+   * Begins a term over a fold that has not caught up yet.
+   *
+   * @param clock tells the leader's time: that of its lease
+   */
+  begin(fold: F, clock: Clock): Term | Promise<Term>;
   onFenced?(): void;
 };
 
@@ -159,8 +163,9 @@ export class Leader<F extends Fold> {
     const signal = AbortSignal.any([stopping, lease.signal]);
     const { fold: definition } = this.#duty;
     const started = await this.#startFold(signal);
-    const term = await this.#duty.begin(started.fold);
-    this.#leadership = new Leadership({ ...this.#deps, ...started, lease, definition, term });
+    const clock: Clock = { ...this.#deps.clock, now: () => lease.now() };
+    const term = await this.#duty.begin(started.fold, clock);
+    this.#leadership = new Leadership({ ...this.#deps, ...started, clock, lease, definition, term });
     try {
       await this.#leadership.run(signal);
     } finally {

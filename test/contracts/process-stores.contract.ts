@@ -62,9 +62,12 @@ export const describeLeases = (kind: string, open: () => Leases) =>
       expect(await leases.acquire('x', 'b')).toBeUndefined();
       expect(keep(await leases.acquire('y', 'b'))).toBeDefined();
       expect(await first?.confirm()).toBe(true);
+      const startedMs = first?.now() ?? Number.NaN;
+      await vi.waitFor(() => expect(first?.now()).toBeGreaterThan(startedMs), within);
       await first?.release();
       const second = keep(await leases.acquire('x', 'b'));
       expect(second?.epoch).toBe((first?.epoch ?? 0n) + 1n);
+      expect(second?.now()).toBeGreaterThan(startedMs);
       await first?.release();
       expect([await first?.confirm(), await second?.confirm()]).toEqual([false, true]);
       expect(await leases.acquire('x', 'c')).toBeUndefined();

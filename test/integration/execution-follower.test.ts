@@ -60,6 +60,7 @@ const savedBook = () =>
 const noLease = async (): Promise<Lease> => ({
   isHeld: () => true,
   name: 'none',
+  now: systemClock.now,
   holder: 'test',
   epoch: 1n,
   signal: new AbortController().signal,

@@ -43,6 +43,19 @@ describe('a lease', () => {
     expect(claims.filter(Boolean)).toHaveLength(1);
   });
 
+  it("tells Postgres's time, whatever the clock of its holder shows", async () => {
+    const off = { ...systemClock, now: () => systemClock.now() - 3_600_000 };
+    const lease = await claim({ clock: off });
+    const offByMs = async (): Promise<number> => {
+      const askedMs = lease?.now() ?? 0;
+      const { rows } = await world.pool.query('SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms');
+      return Math.abs(Number(rows[0].ms) - askedMs);
+    };
+    expect(await offByMs()).toBeLessThan(60_000);
+    await lease?.confirm();
+    expect(await offByMs()).toBeLessThan(60_000);
+  });
+
   it('is free as soon as it is released, with the next epoch', async () => {
     const first = await claim();
     await first?.release();

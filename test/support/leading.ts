@@ -1,5 +1,6 @@
 import type { Position } from '../../src/eventstore/event-store.ts';
 import type { LogFeed, ReadFeed } from '../../src/eventstore/log-feed.ts';
+import type { Clock } from '../../src/platform/clock.ts';
 import type { Lease } from '../../src/platform/lease.ts';
 import {
   type FoldSnapshot,
@@ -59,8 +60,8 @@ export type MemoryLease = {
   expire(): void;
 };
 
-/** A lease that one holder has at a time. */
-export const memoryLease = (): MemoryLease => {
+/** A lease that one holder has at a time. @param clock of the store that keeps the lease */
+export const memoryLease = ({ now }: Pick<Clock, 'now'>): MemoryLease => {
   let holder: AbortController | undefined;
   return {
     async acquire() {
@@ -80,6 +81,7 @@ export const memoryLease = (): MemoryLease => {
           if (holder !== mine) mine.abort();
           return holder === mine;
         },
+        now,
         confirm: async () => holder === mine,
         release: async () => leave(),
       };

@@ -76,6 +76,7 @@ class Story {
         type: 'TaskAttemptFailed',
         data: { taskId, attempt, agentId, error: UNREACHABLE, failedAt: iso(ms), retryAt: iso(ms) },
       });
+    this.ledger.wake(START + ms, 100);
     return assignments.length;
   }
 
@@ -202,6 +203,21 @@ describe('an agent that cannot be reached', () => {
       story.ledger.wake(START + LIMIT_MS, 100);
       expect(late(story, LIMIT_MS)).toHaveLength(2);
     });
+  });
+
+  it.each([
+    ['ahead', 3_600_000],
+    ['behind', -3_600_000],
+  ])('rests for as long when the clock of its dispatcher is an hour %s', (_, offMs) => {
+    const story = new Story(1, 'a');
+    const [{ taskId, attempt } = { taskId: '', attempt: 0 }] = story.assign(0);
+    story.add({
+      type: 'TaskAttemptFailed',
+      data: { taskId, attempt, agentId: 'a', error: UNREACHABLE, failedAt: iso(offMs), retryAt: iso(offMs) },
+    });
+    expect(nextAfter(story.ledger, 0)).toBe(500);
+    expect(story.miss(499)).toBe(0);
+    expect(story.miss(500)).toBe(1);
   });
 
   it('rests for as long after a snapshot, and after the log is read again', () => {

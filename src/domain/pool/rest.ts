@@ -14,9 +14,12 @@ export type Rest = {
   readonly error: string;
 };
 
+/** How long the agent rests since its last try. */
+export const restMs = ({ misses }: Rest): number => backoffMs(REST, misses);
+
 /** After a call that did not reach the agent. Calls that were under way before it rested say nothing new. */
 export const restAfter = (known: Rest | undefined, atMs: number, error: string): Rest => {
   if (known && atMs < known.untilMs) return known;
-  const misses = (known?.misses ?? 0) + 1;
-  return { misses, sinceMs: known?.sinceMs ?? atMs, untilMs: atMs + backoffMs(REST, misses), error };
+  const rest = { misses: (known?.misses ?? 0) + 1, sinceMs: known?.sinceMs ?? atMs, untilMs: atMs, error };
+  return { ...rest, untilMs: atMs + restMs(rest) };
 };

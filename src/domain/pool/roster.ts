@@ -2,7 +2,7 @@ import type { AgentEvent, Capability, Health, Transport } from '../agent/events.
 import { ABILITY, AVAILABILITY, firstRule, type Requirement, type Sorted, sortOut } from '../routing/eligibility.ts';
 import type { Exclusion } from './events.ts';
 import { type Lane, type Matching, requirementKey, type Skill } from './matching.ts';
-import { type Rest, restAfter } from './rest.ts';
+import { type Rest, restAfter, restMs } from './rest.ts';
 
 /** Weight of the newest outcome in an agent's error rate (requirements 1.0: EMA α = 0.1). */
 const ERROR_RATE_WEIGHT = 0.1;
@@ -48,6 +48,8 @@ export class Roster {
   readonly #agents = new Map<string, RosterAgent>();
   /** Agents that could not be reached, until their next try. */
   readonly #resting = new Set<RosterAgent>();
+  /** Those among them at which no clock has looked yet: their times are stamps of whoever called them. */
+  readonly #unseen = new Set<RosterAgent>();
   /** Agents that could not be reached since they last answered. */
   readonly #unreached = new Set<RosterAgent>();
   /** Agents of which no more is known; not in the snapshot. */
@@ -120,6 +122,7 @@ export class Roster {
     agent.rest = rest;
     agent.restsUntilMs = rest.untilMs;
     this.#resting.add(agent);
+    this.#unseen.add(agent);
     this.#unreached.add(agent);
     this.#updateFree(agent);
   }
@@ -145,8 +148,10 @@ export class Roster {
     return false;
   }
 
-  /** Ends the rests whose time has come. */
+  /** Ends the rests whose time has come. A rest is counted from when it is first looked at. */
   wake(nowMs: number): void {
+    for (const agent of this.#unseen) this.#look(agent, nowMs);
+    this.#unseen.clear();
     for (const agent of this.#resting) if ((agent.restsUntilMs ?? 0) <= nowMs) this.#wakeUp(agent);
   }
 
@@ -155,6 +160,13 @@ export class Roster {
     let due: number | undefined;
     for (const { restsUntilMs = 0 } of this.#resting) due = Math.min(due ?? restsUntilMs, restsUntilMs);
     return due;
+  }
+
+  #look(agent: RosterAgent, nowMs: number): void {
+    const { rest } = agent;
+    if (!rest || agent.restsUntilMs === undefined) return;
+    agent.rest = { ...rest, sinceMs: Math.min(rest.sinceMs, nowMs) };
+    agent.restsUntilMs = nowMs + restMs(rest);
   }
 
   #wakeUp(agent: RosterAgent): void {

@@ -76,7 +76,7 @@ beforeEach(async () => {
   feed = await LogFeed.start({ store, clock: systemClock, logger });
   counted = countedFeed(feed);
   snapshots = memorySnapshots();
-  lease = memoryLease();
+  lease = memoryLease(clock);
   commands = commandsOver(store, { clock });
   queue = new Offered();
 });
@@ -323,6 +323,39 @@ describe('an attempt that was assigned', () => {
     await eventually(async () =>
       expect(await types(taskId)).toEqual(['TaskSubmitted', 'TaskAttemptFailed', 'TaskDeadLettered']),
     );
+  });
+
+  it('is abandoned in time although the clock of its dispatcher is an hour ahead', async () => {
+    await register('a');
+    const taskId = await submit();
+    queue.withdrawn = { kind: 'taken', sinceMs: clock.now() + 3_600_000 };
+    const { counters } = assigner();
+    await eventually(() => expect(counters.assigned).toBe(1));
+    await pass(TIMEOUT_MS + DISPATCH_GRACE_MS + 5_000, 5_000);
+    await eventually(async () => expect(await types(taskId)).toContain('TaskAttemptFailed'));
+  });
+
+  it.each([
+    ['back', -3_600_000],
+    ['ahead', 3_600_000],
+  ])('has the same time left after a change of leader to one whose clock is an hour %s', async (_, offMs) => {
+    await register('a');
+    const deadlineAt = new Date(clock.now() + 2 * TIMEOUT_MS).toISOString();
+    const taskId = await submit();
+    const dated = await submit({ deadlineAt });
+    queue.withdrawn = { kind: 'taken', sinceMs: clock.now() };
+    const before = assigner();
+    await eventually(() => expect(before.counters.assigned).toBe(2));
+    await before.stop();
+    const off: Clock = { ...clock, now: () => clock.now() + offMs };
+    assigner({ clock: off, commands: commandsOver(store, { clock: off }) });
+    await eventually(async () => expect((await ledgerTypes()).at(-1)).toBe('PoolWriterElected'));
+    await pass(TIMEOUT_MS + DISPATCH_GRACE_MS - 10_000, 5_000);
+    expect([await types(taskId), await types(dated)]).toEqual([['TaskSubmitted'], ['TaskSubmitted']]);
+    await pass(15_000, 5_000);
+    await eventually(async () => expect(await types(taskId)).toContain('TaskAttemptFailed'));
+    await pass(30_000, 5_000);
+    await eventually(async () => expect(await types(dated)).toContain('TaskDeadLettered'));
   });
 
   it('is assigned again when no dispatcher took it, without using up an attempt', async () => {

@@ -83,7 +83,8 @@ export class Assigner {
   constructor(deps: AssignerDeps) {
     const duty: Duty<PoolLedger> = {
       fold: foldOf(deps),
-      begin: (ledger) => new PoolTerm(deps, this.counters, ledger),
+      begin: (ledger, clock) =>
+        new PoolTerm({ ...deps, clock, commands: { ...deps.commands, clock } }, this.counters, ledger),
       onFenced: () => {
         this.counters.fenced += 1;
       },

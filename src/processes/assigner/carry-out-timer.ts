@@ -49,16 +49,23 @@ export type TimerDeps = {
 
 type Expired = Extract<DueTimer, { kind: 'attemptExpired' }>;
 
+/** A stamp of its clock that is further ahead than this is wrong. */
+const TOLERATED_MS = 1_000;
+
+/** When a dispatcher took the attempt, by the leader's clock. A stamp that cannot be right counts as the assignment. */
+const takenMs = ({ expiresMs, limitMs }: Expired, sinceMs: number, nowMs: number): number =>
+  sinceMs > nowMs + TOLERATED_MS ? expiresMs - limitMs : sinceMs;
+
 /** The time of an attempt begins when a dispatcher takes it: how long it waits before that is no fault of its agent. */
-const isOver = ({ expiresMs, limitMs, lost }: Expired, withdrawn: Withdrawn, nowMs: number): boolean => {
-  if (lost) return true;
+const isOver = (timer: Expired, withdrawn: Withdrawn, nowMs: number): boolean => {
+  if (timer.lost) return true;
   switch (withdrawn.kind) {
     case 'untaken':
       return true;
     case 'taken':
-      return withdrawn.sinceMs + limitMs <= nowMs;
+      return takenMs(timer, withdrawn.sinceMs, nowMs) + timer.limitMs <= nowMs;
     case 'missing':
-      return expiresMs + MISSING_MS <= nowMs;
+      return timer.expiresMs + MISSING_MS <= nowMs;
     case 'waiting':
     case 'unreachable':
       return false;

@@ -2,6 +2,7 @@ import type { Commands } from '../../commands/context.ts';
 import { executionEvents } from '../../domain/execution/events.ts';
 import { executionStream } from '../../domain/ids.ts';
 import { isKnownType } from '../../eventstore/codec.ts';
+import type { Clock } from '../../platform/clock.ts';
 import { type FoldDefinition, Leader, type LeaderDeps } from '../leader.ts';
 import { carryOut } from './carry-out.ts';
 import { type DueWork, WAIT_BOOK_VERSION, WaitBook } from './wait-book.ts';
@@ -26,19 +27,22 @@ const waitBookOf = (tenant: string): FoldDefinition<WaitBook> => {
  * nothing when it comes a second time.
  */
 export const createExecutionFollower = (deps: ExecutionFollowerDeps): Leader<WaitBook> => {
-  const { commands, tenant, logger } = deps;
-  const tryToCarryOut = async (work: DueWork): Promise<void> => {
+  const { tenant, logger } = deps;
+  const tryToCarryOut = async (commands: Commands, work: DueWork): Promise<void> => {
     try {
       await carryOut(commands, tenant, work);
     } catch (error) {
       logger.warn({ err: error, work: work.kind }, 'work for an execution failed; it will be tried again');
     }
   };
-  const begin = (book: WaitBook) => ({
-    act: (nowMs: number) => {
-      for (const work of book.due(nowMs, HOLD_MS)) void tryToCarryOut(work);
-      return 'nothing' as const;
-    },
-  });
+  const begin = (book: WaitBook, clock: Clock) => {
+    const commands = { ...deps.commands, clock };
+    return {
+      act: (nowMs: number) => {
+        for (const work of book.due(nowMs, HOLD_MS)) void tryToCarryOut(commands, work);
+        return 'nothing' as const;
+      },
+    };
+  };
   return new Leader({ fold: waitBookOf(tenant), begin }, deps);
 };

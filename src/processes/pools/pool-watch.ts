@@ -2,6 +2,7 @@ import { agentStream, executionStream, taskStream } from '../../domain/ids.ts';
 import type { LedgerSnapshot } from '../../domain/pool/ledger.ts';
 import { POOLS_VERSION, PoolsInUse } from '../../domain/pool/pools-in-use.ts';
 import type { Position } from '../../eventstore/event-store.ts';
+import type { Clock } from '../../platform/clock.ts';
 import type { Lease } from '../../platform/lease.ts';
 import type { FoldSnapshot, FoldSnapshots } from '../fold-snapshots.ts';
 import { type FoldDefinition, Leader, type LeaderDeps, type Term } from '../leader.ts';
@@ -14,12 +15,13 @@ export type PoolWatchDeps = Omit<LeaderDeps, 'acquireLease'> & {
 const NOT_SAVED = 'left to another process';
 
 /** Every process watches by itself. */
-const ownLease = (): Lease => ({
+const ownLease = ({ now }: Clock): Lease => ({
   name: 'pools',
   holder: 'each process',
   epoch: 0n,
   signal: new AbortController().signal,
   isHeld: () => true,
+  now,
   confirm: async () => true,
   release: async () => {},
 });
@@ -53,7 +55,7 @@ export class PoolWatch {
       save: async (tenant, fold, snapshot) =>
         (await this.#saves()) ? deps.snapshots.save(tenant, fold, { ...snapshot, basedOn: undefined }) : NOT_SAVED,
     };
-    this.#leader = new Leader(duty, { ...deps, snapshots, acquireLease: async () => ownLease() });
+    this.#leader = new Leader(duty, { ...deps, snapshots, acquireLease: async () => ownLease(deps.clock) });
   }
 
   /** Undefined before it has caught up with the log. */

@@ -66,7 +66,7 @@ const running = (run: (signal: AbortSignal) => Promise<void>) => {
   return stop;
 };
 
-const watching = (lease = memoryLease()) => {
+const watching = (lease = memoryLease(systemClock)) => {
   const watch = new PoolWatch({
     tenant: TENANT,
     feed: counted,
@@ -108,7 +108,7 @@ describe('watching the pools', () => {
 
   it('goes on from the snapshot that one of the processes has saved', async () => {
     await register('a', 'x');
-    const lease = memoryLease();
+    const lease = memoryLease(systemClock);
     const [one, two] = [watching(lease), watching(lease)];
     await expect.poll(() => [pools(one.watch), pools(two.watch)], within).toEqual([['x'], ['x']]);
     await Promise.all([one.stop(), two.stop()]);
@@ -140,7 +140,7 @@ describe('a pool that comes into use', () => {
     await register('b', 'y');
     const taskId = await submit('y');
     await expect.poll(() => pools(watch), within).toEqual(['x', 'y']);
-    const lease = memoryLease();
+    const lease = memoryLease(systemClock);
     const assigner = new Assigner({
       tenant: TENANT,
       pool: 'y',

@@ -162,6 +162,19 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     seed: 58,
   },
   {
+    title: 'tells the time by the clock of whoever leads',
+    changes: [
+      {
+        file: 'src/processes/leader.ts',
+        from: 'now: () => lease.now()',
+        to: 'now: () => this.#deps.clock.now()',
+      },
+    ],
+    rules: ['patience'],
+    troubles: ['clock steps'],
+    seed: 35,
+  },
+  {
     title: 'offers what it has decided and not yet recorded',
     changes: [
       {

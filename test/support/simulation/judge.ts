@@ -24,14 +24,7 @@ const DEADLINE_SLACK_MS = 1_500;
 /** Where many deadlines pass at once, and the log takes its time for each. */
 const HERD_SLACK_MS = 90_000;
 /** Troubles in which an attempt may be given up although no agent was called: a process had taken it, or nobody could record anything. */
-const LOSES_ATTEMPTS: readonly Trouble[] = [
-  'kills',
-  'suspensions',
-  'store pauses',
-  'lost messages',
-  'late messages',
-  'clock steps',
-];
+const LOSES_ATTEMPTS: readonly Trouble[] = ['kills', 'suspensions', 'store pauses', 'lost messages', 'late messages'];
 
 const has = ({ plan }: World, troubles: readonly Trouble[]): boolean =>
   troubles.some((trouble) => plan.troubles.has(trouble));
@@ -137,6 +130,38 @@ const checkDeadlines = (world: World): Finding[] => {
   return findings;
 };
 
+/** What a dispatcher gets beyond the time that the agent has. */
+const GRACE_MS = 30_000;
+/** Clocks are read between two messages. */
+const EARLY_SLACK_MS = 100;
+
+/** Nobody is given up before the time is over that it has, whatever the clock of a process shows. */
+const checkPatience = ({ log }: World): Finding[] => {
+  const submitted = new Map<string, Data>();
+  const assignedMs = new Map<string, number>();
+  const findings: Finding[] = [];
+  for (const event of log.events) {
+    const { taskId, assignments = [] } = event.data as Data & { readonly assignments?: readonly { taskId: string }[] };
+    const atMs = Date.parse(event.recordedAt);
+    if (event.type === 'TaskSubmitted') submitted.set(String(taskId), dataOf(event));
+    for (const given of assignments) assignedMs.set(keyOf(given), atMs);
+    const { timeoutMs, deadlineAt } = submitted.get(String(taskId)) ?? {};
+    const code = (event.data as { error?: { code?: string } }).error?.code;
+    const endsMs =
+      code === 'DEADLINE_PASSED'
+        ? Date.parse(String(deadlineAt))
+        : code === 'ATTEMPT_EXPIRED'
+          ? Number(assignedMs.get(keyOf(dataOf(event)))) + Number(timeoutMs) + GRACE_MS
+          : 0;
+    if (atMs < endsMs - EARLY_SLACK_MS)
+      findings.push({
+        rule: 'patience',
+        message: `${event.type} of ${taskId} with ${code}, ${endsMs - atMs} ms early`,
+      });
+  }
+  return findings;
+};
+
 /** Troubles in which places are not known, or are those of a process that has just gone. */
 const HIDES_PLACES: readonly Trouble[] = ['kills', 'suspensions', 'Redis pauses', 'Redis flushes'];
 const ENDS: ReadonlySet<string> = new Set([
@@ -180,6 +205,6 @@ export const judge = (world: World): readonly Finding[] => {
     .map(({ invariant, message }) => ({ rule: invariant, message }));
   findings.push(...checkHealth(world), ...checkElections(world), ...checkCalls(world), ...checkBlame(world));
   findings.push(...checkBugs(world), ...checkRepeats(world), ...checkAtMostOnce(world), ...checkDeadlines(world));
-  findings.push(...checkPlaces(world));
+  findings.push(...checkPlaces(world), ...checkPatience(world));
   return findings.filter(({ message }) => ![...unreadable].some((id) => message.includes(id)));
 };

@@ -11,6 +11,8 @@ export const KEPT_SEEDS: readonly {
 }[] = [
   { seed: 350, why: 'a task in a parked stream held the last slot for ever', troubles: ['newer events'] },
   { seed: 2, why: 'a delay waited for a clock that had been set back', troubles: ['clock steps'] },
+  { seed: 35, why: 'an attempt was given up by a clock that had been set ahead', troubles: ['clock steps'] },
+  { seed: 46, why: 'deadlines passed by a clock that had been set ahead', troubles: ['clock steps'] },
   { seed: 3116, why: 'a retry waited for a clock that had been set back', troubles: ['clock steps', 'bad agents'] },
 ];
 

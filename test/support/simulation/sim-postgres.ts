@@ -3,7 +3,7 @@ import { acquireLease, type Lease } from '../../../src/platform/lease.ts';
 import type { Logger } from '../../../src/platform/logger.ts';
 import type { FoldSnapshots } from '../../../src/processes/fold-snapshots.ts';
 import { type MemorySnapshots, memorySnapshots } from '../leading.ts';
-import type { SimProcess } from './process.ts';
+import { rightTime, type SimProcess } from './process.ts';
 import type { SimServer } from './server.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -38,17 +38,18 @@ export class SimPostgres {
   #query(sql: string, [name, second, third]: readonly unknown[]): { rows: unknown[]; rowCount: number } {
     const lease = this.#leases.get(String(name));
     const { nowMs } = this.#timeline;
+    const now = { nowMs: rightTime(this.#timeline) };
     if (sql.includes('INSERT INTO baton.leases')) {
       if (lease && lease.expiresMs > nowMs) return { rows: [], rowCount: 0 };
       const epoch = (lease?.epoch ?? 0n) + 1n;
       this.#leases.set(String(name), { epoch, expiresMs: nowMs + Number(third) });
-      return { rows: [{ epoch }], rowCount: 1 };
+      return { rows: [{ epoch, ...now }], rowCount: 1 };
     }
     if (!sql.includes('UPDATE baton.leases')) throw new Error(`no such statement in the simulation: ${sql}`);
     if (lease === undefined || lease.epoch !== second) return { rows: [], rowCount: 0 };
     if (sql.includes("SET expires_at = '-infinity'")) lease.expiresMs = Number.NEGATIVE_INFINITY;
     else if (lease.expiresMs === Number.NEGATIVE_INFINITY) return { rows: [], rowCount: 0 };
     else lease.expiresMs = nowMs + Number(third);
-    return { rows: [], rowCount: 1 };
+    return { rows: [now], rowCount: 1 };
   }
 }
