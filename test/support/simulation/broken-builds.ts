@@ -99,6 +99,22 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     seed: 7,
   },
   {
+    title: 'looks at every requirement for each decision',
+    changes: [
+      {
+        file: 'src/domain/pool/ledger.ts',
+        from: 'const task = this.#queue.next(nowMs, lanes);',
+        to: `const isFree = (agent: { unavailable: unknown; transport: Lane }) => !agent.unavailable && lanes.includes(agent.transport);
+      const task = [...this.#queue.heads()]
+        .filter((head) => this.#roster.able(head).eligible.some(isFree))
+        .sort((a, b) => a.readyMs + a.priority * 30_000 - b.readyMs - b.priority * 30_000)[0];`,
+      },
+    ],
+    rules: ['work'],
+    troubles: ['many requirements'],
+    seed: 1,
+  },
+  {
     title: 'ends its term at an event that it does not know',
     changes: [
       {

@@ -2,6 +2,7 @@ import type { StoredEvent } from '../../../src/eventstore/event-store.ts';
 import { checkInvariants } from '../../../src/invariants/invariants.ts';
 import type { Trouble } from './plan.ts';
 import type { SimCall } from './sim-agents.ts';
+import type { Work } from './work-count.ts';
 import type { World } from './world.ts';
 
 export type Finding = { readonly rule: string; readonly message: string };
@@ -193,6 +194,15 @@ const checkPlaces = (world: World): Finding[] => {
     ? [{ rule: 'places', message: `${most} attempts were assigned at once, and dispatchers can call ${places}` }]
     : [];
 };
+
+/** Per question to a pool, and per assignment. Four suffice, and a few more for each kind of work that an agent can do. */
+const MOST_LOOKS = 20;
+
+/** A decision costs the same however many requirements wait for an agent that does not exist. */
+export const checkWork = ({ asked, assigned, looks }: Work): Finding[] =>
+  looks > MOST_LOOKS * (asked + assigned)
+    ? [{ rule: 'work', message: `${looks} looks for ${asked} questions and ${assigned} assignments` }]
+    : [];
 
 /** Everything that a world may be accused of. Streams that hold an event of a newer build rest, and nothing is expected of them. */
 export const judge = (world: World): readonly Finding[] => {

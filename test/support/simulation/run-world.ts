@@ -1,5 +1,6 @@
-import { type Finding, judge } from './judge.ts';
+import { checkWork, type Finding, judge } from './judge.ts';
 import type { Trouble } from './plan.ts';
+import { takeWork } from './work-count.ts';
 import { World } from './world.ts';
 
 /** What became of one world. */
@@ -15,6 +16,7 @@ export type Outcome = {
 /** Runs the world of a seed to its end and judges it. A broken build may end it with an error; that is a finding as well. */
 export const runWorld = async (seed: number, troubles?: readonly Trouble[]): Promise<Outcome> => {
   const world = new World(seed, troubles);
+  takeWork();
   const failed: Finding[] = [];
   try {
     await world.run();
@@ -22,7 +24,7 @@ export const runWorld = async (seed: number, troubles?: readonly Trouble[]): Pro
     failed.push({ rule: 'error', message: String(error) });
   }
   return {
-    findings: [...failed, ...judge(world)],
+    findings: [...failed, ...judge(world), ...checkWork(takeWork())],
     events: world.log.events.length,
     calls: world.agents.calls.length,
     troubles: [...world.plan.troubles],
