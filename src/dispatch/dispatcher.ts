@@ -101,7 +101,7 @@ class QueueDispatcher implements Dispatcher {
     this.#stopListening.push(
       localAgents.onRegistered((agent) => {
         const concurrency = Math.min(dispatchConcurrency, localAgents.placesOf(agent));
-        this.#open(localQueueName(agent.tenant, agent.agentId), concurrency);
+        this.#open('openOnDemand', localQueueName(agent.tenant, agent.agentId), concurrency);
       }),
     );
   }
@@ -147,7 +147,7 @@ class QueueDispatcher implements Dispatcher {
     const { tenant, pools, config } = this.#options;
     for (const pool of pools.list)
       if (!this.#ofPools.has(pool))
-        this.#ofPools.set(pool, this.#open(poolQueueName(tenant, pool), config.dispatchConcurrency));
+        this.#ofPools.set(pool, this.#open('open', poolQueueName(tenant, pool), config.dispatchConcurrency));
     for (const [pool, worker] of this.#ofPools) {
       if (pools.list.includes(pool)) continue;
       this.#ofPools.delete(pool);
@@ -155,8 +155,8 @@ class QueueDispatcher implements Dispatcher {
     }
   }
 
-  #open(queue: string, concurrency: number): AttemptWorker {
-    const worker = this.#options.workers.open(queue, { concurrency, handler: this.#runner.handle });
+  #open(how: 'open' | 'openOnDemand', queue: string, concurrency: number): AttemptWorker {
+    const worker = this.#options.workers[how](queue, { concurrency, handler: this.#runner.handle });
     this.#workers.add(worker);
     return worker;
   }

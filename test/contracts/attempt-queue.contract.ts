@@ -1,43 +1,52 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type AttemptJob, type AttemptOffers, poolQueueName } from '../../src/dispatch/queues/attempt-queue.ts';
+import {
+  type AttemptJob,
+  type AttemptOffers,
+  localQueueName,
+  poolQueueName,
+} from '../../src/dispatch/queues/attempt-queue.ts';
 import type { AttemptHandler, AttemptWorker, AttemptWorkers, Delivery } from '../../src/dispatch/queues/worker.ts';
 
 export type QueueUnderTest = {
   readonly offers: AttemptOffers;
   readonly workers: AttemptWorkers;
+  /** Of the attempts; `a2a` when absent. */
+  readonly transport?: AttemptJob['transport'];
   /** As FLUSHALL, for what this queue has. */
   flush(): Promise<void>;
   close(): Promise<void>;
 };
 
-const QUEUE = poolQueueName('acme', 'default');
+const QUEUES = { a2a: poolQueueName('acme', 'default'), local: localQueueName('acme', 'anna') };
 const within = { timeout: 15_000, interval: 5 };
-
-const attempt = (taskId: string): AttemptJob => ({
-  tenant: 'acme',
-  pool: 'default',
-  taskId,
-  attempt: 1,
-  agentId: 'anna',
-  transport: 'a2a',
-});
 
 /** What every queue of attempts does. It starts empty. */
 export const describeAttemptQueue = (name: string, open: () => Promise<QueueUnderTest>) =>
   describe(`${name} as queue of attempts`, () => {
     let queue: QueueUnderTest;
     let offers: AttemptOffers;
+    let transport: AttemptJob['transport'];
     const opened: AttemptWorker[] = [];
     const held: (() => void)[] = [];
 
     beforeEach(async () => {
       queue = await open();
       offers = queue.offers;
+      transport = queue.transport ?? 'a2a';
     });
     afterEach(async () => {
       for (const release of held.splice(0)) release();
       await Promise.all(opened.splice(0).map((worker) => worker.close({ abandon: true })));
       await queue.close();
+    });
+
+    const attempt = (taskId: string): AttemptJob => ({
+      tenant: 'acme',
+      pool: 'default',
+      taskId,
+      attempt: 1,
+      agentId: 'anna',
+      transport,
     });
 
     /** Returns what it was given, as `task`, or `task again`. */
@@ -47,7 +56,7 @@ export const describeAttemptQueue = (name: string, open: () => Promise<QueueUnde
         seen.push(`${delivery.job.taskId}${delivery.again ? ' again' : ''}`);
         return handler(delivery);
       };
-      const worker = queue.workers.open(QUEUE, { concurrency, handler: handle });
+      const worker = queue.workers.open(QUEUES[transport], { concurrency, handler: handle });
       opened.push(worker);
       return { seen, worker };
     };
@@ -109,7 +118,7 @@ export const describeAttemptQueue = (name: string, open: () => Promise<QueueUnde
 
     it('gives a worker no more at once than it asked for', async () => {
       const { seen } = work(hold, 2);
-      await offers.offer(['a', 'b', 'c'].map(attempt));
+      await offers.offer(['a', 'b', 'c'].map((taskId) => attempt(taskId)));
       await vi.waitFor(() => expect(seen).toHaveLength(2), within);
       held.shift()?.();
       await vi.waitFor(() => expect([...seen].sort()).toEqual(['a', 'b', 'c']), within);

@@ -17,6 +17,8 @@ export type FreezableProxy = {
   /** The server's URL, by this way. */
   readonly url: string;
   readonly counts: Readonly<DisturbanceCounts>;
+  /** Open now. */
+  readonly connections: number;
   /** Connections stay open, and nothing passes any more. */
   freeze(): void;
   thaw(): void;
@@ -71,6 +73,9 @@ export const freezableProxy = async (serverUrl: string): Promise<FreezableProxy>
   return {
     url: url.href,
     counts,
+    get connections() {
+      return sockets.size / 2;
+    },
     freeze() {
       frozen = true;
     },

@@ -6,6 +6,7 @@ import type { Logger } from '../../platform/logger.ts';
 import { createRedis } from '../../platform/redis.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
 import { openQueue } from './open-queue.ts';
+import { sayOffered } from './queue-words.ts';
 
 /** One assigned attempt, by ids only: the work itself is in the log, so nothing secret or large is in Redis. */
 export type AttemptJob = {
@@ -140,6 +141,7 @@ export class AttemptQueue {
         opts: { jobId: jobIdOf(job), attempts: DELIVERIES, backoff: { type: CAPPED_BACKOFF } },
       })),
     );
+    if (jobs[0]?.transport === 'local') await sayOffered(this.#redis, this.#prefix, name);
   }
 
   /**

@@ -1,9 +1,12 @@
-import { type Job, WaitingError, Worker } from 'bullmq';
+import { createRedisBackend, type Job, WaitingError, Worker, type WorkerOptions } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type Backoff, backoffMs } from '../../domain/retry.ts';
+import { type Clock, systemClock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { createRedis } from '../../platform/redis.ts';
 import type { AttemptJob, QueueOptions } from './attempt-queue.ts';
+import { type AwakeWorker, OnDemandWorker, type Told } from './on-demand.ts';
+import { QueueWords, sayOffered } from './queue-words.ts';
 
 /** What became of a job. `hand_back`: it was not done and must be delivered again at once, elsewhere if possible. */
 export type Handled = 'done' | 'hand_back';
@@ -34,6 +37,8 @@ export type WorkerTuning = {
 const DEFAULT_TUNING: WorkerTuning = { lockDurationMs: 15_000, stalledIntervalMs: 5_000 };
 
 type AttemptWorkerOptions = {
+  /** Where the worker hears of jobs; without it, it waits for them on a connection of its own. */
+  readonly told?: Told;
   readonly redis: Redis;
   readonly prefix: string;
   readonly concurrency: number;
@@ -60,30 +65,60 @@ export type AttemptWorker = {
   close(options: { readonly abandon: boolean }): Promise<void>;
 };
 
+type Consuming = { readonly concurrency: number; readonly handler: AttemptHandler };
+
 /** The consuming side of the queues, for one dispatcher. */
 export type AttemptWorkers = {
   /** Consumes one queue, with up to `concurrency` jobs at once. */
-  open(queue: string, options: { readonly concurrency: number; readonly handler: AttemptHandler }): AttemptWorker;
+  open(queue: string, options: Consuming): AttemptWorker;
+  /** As `open`, for one of many queues that seldom have jobs. All of them share one connection, and cost nothing while they have none. */
+  openOnDemand(queue: string, options: Consuming): AttemptWorker;
   /** Ends the connection, whether or not the workers were closed. */
   close(): void;
 };
 
-/** Workers over one connection of their own, which waits while Redis is unreachable. */
+/**
+ * Workers over one connection of their own, which waits while Redis is unreachable. Each `open` takes one more, and all that work on demand
+ * one more together.
+ */
 export const createBullWorkers = (
   { redisUrl, prefix, logger }: QueueOptions,
   tuning: WorkerTuning = DEFAULT_TUNING,
+  clock: Clock = systemClock,
 ): AttemptWorkers => {
   const redis = createRedis(redisUrl, logger, 'wait');
+  const words = new QueueWords(redis, prefix);
+  const open = (queue: string, options: Consuming, told?: Told) =>
+    createAttemptWorker(queue, { redis, prefix, tuning, logger, ...options, ...(told ? { told } : {}) });
   return {
-    open: (queue, { concurrency, handler }) =>
-      createAttemptWorker(queue, { redis, prefix, concurrency, tuning, handler, logger }),
-    close: () => redis.disconnect(),
+    open,
+    openOnDemand: (queue, options) =>
+      new OnDemandWorker(clock, (told) => open(queue, options, told)).listen((hear) => words.listen(queue, hear)),
+    close: () => {
+      words.close();
+      redis.disconnect();
+    },
   };
 };
 
+const workerOptions = ({ redis, prefix, concurrency, tuning }: AttemptWorkerOptions): WorkerOptions => ({
+  connection: redis,
+  prefix,
+  concurrency,
+  lockDuration: tuning.lockDurationMs,
+  stalledInterval: tuning.stalledIntervalMs,
+  maxStalledCount: NO_STALL_LIMIT,
+  removeOnComplete: { count: 0 },
+  removeOnFail: { count: 0 },
+  runRetryDelay: 500,
+  skipVersionCheck: false,
+  settings: { backoffStrategy: redeliveryDelayMs },
+});
+
 /** Consumes one queue of attempts. The connection must wait for Redis (`maxRetriesPerRequest: null`) and is left open. */
-const createAttemptWorker = (queue: string, options: AttemptWorkerOptions): AttemptWorker => {
-  const { handler, logger, tuning } = options;
+const createAttemptWorker = (queue: string, options: AttemptWorkerOptions): AwakeWorker => {
+  const { handler, logger, told } = options;
+  let held = 0;
   const process = async (job: Job<AttemptJob>, token?: string): Promise<void> => {
     const noteRemoteTask = (remoteTaskId: string): void => {
       job
@@ -92,21 +127,21 @@ const createAttemptWorker = (queue: string, options: AttemptWorkerOptions): Atte
     };
     if ((await handler({ job: job.data, again: job.attemptsStarted > 1, noteRemoteTask })) === 'done') return;
     await job.moveToWait(token);
+    if (told) await sayOffered(options.redis, options.prefix, queue);
     throw new WaitingError();
   };
-  const worker = new Worker<AttemptJob, void, string>(queue, process, {
-    connection: options.redis,
-    prefix: options.prefix,
-    concurrency: options.concurrency,
-    lockDuration: tuning.lockDurationMs,
-    stalledInterval: tuning.stalledIntervalMs,
-    maxStalledCount: NO_STALL_LIMIT,
-    removeOnComplete: { count: 0 },
-    removeOnFail: { count: 0 },
-    runRetryDelay: 500,
-    skipVersionCheck: false,
-    settings: { backoffStrategy: redeliveryDelayMs },
-  });
+  const counted = async (job: Job<AttemptJob>, token?: string): Promise<void> => {
+    held += 1;
+    await process(job, token).finally(() => {
+      held -= 1;
+    });
+  };
+  const worker = new Worker<AttemptJob, void, string>(
+    queue,
+    counted,
+    workerOptions(options),
+    told?.backend ?? createRedisBackend,
+  );
   let reported = '';
   worker.on('active', () => {
     reported = '';
@@ -120,13 +155,18 @@ const createAttemptWorker = (queue: string, options: AttemptWorkerOptions): Atte
       logger.warn({ err: error, queue }, 'the job queue reported an error');
     }
   });
-  worker.on('failed', (job, error) =>
+  worker.on('failed', (job, error) => {
+    // It is delayed: the worker learns for how long when it asks for the next job.
+    told?.tell();
     logger.warn(
       { err: error, queue, taskId: job?.data.taskId },
       'an attempt could not be recorded and is delivered again',
-    ),
-  );
+    );
+  });
   return {
+    get holdsJobs() {
+      return held > 0;
+    },
     pause: () => worker.pause(true),
     close: ({ abandon }) => worker.close(abandon),
   };

@@ -111,11 +111,8 @@ export class FunctionAgents {
       logger.debug({ err: error }, 'who offers the function agents could not be read');
       return new Map();
     }
-    for (const agentId of this.#offered.keys())
-      onShared(
-        agentId,
-        current.some((offer) => offer.agentId === agentId && offer.processId !== processId),
-      );
+    const elsewhere = new Set(current.filter((offer) => offer.processId !== processId).map(({ agentId }) => agentId));
+    for (const agentId of this.#offered.keys()) onShared(agentId, elsewhere.has(agentId));
     return placesOf(current);
   }
 

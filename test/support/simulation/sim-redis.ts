@@ -86,10 +86,9 @@ export class SimRedis {
   }
 
   workersFor(process: SimProcess): AttemptWorkers {
-    return {
-      open: (queue, options) => this.#open({ process, queue, ...options, held: new Set(), isOpen: true }),
-      close: () => {},
-    };
+    const open: AttemptWorkers['open'] = (queue, options) =>
+      this.#open({ process, queue, ...options, held: new Set(), isOpen: true });
+    return { open, openOnDemand: open, close: () => {} };
   }
 
   /** The commands on sorted sets that heartbeats and offers use. */
