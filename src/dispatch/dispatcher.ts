@@ -11,7 +11,8 @@ import type { LocalHandOver } from './attempts/local-hand-over.ts';
 import { AttemptRunner } from './attempts/run-attempt.ts';
 import { type DispatchCounters, newCounters } from './counters.ts';
 import { localQueueName, poolQueueName } from './queues/attempt-queue.ts';
-import type { AttemptWorker, AttemptWorkers } from './queues/worker.ts';
+import type { AttemptWorker } from './queues/on-demand.ts';
+import type { AttemptWorkers } from './queues/worker.ts';
 import { type LocalAgents, LocalTransport } from './transports/local.ts';
 import type { AgentTransport } from './transports/transport.ts';
 

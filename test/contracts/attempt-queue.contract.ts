@@ -5,7 +5,8 @@ import {
   localQueueName,
   poolQueueName,
 } from '../../src/dispatch/queues/attempt-queue.ts';
-import type { AttemptHandler, AttemptWorker, AttemptWorkers, Delivery } from '../../src/dispatch/queues/worker.ts';
+import type { AttemptWorker } from '../../src/dispatch/queues/on-demand.ts';
+import type { AttemptHandler, AttemptWorkers, Delivery } from '../../src/dispatch/queues/worker.ts';
 
 export type QueueUnderTest = {
   readonly offers: AttemptOffers;

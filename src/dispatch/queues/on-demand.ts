@@ -1,9 +1,15 @@
 import { type BackendFactory, createRedisBackend, type RedisQueueBackend } from 'bullmq';
 import { type Clock, sleep } from '../../platform/clock.ts';
-import type { AttemptWorker } from './worker.ts';
 
 /** Waits in a row that ended without a word, of 5 s each, until a worker goes to sleep. */
 const IDLE_WAITS = 6;
+
+export type AttemptWorker = {
+  /** Takes no new jobs; those it holds go on. */
+  pause(): Promise<void>;
+  /** Closes at once when `abandon`; otherwise waits for the jobs that it holds. */
+  close(options: { readonly abandon: boolean }): Promise<void>;
+};
 
 /** A worker that is awake. */
 export type AwakeWorker = AttemptWorker & { readonly holdsJobs: boolean };

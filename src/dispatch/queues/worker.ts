@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { createRedis } from '../../platform/redis.ts';
 import type { AttemptJob, QueueOptions } from './attempt-queue.ts';
-import { type AwakeWorker, OnDemandWorker, type Told } from './on-demand.ts';
+import { type AttemptWorker, type AwakeWorker, OnDemandWorker, type Told } from './on-demand.ts';
 import { QueueWords, sayOffered } from './queue-words.ts';
 
 /** What became of a job. `hand_back`: it was not done and must be delivered again at once, elsewhere if possible. */
@@ -57,13 +57,6 @@ const NO_STALL_LIMIT = Number.MAX_SAFE_INTEGER;
 
 /** After `FLUSHALL`, or when another worker took the job over, the job that BullMQ wants to finish is gone. The outcome is in the log. */
 const isLostJob = (error: Error): boolean => /^Missing (key|lock) for job|could not renew lock/.test(error.message);
-
-export type AttemptWorker = {
-  /** Takes no new jobs; those it holds go on. */
-  pause(): Promise<void>;
-  /** Closes at once when `abandon`; otherwise waits for the jobs that it holds. */
-  close(options: { readonly abandon: boolean }): Promise<void>;
-};
 
 type Consuming = { readonly concurrency: number; readonly handler: AttemptHandler };
 

@@ -7,12 +7,8 @@ import {
   poolQueueName,
   type Withdrawn,
 } from '../../../src/dispatch/queues/attempt-queue.ts';
-import {
-  type AttemptHandler,
-  type AttemptWorker,
-  type AttemptWorkers,
-  redeliveryDelayMs,
-} from '../../../src/dispatch/queues/worker.ts';
+import type { AttemptWorker } from '../../../src/dispatch/queues/on-demand.ts';
+import { type AttemptHandler, type AttemptWorkers, redeliveryDelayMs } from '../../../src/dispatch/queues/worker.ts';
 import type { SimProcess } from './process.ts';
 import type { SimServer } from './server.ts';
 import type { Timeline } from './timeline.ts';
