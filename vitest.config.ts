@@ -31,6 +31,12 @@ const SLOW = [
 /** They replace a module with `vi.mock`, which only works where nothing has loaded it yet. */
 const MOCKED = ['**/storage/segment-log.test.ts', '**/store/recovery-flush.test.ts'];
 
+/** Files that cannot share loaded modules with others: access rules set for the whole process, or a second client that registers the same messages. */
+const APART = [
+  'test/contracts/event-store.secure.test.ts',
+  'packages/eventstore-node/test/{secure,secure-acl,persistent-access,multi-append,multi-append-wire}.test.ts',
+];
+
 /** One worker per core. The default leaves one core to Vitest itself, which is half of a machine with two. */
 const EVERY_CORE = '100%';
 
@@ -92,6 +98,22 @@ export default defineConfig({
           name: 'servers',
           sequence: { groupOrder: 1 },
           include: ['test/{contracts,integration}/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
+          exclude: APART,
+          isolate: false,
+          globalSetup: ['test/support/global-setup.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          // Much of it waits: for leases, restarts and processes that start.
+          maxWorkers: 3,
+        },
+      },
+      {
+        ssr: ssrOfServers,
+        test: {
+          ...shared,
+          name: 'servers-apart',
+          sequence: { groupOrder: 1 },
+          include: APART,
           globalSetup: ['test/support/global-setup.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,

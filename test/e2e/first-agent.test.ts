@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { freePort } from '../../src/embedded/ports.ts';
 import { BATON } from '../support/built.ts';
 import { endOf, firstLine } from '../support/cli-process.ts';
-import { RUN_SOURCE } from '../support/run-source.ts';
+import { RUN_TYPESCRIPT } from '../support/run-source.ts';
 import { freshDatabase, freshEventStore } from '../support/servers.ts';
 
 /** The guide, command by command: what it tells to save is saved, what it tells to run runs, what it says is printed is printed. */
@@ -77,7 +77,7 @@ const commandOf = (line: string): readonly [string, readonly string[]] => {
   );
   if (program === 'npx') return [process.execPath, [BATON, ...args.slice(1)]];
   if (program !== 'node') return [program, args];
-  return [process.execPath, [...(args[0]?.endsWith('.ts') && !RUNS_TYPESCRIPT ? RUN_SOURCE.slice(1) : []), ...args]];
+  return [process.execPath, [...(args[0]?.endsWith('.ts') && !RUNS_TYPESCRIPT ? RUN_TYPESCRIPT : []), ...args]];
 };
 
 const start = (line: string): ChildProcessWithoutNullStreams => {

@@ -231,7 +231,7 @@ describe('an execution', () => {
     gate.open();
     expect(await running).toBe(0);
     // The picture is drawn over the one before: 4 or 5 lines up, 6 with the line that says why a step waits.
-    expect(screen.text).toMatch(/\u001b\[[456]A\u001b\[J/);
+    expect(screen.text.replaceAll('\u001b', 'ESC')).toMatch(/ESC\[[456]AESC\[J/);
     expect(screen.text).toMatch(/\[={30}\] 100 % {2}3 of 3 steps {2}completed/);
     expect(output.out).toMatch(/^\S+ +ExecutionCompleted +completed after \d+ ms\n$/);
     const waiting = cli('start', 'order', '--input', '{"amount":2}', '--wait');

@@ -14,7 +14,7 @@ import { LogFeed } from '../../src/eventstore/log-feed.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { caller, DispatchTest, localAgent } from '../support/dispatch-setup.ts';
-import { RUN_SOURCE } from '../support/run-source.ts';
+import { RUN_WITH_BATON } from '../support/run-source.ts';
 
 let test: DispatchTest;
 beforeEach(() => {
@@ -30,7 +30,7 @@ describe('a dispatcher that is killed', () => {
     await test.queues.attempts.offer([test.job(taskId, 'survivor', 'local')]);
     // The part of the victim is played by a process that takes the job from Redis and is killed with it in hand.
     const victim = fork(new URL('../support/dispatch-victim.ts', import.meta.url), {
-      execArgv: [...RUN_SOURCE],
+      execArgv: [...RUN_WITH_BATON],
       env: {
         ...process.env,
         REDIS: test.queueOptions.redisUrl,

@@ -15,10 +15,9 @@ import { obtainRedisProgram } from '../../src/embedded/redis-program.ts';
 import { type EmbeddedStack, startEmbedded } from '../../src/embedded/stack.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { startInOtherProcess } from '../support/embedded-process.ts';
-import { RUN_SOURCE } from '../support/run-source.ts';
+import { addressOf, runScript } from '../support/run-source.ts';
 
 const logger = createLogger('silent');
-const DATA_DIR = new URL('../../src/embedded/data-dir.ts', import.meta.url).href;
 const isRoot = process.getuid?.() === 0;
 
 /** As in another container: own network, own pids. */
@@ -187,10 +186,10 @@ describe('the embedded stack', () => {
     async () => {
       const dataDir = join(folder, '.baton');
       const script = `
-        const { openDataDir } = await import(${JSON.stringify(DATA_DIR)});
+        const { openDataDir } = await import(${JSON.stringify(addressOf('embedded/data-dir.ts'))});
         await openDataDir(${JSON.stringify(dataDir)}, { warn() {} });`;
       const elsewhere = () => {
-        const node = [process.execPath, ...RUN_SOURCE, '--input-type=module', '-e', script];
+        const node = [process.execPath, ...runScript(script)];
         return spawnSync('unshare', [...ELSEWHERE, ...node], { encoding: 'utf8' });
       };
       const other = await startInOtherProcess({
@@ -314,49 +313,53 @@ describe('embedded Postgres', () => {
     expect(existsSync(join(dataDir, 'postgres.draft-4711'))).toBe(false);
   });
 
-  it.runIf(isRoot)('works for root in a folder that only root can access', async () => {
-    const closed = join(folder, 'closed');
-    await mkdir(closed, { mode: 0o700 });
-    // Programs as npm leaves them when install scripts are off: without the links to the shared libraries.
-    const { native, version } = packagedPostgres();
-    const packaged = { native: join(closed, 'native'), version: `${version}-test-${randomUUID()}` };
-    await cp(native, packaged.native, { recursive: true, verbatimSymlinks: true });
-    await rm(join(packaged.native, 'lib', 'libicuuc.so.60'), { force: true });
-    const dataDir = join(closed, '.baton');
-    await mkdir(dataDir);
-    const startIn = async (dir: string) => {
-      const server = await startPostgres({ dataDir: dir, logger, packaged });
-      stacks.push(server);
-      return server;
-    };
-    try {
-      const first = await startIn(dataDir);
-      await query(first.url, "CREATE TABLE note AS SELECT 'kept' AS text");
-      const location = (await readFile(join(dataDir, 'postgres.location'), 'utf8')).trim();
-      expect(commandLineOf(first.pid)).not.toContain(closed);
-      expect((await stat(join(location, 'data'))).mode & 0o077).toBe(0);
-      await first.stop();
-
-      const second = await startIn(dataDir);
-      expect(await query(second.url, 'SELECT text FROM note')).toBe('kept');
-      await second.stop();
-
-      // A clone that is deleted and made again gets none of the old data, and one that stays deleted leaves none behind.
-      await rm(dataDir, { recursive: true });
+  it.runIf(isRoot)(
+    'works for root in a folder that only root can access',
+    async () => {
+      const closed = join(folder, 'closed');
+      await mkdir(closed, { mode: 0o700 });
+      // Programs as npm leaves them when install scripts are off: without the links to the shared libraries.
+      const { native, version } = packagedPostgres();
+      const packaged = { native: join(closed, 'native'), version: `${version}-test-${randomUUID()}` };
+      await cp(native, packaged.native, { recursive: true, verbatimSymlinks: true });
+      await rm(join(packaged.native, 'lib', 'libicuuc.so.60'), { force: true });
+      const dataDir = join(closed, '.baton');
       await mkdir(dataDir);
-      const third = await startIn(dataDir);
-      expect(await query(third.url, "SELECT to_regclass('note')")).toBe(null);
-      await third.stop();
-      await rm(dataDir, { recursive: true });
-      const elsewhere = join(closed, 'other', '.baton');
-      await mkdir(elsewhere, { recursive: true });
-      await (await startIn(elsewhere)).stop();
-      expect(existsSync(location)).toBe(false);
-      await rm((await readFile(join(elsewhere, 'postgres.location'), 'utf8')).trim(), { recursive: true });
-    } finally {
-      await rm(join('/var/tmp', `baton-postgres-${packaged.version}`), { recursive: true, force: true });
-    }
-  });
+      const startIn = async (dir: string) => {
+        const server = await startPostgres({ dataDir: dir, logger, packaged });
+        stacks.push(server);
+        return server;
+      };
+      try {
+        const first = await startIn(dataDir);
+        await query(first.url, "CREATE TABLE note AS SELECT 'kept' AS text");
+        const location = (await readFile(join(dataDir, 'postgres.location'), 'utf8')).trim();
+        expect(commandLineOf(first.pid)).not.toContain(closed);
+        expect((await stat(join(location, 'data'))).mode & 0o077).toBe(0);
+        await first.stop();
+
+        const second = await startIn(dataDir);
+        expect(await query(second.url, 'SELECT text FROM note')).toBe('kept');
+        await second.stop();
+
+        // A clone that is deleted and made again gets none of the old data, and one that stays deleted leaves none behind.
+        await rm(dataDir, { recursive: true });
+        await mkdir(dataDir);
+        const third = await startIn(dataDir);
+        expect(await query(third.url, "SELECT to_regclass('note')")).toBe(null);
+        await third.stop();
+        await rm(dataDir, { recursive: true });
+        const elsewhere = join(closed, 'other', '.baton');
+        await mkdir(elsewhere, { recursive: true });
+        await (await startIn(elsewhere)).stop();
+        expect(existsSync(location)).toBe(false);
+        await rm((await readFile(join(elsewhere, 'postgres.location'), 'utf8')).trim(), { recursive: true });
+      } finally {
+        await rm(join('/var/tmp', `baton-postgres-${packaged.version}`), { recursive: true, force: true });
+      }
+    },
+    90_000,
+  );
 });
 
 describe('the Redis program', () => {

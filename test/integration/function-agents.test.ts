@@ -9,12 +9,10 @@ import type { StoredEvent } from '../../src/eventstore/event-store.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { readConfig } from '../../src/platform/config.ts';
 import { createLogger } from '../../src/platform/logger.ts';
-import { RUN_SOURCE } from '../support/run-source.ts';
+import { addressOf, runScript } from '../support/run-source.ts';
 import { freshDatabase, freshEventStore } from '../support/servers.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const BATON = new URL('../../src/baton.ts', import.meta.url).href;
-const CONFIG = new URL('../../src/platform/config.ts', import.meta.url).href;
 const logger = createLogger('silent');
 const GONE_WITHIN_MS = 10_000;
 const FOR_A_WHILE_MS = 60_000;
@@ -22,8 +20,8 @@ const FOR_A_WHILE_MS = 60_000;
 /** Another process that offers agents: it says when it does, and whose name is in each result. */
 const SCRIPT = `
   const [env, agents] = JSON.parse(process.argv[1]);
-  const { startBaton } = await import(${JSON.stringify(BATON)});
-  const { readConfig } = await import(${JSON.stringify(CONFIG)});
+  const { startBaton } = await import(${JSON.stringify(addressOf('baton.ts'))});
+  const { readConfig } = await import(${JSON.stringify(addressOf('platform/config.ts'))});
   const baton = await startBaton(readConfig(env));
   for (const agent of agents) {
     let running = 0;
@@ -77,7 +75,7 @@ const agent = (agentId: string, capability: string, maxConcurrency: number) => (
 
 const otherProcess = async (...agents: readonly object[]): Promise<ChildProcess> => {
   const others = { ...env, BATON_ROLES: 'dispatcher' };
-  const args = [...RUN_SOURCE, '--input-type=module', '-e', SCRIPT, '--', JSON.stringify([others, agents])];
+  const args = [...runScript(SCRIPT), '--', JSON.stringify([others, agents])];
   const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['pipe', 'pipe', 'inherit'] });
   children.add(child);
   await new Promise<void>((resolve, reject) => {

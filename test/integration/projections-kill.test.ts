@@ -7,10 +7,10 @@ import { systemClock } from '../../src/platform/clock.ts';
 import { projectors } from '../../src/projections/registry.ts';
 import { verifyProjection } from '../../src/projections/runner/verify.ts';
 import { event, newTaskId, pause, quiet, World } from '../support/projections-support.ts';
-import { RUN_SOURCE } from '../support/run-source.ts';
+import { RUN_WITH_BATON } from '../support/run-source.ts';
 import { freshEventStore } from '../support/servers.ts';
 
-const KILLS = Number(process.env['PROJECTION_KILLS'] ?? 6);
+const KILLS = Number(process.env['PROJECTION_KILLS'] ?? 4);
 
 let node: Awaited<ReturnType<typeof freshEventStore>>;
 let world: World;
@@ -34,7 +34,7 @@ const history = (count: number): DomainEvent[] =>
 
 const startVictim = async (): Promise<ChildProcess> => {
   const victim = fork(new URL('../support/projections-victim.ts', import.meta.url), {
-    execArgv: [...RUN_SOURCE],
+    execArgv: [...RUN_WITH_BATON],
     env: { ...process.env, DATABASE: world.url, EVENTSTORE: node.connectionString },
   });
   victims.add(victim);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type AgentServer, serveAgent } from 'baton-agent-sdk';
-import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, expect, inject, it, vi } from 'vitest';
 import { type Baton, startBaton } from '../../src/baton.ts';
 import { readConfig } from '../../src/platform/config.ts';
 import { createLogger } from '../../src/platform/logger.ts';
@@ -33,6 +33,7 @@ beforeAll(async () => {
     REDIS_URL: inject('redisUrl'),
   };
   baton = await startBaton(readConfig({ ...stores, BATON_PORT: '0' }), { logger: createLogger('silent') });
+  await vi.waitFor(async () => expect((await fetch(`${baton.url}/readyz`)).status).toBe(200), { timeout: 30_000 });
   agent = await serveAgent({
     card: { name: 'stock' },
     port: 0,

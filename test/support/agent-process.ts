@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { AgentCall } from '../../src/invariants/invariants.ts';
-import { RUN_SOURCE } from './run-source.ts';
+import { RUN_TYPESCRIPT } from './run-source.ts';
 
 const MAIN = fileURLToPath(new URL('./agent-main.ts', import.meta.url));
 
@@ -26,7 +26,7 @@ export class AgentProcess {
 
   /** @param journal the file that it writes */
   static async start(agentId: string, journal: string, seed: number, faults: AgentFaults): Promise<AgentProcess> {
-    const args = [...RUN_SOURCE, MAIN, JSON.stringify({ journal, seed, faults })];
+    const args = [...RUN_TYPESCRIPT, MAIN, JSON.stringify({ journal, seed, faults })];
     const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     const cardUrl = await new Promise<string>((resolve, reject) => {
       createInterface({ input: child.stdout }).once('line', resolve);

@@ -1,8 +1,8 @@
 /** A dispatcher that takes one job, says so, and never finishes it: to be killed. */
 
-import { jobIdOf } from '../../src/dispatch/queues/attempt-queue.ts';
-import { createBullWorkers } from '../../src/dispatch/queues/worker.ts';
-import { createLogger } from '../../src/platform/logger.ts';
+import { jobIdOf } from '#baton/dispatch/queues/attempt-queue.js';
+import { createBullWorkers } from '#baton/dispatch/queues/worker.js';
+import { createLogger } from '#baton/platform/logger.js';
 
 const queue = {
   redisUrl: process.env['REDIS'] as string,

@@ -2,17 +2,15 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { EmbeddedConfig, EmbeddedOptions } from '../../src/embedded/stack.ts';
-import { RUN_SOURCE } from './run-source.ts';
+import { addressOf, runScript } from './run-source.ts';
 
-const STACK = new URL('../../src/embedded/stack.ts', import.meta.url).href;
-const LOGGER = new URL('../../src/platform/logger.ts', import.meta.url).href;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Ends when its standard input does: with whoever started it. */
 const SCRIPT = `
   const [config, options, logLevel] = JSON.parse(process.argv[1]);
-  const { startEmbedded } = await import(${JSON.stringify(STACK)});
-  const { createLogger } = await import(${JSON.stringify(LOGGER)});
+  const { startEmbedded } = await import(${JSON.stringify(addressOf('embedded/stack.ts'))});
+  const { createLogger } = await import(${JSON.stringify(addressOf('platform/logger.ts'))});
   const { stop, ...started } = await startEmbedded(config, createLogger(logLevel), options);
   console.log(JSON.stringify(started));
   const end = () => stop().then(() => process.exit(0));
@@ -37,7 +35,7 @@ export const startInOtherProcess = async (
   options: EmbeddedOptions = {},
   logLevel = 'silent',
 ): Promise<EmbeddedProcess> => {
-  const args = [...RUN_SOURCE, '--input-type=module', '-e', SCRIPT, '--', JSON.stringify([config, options, logLevel])];
+  const args = [...runScript(SCRIPT), '--', JSON.stringify([config, options, logLevel])];
   const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const line = await new Promise<string>((resolve, reject) => {

@@ -1,12 +1,12 @@
 /** A process that runs the projections, to be killed or suspended. It sends `leading` while it leads. */
 
-import { createEsdbEventStore } from '../../src/eventstore/esdb-event-store.ts';
-import { LogFeed } from '../../src/eventstore/log-feed.ts';
-import { systemClock } from '../../src/platform/clock.ts';
-import { createLogger } from '../../src/platform/logger.ts';
-import { createPool } from '../../src/platform/postgres.ts';
-import { projectors } from '../../src/projections/registry.ts';
-import { ProjectionRunner } from '../../src/projections/runner/runner.ts';
+import { createEsdbEventStore } from '#baton/eventstore/esdb-event-store.js';
+import { LogFeed } from '#baton/eventstore/log-feed.js';
+import { systemClock } from '#baton/platform/clock.js';
+import { createLogger } from '#baton/platform/logger.js';
+import { createPool } from '#baton/platform/postgres.js';
+import { projectors } from '#baton/projections/registry.js';
+import { ProjectionRunner } from '#baton/projections/runner/runner.js';
 
 const logger = createLogger('silent');
 const store = createEsdbEventStore(process.env['EVENTSTORE'] as string, { clock: systemClock, logger });

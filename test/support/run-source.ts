@@ -7,9 +7,27 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 // Not `import.meta.resolve`: Vitest's global setup does not have it.
 const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 
-/** Arguments of Node for a process that runs TypeScript sources, those of the packages included. */
-export const RUN_SOURCE: readonly string[] = ['--conditions=baton-source', '--import', loader];
+/** Arguments of Node for a process that runs a TypeScript file which imports nothing of the product. */
+export const RUN_TYPESCRIPT: readonly string[] = ['--import', loader];
+
+const OF_SOURCES: readonly string[] = ['--conditions=baton-source', ...RUN_TYPESCRIPT];
+
+/** The same for a file that imports the product by `#baton/…` and by its packages' names: their build if there is a fresh one, else the sources. */
+export const RUN_WITH_BATON: readonly string[] = BUILT ? RUN_TYPESCRIPT : OF_SOURCES;
+
+const builtOrSource = (path: string): string =>
+  BUILT ? path.replace(`${ROOT}src/`, `${ROOT}dist/`).replace(/\.ts$/, '.js') : path;
 
 /** Arguments of Node for a process that runs this file of `src`: its build if there is a fresh one, else the source. */
-export const runProgram = (path: string): readonly string[] =>
-  BUILT ? [path.replace(`${ROOT}src/`, `${ROOT}dist/`).replace(/\.ts$/, '.js')] : [...RUN_SOURCE, path];
+export const runProgram = (path: string): readonly string[] => [...(BUILT ? [] : OF_SOURCES), builtOrSource(path)];
+
+/** Arguments of Node for a process that runs the script, which imports modules of `src` by their `addressOf`. */
+export const runScript = (script: string): readonly string[] => [
+  ...(BUILT ? [] : OF_SOURCES),
+  '--input-type=module',
+  '-e',
+  script,
+];
+
+/** Where another process finds the module: `addressOf('platform/config.ts')`. */
+export const addressOf = (module: string): string => pathToFileURL(builtOrSource(`${ROOT}src/${module}`)).href;

@@ -2,8 +2,9 @@ import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { WrongExpectedVersionError } from '@eventstore/db-client';
+import { spawnEventStoreNode } from 'baton-eventstore-node';
 import { describe, expect, it } from 'vitest';
-import { spawnEventStoreNode, startEventStoreNode } from '../src/index.ts';
+import { startEventStoreNode } from '../src/index.ts';
 import { collect, connect, dataOf, event, events, eventually, kill, spawnOn, temporaryFolder } from './support.ts';
 
 const SOURCE = new URL('../src/', import.meta.url);

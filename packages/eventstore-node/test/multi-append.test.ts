@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { spawnEventStoreNode } from 'baton-eventstore-node';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { type RunningNode, spawnEventStoreNode, startEventStoreNode } from '../src/index.ts';
+import { type RunningNode, startEventStoreNode } from '../src/index.ts';
 import {
   binaryEvent,
   check,

@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AccessDeniedError, jsonEvent, StreamNotFoundError, UnavailableError } from '@eventstore/db-client';
+import { spawnEventStoreNode } from 'baton-eventstore-node';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { spawnEventStoreNode, startEventStoreNode } from '../src/index.ts';
+import { startEventStoreNode } from '../src/index.ts';
 import { selfSignedCertificate } from './certificate.ts';
 import { rawCalls } from './raw-client.ts';
 import {

@@ -7,8 +7,9 @@ import {
   jsonEvent,
   type StreamSubscription,
 } from '@eventstore/db-client';
+import { spawnEventStoreNode } from 'baton-eventstore-node';
 import { onTestFinished } from 'vitest';
-import { type RunningNode, type SpawnedNode, spawnEventStoreNode, startEventStoreNode } from '../src/index.ts';
+import { type RunningNode, type SpawnedNode, startEventStoreNode } from '../src/index.ts';
 
 /** A node in memory and a client for it, both gone when the test is. */
 export const startNode = async (): Promise<{ node: RunningNode; client: EventStoreDBClient }> => {
