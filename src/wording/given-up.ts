@@ -85,6 +85,7 @@ const EXCLUDED: Readonly<Record<Exclusion, string>> = {
   draining: 'draining',
   no_slot: 'without a free slot',
   failed_before: 'on which the task had failed before',
+  degraded: 'degraded, while a healthy one was free',
 };
 
 /** Agents that were left out of a decision, and why. */

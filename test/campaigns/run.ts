@@ -56,6 +56,19 @@ const CAMPAIGNS: Readonly<Record<string, Campaign | Script>> = {
     settings: { SAGA_RUNS: '50000', PROPERTY_SEED: String(randomInt(2 ** 31)) },
     only: 'random sagas',
   },
+  routing: {
+    about:
+      'random fleets of up to 10,000 agents, each decision of each policy made again by looking at every agent (ROUTING_FLEETS, ROUTING_AGENTS, ROUTING_STEPS)',
+    project: 'seeds',
+    files: ['src/domain/pool/routing-reference.property.test.ts'],
+    settings: {
+      ROUTING_FLEETS: '10',
+      ROUTING_AGENTS: '10000',
+      ROUTING_STEPS: '60',
+      PROPERTY_SEED: String(randomInt(2 ** 31)),
+    },
+    only: 'by looking at every agent',
+  },
   migrations: {
     about: 'random executions that change their version on the way, 20,000 of them (MIGRATION_RUNS)',
     project: 'seeds',

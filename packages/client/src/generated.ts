@@ -120,6 +120,7 @@ export type Delivery =
 
 export type ExclusionReason =
   | 'CAPABILITY'
+  | 'DEGRADED'
   | 'DRAINING'
   | 'FAILED_BEFORE'
   | 'NO_SLOT'
@@ -312,8 +313,21 @@ export type RetryPolicyInput = {
 
 /** How an agent is chosen among those that could take an attempt. */
 export type RoutingStrategy =
+  | 'AFFINITY'
+  | 'BALANCED_LOAD'
+  | 'CONSISTENT_HASH'
+  | 'CONTENT_BASED'
+  | 'COST_BASED'
+  | 'DEADLINE_AWARE'
+  | 'FAILOVER'
+  | 'FEWEST_COMPLETED'
+  | 'LEAST_BUSY'
   | 'LEAST_LOADED'
-  | 'ROUND_ROBIN';
+  | 'PERFORMANCE_BASED'
+  | 'PRIORITY_BASED'
+  | 'ROUND_ROBIN'
+  | 'SUITABILITY'
+  | 'WEIGHTED';
 
 /** What an agent is for. */
 export type ServiceType =
@@ -924,7 +938,7 @@ export type ExplainTaskQueryVariables = Exact<{
 }>;
 
 
-export type ExplainTaskQuery = { readonly task: { readonly id: string, readonly status: TaskStatus, readonly endedAt: string | null, readonly executionId: string | null, readonly unit: string | null, readonly why: { readonly decisions: ReadonlyArray<{ readonly attempt: number, readonly agentId: string, readonly at: string, readonly expiresAt: string, readonly strategy: string, readonly strategyVersion: number, readonly eligible: number, readonly waitedMs: number, readonly position: string, readonly candidates: ReadonlyArray<{ readonly agentId: string, readonly score: number, readonly open: number }>, readonly excluded: ReadonlyArray<{ readonly reason: ExclusionReason, readonly agents: number, readonly message: string }> }>, readonly givenUp: { readonly reason: GivenUpReason, readonly message: string, readonly advice: string, readonly attempts: number, readonly lastFailure: { readonly attempt: number, readonly agentId: string | null, readonly error: ErrorFactsFragment | null } | null } | null, readonly waiting: { readonly reason: WaitingReason, readonly message: string, readonly since: string, readonly able: number, readonly draining: number, readonly unhealthy: number, readonly unreachable: number, readonly busy: number, readonly free: number } | null } } | null };
+export type ExplainTaskQuery = { readonly task: { readonly id: string, readonly status: TaskStatus, readonly endedAt: string | null, readonly executionId: string | null, readonly unit: string | null, readonly why: { readonly decisions: ReadonlyArray<{ readonly attempt: number, readonly agentId: string, readonly at: string, readonly expiresAt: string, readonly strategy: string, readonly strategyVersion: number, readonly eligible: number, readonly waitedMs: number, readonly position: string, readonly seed: number | null, readonly overflow: string | null, readonly candidates: ReadonlyArray<{ readonly agentId: string, readonly score: number, readonly open: number, readonly terms: ReadonlyArray<{ readonly name: string, readonly value: number }> }>, readonly excluded: ReadonlyArray<{ readonly reason: ExclusionReason, readonly agents: number, readonly message: string }> }>, readonly givenUp: { readonly reason: GivenUpReason, readonly message: string, readonly advice: string, readonly attempts: number, readonly lastFailure: { readonly attempt: number, readonly agentId: string | null, readonly error: ErrorFactsFragment | null } | null } | null, readonly waiting: { readonly reason: WaitingReason, readonly message: string, readonly since: string, readonly able: number, readonly draining: number, readonly unhealthy: number, readonly unreachable: number, readonly busy: number, readonly free: number } | null } } | null };
 
 export type GetTaskWaitQueryVariables = Exact<{
   id: string | number;
@@ -1185,7 +1199,7 @@ export const GetTaskTimeline: TypedDocument<GetTaskTimelineQuery, GetTaskTimelin
   'query GetTaskTimeline($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){position timeline{...TaskEvent}}}fragment TaskEvent on TimelineEntry{position type at attempt agentId summary actor data}';
 
 export const ExplainTask: TypedDocument<ExplainTaskQuery, ExplainTaskQueryVariables> =
-  'query ExplainTask($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){id status endedAt executionId unit why{decisions{attempt agentId at expiresAt strategy strategyVersion eligible waitedMs position candidates{agentId score open}excluded{reason agents message}}givenUp{reason message advice attempts lastFailure{attempt agentId error{...ErrorFacts}}}waiting{reason message since able draining unhealthy unreachable busy free}}}}fragment ErrorFacts on AttemptError{code message source retryable}';
+  'query ExplainTask($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){id status endedAt executionId unit why{decisions{attempt agentId at expiresAt strategy strategyVersion eligible waitedMs position seed overflow candidates{agentId score open terms{name value}}excluded{reason agents message}}givenUp{reason message advice attempts lastFailure{attempt agentId error{...ErrorFacts}}}waiting{reason message since able draining unhealthy unreachable busy free}}}}fragment ErrorFacts on AttemptError{code message source retryable}';
 
 export const GetTaskWait: TypedDocument<GetTaskWaitQuery, GetTaskWaitQueryVariables> =
   'query GetTaskWait($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){status attempt agentId assignedAt percent progressMessage why{waiting{message}}}}';

@@ -52,7 +52,7 @@ export const changeOfAssignment = (
     agentId,
     summary: summaryOfAssignment(assignment),
     actor: null,
-    data: { taskId, attempt, agentId, expiresAt, reason },
+    data: { taskId, attempt, agentId, expiresAt, reason: reason as Json },
   };
 };
 

@@ -153,16 +153,20 @@ type Explained = NonNullable<ExplainTaskQuery['task']>;
 type Decision = Explained['why']['decisions'][number];
 
 const decisionText = (decision: Decision): string => {
-  const { attempt, agentId, at, strategy, strategyVersion, eligible, candidates, excluded, waitedMs } = decision;
+  const { attempt, agentId, at, strategy, strategyVersion, eligible, candidates, excluded, waitedMs, overflow } =
+    decision;
   const best = candidates.map((candidate) => {
-    const { agentId: id, score, open } = candidate;
-    return `  ${id === agentId ? '→' : ' '} ${id}  score ${score}, ${numberOf(open, 'open attempt')}\n`;
+    const { agentId: id, score, open, terms } = candidate;
+    const made = terms.map(({ name, value }) => `${name} ${value}`).join(', ');
+    const of = terms.length > 1 ? ` (${made})` : '';
+    return `  ${id === agentId ? '→' : ' '} ${id}  score ${score}${of}, ${numberOf(open, 'open attempt')}\n`;
   });
   return [
     `attempt ${attempt} to ${agentId} at ${at}\n`,
     `  by ${strategy} (version ${strategyVersion}) among ${numberOf(eligible, 'eligible agent')}, after waiting ${duration(waitedMs)}\n`,
     // One alone is named above.
     ...(best.length === 1 ? [] : best),
+    ...(overflow === null ? [] : [`  in place of ${overflow}, to which its key belongs\n`]),
     ...(excluded.length === 0 ? [] : [`  left out: ${excluded.map(({ message }) => message).join(', ')}\n`]),
   ].join('');
 };

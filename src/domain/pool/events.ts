@@ -4,17 +4,37 @@ import { AgentId, PoolId, TaskId } from '../ids.ts';
 import { Instant } from '../instant.ts';
 
 /** Why an agent was left out of a decision, and how many were. */
-export const Exclusion = z.enum(['capability', 'version', 'unhealthy', 'draining', 'no_slot', 'failed_before']);
+export const Exclusion = z.enum([
+  'capability',
+  'version',
+  'unhealthy',
+  'draining',
+  'no_slot',
+  'failed_before',
+  'degraded',
+]);
 export type Exclusion = z.output<typeof Exclusion>;
 
-/** Everything the choice rested on, so that it can be explained and recomputed (requirements 2.1). Top 3 candidates, counts of the rest. */
+/** Everything the choice rested on, so that it can be explained and recomputed (requirements 2.1). Top 5 candidates, counts of the rest. */
 export const RoutingReason = z.strictObject({
   strategy: z.string(),
   strategyVersion: z.int().min(1),
   /** Agents that could have taken it. */
   eligible: z.int().min(1),
-  candidates: z.array(z.strictObject({ agentId: AgentId, score: z.number(), open: z.int().min(0) })),
+  candidates: z.array(
+    z.strictObject({
+      agentId: AgentId,
+      score: z.number(),
+      open: z.int().min(0),
+      /** What the score is made of, by the formula of the policy. */
+      terms: z.record(z.string(), z.number()).optional(),
+    }),
+  ),
   excluded: z.partialRecord(Exclusion, z.int().min(1)),
+  /** Where the choice was drawn: the same seed draws the same. */
+  seed: z.int().min(0).optional(),
+  /** The agent that the task's key belongs to, which could not take it then. */
+  overflow: AgentId.optional(),
   /** How long the attempt was ready before this decision. */
   waitedMs: z.number().min(0),
 });

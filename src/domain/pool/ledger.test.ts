@@ -648,9 +648,10 @@ describe('the reason of a decision', () => {
       strategyVersion: 1,
       eligible: 4,
       candidates: [
-        { agentId: 'able1', score: 0, open: 0 },
-        { agentId: 'able2', score: 0, open: 0 },
-        { agentId: 'able3', score: 0, open: 0 },
+        { agentId: 'able1', score: 0, open: 0, terms: { load: 0, errors: 0 } },
+        { agentId: 'able2', score: 0, open: 0, terms: { load: 0, errors: 0 } },
+        { agentId: 'able3', score: 0, open: 0, terms: { load: 0, errors: 0 } },
+        { agentId: 'able4', score: 0.01, open: 1, terms: { load: 0.01, errors: 0 } },
       ],
       excluded: { failed_before: 1, no_slot: 1, unhealthy: 1, draining: 1, version: 1, capability: 1 },
       waitedMs: 250,
@@ -660,8 +661,8 @@ describe('the reason of a decision', () => {
   it('shows the load as it was when it was decided', () => {
     const ledger = ledgerOf(registered('a'), submitted('t1'), submitted('t2'));
     expect(assign(ledger).map(({ reason }) => reason.candidates)).toEqual([
-      [{ agentId: 'a', score: 0, open: 0 }],
-      [{ agentId: 'a', score: 0.01, open: 1 }],
+      [{ agentId: 'a', score: 0, open: 0, terms: { load: 0, errors: 0 } }],
+      [{ agentId: 'a', score: 0.01, open: 1, terms: { load: 0.01, errors: 0 } }],
     ]);
   });
 });

@@ -1,16 +1,19 @@
 import type { AgentEvent, Transport } from '../agent/events.ts';
 import type { ExecutionEvent } from '../execution/events.ts';
 import { categoryOf, idOf } from '../ids.ts';
-import { isUnreachable, type TaskEvent } from '../task/events.ts';
+import type { TaskEvent } from '../task/events.ts';
+import type { AgentEntry } from './agent-entry.ts';
 import type { Assignment, PoolEvent } from './events.ts';
-import { LANES, type Lane, Matching, requirementKey } from './matching.ts';
+import { LanePlaces } from './lane-places.ts';
+import { type Lane, Matching } from './matching.ts';
 import { ReadyQueue } from './ready-queue.ts';
-import { type AgentEntry, Roster } from './roster.ts';
+import { Roster } from './roster.ts';
 import { route } from './route.ts';
+import { RoutingMemory, type RoutingMemorySnapshot } from './routing-memory.ts';
 import { LOST, openEntry, type TaskEntry } from './task-entry.ts';
 import { type TaskPart, TaskTable } from './task-table.ts';
+import { TasksOfExecutions } from './tasks-of-executions.ts';
 import { type DueTimer, TaskTimers } from './timers.ts';
-import { Turns, type TurnsSnapshot } from './turns.ts';
 import { takeUnreachable } from './unreachable-tasks.ts';
 
 export type LedgerEvent = TaskEvent | AgentEvent | PoolEvent | ExecutionEvent;
@@ -29,12 +32,12 @@ export type OpenAssignment = {
 export type LedgerSnapshot = {
   readonly version: typeof SNAPSHOT_VERSION;
   readonly agents: readonly AgentEntry[];
-  readonly turns: TurnsSnapshot;
+  readonly memory: RoutingMemorySnapshot;
   readonly paused: readonly string[];
 };
 
 /** Raised with any change of what a snapshot holds or means; older ones are then ignored and the log is read instead. */
-export const SNAPSHOT_VERSION = 6;
+export const SNAPSHOT_VERSION = 7;
 
 /**
  * The one view of a pool: its agents, its open tasks and who holds what. A fold of the log (agents' streams, tasks' streams, the pool's
@@ -51,30 +54,29 @@ export class PoolLedger {
   readonly #tasks = new TaskTable();
   readonly #queue = new ReadyQueue(this.#tasks, this.#matching);
   readonly #timers = new TaskTimers(this.#tasks);
-  readonly #turns: Turns;
-  /** Open tasks of each execution. */
-  readonly #ofExecution = new Map<string, Set<string>>();
+  readonly #memory: RoutingMemory;
+  readonly #ofExecutions = new TasksOfExecutions();
   /** Executions whose tasks no agent gets for the time being. */
   readonly #paused: Set<string>;
   /** Tasks and executions of which no more is known; not in the snapshot. */
   readonly #halted = new Set<string>();
   /** Tasks whose assignment was decided but is not known to be in the log: nobody may be told of it yet. */
   readonly #unrecorded = new Set<string>();
-  readonly #places: Partial<Record<Lane, number | undefined>> = {};
+  readonly #places = new LanePlaces();
   #nextSeq = 0;
 
   constructor(pool: string, snapshot?: LedgerSnapshot) {
     this.pool = pool;
     this.#roster = new Roster(pool, this.#matching, snapshot?.agents);
     this.#paused = new Set(snapshot?.paused);
-    this.#turns = new Turns(snapshot?.turns);
+    this.#memory = new RoutingMemory(snapshot?.memory);
   }
 
   snapshot(): LedgerSnapshot {
     return {
       version: SNAPSHOT_VERSION,
       agents: this.#roster.snapshot(),
-      turns: this.#turns.snapshot(),
+      memory: this.#memory.snapshot(),
       paused: [...this.#paused],
     };
   }
@@ -145,12 +147,12 @@ export class PoolLedger {
         this.#attemptFailed(event.data);
         return;
       case 'TaskCompleted':
-        this.#roster.rate(event.data.agentId, 0);
+        this.#roster.completed(event.data.agentId, event.data.durationMs);
         this.#roster.reached(event.data.agentId);
         this.#close(event.data.taskId);
         return;
       case 'TaskOutcomeUnknown':
-        this.#roster.rate(event.data.agentId, 1);
+        this.#roster.failed(event.data.agentId);
         this.#close(event.data.taskId);
         return;
       case 'TaskCancelled':
@@ -217,11 +219,11 @@ export class PoolLedger {
     this.wake(nowMs, Number.POSITIVE_INFINITY);
     const assignments: Assignment[] = [];
     while (assignments.length < limit) {
-      const lanes = this.#openLanes();
+      this.#roster.settle();
+      const lanes = this.#places.open(this.#roster.held);
       const task = this.#queue.next(nowMs, lanes);
       if (!task) break;
-      const turn = this.#turns.of(requirementKey(task));
-      const assignment = route({ task, able: this.#roster.able(task), lanes, turn, nowMs });
+      const assignment = this.#route(task, lanes, nowMs);
       this.#assigned(assignment);
       this.#unrecorded.add(task.taskId);
       assignments.push(assignment);
@@ -229,16 +231,25 @@ export class PoolLedger {
     return assignments;
   }
 
+  #route(task: TaskEntry, lanes: readonly Lane[], nowMs: number): Assignment {
+    const skills = this.#matching.skillsFor(task);
+    return route({
+      task,
+      skills,
+      unable: this.#roster.unable(task.capability, skills),
+      lanes,
+      last: this.#memory.lastFor(task),
+      bound: this.#memory.boundTo(task),
+      nowMs,
+    });
+  }
+
   /**
    * Agents of the lane get no more attempts together than this: what the dispatchers can call at once. Waiting beyond that happens here,
    * where priorities count. Without a limit (the start) only the agents' own limits hold. Not part of the snapshot.
    */
   limitLane(lane: Lane, places: number | undefined): void {
-    this.#places[lane] = places;
-  }
-
-  #openLanes(): readonly Lane[] {
-    return LANES.filter((lane) => this.#roster.held[lane] < (this.#places[lane] ?? Number.POSITIVE_INFINITY));
+    this.#places.limit(lane, places);
   }
 
   /** The decisions are in the log. */
@@ -307,7 +318,7 @@ export class PoolLedger {
   }
 
   *#tasksOf(executionId: string): Generator<TaskEntry> {
-    for (const taskId of this.#ofExecution.get(executionId) ?? []) yield this.#tasks.get(taskId) as TaskEntry;
+    for (const taskId of this.#ofExecutions.of(executionId)) yield this.#tasks.get(taskId) as TaskEntry;
   }
 
   #pause(executionId: string): void {
@@ -337,12 +348,7 @@ export class PoolLedger {
   }
 
   #enter(task: TaskEntry): void {
-    const { taskId, executionId } = task;
-    if (executionId !== undefined) {
-      const known = this.#ofExecution.get(executionId);
-      if (known) known.add(taskId);
-      else this.#ofExecution.set(executionId, new Set([taskId]));
-    }
+    this.#ofExecutions.add(task);
     this.#reschedule(task);
   }
 
@@ -354,24 +360,14 @@ export class PoolLedger {
     this.#timers.delete(taskId);
     this.#tasks.delete(task);
     this.#unrecorded.delete(taskId);
-    if (task.executionId === undefined) return;
-    const others = this.#ofExecution.get(task.executionId);
-    others?.delete(taskId);
-    if (others?.size === 0) this.#ofExecution.delete(task.executionId);
-  }
-
-  /** What a failed attempt says of its agent. */
-  #judge(agentId: string, { error, failedAt }: Extract<TaskEvent, { type: 'TaskAttemptFailed' }>['data']): void {
-    if (isUnreachable(error)) this.#roster.unreachable(agentId, Date.parse(failedAt), error.message);
-    else if (error.source !== 'baton') this.#roster.rate(agentId, 1);
-    if (error.source === 'agent') this.#roster.reached(agentId);
+    this.#ofExecutions.delete(task);
   }
 
   #attemptFailed(data: Extract<TaskEvent, { type: 'TaskAttemptFailed' }>['data']): void {
     const task = this.#tasks.get(data.taskId);
     if (!task || data.attempt !== task.attempt) return;
     const holder = data.agentId ?? task.agentId;
-    if (holder !== undefined) this.#judge(holder, data);
+    if (holder !== undefined) this.#roster.judge(holder, data);
     if (data.retryAt === undefined) {
       // The dead letter follows in the same append. Until it is read here, the task must not be given to anyone.
       this.#close(task.taskId);
@@ -391,13 +387,14 @@ export class PoolLedger {
     this.#reschedule(next);
   }
 
-  #assigned({ taskId, attempt, agentId, expiresAt }: Assignment): void {
+  #assigned(assignment: Assignment): void {
+    const { taskId, attempt, agentId, expiresAt } = assignment;
     const task = this.#tasks.get(taskId);
     if (!task || task.attempt !== attempt || task.agentId !== undefined) return;
     this.#queue.delete(task);
     const held = this.#tasks.change(task, { agentId, expiresMs: Date.parse(expiresAt) });
     this.#roster.take(agentId);
-    this.#turns.count(requirementKey(task));
+    this.#memory.assigned(task, assignment);
     this.#schedule(held);
   }
 

@@ -10,9 +10,10 @@ const REQUIREMENTS: readonly Requirement[] = [
   { capability: 'sing', versionRange: undefined },
 ];
 const OFFERS = [
-  { name: 'draw', version: '1.0.0' },
-  { name: 'draw', version: '2.1.0' },
-  { name: 'sing', version: '1.0.0' },
+  { name: 'draw', versions: ['1.0.0'] },
+  { name: 'draw', versions: ['2.1.0'] },
+  { name: 'draw', versions: ['1.0.0', '2.1.0'] },
+  { name: 'sing', versions: ['1.0.0'] },
 ] as const;
 
 type Step =
@@ -72,7 +73,10 @@ class Model {
   expected(lanes: readonly Lane[]): string | undefined {
     const served = [...this.work].filter(([, { required }]) =>
       this.agents.some(
-        ({ free, skill }) => free && lanes.includes(skill.lane) && hasVersion(skill.capability, required),
+        ({ free, skill: { lane, offer } }) =>
+          free &&
+          lanes.includes(lane) &&
+          offer.versions.some((version) => hasVersion({ name: offer.name, version }, required)),
       ),
     );
     served.sort(([, a], [, b]) => a.key - b.key || a.seq - b.seq);
@@ -95,7 +99,7 @@ describe('a matching', () => {
 
   it('serves nothing when the free agents cannot meet the requirement', () => {
     const matching = new Matching();
-    matching.setFree(matching.offer({ name: 'sing', version: '1.0.0' }, 'local'), 1);
+    matching.setFree(matching.offer({ name: 'sing', versions: ['1.0.0'] }, 'local'), 1);
     matching.setHead({ capability: 'draw', versionRange: undefined }, { key: 1, seq: 1 });
     expect(matching.next(LANES)).toBeUndefined();
   });

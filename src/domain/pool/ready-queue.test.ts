@@ -20,7 +20,7 @@ describe('work that no agent can do', () => {
     const tasks = new CountedTasks();
     const matching = new Matching();
     const queue = new ReadyQueue(tasks, matching);
-    matching.setFree(matching.offer({ name: 'work', version: '1.0.0' }, 'local'), 1);
+    matching.setFree(matching.offer({ name: 'work', versions: ['1.0.0'] }, 'local'), 1);
     for (let seq = 0; seq < 1_000; seq += 1) tasks.set(`none-${seq}`, entry(`none-${seq}`, `none-${seq}`, seq));
     tasks.set('ordinary', entry('ordinary', 'work', 1_000));
     for (const task of tasks.values()) queue.add(task);

@@ -1,64 +1,40 @@
-import type { AgentEvent, Capability, Health, Transport } from '../agent/events.ts';
-import { ABILITY, AVAILABILITY, firstRule, type Requirement, type Sorted, sortOut } from '../routing/eligibility.ts';
-import type { Exclusion } from './events.ts';
-import { type Lane, type Matching, requirementKey, type Skill } from './matching.ts';
-import { type Rest, restAfter, restMs } from './rest.ts';
+import type { AgentEvent, Transport } from '../agent/events.ts';
+import type { Requirement } from '../routing/eligibility.ts';
+import { isUnreachable, type TaskEvent } from '../task/events.ts';
+import { type AgentEntry, type Profile, profileFacts, type Standing, standingOf } from './agent-entry.ts';
+import type { Lane, Matching, Offer, Skill } from './matching.ts';
+import { restAfter, restMs } from './rest.ts';
 
-/** Weight of the newest outcome in an agent's error rate (requirements 1.0: EMA α = 0.1). */
-const ERROR_RATE_WEIGHT = 0.1;
+/** Weight of the newest outcome in an agent's moving averages (requirements 1.0: EMA α = 0.1). */
+const NEWEST_WEIGHT = 0.1;
 
-export type AgentEntry = {
-  readonly agentId: string;
-  capabilities: readonly Capability[];
-  maxConcurrency: number;
-  transport: Transport['kind'];
-  health: Health;
-  draining: boolean;
-  deregistered: boolean;
-  open: number;
-  errorRate: number;
-  /** It could not be reached since it last answered; until then it gets one attempt at a time. */
-  rest?: Rest | undefined;
-  /** It could not be reached, and gets no work until then. */
-  restsUntilMs?: number | undefined;
+/** A registered agent in the indexes. `standing` is what they were told last: absent until they are told of it. */
+type Listed = { readonly agent: AgentEntry; readonly skills: readonly Skill[]; standing: Standing | undefined };
+
+/** One offer per name, with all versions in an order of their own. */
+const offersOf = ({ capabilities }: AgentEntry): Offer[] => {
+  const versions = new Map<string, Set<string>>();
+  for (const { name, version } of capabilities) versions.set(name, (versions.get(name) ?? new Set()).add(version));
+  return [...versions].map(([name, offered]) => ({ name, versions: [...offered].sort() }));
 };
-
-type Profile = Extract<AgentEvent, { type: 'AgentRegistered' | 'AgentReconfigured' }>['data'];
-
-const profileFacts = ({ capabilities, maxConcurrency, transport }: Profile) => ({
-  capabilities,
-  maxConcurrency,
-  transport: transport.kind,
-});
-
-/** An agent with the reason for which it can take no more work now: kept, because a decision looks at every able agent. */
-export type RosterAgent = AgentEntry & { unavailable: Exclusion | undefined };
-
-/** Requirements whose able agents are remembered, per capability. */
-const MAX_REMEMBERED = 1_000;
-
-/** A registered agent in the matching. */
-type Listed = { readonly skills: readonly Skill[]; free: boolean };
 
 /** The agents of a pool: what they can do, how many attempts each holds, and how often it fails. */
 export class Roster {
   readonly #pool: string;
   readonly #matching: Matching;
   /** Also the deregistered ones that still hold attempts. */
-  readonly #agents = new Map<string, RosterAgent>();
+  readonly #agents = new Map<string, AgentEntry>();
   /** Agents that could not be reached, until their next try. */
-  readonly #resting = new Set<RosterAgent>();
+  readonly #resting = new Set<AgentEntry>();
   /** Those among them at which no clock has looked yet: their times are stamps of whoever called them. */
-  readonly #unseen = new Set<RosterAgent>();
+  readonly #unseen = new Set<AgentEntry>();
   /** Agents that could not be reached since they last answered. */
-  readonly #unreached = new Set<RosterAgent>();
+  readonly #unreached = new Set<AgentEntry>();
   /** Agents of which no more is known; not in the snapshot. */
   readonly #halted = new Set<string>();
   readonly #listed = new Map<string, Listed>();
-  /** Registered agents by the names of their capabilities. */
-  readonly #named = new Map<string, Set<RosterAgent>>();
-  /** Of the agents with a capability those that meet a requirement; dropped when one of them changes what it offers. */
-  readonly #able = new Map<string, Map<string, Sorted<RosterAgent>>>();
+  /** Agents that have changed since the indexes were told of them: told once before a decision, however often they change. */
+  readonly #changed = new Set<Listed>();
 
   /** Attempts that agents of each lane hold. */
   readonly held: Record<Lane, number> = { a2a: 0, local: 0 };
@@ -67,24 +43,40 @@ export class Roster {
   constructor(pool: string, matching: Matching, agents: readonly AgentEntry[] = []) {
     this.#pool = pool;
     this.#matching = matching;
-    for (const agent of agents) this.#enter({ ...agent, unavailable: undefined });
+    for (const agent of agents) this.#enter({ ...agent });
   }
 
   snapshot(): readonly AgentEntry[] {
-    return [...this.#agents.values()].map(({ unavailable: _, ...agent }) => agent);
+    return [...this.#agents.values()].map((agent) => ({ ...agent }));
   }
 
   transportOf(agentId: string): Transport['kind'] | undefined {
     return this.#agents.get(agentId)?.transport;
   }
 
-  /** Registered agents that can do the work, whether or not they can take more now, and how many cannot do it. */
-  able(required: Requirement): Sorted<RosterAgent> {
-    const named = this.#named.get(required.capability);
-    const { eligible, excluded } = this.#ableOf(required, named ?? new Set());
-    // The agents without the capability are not examined, only counted.
-    const without = this.#listed.size - (named?.size ?? 0);
-    return { eligible, excluded: without > 0 ? { ...excluded, capability: without } : excluded };
+  /** Agents of the pool that cannot do the work: without the capability, and in other versions only than these skills have. */
+  unable(name: string, skills: readonly Skill[]): { readonly capability: number; readonly version: number } {
+    const named = this.#matching.agentsNamed(name);
+    return {
+      capability: this.#listed.size - named,
+      version: skills.reduce((left, { group }) => left - group.size, named),
+    };
+  }
+
+  /** Tells the indexes what has changed. */
+  settle(): void {
+    for (const listed of this.#changed) {
+      const { agent, skills, standing } = listed;
+      const now = standingOf(agent);
+      const wasFree = standing !== undefined && standing.unavailable === undefined;
+      const isFree = now.unavailable === undefined;
+      for (const skill of skills) {
+        skill.group.move(agent, standing, now);
+        if (wasFree !== isFree) this.#matching.setFree(skill, isFree ? 1 : -1);
+      }
+      listed.standing = now;
+    }
+    this.#changed.clear();
   }
 
   /** The agent gets no more work. */
@@ -100,7 +92,7 @@ export class Roster {
     if (!agent) return;
     agent.open += 1;
     this.held[agent.transport] += 1;
-    this.#updateFree(agent);
+    this.#touch(agent);
   }
 
   /** The agent holds one attempt less. */
@@ -110,11 +102,18 @@ export class Roster {
     agent.open -= 1;
     this.held[agent.transport] -= 1;
     if (agent.deregistered && agent.open === 0) this.#agents.delete(agentId);
-    else this.#updateFree(agent);
+    else this.#touch(agent);
+  }
+
+  /** What a failed attempt says of its agent. */
+  judge(agentId: string, { error, failedAt }: Extract<TaskEvent, { type: 'TaskAttemptFailed' }>['data']): void {
+    if (isUnreachable(error)) this.#unreachable(agentId, Date.parse(failedAt), error.message);
+    else if (error.source !== 'baton') this.failed(agentId);
+    if (error.source === 'agent') this.reached(agentId);
   }
 
   /** A call did not reach the agent: it rests. */
-  unreachable(agentId: string, atMs: number, error: string): void {
+  #unreachable(agentId: string, atMs: number, error: string): void {
     const agent = this.#agents.get(agentId);
     if (!agent) return;
     const rest = restAfter(agent.rest, atMs, error);
@@ -124,7 +123,7 @@ export class Roster {
     this.#resting.add(agent);
     this.#unseen.add(agent);
     this.#unreached.add(agent);
-    this.#updateFree(agent);
+    this.#touch(agent);
   }
 
   /** The agent has answered. */
@@ -136,10 +135,15 @@ export class Roster {
     this.#wakeUp(agent);
   }
 
-  /** What kept work of this kind from every agent that can do it, if none of them was reached since then. */
+  /** What kept ready work of this kind from every agent that can do it, if none of them was reached since then. */
   unreachedSince(required: Requirement, sinceMs: number): string | undefined {
-    const able = this.able(required).eligible;
-    return able.every(({ rest }) => rest && rest.sinceMs <= sinceMs) ? able[0]?.rest?.error : undefined;
+    let error: string | undefined;
+    for (const { group } of this.#matching.skillsFor(required))
+      for (const { rest } of group.members()) {
+        if (!rest || rest.sinceMs > sinceMs) return undefined;
+        error ??= rest.error;
+      }
+    return error;
   }
 
   /** Whether any agent was not reached since then. */
@@ -162,23 +166,36 @@ export class Roster {
     return due;
   }
 
-  #look(agent: RosterAgent, nowMs: number): void {
+  #look(agent: AgentEntry, nowMs: number): void {
     const { rest } = agent;
     if (!rest || agent.restsUntilMs === undefined) return;
     agent.rest = { ...rest, sinceMs: Math.min(rest.sinceMs, nowMs) };
     agent.restsUntilMs = nowMs + restMs(rest);
   }
 
-  #wakeUp(agent: RosterAgent): void {
+  #wakeUp(agent: AgentEntry): void {
     this.#resting.delete(agent);
     agent.restsUntilMs = undefined;
-    this.#updateFree(agent);
+    this.#touch(agent);
   }
 
-  /** @param outcome 1 for a failed attempt, 0 for a completed one */
-  rate(agentId: string, outcome: 0 | 1): void {
+  /** An attempt of the agent has failed. */
+  failed(agentId: string): void {
     const agent = this.#agents.get(agentId);
-    if (agent) agent.errorRate += ERROR_RATE_WEIGHT * (outcome - agent.errorRate);
+    if (!agent) return;
+    agent.errorRate += NEWEST_WEIGHT * (1 - agent.errorRate);
+    this.#touch(agent);
+  }
+
+  /** The agent has completed an attempt. */
+  completed(agentId: string, durationMs: number): void {
+    const agent = this.#agents.get(agentId);
+    if (!agent) return;
+    agent.errorRate -= NEWEST_WEIGHT * agent.errorRate;
+    const { averageMs = durationMs } = agent;
+    agent.averageMs = averageMs + NEWEST_WEIGHT * (durationMs - averageMs);
+    agent.completed += 1;
+    this.#touch(agent);
   }
 
   /** @param heldBy attempts that an agent holds although it is not known here: they were assigned just before its deregistration was seen */
@@ -200,7 +217,7 @@ export class Roster {
           deregistered: false,
           open: agent?.open ?? heldBy(agentId),
           errorRate: 0,
-          unavailable: undefined,
+          completed: 0,
         });
         return;
       case 'AgentReconfigured':
@@ -219,10 +236,10 @@ export class Roster {
         if (agent) this.#deregister(agent);
         return;
     }
-    if (agent) this.#updateFree(agent);
+    if (agent) this.#touch(agent);
   }
 
-  #enter(agent: RosterAgent): void {
+  #enter(agent: AgentEntry): void {
     this.#agents.set(agent.agentId, agent);
     if (agent.restsUntilMs !== undefined) this.#resting.add(agent);
     if (agent.rest) this.#unreached.add(agent);
@@ -230,12 +247,12 @@ export class Roster {
     if (!agent.deregistered && !this.#halted.has(agent.agentId)) this.#list(agent);
   }
 
-  #reconfigure(agent: RosterAgent, profile: Profile): void {
+  #reconfigure(agent: AgentEntry, profile: Profile): void {
     this.#leave(agent);
     this.#enter(Object.assign(agent, profileFacts(profile)));
   }
 
-  #leave(agent: RosterAgent): void {
+  #leave(agent: AgentEntry): void {
     this.#unlist(agent);
     this.#resting.delete(agent);
     this.#unreached.delete(agent);
@@ -243,7 +260,7 @@ export class Roster {
   }
 
   /** Kept while it holds attempts, so that its slots are still counted if it registers again. */
-  #deregister(agent: RosterAgent): void {
+  #deregister(agent: AgentEntry): void {
     this.#unlist(agent);
     this.#resting.delete(agent);
     this.#unreached.delete(agent);
@@ -252,54 +269,29 @@ export class Roster {
     if (agent.open === 0) this.#agents.delete(agent.agentId);
   }
 
-  #list(agent: RosterAgent): void {
-    const distinct = new Map(agent.capabilities.map((offered) => [`${offered.name}@${offered.version}`, offered]));
-    const skills = [...distinct.values()].map((capability) => this.#matching.offer(capability, agent.transport));
-    this.#listed.set(agent.agentId, { skills, free: false });
-    for (const { name } of agent.capabilities) {
-      this.#able.delete(name);
-      const named = this.#named.get(name);
-      if (named) named.add(agent);
-      else this.#named.set(name, new Set([agent]));
-    }
-    this.#updateFree(agent);
+  #list(agent: AgentEntry): void {
+    const skills = offersOf(agent).map((offer) => this.#matching.offer(offer, agent.transport));
+    for (const { group } of skills) group.add(agent);
+    this.#listed.set(agent.agentId, { agent, skills, standing: undefined });
+    this.#touch(agent);
   }
 
-  #unlist(agent: RosterAgent): void {
-    const listed = this.#listed.get(agent.agentId);
+  #unlist({ agentId }: AgentEntry): void {
+    const listed = this.#listed.get(agentId);
     if (!listed) return;
-    this.#setFree(listed, false);
-    this.#listed.delete(agent.agentId);
-    for (const skill of listed.skills) this.#matching.withdraw(skill);
-    for (const { name } of agent.capabilities) {
-      this.#able.delete(name);
-      const named = this.#named.get(name);
-      named?.delete(agent);
-      if (named?.size === 0) this.#named.delete(name);
+    this.#listed.delete(agentId);
+    this.#changed.delete(listed);
+    const { agent, skills, standing } = listed;
+    const wasFree = standing !== undefined && standing.unavailable === undefined;
+    for (const skill of skills) {
+      if (wasFree) this.#matching.setFree(skill, -1);
+      skill.group.remove(agent, standing);
+      this.#matching.withdraw(skill);
     }
   }
 
-  #updateFree(agent: RosterAgent): void {
-    const listed = this.#listed.get(agent.agentId);
-    if (!listed) return;
-    agent.unavailable = firstRule(AVAILABILITY, agent, undefined)?.name;
-    this.#setFree(listed, agent.unavailable === undefined);
-  }
-
-  #setFree(listed: Listed, free: boolean): void {
-    if (listed.free === free) return;
-    listed.free = free;
-    for (const skill of listed.skills) this.#matching.setFree(skill, free ? 1 : -1);
-  }
-
-  #ableOf(required: Requirement, named: ReadonlySet<RosterAgent>): Sorted<RosterAgent> {
-    const key = requirementKey(required);
-    const remembered = this.#able.get(required.capability);
-    const known = remembered?.get(key);
-    if (known) return known;
-    const sorted = sortOut([...named], ABILITY, required);
-    if (remembered && remembered.size < MAX_REMEMBERED) remembered.set(key, sorted);
-    else this.#able.set(required.capability, new Map([[key, sorted]]));
-    return sorted;
+  #touch({ agentId }: AgentEntry): void {
+    const listed = this.#listed.get(agentId);
+    if (listed) this.#changed.add(listed);
   }
 }

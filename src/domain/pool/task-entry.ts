@@ -25,6 +25,10 @@ export type TaskEntry = TaskState & {
   readonly failedOn: readonly string[];
   /** The execution that the task belongs to. */
   readonly executionId: string | undefined;
+  /** What routing may go by, as it was submitted. */
+  readonly affinityKey: string | undefined;
+  readonly specialisation: string | undefined;
+  readonly targets: readonly string[] | undefined;
   /** A compensation: goes on while its execution aborts. */
   readonly compensates: boolean;
   /** Its execution aborts and must learn whether an agent holds the task; no agent gets it any more. */
@@ -39,6 +43,9 @@ type OpeningFacts = Pick<TaskEntry, 'taskId' | 'capability' | 'priority' | 'stra
   readonly deadlineAt?: string | undefined;
   readonly executionId?: string | undefined;
   readonly unit?: string | undefined;
+  readonly affinityKey?: string | undefined;
+  readonly specialisation?: string | undefined;
+  readonly targets?: readonly string[] | undefined;
 };
 
 export const openEntry = (facts: OpeningFacts, attempt: number, readyMs: number, seq: number): TaskEntry => ({
@@ -56,6 +63,9 @@ export const openEntry = (facts: OpeningFacts, attempt: number, readyMs: number,
   expiresMs: 0,
   failedOn: [],
   executionId: facts.executionId,
+  affinityKey: facts.affinityKey,
+  specialisation: facts.specialisation,
+  targets: facts.targets,
   compensates: facts.unit !== undefined && isCompensation(facts.unit),
   releasing: false,
   seq,

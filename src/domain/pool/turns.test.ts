@@ -3,18 +3,18 @@ import { MAX_TURNS, Turns } from './turns.ts';
 
 it('turns of a bounded number of requirements are remembered: those that were served last', () => {
   const turns = new Turns();
-  for (let n = 0; n < MAX_TURNS; n += 1) turns.count(`r${n}`);
-  turns.count('r0');
-  turns.count('new');
+  for (let n = 0; n < MAX_TURNS; n += 1) turns.served(`r${n}`, 'a');
+  turns.served('r0', 'b');
+  turns.served('new', 'c');
   expect(turns.snapshot()).toHaveLength(MAX_TURNS);
-  expect([turns.of('r0'), turns.of('r1'), turns.of('r2'), turns.of('new')]).toEqual([2, 0, 1, 1]);
+  expect(['r0', 'r1', 'r2', 'new'].map((name) => turns.lastOf(name))).toEqual(['b', undefined, 'a', 'c']);
 });
 
 it('turns are forgotten in the same order after a snapshot', () => {
   const turns = new Turns();
-  for (let n = 0; n < MAX_TURNS; n += 1) turns.count(`r${n}`);
-  turns.count('r0');
+  for (let n = 0; n < MAX_TURNS; n += 1) turns.served(`r${n}`, 'a');
+  turns.served('r0', 'a');
   const restored = new Turns(JSON.parse(JSON.stringify(turns.snapshot())));
-  for (const each of [turns, restored]) each.count('new');
+  for (const each of [turns, restored]) each.served('new', 'a');
   expect(restored.snapshot()).toEqual(turns.snapshot());
 });

@@ -1,30 +1,30 @@
 /** Requirements that are remembered: about 1 MB. With fewer, `round_robin` begins anew where requirements vary more. */
 export const MAX_TURNS = 10_000;
 
-export type TurnsSnapshot = readonly (readonly [requirement: string, turns: number])[];
+export type TurnsSnapshot = readonly (readonly [requirement: string, agentId: string])[];
 
-/** Decisions made per requirement; what `round_robin` rotates on. The requirement that was served longest ago is forgotten first. */
+/** The agent that was served last per requirement; where `round_robin` goes on. The requirement that was served longest ago is forgotten first. */
 export class Turns {
   /** The one that was served last is at the end. */
-  readonly #turns: Map<string, number>;
+  readonly #last: Map<string, string>;
 
   constructor(snapshot: TurnsSnapshot = []) {
-    this.#turns = new Map(snapshot);
+    this.#last = new Map(snapshot);
   }
 
   snapshot(): TurnsSnapshot {
-    return [...this.#turns];
+    return [...this.#last];
   }
 
-  of(requirement: string): number {
-    return this.#turns.get(requirement) ?? 0;
+  lastOf(requirement: string): string | undefined {
+    return this.#last.get(requirement);
   }
 
-  count(requirement: string): void {
-    const turns = this.of(requirement) + 1;
-    this.#turns.delete(requirement);
-    this.#turns.set(requirement, turns);
-    const [oldest] = this.#turns.keys();
-    if (this.#turns.size > MAX_TURNS && oldest !== undefined) this.#turns.delete(oldest);
+  served(requirement: string, agentId: string): void {
+    this.#last.delete(requirement);
+    this.#last.set(requirement, agentId);
+    if (this.#last.size <= MAX_TURNS) return;
+    const [oldest] = this.#last.keys();
+    if (oldest !== undefined) this.#last.delete(oldest);
   }
 }

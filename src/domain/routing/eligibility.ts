@@ -56,6 +56,7 @@ export const AVAILABILITY: readonly Rule<unknown>[] = [
 /** Would another be better? These do not hold when they would leave nobody. */
 export const PREFERENCE: readonly Rule<TaskState>[] = [
   { name: 'failed_before', excludes: ({ agentId }, { failedOn }) => failedOn.includes(agentId) },
+  { name: 'degraded', excludes: ({ health }) => health === 'degraded' },
 ];
 
 /** Every rule by which an agent is left out, in the order in which they are asked: the first that excludes an agent is the reason. */

@@ -1,14 +1,5 @@
+import type { Candidate, Fleet, Ranking, Terms } from './candidate.ts';
 import type { Requirement } from './eligibility.ts';
-
-/** An agent that could take the attempt: able, healthy, with a free slot. */
-export type Candidate = {
-  readonly agentId: string;
-  /** Attempts it holds now. */
-  readonly open: number;
-  readonly maxConcurrency: number;
-  /** Share of failed attempts lately, 0 to 1 (moving average). */
-  readonly errorRate: number;
-};
 
 /** The attempt that needs an agent. */
 export type RoutedTask = Requirement & {
@@ -16,56 +7,68 @@ export type RoutedTask = Requirement & {
   readonly attempt: number;
   readonly priority: number;
   readonly executionId: string | undefined;
+  readonly deadlineMs: number | undefined;
+  /** What its work is the same as: tasks with one key go to one agent where the policy says so. */
+  readonly affinityKey?: string | undefined;
+  /** The kind of the work, for agents that are specialised in it. */
+  readonly specialisation?: string | undefined;
+  /** Agents in the order in which they are tried. */
+  readonly targets?: readonly string[] | undefined;
 };
 
-export type RankRequest = {
+export type RoutingRequest = {
   readonly task: RoutedTask;
-  readonly candidates: readonly Candidate[];
-  /** Decisions made so far in this pool for this kind of work. */
-  readonly turn: number;
-  /** How many are wanted. */
+  /** The agents that can take it; never empty. */
+  readonly fleet: Fleet;
+  /** How many candidates are wanted, the chosen one among them. */
   readonly top: number;
+  /** For the draws of this decision. */
+  readonly seed: number;
+  /** The agent that got the last task of this kind. */
+  readonly last: string | undefined;
+  /** The agent that the task's key belongs to, where it was given one. */
+  readonly bound: string | undefined;
+  readonly nowMs: number;
 };
 
-export type Scored = { readonly candidate: Candidate /** Lower is better. */; readonly score: number };
+export type Scored = { readonly candidate: Candidate; readonly score: number; readonly terms: Terms };
+
+export type Choice = {
+  /** The chosen agent, then those that would have come next. */
+  readonly best: readonly Scored[];
+  /** Where the choice was drawn. */
+  readonly seed?: number;
+  /** The agent that the task's key belongs to, which could not take it now. */
+  readonly overflow?: string;
+};
 
 /**
- * A routing policy, pure: the same request gives the same order. Version rises with any change of the formula, so that a stored decision
- * names exactly what made it.
+ * A routing policy, pure: the same request gives the same choice. Its version rises with any change of what it does, so that a stored
+ * decision names exactly what made it.
  */
 export interface RoutingStrategy {
   readonly name: string;
   readonly version: number;
-  /** The best `top` candidates, best first; ties are broken by agent id. */
-  rank(request: RankRequest): readonly Scored[];
+  choose(request: RoutingRequest): Choice;
 }
 
-const isBetter = (a: Scored, b: Scored): boolean =>
-  a.score < b.score || (a.score === b.score && a.candidate.agentId < b.candidate.agentId);
+export const scoredBy = (ranking: Ranking, agents: readonly Candidate[], { capability }: Fleet): Scored[] =>
+  agents.map((candidate) => ({
+    candidate,
+    score: ranking.score(candidate, capability),
+    terms: ranking.terms(candidate, capability),
+  }));
 
-/** Puts an entry where it belongs among the best so far, of which there are at most `top`. */
-const insert = (best: Scored[], scored: Scored, top: number): void => {
-  let at = best.length;
-  while (at > 0 && isBetter(scored, best[at - 1] as Scored)) at -= 1;
-  if (at >= top) return;
-  best.splice(at, 0, scored);
-  if (best.length > top) best.pop();
-};
+export const ranked = (ranking: Ranking, { fleet, top }: RoutingRequest, shelf?: string): Scored[] =>
+  scoredBy(ranking, fleet.best(ranking, top, shelf), fleet);
 
-/** Ranks by a score alone. One pass without sorting when few are wanted: a decision looks at every free agent. */
-export const scoredBy = (name: string, version: number, score: (candidate: Candidate) => number): RoutingStrategy => ({
+/** Puts one first that was chosen for another reason than its rank. */
+export const withFirst = (chosen: Scored, others: readonly Scored[], top: number): Scored[] =>
+  [chosen, ...others.filter(({ candidate }) => candidate.agentId !== chosen.candidate.agentId)].slice(0, top);
+
+/** Takes the best by a ranking. */
+export const bestBy = (name: string, version: number, ranking: Ranking): RoutingStrategy => ({
   name,
   version,
-  rank: ({ candidates, top }) => {
-    const best: Scored[] = [];
-    for (const candidate of candidates) {
-      const scored = score(candidate);
-      const last = best.length < top ? undefined : best.at(-1);
-      // Most candidates are not among the best: nothing is made for those.
-      if (last && (scored > last.score || (scored === last.score && candidate.agentId > last.candidate.agentId)))
-        continue;
-      insert(best, { candidate, score: scored }, top);
-    }
-    return best;
-  },
+  choose: (request) => ({ best: ranked(ranking, request) }),
 });

@@ -104,9 +104,8 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
       {
         file: 'src/domain/pool/ledger.ts',
         from: 'const task = this.#queue.next(nowMs, lanes);',
-        to: `const isFree = (agent: { unavailable: unknown; transport: Lane }) => !agent.unavailable && lanes.includes(agent.transport);
-      const task = [...this.#queue.heads()]
-        .filter((head) => this.#roster.able(head).eligible.some(isFree))
+        to: `const task = [...this.#queue.heads()]
+        .filter((head) => this.#matching.skillsFor(head).some(({ free, lane }) => free > 0 && lanes.includes(lane)))
         .sort((a, b) => a.readyMs + a.priority * 30_000 - b.readyMs - b.priority * 30_000)[0];`,
       },
     ],

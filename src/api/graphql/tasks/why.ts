@@ -12,6 +12,7 @@ import type { AttemptType } from './attempts.ts';
 import { addGivenUpType } from './given-up.ts';
 
 type RoutingCandidate = AssignmentRow['reason']['candidates'][number];
+type ScoreTerm = { readonly name: string; readonly value: number };
 type ExcludedAgents = { readonly reason: Exclusion; readonly agents: number };
 
 /** Why a task is where it is. */
@@ -21,11 +22,21 @@ const excludedOf = ({ reason }: AssignmentRow): ExcludedAgents[] =>
   Object.entries(reason.excluded).map(([name, agents]) => ({ reason: name as Exclusion, agents }));
 
 const addDecisionType = (builder: Builder) => {
+  const ScoreTerm = builder.objectRef<ScoreTerm>('ScoreTerm').implement({
+    description: 'A number of which a score is made, by the formula of the strategy.',
+    fields: (t) => ({ name: t.exposeString('name'), value: t.exposeFloat('value') }),
+  });
   const RoutingCandidate = builder.objectRef<RoutingCandidate>('RoutingCandidate').implement({
     fields: (t) => ({
       agentId: t.exposeID('agentId'),
-      score: t.exposeFloat('score', { description: 'Lower is better.' }),
+      score: t.exposeFloat('score', {
+        description: 'By the formula of the strategy and its version; some prefer low scores, some high ones.',
+      }),
       open: t.exposeInt('open', { description: 'Attempts it held at that moment.' }),
+      terms: t.field({
+        type: [ScoreTerm],
+        resolve: ({ terms = {} }) => Object.entries(terms).map(([name, value]) => ({ name, value })),
+      }),
     }),
   });
   const ExclusionReason = builder.enumType('ExclusionReason', { values: enumValues(Exclusion.options) });
@@ -51,10 +62,20 @@ const addDecisionType = (builder: Builder) => {
       }),
       candidates: t.field({
         type: [RoutingCandidate],
-        description: 'The best few, best first.',
+        description: 'The best five, best first: the chosen agent, then those that would have come next.',
         resolve: ({ reason }) => reason.candidates,
       }),
       excluded: t.field({ type: [ExcludedAgents], resolve: excludedOf }),
+      seed: t.float({
+        nullable: true,
+        description: 'Where the choice was drawn: the same seed draws the same.',
+        resolve: ({ reason }) => reason.seed,
+      }),
+      overflow: t.id({
+        nullable: true,
+        description: "The agent that the task's key belongs to, which could not take it then.",
+        resolve: ({ reason }) => reason.overflow,
+      }),
       waitedMs: t.exposeFloat('waitedMs', { description: 'How long the attempt was ready before this decision.' }),
       position: t.expose('position', { type: 'Position' }),
     }),
