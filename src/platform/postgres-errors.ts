@@ -16,6 +16,7 @@ const TRANSIENT_SQL_STATES = new Set(['57P01', '57P02', '57P03', '53300']);
 const TRANSIENT_MESSAGES = [
   'Connection terminated',
   'timeout exceeded when trying to connect',
+  'timeout expired',
   'Client has encountered a connection error and is not queryable',
   'Query read timeout',
 ];

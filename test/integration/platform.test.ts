@@ -91,6 +91,15 @@ describe('a Postgres pool', () => {
     expect(isTransientPostgresError(failure)).toBe(false);
   });
 
+  it('reports a server that takes connections and says nothing as transient', async () => {
+    const proxy = await freezableProxy(database.url);
+    proxy.freeze();
+    const client = new pg.Client({ connectionString: proxy.url, connectionTimeoutMillis: 100 });
+    const failure = await client.connect().catch((error: unknown) => error);
+    await proxy.close();
+    expect(isTransientPostgresError(failure)).toBe(true);
+  });
+
   it('reports a missing server as transient', async () => {
     const nowhere = createPool('postgres://baton@127.0.0.1:1/baton', 1, logger);
     const failure = await nowhere.query('SELECT 1').catch((error: unknown) => error);

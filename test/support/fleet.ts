@@ -8,6 +8,9 @@ import type { Role } from '../../src/platform/config.ts';
 import { BATON } from './built.ts';
 
 const READY_MS = 90_000;
+/** The exit code of `serve` when a store cannot be reached. */
+const STORES_AWAY = 3;
+const START_TRIES = 5;
 
 /** One line of a process's log. */
 export type LogLine = { readonly level: number; readonly msg: string } & Readonly<Record<string, unknown>>;
@@ -41,8 +44,19 @@ export class Member {
 
   #ready = false;
 
-  /** Resolves when the process says that it is ready. */
+  /** Resolves when the process says that it is ready. One that a store keeps from starting is started again, as a supervisor does. */
   async start(): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await this.#startOnce();
+        return;
+      } catch (error) {
+        if (this.#child?.exitCode !== STORES_AWAY || tries === START_TRIES) throw error;
+      }
+    }
+  }
+
+  async #startOnce(): Promise<void> {
     this.#dataDir ??= await mkdtemp(join(tmpdir(), `baton-${this.role}-`));
     const env = {
       PATH: process.env['PATH'] ?? '',
