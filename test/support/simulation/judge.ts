@@ -187,7 +187,9 @@ const checkPlaces = (world: World): Finding[] => {
     if (ENDS.has(type)) held.delete(taskId);
     // What is assigned after its task has ended is void.
     if (ENDS.has(type) && type !== 'TaskAttemptFailed') ended.add(taskId);
-    for (const given of assignments) if (!ended.has(given.taskId)) held.add(given.taskId);
+    // The place of one that nobody can follow any further is given away once it must be over.
+    for (const given of assignments)
+      if (!ended.has(given.taskId) && !world.unreadable.has(given.taskId)) held.add(given.taskId);
     most = Math.max(most, held.size);
   }
   return most > places
