@@ -13,6 +13,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   eventstore: async () => (await import('../packages/eventstore-node/bench/eventstore.ts')).eventstore,
   planning: async () => (await import('./planning.ts')).planning,
   expressions: async () => (await import('./expressions.ts')).expressions,
+  discovery: async () => (await import('./discovery.ts')).discovery,
   compensation: async () => (await import('./compensation.ts')).compensation,
   snapshots: async () => (await import('./snapshots.ts')).snapshots,
 };

@@ -9,6 +9,7 @@ import type { LogFeed } from '../eventstore/log-feed.ts';
 import type { Config } from '../platform/config.ts';
 import type { Logger } from '../platform/logger.ts';
 import { VERSION } from '../platform/version.ts';
+import type { FleetWatch } from '../processes/fleet/fleet-watch.ts';
 import type { Waits } from '../processes/outcomes/waits.ts';
 import type { Queryable } from '../projections/database.ts';
 import { AgentDirectory } from './edge/agent-directory.ts';
@@ -56,6 +57,8 @@ export type ApiDependencies = {
   readonly heartbeats: HeartbeatSink;
   /** Pools in use that no process leads. */
   readonly unledPools: { readonly list: readonly string[]; has(pool: string): boolean };
+  /** The agents as this process has them in memory. */
+  readonly fleet: Pick<FleetWatch, 'discover'>;
   /** Requests that wait for an outcome. */
   readonly waits: Waits;
   /** What interrupts the projections of this process. */
@@ -163,7 +166,7 @@ const measureUnledPools = ({ metrics, unledPools }: ApiDependencies): void =>
   });
 
 const startGraphQL = (deps: ApiDependencies, hub: Hub, callerOf: CallerOf) => {
-  const { config, logger, commands, metrics, feed, unledPools, waits } = deps;
+  const { config, logger, commands, metrics, feed, unledPools, fleet, waits } = deps;
   const projectionSource = { ...deps, clock: commands.clock, head: () => feed.head };
   const projections = sharedOverview(projectionSource);
   measureProjections(metrics, projectionSource);
@@ -180,6 +183,7 @@ const startGraphQL = (deps: ApiDependencies, hub: Hub, callerOf: CallerOf) => {
       progress: progressOf(request),
       reads,
       unledPools,
+      fleet,
       waits,
       gone: request.signal,
       onCutOff: () => undefined,
@@ -231,6 +235,7 @@ const routes = (deps: ApiDependencies, { directory, hub, graphql, callerOf, isOw
       readsOf: (tenant) => new Reads(deps, tenant),
       waits: deps.waits,
       unledPools: deps.unledPools,
+      fleet: deps.fleet,
       head: () => deps.feed.head ?? 0n,
       seen: () => hub.position,
     }),

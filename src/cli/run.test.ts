@@ -71,6 +71,7 @@ describe('a request that a command sends', () => {
     'agents get a',
     'agents register a --card http://127.0.0.1:7001 --capability x@1.0.0 --label k=v --cost-per-call 0.1USD --delivery at_most_once',
     'agents register a --capability x --service-type analysis --tag gpu --location eu/b --agent-version 2.0.0 --weight 2 --cost-factor 0',
+    'agents discover --capability x@^1.0.0 --service-type storage --tag gpu --agent-version >=2 --near eu/b --min-health 0 --readiness able_now --limit 3 --pool p',
     'agents update a --max-concurrency 3',
     'agents drain a',
     'agents undrain a --reason back',

@@ -88,7 +88,7 @@ const partsOf =
 
 /** Serves HTTP until it is closed; resolves with the address where it can be reached. */
 export const startApi = async (core: Core, observed: Observed, closing: Closing): Promise<string> => {
-  const { tenant, config, logger, commands, store, feed, database, redis, queues, pools } = core;
+  const { tenant, config, logger, commands, store, feed, database, redis, queues, pools, fleet } = core;
   const { metrics, leaders, unledPools, interrupted, outcomes, executions } = observed;
   const freshness = new Freshness({ pool: database, clock: ports.clock, logger });
   closing.add('the freshness watch', () => freshness.stop());
@@ -110,6 +110,7 @@ export const startApi = async (core: Core, observed: Observed, closing: Closing)
     ],
     heartbeats: redisHeartbeats(redis, core.prefix),
     unledPools,
+    fleet,
     interrupted,
     waits: new Waits({ tasks: outcomes, executions, clock: ports.clock }),
     readiness: {

@@ -24,7 +24,9 @@ import type { Logger } from '../platform/logger.ts';
 import { createPool, startFailure } from '../platform/postgres.ts';
 import { createRedis } from '../platform/redis.ts';
 import { redisTurns } from '../platform/redis-turns.ts';
+import { FleetWatch } from '../processes/fleet/fleet-watch.ts';
 import { postgresSnapshots } from '../processes/fold-snapshots.ts';
+import type { OwnFoldDeps } from '../processes/own-fold.ts';
 import { PoolRoom } from '../processes/pools/pool-room.ts';
 import { PoolWatch } from '../processes/pools/pool-watch.ts';
 import { prepareDatabase } from '../projections/prepare-database.ts';
@@ -50,6 +52,8 @@ export type Core = {
   readonly queues: Queues;
   /** Watches once it runs. */
   readonly pools: PoolWatch;
+  /** Runs where questions about agents are answered. */
+  readonly fleet: FleetWatch;
   readonly commands: Commands;
   /** Of every key that this cluster keeps in Redis. */
   readonly prefix: string;
@@ -65,15 +69,16 @@ export type CoreOptions = {
   readonly closing: Closing;
 };
 
-const watchPools = (core: Pick<Core, 'tenant' | 'config' | 'logger' | 'database' | 'feed'>): PoolWatch =>
-  new PoolWatch({
-    tenant: core.tenant,
-    feed: core.feed,
-    snapshots: postgresSnapshots(core.database),
-    acquireLease: leaseOf(core, `pools:${core.tenant}`),
-    clock: ports.clock,
-    logger: core.logger,
-  });
+type Watching = Pick<Core, 'tenant' | 'config' | 'logger' | 'database' | 'feed'>;
+
+const watchDeps = (core: Watching, name: string): OwnFoldDeps => ({
+  tenant: core.tenant,
+  feed: core.feed,
+  snapshots: postgresSnapshots(core.database),
+  acquireLease: leaseOf(core, `${name}:${core.tenant}`),
+  clock: ports.clock,
+  logger: core.logger,
+});
 
 const openPostgres = async ({ config, logger, closing }: CoreOptions, url: string): Promise<Pool> => {
   await prepareDatabase(url, logger).catch((error: unknown) => {
@@ -131,12 +136,14 @@ export const openCore = async (options: CoreOptions): Promise<Core> => {
   const egress = egressOf(config, origins);
   const cards = createAgentCardSource({ egress, logger });
   closing.add('the agent cards', () => cards.close());
-  const pools = watchPools({ tenant, config, logger, database, feed });
+  const watching = { tenant, config, logger, database, feed };
+  const pools = new PoolWatch(watchDeps(watching, 'pools'));
+  const fleet = new FleetWatch(watchDeps(watching, 'fleet'));
   const room = new PoolRoom({ watch: pools, clock: ports.clock });
   const turns = redisTurns(redis, { prefix, ...ports, logger });
   const handlers = createHandlers(store, { ...ports, turns });
   const commands: Commands = { ...ports, ...handlers, cards, pools: room };
-  const connections = { store, appends, appendTrouble, database, redis, feed, queues, pools };
+  const connections = { store, appends, appendTrouble, database, redis, feed, queues, pools, fleet };
   return { tenant, config, logger, stack, ...connections, commands, prefix, egress, origins, directory };
 };
 

@@ -9,6 +9,7 @@ import { createMemoryEventStore } from '../../src/eventstore/memory-event-store.
 import { type Clock, systemClock } from '../../src/platform/clock.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { commandsOver } from './fake-ports.ts';
+import { followFleet } from './following-fleet.ts';
 import { followOutcomes } from './outcomes.ts';
 
 export type GraphQLAnswer = {
@@ -46,6 +47,7 @@ export const startApi = async (
   const feed = await LogFeed.start({ store, clock, logger });
   const commands = commandsOver(store, { clock });
   const outcomes = followOutcomes({ store, feed, commands });
+  const fleet = followFleet({ feed, logger });
   const beats: unknown[][] = [];
   const api = createApi({
     tenant: 'default',
@@ -59,6 +61,7 @@ export const startApi = async (
     queues: () => [] as Queue[],
     heartbeats: { beat: async (...beat) => void beats.push(beat) },
     unledPools: { list: [], has: () => false },
+    fleet: fleet.watch,
     waits: outcomes.waits,
     readiness: { parts: () => [{ name: 'log', check: () => store.head() }], draining: () => false },
     metrics: createMetrics({ clock, logger }),
@@ -100,6 +103,7 @@ export const startApi = async (
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await outcomes.stop();
+      await fleet.stop();
       await feed.stop();
       await store.close();
     },

@@ -19,6 +19,7 @@ import { Freshness } from '../../src/projections/runner/freshness.ts';
 import { ProjectionRunner } from '../../src/projections/runner/runner.ts';
 import { CONFIG } from './api-harness.ts';
 import { commandsOver } from './fake-ports.ts';
+import { followFleet } from './following-fleet.ts';
 import { followOutcomes } from './outcomes.ts';
 import { freshDatabase } from './servers.ts';
 
@@ -45,6 +46,7 @@ export const startApiWithReadModels = async (
   const freshness = new Freshness({ pool, clock, logger });
   const commands = { ...commandsOver(store, { clock }), ids: systemIds };
   const outcomes = followOutcomes({ store, feed, commands });
+  const fleet = followFleet({ feed, logger });
   let statements = 0;
   const counting = new Proxy(pool, {
     get(target, name) {
@@ -65,6 +67,7 @@ export const startApiWithReadModels = async (
     queues: options.queues ?? (() => []),
     heartbeats: { beat: async () => undefined },
     unledPools: { list: [...unled], has: (name) => unled.has(name) },
+    fleet: fleet.watch,
     waits: outcomes.waits,
     readiness: { parts: () => [], draining: () => false },
     metrics: createMetrics({ clock, logger }),
@@ -108,6 +111,8 @@ export const startApiWithReadModels = async (
     store,
     commands,
     database,
+    fleet: fleet.watch,
+    readSide: { pool, freshness, store },
     /** Statements that the API sent to Postgres while `work` ran. */
     async statementsOf(work: () => Promise<unknown>): Promise<number> {
       const before = statements;
@@ -152,6 +157,7 @@ export const startApiWithReadModels = async (
       await runner.stop();
       await freshness.stop();
       await outcomes.stop();
+      await fleet.stop();
       await feed.stop();
       await store.close();
       await pool.end();

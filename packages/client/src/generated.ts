@@ -118,6 +118,27 @@ export type Delivery =
   | 'AT_MOST_ONCE'
   | 'EFFECTIVELY_ONCE';
 
+/** What is absent or empty is not asked for. */
+export type DiscoverAgentsInput = {
+  /** Semver range of the version of the agent as a whole. */
+  readonly agentVersion?: string | null | undefined;
+  /** All of them; at most 20. */
+  readonly capabilities?: ReadonlyArray<RequiredCapabilityInput> | null | undefined;
+  /** 1 to 100; 10 when absent. */
+  readonly limit?: number | null | undefined;
+  /** 0 to 1; 0.5 when absent. */
+  readonly minHealth?: number | null | undefined;
+  readonly pool?: string | null | undefined;
+  /** Agents there come first. */
+  readonly preferredLocation?: LocationInput | null | undefined;
+  /** DISCOVERED when absent. */
+  readonly readiness?: Readiness | null | undefined;
+  /** Any of them. */
+  readonly serviceTypes?: ReadonlyArray<ServiceType> | null | undefined;
+  /** Any of them; at most 64. */
+  readonly tags?: ReadonlyArray<string> | null | undefined;
+};
+
 export type ExclusionReason =
   | 'CAPABILITY'
   | 'DEGRADED'
@@ -200,6 +221,19 @@ export type Health =
   | 'HEALTHY'
   | 'UNHEALTHY';
 
+/** The first of the conditions, in this order, that an agent does not meet. */
+export type LeftOutReason =
+  | 'AGENT_VERSION'
+  | 'CAPABILITY'
+  | 'DRAINING'
+  | 'HEALTH'
+  | 'NO_SLOT'
+  | 'SERVICE_TYPE'
+  | 'TAG'
+  | 'UNHEALTHY'
+  | 'UNREACHABLE'
+  | 'VERSION';
+
 export type LocationInput = {
   readonly region: string;
   readonly zone?: string | null | undefined;
@@ -255,6 +289,12 @@ export type ProjectionStatus =
   | 'HALTED'
   | 'LIVE';
 
+/** DISCOVERED: registered. REACHABLE: also not unhealthy, and its last call arrived. ABLE_NOW: also takes new work and has a free place. */
+export type Readiness =
+  | 'ABLE_NOW'
+  | 'DISCOVERED'
+  | 'REACHABLE';
+
 export type RegisterAgentInput = {
   /** Chosen by you. */
   readonly agentId: string;
@@ -289,6 +329,12 @@ export type RegisterAgentInput = {
   readonly version?: string | null | undefined;
   /** 0.01 to 1000. */
   readonly weight?: number | null | undefined;
+};
+
+export type RequiredCapabilityInput = {
+  readonly name: string;
+  /** Semver range. */
+  readonly versionRange?: string | null | undefined;
 };
 
 /** How the delay grows from one retry to the next. */
@@ -589,6 +635,14 @@ export type DeregisterAgentMutation = { readonly payload:
     | AgentTakenFragment
     | AgentRefusedFragment
    };
+
+export type DiscoverAgentsQueryVariables = Exact<{
+  input: DiscoverAgentsInput;
+  atLeast?: string | null | undefined;
+}>;
+
+
+export type DiscoverAgentsQuery = { readonly discovery: { readonly total: number, readonly position: string, readonly agents: ReadonlyArray<{ readonly agentId: string, readonly pool: string, readonly version: string | null, readonly health: Health, readonly healthScore: number, readonly draining: boolean, readonly freeSlots: number, readonly capabilities: ReadonlyArray<{ readonly name: string, readonly version: string, readonly confidence: number | null, readonly specialisations: ReadonlyArray<string> }>, readonly location: { readonly region: string, readonly zone: string | null } | null }>, readonly leftOut: ReadonlyArray<{ readonly reason: LeftOutReason, readonly count: number, readonly agentIds: ReadonlyArray<string> }> } };
 
 export type ErrorFactsFragment = { readonly code: string, readonly message: string, readonly source: string, readonly retryable: boolean };
 
@@ -1107,6 +1161,9 @@ export const UndrainAgent: TypedDocument<UndrainAgentMutation, UndrainAgentMutat
 
 export const DeregisterAgent: TypedDocument<DeregisterAgentMutation, DeregisterAgentMutationVariables> =
   'mutation DeregisterAgent($agentId:ID!$reason:String$idempotencyKey:String){payload:deregisterAgent(agentId:$agentId reason:$reason idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';
+
+export const DiscoverAgents: TypedDocument<DiscoverAgentsQuery, DiscoverAgentsQueryVariables> =
+  'query DiscoverAgents($input:DiscoverAgentsInput!$atLeast:Position){discovery:discoverAgents(input:$input atLeast:$atLeast){total agents{agentId pool version capabilities{name version confidence specialisations}location{region zone}health healthScore draining freeSlots}leftOut{reason count agentIds}position}}';
 
 export const ListCompensationDebts: TypedDocument<ListCompensationDebtsQuery, ListCompensationDebtsQueryVariables> =
   'query ListCompensationDebts($filter:CompensationDebtFilter$first:Int!$after:String$atLeast:Position$withTotal:Boolean!){page:compensationDebts(filter:$filter first:$first after:$after atLeast:$atLeast){nodes{...DebtRow}pageInfo{hasNextPage endCursor}totalCount@include(if:$withTotal)}}fragment DebtRow on CompensationDebt{executionId workflow unit strategy status handedOverTo note reason parkedAt closedAt taskId position error{...ErrorFacts}}fragment ErrorFacts on AttemptError{code message source retryable}';

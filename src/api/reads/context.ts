@@ -1,4 +1,5 @@
 import type { Caller, Commands } from '../../commands/context.ts';
+import type { FleetWatch } from '../../processes/fleet/fleet-watch.ts';
 import type { Reads } from './reads.ts';
 
 /** What the queries of a request work with, whatever its protocol. */
@@ -8,4 +9,6 @@ export type ReadContext = {
   readonly reads: Reads;
   /** Pools in use that no process leads. */
   readonly unledPools: { has(pool: string): boolean };
+  /** The agents as this process has them in memory. */
+  readonly fleet: Pick<FleetWatch, 'discover'>;
 };

@@ -143,7 +143,7 @@ export class Reads {
   }
 
   /** Since when the agent cannot be reached; undefined when it answered last, or has registered since. */
-  async restOf({ agentId, registeredAt }: AgentRow): Promise<Rest | undefined> {
+  async restOf({ agentId, registeredAt }: Pick<AgentRow, 'agentId' | 'registeredAt'>): Promise<Rest | undefined> {
     const rest = await this.#rests.load(agentId);
     return rest && rest.untilMs >= Date.parse(registeredAt) ? rest : undefined;
   }

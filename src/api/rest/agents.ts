@@ -17,6 +17,7 @@ import type { Result } from '../../domain/result.ts';
 import { notFound } from '../../platform/errors.ts';
 import { type AgentFilter, countAgents, listAgents } from '../../projections/agents/queries.ts';
 import { AGENT_STATUSES, type AgentRow, agentsTable } from '../../projections/agents/table.ts';
+import { discover } from './agent-discovery.ts';
 import { AGENT } from './examples.ts';
 import { textOf } from './filters.ts';
 import { listOf, several } from './list.ts';
@@ -213,4 +214,13 @@ const deregister = onAgent({
   command: deregisterAgent,
 });
 
-export const AGENT_OPERATIONS: readonly Operation[] = [register, list, show, update, drain, undrain, deregister];
+export const AGENT_OPERATIONS: readonly Operation[] = [
+  register,
+  list,
+  discover,
+  show,
+  update,
+  drain,
+  undrain,
+  deregister,
+];

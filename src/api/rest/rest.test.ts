@@ -348,6 +348,7 @@ describe('the document', () => {
       readsOf: () => expect.fail('reads nothing'),
       waits: api.waits,
       unledPools: { has: () => false },
+      fleet: { discover: () => undefined },
       head: () => 0n,
       seen: () => 0n,
     }) as unknown as { stack: readonly Layer[] };
@@ -356,7 +357,7 @@ describe('the document', () => {
         .filter((method) => method !== '_all')
         .map((method) => `${method} ${REST_PATH}${route?.path.replaceAll(/:(\w+)/g, '{$1}')}`),
     );
-    expect(routed).toHaveLength(44);
+    expect(routed).toHaveLength(45);
     expect(documented().sort()).toEqual(routed.sort());
   });
 

@@ -19,6 +19,7 @@ import { perform } from '../perform.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
+import { addDiscovery } from './agents-discover.ts';
 import { addRegistration, reportAgent } from './agents-register.ts';
 
 const STATUSES = ['active', 'draining', 'deregistered'] as const;
@@ -198,6 +199,7 @@ const addLeave = (agents: Command, terminal: Terminal): void => {
 export const addAgents = (program: Command, terminal: Terminal): void => {
   const agents = program.command('agents').description('Register, inspect and retire agents.');
   addReads(agents, terminal);
+  addDiscovery(agents, terminal);
   addRegistration(agents, terminal);
   addLeave(agents, terminal);
 };

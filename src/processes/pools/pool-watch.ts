@@ -2,29 +2,9 @@ import { agentStream, executionStream, taskStream } from '../../domain/ids.ts';
 import type { LedgerSnapshot } from '../../domain/pool/ledger.ts';
 import { POOLS_VERSION, PoolsInUse } from '../../domain/pool/pools-in-use.ts';
 import type { Position } from '../../eventstore/event-store.ts';
-import type { Clock } from '../../platform/clock.ts';
-import type { Lease } from '../../platform/lease.ts';
-import type { FoldSnapshot, FoldSnapshots } from '../fold-snapshots.ts';
-import { type FoldDefinition, Leader, type LeaderDeps, type Term } from '../leader.ts';
-
-export type PoolWatchDeps = Omit<LeaderDeps, 'acquireLease'> & {
-  /** Which of the processes saves the snapshots that all start from. */
-  readonly acquireLease: LeaderDeps['acquireLease'];
-};
-
-const NOT_SAVED = 'left to another process';
-
-/** Every process watches by itself. */
-const ownLease = ({ now }: Clock): Lease => ({
-  name: 'pools',
-  holder: 'each process',
-  epoch: 0n,
-  signal: new AbortController().signal,
-  isHeld: () => true,
-  now,
-  confirm: async () => true,
-  release: async () => {},
-});
+import type { FoldSnapshot } from '../fold-snapshots.ts';
+import type { FoldDefinition, Term } from '../leader.ts';
+import { OwnFold, type OwnFoldDeps } from '../own-fold.ts';
 
 const foldFor = (tenant: string): FoldDefinition<PoolsInUse> => {
   const prefixes = [taskStream(tenant, ''), executionStream(tenant, ''), agentStream(tenant, '')];
@@ -38,24 +18,14 @@ const foldFor = (tenant: string): FoldDefinition<PoolsInUse> => {
 
 /** Knows which pools are in use, in every process that serves them or accepts work for them (docs/adr/0023). */
 export class PoolWatch {
-  readonly #deps: PoolWatchDeps;
-  readonly #leader: Leader<PoolsInUse>;
+  readonly #fold: OwnFold<PoolsInUse>;
   readonly #listeners = new Set<() => void>();
   /** Of each pool that came into use while this process was watching. */
   readonly #beginnings = new Map<string, FoldSnapshot<LedgerSnapshot>>();
   #pools: ReadonlySet<string> | undefined;
-  #savesBy: Lease | undefined;
 
-  constructor(deps: PoolWatchDeps) {
-    this.#deps = deps;
-    const duty = { fold: foldFor(deps.tenant), begin: (fold: PoolsInUse) => this.#termOf(fold) };
-    const snapshots: FoldSnapshots = {
-      load: (tenant, fold) => deps.snapshots.load(tenant, fold),
-      // All parts each time: others may have written it in between.
-      save: async (tenant, fold, snapshot) =>
-        (await this.#saves()) ? deps.snapshots.save(tenant, fold, { ...snapshot, basedOn: undefined }) : NOT_SAVED,
-    };
-    this.#leader = new Leader(duty, { ...deps, snapshots, acquireLease: async () => ownLease(deps.clock) });
+  constructor(deps: OwnFoldDeps) {
+    this.#fold = new OwnFold({ fold: foldFor(deps.tenant), begin: (fold) => this.#termOf(fold) }, deps);
   }
 
   /** Undefined before it has caught up with the log. */
@@ -78,9 +48,8 @@ export class PoolWatch {
   }
 
   /** Runs until `signal` aborts. */
-  async run(signal: AbortSignal): Promise<void> {
-    await this.#leader.run(signal);
-    await this.#savesBy?.release();
+  run(signal: AbortSignal): Promise<void> {
+    return this.#fold.run(signal);
   }
 
   #termOf(fold: PoolsInUse): Term {
@@ -111,10 +80,5 @@ export class PoolWatch {
     this.#pools = new Set(pools);
     for (const pool of this.#beginnings.keys()) if (!this.#pools.has(pool)) this.#beginnings.delete(pool);
     for (const listener of this.#listeners) listener();
-  }
-
-  async #saves(): Promise<boolean> {
-    if (!this.#savesBy?.isHeld()) this.#savesBy = await this.#deps.acquireLease();
-    return this.#savesBy !== undefined;
   }
 }

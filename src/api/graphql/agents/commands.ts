@@ -8,9 +8,8 @@ import type { AgentRejection } from '../../../domain/agent/decider.ts';
 import { AGENT_REASONS } from '../../../wording/rejections.ts';
 import type { Builder } from '../kit/builder.ts';
 import { atPointer, callerFor, KEY, withoutNulls } from '../kit/command-field.ts';
-import type { Enums } from '../kit/enums.ts';
 import { addOutcome } from '../kit/outcome.ts';
-import { addAgentInputs, registerBody, updateBody } from './inputs.ts';
+import { type AgentInputs, registerBody, updateBody } from './inputs.ts';
 import type { AgentTypes } from './types.ts';
 
 const addAgentOutcome = (builder: Builder, { Agent, loadAgent }: AgentTypes) =>
@@ -30,9 +29,8 @@ const addAgentOutcome = (builder: Builder, { Agent, loadAgent }: AgentTypes) =>
     facts: { pool: { from: 'pool', type: 'String' } },
   });
 
-export const addAgentCommands = (builder: Builder, enums: Enums, types: AgentTypes): void => {
+export const addAgentCommands = (builder: Builder, inputs: AgentInputs, types: AgentTypes): void => {
   const { payload, outcomeOf } = addAgentOutcome(builder, types);
-  const inputs = addAgentInputs(builder, enums);
   builder.mutationFields((t) => {
     const idempotencyKey = t.arg.string(KEY);
     const agentId = t.arg.id({ required: true });

@@ -1,13 +1,17 @@
 import type { Kit } from '../kit/kit.ts';
 import { addAgentCommands } from './commands.ts';
+import { addAgentDiscovery } from './discovery.ts';
+import { addAgentInputs } from './inputs.ts';
 import { addAgentQueries } from './queries.ts';
 import { addAgentSubscriptions } from './subscriptions.ts';
 import { type AgentTypes, addAgentTypes } from './types.ts';
 
 export const addAgents = ({ builder, enums, shared, addConnection }: Kit): AgentTypes => {
   const agents = addAgentTypes(builder, enums, shared);
+  const inputs = addAgentInputs(builder, enums);
   addAgentQueries(builder, enums, agents, addConnection);
-  addAgentCommands(builder, enums, agents);
+  addAgentDiscovery(builder, enums, agents, inputs);
+  addAgentCommands(builder, inputs, agents);
   addAgentSubscriptions(builder, agents);
   return agents;
 };

@@ -82,20 +82,20 @@ export const addAgentInputs = (builder: Builder, enums: Enums) => {
       ...descriptor(t),
     }),
   });
-  return { RegisterAgentInput, UpdateAgentInput };
+  return { RegisterAgentInput, UpdateAgentInput, LocationInput };
 };
 
-type Inputs = ReturnType<typeof addAgentInputs>;
+export type AgentInputs = ReturnType<typeof addAgentInputs>;
 
 /** Labels are any JSON to GraphQL; the command's schema checks that they are texts. */
 type Labelled<Input extends { labels?: unknown }> = Omit<Input, 'labels'> & { labels?: never };
 
-export const registerBody = (input: Inputs['RegisterAgentInput']['$inferInput']) =>
+export const registerBody = (input: AgentInputs['RegisterAgentInput']['$inferInput']) =>
   withoutNulls(input) as Labelled<ReturnType<typeof withoutNulls<typeof input>>> satisfies z.input<
     typeof RegisterAgentInput
   >;
 
-export const updateBody = (input: Inputs['UpdateAgentInput']['$inferInput']) =>
+export const updateBody = (input: AgentInputs['UpdateAgentInput']['$inferInput']) =>
   withoutNulls(input) as Labelled<ReturnType<typeof withoutNulls<typeof input>>> satisfies z.input<
     typeof UpdateAgentInput
   >;

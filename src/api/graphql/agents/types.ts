@@ -36,7 +36,7 @@ const addDescriptorTypes = (builder: Builder) => ({
   }),
 });
 
-const addDescriptor = (builder: Builder, enums: Enums, Agent: ObjectRef<SchemaTypes, AgentRow>): void => {
+const addDescriptor = (builder: Builder, enums: Enums, Agent: ObjectRef<SchemaTypes, AgentRow>) => {
   const described = addDescriptorTypes(builder);
   builder.objectFields(Agent, (t) => ({
     version: t.exposeString('version', { nullable: true, description: 'Of its profile, else of its card.' }),
@@ -51,6 +51,7 @@ const addDescriptor = (builder: Builder, enums: Enums, Agent: ObjectRef<SchemaTy
     sla: t.expose('sla', { type: described.Sla, nullable: true }),
     constraints: t.expose('constraints', { type: described.Constraints, nullable: true }),
   }));
+  return described;
 };
 
 export const addAgentTypes = (builder: Builder, enums: Enums, { Money }: SharedTypes) => {
@@ -124,8 +125,8 @@ export const addAgentTypes = (builder: Builder, enums: Enums, { Money }: SharedT
       }),
     }),
   });
-  addDescriptor(builder, enums, Agent);
-  return { Agent, AgentStatus, loadAgent };
+  const described = addDescriptor(builder, enums, Agent);
+  return { Agent, AgentStatus, CapabilityType, Location: described.Location, loadAgent };
 };
 
 export type AgentTypes = ReturnType<typeof addAgentTypes>;

@@ -1,0 +1,168 @@
+import type { AgentEvent, AgentProfile } from '../agent/events.ts';
+import type { PoolEvent } from '../pool/events.ts';
+import { isUnreachable, type TaskEvent } from '../task/events.ts';
+import { AgentIndex } from './agent-index.ts';
+import type { Discovery } from './answer.ts';
+import { type Candidate, factsOf } from './candidate.ts';
+import type { DiscoverAgentsInput } from './query.ts';
+
+/** Open tasks, each with the agent that holds it or without. */
+type OpenTask = readonly [taskId: string, agentId?: string];
+
+export type FleetPart =
+  | { readonly part: number; readonly items: readonly ['agents', ...Candidate[]] }
+  | { readonly part: number; readonly items: readonly ['tasks', ...OpenTask[]] };
+
+/** About 400 KB of JSON. */
+const AGENTS_PER_PART = 1_000;
+const TASKS_PER_PART = 5_000;
+
+/** Raised with any change of what a snapshot holds or means. */
+export const FLEET_VERSION = 1;
+
+const chunked = <Item>(items: readonly Item[], size: number): Item[][] =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, n) => items.slice(n * size, (n + 1) * size));
+
+/** The registered agents of a tenant with what they hold. A fold of the log, changed in place (docs/adr/0002). */
+export class Fleet {
+  readonly #agents = new AgentIndex();
+  readonly #open = new Map<string, string | undefined>();
+
+  /** All of it is in parts. */
+  snapshot(): Record<string, never> {
+    return {};
+  }
+
+  takeParts(): FleetPart[] {
+    const agents = chunked(this.#agents.all(), AGENTS_PER_PART).map(
+      (some) => ['agents', ...some.map((agent) => ({ ...agent }))] as const,
+    );
+    const tasks = chunked([...this.#open], TASKS_PER_PART).map(
+      (some) =>
+        ['tasks', ...some.map(([id, agentId]): OpenTask => (agentId === undefined ? [id] : [id, agentId]))] as const,
+    );
+    return [...agents, ...tasks].map((items, part) => ({ part, items }) as FleetPart);
+  }
+
+  restorePart({ items }: FleetPart): void {
+    const [kind, ...members] = items;
+    if (kind === 'agents') for (const agent of members as readonly Candidate[]) this.#agents.put(agent);
+    else for (const [taskId, agentId] of members as readonly OpenTask[]) this.#open.set(taskId, agentId);
+  }
+
+  get size(): number {
+    return this.#agents.size;
+  }
+
+  discover(query: DiscoverAgentsInput): Discovery {
+    return this.#agents.discover(query);
+  }
+
+  /** Nothing is due without an event. */
+  nextDueMs(): undefined {
+    return undefined;
+  }
+
+  /** What is known of it stays as it is. */
+  halt(): void {}
+
+  evolve(event: AgentEvent | TaskEvent | PoolEvent): void {
+    switch (event.type) {
+      case 'AgentRegistered':
+        this.#register(event.data);
+        return;
+      case 'AgentReconfigured':
+        this.#reconfigure(event.data);
+        return;
+      case 'AgentHealthChanged':
+        this.#agents.setCondition(event.data.agentId, { health: event.data.to });
+        return;
+      case 'AgentDrainStarted':
+        this.#agents.setCondition(event.data.agentId, { draining: true });
+        return;
+      case 'AgentDrainEnded':
+        this.#agents.setCondition(event.data.agentId, { draining: false });
+        return;
+      case 'AgentDeregistered':
+        this.#agents.delete(event.data.agentId);
+        return;
+      default:
+        this.#evolveTasks(event);
+        return;
+    }
+  }
+
+  #evolveTasks(event: TaskEvent | PoolEvent): void {
+    switch (event.type) {
+      case 'TaskSubmitted':
+      case 'TaskRedriven':
+        this.#open.set(event.data.taskId, undefined);
+        return;
+      case 'TasksAssigned':
+        for (const { taskId, agentId } of event.data.assignments) this.#take(taskId, agentId);
+        return;
+      case 'TaskAttemptFailed':
+        this.#giveBack(event.data.taskId);
+        this.#reached(event.data.agentId, isUnreachable(event.data.error));
+        return;
+      case 'TaskCompleted':
+      case 'TaskOutcomeUnknown':
+        this.#close(event.data.taskId);
+        this.#reached(event.data.agentId, false);
+        return;
+      case 'TaskCancelled':
+      case 'TaskFailed':
+      case 'TaskDeadLettered':
+        this.#close(event.data.taskId);
+        return;
+      default:
+        return;
+    }
+  }
+
+  #register({ agentId, ...profile }: AgentProfile & { readonly agentId: string }): void {
+    const known = this.#agents.get(agentId);
+    const fresh = { health: 'healthy', draining: false, unreachable: false } as const;
+    this.#agents.put({ agentId, ...factsOf(profile), ...fresh, open: known?.open ?? this.#heldBy(agentId) });
+  }
+
+  /** What an agent holds that was away for a while. */
+  #heldBy(agentId: string): number {
+    let held = 0;
+    for (const holder of this.#open.values()) if (holder === agentId) held += 1;
+    return held;
+  }
+
+  #reconfigure({ agentId, ...profile }: AgentProfile & { readonly agentId: string }): void {
+    const agent = this.#agents.get(agentId);
+    if (agent) this.#agents.put({ ...agent, ...factsOf(profile) });
+  }
+
+  #reached(agentId: string | undefined, unreachable: boolean): void {
+    if (agentId !== undefined) this.#agents.setCondition(agentId, { unreachable });
+  }
+
+  /** An assignment is void unless the task waits: it may have ended between decision and append. */
+  #take(taskId: string, agentId: string): void {
+    if (!this.#open.has(taskId) || this.#open.get(taskId) !== undefined) return;
+    this.#open.set(taskId, agentId);
+    this.#count(agentId, 1);
+  }
+
+  #giveBack(taskId: string): void {
+    const holder = this.#open.get(taskId);
+    if (holder === undefined) return;
+    this.#open.set(taskId, undefined);
+    this.#count(holder, -1);
+  }
+
+  #close(taskId: string): void {
+    this.#giveBack(taskId);
+    this.#open.delete(taskId);
+  }
+
+  #count(agentId: string, by: 1 | -1): void {
+    const agent = this.#agents.get(agentId);
+    if (agent) this.#agents.setCondition(agentId, { open: agent.open + by });
+  }
+}
