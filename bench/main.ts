@@ -14,6 +14,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   planning: async () => (await import('./planning.ts')).planning,
   expressions: async () => (await import('./expressions.ts')).expressions,
   discovery: async () => (await import('./discovery.ts')).discovery,
+  registration: async () => (await import('./registration.ts')).registration,
   compensation: async () => (await import('./compensation.ts')).compensation,
   snapshots: async () => (await import('./snapshots.ts')).snapshots,
 };

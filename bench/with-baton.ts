@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { spawnEventStoreNode } from 'baton-eventstore-node';
 import { type Baton, startBaton } from '#baton/baton.js';
-import { type Client, connect } from '#baton/cli/client.js';
+import { type Client, type ClientOptions, connect } from '#baton/cli/client.js';
 import { readConfig } from '#baton/platform/config.js';
 import type { BenchStores } from './harness.ts';
 
@@ -61,7 +61,11 @@ export const withBaton = <Value>(
   });
 
 /** The same in a process of its own, with the no-op agent, and a client for it. */
-export const withServer = <Value>(stores: BenchStores, work: (client: Client) => Promise<Value>): Promise<Value> =>
+export const withServer = <Value>(
+  stores: BenchStores,
+  work: (client: Client) => Promise<Value>,
+  options: ClientOptions = { connections: 64 },
+): Promise<Value> =>
   inTemporaryFolder(stores, async (env) => {
     const child = spawn(process.execPath, ['--import', 'tsx', SERVER], {
       env: { ...withoutStores(process.env), ...env },
@@ -69,7 +73,7 @@ export const withServer = <Value>(stores: BenchStores, work: (client: Client) =>
     });
     const exited = once(child, 'exit');
     const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
-    const client = connect(JSON.parse(line).url, { connections: 64 });
+    const client = connect(JSON.parse(line).url, options);
     try {
       return await work(client);
     } finally {

@@ -1,11 +1,11 @@
 import type { RegisterAgentInput as WireInput } from 'baton-client';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { RegisterAgentInput } from '../domain/agent/commands.ts';
 import { AgentId } from '../domain/ids.ts';
 import type { Json } from '../domain/json.ts';
 import { usageFailure } from './failure.ts';
 import { upperCase } from './parse.ts';
-import { parseText, problemsOf, readText } from './task-file.ts';
+import { parseText, problemsOf, readItems, readText } from './task-file.ts';
 import type { Terminal } from './terminal.ts';
 
 const lowerCase = (value: unknown): unknown => (typeof value === 'string' ? value.toLowerCase() : value);
@@ -42,3 +42,20 @@ export const readDescriptor = async (terminal: Terminal, path: string): Promise<
   if (!parsed.success) throw usageFailure(`${name}: ${problemsOf(parsed.error)}`);
   return toWire(value as z.input<typeof RegisterAgentInput>);
 };
+
+/** A checked agent of a file of many. `place` is its position in the file, for messages. */
+export type FileAgent = { readonly place: string; readonly idempotencyKey?: string; readonly agent: WireInput };
+
+const Item = RegisterAgentInput.extend({ idempotencyKey: z.string().min(1).max(255).optional() });
+
+const checked = (value: unknown, place: string): FileAgent => {
+  const ours = inOurCase(value as Json);
+  const parsed = Item.safeParse(ours);
+  if (!parsed.success) throw usageFailure(`${place}: ${problemsOf(parsed.error)}`);
+  const { idempotencyKey, ...agent } = ours as z.input<typeof Item>;
+  return { place, agent: toWire(agent), ...(idempotencyKey === undefined ? {} : { idempotencyKey }) };
+};
+
+/** The agents of a file; see `readItems`. */
+export const readAgents = (terminal: Terminal, path: string): Promise<FileAgent[]> =>
+  readItems(terminal, path, { word: 'agent', check: checked });

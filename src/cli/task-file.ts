@@ -104,27 +104,37 @@ const checked = (value: unknown, place: string): FileTask => {
   return { place, task, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) };
 };
 
-const fromArray = (text: string, name: string): FileTask[] => {
+type Check<Item> = (value: unknown, place: string) => Item;
+
+const fromArray = <Item>(text: string, name: string, word: string, check: Check<Item>): Item[] => {
   const values = parseText(text, { name, line: 1 });
-  if (!Array.isArray(values)) throw usageFailure(`${name}: not a list of tasks`);
-  return values.map((value, index) => checked(value, `${name}: task ${index + 1}`));
+  if (!Array.isArray(values)) throw usageFailure(`${name}: not a list of ${word}s`);
+  return values.map((value, index) => check(value, `${name}: ${word} ${index + 1}`));
 };
 
-const fromLines = (text: string, name: string): FileTask[] =>
+const fromLines = <Item>(text: string, name: string, check: Check<Item>): Item[] =>
   text.split('\n').flatMap((line, index) => {
     if (line.trim() === '') return [];
-    return [checked(parseText(line, { name, line: index + 1 }), `${name}:${index + 1}`)];
+    return [check(parseText(line, { name, line: index + 1 }), `${name}:${index + 1}`)];
   });
 
 /**
- * Reads tasks from a JSON list, or from JSON lines with one task each; `-` is stdin. All are checked before the first is returned.
+ * Reads items from a JSON list, or from JSON lines with one each; `-` is stdin. All are checked before the first is returned.
  *
  * Errors: `Failure` (wrong usage) that names file and line.
  */
-export const readTasks = async (terminal: Terminal, path: string): Promise<FileTask[]> => {
+export const readItems = async <Item>(
+  terminal: Terminal,
+  path: string,
+  { word, check }: { readonly word: string; readonly check: Check<Item> },
+): Promise<Item[]> => {
   const name = path === '-' ? 'stdin' : path;
   const text = await readText(terminal, path);
-  const tasks = /^\s*\[/.test(text) ? fromArray(text, name) : fromLines(text, name);
-  if (tasks.length === 0) throw usageFailure(`${name}: contains no task`);
-  return tasks;
+  const items = /^\s*\[/.test(text) ? fromArray(text, name, word, check) : fromLines(text, name, check);
+  if (items.length === 0) throw usageFailure(`${name}: contains no ${word}`);
+  return items;
 };
+
+/** The tasks of a file; see `readItems`. */
+export const readTasks = (terminal: Terminal, path: string): Promise<FileTask[]> =>
+  readItems(terminal, path, { word: 'task', check: checked });

@@ -35,7 +35,11 @@ export class OwnFold<F extends Fold> {
       save: async (tenant, fold, snapshot) =>
         (await this.#saves()) ? deps.snapshots.save(tenant, fold, { ...snapshot, basedOn: undefined }) : NOT_SAVED,
     };
-    this.#leader = new Leader(duty, { ...deps, snapshots, acquireLease: async () => ownLease(duty.fold.name, deps.clock) });
+    this.#leader = new Leader(duty, {
+      ...deps,
+      snapshots,
+      acquireLease: async () => ownLease(duty.fold.name, deps.clock),
+    });
   }
 
   status(): LeaderStatus {

@@ -331,6 +331,11 @@ export type RegisterAgentInput = {
   readonly weight?: number | null | undefined;
 };
 
+export type RegisterAgentsItemInput = {
+  readonly agent: RegisterAgentInput;
+  readonly idempotencyKey?: string | null | undefined;
+};
+
 export type RequiredCapabilityInput = {
   readonly name: string;
   /** Semver range. */
@@ -587,6 +592,13 @@ export type RegisterAgentMutation = { readonly payload:
     | AgentTakenFragment
     | AgentRefusedFragment
    };
+
+export type RegisterAgentsMutationVariables = Exact<{
+  agents: ReadonlyArray<RegisterAgentsItemInput>;
+}>;
+
+
+export type RegisterAgentsMutation = { readonly registerAgents: { readonly items: ReadonlyArray<{ readonly accepted: AgentTakenFragment | null, readonly error: { readonly code: string, readonly message: string, readonly issues: ReadonlyArray<IssueFragment> } | null }> } };
 
 export type UpdateAgentMutationVariables = Exact<{
   agentId: string | number;
@@ -1149,6 +1161,9 @@ export const GetAgent: TypedDocument<GetAgentQuery, GetAgentQueryVariables> =
 
 export const RegisterAgent: TypedDocument<RegisterAgentMutation, RegisterAgentMutationVariables> =
   'mutation RegisterAgent($input:RegisterAgentInput!$idempotencyKey:String){payload:registerAgent(input:$input idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';
+
+export const RegisterAgents: TypedDocument<RegisterAgentsMutation, RegisterAgentsMutationVariables> =
+  'mutation RegisterAgents($agents:[RegisterAgentsItemInput!]!){registerAgents(agents:$agents){items{accepted{...AgentTaken}error{code message issues{...Issue}}}}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment Issue on InputIssue{pointer code message}';
 
 export const UpdateAgent: TypedDocument<UpdateAgentMutation, UpdateAgentMutationVariables> =
   'mutation UpdateAgent($agentId:ID!$input:UpdateAgentInput!$idempotencyKey:String){payload:updateAgent(agentId:$agentId input:$input idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { deregisterAgent } from '../../commands/agent/deregister-agent.ts';
 import { drainAgent, ReasonInput } from '../../commands/agent/drain-agent.ts';
-import { registerAgent } from '../../commands/agent/register-agent.ts';
+import { MAX_AGENTS_PER_CALL, registerAgent, registerAgents } from '../../commands/agent/register-agent.ts';
 import { undrainAgent } from '../../commands/agent/undrain-agent.ts';
 import { updateAgent } from '../../commands/agent/update-agent.ts';
 import type { Accepted } from '../../commands/context.ts';
@@ -18,6 +18,7 @@ import { notFound } from '../../platform/errors.ts';
 import { type AgentFilter, countAgents, listAgents } from '../../projections/agents/queries.ts';
 import { AGENT_STATUSES, type AgentRow, agentsTable } from '../../projections/agents/table.ts';
 import { discover } from './agent-discovery.ts';
+import { bulkAnswer, bulkAnswerOf } from './bulk.ts';
 import { AGENT } from './examples.ts';
 import { textOf } from './filters.ts';
 import { listOf, several } from './list.ts';
@@ -38,10 +39,14 @@ import { viewOf } from './view.ts';
 
 const AgentAccepted = z.strictObject({ agentId: AgentId, ...RECORDED });
 
-const accepted = (result: Result<Accepted, AgentRejection>): z.output<typeof AgentAccepted> => {
-  const { id, position, repeated } = acceptedByAgent(result);
-  return { agentId: id, position: String(position), repeated };
-};
+const acceptedView = ({ id, position, repeated }: Accepted): z.output<typeof AgentAccepted> => ({
+  agentId: id,
+  position: String(position),
+  repeated,
+});
+
+const accepted = (result: Result<Accepted, AgentRejection>): z.output<typeof AgentAccepted> =>
+  acceptedView(acceptedByAgent(result));
 
 const profile = viewOf(agentsTable, {
   hides: ['capabilityNames'],
@@ -102,6 +107,39 @@ const register = operation({
   async run({ commands, caller, body }) {
     const answer = accepted(await registerAgent(commands, caller, body));
     return { body: answer, location: `${REST_PATH}/agents/${answer.agentId}` };
+  },
+});
+
+/** What the list contains is checked item by item: each succeeds or fails on its own. */
+const RegisterAgentsInput = z.strictObject({
+  agents: z
+    .array(
+      RegisterAgentInput.extend({
+        idempotencyKey: z
+          .string()
+          .optional()
+          .meta({ description: 'Without one: that of the request, `/` and the index of the item.' }),
+      }),
+    )
+    .min(1)
+    .max(MAX_AGENTS_PER_CALL),
+});
+
+const registerMany = operation({
+  method: 'post',
+  path: '/agents/bulk',
+  id: 'registerAgents',
+  summary: `Register up to ${MAX_AGENTS_PER_CALL} agents`,
+  description: 'Each succeeds or fails on its own: look at `items`. All bad items together report at most 20 issues.',
+  body: { schema: RegisterAgentsInput, required: true },
+  success: { status: 200, description: 'What became of each', schema: bulkAnswerOf(AgentAccepted, 'agent') },
+  refusals: CREATION_REFUSALS,
+  example: {
+    body: { agents: ['reader-1', 'reader-2'].map((agentId) => ({ agentId, capabilities: [{ name: 'read' }] })) },
+  },
+  async run({ commands, caller, body }) {
+    const items = await registerAgents(commands, caller, body);
+    return { body: bulkAnswer(items, acceptedView) };
   },
 });
 
@@ -216,6 +254,7 @@ const deregister = onAgent({
 
 export const AGENT_OPERATIONS: readonly Operation[] = [
   register,
+  registerMany,
   list,
   discover,
   show,

@@ -2,13 +2,7 @@ import { z } from 'zod';
 import type { Accepted } from '../../commands/context.ts';
 import { CancelTaskInput, cancelTask } from '../../commands/task/cancel-task.ts';
 import { RedriveTaskInput, redriveTask } from '../../commands/task/redrive-task.ts';
-import {
-  lastPosition,
-  MAX_TASKS_PER_CALL,
-  type SubmittedItem,
-  submitTask,
-  submitTasks,
-} from '../../commands/task/submit-task.ts';
+import { MAX_TASKS_PER_CALL, submitTask, submitTasks } from '../../commands/task/submit-task.ts';
 import { TaskId } from '../../domain/ids.ts';
 import { BuiltPayload } from '../../domain/json.ts';
 import type { Result } from '../../domain/result.ts';
@@ -17,14 +11,13 @@ import type { TaskRejection } from '../../domain/task/decision.ts';
 import { AttemptError } from '../../domain/task/events.ts';
 import type { TaskOutcome } from '../../processes/outcomes/task-outcomes.ts';
 import type { WithOutcome } from '../../processes/outcomes/waits.ts';
-import { PositionText } from '../edge/query-string.ts';
 import { ENDED_STATUSES, endedTask } from '../reads/outcomes.ts';
 import { ofOwnStream } from '../reads/own-stream.ts';
+import { bulkAnswer, bulkAnswerOf } from './bulk.ts';
 import { BULK_KEY, BULK_TASK, DEAD_LETTER, TASK_KEY } from './examples.ts';
 import {
   COMMAND_REFUSALS,
   CREATION_REFUSALS,
-  Issue,
   type Operation,
   operation,
   RECORDED,
@@ -98,24 +91,7 @@ export const SubmitTasksInput = z.strictObject({
     .max(MAX_TASKS_PER_CALL),
 });
 
-export const SubmittedTasks = z.strictObject({
-  items: z.array(
-    z.strictObject({
-      index: z.int().min(0),
-      accepted: TaskAccepted.optional(),
-      error: z.strictObject({ code: z.string(), message: z.string(), issues: z.array(Issue) }).optional(),
-    }),
-  ),
-  acceptedCount: z.int().min(0),
-  position: PositionText.optional().meta({ description: 'Of the last accepted task.' }),
-});
-
-const submittedItem = (item: SubmittedItem) => {
-  const { index } = item;
-  if (item.ok) return { index, accepted: accepted(item.accepted) };
-  const { code, message, issues } = item;
-  return { index, error: { code, message, issues: [...issues] } };
-};
+export const SubmittedTasks = bulkAnswerOf(TaskAccepted, 'task');
 
 const submitMany = operation({
   method: 'post',
@@ -131,15 +107,7 @@ const submitMany = operation({
     body: { tasks: ['Acme', 'Globex'].map((supplier) => ({ capability: 'footprint', input: { supplier } })) },
   },
   async run({ commands, caller, body }) {
-    const items = await submitTasks(commands, caller, body);
-    const position = lastPosition(items);
-    return {
-      body: {
-        items: items.map(submittedItem),
-        acceptedCount: items.filter(({ ok }) => ok).length,
-        ...(position === null ? {} : { position: String(position) }),
-      },
-    };
+    return { body: bulkAnswer(await submitTasks(commands, caller, body), accepted) };
   },
 });
 

@@ -1,10 +1,12 @@
-import { RegisterAgent, UpdateAgent } from 'baton-client';
+import { RegisterAgent, RegisterAgents, UpdateAgent } from 'baton-client';
 import { type Command, Option } from 'commander';
+import { MAX_AGENTS_PER_CALL } from '../../commands/agent/register-agent.ts';
 import { ServiceType } from '../../domain/agent/descriptor.ts';
 import { Delivery } from '../../domain/agent/events.ts';
-import { readDescriptor } from '../agent-file.ts';
+import { readAgents, readDescriptor } from '../agent-file.ts';
 import { type ServerOptions, serverOptions } from '../connection.ts';
 import { usageFailure } from '../failure.ts';
+import { keyed, performMany } from '../many.ts';
 import * as parse from '../parse.ts';
 import { type Accepted, perform } from '../perform.ts';
 import { print } from '../print.ts';
@@ -94,6 +96,24 @@ const register = async (terminal: Terminal, id: string | undefined, options: Reg
   );
 };
 
+type ManyOptions = ServerOptions & { readonly idempotencyKey?: string; readonly replace?: boolean };
+
+const registerMany = async (terminal: Terminal, file: string, options: ManyOptions): Promise<void> => {
+  const agents = await readAgents(terminal, file);
+  const replace = options.replace === true ? { replace: true } : {};
+  const items = keyed(
+    agents.map(({ idempotencyKey, agent }) => ({ idempotencyKey, agent: { ...agent, ...replace } })),
+    options.idempotencyKey,
+  );
+  await performMany(terminal, options, {
+    words: { item: 'agent', doing: 'registering', done: 'registered' },
+    items: items.map((item, index) => ({ item, place: agents[index]?.place ?? '' })),
+    most: MAX_AGENTS_PER_CALL,
+    send: async (client, some) => (await client.execute(RegisterAgents, { agents: some })).registerAgents.items,
+    lineOf: ({ accepted }) => accepted?.id ?? '',
+  });
+};
+
 const update = async (terminal: Terminal, agentId: string, options: ProfileOptions): Promise<void> => {
   const input = profileOf(options);
   if (Object.values(input).every((value) => value === undefined))
@@ -128,7 +148,32 @@ const profileOptions = (of: Command): Command =>
     .option('--cost-factor <n>', 'what an hour of its work costs, compared with others', parse.number(0, 1_000_000))
     .option('--idempotency-key <key>', 'the same key and values give the same outcome');
 
+const addMany = (agents: Command, terminal: Terminal): void => {
+  serverOptions(
+    agents
+      .command('register-many')
+      .description(
+        'Register the agents of a file (a JSON list, or JSON lines) and print their ids. All are checked before the first is sent.',
+      )
+      .argument('<file>', '- is stdin')
+      .option('--replace', 'replace the profiles of those that are already registered')
+      .option(
+        '--idempotency-key <key>',
+        'prefix for keys of agents without one; the same file again gives the same outcome',
+      ),
+  )
+    .addHelpText(
+      'after',
+      examples(
+        'baton agents register-many agents.json',
+        'jq -c .agents[] fleet.json | baton agents register-many - --replace --idempotency-key fleet-2026-07',
+      ),
+    )
+    .action((file: string, options: ManyOptions) => registerMany(terminal, file, options));
+};
+
 export const addRegistration = (agents: Command, terminal: Terminal): void => {
+  addMany(agents, terminal);
   serverOptions(
     profileOptions(
       agents

@@ -1,27 +1,17 @@
-import {
-  accepted,
-  BatonError,
-  SubmitTask,
-  type SubmitTaskInput,
-  SubmitTasks,
-  type SubmitTasksItemInput,
-  type SubmitTasksMutation,
-} from 'baton-client';
+import { accepted, SubmitTask, type SubmitTaskInput, SubmitTasks } from 'baton-client';
 import { type Command, Option } from 'commander';
 import { MAX_TASKS_PER_CALL } from '../../commands/task/submit-task.ts';
 import { RetryPolicy } from '../../domain/retry.ts';
 import { STRATEGY_NAMES, type StrategyName } from '../../domain/routing/strategies.ts';
-import { numberOf } from '../../wording/sentences.ts';
 import type { Client } from '../client.ts';
-import { failureOf } from '../client-failure.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
-import { Ended, EXIT, Failure, usageFailure } from '../failure.ts';
+import { Ended, EXIT, usageFailure } from '../failure.ts';
 import { type InputOptions, inputOf, inputOptions } from '../input-options.ts';
+import { keyed, performMany } from '../many.ts';
 import * as parse from '../parse.ts';
 import type { Accepted } from '../perform.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
-import { type Progress, progressBar } from '../progress.ts';
 import { type FileTask, readTasks } from '../task-file.ts';
 import type { Terminal } from '../terminal.ts';
 import { timeoutOption, type WaitOptions } from '../waiting.ts';
@@ -93,11 +83,6 @@ const submit = async (terminal: Terminal, capability: string, options: SubmitOpt
   });
 };
 
-type Outcome = SubmitTasksMutation['submitTasks']['items'][number] & { readonly place: string };
-
-/** The server accepts bodies of 2 MiB; the rest of the request is small. */
-const MAX_CHUNK_BYTES = 1_500_000;
-
 /** GraphQL's form of a task: enum values in capitals. */
 const asVariable = ({ task }: FileTask): SubmitTaskInput => {
   const { strategy, retry, ...rest } = task;
@@ -108,89 +93,23 @@ const asVariable = ({ task }: FileTask): SubmitTaskInput => {
   };
 };
 
-type Chunk = { readonly tasks: FileTask[]; readonly items: SubmitTasksItemInput[] };
-
-function* chunksOf(tasks: readonly FileTask[], keyPrefix: string | undefined): Generator<Chunk> {
-  let chunk: Chunk = { tasks: [], items: [] };
-  let bytes = 0;
-  for (const [index, task] of tasks.entries()) {
-    const idempotencyKey = task.idempotencyKey ?? (keyPrefix === undefined ? undefined : `${keyPrefix}/${index}`);
-    const item = { idempotencyKey, task: asVariable(task) };
-    const size = JSON.stringify(item).length;
-    if (chunk.tasks.length === MAX_TASKS_PER_CALL || (bytes + size > MAX_CHUNK_BYTES && chunk.tasks.length > 0)) {
-      yield chunk;
-      chunk = { tasks: [], items: [] };
-      bytes = 0;
-    }
-    chunk.tasks.push(task);
-    chunk.items.push(item);
-    bytes += size;
-  }
-  yield chunk;
-}
-
-const afterSome = (error: unknown, submitted: number, total: number): unknown => {
-  if (!(error instanceof BatonError) || submitted === 0) return error;
-  const { exitCode, message, code, issues } = failureOf(error);
-  return new Failure(exitCode, `${message}; ${submitted} of ${numberOf(total, 'task')} had been submitted`, {
-    code,
-    issues,
-    advice: 'with --idempotency-key the command can be repeated without submitting a task twice',
-  });
-};
-
-const submitAll = async (
-  client: Client,
-  tasks: readonly FileTask[],
-  keyPrefix: string | undefined,
-  progress: Progress,
-): Promise<Outcome[]> => {
-  const outcomes: Outcome[] = [];
-  for (const chunk of chunksOf(tasks, keyPrefix)) {
-    try {
-      const { submitTasks } = await client.execute(SubmitTasks, { tasks: chunk.items });
-      outcomes.push(...submitTasks.items.map((item, index) => ({ ...item, place: chunk.tasks[index]?.place ?? '' })));
-      progress.update(outcomes.length);
-    } catch (error) {
-      throw afterSome(error, outcomes.length, tasks.length);
-    }
-  }
-  return outcomes;
-};
-
-const SHOWN_ERRORS = 20;
-
-/** Pass it as `--at-least` to see every submitted task. */
-const lastPosition = (outcomes: readonly Outcome[]): string | null => {
-  let last: bigint | undefined;
-  for (const { accepted } of outcomes) {
-    const position = accepted === null ? undefined : BigInt(accepted.position);
-    if (position !== undefined && (last === undefined || position > last)) last = position;
-  }
-  return last === undefined ? null : String(last);
-};
-
 const submitMany = async (
   terminal: Terminal,
   file: string,
   options: ServerOptions & { readonly idempotencyKey?: string },
 ): Promise<void> => {
   const tasks = await readTasks(terminal, file);
-  const progress = progressBar(terminal, 'submitting', tasks.length);
-  const outcomes = await withClient(terminal, options, (client) =>
-    submitAll(client, tasks, options.idempotencyKey, progress),
-  ).finally(() => progress.stop());
-  const failed = outcomes.filter(({ error }) => error !== null);
-  for (const { place, error } of failed.slice(0, SHOWN_ERRORS)) terminal.err(`${place}: ${error?.message}\n`);
-  if (failed.length > SHOWN_ERRORS) terminal.err(`… and ${failed.length - SHOWN_ERRORS} more\n`);
-  const submitted = outcomes.length - failed.length;
-  const position = lastPosition(outcomes);
-  print(terminal, options.json, { submitted, failed: failed.length, position, items: outcomes }, () =>
-    outcomes.map((outcome) => (outcome.accepted === null ? '' : `${outcome.accepted.taskId}\n`)).join(''),
+  const items = keyed(
+    tasks.map((task) => ({ idempotencyKey: task.idempotencyKey, task: asVariable(task) })),
+    options.idempotencyKey,
   );
-  const refused = failed.length === 0 ? '' : `, ${failed.length} refused`;
-  if (options.json !== true) terminal.err(`${numberOf(submitted, 'task')} submitted${refused}\n`);
-  if (failed.length > 0) throw new Ended(EXIT.failed);
+  await performMany(terminal, options, {
+    words: { item: 'task', doing: 'submitting', done: 'submitted' },
+    items: items.map((item, index) => ({ item, place: tasks[index]?.place ?? '' })),
+    most: MAX_TASKS_PER_CALL,
+    send: async (client, some) => (await client.execute(SubmitTasks, { tasks: some })).submitTasks.items,
+    lineOf: ({ accepted: task }) => task?.taskId ?? '',
+  });
 };
 
 const capabilityArgument = (text: string): string => {

@@ -7,7 +7,7 @@ import type { AgentCardFacts, Caller } from '../context.ts';
 import { changeAgentHealth } from './change-agent-health.ts';
 import { deregisterAgent } from './deregister-agent.ts';
 import { drainAgent } from './drain-agent.ts';
-import { registerAgent } from './register-agent.ts';
+import { registerAgent, registerAgents } from './register-agent.ts';
 import { updateAgent } from './update-agent.ts';
 
 const ada: Caller = { tenant: 'acme', actor: 'ada' };
@@ -161,6 +161,79 @@ describe('registering an agent by its card', () => {
       message: '/capabilities: name at most 200 capabilities; the agent card has 201 skills',
     });
   });
+});
+
+describe('registering many agents', () => {
+  const agents = (...ids: string[]) => ids.map((agentId) => ({ ...LOCAL, agentId }));
+
+  it('registers each on its own, in the order of the list', async () => {
+    const { commands, store } = setUp();
+    const items = await registerAgents(commands, ada, {
+      agents: [...agents('a'), { agentId: 'b c' }, ...agents('d'), { ...LOCAL, agentId: 'a', maxConcurrency: 3 }],
+    });
+    expect(items).toMatchObject([
+      { index: 0, ok: true, accepted: { id: 'a', repeated: false } },
+      { index: 1, ok: false, code: 'BAD_USER_INPUT', issues: [{ pointer: '/agentId' }] },
+      { index: 2, ok: true, accepted: { id: 'd', repeated: false } },
+      { index: 3, ok: false, code: 'AgentAlreadyRegistered' },
+    ]);
+    expect((await store.readAll({ limit: 9 })).events).toHaveLength(2);
+  });
+
+  it('gives the same answer under the same key, though the list was registered in between by somebody else', async () => {
+    const { commands, store } = setUp();
+    const caller = { ...ada, idempotencyKey: 'k' };
+    const first = await registerAgents(commands, caller, { agents: agents('a', 'b') });
+    await registerAgent(commands, ada, { ...LOCAL, agentId: 'a', maxConcurrency: 3, replace: true });
+    const head = await store.head();
+    const again = await registerAgents(commands, caller, { agents: agents('a', 'b') });
+    const positions = (items: typeof first) => items.map((item) => item.ok && item.accepted.position);
+    expect(positions(again)).toEqual(positions(first));
+    expect(again).toMatchObject([{ accepted: { repeated: true } }, { accepted: { repeated: true } }]);
+    expect(await store.head()).toBe(head);
+    expect(await registerAgents(commands, caller, { agents: agents('a', 'c') })).toMatchObject([
+      { ok: true, accepted: { repeated: true } },
+      { ok: true, accepted: { id: 'c', repeated: false } },
+    ]);
+    const other = [{ ...LOCAL, agentId: 'a', maxConcurrency: 9 }];
+    expect(await registerAgents(commands, caller, { agents: other })).toMatchObject([
+      { code: 'IDEMPOTENCY_KEY_REUSED' },
+    ]);
+  });
+
+  it('prefers the key of an item', async () => {
+    const { commands } = setUp();
+    const keyed = [{ ...LOCAL, idempotencyKey: 'own' }];
+    await registerAgents(commands, { ...ada, idempotencyKey: 'k' }, { agents: keyed });
+    expect(await registerAgents(commands, { ...ada, idempotencyKey: 'other' }, { agents: keyed })).toMatchObject([
+      { accepted: { repeated: true } },
+    ]);
+  });
+
+  it('fetches a bounded number of cards at a time', async () => {
+    const { commands } = setUp();
+    let [now, most] = [0, 0];
+    const fetch = async (): Promise<AgentCardFacts> => {
+      now += 1;
+      most = Math.max(most, now);
+      await new Promise((resolve) => setImmediate(resolve));
+      now -= 1;
+      return CARD;
+    };
+    const list = Array.from({ length: 100 }, (_, n) => ({ agentId: `a${n}`, cardUrl: CARD_URL }));
+    const items = await registerAgents({ ...commands, cards: { fetch } }, ada, { agents: list });
+    expect(items.every(({ ok }) => ok)).toBe(true);
+    expect(most).toBe(32);
+  });
+
+  it.each([{ agents: [] }, { agents: 'a' }, { agents: Array.from({ length: 1_001 }, () => ({})) }, {}])(
+    'is refused as a whole with %o',
+    async (input) => {
+      const { commands, store } = setUp();
+      await expect(registerAgents(commands, ada, input)).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
+      expect(await store.head()).toBeUndefined();
+    },
+  );
 });
 
 describe('the life of an agent', () => {

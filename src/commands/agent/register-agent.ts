@@ -1,6 +1,9 @@
+import { z } from 'zod';
 import { RegisterAgentInput } from '../../domain/agent/commands.ts';
+import type { AgentRejection } from '../../domain/agent/decider.ts';
 import { CapabilityName, DESCRIPTOR_FIELDS } from '../../domain/agent/descriptor.ts';
 import type { AgentProfile, Transport } from '../../domain/agent/events.ts';
+import { type BulkItem, performAll } from '../bulk.ts';
 import { type AgentCardFacts, badInput, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
 import { AGENT, runOnAgent, unlessPoolsAreFull, unlessRecorded } from '../run.ts';
 
@@ -63,17 +66,47 @@ const register = (commands: Commands, caller: Caller, body: RegisterAgentInput, 
   );
 };
 
-/**
- * Registers an agent. With a card URL the card is fetched and kept, and its skills are the capabilities unless the caller names them;
- * without one the agent is `local`: a function in a dispatcher's own process.
- */
-export const registerAgent = async (commands: Commands, caller: Caller, input: unknown) => {
-  const body = parseInput(RegisterAgentInput, input);
+const registerBody = (commands: Commands, caller: Caller, body: RegisterAgentInput) => {
   const { agentId, cardUrl } = body;
   const context = contextOf(commands, caller, `RegisterAgent/${agentId}`, body);
   return unlessRecorded(commands, caller, AGENT, { id: agentId, context }, async () => {
     const card = cardUrl === undefined ? undefined : await commands.cards.fetch(cardUrl);
     return register(commands, caller, body, profileOf(body, card));
+  });
+};
+
+/**
+ * Registers an agent. With a card URL the card is fetched and kept, and its skills are the capabilities unless the caller names them;
+ * without one the agent is `local`: a function in a dispatcher's own process.
+ */
+export const registerAgent = async (commands: Commands, caller: Caller, input: unknown) =>
+  registerBody(commands, caller, parseInput(RegisterAgentInput, input));
+
+export const MAX_AGENTS_PER_CALL = 1_000;
+/** Each may fetch a card, from whoever the caller names. */
+const REGISTERED_AT_ONCE = 32;
+
+const RegisterAgentsInput = z.strictObject({ agents: z.array(z.unknown()).min(1).max(MAX_AGENTS_PER_CALL) });
+
+/** For callers that would convert the items first. Errors: those of `registerAgents` for a list of that length. */
+export const checkAgentCount = (length: number): void => {
+  parseInput(RegisterAgentsInput, { agents: Array.from({ length: Math.min(length, MAX_AGENTS_PER_CALL + 1) }) });
+};
+
+/** Outcome of one item of a bulk registration, in the order of the request. */
+export type RegisteredItem = BulkItem<AgentRejection['reason']>;
+
+/**
+ * Registers up to `MAX_AGENTS_PER_CALL` agents, see `performAll`.
+ *
+ * Errors: `AppError` `BAD_USER_INPUT` only when the list itself, or the call's key, is unusable.
+ */
+export const registerAgents = async (commands: Commands, caller: Caller, input: unknown): Promise<RegisteredItem[]> => {
+  const { agents } = parseInput(RegisterAgentsInput, input);
+  return performAll(caller, agents, {
+    schema: RegisterAgentInput,
+    atOnce: REGISTERED_AT_ONCE,
+    perform: (itemCaller, body) => registerBody(commands, itemCaller, body),
   });
 };
 

@@ -3,17 +3,19 @@ import { drainAgent } from '../../../commands/agent/drain-agent.ts';
 import { registerAgent } from '../../../commands/agent/register-agent.ts';
 import { undrainAgent } from '../../../commands/agent/undrain-agent.ts';
 import { updateAgent } from '../../../commands/agent/update-agent.ts';
-import type { Accepted } from '../../../commands/context.ts';
+import type { Accepted as AcceptedCommand } from '../../../commands/context.ts';
 import type { AgentRejection } from '../../../domain/agent/decider.ts';
 import { AGENT_REASONS } from '../../../wording/rejections.ts';
 import type { Builder } from '../kit/builder.ts';
 import { atPointer, callerFor, KEY, withoutNulls } from '../kit/command-field.ts';
+import type { ErrorTypes } from '../kit/error-types.ts';
 import { addOutcome } from '../kit/outcome.ts';
+import { addBulkRegistration } from './bulk.ts';
 import { type AgentInputs, registerBody, updateBody } from './inputs.ts';
 import type { AgentTypes } from './types.ts';
 
 const addAgentOutcome = (builder: Builder, { Agent, loadAgent }: AgentTypes) =>
-  addOutcome<Accepted, AgentRejection>(builder, {
+  addOutcome<AcceptedCommand, AgentRejection>(builder, {
     subject: 'Agent',
     recorded: 'if_changed',
     accepted: (t) => ({
@@ -29,8 +31,14 @@ const addAgentOutcome = (builder: Builder, { Agent, loadAgent }: AgentTypes) =>
     facts: { pool: { from: 'pool', type: 'String' } },
   });
 
-export const addAgentCommands = (builder: Builder, inputs: AgentInputs, types: AgentTypes): void => {
-  const { payload, outcomeOf } = addAgentOutcome(builder, types);
+export const addAgentCommands = (
+  builder: Builder,
+  inputs: AgentInputs,
+  types: AgentTypes,
+  errors: ErrorTypes,
+): void => {
+  const { payload, outcomeOf, Accepted } = addAgentOutcome(builder, types);
+  addBulkRegistration(builder, inputs, errors, Accepted);
   builder.mutationFields((t) => {
     const idempotencyKey = t.arg.string(KEY);
     const agentId = t.arg.id({ required: true });

@@ -6,12 +6,12 @@ import { addAgentQueries } from './queries.ts';
 import { addAgentSubscriptions } from './subscriptions.ts';
 import { type AgentTypes, addAgentTypes } from './types.ts';
 
-export const addAgents = ({ builder, enums, shared, addConnection }: Kit): AgentTypes => {
+export const addAgents = ({ builder, enums, errors, shared, addConnection }: Kit): AgentTypes => {
   const agents = addAgentTypes(builder, enums, shared);
   const inputs = addAgentInputs(builder, enums);
   addAgentQueries(builder, enums, agents, addConnection);
   addAgentDiscovery(builder, enums, agents, inputs);
-  addAgentCommands(builder, inputs, agents);
+  addAgentCommands(builder, inputs, agents, errors);
   addAgentSubscriptions(builder, agents);
   return agents;
 };
