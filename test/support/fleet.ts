@@ -72,7 +72,11 @@ export class Member {
     createInterface({ input: child.stderr }).on('line', (line) => this.#take(line));
     let timer: NodeJS.Timeout | undefined;
     const facts = await new Promise<{ url: string | null }>((resolve, reject) => {
-      createInterface({ input: child.stdout }).once('line', (line) => resolve(JSON.parse(line)));
+      createInterface({ input: child.stdout }).once('line', (line) => {
+        const said = JSON.parse(line);
+        // What keeps it from starting is said there as well; then it ends.
+        if (!('error' in said)) resolve(said);
+      });
       const fail = (what: string): void =>
         reject(new Error(`${this.role} ${what}: ${JSON.stringify(this.lines.slice(-3))}`));
       child.once('exit', (code, signal) => fail(`ended with ${code ?? signal}`));
