@@ -35,6 +35,11 @@ describe('an unknown setting', () => {
 });
 
 describe('an invalid configuration', () => {
+  it('asks for signatures without keys', () =>
+    expect(() => readConfig({ BATON_CARD_SIGNATURES: 'required' })).toThrow(
+      'BATON_CARD_SIGNATURES="required": needs the keys that may sign, in the file that BATON_CARD_KEYS names',
+    ));
+
   it('lists every bad setting with its value, and masks passwords', () => {
     const read = () => readConfig({ BATON_PORT: '70000', REDIS_URL: 'http://me:secret@host' });
     expect(read).toThrow(/^invalid configuration:\n/);

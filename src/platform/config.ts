@@ -58,12 +58,17 @@ const Environment = z.object({
   BATON_CORS_ORIGINS: origins.default([]),
   BATON_CORS_CREDENTIALS: flag.default(false),
   BATON_ALLOW_PRIVATE_AGENTS: flag.default(false),
+  BATON_CARD_KEYS: z.string().min(1).optional(),
+  BATON_CARD_SIGNATURES: z.enum(['optional', 'required']).default('optional'),
   BATON_ALLOW_INSTALL: flag.default(true),
 });
 
 const Checked = Environment.refine((env) => !env.BATON_CORS_CREDENTIALS || !env.BATON_CORS_ORIGINS.includes('*'), {
   path: ['BATON_CORS_CREDENTIALS'],
   message: 'credentials cannot go to every site: name the origins in BATON_CORS_ORIGINS instead of *',
+}).refine((env) => env.BATON_CARD_SIGNATURES === 'optional' || env.BATON_CARD_KEYS !== undefined, {
+  path: ['BATON_CARD_SIGNATURES'],
+  message: 'needs the keys that may sign, in the file that BATON_CARD_KEYS names',
 });
 
 export type Config = {
@@ -103,6 +108,10 @@ export type Config = {
   readonly corsCredentials: boolean;
   /** Whether agents may be on loopback and in private ranges whatever `host` is. */
   readonly allowPrivateAgents: boolean;
+  /** A file with the public keys that may sign agent cards: a JSON Web Key Set. */
+  readonly cardKeys: string | undefined;
+  /** `required`: an agent whose card none of them has signed cannot register. */
+  readonly cardSignatures: 'optional' | 'required';
   /** Whether the embedded default may install Redis with the machine's package manager. */
   readonly allowInstall: boolean;
   /** BATON_* variables that no setting has: most likely typos. They change nothing; see `unknownSetting`. */
@@ -172,6 +181,8 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>> = p
     corsOrigins: value.BATON_CORS_ORIGINS,
     corsCredentials: value.BATON_CORS_CREDENTIALS,
     allowPrivateAgents: value.BATON_ALLOW_PRIVATE_AGENTS,
+    cardKeys: value.BATON_CARD_KEYS,
+    cardSignatures: value.BATON_CARD_SIGNATURES,
     allowInstall: value.BATON_ALLOW_INSTALL,
     unknownVariables: Object.keys(present).filter((name) => name.startsWith(PREFIX) && !SETTINGS.includes(name)),
   });

@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import type { Commands } from '../commands/context.ts';
 import { createHandlers } from '../commands/handlers.ts';
 import { createAgentCardSource } from '../dispatch/egress/agent-cards.ts';
+import { cardSignaturesOf } from '../dispatch/egress/card-signatures.ts';
 import type { EgressPolicy } from '../dispatch/egress/egress.ts';
 import { OriginDirectory } from '../dispatch/egress/origin-directory.ts';
 import { OwnOrigins } from '../dispatch/egress/own-origins.ts';
@@ -134,7 +135,7 @@ export const openCore = async (options: CoreOptions): Promise<Core> => {
   await directory.start();
   closing.add('the directory of origins', () => directory.stop());
   const egress = egressOf(config, origins);
-  const cards = createAgentCardSource({ egress, logger });
+  const cards = createAgentCardSource({ egress, logger, signatures: await cardSignaturesOf(config) });
   closing.add('the agent cards', () => cards.close());
   const watching = { tenant, config, logger, database, feed };
   const pools = new PoolWatch(watchDeps(watching, 'pools'));

@@ -1,15 +1,18 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { type AgentCard, generateAgentCardSignature } from '@a2a-js/sdk';
+import { exportJWK, generateKeyPair } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAgentCardSource } from '../../src/dispatch/egress/agent-cards.ts';
+import { type CardKeys, type CardSignatures, cardSignatures } from '../../src/dispatch/egress/card-signatures.ts';
 import type { EgressPolicy } from '../../src/dispatch/egress/egress.ts';
 import { AppError } from '../../src/platform/errors.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { type ScriptedAgent, startScriptedAgent } from '../support/scripted-agent.ts';
 
 const sources = new Set<ReturnType<typeof createAgentCardSource>>();
-const cardsWith = (egress: EgressPolicy): ReturnType<typeof createAgentCardSource> => {
-  const source = createAgentCardSource({ egress, logger: createLogger('silent') });
+const cardsWith = (egress: EgressPolicy, signatures?: CardSignatures): ReturnType<typeof createAgentCardSource> => {
+  const source = createAgentCardSource({ egress, logger: createLogger('silent'), ...(signatures && { signatures }) });
   sources.add(source);
   return source;
 };
@@ -67,6 +70,20 @@ describe('an agent card', () => {
     const card = { ...good(base), futureField: [1, 2, 3] };
     pages['/kept.json'] = { body: JSON.stringify(card) };
     await expect(cards.fetch(`${base}/kept.json`)).resolves.toMatchObject({ card });
+  });
+
+  it('must be signed by one of the keys where that is required', async () => {
+    const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
+    const keys = { keys: [{ ...(await exportJWK(publicKey)), kid: 'k' }] } as CardKeys;
+    const guarded = cardsWith({ allowLoopback: true, allowPrivate: false }, cardSignatures(keys, true));
+    const sign = generateAgentCardSignature(privateKey, { alg: 'ES256', kid: 'k', typ: 'JOSE' });
+    const signed = await sign(good(base) as unknown as AgentCard);
+    pages['/signed.json'] = { body: JSON.stringify(signed) };
+    pages['/changed.json'] = { body: JSON.stringify({ ...signed, name: 'B' }) };
+    pages['/unsigned.json'] = { body: JSON.stringify(good(base)) };
+    await expect(guarded.fetch(`${base}/signed.json`)).resolves.toMatchObject({ name: 'A' });
+    expect(await issueOf(`${base}/changed.json`, guarded)).toMatchObject({ code: 'CARD_SIGNATURE_INVALID' });
+    expect(await issueOf(`${base}/unsigned.json`, guarded)).toMatchObject({ code: 'CARD_UNSIGNED' });
   });
 
   it('of version 0.3 is accepted', async () => {

@@ -9,6 +9,7 @@ import type { AppError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { TransportError } from '../transports/transport.ts';
 import { discard, networkFailure, readBounded } from './agent-http.ts';
+import { type CardSignatures, UNCHECKED } from './card-signatures.ts';
 import { checkUrl, createEgressAgent, EgressDenied, type EgressPolicy, refusalText } from './egress.ts';
 
 /** Beyond it nothing is read. A card may be stored up to `MAX_PAYLOAD_BYTES`, without the white space of its file. */
@@ -89,13 +90,22 @@ const placesOf = (url: URL): string[] => {
   return [new URL(AGENT_CARD_PATH, base.endsWith('/') ? base : `${base}/`).href, url.href];
 };
 
+export type AgentCardOptions = {
+  readonly egress: EgressPolicy;
+  readonly logger: Logger;
+  /** Default: signatures are not looked at. */
+  readonly signatures?: CardSignatures;
+};
+
 class HttpAgentCards implements AgentCardSource {
   readonly #policy: EgressPolicy;
   readonly #logger: Logger;
   readonly #connections: Agent;
+  readonly #signatures: CardSignatures;
 
-  constructor(policy: EgressPolicy, logger: Logger) {
+  constructor({ egress: policy, logger, signatures = UNCHECKED }: AgentCardOptions) {
     this.#policy = policy;
+    this.#signatures = signatures;
     this.#logger = logger;
     this.#connections = createEgressAgent(policy, { bodyIdleMs: CARD_TIMEOUT_MS, maxResponseBytes: MAX_CARD_BYTES });
   }
@@ -104,7 +114,10 @@ class HttpAgentCards implements AgentCardSource {
     const signal = AbortSignal.timeout(CARD_TIMEOUT_MS);
     for (const place of placesOf(allowedUrl(cardUrl, this.#policy, 'the URL'))) {
       const text = await this.#read(place, signal);
-      if (text !== undefined) return readCard(parse(text), this.#policy);
+      if (text === undefined) continue;
+      const facts = readCard(parse(text), this.#policy);
+      await this.#signatures.check(facts.card);
+      return facts;
     }
     throw invalid('no card was found at this URL (HTTP 404)');
   }
@@ -149,7 +162,5 @@ const cardFailure = (error: unknown, signal: AbortSignal): unknown => {
 };
 
 /** Fetches agent cards under the egress rules. */
-export const createAgentCardSource = (options: {
-  readonly egress: EgressPolicy;
-  readonly logger: Logger;
-}): AgentCardSource & { close(): Promise<void> } => new HttpAgentCards(options.egress, options.logger);
+export const createAgentCardSource = (options: AgentCardOptions): AgentCardSource & { close(): Promise<void> } =>
+  new HttpAgentCards(options);
