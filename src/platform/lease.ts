@@ -73,7 +73,7 @@ class HeldLease implements Lease {
   /** On the monotonic clock. */
   #heldUntil = 0;
   /** Of Postgres's clock, from the monotonic one. */
-  #offsetMs = 0;
+  #offsetMs = Number.NEGATIVE_INFINITY;
 
   constructor(pool: pg.Pool, options: LeaseOptions, { epoch, nowMs }: Claimed, claimedAt: number) {
     this.#pool = pool;
@@ -125,9 +125,11 @@ class HeldLease implements Lease {
     }
   }
 
-  /** Postgres said so at some time after it was asked and before now; half of that is as wrong as this can be. */
+  /** Postgres said so at some time after it was asked and before now: what was known goes on where both agree. At first it counts as just said. */
   #setTime(askedAt: number, nowMs: number): void {
-    this.#offsetMs = nowMs - (askedAt + this.#options.clock.monotonic()) / 2;
+    const least = nowMs - this.#options.clock.monotonic();
+    const most = nowMs - askedAt;
+    this.#offsetMs = Math.min(Math.max(this.#offsetMs, least), most);
   }
 
   /** Only a successful renewal moves the deadline. A failure to reach Postgres does not lose the lease; running past `ttlMs` does. */
