@@ -36,7 +36,7 @@ export type List<Row extends { position: bigint }> = {
 const badInput = (pointer: string, code: string, message: string): AppError =>
   new AppError('BAD_USER_INPUT', message, { details: { code }, issues: [{ pointer, code, message }] });
 
-const checkPageSize = (first: number): void => {
+export const checkPageSize = (first: number): void => {
   if (!Number.isInteger(first) || first < 1 || first > MAX_PAGE)
     throw badInput(
       '/first',

@@ -146,7 +146,11 @@ describe('a task, from the shell', () => {
       ),
     );
     expect((await baton('dlq', 'show', id)).out).toMatch(/^ +1 +failed +calculator-1 .* UNKNOWN_COUNTRY: /m);
-    expect(await json('dlq', 'redrive', '--all', '--error-code', 'UNKNOWN_COUNTRY')).toMatchObject({ redriven: 1 });
+    const [group] = await json<{ fingerprint: string }[]>('dlq', 'groups');
+    expect(group).toMatchObject({ errorCode: 'UNKNOWN_COUNTRY', count: 1, taskId: id });
+    expect((await baton('dlq', 'groups')).out).toMatch(/^[0-9a-f]{12} +1 +footprint +\S+ +UNKNOWN_COUNTRY: /m);
+    const fingerprint = group?.fingerprint ?? '';
+    expect(await json('dlq', 'redrive', '--all', '--fingerprint', fingerprint)).toMatchObject({ redriven: 1 });
     expect((await baton('tasks', 'watch', id)).code).toBe(1);
   });
 

@@ -38,7 +38,11 @@ const complete = async (taskId: string, attempt = 1, agentId = 'agent-1'): Promi
   return String(result.value.position);
 };
 
-const fail = async (taskId: string, attempt: number, error: { retryable: boolean } = ERROR): Promise<string> => {
+const fail = async (
+  taskId: string,
+  attempt: number,
+  error: { retryable: boolean; message?: string } = ERROR,
+): Promise<string> => {
   const attemptError = { ...ERROR, ...error };
   const result = await failAttempt(
     api.commands,
@@ -319,6 +323,35 @@ describe('the view of operators', () => {
       },
     );
     expect((await api.post(query, { p: redriven.data.redriveTask.position })).data.deadLetters.totalCount).toBe(0);
+  });
+
+  it('groups dead letters by failure, the most frequent first', async () => {
+    const dead: { taskId: string; message: string }[] = [];
+    let position = '';
+    for (const message of ['row 1 is empty', 'row 2 is empty', 'no "price"']) {
+      const { taskId } = await submit({ capability: 'grouped' });
+      await api.assign([{ taskId }]);
+      position = await fail(taskId, 1, { retryable: false, message });
+      dead.push({ taskId, message });
+    }
+    const query = `query ($p: Position, $filter: DeadLetterFilter, $first: Int! = 20) {
+      deadLetterGroups(filter: $filter, first: $first, atLeast: $p) { fingerprint errorCode count message taskId capabilities } }`;
+    const groups = async (filter: object, first?: number) =>
+      (await api.post(query, { p: position, filter: { capability: 'grouped', ...filter }, first })).data
+        .deadLetterGroups;
+    const [empty, price, ...others] = await groups({});
+    expect(others).toEqual([]);
+    const rows = { errorCode: 'BOOM', capabilities: ['grouped'] };
+    expect(empty).toMatchObject({ ...rows, count: 2, message: 'row 2 is empty', taskId: dead[1]?.taskId });
+    expect(price).toMatchObject({ ...rows, count: 1, message: 'no "price"', taskId: dead[2]?.taskId });
+    expect(await groups({}, 1)).toEqual([empty]);
+    expect(await groups({ fingerprint: price.fingerprint })).toEqual([price]);
+    expect(await groups({ statuses: 'REDRIVEN' })).toEqual([]);
+    const path = `/api/v1/dead-letter-groups?capability=grouped&fingerprint=${empty.fingerprint}`;
+    expect((await (await fetch(api.url + path)).json()).items).toEqual([
+      expect.objectContaining({ ...empty, oldestAt: expect.any(String) }),
+    ]);
+    expect(await api.post(query, { first: 0 })).toMatchObject({ status: 400, code: 'BAD_PAGE_SIZE' });
   });
 
   it('counts tasks by status and over time', async () => {

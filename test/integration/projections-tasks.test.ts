@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DomainEvent } from '../../src/domain/events.ts';
+import { errorFingerprint } from '../../src/domain/task/error-fingerprint.ts';
 import { listDeadLetters } from '../../src/projections/dead-letters/queries.ts';
 import { getTaskAttempts } from '../../src/projections/task-attempts/queries.ts';
 import { getTask, getTaskPayloads } from '../../src/projections/tasks/queries.ts';
@@ -304,6 +305,7 @@ describe('a dead-lettered task', () => {
         closedAt: null,
         position: 64n,
         updatedPosition: 64n,
+        fingerprint: errorFingerprint(ERROR),
       },
     ]);
   });

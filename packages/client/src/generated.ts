@@ -98,6 +98,8 @@ export type DeadLetterFilter = {
   readonly agentId?: string | number | null | undefined;
   readonly capability?: string | null | undefined;
   readonly errorCode?: string | null | undefined;
+  /** Names the failure: the same for errors that differ only in ids, numbers and quoted text. */
+  readonly fingerprint?: string | null | undefined;
   readonly pool?: string | null | undefined;
   readonly reason?: string | null | undefined;
   /** OPEN when absent. */
@@ -673,7 +675,7 @@ export type ListCompensationDebtsQueryVariables = Exact<{
 
 export type ListCompensationDebtsQuery = { readonly page: { readonly totalCount?: number, readonly nodes: ReadonlyArray<DebtRowFragment>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } };
 
-export type DeadLetterRowFragment = { readonly taskId: string, readonly status: DeadLetterStatus, readonly pool: string, readonly capability: string, readonly agentId: string | null, readonly reason: string, readonly attempts: number, readonly deadLetteredAt: string, readonly position: string, readonly error: ErrorFactsFragment };
+export type DeadLetterRowFragment = { readonly taskId: string, readonly status: DeadLetterStatus, readonly pool: string, readonly capability: string, readonly agentId: string | null, readonly reason: string, readonly attempts: number, readonly deadLetteredAt: string, readonly position: string, readonly fingerprint: string, readonly error: ErrorFactsFragment };
 
 export type ListDeadLettersQueryVariables = Exact<{
   filter?: DeadLetterFilter | null | undefined;
@@ -685,6 +687,14 @@ export type ListDeadLettersQueryVariables = Exact<{
 
 
 export type ListDeadLettersQuery = { readonly page: { readonly totalCount?: number, readonly nodes: ReadonlyArray<DeadLetterRowFragment>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } };
+
+export type ListDeadLetterGroupsQueryVariables = Exact<{
+  filter?: DeadLetterFilter | null | undefined;
+  first: number;
+}>;
+
+
+export type ListDeadLetterGroupsQuery = { readonly groups: ReadonlyArray<{ readonly fingerprint: string, readonly errorCode: string, readonly count: number, readonly message: string, readonly taskId: string, readonly oldestAt: string, readonly newestAt: string, readonly capabilities: ReadonlyArray<string> }> };
 
 export type GetDeadLetterQueryVariables = Exact<{
   id: string | number;
@@ -1184,7 +1194,10 @@ export const ListCompensationDebts: TypedDocument<ListCompensationDebtsQuery, Li
   'query ListCompensationDebts($filter:CompensationDebtFilter$first:Int!$after:String$atLeast:Position$withTotal:Boolean!){page:compensationDebts(filter:$filter first:$first after:$after atLeast:$atLeast){nodes{...DebtRow}pageInfo{hasNextPage endCursor}totalCount@include(if:$withTotal)}}fragment DebtRow on CompensationDebt{executionId workflow unit strategy status handedOverTo note reason parkedAt closedAt taskId position error{...ErrorFacts}}fragment ErrorFacts on AttemptError{code message source retryable}';
 
 export const ListDeadLetters: TypedDocument<ListDeadLettersQuery, ListDeadLettersQueryVariables> =
-  'query ListDeadLetters($filter:DeadLetterFilter$first:Int!$after:String$atLeast:Position$withTotal:Boolean!){page:deadLetters(filter:$filter first:$first after:$after atLeast:$atLeast){nodes{...DeadLetterRow}pageInfo{hasNextPage endCursor}totalCount@include(if:$withTotal)}}fragment DeadLetterRow on DeadLetter{taskId status pool capability agentId reason attempts error{...ErrorFacts}deadLetteredAt position}fragment ErrorFacts on AttemptError{code message source retryable}';
+  'query ListDeadLetters($filter:DeadLetterFilter$first:Int!$after:String$atLeast:Position$withTotal:Boolean!){page:deadLetters(filter:$filter first:$first after:$after atLeast:$atLeast){nodes{...DeadLetterRow}pageInfo{hasNextPage endCursor}totalCount@include(if:$withTotal)}}fragment DeadLetterRow on DeadLetter{taskId status pool capability agentId reason attempts error{...ErrorFacts}deadLetteredAt position fingerprint}fragment ErrorFacts on AttemptError{code message source retryable}';
+
+export const ListDeadLetterGroups: TypedDocument<ListDeadLetterGroupsQuery, ListDeadLetterGroupsQueryVariables> =
+  'query ListDeadLetterGroups($filter:DeadLetterFilter$first:Int!){groups:deadLetterGroups(filter:$filter first:$first){fingerprint errorCode count message taskId oldestAt newestAt capabilities}}';
 
 export const GetDeadLetter: TypedDocument<GetDeadLetterQuery, GetDeadLetterQueryVariables> =
   'query GetDeadLetter($id:ID!){task(id:$id){id status capability pool deadLetterReason deadLetteredAt redrives input checkpoint attempts{attempt outcome agentId assignedAt endedAt durationMs error{...ErrorFacts}}}}fragment ErrorFacts on AttemptError{code message source retryable}';

@@ -134,7 +134,7 @@ describe.each(operations.filter(({ operation }) => operation.waits))('$name', ({
   );
 });
 
-describe.each(operations.filter(({ operation }) => operation.query?.shape['first'] !== undefined))(
+describe.each(operations.filter(({ operation }) => operation.query?.shape['after'] !== undefined))(
   '$name',
   ({ path, operation }) => {
     it.each([

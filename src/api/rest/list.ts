@@ -14,12 +14,14 @@ import {
   type Requested,
 } from './operation.ts';
 
+export const FIRST = z
+  .string()
+  .regex(/^\d{1,9}$/, `must be a whole number from 1 to ${MAX_PAGE}`)
+  .default(String(DEFAULT_PAGE_SIZE))
+  .meta({ description: `Length of the page, 1 to ${MAX_PAGE}.` });
+
 const PAGE = {
-  first: z
-    .string()
-    .regex(/^\d{1,9}$/, `must be a whole number from 1 to ${MAX_PAGE}`)
-    .default(String(DEFAULT_PAGE_SIZE))
-    .meta({ description: `Length of the page, 1 to ${MAX_PAGE}.` }),
+  first: FIRST,
   after: z
     .string()
     .optional()

@@ -9,7 +9,13 @@ import { WAITING_REASONS } from '../../domain/routing/why-waiting.ts';
 import { AttemptError } from '../../domain/task/events.ts';
 import { notFound } from '../../platform/errors.ts';
 import { assignmentsTable } from '../../projections/assignments/table.ts';
-import { countDeadLetters, type DeadLetterFilter, listDeadLetters } from '../../projections/dead-letters/queries.ts';
+import {
+  countDeadLetters,
+  type DeadLetterFilter,
+  type DeadLetterGroup,
+  groupDeadLetters,
+  listDeadLetters,
+} from '../../projections/dead-letters/queries.ts';
 import { DEAD_LETTER_STATUSES, deadLettersTable } from '../../projections/dead-letters/table.ts';
 import { taskAttemptsTable } from '../../projections/task-attempts/table.ts';
 import { countTasks, listTasks, type TaskFilter } from '../../projections/tasks/queries.ts';
@@ -22,8 +28,17 @@ import { taskTimeline } from '../reads/task-timeline.ts';
 import { waitingOf } from '../reads/waiting.ts';
 import { TASK } from './examples.ts';
 import { from, textOf, to } from './filters.ts';
-import { listOf, several } from './list.ts';
-import { AtLeastQuery, type Operation, operation, positionOf, type Requested, SUBJECT_REFUSALS } from './operation.ts';
+import { FIRST, listOf, several } from './list.ts';
+import {
+  AT_LEAST,
+  AtLeastQuery,
+  type Operation,
+  operation,
+  positionOf,
+  QUERY_REFUSALS,
+  type Requested,
+  SUBJECT_REFUSALS,
+} from './operation.ts';
 import { viewOf } from './view.ts';
 
 const task = viewOf(tasksTable, {
@@ -223,24 +238,64 @@ const why = operation({
   },
 });
 
+const DEAD_LETTER_FILTER = z.strictObject({
+  status: several(z.enum(DEAD_LETTER_STATUSES), 'Any of them; open when absent.'),
+  pool: textOf('Pool of agents.'),
+  capability: textOf('What the task asked for.'),
+  agentId: textOf('Who had the last attempt.'),
+  reason: textOf('Why it was given up.'),
+  errorCode: textOf('Code of the last error.'),
+  fingerprint: textOf('The failure, as `/dead-letter-groups` names it.'),
+  text: textOf("Part of the error's message; case does not matter."),
+});
+
+const deadLetterFilterOf = ({ status, ...filter }: z.output<typeof DEAD_LETTER_FILTER>): DeadLetterFilter => ({
+  ...filter,
+  statuses: status ?? ['open'],
+});
+
 const deadLetters = listOf({
   path: '/dead-letters',
   id: 'listDeadLetters',
   summary: 'List dead letters, newest first',
-  filter: {
-    status: several(z.enum(DEAD_LETTER_STATUSES), 'Any of them; open when absent.'),
-    pool: textOf('Pool of agents.'),
-    capability: textOf('What the task asked for.'),
-    agentId: textOf('Who had the last attempt.'),
-    reason: textOf('Why it was given up.'),
-    errorCode: textOf('Code of the last error.'),
-    text: textOf("Part of the error's message; case does not matter."),
-  },
-  filterOf: ({ status, ...filter }) => ({ ...filter, statuses: status ?? ['open'] }) satisfies DeadLetterFilter,
+  filter: DEAD_LETTER_FILTER.shape,
+  filterOf: deadLetterFilterOf,
   item: deadLetter,
   list: listDeadLetters,
   count: countDeadLetters,
 });
 
-export const TASK_QUERIES: readonly Operation[] = [list, show, timeline, why, deadLetters];
+const Group = z.strictObject({
+  fingerprint: z
+    .string()
+    .meta({ description: 'The same for errors that differ only in ids, numbers and quoted text.' }),
+  errorCode: z.string(),
+  count: z.int().min(1),
+  message: z.string().meta({ description: 'Of the newest of them.' }),
+  taskId: TaskId.meta({ description: 'The newest of them.' }),
+  oldestAt: z.iso.datetime(),
+  newestAt: z.iso.datetime(),
+  capabilities: z.array(z.string()).meta({ description: 'At most 20, by name.' }),
+});
+
+const groupOf = ({ count, ...group }: DeadLetterGroup) => ({ ...group, count: Number(count) });
+
+const deadLetterGroups = operation({
+  method: 'get',
+  path: '/dead-letter-groups',
+  id: 'groupDeadLetters',
+  summary: 'Count dead letters by failure, the most frequent first',
+  query: DEAD_LETTER_FILTER.extend({ first: FIRST, ...AT_LEAST }),
+  success: { status: 200, description: 'The groups', schema: z.strictObject({ items: z.array(Group) }) },
+  refusals: QUERY_REFUSALS,
+  example: {},
+  async run({ reads, query }) {
+    const { first, atLeast, ...filter } = query;
+    reads.atLeast(positionOf({ atLeast }));
+    const groups = groupDeadLetters(reads.pool, reads.tenant, deadLetterFilterOf(filter), Number(first));
+    return { body: { items: (await reads.of(groups)).map(groupOf) } };
+  },
+});
+
+export const TASK_QUERIES: readonly Operation[] = [list, show, timeline, why, deadLetters, deadLetterGroups];
 export const TaskView = task.schema;

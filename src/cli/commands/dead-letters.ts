@@ -5,10 +5,13 @@ import {
   type DeadLetterRowFragment,
   GetDeadLetter,
   type GetDeadLetterQuery,
+  ListDeadLetterGroups,
+  type ListDeadLetterGroupsQuery,
   ListDeadLetters,
   RedriveTask,
 } from 'baton-client';
 import type { Command } from 'commander';
+import { DEFAULT_PAGE_SIZE, MAX_PAGE } from '../../projections/page-size.ts';
 import { endReasonText } from '../../wording/given-up.ts';
 import { numberOf, words } from '../../wording/sentences.ts';
 import type { Client } from '../client.ts';
@@ -29,16 +32,19 @@ type Filter = {
   readonly capability?: string;
   readonly agent?: string;
   readonly errorCode?: string;
+  readonly fingerprint?: string;
 };
 
-const filterOf = ({ pool, capability, agent, errorCode }: Filter): DeadLetterFilter => ({
+const filterOf = ({ pool, capability, agent, errorCode, fingerprint }: Filter): DeadLetterFilter => ({
   pool,
   capability,
   agentId: agent,
   errorCode,
+  fingerprint,
 });
 
 const MAX_ERROR = 80;
+const MAX_CAPABILITIES = 40;
 
 const DEAD_LETTERS: ListView<DeadLetterRowFragment> = {
   word: 'dead letters',
@@ -58,6 +64,35 @@ const DEAD_LETTERS: ListView<DeadLetterRowFragment> = {
     letter.deadLetteredAt,
     oneLine(errorLine(letter.error), MAX_ERROR),
   ],
+};
+
+type Groups = ListDeadLetterGroupsQuery['groups'];
+
+const describeGroups = (groups: Groups): string =>
+  groups.length === 0
+    ? 'no dead letters\n'
+    : table(
+        [
+          { title: 'FINGERPRINT' },
+          { title: 'TASKS', align: 'right' },
+          { title: 'CAPABILITIES' },
+          { title: 'NEWEST' },
+          { title: 'ERROR' },
+        ],
+        groups.map(({ fingerprint, count, capabilities, newestAt, errorCode, message }) => [
+          fingerprint,
+          String(count),
+          oneLine(capabilities.join(', '), MAX_CAPABILITIES),
+          newestAt,
+          oneLine(`${errorCode}: ${message}`, MAX_ERROR),
+        ]),
+      );
+
+const showGroups = async (terminal: Terminal, options: ServerOptions & Filter & { limit: number }): Promise<void> => {
+  const { groups } = await withClient(terminal, options, (client) =>
+    client.execute(ListDeadLetterGroups, { filter: filterOf(options), first: options.limit }),
+  );
+  print(terminal, options.json, groups, () => describeGroups(groups));
 };
 
 type DeadTask = NonNullable<GetDeadLetterQuery['task']>;
@@ -160,7 +195,8 @@ const filterOptions = (command: Command): Command =>
     .option('--pool <name>', 'pool of agents')
     .option('--capability <name>', 'capability the task requires')
     .option('--agent <id>', 'agent of the last attempt')
-    .option('--error-code <code>', 'of the last attempt');
+    .option('--error-code <code>', 'of the last attempt')
+    .option('--fingerprint <digits>', 'the failure, as `baton dlq groups` names it');
 
 export const addDeadLetters = (program: Command, terminal: Terminal): void => {
   const dlq = program.command('dlq').description('List, show and redrive dead-lettered tasks.');
@@ -169,6 +205,19 @@ export const addDeadLetters = (program: Command, terminal: Terminal): void => {
     .action((options: ServerOptions & ListOptions & Filter) =>
       showList(terminal, options, ListDeadLetters, filterOf(options), DEAD_LETTERS),
     );
+  serverOptions(
+    filterOptions(
+      dlq
+        .command('groups')
+        .description('Count open dead letters by failure, the most frequent first.')
+        .option('--limit <count>', `groups to show, 1 to ${MAX_PAGE}`, parse.integer(1, MAX_PAGE), DEFAULT_PAGE_SIZE),
+    ),
+  )
+    .addHelpText(
+      'after',
+      `${examples('baton dlq groups', 'baton dlq redrive --all --fingerprint 2ad457e9f76d')}\nErrors that differ only in ids, numbers and quoted text are one failure.\n`,
+    )
+    .action((options: ServerOptions & Filter & { limit: number }) => showGroups(terminal, options));
   serverOptions(dlq.command('show').description('Show a dead-lettered task with all its attempts.').argument('<task>'))
     .addHelpText('after', examples('baton dlq show 0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11'))
     .action((id: string, options: ServerOptions) => show(terminal, id, options));

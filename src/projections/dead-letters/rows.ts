@@ -1,3 +1,4 @@
+import { errorFingerprint } from '../../domain/task/error-fingerprint.ts';
 import type { TaskRow } from '../tasks/table.ts';
 import type { DeadLetterRow } from './table.ts';
 
@@ -27,6 +28,7 @@ export const deadLetterOf = (
     errorCode: error.code,
     deadLetteredAt,
     position: deadLetterPosition,
+    fingerprint: errorFingerprint(error),
     ...change,
   };
 };

@@ -36,9 +36,14 @@ export const deadLettersTable = defineTable({
     closedAt: nullable(timestamptz()),
     position: bigint(),
     updatedPosition: bigint(),
+    /** Of the error: dead letters of the same failure have the same. */
+    fingerprint: text(),
   },
   key: ['tenant', 'taskId'],
-  indexes: { newest: { on: ['tenant', 'status', 'position DESC'] } },
+  indexes: {
+    newest: { on: ['tenant', 'status', 'position DESC'] },
+    failures: { on: ['tenant', 'status', 'fingerprint'] },
+  },
 });
 
 export type DeadLetterRow = RowOf<typeof deadLettersTable>;

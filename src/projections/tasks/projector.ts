@@ -287,7 +287,7 @@ const redriven: Handler<Of<'TaskRedriven'>> = ({ tenant, position, data }, fold)
  */
 export const tasksProjector = {
   name: 'tasks',
-  version: 2,
+  version: 3,
   tables: [tasksTable, taskPayloadsTable, taskAttemptsTable, deadLettersTable, taskStatsTable],
   on: {
     TaskSubmitted: submitted,
