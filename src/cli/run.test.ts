@@ -65,7 +65,7 @@ describe('a request that a command sends', () => {
     `tasks why ${TASK}`,
     `tasks watch ${TASK}`,
     `tasks cancel ${TASK} --reason twice`,
-    'tasks submit report --input {"month":7} --priority 1 --retry fixed --max-attempts 2 --strategy round_robin --tag a',
+    'tasks submit report --input {"month":7} --priority 1 --retry fixed --max-attempts 2 --strategy round_robin --affinity-key k --specialisation s --target a --target b --tag a',
     'tasks submit-many -',
     'agents list --health unhealthy --status deregistered',
     'agents get a',

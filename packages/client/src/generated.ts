@@ -424,6 +424,8 @@ export type StepState =
   | 'WAITING';
 
 export type SubmitTaskInput = {
+  /** For AFFINITY and CONSISTENT_HASH: tasks with the same key belong together. When absent, those of one submitter do. */
+  readonly affinityKey?: string | null | undefined;
   /** What an agent must offer to take the task. */
   readonly capability: string;
   /** The task is dead-lettered if it has not completed by then. */
@@ -435,9 +437,14 @@ export type SubmitTaskInput = {
   /** 1 critical, 2 high, 3 normal (when absent), 4 low, 5 background. */
   readonly priority?: number | null | undefined;
   readonly retry?: RetryPolicyInput | null | undefined;
+  /** For CONTENT_BASED: the kind of the work; the `task_type` or `taskType` of the input when absent. */
+  readonly specialisation?: string | null | undefined;
+  /** How its agents are chosen; LEAST_LOADED when absent. */
   readonly strategy?: RoutingStrategy | null | undefined;
   /** At most 20. */
   readonly tags?: ReadonlyArray<string> | null | undefined;
+  /** For FAILOVER: at most 20 agents, in the order in which they are to be tried. */
+  readonly targets?: ReadonlyArray<string> | null | undefined;
   /** Limit of one attempt from its assignment; 300000 when absent. */
   readonly timeoutMs?: number | null | undefined;
   /** Semver range for the capability's version; any when absent. */

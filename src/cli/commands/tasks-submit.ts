@@ -24,6 +24,9 @@ type SubmitOptions = ServerOptions &
     readonly pool?: string;
     readonly priority?: number;
     readonly strategy?: StrategyName;
+    readonly affinityKey?: string;
+    readonly specialisation?: string;
+    readonly target?: readonly string[];
     readonly versionRange?: string;
     readonly timeoutMs?: number;
     readonly deadline?: string;
@@ -46,6 +49,9 @@ const taskOf = async (terminal: Terminal, capability: string, options: SubmitOpt
   pool: options.pool,
   priority: options.priority,
   strategy: options.strategy && parse.upperCase(options.strategy),
+  affinityKey: options.affinityKey,
+  specialisation: options.specialisation,
+  targets: options.target,
   versionRange: options.versionRange,
   timeoutMs: options.timeoutMs,
   deadlineAt: options.deadline,
@@ -132,6 +138,9 @@ export const addSubmit = (tasks: Command, terminal: Terminal): void => {
         .option('--pool <name>', 'pool of agents')
         .option('--priority <n>', '1 critical … 5 background', parse.integer(1, 5))
         .addOption(new Option('--strategy <name>', 'how the agent is chosen').choices(STRATEGY_NAMES))
+        .option('--affinity-key <key>', 'affinity, consistent_hash: tasks with the same key belong together')
+        .option('--specialisation <kind>', 'content_based: the kind of the work')
+        .option('--target <agentId>', 'failover: the next to be tried (repeatable)', parse.collect(String))
         .option('--version-range <range>', "semver range for the capability's version")
         .option('--timeout-ms <n>', 'timeout of one attempt', parse.integer(1, MAX_INT))
         .option('--deadline <instant>', 'give up when the task has not completed by then', parse.instant)

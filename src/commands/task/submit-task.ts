@@ -3,6 +3,7 @@ import { taskIdOf } from '../../domain/ids.ts';
 import type { Result } from '../../domain/result.ts';
 import { SubmitTaskInput } from '../../domain/task/commands.ts';
 import type { TaskRejection } from '../../domain/task/decision.ts';
+import { affinityKeyOf } from '../../domain/task/routing-hints.ts';
 import { type BulkItem, performAll } from '../bulk.ts';
 import { type Accepted, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
 import { nowOf, run, TASK, unlessPoolsAreFull } from '../run.ts';
@@ -15,7 +16,8 @@ const submitBody = (
   const context = contextOf(commands, caller, 'SubmitTask', body);
   const taskId = taskIdOf(context.commandId);
   const now = nowOf(commands);
-  const command = { type: 'SubmitTask' as const, ...body, taskId, now };
+  const key = affinityKeyOf(body.strategy, caller.actor, body.affinityKey);
+  const command = { type: 'SubmitTask' as const, ...body, ...key, taskId, now };
   const pools = [{ pointer: '/pool', pool: body.pool }];
   return unlessPoolsAreFull(commands, caller, TASK, { id: taskId, context, pools }, () =>
     run(commands, caller, TASK, { id: taskId, command, now, context, assumeNew: true }),

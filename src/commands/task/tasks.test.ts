@@ -59,6 +59,18 @@ describe('submitting a task', () => {
     expect(event?.metadata).not.toHaveProperty('fingerprint');
   });
 
+  it.each([
+    ['affinity', 'ada'],
+    ['consistent_hash', 'ada'],
+    ['least_loaded', undefined],
+  ])('keeps tasks of one submitter together for %s', async (strategy, affinityKey) => {
+    const { commands, eventsOf } = setUp();
+    const [event] = await eventsOf(await submitted(commands, { strategy }));
+    expect((event?.data as { affinityKey?: string } | undefined)?.affinityKey).toBe(affinityKey);
+    const [keyed] = await eventsOf(await submitted(commands, { strategy, affinityKey: 'k' }));
+    expect(keyed?.data).toMatchObject({ affinityKey: 'k' });
+  });
+
   it('answers with the position at which a query sees it', async () => {
     const { store, commands } = setUp();
     const { position, repeated } = accepted(await submitTask(commands, ada, { capability: 'translate' }));

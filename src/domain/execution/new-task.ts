@@ -3,6 +3,7 @@ import type { Json } from '../json.ts';
 import type { RetryPolicy } from '../retry.ts';
 import { decideTask } from '../task/decider.ts';
 import type { TaskEvent } from '../task/events.ts';
+import { hintsOf, specialisationOf } from '../task/routing-hints.ts';
 import type { AgentNeed } from '../workflow/compile.ts';
 import type { Running } from './state.ts';
 import type { UnitState } from './unit-state.ts';
@@ -32,6 +33,8 @@ export const taskSubmitted = (execution: Running, work: Work, generation: number
     input: work.input,
     priority: work.priority,
     strategy: work.agent.strategy,
+    ...hintsOf({ targets: work.agent.targets }),
+    ...specialisationOf(work.agent.strategy, work.input),
     retry: work.retry,
     timeoutMs: work.timeoutMs,
     tags: [...work.tags],

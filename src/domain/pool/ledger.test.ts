@@ -607,6 +607,59 @@ describe('round robin', () => {
   });
 });
 
+describe('affinity', () => {
+  const agents = [registered('a', { maxConcurrency: 2 }), registered('b'), registered('c')];
+  const keyed = (taskId: string, affinityKey: string): TaskEvent =>
+    submitted(taskId, { strategy: 'affinity', affinityKey });
+
+  it('stays with the agent of the key, also after a snapshot and after the log is read again', () => {
+    const events = [...agents, keyed('1', 'k'), keyed('2', 'l')];
+    const live = ledgerOf(...events);
+    expect(routes(live)).toEqual(['1→a', '2→b']);
+    const again = ledgerOf(...events, assigned('1', 'a'), assigned('2', 'b'));
+    for (const ledger of [live, copyOf(live), again]) {
+      ledger.evolve(completed('1', 1, 'a'));
+      ledger.evolve(keyed('3', 'l'));
+      ledger.evolve(keyed('4', 'k'));
+      expect(routes(ledger)).toEqual(['3→b', '4→a']);
+    }
+  });
+
+  it('returns to its agent when that was busy for a while', () => {
+    const ledger = ledgerOf(...agents, ...['1', '2', '3'].map((taskId) => keyed(taskId, 'k')));
+    const decisions = assign(ledger);
+    expect(decisions.map(({ agentId, reason }) => [agentId, reason.overflow])).toEqual([
+      ['a', undefined],
+      ['a', undefined],
+      ['b', 'a'],
+    ]);
+    ledger.evolve(completed('1', 1, 'a'));
+    ledger.evolve(keyed('4', 'k'));
+    expect(routes(ledger)).toEqual(['4→a']);
+  });
+
+  it('keeps the tasks of an execution together without a key', () => {
+    const step = (taskId: string): TaskEvent =>
+      submitted(taskId, { strategy: 'affinity', executionId: 'e1', unit: taskId });
+    expect(routes(ledgerOf(...agents, step('1'), step('2')))).toEqual(['1→a', '2→a']);
+  });
+});
+
+describe('a degraded agent', () => {
+  it('gets work only while no healthy one is free', () => {
+    const ledger = ledgerOf(
+      registered('a', { maxConcurrency: 5 }),
+      healthOf('a', 'degraded'),
+      registered('b', { maxConcurrency: 1 }),
+      submitted('1'),
+      submitted('2'),
+    );
+    const [first, second] = assign(ledger);
+    expect(first).toMatchObject({ agentId: 'b', reason: { excluded: { degraded: 1 } } });
+    expect(second).toMatchObject({ agentId: 'a', reason: { excluded: { no_slot: 1 } } });
+  });
+});
+
 describe('a strategy that this build does not know', () => {
   it('is replaced by least_loaded, and the decision says so', () =>
     expect(reasonOf(ledgerOf(registered('a'), submitted('t1', { strategy: 'psychic' })))).toMatchObject({

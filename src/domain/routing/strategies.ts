@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { contentBased } from './policies/content-based.ts';
 import { costBased, deadlineAware } from './policies/deadlines.ts';
 import { failover } from './policies/failover.ts';
@@ -32,6 +33,14 @@ export const STRATEGY_NAMES = [
   'deadline_aware',
 ] as const;
 export type StrategyName = (typeof STRATEGY_NAMES)[number];
+
+/** `broadcast` is a strategy of requirements 1.3 and no policy here: an attempt has one agent. */
+export const StrategyName = z.enum(STRATEGY_NAMES, {
+  error: ({ input }) =>
+    input === 'broadcast'
+      ? 'broadcast gives a task to several agents, and a task has one: submit one task for each agent'
+      : undefined,
+});
 
 /** The load factors and scores of the source systems differ: each is a policy of its own, so that a decision names the formula (requirements 1.7). */
 export const strategies: Readonly<Record<StrategyName, RoutingStrategy>> = {

@@ -78,6 +78,15 @@ describe('a submission', () => {
     { priority: -1 },
     { priority: 2.5 },
     { strategy: 'best_guess' },
+    { strategy: 'broadcast' },
+    { affinityKey: '' },
+    { affinityKey: 'k'.repeat(201) },
+    { affinityKey: 7 },
+    { specialisation: 's'.repeat(65) },
+    { targets: [] },
+    { targets: ['a', 'a'] },
+    { targets: ['no good'] },
+    { targets: Array.from({ length: 21 }, (_, index) => `agent-${index}`) },
     { timeoutMs: 0 },
     { timeoutMs: 2_147_483_648 },
     { retry: { maxAttempts: 0 } },
@@ -104,6 +113,11 @@ describe('a submission', () => {
     const [field] = Object.keys(facts);
     expect(JSON.stringify(parsed.error?.issues[0])).toContain(`"${field}"`);
   });
+
+  it('says why there is no broadcast', () =>
+    expect(SubmitTaskInput.safeParse({ capability: 'c', strategy: 'broadcast' }).error?.issues[0]?.message).toBe(
+      'broadcast gives a task to several agents, and a task has one: submit one task for each agent',
+    ));
 
   it('accepts a deadline with any UTC offset', () =>
     expect(SubmitTaskInput.parse({ capability: 'c', deadlineAt: '2026-03-01T12:00:00+05:30' }).deadlineAt).toBe(

@@ -6,8 +6,9 @@ import type { Json } from '../json.ts';
 import { JsonPayload, text } from '../json.ts';
 import type { Money } from '../money.ts';
 import { DEFAULT_RETRY, RetryPolicy } from '../retry.ts';
-import { STRATEGY_NAMES } from '../routing/strategies.ts';
+import { StrategyName } from '../routing/strategies.ts';
 import { type AttemptError, Priority } from './events.ts';
+import { ROUTING_HINTS } from './routing-hints.ts';
 
 /** `''` and `'1 ||'` mean any version to semver and are refused; so are ranges that nothing can satisfy. */
 const rangeIssue = (range: string): string | undefined => {
@@ -49,7 +50,9 @@ export const SubmitTaskInput = z.strictObject({
   input: JsonPayload.default(null),
   pool: PoolId.default('default'),
   priority: Priority.default(3),
-  strategy: z.enum(STRATEGY_NAMES).default('least_loaded'),
+  /** How its agents are chosen. */
+  strategy: StrategyName.default('least_loaded'),
+  ...ROUTING_HINTS,
   retry: RetryPolicy.default(DEFAULT_RETRY),
   /** Node timers end at 2^31-1 ms. */
   timeoutMs: z.int().min(1).max(2_147_483_647).default(300_000),

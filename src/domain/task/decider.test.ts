@@ -141,6 +141,31 @@ describe('a task that does not exist', () => {
       .when({ ...submit, versionRange: '^1.2.0', deadlineAt: '2026-03-01T14:00:00+01:00', tags: ['eu'] })
       .thenEvents(submittedWith({ versionRange: '^1.2.0', deadlineAt: '2026-03-01T13:00:00.000Z', tags: ['eu'] })));
 
+  it('keeps what routing may go by, also when it is sent back to work', () => {
+    const hints = { affinityKey: 'customer-7', specialisation: 'laws', targets: ['anna', 'bert'] };
+    task
+      .given()
+      .when({ ...submit, ...hints })
+      .thenEvents(submittedWith(hints));
+    const [event] = task
+      .given(submittedWith(hints), failed(1, {}), deadLettered(1))
+      .when({ type: 'RedriveTask', now: at(5_000) }).events;
+    expect(event?.data).toMatchObject(hints);
+  });
+
+  it.each([
+    ['content_based', { task_type: 'laws' }, 'laws'],
+    ['content_based', { taskType: 'poems' }, 'poems'],
+    ['content_based', { task_type: 7 }, undefined],
+    ['content_based', ['laws'], undefined],
+    ['least_loaded', { task_type: 'laws' }, undefined],
+  ] as const)('takes for %s the kind of the input %j to be %s', (strategy, input, specialisation) =>
+    task
+      .given()
+      .when({ ...submit, strategy, input })
+      .thenEvents(submittedWith({ strategy, input, ...(specialisation === undefined ? {} : { specialisation }) })),
+  );
+
   it.each(['2026-03-01T11:59:59.999Z', T0])('refuses the deadline %s, which has passed', (deadlineAt) =>
     task
       .given()

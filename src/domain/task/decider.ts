@@ -7,10 +7,11 @@ import { decideAttempt, loseOutcome } from './decide-attempt.ts';
 import type { Decision, TaskRejection } from './decision.ts';
 import type { AttemptError, TaskEvent } from './events.ts';
 import { evolveTask } from './evolve.ts';
+import { hintsOf, specialisationOf } from './routing-hints.ts';
 import { initialTask, type KnownTask, type OpenTask, type SubmittedFacts, type Task } from './state.ts';
 
 const submit = (command: SubmitTask): Decision => {
-  const { type: _, now, versionRange, deadlineAt, ...rest } = command;
+  const { type: _, now, versionRange, deadlineAt, affinityKey, specialisation, targets, ...rest } = command;
   if (deadlineAt !== undefined && Date.parse(deadlineAt) <= Date.parse(now))
     return rejected({ reason: 'DeadlinePassed', deadlineAt });
   return ok([
@@ -18,6 +19,8 @@ const submit = (command: SubmitTask): Decision => {
       type: 'TaskSubmitted',
       data: {
         ...rest,
+        ...hintsOf({ affinityKey, targets }),
+        ...specialisationOf(rest.strategy, rest.input, specialisation),
         ...(versionRange === undefined ? {} : { versionRange }),
         ...(deadlineAt === undefined ? {} : { deadlineAt: instantOf(Date.parse(deadlineAt)) }),
         submittedAt: now,
@@ -65,6 +68,7 @@ const routingFacts = ({
   timeoutMs,
   executionId,
   unit,
+  ...others
 }: SubmittedFacts) => ({
   taskId,
   pool,
@@ -72,6 +76,7 @@ const routingFacts = ({
   priority,
   strategy,
   timeoutMs,
+  ...hintsOf(others),
   ...(versionRange === undefined ? {} : { versionRange }),
   ...(executionId === undefined ? {} : { executionId }),
   ...(unit === undefined ? {} : { unit }),

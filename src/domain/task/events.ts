@@ -5,6 +5,7 @@ import { Instant } from '../instant.ts';
 import { BuiltPayload, JsonPayload } from '../json.ts';
 import { Money } from '../money.ts';
 import { RetryPolicy } from '../retry.ts';
+import { ROUTING_HINTS } from './routing-hints.ts';
 
 const Attempt = z.int().min(1);
 
@@ -48,6 +49,7 @@ export const taskEvents = {
       input: BuiltPayload,
       priority: Priority,
       strategy: z.string(),
+      ...ROUTING_HINTS,
       retry: RetryPolicy,
       /** Limit of one attempt, from its assignment. */
       timeoutMs: z.int().min(1),
@@ -158,6 +160,7 @@ export const taskEvents = {
       versionRange: z.string().optional(),
       priority: Priority,
       strategy: z.string(),
+      ...ROUTING_HINTS,
       timeoutMs: z.int().min(1),
       nextAttempt: Attempt,
       /** A new deadline; the old one no longer holds. */

@@ -15,6 +15,7 @@ export type AgentNeed = {
   readonly versionRange?: string;
   readonly pool: string;
   readonly strategy: string;
+  readonly targets?: string[] | undefined;
 };
 
 type CompiledCompensation = {

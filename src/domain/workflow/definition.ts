@@ -4,9 +4,10 @@ import { CapabilityName } from '../agent/descriptor.ts';
 import { PoolId, WorkflowName } from '../ids.ts';
 import { JsonPayload, recordOf, text } from '../json.ts';
 import { RetryPolicy } from '../retry.ts';
-import { STRATEGY_NAMES } from '../routing/strategies.ts';
+import { StrategyName } from '../routing/strategies.ts';
 import { VersionRange } from '../task/commands.ts';
 import { Priority } from '../task/events.ts';
+import { ROUTING_HINTS } from '../task/routing-hints.ts';
 import { MAX_EXPRESSION_LENGTH } from './expression.ts';
 
 export const MAX_TASKS = 10_000;
@@ -55,7 +56,9 @@ export const AgentRequirement = z.strictObject({
   capability: CapabilityName,
   versionRange: VersionRange.optional(),
   pool: PoolId.default('default'),
-  strategy: z.enum(STRATEGY_NAMES).default('least_loaded'),
+  strategy: StrategyName.default('least_loaded'),
+  /** For `failover`: agents in the order in which they are to be tried. */
+  targets: ROUTING_HINTS.targets,
 });
 
 const Compensation = z.strictObject({

@@ -24,7 +24,20 @@ export const addTaskInputs = (builder: Builder, enums: Enums) => {
       input: t.field({ type: 'JSON', description: 'Input for the agent: at most 256 KiB and 64 levels.' }),
       pool: t.string({ description: 'Pool of agents; `default` when absent.' }),
       priority: t.int({ description: '1 critical, 2 high, 3 normal (when absent), 4 low, 5 background.' }),
-      strategy: t.field({ type: enums.RoutingStrategy }),
+      strategy: t.field({
+        type: enums.RoutingStrategy,
+        description: 'How its agents are chosen; LEAST_LOADED when absent.',
+      }),
+      affinityKey: t.string({
+        description:
+          'For AFFINITY and CONSISTENT_HASH: tasks with the same key belong together. When absent, those of one submitter do.',
+      }),
+      specialisation: t.string({
+        description: 'For CONTENT_BASED: the kind of the work; the `task_type` or `taskType` of the input when absent.',
+      }),
+      targets: t.stringList({
+        description: 'For FAILOVER: at most 20 agents, in the order in which they are to be tried.',
+      }),
       retry: t.field({ type: RetryPolicyInput }),
       timeoutMs: t.int({ description: 'Limit of one attempt from its assignment; 300000 when absent.' }),
       deadlineAt: t.field({
