@@ -46,6 +46,13 @@ const beat = (agentId: string, body?: string, type = 'application/json') =>
     ...(body === undefined ? {} : { body, headers: { 'content-type': type } }),
   });
 
+const beats = (body: unknown) =>
+  get('/agents/heartbeats', {
+    method: 'POST',
+    body: JSON.stringify(body),
+    headers: { 'content-type': 'application/json' },
+  });
+
 describe('health', () => {
   it('is alive whatever the state of the stores', async () => {
     logIsAway = true;
@@ -82,9 +89,37 @@ describe('a heartbeat', () => {
     expect((await beat('a1')).status).toBe(204);
     expect((await beat('a1', '{"load":0.5,"errorRate":0}')).status).toBe(204);
     expect(api.beats).toEqual([
-      ['default', 'a1', expect.any(Number), undefined],
-      ['default', 'a1', expect.any(Number), { load: 0.5, errorRate: 0 }],
+      ['default', [{ agentId: 'a1', signs: undefined }], expect.any(Number)],
+      ['default', [{ agentId: 'a1', signs: { load: 0.5, errorRate: 0 } }], expect.any(Number)],
     ]);
+  });
+
+  it('is accepted for many agents at once; those that are not registered are named', async () => {
+    const heartbeats = [
+      { agentId: 'a1', cpu: 0.9, memory: 0.2, responseMs: 12 },
+      { agentId: 'nobody' },
+      { agentId: '../x' },
+    ];
+    const events = await api.events();
+    expect(await beats({ heartbeats })).toMatchObject({
+      status: 200,
+      body: { accepted: 1, unknown: ['nobody', '../x'] },
+    });
+    expect(api.beats).toEqual([
+      ['default', [{ agentId: 'a1', signs: { cpu: 0.9, memory: 0.2, responseMs: 12 } }], expect.any(Number)],
+    ]);
+    expect(await api.events()).toEqual(events);
+  });
+
+  it.each([
+    [{ heartbeats: [] }, '/heartbeats'],
+    [{ heartbeats: [{ agentId: 'a1', cpu: 2 }] }, '/heartbeats/0/cpu'],
+    [{ heartbeats: [{ cpu: 1 }] }, '/heartbeats/0/agentId'],
+    [{ heartbeats: Array.from({ length: 1_001 }, () => ({ agentId: 'a1' })) }, '/heartbeats'],
+    [{}, '/heartbeats'],
+  ])('is refused for many agents as %.60j', async (body, pointer) => {
+    expect(await beats(body)).toMatchObject({ status: 400, body: { code: 'BAD_USER_INPUT', issues: [{ pointer }] } });
+    expect(api.beats).toEqual([]);
   });
 
   it('is refused with a problem document for anyone else', async () => {

@@ -15,7 +15,7 @@ import type { Queryable } from '../projections/database.ts';
 import { AgentDirectory } from './edge/agent-directory.ts';
 import { type CallerOf, callersOf } from './edge/caller.ts';
 import { crossOrigin, fromAllowedOrigin } from './edge/cross-origin.ts';
-import { type HeartbeatSink, heartbeat } from './edge/heartbeat.ts';
+import { type HeartbeatSink, heartbeat, heartbeats } from './edge/heartbeat.ts';
 import { onlyOwnHosts, ownHosts } from './edge/host-guard.ts';
 import { noSuchPath, problems } from './edge/http-errors.ts';
 import { requestLog } from './edge/request-log.ts';
@@ -210,11 +210,9 @@ const routes = (deps: ApiDependencies, { directory, hub, graphql, callerOf, isOw
   app.set('query parser', 'simple');
   app.use(onlyOwnHosts(isOwnHost));
   // Before the headers of pages: every agent calls this once per interval.
-  app.post(
-    '/agents/:id/heartbeat',
-    metrics.timed('heartbeat'),
-    heartbeat({ callerOf, directory, sink: deps.heartbeats, clock }),
-  );
+  const taking = { callerOf, directory, sink: deps.heartbeats, clock };
+  app.post('/agents/:id/heartbeat', metrics.timed('heartbeat'), heartbeat(taking));
+  app.post('/agents/heartbeats', metrics.timed('heartbeat'), heartbeats(taking));
   app.get('/healthz', healthz);
   app.use(requestLog(commands, logger));
   app.use([GRAPHQL_PATH, REST_PATH, DOCUMENT_PATH], crossOrigin(config));

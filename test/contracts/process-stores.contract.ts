@@ -13,12 +13,21 @@ export const describeRenewedRecords = (name: string, open: () => { readonly redi
     it('knows the last heartbeat of each agent of a tenant', async () => {
       const { redis, prefix } = open();
       const heartbeats = redisHeartbeats(redis, prefix);
-      await heartbeats.beat('acme', 'anna', 1);
-      await heartbeats.beat('acme', 'bert', 2);
-      await heartbeats.beat('acme', 'anna', 3);
-      expect(await heartbeats.last('acme')).toEqual(new Map([['anna', 3], ['bert', 2]])); // biome-ignore format: pairs
+      const bert = { atMs: 2, condition: 0.5 };
+      await heartbeats.beat('acme', [{ agentId: 'anna' }], 1);
+      await heartbeats.beat('acme', [{ agentId: 'bert', signs: { cpu: 0.95 } }, { agentId: 'carl' }], 2);
+      await heartbeats.beat('acme', [{ agentId: 'anna', signs: { load: 1 } }], 3);
+      await heartbeats.beat('acme', [], 4);
+      expect(await heartbeats.last('acme')).toEqual(
+        new Map([
+          ['anna', { atMs: 3, condition: 1 }],
+          ['bert', bert],
+          ['carl', { atMs: 2, condition: 1 }],
+        ]),
+      );
+      await heartbeats.forget('acme', 'carl');
       await heartbeats.forget('acme', 'anna');
-      expect(await heartbeats.last('acme')).toEqual(new Map([['bert', 2]]));
+      expect(await heartbeats.last('acme')).toEqual(new Map([['bert', bert]]));
       expect(await heartbeats.last('other')).toEqual(new Map());
     });
 

@@ -19,6 +19,7 @@ import { systemClock } from '../../platform/clock.ts';
 import { createLogger } from '../../platform/logger.ts';
 import type { FunctionOffer, FunctionOffers } from '../functions/function-offers.ts';
 import { createHealthMonitor } from './health-monitor.ts';
+import type { LastBeat } from './heartbeats.ts';
 
 const TENANT = 'default';
 const CALLER = { tenant: TENANT, actor: 'test' };
@@ -33,7 +34,7 @@ let counted: CountedFeed;
 let snapshots: MemorySnapshots;
 let lease: ReturnType<typeof memoryLease>;
 let commands: Commands;
-let beats: Map<string, number>;
+let beats: Map<string, LastBeat>;
 /** Redis cannot be reached. */
 let unreachable: boolean;
 const running = new Set<() => Promise<void>>();
@@ -110,8 +111,8 @@ const register = async (agentId: string): Promise<void> => {
   const capabilities = [{ name: 'work', version: '1.0.0' }];
   await registerAgent(commands, CALLER, { agentId, capabilities, heartbeatIntervalMs: INTERVAL_MS });
 };
-const beat = (agentId: string): void => {
-  beats.set(agentId, clock.now());
+const beat = (agentId: string, condition = 1): void => {
+  beats.set(agentId, { atMs: clock.now(), condition });
 };
 
 /** Second by second, with the checks that fall due. */
@@ -149,6 +150,19 @@ describe('the health monitor', () => {
     await pass(25);
     await pass(2, () => beat('a'));
     expect(await history('a')).toEqual(['AgentRegistered', 'degraded', 'healthy']);
+  });
+
+  it('records what heartbeats report, but not each change within the limits', async () => {
+    await register('a');
+    await monitor();
+    await pass(30, () => beat('a', 0.75));
+    await pass(3, () => beat('a', 0.6));
+    await pass(30, () => beat('a', 0.75));
+    await pass(3, () => beat('a', 0.2));
+    await pass(3, () => beat('a'));
+    expect(await history('a')).toEqual(['AgentRegistered', 'degraded', 'unhealthy', 'healthy']);
+    const [, degraded] = await store.readStream(agentStream(TENANT, 'a'));
+    expect(degraded?.data).toMatchObject({ reason: 'its heartbeats report a health of 0.60' });
   });
 
   it('remembers a heartbeat that Redis lost', async () => {

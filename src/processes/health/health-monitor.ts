@@ -5,7 +5,7 @@ import { agentStream } from '../../domain/ids.ts';
 import type { FunctionOffers } from '../functions/function-offers.ts';
 import { type Chore, type FoldDefinition, Leader, type LeaderDeps, type Term } from '../leader.ts';
 import { FunctionWatch } from './function-watch.ts';
-import type { Heartbeats } from './heartbeats.ts';
+import type { Heartbeats, LastBeat } from './heartbeats.ts';
 import { Silence } from './silence.ts';
 import { type HealthChange, WATCHED_AGENTS_VERSION, WatchedAgents } from './watched-agents.ts';
 
@@ -38,12 +38,21 @@ const watchedAgentsOf = (tenant: string): FoldDefinition<WatchedAgents> => {
 export const createHealthMonitor = (deps: HealthMonitorDeps): Leader<WatchedAgents> =>
   new Leader({ fold: watchedAgentsOf(deps.tenant), begin: (agents) => new HealthTerm(deps, agents) }, deps);
 
+/** Of an agent that has sent none. */
+const NO_BEAT: LastBeat = { atMs: 0, condition: 1 };
+
+const reasonOf = ({ verdict, silentMs, score, isSilent }: HealthChange): string => {
+  if (isSilent) return `no heartbeat for ${Math.round(silentMs)} ms`;
+  const reported = `its heartbeats report a health of ${score.toFixed(2)}`;
+  return verdict === 'healthy' && score === 1 ? 'heartbeats are back' : reported;
+};
+
 class HealthTerm implements Term {
   readonly chores: readonly Chore[];
   readonly #deps: HealthMonitorDeps;
   readonly #agents: WatchedAgents;
   /** Last heartbeat of each agent; remembered, because an emptied Redis does not take it back. */
-  #beats: ReadonlyMap<string, number> = new Map();
+  #beats: ReadonlyMap<string, LastBeat> = new Map();
   #silence: Silence;
 
   constructor(deps: HealthMonitorDeps, agents: WatchedAgents) {
@@ -70,7 +79,11 @@ class HealthTerm implements Term {
       // One after the other: a whole fleet that falls silent must not become a burst of appends.
       for (const { agentId } of this.#agents.agents) {
         if (!this.#notice() || !leads()) return;
-        const change = this.#agents.changeOf(agentId, this.#silence.of(agentId, askedMs));
+        const change = this.#agents.changeOf(
+          agentId,
+          this.#silence.of(agentId, askedMs),
+          this.#beats.get(agentId)?.condition,
+        );
         if (change) await this.#record(change);
       }
     } catch (error) {
@@ -94,16 +107,17 @@ class HealthTerm implements Term {
     const { agents } = this.#agents;
     if (agents.length === 0) return;
     const beats = await this.#deps.heartbeats.last(this.#deps.tenant);
-    this.#beats = new Map(agents.map(({ agentId: id }) => [id, beats.get(id) ?? this.#beats.get(id) ?? 0]));
-    const signOf = (id: string, registeredMs: number): string => `${registeredMs}/${this.#beats.get(id)}`;
+    this.#beats = new Map(agents.map(({ agentId: id }) => [id, beats.get(id) ?? this.#beats.get(id) ?? NO_BEAT]));
+    const signOf = (id: string, registeredMs: number): string => `${registeredMs}/${this.#beats.get(id)?.atMs}`;
     const signs = new Map(agents.map(({ agentId, registeredMs }) => [agentId, signOf(agentId, registeredMs)]));
     this.#silence.hear(signs, askedMs);
   }
 
-  async #record({ agentId, verdict, silentMs }: HealthChange): Promise<void> {
+  async #record(change: HealthChange): Promise<void> {
+    const { agentId, verdict, silentMs } = change;
     const { commands, heartbeats, tenant, logger } = this.#deps;
     const caller = { tenant, actor: HEALTH_MONITOR };
-    const reason = verdict === 'healthy' ? 'heartbeats are back' : `no heartbeat for ${Math.round(silentMs)} ms`;
+    const reason = reasonOf(change);
     logger.info({ agentId, verdict, silentMs }, 'the health of an agent changed');
     if (verdict === 'gone') {
       await deregisterAgent(commands, caller, agentId, { reason });

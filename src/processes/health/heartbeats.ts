@@ -1,29 +1,46 @@
 import type { Redis } from 'ioredis';
+import { conditionOf, type Signs } from '../../domain/agent/health.ts';
+
+export type Beat = { readonly agentId: string; readonly signs?: Signs | undefined };
+
+/** An agent's last heartbeat: its time in milliseconds since the epoch, and the condition that it reported. */
+export type LastBeat = { readonly atMs: number; readonly condition: number };
 
 /** The last heartbeat of each agent, in Redis: never an event, and no harm is done when it is lost. */
 export type Heartbeats = {
-  beat(tenant: string, agentId: string, nowMs: number): Promise<void>;
-  /** The time of each agent's last heartbeat, in milliseconds since the epoch. */
-  last(tenant: string): Promise<ReadonlyMap<string, number>>;
+  beat(tenant: string, beats: readonly Beat[], nowMs: number): Promise<void>;
+  last(tenant: string): Promise<ReadonlyMap<string, LastBeat>>;
   forget(tenant: string, agentId: string): Promise<void>;
 };
 
 /** @param prefix contains the cluster id, so that two clusters can share one Redis */
 export const redisHeartbeats = (redis: Redis, prefix: string): Heartbeats => {
-  const keyOf = (tenant: string): string => `${prefix}:heartbeats:${tenant}`;
+  const timesOf = (tenant: string): string => `${prefix}:heartbeats:${tenant}`;
+  const conditionsOf = (tenant: string): string => `${prefix}:conditions:${tenant}`;
+  const scores = async (key: string): Promise<Map<string, number>> => {
+    // Pairs or a flat list, depending on the negotiated protocol version.
+    const flat: unknown[] = [await redis.zrange(key, 0, '-1', 'WITHSCORES')].flat(2);
+    const found = new Map<string, number>();
+    for (let i = 0; i + 1 < flat.length; i += 2) found.set(String(flat[i]), Number(flat[i + 1]));
+    return found;
+  };
   return {
-    async beat(tenant, agentId, nowMs) {
-      await redis.zadd(keyOf(tenant), nowMs, agentId);
+    async beat(tenant, beats, nowMs) {
+      if (beats.length === 0) return;
+      await Promise.all([
+        redis.zadd(timesOf(tenant), ...beats.flatMap(({ agentId }) => [nowMs, agentId])),
+        redis.zadd(
+          conditionsOf(tenant),
+          ...beats.flatMap(({ agentId, signs }) => [signs ? conditionOf(signs) : 1, agentId]),
+        ),
+      ]);
     },
     async last(tenant) {
-      // Pairs or a flat list, depending on the negotiated protocol version.
-      const flat: unknown[] = [await redis.zrange(keyOf(tenant), 0, '-1', 'WITHSCORES')].flat(2);
-      const beats = new Map<string, number>();
-      for (let i = 0; i + 1 < flat.length; i += 2) beats.set(String(flat[i]), Number(flat[i + 1]));
-      return beats;
+      const [times, conditions] = await Promise.all([scores(timesOf(tenant)), scores(conditionsOf(tenant))]);
+      return new Map([...times].map(([id, atMs]) => [id, { atMs, condition: conditions.get(id) ?? 1 }]));
     },
     async forget(tenant, agentId) {
-      await redis.zrem(keyOf(tenant), agentId);
+      await Promise.all([redis.zrem(timesOf(tenant), agentId), redis.zrem(conditionsOf(tenant), agentId)]);
     },
   };
 };

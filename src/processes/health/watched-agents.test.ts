@@ -68,7 +68,14 @@ describe('an agent that promised heartbeats', () => {
       agentId: 'a',
       verdict: 'healthy',
       silentMs: 500,
+      score: 1,
+      isSilent: false,
     }));
+
+  it('is degraded by what it reports, and recovers only well above the limit', () => {
+    expect(foldOf(registered()).changeOf('a', 500, 0.6)).toMatchObject({ verdict: 'degraded', score: 0.6 });
+    expect(foldOf(registered(), unhealthy).changeOf('a', 500, 0.35)).toBeUndefined();
+  });
 
   it('starts healthy when it registers again', () =>
     expect(verdict(foldOf(registered(), unhealthy, registered(9_000)), 500)).toBeUndefined());

@@ -1,5 +1,5 @@
 import type { AgentEvent, AgentProfile, Health } from '../../domain/agent/events.ts';
-import { judgeSilence, type Verdict } from '../../domain/agent/health.ts';
+import { healthScore, judgeHealth, type Verdict } from '../../domain/agent/health.ts';
 import { idOf } from '../../domain/ids.ts';
 
 /** An agent that promised heartbeats. */
@@ -20,8 +20,15 @@ export type WatchedAgentsSnapshot = {
   readonly functions: readonly FunctionAgent[];
 };
 
-/** The silence of an agent means another health than the recorded one. */
-export type HealthChange = { readonly agentId: string; readonly verdict: Verdict; readonly silentMs: number };
+/** The silence of an agent, or what it reports, means another health than the recorded one. */
+export type HealthChange = {
+  readonly agentId: string;
+  readonly verdict: Verdict;
+  readonly silentMs: number;
+  readonly score: number;
+  /** It missed heartbeats, whatever it reported before. */
+  readonly isSilent: boolean;
+};
 
 /** Raised with any change of what a snapshot holds or means. */
 export const WATCHED_AGENTS_VERSION = 2;
@@ -86,13 +93,16 @@ export class WatchedAgents {
   }
 
   /**
-   * What the silence of an agent changes; undefined when it changes nothing, and for agents that are not watched.
+   * What the silence of an agent and its reported condition change; undefined when they change nothing, and for agents that are not watched.
    */
-  changeOf(agentId: string, silentMs: number): HealthChange | undefined {
+  changeOf(agentId: string, silentMs: number, condition = 1): HealthChange | undefined {
     const agent = this.#agents.get(agentId);
     if (!agent) return undefined;
-    const verdict = judgeSilence(silentMs, agent.intervalMs);
-    return verdict === agent.health ? undefined : { agentId, verdict, silentMs };
+    const { intervalMs, health } = agent;
+    const verdict = judgeHealth({ silentMs, intervalMs, condition, health });
+    if (verdict === health) return undefined;
+    const score = healthScore({ silentMs, intervalMs, condition });
+    return { agentId, verdict, silentMs, score, isSilent: silentMs > 2 * intervalMs };
   }
 
   #setFunction({ agentId, maxConcurrency, transport }: AgentProfile & { readonly agentId: string }): void {

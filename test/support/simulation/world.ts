@@ -139,7 +139,7 @@ export class World {
   /** An agent sends its heartbeats to any process that takes them. */
   #beat(agentId: string): void {
     const node = this.#nodes.find(({ process }) => process.alive && !process.suspended);
-    if (node) node.heartbeats.beat(TENANT, agentId, node.process.clock.now()).catch(() => {});
+    if (node) node.heartbeats.beat(TENANT, [{ agentId }], node.process.clock.now()).catch(() => {});
     this.timeline.after(BEAT_EVERY_MS, undefined, () => this.#beat(agentId));
   }
 
