@@ -193,7 +193,7 @@ export const WORKFLOW = {
   isFlow: false,
 };
 
-export const runOnAgent = runnerOf<AgentCommand, AgentRejection>(AGENT);
+const runOnAgent = runnerOf<AgentCommand, AgentRejection>(AGENT);
 /** For a task with a stream of its own; see `task/task-stream.ts`. */
 export const runOnTask = runnerOf<TaskCommand, TaskRejection>(TASK);
 export const runOnExecution = runnerOf<ExecutionCommand, ExecutionRejection>(EXECUTION);

@@ -5,7 +5,7 @@ import { CapabilityName, DESCRIPTOR_FIELDS } from '../../domain/agent/descriptor
 import type { AgentProfile, Transport } from '../../domain/agent/events.ts';
 import { type BulkItem, performAll } from '../bulk.ts';
 import { type AgentCardFacts, badInput, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
-import { AGENT, runOnAgent, unlessPoolsAreFull, unlessRecorded } from '../run.ts';
+import { AGENT, nowOf, run, unlessPoolsAreFull, unlessRecorded } from '../run.ts';
 
 /** Cut to `length` UTF-16 units, without leaving half a character. */
 const cut = (value: string, length: number): string => value.slice(0, length).replace(/[\ud800-\udbff]$/, '');
@@ -61,8 +61,16 @@ const register = (commands: Commands, caller: Caller, body: RegisterAgentInput, 
   const { agentId, pool, replace } = body;
   const context = contextOf(commands, caller, `RegisterAgent/${agentId}`, body);
   const pools = [{ pointer: '/pool', pool }];
+  const now = nowOf(commands);
   return unlessPoolsAreFull(commands, caller, AGENT, { id: agentId, context, pools }, () =>
-    runOnAgent(commands, caller, agentId, body, (now) => ({ type: 'RegisterAgent', agentId, profile, replace, now })),
+    run(commands, caller, AGENT, {
+      id: agentId,
+      command: { type: 'RegisterAgent', agentId, profile, replace, now },
+      now,
+      context,
+      // Who replaces expects to find one.
+      assumeNew: !replace,
+    }),
   );
 };
 
