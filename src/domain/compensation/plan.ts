@@ -38,12 +38,36 @@ const affectedBy = ({ plan, indexOf, steps }: Workflow, stepId: string): Readonl
  */
 const MAX_AFTER = 128 * 1024;
 
+/** Key: a step; value: the nearest steps downstream of it that are compensated. */
+type Nearest = ReadonlyMap<number, ReadonlySet<number>>;
+
+/**
+ * In reverse order of completion, as long as nothing comes before what used its output. A step may complete before one that it depends on:
+ * when a person has skipped the step between them. Then by the longest way to the end, which keeps to that in any case.
+ */
+const downstreamFirst = ({ plan }: Workflow, units: readonly Compensable[], nearest: Nearest): Compensable[] => {
+  const reversed = [...units].sort((a, b) => b.seq - a.seq);
+  const ended = new Map<number, { readonly first: number; readonly last: number }>();
+  for (const { step, seq } of reversed) ended.set(step.index, { first: seq, last: ended.get(step.index)?.last ?? seq });
+  const isInOrder = [...ended].every(([index, { last }]) =>
+    [...(nearest.get(index) ?? [])].every((after) => (ended.get(after)?.first ?? last) > last),
+  );
+  if (isInOrder) return reversed;
+  const distances = new Map<number, number>();
+  for (const index of plan.order.toReversed()) {
+    const before = [...(nearest.get(index) ?? [])].map((each) => distances.get(each) ?? 0);
+    distances.set(index, before.reduce((most, distance) => Math.max(most, distance), -1) + 1);
+  }
+  const distanceOf = ({ step }: Compensable): number => distances.get(step.index) ?? 0;
+  return reversed.sort((a, b) => distanceOf(a) - distanceOf(b));
+};
+
 /**
  * A step is compensated after every step that used its output, also through steps without a compensation. Where that plan grows too
- * long, one
- * by one: reverse order of completion keeps to it too.
+ * long, one by one in an order that keeps to it too.
  */
-const inDependencyOrder = ({ plan }: Workflow, units: readonly Compensable[]): PlannedCompensation[] => {
+const inDependencyOrder = (workflow: Workflow, units: readonly Compensable[]): PlannedCompensation[] => {
+  const { plan } = workflow;
   const keys = new Map<number, string[]>();
   for (const { key, step } of units) keys.set(step.index, [...(keys.get(step.index) ?? []), key]);
   // The nearest units steps downstream of each step, from the last level to the first.
@@ -59,13 +83,13 @@ const inDependencyOrder = ({ plan }: Workflow, units: readonly Compensable[]): P
     }
     nearest.set(index, found);
   }
-  const reversed = [...units].sort((a, b) => b.seq - a.seq);
+  const ordered = downstreamFirst(workflow, units, nearest);
   const planned: PlannedCompensation[] = [];
   let left = MAX_AFTER;
-  for (const { key, step } of reversed) {
+  for (const { key, step } of ordered) {
     const after = [...(nearest.get(step.index) ?? [])].flatMap((index) => keys.get(index) ?? []);
     for (const before of after) left -= before.length;
-    if (left < 0) return inSequence(reversed);
+    if (left < 0) return inSequence(ordered);
     planned.push({ unit: key, after });
   }
   return planned;

@@ -217,6 +217,18 @@ describe('a strategy', () => {
     expect(planOf(story)).toBe('CompensationStarted c a<c');
   });
 
+  it('cascade compensates a step after its dependants even where these completed first, past a step that somebody skipped', () => {
+    const story = Story.of(
+      [compensable('a'), step('b', ['a']), compensable('c', ['b']), step('d', ['c'])],
+      saga('cascade'),
+    );
+    story.when({ type: 'SkipStep', step: 'b', reason: 'not needed' });
+    story.complete('c');
+    story.refuse('d');
+    expect(story.complete('a')).toEqual(['TaskCompleted a', 'CompensationStarted c a<c', 'TaskSubmitted ~c']);
+    expect(story.complete('~c')).toEqual(['TaskCompleted ~c', 'TaskSubmitted ~a']);
+  });
+
   it('cascade compensates one step at a time where the order would be too long to store', () => {
     const forEach = { items: 'input' };
     const input = Array.from({ length: 300 }, (_, n) => n);
