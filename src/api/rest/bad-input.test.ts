@@ -180,4 +180,10 @@ describe.each(endpoints)('POST $path', ({ path, good, types }) => {
 });
 
 it('accepts the good definition from which the others are made', async () =>
-  expect(await send('/workflows', { body: JSON.stringify(WORKFLOW), type: 'application/json' })).toBe(201));
+  // Under its own name: what was made from it may have been good by chance.
+  expect(
+    await send('/workflows', {
+      body: JSON.stringify({ ...WORKFLOW, name: 'as-it-is' }),
+      type: 'application/json',
+    }),
+  ).toBe(201));
