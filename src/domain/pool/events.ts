@@ -59,7 +59,18 @@ export const poolEvents = {
   /** One tick's decisions. */
   TasksAssigned: {
     schemaVersion: 1,
-    schema: z.strictObject({ pool: PoolId, assignments: z.array(Assignment).min(1), assignedAt: Instant }),
+    schema: z.strictObject({
+      pool: PoolId,
+      assignments: z.array(Assignment).min(1),
+      /** Log position of the last event that the decisions knew of, beside the earlier decisions of the same ledger. */
+      readTo: z
+        .string()
+        .regex(/^\d{1,20}$/)
+        .optional(),
+      /** How many attempts of a kind could be called at once, where that was limited: known by the dispatchers and not in the log. */
+      places: z.strictObject({ a2a: z.int().min(0).optional(), local: z.int().min(0).optional() }).optional(),
+      assignedAt: Instant,
+    }),
   },
 } as const;
 

@@ -4,7 +4,7 @@ import { categoryOf, idOf } from '../ids.ts';
 import type { TaskEvent } from '../task/events.ts';
 import type { AgentEntry } from './agent-entry.ts';
 import type { Assignment, PoolEvent } from './events.ts';
-import { LanePlaces } from './lane-places.ts';
+import { LanePlaces, type PlacesByLane } from './lane-places.ts';
 import { type Lane, Matching } from './matching.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import { Roster } from './roster.ts';
@@ -250,6 +250,10 @@ export class PoolLedger {
    */
   limitLane(lane: Lane, places: number | undefined): void {
     this.#places.limit(lane, places);
+  }
+
+  get places(): PlacesByLane {
+    return this.#places.known();
   }
 
   /** The decisions are in the log. */

@@ -145,6 +145,20 @@ describe('an assigner', () => {
     expect(counters).toMatchObject({ assigned: 2, appends: 1, fenced: 0 });
   });
 
+  it('records how far it had read the log, and how much could be called', async () => {
+    await register('a');
+    assigner({ places: { of: async () => 7 } });
+    await eventually(async () => expect(await ledgerTypes()).toEqual(['PoolWriterElected']));
+    await pass(3_000, 1_000);
+    const [submission] = await store.readStream(taskStream(TENANT, await submit()));
+    await eventually(async () =>
+      expect((await store.readStream(poolStream(TENANT, POOL))).at(-1)?.data).toMatchObject({
+        readTo: String(submission?.position),
+        places: { a2a: 7 },
+      }),
+    );
+  });
+
   it('assigns a slot that became free', async () => {
     await register('a', 1);
     const [first, second] = [await submit(), await submit()];

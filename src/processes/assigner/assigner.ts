@@ -129,6 +129,8 @@ class PoolTerm implements Term {
   /** Tasks whose timer is being carried out. */
   readonly #underWay = new Set<string>();
   #unreachableFromMs = Number.NEGATIVE_INFINITY;
+  /** Position of the last event that the ledger was given; its election is one. */
+  #readTo: Position = 0n;
 
   constructor(deps: AssignerDeps, counters: AssignerCounters, ledger: PoolLedger) {
     this.#deps = deps;
@@ -140,6 +142,7 @@ class PoolTerm implements Term {
   }
 
   admits({ stream, type, position, metadata }: StoredEvent): boolean {
+    this.#readTo = position;
     if (stream !== this.#ledgerStream || !this.#writer) return true;
     // What this writer assigned was taken in when it was decided.
     if (metadata.actor === this.#writer.actor) return false;
@@ -200,8 +203,18 @@ class PoolTerm implements Term {
   async #record(assignments: readonly Assignment[], nowMs: number): Promise<void> {
     const assignedAt = instantOf(nowMs);
     const { pool } = this.#deps;
+    const { places } = this.#ledger;
     await this.#elected.append(
-      { type: 'TasksAssigned', data: { pool, assignments: [...assignments], assignedAt } },
+      {
+        type: 'TasksAssigned',
+        data: {
+          pool,
+          assignments: [...assignments],
+          readTo: String(this.#readTo),
+          ...(Object.keys(places).length === 0 ? {} : { places }),
+          assignedAt,
+        },
+      },
       assignedAt,
     );
     this.#ledger.recorded(assignments);
