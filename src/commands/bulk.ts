@@ -67,7 +67,7 @@ type Bulk<Schema extends z.ZodType, Rejection> = {
  *
  * Errors: `AppError` `BAD_USER_INPUT` when the call's key is unusable.
  */
-export const performAll = async <Schema extends z.ZodType, Rejection extends { readonly reason: string }>(
+export const performAll = <Schema extends z.ZodType, Rejection extends { readonly reason: string }>(
   caller: Caller,
   items: readonly unknown[],
   { schema, atOnce = items.length, perform }: Bulk<Schema, Rejection>,
@@ -93,6 +93,5 @@ export const performAll = async <Schema extends z.ZodType, Rejection extends { r
   const worker = async (): Promise<void> => {
     for (const [index, item] of waiting) outcomes[index] = await performOne(item, index);
   };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-  return outcomes;
+  return Promise.all(Array.from({ length: atOnce }, worker)).then(() => outcomes);
 };

@@ -51,7 +51,7 @@ export type SubmittedItem = BulkItem<TaskRejection['reason']>;
  *
  * Errors: `AppError` `BAD_USER_INPUT` only when the list itself, or the call's key, is unusable.
  */
-export const submitTasks = async (commands: Commands, caller: Caller, input: unknown): Promise<SubmittedItem[]> => {
+export const submitTasks = (commands: Commands, caller: Caller, input: unknown): Promise<SubmittedItem[]> => {
   const { tasks } = parseInput(SubmitTasksInput, input);
   return performAll(caller, tasks, {
     schema: SubmitTaskInput,
