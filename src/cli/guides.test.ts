@@ -43,7 +43,7 @@ describe('the table of settings in the operations guide', () => {
     if (limits !== undefined) expect(allowed).toBe(limits);
     const usual = defaultOf(definition);
     if (usual !== undefined) expect(fallback.replaceAll('`', '')).toBe(usual);
-    if (definition.includes('.optional()')) expect(fallback).toMatch(/^(embedded|from host and port|all in use)$/);
+    if (definition.includes('.optional()')) expect(fallback).toMatch(/^(none|embedded|from host and port|all in use)$/);
     for (const [scheme] of definition.matchAll(/(?<=')(esdb|postgres|redis|http|kurrentdb)[a-z+]*(?=')/g))
       expect(allowed).toContain(`\`${scheme}://\``);
   });

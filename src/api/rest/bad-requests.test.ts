@@ -106,7 +106,12 @@ describe.each(withBody)('$name', ({ path, operation }) => {
       400,
     );
   });
+});
 
+/** Commands: what only asks takes no key. */
+const isCommand = ({ operation }: (typeof operations)[number]) => operation.refusals.includes(409);
+
+describe.each(operations.filter(isCommand))('$name', ({ path, operation }) => {
   it.each(['x'.repeat(256), 'caf\u00e9'])('refuses the idempotency key %.10s', async (key) => {
     const sent = { target: targetOf(operation), headers: { ...JSON_TYPE, 'idempotency-key': key } };
     const body = JSON.stringify(operation.example.body ?? {});
