@@ -39,7 +39,7 @@ import {
 } from '../support/store-faults.ts';
 
 const SEED = Number(process.env['FAULT_SEED'] ?? Date.now() % 1_000_000);
-const KILLS_PER_ROLE = Number(process.env['FAULT_KILLS'] ?? 2);
+const KILLS_PER_ROLE = Number(process.env['FAULT_KILLS'] ?? 3);
 /** Faults per store: each is killed, frozen and cut off in turn. */
 const FAULTS_PER_STORE = Number(process.env['FAULT_STORES'] ?? 1);
 /** Tasks that must have been acknowledged before the faults end. */

@@ -5,7 +5,16 @@ import { listProjections } from '../../src/projections/runner/overview.ts';
 import { rebuildProjection } from '../../src/projections/runner/rebuild.ts';
 import { verifyProjection } from '../../src/projections/runner/verify.ts';
 import { countTasks } from '../../src/projections/tasks/queries.ts';
-import { event, newTaskId, pause, TENANT, until, World } from '../support/projections-support.ts';
+import {
+  event,
+  newTaskId,
+  pause,
+  TASKS_SCHEMA,
+  TENANT,
+  until,
+  versionOf,
+  World,
+} from '../support/projections-support.ts';
 
 let world: World;
 let context: ProjectionContext;
@@ -67,7 +76,9 @@ describe('a rebuild', () => {
     await world.append(...history(3));
     await world.project();
     const before = await world.rows();
-    await world.pool.query("UPDATE rm_tasks_v2.tasks SET status = 'ready'; DELETE FROM rm_tasks_v2.task_attempts");
+    await world.pool.query(
+      `UPDATE ${TASKS_SCHEMA}.tasks SET status = 'ready'; DELETE FROM ${TASKS_SCHEMA}.task_attempts`,
+    );
     await rebuildProjection(context, 'tasks');
     expect(await world.rows()).toEqual(before);
   });
@@ -133,7 +144,7 @@ describe('a verification', () => {
     await world.append(...history(5));
     await world.project();
     await world.pool.query(
-      'UPDATE rm_tasks_v2.tasks SET priority = 1 WHERE task_id = (SELECT min(task_id::text)::uuid FROM rm_tasks_v2.tasks)',
+      `UPDATE ${TASKS_SCHEMA}.tasks SET priority = 1 WHERE task_id = (SELECT min(task_id::text)::uuid FROM ${TASKS_SCHEMA}.tasks)`,
     );
     const { tables } = await verifyProjection(context, 'tasks');
     expect(tables.filter(({ equal }) => !equal).map(({ name }) => name)).toEqual(['tasks']);
@@ -181,8 +192,8 @@ describe('the overview', () => {
     await world.project({ projectors: agents });
     const overview = await listProjections(context);
     expect(overview).toMatchObject([
-      { name: 'agents', version: 1, status: 'live', position: 480n, lagEvents: 13, parked: 0 },
-      { name: 'tasks', version: 2, status: 'live', position: 688n, lagEvents: 0, lagMs: 0, parked: 1 },
+      { name: 'agents', version: versionOf('agents'), status: 'live', position: 480n, lagEvents: 13, parked: 0 },
+      { name: 'tasks', version: versionOf('tasks'), status: 'live', position: 688n, lagEvents: 0, lagMs: 0, parked: 1 },
       { name: 'assignments', lagEvents: 13 },
       { name: 'audit_log', lagEvents: 13 },
       { name: 'workflows', lagEvents: 13 },

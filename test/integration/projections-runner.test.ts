@@ -9,7 +9,17 @@ import { listProjections } from '../../src/projections/runner/overview.ts';
 import { retryParked } from '../../src/projections/runner/retry-parked.ts';
 import { tasksProjector } from '../../src/projections/tasks/projector.ts';
 import { countTasks, getTask } from '../../src/projections/tasks/queries.ts';
-import { event, newTaskId, pause, quiet, TENANT, until, World } from '../support/projections-support.ts';
+import {
+  event,
+  newTaskId,
+  pause,
+  quiet,
+  TASKS_SCHEMA,
+  TENANT,
+  until,
+  versionOf,
+  World,
+} from '../support/projections-support.ts';
 
 let world: World;
 beforeEach(async () => {
@@ -96,7 +106,7 @@ describe('a runner', () => {
     await world.project();
     const before = await world.rows();
     const built = (await checkpoint('tasks')).generation;
-    await world.pool.query('DROP SCHEMA rm_tasks_v2 CASCADE');
+    await world.pool.query(`DROP SCHEMA ${TASKS_SCHEMA} CASCADE`);
     await expect(countTasks(world.pool, TENANT)).rejects.toMatchObject({ code: 'UNAVAILABLE', retryable: true });
     await world.runner();
     await until(async () => {
@@ -110,7 +120,7 @@ describe('a runner', () => {
     await world.append(...history(5));
     await world.runner();
     await world.handled();
-    await world.pool.query('DROP SCHEMA rm_tasks_v2 CASCADE');
+    await world.pool.query(`DROP SCHEMA ${TASKS_SCHEMA} CASCADE`);
     const position = await world.append(event.submitted(newTaskId()));
     await world.handled(projectors, position);
     await until(async () => (await checkpoint('tasks')).status === 'live', 'tasks live');
@@ -130,11 +140,12 @@ describe('a runner', () => {
   });
 
   it('does not touch a read model of a newer build', async () => {
+    const NEWER = versionOf('tasks') + 1;
     await world.append(...history(2));
-    await world.pool.query("UPDATE baton.checkpoints SET version = 3 WHERE name = 'tasks'");
+    await world.pool.query(`UPDATE baton.checkpoints SET version = ${NEWER} WHERE name = 'tasks'`);
     await world.runner();
     await world.handled(projectors.filter(({ name }) => name !== 'tasks'));
-    expect(await checkpoint('tasks')).toMatchObject({ position: -1n, version: 3 });
+    expect(await checkpoint('tasks')).toMatchObject({ position: -1n, version: NEWER });
   });
 });
 
@@ -205,7 +216,7 @@ describe('a lost connection', () => {
     await world.handled();
     const blocker = await world.pool.connect();
     for (let round = 0; round < 5; round += 1) {
-      await blocker.query('BEGIN; LOCK TABLE rm_tasks_v2.tasks IN EXCLUSIVE MODE');
+      await blocker.query(`BEGIN; LOCK TABLE ${TASKS_SCHEMA}.tasks IN EXCLUSIVE MODE`);
       const before = await checkpoints();
       await world.append(...history(3));
       await until(async () => {

@@ -10,9 +10,9 @@ import { prepareDatabase } from '../../src/projections/prepare-database.ts';
 import { projectors } from '../../src/projections/registry.ts';
 import { verifyProjection } from '../../src/projections/runner/verify.ts';
 import { getTask } from '../../src/projections/tasks/queries.ts';
-import { event, newTaskId, quiet, TENANT, World } from '../support/projections-support.ts';
+import { event, newTaskId, quiet, TASKS_SCHEMA, TENANT, versionOf, World } from '../support/projections-support.ts';
 
-const TASKS_VERSION = projectors.find(({ name }) => name === 'tasks')?.version ?? 0;
+const TASKS_VERSION = versionOf('tasks');
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
 
 let world: World;
@@ -141,9 +141,7 @@ describe('a read model that is new in a build', () => {
     const id = newTaskId();
     await world.append(event.submitted(id));
     await world.project({ projectors: projectors.filter(({ name }) => name !== 'tasks') });
-    await world.pool.query(
-      `DROP SCHEMA rm_tasks_v${TASKS_VERSION} CASCADE; DELETE FROM baton.checkpoints WHERE name = 'tasks'`,
-    );
+    await world.pool.query(`DROP SCHEMA ${TASKS_SCHEMA} CASCADE; DELETE FROM baton.checkpoints WHERE name = 'tasks'`);
     await prepareDatabase(world.url, quiet);
     await expect(getTask(world.pool, TENANT, id)).rejects.toMatchObject({
       code: 'UNAVAILABLE',

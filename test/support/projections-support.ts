@@ -12,11 +12,22 @@ import { systemClock } from '../../src/platform/clock.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { createPool } from '../../src/platform/postgres.ts';
 import type { Projector } from '../../src/projections/projector.ts';
+import { schemaOf } from '../../src/projections/projector.ts';
 import { projectors } from '../../src/projections/registry.ts';
 import { ProjectionRunner, type RunnerOptions } from '../../src/projections/runner/runner.ts';
 import { freshDatabase } from './servers.ts';
 
 export const TENANT = 'default';
+
+/** The version of a read model in this build. */
+export const versionOf = (name: string): number => {
+  const projector = projectors.find((each) => each.name === name);
+  if (!projector) throw new Error(`there is no read model ${name}`);
+  return projector.version;
+};
+/** Where the tables of the read model of tasks are. */
+export const TASKS_SCHEMA = schemaOf({ name: 'tasks', version: versionOf('tasks') });
+
 export const quiet = createLogger('silent');
 
 /** The instant some seconds after the start of the scenarios. */

@@ -11,3 +11,12 @@ export const changeAgentHealth = agentCommand(ChangeAgentHealthInput, (body, now
   ...body,
   now,
 }));
+
+/** Records that an agent is silent: it gets no work, and the attempts that it holds are given up. */
+export const silenceAgent = agentCommand(ChangeAgentHealthInput.pick({ reason: true }), (body, now) => ({
+  type: 'ChangeAgentHealth',
+  to: 'unhealthy',
+  ...body,
+  callsLost: true,
+  now,
+}));

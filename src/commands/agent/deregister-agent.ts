@@ -8,7 +8,7 @@ export const deregisterAgent = agentCommand(ReasonInput, (body, now) => ({
   now,
 }));
 
-/** Takes out a function agent that no process offers any more: the attempts that it holds are given up. */
+/** Takes out an agent that is gone: the attempts that it holds are given up. */
 export const deregisterLostAgent = agentCommand(ReasonInput, (body, now) => ({
   type: 'DeregisterAgent',
   ...body,

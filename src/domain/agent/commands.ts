@@ -78,6 +78,8 @@ export type ChangeAgentHealth = {
   readonly type: 'ChangeAgentHealth';
   readonly to: Health;
   readonly reason: string;
+  /** It is silent: nobody waits any longer for the calls that it has in work. */
+  readonly callsLost?: true;
   readonly now: string;
 };
 export type DrainAgent = { readonly type: 'DrainAgent'; readonly reason?: string | undefined; readonly now: string };

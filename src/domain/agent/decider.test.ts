@@ -99,6 +99,12 @@ describe('an active agent', () => {
     agent.given(registered, health('healthy', 'degraded')).when(changeHealth('degraded')).thenNothing();
   });
 
+  it('loses its calls when it is silent', () =>
+    expect(active.when({ ...changeHealth('unhealthy'), callsLost: true }).events[0]?.data).toMatchObject({
+      to: 'unhealthy',
+      callsLost: true,
+    }));
+
   it('starts to drain, with or without a reason', () => {
     active.when(drain).thenEvents(draining);
     expect(active.when({ ...drain, reason: 'upgrade' }).events[0]?.data).toMatchObject({ reason: 'upgrade' });

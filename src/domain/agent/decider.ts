@@ -53,13 +53,23 @@ const update = ({ changes, now }: UpdateAgent, agent: Registered): Decision => {
   return ok([{ type: 'AgentReconfigured', data: { ...profile, agentId: agent.agentId, reconfiguredAt: now } }]);
 };
 
-const changeHealth = ({ to, reason, now }: ChangeAgentHealth, agent: Registered): Decision =>
+const lostCalls = (callsLost: true | undefined): { callsLost?: true } => (callsLost ? { callsLost } : {});
+
+const changeHealth = ({ to, reason, callsLost, now }: ChangeAgentHealth, agent: Registered): Decision =>
   to === agent.health
     ? ok([])
     : ok([
         {
           type: 'AgentHealthChanged',
-          data: { agentId: agent.agentId, pool: agent.profile.pool, from: agent.health, to, reason, changedAt: now },
+          data: {
+            agentId: agent.agentId,
+            pool: agent.profile.pool,
+            from: agent.health,
+            to,
+            reason,
+            changedAt: now,
+            ...lostCalls(callsLost),
+          },
         },
       ]);
 
@@ -90,7 +100,7 @@ export const decideAgent = (command: AgentCommand, agent: Agent): Decision => {
             ...subject,
             deregisteredAt: command.now,
             ...because(command.reason),
-            ...(command.callsLost ? { callsLost: true as const } : {}),
+            ...lostCalls(command.callsLost),
           },
         },
       ]);

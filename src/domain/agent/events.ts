@@ -70,6 +70,8 @@ export const agentEvents = {
       from: Health,
       to: Health,
       reason: z.string().max(500),
+      /** It is silent: the attempts that it holds are given up. */
+      callsLost: z.literal(true).optional(),
       changedAt: Instant,
     }),
   },

@@ -510,12 +510,18 @@ describe('a pool whose dispatchers have less capacity than its agents', () => {
   });
 });
 
-describe('a function agent that is no longer offered by any process', () => {
-  const lost: AgentEvent = {
-    type: 'AgentDeregistered',
-    data: { agentId: 'a', pool: 'default', deregisteredAt: iso(0), callsLost: true },
-  };
+const a = { agentId: 'a', pool: 'default', callsLost: true } as const;
 
+describe.each<[what: string, AgentEvent]>([
+  ['that is gone', { type: 'AgentDeregistered', data: { ...a, deregisteredAt: iso(0) } }],
+  [
+    'that is silent',
+    {
+      type: 'AgentHealthChanged',
+      data: { ...a, from: 'degraded', to: 'unhealthy', reason: 'no heartbeat', changedAt: iso(0) },
+    },
+  ],
+])('an agent %s', (_, lost) => {
   it('has its attempts closed at once', () => {
     const ledger = ledgerOf(registered('a'), submitted('t1'), assigned('t1', 'a'), lost);
     expect(ledger.nextDueMs()).toBe(0);

@@ -172,7 +172,7 @@ export class PoolLedger {
       case 'AgentDrainEnded':
       case 'AgentDeregistered':
         this.#roster.evolve(event, (agentId) => this.#tasks.heldBy(agentId).length);
-        if (event.type === 'AgentDeregistered' && event.data.callsLost) this.#loseCalls(event.data.agentId);
+        if ('callsLost' in event.data && event.data.callsLost) this.#loseCalls(event.data.agentId);
         return;
       default:
         this.#evolveExecution(event);

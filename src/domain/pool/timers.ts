@@ -9,7 +9,7 @@ export type DueTimer =
       readonly attempt: number;
       readonly agentId: string;
       readonly executionId: string | undefined;
-      /** The agent was deregistered with all its open attempts; otherwise the attempt's time is up. */
+      /** The agent is gone with all its open attempts; otherwise the attempt's time is up. */
       readonly lost?: true;
       readonly expiresMs: number;
       /** From when an agent takes the attempt until it is given up. */

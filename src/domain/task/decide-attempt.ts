@@ -5,7 +5,7 @@ import type { CompleteAttempt, FailAttempt, ReportProgress, TaskCommand } from '
 import { deadLettered } from './dead-letter.ts';
 import type { Decision } from './decision.ts';
 import { type AttemptError, agentsUnreachable, isUnreachable, type TaskEvent } from './events.ts';
-import type { KnownTask, OpenTask } from './state.ts';
+import { type KnownTask, type OpenTask, usesUpAttempt } from './state.ts';
 
 type AttemptCommand<Type extends TaskCommand['type']> = Extract<TaskCommand, { type: Type }>;
 
@@ -41,8 +41,9 @@ const unreachableFor = (limitMs: number | undefined, last: AttemptError): Attemp
 const failed = (command: FailAttempt, task: OpenTask): Decision => {
   const { attempt, error, now, agentId, cost, durationMs, final, random, retryAfterMs = 0 } = command;
   const failures = attempt - task.budgetFrom;
-  const exhausted = final || (!error.notSent && failures >= task.submitted.retry.maxAttempts);
-  const delayMs = error.notSent ? 0 : Math.max(retryDelayMs(task.submitted.retry, failures, random), retryAfterMs);
+  const counts = usesUpAttempt(task, error);
+  const exhausted = final || (counts && failures >= task.submitted.retry.maxAttempts);
+  const delayMs = counts ? Math.max(retryDelayMs(task.submitted.retry, failures, random), retryAfterMs) : 0;
   const retryAt = error.retryable && !exhausted ? plusMs(now, delayMs) : undefined;
   const event: TaskEvent = {
     type: 'TaskAttemptFailed',

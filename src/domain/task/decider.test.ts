@@ -295,6 +295,36 @@ describe('a task whose first attempt failed', () => {
       .thenEvents(failed(2, {}), deadLettered(2));
   });
 
+  it('keeps its number of attempts when its agent was gone, but not for ever: it may be what ends its agents', () => {
+    const GONE: AttemptError = {
+      ...TROUBLE,
+      code: 'AGENT_GONE',
+      source: 'baton',
+      outcomeUnknown: true,
+      agentGone: true,
+    };
+    const gone = (attempt: number) => failed(attempt, { error: GONE, retryAt: at(1_000) });
+    const twice = withRetry({ maxAttempts: 2 });
+    task
+      .given(twice)
+      .when(fail(1, { error: GONE }))
+      .thenEvents(gone(1));
+    task
+      .given(twice, gone(1))
+      .when(fail(2, { error: GONE }))
+      .thenEvents(gone(2));
+    expect(task.given(twice, gone(1), gone(2)).when(fail(3, { error: GONE })).events).toMatchObject([
+      { type: 'TaskAttemptFailed', data: { retryAt: expect.any(String) } },
+    ]);
+    const third = failed(3, { error: GONE, retryAt: at(2_000) });
+    expect(task.given(twice, gone(1), gone(2), third).when(fail(4, { error: GONE })).events).toMatchObject([
+      { type: 'TaskAttemptFailed' },
+      { type: 'TaskDeadLettered', data: { reason: 'attempts_exhausted' } },
+    ]);
+    const again = redriven(4);
+    expect(task.given(twice, gone(1), gone(2), third, deadLettered(3), again).state).toMatchObject({ agentsGone: 0 });
+  });
+
   it('completes with the second', () => retrying.when(complete(2)).thenEvents(completed(2)));
 
   it('keeps the last checkpoint for the next attempt', () => {

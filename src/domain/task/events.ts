@@ -22,6 +22,8 @@ export const AttemptError = z.strictObject({
   outcomeUnknown: z.literal(true).optional(),
   /** The agent was provably never called: no failure of the agent, none of the task's attempts is used up, and there is nothing to compensate. */
   notSent: z.literal(true).optional(),
+  /** The agent fell silent or went away with the attempt: no failure of the task, so that none of its attempts is used up. */
+  agentGone: z.literal(true).optional(),
 });
 export type AttemptError = z.output<typeof AttemptError>;
 

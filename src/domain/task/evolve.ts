@@ -1,6 +1,6 @@
 import { assertNever } from '../result.ts';
 import { isUnreachable, type TaskEvent } from './events.ts';
-import type { KnownTask, Task } from './state.ts';
+import { type KnownTask, type Task, usesUpAttempt } from './state.ts';
 
 /** Since when no agent is reached, after this failure; without one it is forgotten. */
 const withReach = (
@@ -33,7 +33,8 @@ export const evolveTask = (task: Task, event: TaskEvent): Task => {
         status: 'open',
         attempt: event.data.attempt + 1,
         offered: event.data.retryAt !== undefined,
-        budgetFrom: event.data.error.notSent ? task.budgetFrom + 1 : task.budgetFrom,
+        budgetFrom: usesUpAttempt(task, event.data.error) ? task.budgetFrom : task.budgetFrom + 1,
+        ...(event.data.error.agentGone ? { agentsGone: (task.agentsGone ?? 0) + 1 } : {}),
         started: false,
       };
     case 'TaskOutcomeUnknown':
@@ -58,6 +59,7 @@ export const evolveTask = (task: Task, event: TaskEvent): Task => {
         attempt: event.data.nextAttempt,
         offered: true,
         budgetFrom: event.data.nextAttempt - 1,
+        ...(task.agentsGone === undefined ? {} : { agentsGone: 0 }),
         deadlineAt: event.data.deadlineAt,
       };
     default:

@@ -1,4 +1,4 @@
-import type { TaskEvent } from './events.ts';
+import type { AttemptError, TaskEvent } from './events.ts';
 
 export type SubmittedFacts = Extract<TaskEvent, { type: 'TaskSubmitted' }>['data'];
 
@@ -32,8 +32,10 @@ type Facts = {
   readonly attempt: number;
   /** The current attempt may be in an agent's hands, or on the way there. */
   readonly offered: boolean;
-  /** Closed attempts that do not count against the retry budget: those before a redrive, and those that were never sent. */
+  /** Closed attempts that do not count against the retry budget: those before a redrive, those that were never sent, and those whose agent was gone. */
   readonly budgetFrom: number;
+  /** Attempts that ended because their agent was gone, since the last redrive. */
+  readonly agentsGone?: number;
   readonly deadlineAt: string | undefined;
   /** The first of the attempts in a row that reached no agent. */
   readonly unreachableSince?: string;
@@ -44,6 +46,13 @@ type Facts = {
 export type KnownTask = Exclude<Task, { status: 'none' }>;
 
 export type OpenTask = Extract<Task, { status: 'open' }>;
+
+/**
+ * Whether the failed attempt uses up one of those that the task may have. One whose agent was gone does not, but no more often than the task
+ * may be tried: it may be the task that ends its agents.
+ */
+export const usesUpAttempt = (task: KnownTask, { notSent, agentGone }: AttemptError): boolean =>
+  !notSent && !(agentGone && (task.agentsGone ?? 0) < task.submitted.retry.maxAttempts);
 
 /** Attempts that were begun, or may have been; a task that failed permanently has the number of the next one already. */
 export const attemptsMade = (task: KnownTask): number =>

@@ -15,10 +15,11 @@ const TIMED_OUT: AttemptError = {
 
 const AGENT_GONE: AttemptError = {
   code: 'AGENT_GONE',
-  message: 'the last process that offered the agent ended before the attempt did',
+  message: 'the agent fell silent, or the last process that offered it ended, before the attempt did',
   source: 'baton',
   retryable: true,
   outcomeUnknown: true,
+  agentGone: true,
 };
 
 const NOT_SENT: AttemptError = {

@@ -137,6 +137,26 @@ describe('the health monitor', () => {
     expect(await history('a')).toEqual(['AgentRegistered', 'degraded', 'unhealthy', 'AgentDeregistered']);
   });
 
+  it('gives up the calls of an agent that missed three heartbeats, not of one that reports trouble', async () => {
+    for (const agentId of ['silent', 'sick']) await register(agentId);
+    await monitor();
+    await pass(35, () => beat('sick', 0.2));
+    const calls = async (agentId: string) => {
+      const events = await store.readStream(agentStream(TENANT, agentId));
+      return events.flatMap(({ data }) => {
+        const { to, callsLost } = data as { to?: string; callsLost?: true };
+        return to === undefined ? [] : [`${to}${callsLost ? ', calls lost' : ''}`];
+      });
+    };
+    expect(await calls('silent')).toEqual(['degraded', 'unhealthy, calls lost']);
+    expect(await calls('sick')).toEqual(['unhealthy']);
+    await pass(75);
+    expect((await store.readStream(agentStream(TENANT, 'silent'))).at(-1)).toMatchObject({
+      type: 'AgentDeregistered',
+      data: { callsLost: true },
+    });
+  });
+
   it('records nothing for an agent that sends its heartbeats', async () => {
     await register('a');
     await monitor();

@@ -1,5 +1,5 @@
-import { changeAgentHealth } from '../../commands/agent/change-agent-health.ts';
-import { deregisterAgent } from '../../commands/agent/deregister-agent.ts';
+import { changeAgentHealth, silenceAgent } from '../../commands/agent/change-agent-health.ts';
+import { deregisterLostAgent } from '../../commands/agent/deregister-agent.ts';
 import type { Commands } from '../../commands/context.ts';
 import { agentStream } from '../../domain/ids.ts';
 import type { FunctionOffers } from '../functions/function-offers.ts';
@@ -120,8 +120,9 @@ class HealthTerm implements Term {
     const reason = reasonOf(change);
     logger.info({ agentId, verdict, silentMs }, 'the health of an agent changed');
     if (verdict === 'gone') {
-      await deregisterAgent(commands, caller, agentId, { reason });
+      await deregisterLostAgent(commands, caller, agentId, { reason });
       await heartbeats.forget(tenant, agentId);
-    } else await changeAgentHealth(commands, caller, agentId, { to: verdict, reason });
+    } else if (change.isInactive) await silenceAgent(commands, caller, agentId, { reason });
+    else await changeAgentHealth(commands, caller, agentId, { to: verdict, reason });
   }
 }

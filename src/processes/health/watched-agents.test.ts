@@ -70,7 +70,15 @@ describe('an agent that promised heartbeats', () => {
       silentMs: 500,
       score: 1,
       isSilent: false,
+      isInactive: false,
     }));
+
+  it('is inactive after three missed heartbeats, whatever it reported', () => {
+    const { intervalMs } = foldOf(registered()).agents[0] as { intervalMs: number };
+    const inactive = (intervals: number, condition: number) =>
+      foldOf(registered()).changeOf('a', intervals * intervalMs, condition)?.isInactive;
+    expect([inactive(2.9, 0.1), inactive(3.1, 0.1), inactive(3.1, 1)]).toEqual([false, true, true]);
+  });
 
   it('is degraded by what it reports, and recovers only well above the limit', () => {
     expect(foldOf(registered()).changeOf('a', 500, 0.6)).toMatchObject({ verdict: 'degraded', score: 0.6 });

@@ -1,5 +1,5 @@
 import type { AgentEvent, AgentProfile, Health } from '../../domain/agent/events.ts';
-import { healthScore, judgeHealth, type Verdict } from '../../domain/agent/health.ts';
+import { healthScore, judgeHealth, UNHEALTHY_AFTER, type Verdict } from '../../domain/agent/health.ts';
 import { idOf } from '../../domain/ids.ts';
 
 /** An agent that promised heartbeats. */
@@ -28,6 +28,8 @@ export type HealthChange = {
   readonly score: number;
   /** It missed heartbeats, whatever it reported before. */
   readonly isSilent: boolean;
+  /** It missed so many that nobody waits for it any longer. */
+  readonly isInactive: boolean;
 };
 
 /** Raised with any change of what a snapshot holds or means. */
@@ -102,7 +104,8 @@ export class WatchedAgents {
     const verdict = judgeHealth({ silentMs, intervalMs, condition, health });
     if (verdict === health) return undefined;
     const score = healthScore({ silentMs, intervalMs, condition });
-    return { agentId, verdict, silentMs, score, isSilent: silentMs > 2 * intervalMs };
+    const missed = silentMs / intervalMs;
+    return { agentId, verdict, silentMs, score, isSilent: missed > 2, isInactive: missed > UNHEALTHY_AFTER };
   }
 
   #setFunction({ agentId, maxConcurrency, transport }: AgentProfile & { readonly agentId: string }): void {
