@@ -6,7 +6,7 @@ import { HERDS, TROUBLES, type Trouble } from '../../test/support/simulation/pla
 import { runWorld } from '../../test/support/simulation/run-world.ts';
 
 const FIRST = Number(process.env['FAULT_SEED'] ?? 1);
-const SEEDS = Number(process.env['FAULT_SEEDS'] ?? 60);
+const SEEDS = Number(process.env['FAULT_SEEDS'] ?? 40);
 /** Within so many worlds each broken build shows. */
 const ENOUGH = 150;
 

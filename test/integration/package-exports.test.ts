@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { BUILT } from '../support/built.ts';
 
 const execute = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -18,7 +19,9 @@ beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), 'baton-user-'));
   baton = join(project, 'node_modules/baton');
   await mkdir(baton, { recursive: true });
-  await execute('npm', ['pack', '--pack-destination', project], { cwd: ROOT });
+  // A build under other tests would take the command away from them for a moment; the campaign `install` packs with it.
+  const built = BUILT ? ['--ignore-scripts'] : [];
+  await execute('npm', ['pack', ...built, '--pack-destination', project], { cwd: ROOT });
   const [tarball = ''] = (await readdir(project)).filter((name) => name.endsWith('.tgz'));
   await execute('tar', ['--extract', '--file', tarball, '--directory', baton, '--strip-components=1'], {
     cwd: project,
