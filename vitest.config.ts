@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { BUILT } from './test/support/built.ts';
 
 /** Property tests run from recorded seeds. */
@@ -37,11 +38,39 @@ const APART = [
   'packages/eventstore-node/test/{secure,secure-acl,persistent-access,multi-append,multi-append-wire}.test.ts',
 ];
 
+/** Files that take the longest. They start first, so that none of them is left alone at the end. */
+const LONGEST = [
+  'integration/embedded',
+  'integration/projections-kill',
+  'eventstore-node/test/durability-faults',
+  'eventstore-node/test/durability',
+  'integration/projections-runner',
+  'integration/browser',
+  'integration/projections-tasks',
+  'integration/package-exports',
+  'integration/function-agents',
+  'e2e/cli',
+  'e2e/executions-faults',
+  'e2e/faults',
+  'e2e/workflows-cli',
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rankOf = ({ moduleId }: TestSpecification): number => {
+      const rank = LONGEST.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));
+      return rank === -1 ? LONGEST.length : rank;
+    };
+    return (await super.sort(files)).toSorted((a, b) => rankOf(a) - rankOf(b));
+  }
+}
+
 /** One worker per core. The default leaves one core to Vitest itself, which is half of a machine with two. */
 const EVERY_CORE = '100%';
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         ssr,
