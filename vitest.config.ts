@@ -1,5 +1,4 @@
 import { defineConfig } from 'vitest/config';
-import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { BUILT } from './test/support/built.ts';
 
 /** Property tests run from recorded seeds. */
@@ -22,10 +21,15 @@ const SLOW = [
   'src/api/**/{bad-input,bad-requests,commands,cross-origin,edge,event-stream,many-mistakes,media-type,reads,subscriptions,execution-sockets,server,waiting}.test.ts',
   'src/api/graphql/executions/executions.test.ts',
   'src/api/rest/{rest,tasks,yaml-body}.test.ts',
-  'src/cli/{guides,serve-failure,waiting,completion}.test.ts',
+  'src/cli/{guides,serve-failure,waiting,completion,run}.test.ts',
+  'src/api/discovery.test.ts',
+  'tools/{together,lint/bans}.test.ts',
   'src/commands/{task/tasks,aggregate-handler}.test.ts',
   'src/domain/{planning/graph,execution/large-decisions,workflow/budget}.test.ts',
   'src/invariants/invariants.test.ts',
+  'src/processes/{leader,assigner/assigner}.test.ts',
+  'src/{eventstore/log-feed,api/edge/json-scanner,api/live/hub,embedded/supervise}.test.ts',
+  'packages/{agent-sdk/src/serve-agent,eventstore-node/src/persistent/subscriptions}.test.ts',
   'packages/eventstore-node/src/{storage/record,reads/regex/regex}.test.ts',
 ];
 
@@ -38,39 +42,11 @@ const APART = [
   'packages/eventstore-node/test/{secure,secure-acl,persistent-access,multi-append,multi-append-wire}.test.ts',
 ];
 
-/** Files that take the longest. They start first, so that none of them is left alone at the end. */
-const LONGEST = [
-  'integration/embedded',
-  'integration/projections-kill',
-  'eventstore-node/test/durability-faults',
-  'eventstore-node/test/durability',
-  'integration/projections-runner',
-  'integration/browser',
-  'integration/projections-tasks',
-  'integration/package-exports',
-  'integration/function-agents',
-  'e2e/cli',
-  'e2e/executions-faults',
-  'e2e/faults',
-  'e2e/workflows-cli',
-];
-
-class LongestFirst extends BaseSequencer {
-  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rankOf = ({ moduleId }: TestSpecification): number => {
-      const rank = LONGEST.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));
-      return rank === -1 ? LONGEST.length : rank;
-    };
-    return (await super.sort(files)).toSorted((a, b) => rankOf(a) - rankOf(b));
-  }
-}
-
 /** One worker per core. The default leaves one core to Vitest itself, which is half of a machine with two. */
 const EVERY_CORE = '100%';
 
 export default defineConfig({
   test: {
-    sequence: { sequencer: LongestFirst },
     projects: [
       {
         ssr,

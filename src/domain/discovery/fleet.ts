@@ -27,6 +27,8 @@ const chunked = <Item>(items: readonly Item[], size: number): Item[][] =>
 export class Fleet {
   readonly #agents = new AgentIndex();
   readonly #open = new Map<string, string | undefined>();
+  /** Attempts that each agent holds, also one that is away for a while. */
+  readonly #held = new Map<string, number>();
 
   /** All of it is in parts. */
   snapshot(): Record<string, never> {
@@ -47,7 +49,7 @@ export class Fleet {
   restorePart({ items }: FleetPart): void {
     const [kind, ...members] = items;
     if (kind === 'agents') for (const agent of members as readonly Candidate[]) this.#agents.put(agent);
-    else for (const [taskId, agentId] of members as readonly OpenTask[]) this.#open.set(taskId, agentId);
+    else for (const [taskId, agentId] of members as readonly OpenTask[]) this.#restoreTask(taskId, agentId);
   }
 
   get size(): number {
@@ -121,16 +123,13 @@ export class Fleet {
   }
 
   #register({ agentId, ...profile }: AgentProfile & { readonly agentId: string }): void {
-    const known = this.#agents.get(agentId);
     const fresh = { health: 'healthy', draining: false, unreachable: false } as const;
-    this.#agents.put({ agentId, ...factsOf(profile), ...fresh, open: known?.open ?? this.#heldBy(agentId) });
+    this.#agents.put({ agentId, ...factsOf(profile), ...fresh, open: this.#held.get(agentId) ?? 0 });
   }
 
-  /** What an agent holds that was away for a while. */
-  #heldBy(agentId: string): number {
-    let held = 0;
-    for (const holder of this.#open.values()) if (holder === agentId) held += 1;
-    return held;
+  #restoreTask(taskId: string, agentId: string | undefined): void {
+    this.#open.set(taskId, agentId);
+    if (agentId !== undefined) this.#held.set(agentId, (this.#held.get(agentId) ?? 0) + 1);
   }
 
   #reconfigure({ agentId, ...profile }: AgentProfile & { readonly agentId: string }): void {
@@ -162,7 +161,9 @@ export class Fleet {
   }
 
   #count(agentId: string, by: 1 | -1): void {
-    const agent = this.#agents.get(agentId);
-    if (agent) this.#agents.setCondition(agentId, { open: agent.open + by });
+    const open = (this.#held.get(agentId) ?? 0) + by;
+    if (open === 0) this.#held.delete(agentId);
+    else this.#held.set(agentId, open);
+    this.#agents.setCondition(agentId, { open });
   }
 }
