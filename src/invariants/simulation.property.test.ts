@@ -17,6 +17,7 @@ describe('the processes of Baton in a simulated world', () => {
     const met = new Set<string>();
     let executions = 0;
     let events = 0;
+    const startedMs = performance.now();
     for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
       const outcome = await runWorld(seed);
       if (outcome.findings.length > 0) keepFound(seed);
@@ -25,7 +26,8 @@ describe('the processes of Baton in a simulated world', () => {
       executions += outcome.trace.filter((line) => line.includes(' ExecutionStarted ')).length;
       for (const trouble of outcome.troubles) met.add(trouble);
     }
-    console.log(JSON.stringify({ seeds: SEEDS, events, executions }));
+    const perMinute = Math.round((SEEDS / (performance.now() - startedMs)) * 60_000);
+    console.log(JSON.stringify({ seeds: SEEDS, events, executions, perMinute }));
     expect(executions).toBeGreaterThan(SEEDS / 2);
     expect([...TROUBLES].filter((trouble) => !met.has(trouble))).toEqual([]);
   });

@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 /** A program of its own, beside this one, instead of a run of Vitest. */
@@ -16,6 +17,8 @@ type Campaign = {
   readonly settings: Readonly<Record<string, string>>;
   /** Only the tests whose title contains this. */
   readonly only?: string;
+  /** Its seeds, FAULT_SEEDS of them from FAULT_SEED on, are shared out among as many processes as there are cores. */
+  readonly everyCore?: true;
 };
 
 const PROPERTIES = ['src/domain/execution/', 'src/invariants/'];
@@ -40,6 +43,7 @@ const CAMPAIGNS: Readonly<Record<string, Campaign | Script>> = {
     files: ['src/invariants/executions.property.test.ts'],
     settings: { FAULT_SEEDS: '5000' },
     only: 'executions under random faults',
+    everyCore: true,
   },
   simulation: {
     about:
@@ -48,6 +52,7 @@ const CAMPAIGNS: Readonly<Record<string, Campaign | Script>> = {
     files: ['src/invariants/simulation.property.test.ts'],
     settings: { FAULT_SEEDS: '20000' },
     only: 'in a simulated world',
+    everyCore: true,
   },
   sagas: {
     about: 'random sagas against an independent checker, 50,000 of them (SAGA_RUNS)',
@@ -132,16 +137,25 @@ const list = (): string => {
 };
 
 const start = (command: string, args: readonly string[], settings: Campaign['settings']): void => {
-  const child = spawn(command, args, { stdio: 'inherit', env: { ...settings, ...process.env } });
+  const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, ...settings } });
   child.once('exit', (code) => {
-    process.exitCode = code ?? 1;
+    if (code !== 0) process.exitCode = code ?? 1;
   });
 };
 
 const runScript = ({ script }: Script): void =>
   start('npx', ['tsx', fileURLToPath(new URL(script, import.meta.url))], {});
 
-const runTests = ({ project, files, settings, only }: Campaign): void => {
+/** The seeds of each process. */
+const shares = (first: number, seeds: number, processes: number): Campaign['settings'][] => {
+  const share = Math.ceil(seeds / processes);
+  return Array.from({ length: processes }, (_, i) => ({
+    FAULT_SEED: String(first + i * share),
+    FAULT_SEEDS: String(Math.max(0, Math.min(share, seeds - i * share))),
+  })).filter(({ FAULT_SEEDS }) => FAULT_SEEDS !== '0');
+};
+
+const runTests = ({ project, files, settings, only, everyCore }: Campaign): void => {
   const filter = only === undefined ? [] : ['-t', only];
   const args = [
     'vitest',
@@ -153,11 +167,17 @@ const runTests = ({ project, files, settings, only }: Campaign): void => {
     '--testTimeout=86400000',
     ...files,
   ];
-  const shown = Object.entries({ ...settings, ...process.env }).filter(
-    ([name]) => name in settings || /_SEED$/.test(name),
-  );
-  process.stdout.write(`${shown.map(([name, value]) => `${name}=${value}`).join(' ')} npx ${args.join(' ')}\n`);
-  start('npx', args, settings);
+  const given = { ...settings, ...process.env };
+  const processes = everyCore
+    ? shares(Number(given['FAULT_SEED'] ?? 1), Number(given['FAULT_SEEDS']), availableParallelism())
+    : [{}];
+  for (const share of processes) {
+    const chosen = Object.entries({ ...given, ...share }).filter(
+      (entry): entry is [string, string] => entry[0] in settings || /_SEEDS?$/.test(entry[0]),
+    );
+    process.stdout.write(`${chosen.map(([name, value]) => `${name}=${value}`).join(' ')} npx ${args.join(' ')}\n`);
+    start('npx', args, Object.fromEntries(chosen));
+  }
 };
 
 const [name] = process.argv.slice(2);
