@@ -50,8 +50,13 @@ const followers = ({ core, outcomes, executions }: Pick<Running, 'core' | 'outco
 
 type Counted = { readonly assigners: PoolAssigners | undefined; readonly dispatcher: Dispatcher | undefined };
 
-const addCounters = (metrics: Metrics, { appends, feed }: Core, dispatcher: Dispatcher | undefined): void => {
+const addCounters = (
+  metrics: Metrics,
+  { appends, feed, admission }: Core,
+  dispatcher: Dispatcher | undefined,
+): void => {
   metrics.addCounters({ part: 'appends', read: () => ({ ...appends }) });
+  metrics.addCounters({ part: 'admission', read: () => ({ ...admission.counters }) });
   metrics.addCounters({ part: 'log_feed', read: () => ({ ...feed.counters }) });
   if (dispatcher)
     metrics.addCounters({ part: 'dispatcher', read: () => ({ ...dispatcher.counters }), gauges: ['inFlight'] });

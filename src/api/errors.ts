@@ -63,6 +63,7 @@ const APP_STATUS: Readonly<Record<ErrorCode, number>> = {
   REJECTED: 409,
   CONFLICT: 409,
   IDEMPOTENCY_KEY_REUSED: 422,
+  POOL_FULL: 503,
   UNAVAILABLE: 503,
   STALE_READ: 503,
   TIMEOUT: 504,
@@ -104,12 +105,12 @@ const PAGE_CODES: Readonly<Record<string, EdgeCode>> = {
   PAGE_SIZE_OUT_OF_RANGE: 'BAD_PAGE_SIZE',
 };
 
-const ofAppError = ({ code, message, retryable, issues, details }: AppError): ErrorAnswer => ({
+const ofAppError = ({ code, message, retryable, retryAfterSeconds, issues, details }: AppError): ErrorAnswer => ({
   code: PAGE_CODES[String(details['code'])] ?? code,
   status: APP_STATUS[code],
   message,
   retryable,
-  ...(retryable ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {}),
+  ...(retryable ? { retryAfterSeconds: retryAfterSeconds ?? RETRY_AFTER_SECONDS } : {}),
   ...(issues.length === 0 ? {} : { issues }),
   ...(Object.keys(details).length === 0 ? {} : { details }),
 });
@@ -148,6 +149,7 @@ export const problemOf = (answer: ErrorAnswer, instance: string): Readonly<Recor
   instance,
   code: answer.code,
   retryable: answer.retryable,
+  ...(answer.retryAfterSeconds === undefined ? {} : { retryAfter: answer.retryAfterSeconds }),
   ...(answer.issues ? { issues: answer.issues } : {}),
   ...(answer.details ? { details: answer.details } : {}),
 });

@@ -40,9 +40,15 @@ const messageOf = (message: string, issues: readonly InputIssue[]): string =>
     ? message
     : issues.map((issue) => `${issue.pointer || '/'}: ${issue.message} (${issue.code})`).join('\n');
 
+/** Codes of a server that works and has no room for more. */
+const NO_ROOM = new Set(['POOL_FULL']);
+
+const adviceOf = (code: string, retryAfterSeconds = 1): string =>
+  NO_ROOM.has(code) ? `try again in ${retryAfterSeconds} s` : 'try again; `baton doctor` checks the stores';
+
 /** What a failed call means to the shell and to people: exit code 3 when trying again later may help, 2 for a bad value, else 1. */
 export const failureOf = (error: BatonError): Failure => {
-  const { code, message, issues, retryable, url } = error;
+  const { code, message, issues, retryable, retryAfterSeconds, url } = error;
   switch (code) {
     case 'UNREACHABLE':
       return connectionFailure(error);
@@ -54,7 +60,7 @@ export const failureOf = (error: BatonError): Failure => {
       return new Failure(
         retryable ? EXIT.unreachable : BAD_VALUE.has(code) ? EXIT.usage : EXIT.failed,
         messageOf(message, issues),
-        { code, issues, cause: error, ...(retryable ? { advice: 'try again; `baton doctor` checks the stores' } : {}) },
+        { code, issues, cause: error, ...(retryable ? { advice: adviceOf(code, retryAfterSeconds) } : {}) },
       );
   }
 };

@@ -149,6 +149,13 @@ describe('the answer of a server', () => {
     expect(err).toContain('baton doctor');
   });
 
+  it('that has no room says when to try again, and exits with 3', async () => {
+    const extensions = { code: 'POOL_FULL', retryable: true, retryAfter: 7 };
+    answerWith({ errors: [{ message: '50000 tasks wait in pool default', extensions }] }, 503);
+    const { code, err } = await cli('tasks submit report');
+    expect({ code, err }).toEqual({ code: 3, err: 'error: 50000 tasks wait in pool default\ntry again in 7 s\n' });
+  });
+
   it('counts as unreachable when it comes from another kind of server', async () => {
     answer = { status: 404, type: 'text/html', body: '<html>not found</html>' };
     const { code, err } = await cli('tasks list');

@@ -39,6 +39,19 @@ export type Commands = {
   readonly cards: AgentCardSource;
   /** Default: any number of pools may be in use. */
   readonly pools?: PoolAdmission;
+  /** Default: any number of tasks may wait. */
+  readonly admission?: TaskAdmission;
+};
+
+/** A task that somebody wants to submit. */
+export type AdmittedTask = { readonly taskId: string; readonly pool: string; readonly priority: number };
+
+/** Whether there is room for another task to wait. Work of executions that were accepted is never asked for. */
+export type TaskAdmission = {
+  /** Errors: `AppError` `POOL_FULL`, retryable, with the time to wait, when tasks of that priority are refused. */
+  check(pool: string, priority: number): void;
+  /** As `check`, and counts the task from then on. Returns how to take it back when it was not recorded. */
+  admit(task: AdmittedTask): () => void;
 };
 
 /** Whether work for a pool, or an agent in it, is accepted. */

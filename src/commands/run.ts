@@ -130,6 +130,34 @@ export const unlessPoolsAreFull = <Command, Rejection extends { readonly reason:
   });
 };
 
+type Refusable = { readonly id: string; readonly context: CommandContext };
+
+/** Errors: as `admit`, which is asked first; a repeat is answered from the record although there is no room now. */
+export const unlessRefused = async <Command, Rejection extends { readonly reason: string }>(
+  commands: Commands,
+  caller: Caller,
+  aggregate: Aggregate<Command, Rejection>,
+  { id, context, admit }: Refusable & { readonly admit: () => (() => void) | undefined },
+  work: () => Promise<Result<Accepted, Rejection>>,
+): Promise<Result<Accepted, Rejection>> => {
+  let takeBack: (() => void) | undefined;
+  try {
+    takeBack = admit();
+  } catch (error) {
+    if (caller.idempotencyKey === undefined) throw error;
+    const position = await aggregate.handlerOf(commands).recorded(aggregate.streamOf(caller.tenant, id), context);
+    if (position === undefined) throw error;
+    return ok({ id, position, repeated: true });
+  }
+  let result: Result<Accepted, Rejection> | undefined;
+  try {
+    result = await work();
+    return result;
+  } finally {
+    if (!result?.ok || result.value.repeated) takeBack?.();
+  }
+};
+
 /** Runs a command of one kind of aggregate on the one with this id. `body` distinguishes a repeat of an idempotency key from its reuse. */
 export type RunOn<Command, Rejection> = (
   commands: Commands,

@@ -8,6 +8,7 @@ const uuidOf = nameUuids('6f6d8a0e-4d5c-5d3b-9f43-6d1c1a3f7b20');
 const derive = (...parts: readonly string[]): string => uuidOf(parts.join('\u001f'));
 
 export const DEFAULT_TENANT = 'default';
+export const DEFAULT_POOL = 'default';
 
 /** Letters, digits, `_`; no `-`, which ends the category, and no `.`, which ends the tenant. */
 export const TenantId = z.string().regex(/^[A-Za-z0-9_]{1,64}$/, 'must match ^[A-Za-z0-9_]{1,64}$');

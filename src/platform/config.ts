@@ -48,6 +48,7 @@ const Environment = z.object({
   BATON_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   BATON_LOG_FORMAT: z.enum(['auto', 'json', 'text']).default('auto'),
   BATON_DISPATCH_CONCURRENCY: integer(1, 10_000).default(100),
+  BATON_MAX_WAITING: integer(1, 10_000_000).default(50_000),
   BATON_UNREACHABLE_MS: integer(1_000, 86_400_000).default(600_000),
   BATON_LEASE_MS: integer(500, 600_000).default(5_000),
   BATON_JOB_LOCK_MS: integer(1_000, 600_000).default(15_000),
@@ -91,6 +92,8 @@ export type Config = {
   readonly logFormat: 'auto' | 'json' | 'text';
   /** Agent calls in flight at once in this dispatcher process. */
   readonly dispatchConcurrency: number;
+  /** Tasks of a pool that wait for an agent; before there are so many, new ones are refused, the least urgent first. */
+  readonly maxWaiting: number;
   /** For how long a task without a deadline goes on while none of its attempts reaches an agent. */
   readonly unreachableMs: number;
   /** Another process may take over a lease (pool, projection) that was not renewed for this long. */
@@ -171,6 +174,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>> = p
     logLevel: value.BATON_LOG_LEVEL,
     logFormat: value.BATON_LOG_FORMAT,
     dispatchConcurrency: value.BATON_DISPATCH_CONCURRENCY,
+    maxWaiting: value.BATON_MAX_WAITING,
     unreachableMs: value.BATON_UNREACHABLE_MS,
     leaseMs: value.BATON_LEASE_MS,
     jobLockMs: value.BATON_JOB_LOCK_MS,

@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'REJECTED'
   | 'IDEMPOTENCY_KEY_REUSED'
   | 'CONFLICT'
+  | 'POOL_FULL'
   | 'UNAVAILABLE'
   | 'TIMEOUT'
   | 'STALE_READ';
@@ -36,6 +37,8 @@ export const boundedIssues = (issues: readonly InputIssue[]): readonly InputIssu
 
 export type AppErrorOptions = {
   readonly retryable?: boolean;
+  /** When the same may succeed, where that is known better than for every retryable error. */
+  readonly retryAfterSeconds?: number;
   readonly details?: Readonly<Record<string, unknown>>;
   readonly issues?: readonly InputIssue[];
   readonly cause?: unknown;
@@ -46,6 +49,7 @@ export class AppError extends Error {
   override readonly name = 'AppError';
   readonly code: ErrorCode;
   readonly retryable: boolean;
+  readonly retryAfterSeconds: number | undefined;
   readonly details: Readonly<Record<string, unknown>>;
   readonly issues: readonly InputIssue[];
 
@@ -53,6 +57,7 @@ export class AppError extends Error {
     super(boundedMessage(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryable = options.retryable ?? false;
+    this.retryAfterSeconds = options.retryAfterSeconds;
     this.details = options.details ?? {};
     this.issues = boundedIssues(options.issues ?? []);
   }

@@ -25,6 +25,8 @@ import type { Logger } from '../platform/logger.ts';
 import { createPool, startFailure } from '../platform/postgres.ts';
 import { createRedis } from '../platform/redis.ts';
 import { redisTurns } from '../platform/redis-turns.ts';
+import { BacklogAdmission } from '../processes/admission/backlog-admission.ts';
+import { BacklogWatch } from '../processes/admission/backlog-watch.ts';
 import { FleetWatch } from '../processes/fleet/fleet-watch.ts';
 import { postgresSnapshots } from '../processes/fold-snapshots.ts';
 import type { OwnFoldDeps } from '../processes/own-fold.ts';
@@ -55,6 +57,9 @@ export type Core = {
   readonly pools: PoolWatch;
   /** Runs where questions about agents are answered. */
   readonly fleet: FleetWatch;
+  /** Runs where tasks are accepted. */
+  readonly backlog: BacklogWatch;
+  readonly admission: BacklogAdmission;
   readonly commands: Commands;
   /** Of every key that this cluster keeps in Redis. */
   readonly prefix: string;
@@ -80,6 +85,17 @@ const watchDeps = (core: Watching, name: string): OwnFoldDeps => ({
   clock: ports.clock,
   logger: core.logger,
 });
+
+/** What a process knows of the log, where it is to know it. */
+const watchesOf = (watching: Watching): Pick<Core, 'pools' | 'fleet' | 'backlog' | 'admission'> => {
+  const backlog = new BacklogWatch(watchDeps(watching, 'backlog'));
+  return {
+    pools: new PoolWatch(watchDeps(watching, 'pools')),
+    fleet: new FleetWatch(watchDeps(watching, 'fleet')),
+    backlog,
+    admission: new BacklogAdmission({ watch: backlog, clock: ports.clock, limit: watching.config.maxWaiting }),
+  };
+};
 
 const openPostgres = async ({ config, logger, closing }: CoreOptions, url: string): Promise<Pool> => {
   await prepareDatabase(url, logger).catch((error: unknown) => {
@@ -138,13 +154,13 @@ export const openCore = async (options: CoreOptions): Promise<Core> => {
   const cards = createAgentCardSource({ egress, logger, signatures: await cardSignaturesOf(config) });
   closing.add('the agent cards', () => cards.close());
   const watching = { tenant, config, logger, database, feed };
-  const pools = new PoolWatch(watchDeps(watching, 'pools'));
-  const fleet = new FleetWatch(watchDeps(watching, 'fleet'));
-  const room = new PoolRoom({ watch: pools, clock: ports.clock });
+  const watches = watchesOf(watching);
+  const { admission } = watches;
+  const room = new PoolRoom({ watch: watches.pools, clock: ports.clock });
   const turns = redisTurns(redis, { prefix, ...ports, logger });
   const handlers = createHandlers(store, { ...ports, turns });
-  const commands: Commands = { ...ports, ...handlers, cards, pools: room };
-  const connections = { store, appends, appendTrouble, database, redis, feed, queues, pools, fleet };
+  const commands: Commands = { ...ports, ...handlers, cards, pools: room, admission };
+  const connections = { store, appends, appendTrouble, database, redis, feed, queues, ...watches };
   return { tenant, config, logger, stack, ...connections, commands, prefix, egress, origins, directory };
 };
 

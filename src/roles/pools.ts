@@ -12,13 +12,14 @@ export type Pools = {
 };
 
 /** What every process knows of the pools. */
-export const createPools = ({ tenant, config, database, pools: watch, fleet, logger }: Core): Pools => {
+export const createPools = ({ tenant, config, database, pools: watch, fleet, backlog, logger }: Core): Pools => {
   const served = new ServedPools({ watch, only: config.pools, clock: ports.clock });
   const unled = new UnledPools({ watch, look: () => readPoolsLed(database, tenant), clock: ports.clock, logger });
   const looks = config.roles.includes('api')
     ? [
         { name: 'unled pools', run: unled.run.bind(unled) },
         { name: 'fleet', run: (signal: AbortSignal) => fleet.run(signal) },
+        { name: 'backlog', run: (signal: AbortSignal) => backlog.run(signal) },
       ]
     : [];
   return {

@@ -2,7 +2,7 @@ import { BatonError, type Issue } from './error.ts';
 
 type GraphQLError = {
   readonly message: string;
-  readonly extensions?: { readonly code?: unknown; readonly issues?: unknown };
+  readonly extensions?: { readonly code?: unknown; readonly issues?: unknown; readonly retryAfter?: unknown };
 };
 type Answer = { readonly data?: unknown; readonly errors?: readonly [GraphQLError, ...GraphQLError[]] };
 
@@ -25,10 +25,11 @@ const isAnswer = (value: unknown): value is Answer => {
 };
 
 const errorOf = ({ message, extensions }: GraphQLError, url: string): BatonError => {
-  const { code, issues } = extensions ?? {};
+  const { code, issues, retryAfter } = extensions ?? {};
   return new BatonError(typeof code === 'string' ? code : 'ERROR', message, {
     url,
     issues: Array.isArray(issues) ? issues.filter(isIssue) : [],
+    retryAfterSeconds: typeof retryAfter === 'number' ? retryAfter : undefined,
   });
 };
 

@@ -5,6 +5,7 @@ export type BatonErrorOptions = {
   /** Of the server. */
   readonly url?: string;
   readonly issues?: readonly Issue[];
+  readonly retryAfterSeconds?: number | undefined;
   readonly cause?: unknown;
 };
 
@@ -13,6 +14,7 @@ const RETRYABLE = new Set([
   'UNREACHABLE',
   'STREAM_ENDED',
   'UNAVAILABLE',
+  'POOL_FULL',
   'STALE_READ',
   'TIMEOUT',
   'REQUEST_TIMEOUT',
@@ -32,12 +34,16 @@ export class BatonError extends Error {
   readonly issues: readonly Issue[];
   /** Whether the same call may succeed later. */
   readonly retryable: boolean;
+  /** When it may, where the server says so. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: string, message: string, { url, issues = [], cause }: BatonErrorOptions = {}) {
+  constructor(code: string, message: string, options: BatonErrorOptions = {}) {
+    const { url, issues = [], retryAfterSeconds, cause } = options;
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.url = url;
     this.issues = issues;
     this.retryable = RETRYABLE.has(code);
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 }

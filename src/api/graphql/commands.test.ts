@@ -3,7 +3,9 @@ import { REGISTER, SUBMIT, startApi, type TestApi } from '../../../test/support/
 import { commandsOver } from '../../../test/support/fake-ports.ts';
 import type { EventStore } from '../../eventstore/event-store.ts';
 import { RevisionConflict } from '../../eventstore/event-store.ts';
+import { systemClock } from '../../platform/clock.ts';
 import { unavailable } from '../../platform/errors.ts';
+import { BacklogAdmission } from '../../processes/admission/backlog-admission.ts';
 
 let api: TestApi;
 beforeEach(async () => {
@@ -258,6 +260,33 @@ describe('commands of an agent', () => {
   });
 });
 
+describe('a full pool', () => {
+  it('is told by every protocol alike, with when to try again, and nothing is recorded', async () => {
+    const watch = { backlog: undefined, onSubmitted: () => {} };
+    const admission = new BacklogAdmission({ watch, clock: systemClock, limit: 1 });
+    const full = await startApi({ commands: { ...commandsOver(api.store), admission } });
+    expect(await full.post(SUBMIT, { input: { capability: 'echo' } })).toMatchObject({ status: 200 });
+    const before = (await api.events()).length;
+    const told = {
+      code: 'POOL_FULL',
+      retryable: true,
+      retryAfter: 60,
+      details: { pool: 'default', waiting: 1, limit: 1 },
+    };
+    const graphql = await full.post(SUBMIT, { input: { capability: 'echo' } });
+    expect(graphql).toMatchObject({ status: 503, body: { errors: [{ extensions: told }] } });
+    expect(graphql.headers.get('retry-after')).toBe('60');
+    const rest = await fetch(`${full.url}/api/v1/tasks`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ capability: 'echo' }),
+    });
+    expect([rest.status, rest.headers.get('retry-after'), await rest.json()]).toMatchObject([503, '60', told]);
+    expect((await api.events()).length).toBe(before);
+    await full.stop();
+  });
+});
+
 describe('a log that fails', () => {
   const over = async (append: EventStore['append']) => {
     const broken = commandsOver({ ...api.store, append } as EventStore);
@@ -314,6 +343,6 @@ describe('a log that fails', () => {
     const { status, body } = await api.post('{ __typename a: task(id: "x") { id } }');
     expect(status).toBe(200);
     expect(body.data).toEqual({ __typename: 'Query', a: null });
-    expect(body.errors[0].extensions).toEqual({ code: 'UNAVAILABLE', retryable: true });
+    expect(body.errors[0].extensions).toEqual({ code: 'UNAVAILABLE', retryable: true, retryAfter: 1 });
   });
 });

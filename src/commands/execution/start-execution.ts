@@ -1,13 +1,13 @@
 import { type StartExecution, StartExecutionInput } from '../../domain/execution/commands.ts';
 import type { ExecutionRejection } from '../../domain/execution/decision.ts';
-import { executionIdOf, executionStream } from '../../domain/ids.ts';
+import { DEFAULT_POOL, executionIdOf, executionStream } from '../../domain/ids.ts';
 import { byteLengthOf, MAX_PAYLOAD_BYTES } from '../../domain/json.ts';
 import { type Result, rejected } from '../../domain/result.ts';
 import type { WorkflowVersion } from '../../domain/workflow/decider.ts';
 import { mismatchesOf } from '../../domain/workflow/input/check-input.ts';
 import type { SchemaObject } from '../../domain/workflow/input/keywords.ts';
 import { type Accepted, badInput, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
-import { EXECUTION, nowOf, run, unlessPoolsAreFull, unlessRecorded } from '../run.ts';
+import { EXECUTION, nowOf, run, unlessPoolsAreFull, unlessRecorded, unlessRefused } from '../run.ts';
 import { workflowVersion } from '../workflow/workflow-version.ts';
 
 /** Inputs may only name steps that exist. */
@@ -48,6 +48,17 @@ const checkInput = (input: StartExecution['input'], { definition, version }: Wor
     );
 };
 
+/** The pools that its steps go to, each with the most urgent priority among them. */
+const prioritiesOf = ({ definition }: WorkflowVersion): ReadonlyMap<string, number> => {
+  const priorities = new Map<string, number>();
+  for (const { role, capability, priority } of definition.tasks) {
+    const ofRole = role === undefined ? undefined : definition.agents[role]?.pool;
+    const pool = capability === undefined ? ofRole : DEFAULT_POOL;
+    if (pool !== undefined) priorities.set(pool, Math.min(priority, priorities.get(pool) ?? priority));
+  }
+  return priorities;
+};
+
 type Start = Pick<StartExecution, 'executionId' | 'input' | 'inputs' | 'tags' | 'parent' | 'forkedFrom' | 'unwanted'>;
 
 /** Appends the first decision of a new execution. */
@@ -84,8 +95,14 @@ export const startExecution = async (
   return unlessRecorded(commands, caller, EXECUTION, { id: executionId, context }, async () => {
     const chosen = await workflowVersion(commands, caller.tenant, body.workflow, body.version);
     const pools = Object.values(chosen.definition.agents).map(({ pool }) => ({ pointer: '/workflow', pool }));
+    const admit = () => {
+      for (const [pool, priority] of prioritiesOf(chosen)) commands.admission?.check(pool, priority);
+      return undefined;
+    };
     return unlessPoolsAreFull(commands, caller, EXECUTION, { id: executionId, context, pools }, () =>
-      begin(commands, caller, chosen, { ...body, executionId }, context),
+      unlessRefused(commands, caller, EXECUTION, { id: executionId, context, admit }, () =>
+        begin(commands, caller, chosen, { ...body, executionId }, context),
+      ),
     );
   });
 };

@@ -6,7 +6,7 @@ import type { TaskRejection } from '../../domain/task/decision.ts';
 import { affinityKeyOf } from '../../domain/task/routing-hints.ts';
 import { type BulkItem, performAll } from '../bulk.ts';
 import { type Accepted, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
-import { nowOf, run, TASK, unlessPoolsAreFull } from '../run.ts';
+import { nowOf, run, TASK, unlessPoolsAreFull, unlessRefused } from '../run.ts';
 
 const submitBody = (
   commands: Commands,
@@ -19,8 +19,11 @@ const submitBody = (
   const key = affinityKeyOf(body.strategy, caller.actor, body.affinityKey);
   const command = { type: 'SubmitTask' as const, ...body, ...key, taskId, now };
   const pools = [{ pointer: '/pool', pool: body.pool }];
+  const admit = () => commands.admission?.admit({ taskId, pool: body.pool, priority: body.priority });
   return unlessPoolsAreFull(commands, caller, TASK, { id: taskId, context, pools }, () =>
-    run(commands, caller, TASK, { id: taskId, command, now, context, assumeNew: true }),
+    unlessRefused(commands, caller, TASK, { id: taskId, context, admit }, () =>
+      run(commands, caller, TASK, { id: taskId, command, now, context, assumeNew: true }),
+    ),
   );
 };
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AgentId, PoolId } from '../ids.ts';
+import { AgentId, DEFAULT_POOL, PoolId } from '../ids.ts';
 import { recordOf, text } from '../json.ts';
 import { Money } from '../money.ts';
 import { CAPABILITY_FACTS, CapabilityName, DESCRIPTOR_INPUT, SemverVersion } from './descriptor.ts';
@@ -17,7 +17,7 @@ const Labels = recordOf(text({ min: 1, max: 63 }), text({ max: 255 }), { max: MA
 /** What a caller may set when registering an agent; the command fetches the transport's card. */
 export const RegisterAgentInput = z.strictObject({
   agentId: AgentId,
-  pool: PoolId.default('default'),
+  pool: PoolId.default(DEFAULT_POOL),
   name: z
     .string()
     .trim()

@@ -1,7 +1,7 @@
 import semver from 'semver';
 import { z } from 'zod';
 import { CapabilityName } from '../agent/descriptor.ts';
-import { PoolId } from '../ids.ts';
+import { DEFAULT_POOL, PoolId } from '../ids.ts';
 import type { Json } from '../json.ts';
 import { JsonPayload, text } from '../json.ts';
 import type { Money } from '../money.ts';
@@ -48,7 +48,7 @@ export const SubmitTaskInput = z.strictObject({
   capability: CapabilityName,
   versionRange: VersionRange.optional(),
   input: JsonPayload.default(null),
-  pool: PoolId.default('default'),
+  pool: PoolId.default(DEFAULT_POOL),
   priority: Priority.default(3),
   /** How its agents are chosen. */
   strategy: StrategyName.default('least_loaded'),

@@ -1,3 +1,4 @@
+import { DEFAULT_POOL } from '../ids.ts';
 import type { Json } from '../json.ts';
 import { ancestorsOf, descendantsOf, type Plan, planGraph } from '../planning/graph.ts';
 import { ok, type Result, rejected } from '../result.ts';
@@ -91,7 +92,7 @@ const agentAt = (
     findings.add(pointer, 'ROLE_OR_CAPABILITY', 'name a role or a capability, not both');
     return undefined;
   }
-  if (capability !== undefined) return { capability, pool: 'default', strategy: 'least_loaded' };
+  if (capability !== undefined) return { capability, pool: DEFAULT_POOL, strategy: 'least_loaded' };
   if (role === undefined) return undefined;
   const need = Object.hasOwn(definition.agents, role) ? definition.agents[role] : undefined;
   if (need === undefined) {

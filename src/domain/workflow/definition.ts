@@ -1,7 +1,7 @@
 import semver from 'semver';
 import { z } from 'zod';
 import { CapabilityName } from '../agent/descriptor.ts';
-import { PoolId, WorkflowName } from '../ids.ts';
+import { DEFAULT_POOL, PoolId, WorkflowName } from '../ids.ts';
 import { JsonPayload, recordOf, text } from '../json.ts';
 import { RetryPolicy } from '../retry.ts';
 import { StrategyName } from '../routing/strategies.ts';
@@ -55,7 +55,7 @@ export type CompensationStrategy = z.output<typeof CompensationStrategy>;
 export const AgentRequirement = z.strictObject({
   capability: CapabilityName,
   versionRange: VersionRange.optional(),
-  pool: PoolId.default('default'),
+  pool: PoolId.default(DEFAULT_POOL),
   strategy: StrategyName.default('least_loaded'),
   /** For `failover`: agents in the order in which they are to be tried. */
   targets: ROUTING_HINTS.targets,

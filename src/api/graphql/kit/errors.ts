@@ -7,6 +7,7 @@ import { GraphQLError } from './graphql-js.ts';
 export const extensionsOf = (answer: ErrorAnswer): GraphQLErrorExtensions => ({
   code: answer.code,
   ...(answer.retryable ? { retryable: true } : {}),
+  ...(answer.retryAfterSeconds === undefined ? {} : { retryAfter: answer.retryAfterSeconds }),
   ...(answer.issues ? { issues: answer.issues } : {}),
   ...(answer.details ? { details: answer.details } : {}),
   http: {
