@@ -37,7 +37,14 @@ const question = (n: number) => ({
   preferredLocation: { region: REGIONS[n % REGIONS.length]!, zone: 'b' },
 });
 
-const CONDITION = { health: 'healthy', draining: false, open: 0, unreachable: false } as const;
+const CONDITION = {
+  health: 'healthy',
+  draining: false,
+  maintenance: false,
+  warming: false,
+  open: 0,
+  unreachable: false,
+} as const;
 
 const indexOfAll = (): AgentIndex => {
   const index = new AgentIndex();

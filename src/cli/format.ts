@@ -21,6 +21,8 @@ const STATUS_COLOURS: Readonly<Record<string, Colour>> = {
   deprecated: 'yellow',
   degraded: 'yellow',
   draining: 'yellow',
+  warming: 'yellow',
+  maintenance: 'yellow',
   building: 'yellow',
   indeterminate: 'yellow',
   failed: 'red',

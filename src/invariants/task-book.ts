@@ -147,6 +147,9 @@ export class TaskBook {
         this.#configured(stored, event.data);
         return true;
       case 'AgentHealthChanged':
+      case 'AgentWarmUpEnded':
+      case 'AgentMaintenanceStarted':
+      case 'AgentMaintenanceEnded':
       case 'AgentDrainStarted':
       case 'AgentDrainEnded':
       case 'AgentDeregistered':

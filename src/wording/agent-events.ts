@@ -8,7 +8,11 @@ const SUMMARIES: { readonly [Type in AgentEvent['type']]: (data: Data<Type>) => 
   AgentRegistered: ({ pool, maxConcurrency }) => `registered in pool ${pool}, at most ${maxConcurrency} at once`,
   AgentReconfigured: () => 'profile changed',
   AgentHealthChanged: ({ from, to, reason }) => `${from} to ${to}: ${reason}`,
-  AgentDrainStarted: ({ reason }) => `draining${because(reason)}`,
+  AgentWarmUpEnded: ({ by }) => (by === 'agent' ? 'ready for work' : 'its time to warm up is over: it gets work'),
+  AgentMaintenanceStarted: ({ reason }) => `under maintenance${because(reason)}`,
+  AgentMaintenanceEnded: ({ reason }) => `no longer under maintenance${because(reason)}`,
+  AgentDrainStarted: ({ reason, limitMs }) =>
+    `draining${limitMs === undefined ? '' : `, at most for ${limitMs / 1_000} s`}${because(reason)}`,
   AgentDrainEnded: ({ reason }) => `takes work again${because(reason)}`,
   AgentDeregistered: ({ reason }) => `deregistered${because(reason)}`,
 };

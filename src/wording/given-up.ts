@@ -83,6 +83,8 @@ const EXCLUDED: Readonly<Record<Exclusion, string>> = {
   version: 'with the capability in another version only',
   unhealthy: 'unhealthy or out of reach',
   draining: 'draining',
+  maintenance: 'under maintenance',
+  warming: 'warming up',
   no_slot: 'without a free slot',
   failed_before: 'on which the task had failed before',
   degraded: 'degraded, while a healthy one was free',

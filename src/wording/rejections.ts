@@ -57,6 +57,8 @@ export const AGENT_REASONS: Reasons<AgentRejection> = {
     'the agent is registered, but it is draining: undrain it to give it work again, or pass `replace: true`',
   AgentAlreadyDraining: () => 'the agent is already draining',
   AgentNotDraining: () => 'the agent is not draining',
+  AgentAlreadyInMaintenance: () => 'the agent is already under maintenance',
+  AgentNotInMaintenance: () => 'the agent is not under maintenance',
   AgentPoolIsFixed: ({ pool }) => `the agent belongs to pool ${pool}; deregister it to move it`,
 };
 

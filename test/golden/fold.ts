@@ -27,6 +27,7 @@ export const readSample = (file: string): StoredEvent => {
 /** Samples that come first, so that a sample finds something that it can change. Those not named here follow the founding event alone. */
 const BEFORE: Readonly<Record<string, readonly string[]>> = {
   AgentHealthChanged: ['AgentDrainStarted'],
+  AgentMaintenanceEnded: ['AgentMaintenanceStarted'],
   AgentDrainEnded: ['AgentDrainStarted'],
   TaskRedriven: ['TaskAttemptFailed', 'TaskDeadLettered'],
   TaskCompleted: ['TaskAttemptFailed'],

@@ -5,6 +5,7 @@ import { Reads } from '../../src/api/reads/reads.ts';
 import { changeAgentHealth } from '../../src/commands/agent/change-agent-health.ts';
 import { deregisterAgent } from '../../src/commands/agent/deregister-agent.ts';
 import { drainAgent } from '../../src/commands/agent/drain-agent.ts';
+import { startMaintenance } from '../../src/commands/agent/maintain-agent.ts';
 import { registerAgent } from '../../src/commands/agent/register-agent.ts';
 import { completeAttempt, failAttempt } from '../../src/commands/task/close-attempt.ts';
 import { submitTask } from '../../src/commands/task/submit-task.ts';
@@ -54,6 +55,8 @@ const FATES = [
   'degraded',
   'unhealthy',
   'drains',
+  'maintained',
+  'warms up',
   'gone',
   'holds one',
   'missed',
@@ -64,6 +67,7 @@ const meet = async (agentId: string, fate: (typeof FATES)[number]): Promise<void
   const { commands } = api;
   if (fate === 'degraded' || fate === 'unhealthy')
     await changeAgentHealth(commands, caller, agentId, { to: fate, reason: 'r' });
+  if (fate === 'maintained') await startMaintenance(commands, caller, agentId);
   if (fate === 'drains') await drainAgent(commands, caller, agentId);
   if (fate === 'gone') await deregisterAgent(commands, caller, agentId);
   if (!fate.startsWith('missed') && fate !== 'holds one') return;
@@ -84,8 +88,10 @@ const meet = async (agentId: string, fate: (typeof FATES)[number]): Promise<void
 const makeFleet = async (): Promise<void> => {
   for (const [n, profile] of fc.sample(described, AGENTS).entries()) {
     const agentId = `agent-${n}`;
-    await registerAgent(api.commands, caller, { agentId, ...profile });
-    await meet(agentId, FATES[n % FATES.length] ?? 'nothing');
+    const fate = FATES[n % FATES.length] ?? 'nothing';
+    const warmUp = fate === 'warms up' ? { warmUpMs: 3_600_000 } : {};
+    await registerAgent(api.commands, caller, { agentId, ...profile, ...warmUp });
+    await meet(agentId, fate);
   }
 };
 
@@ -127,5 +133,5 @@ it('memory and read models give the same answer to any question about any fleet'
     }),
     { numRuns: 100 },
   );
-  expect(reasons.size).toBe(10);
+  expect(reasons.size).toBe(12);
 });

@@ -34,7 +34,10 @@ describe('agents', () => {
         type: 'AgentHealthChanged',
         data: { agentId: 'a1', pool: 'default', from: 'healthy', to: 'degraded', reason: 'slow', changedAt: at(1) },
       },
-      { type: 'AgentDrainStarted', data: { agentId: 'a1', pool: 'default', reason: 'upgrade', startedAt: at(2) } },
+      {
+        type: 'AgentDrainStarted',
+        data: { agentId: 'a1', pool: 'default', reason: 'upgrade', limitMs: 1_000, startedAt: at(2) },
+      },
     );
     await world.project();
     const { value, position } = await getAgent(world.pool, TENANT, 'a1');
@@ -71,6 +74,11 @@ describe('agents', () => {
       registeredAt: at(0),
       updatedAt: at(2),
       drainStartedAt: at(2),
+      drainsUntil: at(3),
+      warmUpMs: null,
+      maintenanceStartedAt: null,
+      maintenanceReason: null,
+      silentSince: null,
       deregisteredAt: null,
       position: 16n,
       updatedPosition: 48n,
@@ -102,6 +110,31 @@ describe('agents', () => {
       deregisteredAt: null,
       position: 48n,
     });
+  });
+
+  it('warm up, and stay under maintenance when they register again', async () => {
+    const subject = { agentId: 'a1', pool: 'default' };
+    const expectAgent = async (facts: object) => {
+      await world.project();
+      expect((await getAgent(world.pool, TENANT, 'a1')).value).toMatchObject(facts);
+    };
+    await world.append(event.registered('a1', { warmUpMs: 5_000 }), {
+      type: 'AgentMaintenanceStarted',
+      data: { ...subject, reason: 'disks', startedAt: at(1) },
+    });
+    await expectAgent({ status: 'warming', warmUpMs: 5_000, maintenanceStartedAt: at(1), maintenanceReason: 'disks' });
+    await world.append(
+      { type: 'AgentDeregistered', data: { ...subject, deregisteredAt: at(2) } },
+      event.registered('a1', { warmUpMs: 5_000, registeredAt: at(3), maintenance: true } as object),
+      { type: 'AgentWarmUpEnded', data: { ...subject, by: 'agent', endedAt: at(4) } },
+    );
+    await expectAgent({ status: 'active', maintenanceStartedAt: at(1), maintenanceReason: 'disks', updatedAt: at(4) });
+    const silent = { from: 'healthy', to: 'unhealthy', reason: 'silent', callsLost: true } as const;
+    await world.append(
+      { type: 'AgentMaintenanceEnded', data: { ...subject, endedAt: at(5) } },
+      { type: 'AgentHealthChanged', data: { ...subject, ...silent, changedAt: at(6) } },
+    );
+    await expectAgent({ maintenanceStartedAt: null, maintenanceReason: null, silentSince: at(6) });
   });
 
   it('are found by capability, label, status, health and text', async () => {

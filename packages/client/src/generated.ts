@@ -30,10 +30,12 @@ export type AgentFilter = {
 
 export type AgentRejectionReason =
   | 'AgentAlreadyDraining'
+  | 'AgentAlreadyInMaintenance'
   | 'AgentAlreadyRegistered'
   | 'AgentIsDraining'
   | 'AgentNotDraining'
   | 'AgentNotFound'
+  | 'AgentNotInMaintenance'
   | 'AgentPoolIsFixed';
 
 export type AgentSlaInput = {
@@ -44,11 +46,12 @@ export type AgentSlaInput = {
   readonly p95Ms?: number | null | undefined;
 };
 
-/** ACTIVE takes work, DRAINING finishes what it holds, DEREGISTERED has left its pool. */
+/** WARMING has not said yet that it is ready, ACTIVE takes work, DRAINING finishes what it holds, DEREGISTERED has left its pool. */
 export type AgentStatus =
   | 'ACTIVE'
   | 'DEREGISTERED'
-  | 'DRAINING';
+  | 'DRAINING'
+  | 'WARMING';
 
 export type AttemptOutcome =
   | 'ABANDONED'
@@ -146,9 +149,11 @@ export type ExclusionReason =
   | 'DEGRADED'
   | 'DRAINING'
   | 'FAILED_BEFORE'
+  | 'MAINTENANCE'
   | 'NO_SLOT'
   | 'UNHEALTHY'
-  | 'VERSION';
+  | 'VERSION'
+  | 'WARMING';
 
 export type ExecutionFilter = {
   readonly correlationId?: string | null | undefined;
@@ -229,12 +234,14 @@ export type LeftOutReason =
   | 'CAPABILITY'
   | 'DRAINING'
   | 'HEALTH'
+  | 'MAINTENANCE'
   | 'NO_SLOT'
   | 'SERVICE_TYPE'
   | 'TAG'
   | 'UNHEALTHY'
   | 'UNREACHABLE'
-  | 'VERSION';
+  | 'VERSION'
+  | 'WARMING';
 
 export type LocationInput = {
   readonly region: string;
@@ -313,6 +320,8 @@ export type RegisterAgentInput = {
   readonly description?: string | null | undefined;
   /** Set it when the agent sends heartbeats; without them the agent then becomes unhealthy. */
   readonly heartbeatIntervalMs?: number | null | undefined;
+  /** It sends heartbeats: every 30 s unless heartbeatIntervalMs says otherwise. */
+  readonly heartbeats?: boolean | null | undefined;
   /** Name to text. */
   readonly labels?: Json | null | undefined;
   readonly location?: LocationInput | null | undefined;
@@ -329,6 +338,8 @@ export type RegisterAgentInput = {
   readonly tags?: ReadonlyArray<string> | null | undefined;
   /** Semver, of the agent as a whole. When absent: that of its card. */
   readonly version?: string | null | undefined;
+  /** It gets no work until `reportAgentReady`, at most for this long. When absent it is ready at once. */
+  readonly warmUpMs?: number | null | undefined;
   /** 0.01 to 1000. */
   readonly weight?: number | null | undefined;
 };
@@ -532,8 +543,10 @@ export type UpdateAgentInput = {
 export type WaitingReason =
   | 'AGENTS_BUSY'
   | 'AGENTS_DRAINING'
+  | 'AGENTS_IN_MAINTENANCE'
   | 'AGENTS_UNHEALTHY'
   | 'AGENTS_UNREACHABLE'
+  | 'AGENTS_WARMING'
   | 'NEXT_IN_TURN'
   | 'NO_AGENT_WITH_CAPABILITY'
   | 'NO_AGENT_WITH_VERSION'
@@ -561,10 +574,10 @@ export type WorkflowStatus =
   | 'DEPRECATED'
   | 'PUBLISHED';
 
-export type AgentRowFragment = { readonly id: string, readonly name: string, readonly pool: string, readonly status: AgentStatus, readonly health: Health, readonly openTasks: number, readonly maxConcurrency: number, readonly transport: string, readonly delivery: Delivery, readonly unreachable: { readonly since: string, readonly restsUntil: string, readonly misses: number, readonly error: string } | null, readonly capabilities: ReadonlyArray<{ readonly name: string, readonly version: string, readonly confidence: number | null, readonly specialisations: ReadonlyArray<string> }> };
+export type AgentRowFragment = { readonly id: string, readonly name: string, readonly pool: string, readonly status: AgentStatus, readonly maintenanceStartedAt: string | null, readonly health: Health, readonly openTasks: number, readonly maxConcurrency: number, readonly transport: string, readonly delivery: Delivery, readonly unreachable: { readonly since: string, readonly restsUntil: string, readonly misses: number, readonly error: string } | null, readonly capabilities: ReadonlyArray<{ readonly name: string, readonly version: string, readonly confidence: number | null, readonly specialisations: ReadonlyArray<string> }> };
 
 export type AgentDetailsFragment = (
-  { readonly description: string | null, readonly statusReason: string | null, readonly healthReason: string | null, readonly healthChangedAt: string | null, readonly cardUrl: string | null, readonly heartbeatIntervalMs: number | null, readonly labels: Json, readonly version: string | null, readonly serviceTypes: ReadonlyArray<ServiceType>, readonly tags: ReadonlyArray<string>, readonly weight: number | null, readonly costFactor: number | null, readonly registeredAt: string, readonly updatedAt: string, readonly drainStartedAt: string | null, readonly deregisteredAt: string | null, readonly position: string, readonly costPerCall: { readonly currency: string, readonly micros: number } | null, readonly location: { readonly region: string, readonly zone: string | null } | null, readonly sla: { readonly availability: number | null, readonly p95Ms: number | null, readonly errorRate: number | null } | null, readonly constraints: { readonly maxInputBytes: number | null, readonly maxTimeoutMs: number | null } | null }
+  { readonly description: string | null, readonly statusReason: string | null, readonly maintenanceReason: string | null, readonly silentSince: string | null, readonly warmUpMs: number | null, readonly healthReason: string | null, readonly healthChangedAt: string | null, readonly cardUrl: string | null, readonly heartbeatIntervalMs: number | null, readonly labels: Json, readonly version: string | null, readonly serviceTypes: ReadonlyArray<ServiceType>, readonly tags: ReadonlyArray<string>, readonly weight: number | null, readonly costFactor: number | null, readonly registeredAt: string, readonly updatedAt: string, readonly drainStartedAt: string | null, readonly drainsUntil: string | null, readonly deregisteredAt: string | null, readonly position: string, readonly costPerCall: { readonly currency: string, readonly micros: number } | null, readonly location: { readonly region: string, readonly zone: string | null } | null, readonly sla: { readonly availability: number | null, readonly p95Ms: number | null, readonly errorRate: number | null } | null, readonly constraints: { readonly maxInputBytes: number | null, readonly maxTimeoutMs: number | null } | null }
   & AgentRowFragment
 );
 
@@ -624,6 +637,7 @@ export type UpdateAgentMutation = { readonly payload:
 export type DrainAgentMutationVariables = Exact<{
   agentId: string | number;
   reason?: string | null | undefined;
+  limitMs?: number | null | undefined;
   idempotencyKey?: string | null | undefined;
 }>;
 
@@ -641,6 +655,41 @@ export type UndrainAgentMutationVariables = Exact<{
 
 
 export type UndrainAgentMutation = { readonly payload:
+    | AgentTakenFragment
+    | AgentRefusedFragment
+   };
+
+export type ReportAgentReadyMutationVariables = Exact<{
+  agentId: string | number;
+  idempotencyKey?: string | null | undefined;
+}>;
+
+
+export type ReportAgentReadyMutation = { readonly payload:
+    | AgentTakenFragment
+    | AgentRefusedFragment
+   };
+
+export type StartAgentMaintenanceMutationVariables = Exact<{
+  agentId: string | number;
+  reason?: string | null | undefined;
+  idempotencyKey?: string | null | undefined;
+}>;
+
+
+export type StartAgentMaintenanceMutation = { readonly payload:
+    | AgentTakenFragment
+    | AgentRefusedFragment
+   };
+
+export type EndAgentMaintenanceMutationVariables = Exact<{
+  agentId: string | number;
+  reason?: string | null | undefined;
+  idempotencyKey?: string | null | undefined;
+}>;
+
+
+export type EndAgentMaintenanceMutation = { readonly payload:
     | AgentTakenFragment
     | AgentRefusedFragment
    };
@@ -663,7 +712,7 @@ export type DiscoverAgentsQueryVariables = Exact<{
 }>;
 
 
-export type DiscoverAgentsQuery = { readonly discovery: { readonly total: number, readonly position: string, readonly agents: ReadonlyArray<{ readonly agentId: string, readonly pool: string, readonly version: string | null, readonly health: Health, readonly healthScore: number, readonly draining: boolean, readonly freeSlots: number, readonly capabilities: ReadonlyArray<{ readonly name: string, readonly version: string, readonly confidence: number | null, readonly specialisations: ReadonlyArray<string> }>, readonly location: { readonly region: string, readonly zone: string | null } | null }>, readonly leftOut: ReadonlyArray<{ readonly reason: LeftOutReason, readonly count: number, readonly agentIds: ReadonlyArray<string> }> } };
+export type DiscoverAgentsQuery = { readonly discovery: { readonly total: number, readonly position: string, readonly agents: ReadonlyArray<{ readonly agentId: string, readonly pool: string, readonly version: string | null, readonly health: Health, readonly healthScore: number, readonly draining: boolean, readonly maintenance: boolean, readonly warming: boolean, readonly freeSlots: number, readonly capabilities: ReadonlyArray<{ readonly name: string, readonly version: string, readonly confidence: number | null, readonly specialisations: ReadonlyArray<string> }>, readonly location: { readonly region: string, readonly zone: string | null } | null }>, readonly leftOut: ReadonlyArray<{ readonly reason: LeftOutReason, readonly count: number, readonly agentIds: ReadonlyArray<string> }> } };
 
 export type ErrorFactsFragment = { readonly code: string, readonly message: string, readonly source: string, readonly retryable: boolean };
 
@@ -1021,7 +1070,7 @@ export type ExplainTaskQueryVariables = Exact<{
 }>;
 
 
-export type ExplainTaskQuery = { readonly task: { readonly id: string, readonly status: TaskStatus, readonly endedAt: string | null, readonly executionId: string | null, readonly unit: string | null, readonly why: { readonly decisions: ReadonlyArray<{ readonly attempt: number, readonly agentId: string, readonly at: string, readonly expiresAt: string, readonly strategy: string, readonly strategyVersion: number, readonly eligible: number, readonly waitedMs: number, readonly position: string, readonly seed: number | null, readonly overflow: string | null, readonly candidates: ReadonlyArray<{ readonly agentId: string, readonly score: number, readonly open: number, readonly terms: ReadonlyArray<{ readonly name: string, readonly value: number }> }>, readonly excluded: ReadonlyArray<{ readonly reason: ExclusionReason, readonly agents: number, readonly message: string }> }>, readonly givenUp: { readonly reason: GivenUpReason, readonly message: string, readonly advice: string, readonly attempts: number, readonly lastFailure: { readonly attempt: number, readonly agentId: string | null, readonly error: ErrorFactsFragment | null } | null } | null, readonly waiting: { readonly reason: WaitingReason, readonly message: string, readonly since: string, readonly able: number, readonly draining: number, readonly unhealthy: number, readonly unreachable: number, readonly busy: number, readonly free: number } | null } } | null };
+export type ExplainTaskQuery = { readonly task: { readonly id: string, readonly status: TaskStatus, readonly endedAt: string | null, readonly executionId: string | null, readonly unit: string | null, readonly why: { readonly decisions: ReadonlyArray<{ readonly attempt: number, readonly agentId: string, readonly at: string, readonly expiresAt: string, readonly strategy: string, readonly strategyVersion: number, readonly eligible: number, readonly waitedMs: number, readonly position: string, readonly seed: number | null, readonly overflow: string | null, readonly candidates: ReadonlyArray<{ readonly agentId: string, readonly score: number, readonly open: number, readonly terms: ReadonlyArray<{ readonly name: string, readonly value: number }> }>, readonly excluded: ReadonlyArray<{ readonly reason: ExclusionReason, readonly agents: number, readonly message: string }> }>, readonly givenUp: { readonly reason: GivenUpReason, readonly message: string, readonly advice: string, readonly attempts: number, readonly lastFailure: { readonly attempt: number, readonly agentId: string | null, readonly error: ErrorFactsFragment | null } | null } | null, readonly waiting: { readonly reason: WaitingReason, readonly message: string, readonly since: string, readonly able: number, readonly draining: number, readonly maintenance: number, readonly warming: number, readonly unhealthy: number, readonly unreachable: number, readonly busy: number, readonly free: number } | null } } | null };
 
 export type GetTaskWaitQueryVariables = Exact<{
   id: string | number;
@@ -1171,10 +1220,10 @@ export type MigrateExecutionsMutation = { readonly migrateExecutions: { readonly
 
 
 export const ListAgents: TypedDocument<ListAgentsQuery, ListAgentsQueryVariables> =
-  'query ListAgents($filter:AgentFilter$first:Int!$after:String$atLeast:Position$withTotal:Boolean!){page:agents(filter:$filter first:$first after:$after atLeast:$atLeast){nodes{...AgentRow}pageInfo{hasNextPage endCursor}totalCount@include(if:$withTotal)}}fragment AgentRow on Agent{id name pool status health unreachable{since restsUntil misses error}capabilities{name version confidence specialisations}openTasks maxConcurrency transport delivery}';
+  'query ListAgents($filter:AgentFilter$first:Int!$after:String$atLeast:Position$withTotal:Boolean!){page:agents(filter:$filter first:$first after:$after atLeast:$atLeast){nodes{...AgentRow}pageInfo{hasNextPage endCursor}totalCount@include(if:$withTotal)}}fragment AgentRow on Agent{id name pool status maintenanceStartedAt health unreachable{since restsUntil misses error}capabilities{name version confidence specialisations}openTasks maxConcurrency transport delivery}';
 
 export const GetAgent: TypedDocument<GetAgentQuery, GetAgentQueryVariables> =
-  'query GetAgent($id:ID!$atLeast:Position){agent(id:$id atLeast:$atLeast){...AgentDetails}}fragment AgentDetails on Agent{...AgentRow description statusReason healthReason healthChangedAt cardUrl heartbeatIntervalMs costPerCall{currency micros}labels version serviceTypes tags location{region zone}weight costFactor sla{availability p95Ms errorRate}constraints{maxInputBytes maxTimeoutMs}registeredAt updatedAt drainStartedAt deregisteredAt position}fragment AgentRow on Agent{id name pool status health unreachable{since restsUntil misses error}capabilities{name version confidence specialisations}openTasks maxConcurrency transport delivery}';
+  'query GetAgent($id:ID!$atLeast:Position){agent(id:$id atLeast:$atLeast){...AgentDetails}}fragment AgentDetails on Agent{...AgentRow description statusReason maintenanceReason silentSince warmUpMs healthReason healthChangedAt cardUrl heartbeatIntervalMs costPerCall{currency micros}labels version serviceTypes tags location{region zone}weight costFactor sla{availability p95Ms errorRate}constraints{maxInputBytes maxTimeoutMs}registeredAt updatedAt drainStartedAt drainsUntil deregisteredAt position}fragment AgentRow on Agent{id name pool status maintenanceStartedAt health unreachable{since restsUntil misses error}capabilities{name version confidence specialisations}openTasks maxConcurrency transport delivery}';
 
 export const RegisterAgent: TypedDocument<RegisterAgentMutation, RegisterAgentMutationVariables> =
   'mutation RegisterAgent($input:RegisterAgentInput!$idempotencyKey:String){payload:registerAgent(input:$input idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';
@@ -1186,16 +1235,25 @@ export const UpdateAgent: TypedDocument<UpdateAgentMutation, UpdateAgentMutation
   'mutation UpdateAgent($agentId:ID!$input:UpdateAgentInput!$idempotencyKey:String){payload:updateAgent(agentId:$agentId input:$input idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';
 
 export const DrainAgent: TypedDocument<DrainAgentMutation, DrainAgentMutationVariables> =
-  'mutation DrainAgent($agentId:ID!$reason:String$idempotencyKey:String){payload:drainAgent(agentId:$agentId reason:$reason idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';
+  'mutation DrainAgent($agentId:ID!$reason:String$limitMs:Int$idempotencyKey:String){payload:drainAgent(agentId:$agentId reason:$reason limitMs:$limitMs idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';
 
 export const UndrainAgent: TypedDocument<UndrainAgentMutation, UndrainAgentMutationVariables> =
   'mutation UndrainAgent($agentId:ID!$reason:String$idempotencyKey:String){payload:undrainAgent(agentId:$agentId reason:$reason idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';
+
+export const ReportAgentReady: TypedDocument<ReportAgentReadyMutation, ReportAgentReadyMutationVariables> =
+  'mutation ReportAgentReady($agentId:ID!$idempotencyKey:String){payload:reportAgentReady(agentId:$agentId idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';
+
+export const StartAgentMaintenance: TypedDocument<StartAgentMaintenanceMutation, StartAgentMaintenanceMutationVariables> =
+  'mutation StartAgentMaintenance($agentId:ID!$reason:String$idempotencyKey:String){payload:startAgentMaintenance(agentId:$agentId reason:$reason idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';
+
+export const EndAgentMaintenance: TypedDocument<EndAgentMaintenanceMutation, EndAgentMaintenanceMutationVariables> =
+  'mutation EndAgentMaintenance($agentId:ID!$reason:String$idempotencyKey:String){payload:endAgentMaintenance(agentId:$agentId reason:$reason idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';
 
 export const DeregisterAgent: TypedDocument<DeregisterAgentMutation, DeregisterAgentMutationVariables> =
   'mutation DeregisterAgent($agentId:ID!$reason:String$idempotencyKey:String){payload:deregisterAgent(agentId:$agentId reason:$reason idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';
 
 export const DiscoverAgents: TypedDocument<DiscoverAgentsQuery, DiscoverAgentsQueryVariables> =
-  'query DiscoverAgents($input:DiscoverAgentsInput!$atLeast:Position){discovery:discoverAgents(input:$input atLeast:$atLeast){total agents{agentId pool version capabilities{name version confidence specialisations}location{region zone}health healthScore draining freeSlots}leftOut{reason count agentIds}position}}';
+  'query DiscoverAgents($input:DiscoverAgentsInput!$atLeast:Position){discovery:discoverAgents(input:$input atLeast:$atLeast){total agents{agentId pool version capabilities{name version confidence specialisations}location{region zone}health healthScore draining maintenance warming freeSlots}leftOut{reason count agentIds}position}}';
 
 export const ListCompensationDebts: TypedDocument<ListCompensationDebtsQuery, ListCompensationDebtsQueryVariables> =
   'query ListCompensationDebts($filter:CompensationDebtFilter$first:Int!$after:String$atLeast:Position$withTotal:Boolean!){page:compensationDebts(filter:$filter first:$first after:$after atLeast:$atLeast){nodes{...DebtRow}pageInfo{hasNextPage endCursor}totalCount@include(if:$withTotal)}}fragment DebtRow on CompensationDebt{executionId workflow unit strategy status handedOverTo note reason parkedAt closedAt taskId position error{...ErrorFacts}}fragment ErrorFacts on AttemptError{code message source retryable}';
@@ -1291,7 +1349,7 @@ export const GetTaskTimeline: TypedDocument<GetTaskTimelineQuery, GetTaskTimelin
   'query GetTaskTimeline($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){position timeline{...TaskEvent}}}fragment TaskEvent on TimelineEntry{position type at attempt agentId summary actor data}';
 
 export const ExplainTask: TypedDocument<ExplainTaskQuery, ExplainTaskQueryVariables> =
-  'query ExplainTask($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){id status endedAt executionId unit why{decisions{attempt agentId at expiresAt strategy strategyVersion eligible waitedMs position seed overflow candidates{agentId score open terms{name value}}excluded{reason agents message}}givenUp{reason message advice attempts lastFailure{attempt agentId error{...ErrorFacts}}}waiting{reason message since able draining unhealthy unreachable busy free}}}}fragment ErrorFacts on AttemptError{code message source retryable}';
+  'query ExplainTask($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){id status endedAt executionId unit why{decisions{attempt agentId at expiresAt strategy strategyVersion eligible waitedMs position seed overflow candidates{agentId score open terms{name value}}excluded{reason agents message}}givenUp{reason message advice attempts lastFailure{attempt agentId error{...ErrorFacts}}}waiting{reason message since able draining maintenance warming unhealthy unreachable busy free}}}}fragment ErrorFacts on AttemptError{code message source retryable}';
 
 export const GetTaskWait: TypedDocument<GetTaskWaitQuery, GetTaskWaitQueryVariables> =
   'query GetTaskWait($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){status attempt agentId assignedAt percent progressMessage why{waiting{message}}}}';

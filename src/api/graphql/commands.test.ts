@@ -244,6 +244,46 @@ describe('commands of an agent', () => {
     ]);
   });
 
+  it('warm it up, and keep it under maintenance', async () => {
+    await api.post(REGISTER, { input: { ...agent, warmUpMs: 5_000, heartbeats: true } });
+    const { body } = await api.post(`mutation {
+      reportAgentReady(agentId: "a1") { ... on AgentAccepted { repeated } }
+      again: reportAgentReady(agentId: "a1") { ... on AgentAccepted { repeated } }
+      startAgentMaintenance(agentId: "a1", reason: "disks") { ... on AgentAccepted { repeated } }
+      startAgain: startAgentMaintenance(agentId: "a1") { ... on AgentRejected { reason message } }
+      endAgentMaintenance(agentId: "a1") { ... on AgentAccepted { repeated } }
+      endAgain: endAgentMaintenance(agentId: "a1") { ... on AgentRejected { reason } }
+      drainAgent(agentId: "a1", limitMs: 60000) { ... on AgentAccepted { repeated } }
+    }`);
+    expect(body.data).toMatchObject({
+      reportAgentReady: { repeated: false },
+      again: { repeated: true },
+      startAgain: { reason: 'AgentAlreadyInMaintenance', message: 'the agent is already under maintenance' },
+      endAgain: { reason: 'AgentNotInMaintenance' },
+    });
+    const events = await api.events();
+    expect(events.map(({ type }) => type)).toEqual([
+      'AgentRegistered',
+      'AgentWarmUpEnded',
+      'AgentMaintenanceStarted',
+      'AgentMaintenanceEnded',
+      'AgentDrainStarted',
+    ]);
+    expect(events[0]?.data).toMatchObject({ warmUpMs: 5_000, heartbeatIntervalMs: 30_000 });
+    expect(events.at(-1)?.data).toMatchObject({ limitMs: 60_000 });
+  });
+
+  it('refuse heartbeats that are both promised and not, and limits out of range', async () => {
+    const refused = async (input: object) => (await api.post(REGISTER, { input: { ...agent, ...input } })).body.errors;
+    expect(await refused({ heartbeats: false, heartbeatIntervalMs: 500 })).toMatchObject([
+      { extensions: { issues: [{ pointer: '/input/heartbeats' }] } },
+    ]);
+    expect(await refused({ warmUpMs: 0 })).toMatchObject([
+      { extensions: { issues: [{ pointer: '/input/warmUpMs' }] } },
+    ]);
+    expect(await types()).toEqual([]);
+  });
+
   it('keep the profile when null is given for a field that cannot be cleared', async () => {
     await api.post(REGISTER, { input: agent });
     await api.post(

@@ -11,6 +11,8 @@ const BUSY: Waiting = {
   message: 'every able and healthy agent is at its limit',
   able: 3,
   draining: 1,
+  maintenance: 0,
+  warming: 0,
   unhealthy: 0,
   unreachable: 0,
   busy: 2,

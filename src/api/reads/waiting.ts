@@ -10,7 +10,7 @@ const ableAgents = ({ reads }: ReadContext, { pool, capability }: Pick<TaskRow, 
     const page = await listAgents(
       reads.pool,
       reads.tenant,
-      { pool, capability, statuses: ['active', 'draining'] },
+      { pool, capability, statuses: ['active', 'warming', 'draining'] },
       { first: MAX_PAGE },
     );
     reads.reflected(page.position);
@@ -30,6 +30,8 @@ export const waitingOf = async (task: TaskRow, context: ReadContext): Promise<Wa
     return {
       ...agent,
       draining: agent.status === 'draining',
+      maintenance: agent.maintenanceStartedAt !== null,
+      warming: agent.status === 'warming',
       open: Number(open[index]),
       rest,
       restsUntilMs: rest && rest.untilMs > nowMs ? rest.untilMs : undefined,

@@ -18,6 +18,8 @@ const DiscoveredView = z.strictObject({
   health: Health,
   healthScore: z.number().min(0).max(1),
   draining: z.boolean(),
+  maintenance: z.boolean(),
+  warming: z.boolean(),
   freeSlots: z.int().min(0),
 });
 
@@ -33,7 +35,8 @@ const DiscoveryView = z.strictObject({
 });
 
 const viewOf = (agent: Candidate): z.output<typeof DiscoveredView> => {
-  const { agentId, pool, version, capabilities, location, health, draining } = agent;
+  const { agentId, pool, version, capabilities, location, health } = agent;
+  const { draining, maintenance, warming } = agent;
   return {
     agentId,
     pool,
@@ -43,6 +46,8 @@ const viewOf = (agent: Candidate): z.output<typeof DiscoveredView> => {
     health,
     healthScore: healthScoreOf(agent),
     draining,
+    maintenance,
+    warming,
     freeSlots: freeSlotsOf(agent),
   };
 };

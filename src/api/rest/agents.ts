@@ -1,11 +1,14 @@
 import { z } from 'zod';
 import { deregisterAgent } from '../../commands/agent/deregister-agent.ts';
-import { drainAgent, ReasonInput } from '../../commands/agent/drain-agent.ts';
+import { drainAgent } from '../../commands/agent/drain-agent.ts';
+import { reportAgentReady } from '../../commands/agent/end-warm-up.ts';
+import { endMaintenance, startMaintenance } from '../../commands/agent/maintain-agent.ts';
+import { ReasonInput } from '../../commands/agent/reason-input.ts';
 import { MAX_AGENTS_PER_CALL, registerAgent, registerAgents } from '../../commands/agent/register-agent.ts';
 import { undrainAgent } from '../../commands/agent/undrain-agent.ts';
 import { updateAgent } from '../../commands/agent/update-agent.ts';
 import type { Accepted } from '../../commands/context.ts';
-import { RegisterAgentInput, UpdateAgentInput } from '../../domain/agent/commands.ts';
+import { DrainAgentInput, RegisterAgentInput, UpdateAgentInput } from '../../domain/agent/commands.ts';
 import type { AgentRejection } from '../../domain/agent/decider.ts';
 import { Constraints, Location, Sla } from '../../domain/agent/descriptor.ts';
 import { Capability, Health } from '../../domain/agent/events.ts';
@@ -191,7 +194,7 @@ const show = operation({
 
 type AgentCommand = Pick<Operation, 'method' | 'path' | 'id' | 'summary' | 'description' | 'body' | 'example'> & {
   readonly success: string;
-  readonly command: typeof drainAgent | typeof undrainAgent | typeof updateAgent;
+  readonly command: typeof undrainAgent;
 };
 
 const onAgent = ({ success, command, ...documented }: AgentCommand): Operation =>
@@ -222,10 +225,10 @@ const drain = onAgent({
   path: '/agents/{id}/drain',
   id: 'drainAgent',
   summary: 'Give an agent no new work',
-  description: 'It finishes what it holds.',
-  body: { schema: ReasonInput, required: false },
+  description: 'It finishes what it holds; what it still holds after `limitMs` (300,000 by default) is given up.',
+  body: { schema: DrainAgentInput, required: false },
   success: 'Draining',
-  example: { target: AGENT, body: { reason: 'maintenance' } },
+  example: { target: AGENT, body: { reason: 'a new version', limitMs: 60_000 } },
   command: drainAgent,
 });
 
@@ -236,8 +239,42 @@ const undrain = onAgent({
   summary: 'Give an agent that drains new work again',
   body: { schema: ReasonInput, required: false },
   success: 'Takes work again',
-  example: { target: AGENT, body: { reason: 'maintenance is over' } },
+  example: { target: AGENT, body: { reason: 'the new version waits' } },
   command: undrainAgent,
+});
+
+const ready = onAgent({
+  method: 'post',
+  path: '/agents/{id}/ready',
+  id: 'reportAgentReady',
+  summary: 'Say that an agent has warmed up',
+  description: 'It gets work from now on. Records nothing when the agent does not warm up.',
+  success: 'Ready',
+  example: { target: AGENT },
+  command: reportAgentReady,
+});
+
+const maintain = onAgent({
+  method: 'post',
+  path: '/agents/{id}/maintenance',
+  id: 'startAgentMaintenance',
+  summary: 'Keep an agent from new work, also when it registers again',
+  description: 'It may finish what it holds.',
+  body: { schema: ReasonInput, required: false },
+  success: 'Under maintenance',
+  example: { target: AGENT, body: { reason: 'disks are replaced' } },
+  command: startMaintenance,
+});
+
+const stopMaintenance = onAgent({
+  method: 'post',
+  path: '/agents/{id}/end-maintenance',
+  id: 'endAgentMaintenance',
+  summary: 'End the maintenance of an agent',
+  body: { schema: ReasonInput, required: false },
+  success: 'No longer under maintenance',
+  example: { target: AGENT, body: { reason: 'disks are replaced' } },
+  command: endMaintenance,
 });
 
 const deregister = onAgent({
@@ -261,5 +298,8 @@ export const AGENT_OPERATIONS: readonly Operation[] = [
   update,
   drain,
   undrain,
+  ready,
+  maintain,
+  stopMaintenance,
   deregister,
 ];

@@ -184,6 +184,8 @@ const Waiting = z.strictObject({
   since: z.iso.datetime(),
   able: Count,
   draining: Count,
+  maintenance: Count,
+  warming: Count,
   unhealthy: Count,
   unreachable: Count,
   busy: Count,

@@ -35,6 +35,8 @@ type RegisterOptions = ProfileOptions & {
   readonly pool?: string;
   readonly delivery?: Delivery;
   readonly replace?: boolean;
+  readonly heartbeats?: boolean;
+  readonly warmUp?: number;
   readonly file?: string;
 };
 
@@ -84,6 +86,8 @@ const register = async (terminal: Terminal, id: string | undefined, options: Reg
       pool: options.pool,
       delivery: options.delivery && parse.upperCase(options.delivery),
       replace: options.replace,
+      heartbeats: options.heartbeats,
+      warmUpMs: options.warmUp,
       ...profileOf(options),
     }),
   };
@@ -187,6 +191,12 @@ export const addRegistration = (agents: Command, terminal: Terminal): void => {
           parse.httpUrl,
         )
         .option('--pool <name>', 'pool to join')
+        .option('--heartbeats', 'it sends heartbeats, every 30 s unless --heartbeat-ms says otherwise')
+        .option(
+          '--warm-up <duration>',
+          'it gets no work until `baton agents ready`, at most for this long',
+          parse.durationMs,
+        )
         .addOption(
           new Option('--delivery <class>', 'what it guarantees about repeated calls').choices(Delivery.options),
         )

@@ -3,8 +3,11 @@ import {
   type AgentRowFragment,
   DeregisterAgent,
   DrainAgent,
+  EndAgentMaintenance,
   GetAgent,
   ListAgents,
+  ReportAgentReady,
+  StartAgentMaintenance,
   UndrainAgent,
 } from 'baton-client';
 import type { Command } from 'commander';
@@ -22,7 +25,8 @@ import type { Terminal } from '../terminal.ts';
 import { addDiscovery } from './agents-discover.ts';
 import { addRegistration, reportAgent } from './agents-register.ts';
 
-const STATUSES = ['active', 'draining', 'deregistered'] as const;
+const STATUSES = ['warming', 'active', 'draining', 'deregistered'] as const;
+const REGISTERED = ['warming', 'active', 'draining'] as const;
 
 const MAX_CAPABILITIES = 60;
 
@@ -41,7 +45,7 @@ const AGENTS: ListView<AgentRowFragment> = {
   ],
   rowOf: (agent, colour) => [
     agent.id,
-    status(agent.status.toLowerCase(), colour),
+    status(agent.maintenanceStartedAt === null ? agent.status.toLowerCase() : 'maintenance', colour),
     status(agent.unreachable === null ? agent.health.toLowerCase() : 'unreachable', colour),
     agent.pool,
     `${agent.openTasks}/${agent.maxConcurrency}`,
@@ -60,7 +64,7 @@ type ListFilter = ServerOptions &
 
 const listAgents = (terminal: Terminal, options: ListFilter): Promise<void> => {
   const filter = {
-    statuses: (options.status ?? (['active', 'draining'] as const)).map(parse.upperCase),
+    statuses: (options.status ?? REGISTERED).map(parse.upperCase),
     healths: options.health?.map(parse.upperCase),
     pool: options.pool,
     capability: options.capability,
@@ -94,12 +98,16 @@ const unreachableText = ({ unreachable }: AgentRowFragment): string | undefined 
     ? undefined
     : `since ${unreachable.since}, rests until ${unreachable.restsUntil} (${oneLine(unreachable.error, 200)})`;
 
+const maintenanceText = ({ maintenanceStartedAt, maintenanceReason }: AgentDetailsFragment): string | undefined =>
+  maintenanceStartedAt === null ? undefined : because(`since ${maintenanceStartedAt}`, maintenanceReason);
+
 const describeAgent = (agent: AgentDetailsFragment, colour: boolean): string =>
   facts([
     ['id', agent.id],
     ['name', oneLine(agent.name)],
     ['description', agent.description === null ? undefined : oneLine(agent.description, 300)],
     ['status', because(status(agent.status.toLowerCase(), colour), agent.statusReason)],
+    ['maintenance', maintenanceText(agent)],
     ['health', because(status(agent.health.toLowerCase(), colour), agent.healthReason)],
     ['unreachable', unreachableText(agent)],
     ['pool', agent.pool],
@@ -108,6 +116,7 @@ const describeAgent = (agent: AgentDetailsFragment, colour: boolean): string =>
     ['transport', agent.cardUrl === null ? agent.transport : `${agent.transport}, ${agent.cardUrl}`],
     ['delivery', agent.delivery.toLowerCase()],
     ['heartbeats', agent.heartbeatIntervalMs === null ? 'none' : `every ${agent.heartbeatIntervalMs} ms`],
+    ['warm-up', agent.warmUpMs === null ? undefined : `at most ${agent.warmUpMs} ms`],
     ['labels', labelsText(agent.labels)],
     ['version', agent.version ?? undefined],
     ['service types', list(agent.serviceTypes.map((type) => type.toLowerCase()))],
@@ -130,15 +139,44 @@ const get = async (terminal: Terminal, id: string, options: ServerOptions & Fres
 
 type ReasonOptions = ServerOptions & { readonly reason?: string };
 
-const leave =
-  (terminal: Terminal, document: typeof DrainAgent | typeof UndrainAgent | typeof DeregisterAgent, done: string) =>
-  async (agentId: string, options: ReasonOptions): Promise<void> =>
-    reportAgent(
-      terminal,
-      options,
-      await perform(terminal, options, document, { agentId, reason: options.reason }),
-      done,
-    );
+const reportReady = async (terminal: Terminal, agentId: string, options: ServerOptions): Promise<void> =>
+  reportAgent(terminal, options, await perform(terminal, options, ReportAgentReady, { agentId }), 'is ready for work');
+
+const drain = async (
+  terminal: Terminal,
+  agentId: string,
+  options: ReasonOptions & { readonly limit?: number },
+): Promise<void> => {
+  const { reason, limit: limitMs } = options;
+  reportAgent(terminal, options, await perform(terminal, options, DrainAgent, { agentId, reason, limitMs }), 'drains');
+};
+
+type WithReason =
+  | typeof UndrainAgent
+  | typeof DeregisterAgent
+  | typeof StartAgentMaintenance
+  | typeof EndAgentMaintenance;
+
+/** A command about one agent that takes nothing but a reason. */
+const addWithReason = (agents: Command, terminal: Terminal, of: AgentCommand): void => {
+  const act = async (agentId: string, options: ReasonOptions): Promise<void> => {
+    const done = await perform(terminal, options, of.document, { agentId, reason: options.reason });
+    reportAgent(terminal, options, done, of.done);
+  };
+  serverOptions(
+    agents.command(of.name).description(of.description).argument('<id>').option('--reason <text>', 'reason to record'),
+  )
+    .addHelpText('after', examples(of.example))
+    .action(act);
+};
+
+type AgentCommand = {
+  readonly name: string;
+  readonly description: string;
+  readonly document: WithReason;
+  readonly done: string;
+  readonly example: string;
+};
 
 const addReads = (agents: Command, terminal: Terminal): void => {
   serverOptions(
@@ -149,7 +187,7 @@ const addReads = (agents: Command, terminal: Terminal): void => {
         .addOption(
           parse.choicesOption(
             '--status <status>',
-            'status to include; default: active and draining (repeatable)',
+            'status to include; default: all but deregistered (repeatable)',
             STATUSES,
           ),
         )
@@ -166,40 +204,64 @@ const addReads = (agents: Command, terminal: Terminal): void => {
     .action((id: string, options: ServerOptions & Freshness) => get(terminal, id, options));
 };
 
-const addLeave = (agents: Command, terminal: Terminal): void => {
+const addDrain = (agents: Command, terminal: Terminal): void => {
   serverOptions(
     agents
       .command('drain')
       .description('Give an agent no new work; open attempts may finish.')
       .argument('<id>')
-      .option('--reason <text>', 'reason to record'),
+      .option('--reason <text>', 'reason to record')
+      .option('--limit <duration>', 'what it holds then is given up; default: 5m', parse.durationMs),
   )
-    .addHelpText('after', examples("baton agents drain calculator-1 --reason 'new version at noon'"))
-    .action(leave(terminal, DrainAgent, 'drains'));
-  serverOptions(
-    agents
-      .command('undrain')
-      .description('Give an agent that drains new work again.')
-      .argument('<id>')
-      .option('--reason <text>', 'reason to record'),
-  )
-    .addHelpText('after', examples('baton agents undrain calculator-1'))
-    .action(leave(terminal, UndrainAgent, 'takes work again'));
-  serverOptions(
-    agents
-      .command('deregister')
-      .description('Take an agent out of its pool. It may register again.')
-      .argument('<id>')
-      .option('--reason <text>', 'reason to record'),
-  )
-    .addHelpText('after', examples('baton agents deregister calculator-1'))
-    .action(leave(terminal, DeregisterAgent, 'deregistered'));
+    .addHelpText('after', examples("baton agents drain calculator-1 --limit 1m --reason 'new version at noon'"))
+    .action((id: string, options: ReasonOptions & { readonly limit?: number }) => drain(terminal, id, options));
 };
+
+const addReady = (agents: Command, terminal: Terminal): void => {
+  serverOptions(
+    agents.command('ready').description('Say that an agent has warmed up: it gets work from now on.').argument('<id>'),
+  )
+    .addHelpText('after', examples('baton agents ready calculator-1'))
+    .action((id: string, options: ServerOptions) => reportReady(terminal, id, options));
+};
+
+const WITH_REASON: readonly AgentCommand[] = [
+  {
+    name: 'undrain',
+    description: 'Give an agent that drains new work again.',
+    document: UndrainAgent,
+    done: 'takes work again',
+    example: 'baton agents undrain calculator-1',
+  },
+  {
+    name: 'maintenance',
+    description: 'Keep an agent from new work, also when it registers again; open attempts may finish.',
+    document: StartAgentMaintenance,
+    done: 'is under maintenance',
+    example: "baton agents maintenance calculator-1 --reason 'disks are replaced'",
+  },
+  {
+    name: 'end-maintenance',
+    description: 'End the maintenance of an agent.',
+    document: EndAgentMaintenance,
+    done: 'is no longer under maintenance',
+    example: 'baton agents end-maintenance calculator-1',
+  },
+  {
+    name: 'deregister',
+    description: 'Take an agent out of its pool. It may register again.',
+    document: DeregisterAgent,
+    done: 'deregistered',
+    example: 'baton agents deregister calculator-1',
+  },
+];
 
 export const addAgents = (program: Command, terminal: Terminal): void => {
   const agents = program.command('agents').description('Register, inspect and retire agents.');
   addReads(agents, terminal);
   addDiscovery(agents, terminal);
   addRegistration(agents, terminal);
-  addLeave(agents, terminal);
+  addReady(agents, terminal);
+  addDrain(agents, terminal);
+  for (const command of WITH_REASON) addWithReason(agents, terminal, command);
 };

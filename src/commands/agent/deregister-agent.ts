@@ -1,5 +1,5 @@
 import { agentCommand } from '../run.ts';
-import { ReasonInput } from './drain-agent.ts';
+import { ReasonInput } from './reason-input.ts';
 
 /** Takes the agent out. Attempts that it holds may still be answered. */
 export const deregisterAgent = agentCommand(ReasonInput, (body, now) => ({

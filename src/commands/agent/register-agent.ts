@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { RegisterAgentInput } from '../../domain/agent/commands.ts';
+import { HEARTBEAT_MS, RegisterAgentInput } from '../../domain/agent/commands.ts';
 import type { AgentRejection } from '../../domain/agent/decider.ts';
 import { CapabilityName, DESCRIPTOR_FIELDS } from '../../domain/agent/descriptor.ts';
 import type { AgentProfile, Transport } from '../../domain/agent/events.ts';
@@ -40,6 +40,19 @@ const transportOf = (input: RegisterAgentInput, card: AgentCardFacts | undefined
 const descriptorOf = (input: RegisterAgentInput): Partial<AgentProfile> =>
   Object.fromEntries(DESCRIPTOR_FIELDS.flatMap((field) => (input[field] === undefined ? [] : [[field, input[field]]])));
 
+const heartbeatsOf = ({ heartbeats, heartbeatIntervalMs }: RegisterAgentInput): Partial<AgentProfile> => {
+  if (heartbeats === false && heartbeatIntervalMs !== undefined)
+    throw badInput([
+      {
+        pointer: '/heartbeats',
+        code: 'CONFLICTING',
+        message: 'must not be false beside heartbeatIntervalMs: leave one of them out',
+      },
+    ]);
+  const everyMs = heartbeatIntervalMs ?? (heartbeats ? HEARTBEAT_MS : undefined);
+  return everyMs === undefined ? {} : { heartbeatIntervalMs: everyMs };
+};
+
 const profileOf = (input: RegisterAgentInput, card: AgentCardFacts | undefined): AgentProfile => {
   const description = input.description ?? (card?.description === undefined ? undefined : cut(card.description, 2_000));
   return {
@@ -50,7 +63,8 @@ const profileOf = (input: RegisterAgentInput, card: AgentCardFacts | undefined):
     transport: transportOf(input, card),
     maxConcurrency: input.maxConcurrency,
     delivery: input.delivery,
-    ...(input.heartbeatIntervalMs === undefined ? {} : { heartbeatIntervalMs: input.heartbeatIntervalMs }),
+    ...heartbeatsOf(input),
+    ...(input.warmUpMs === undefined ? {} : { warmUpMs: input.warmUpMs }),
     ...(input.costPerCall === undefined ? {} : { costPerCall: input.costPerCall }),
     labels: input.labels,
     ...descriptorOf(input),

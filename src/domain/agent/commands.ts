@@ -11,6 +11,9 @@ const CapabilityInput = z.strictObject({
   ...CAPABILITY_FACTS,
 });
 
+/** Between the heartbeats of an agent that promises some and names no interval (requirements 1.3). */
+export const HEARTBEAT_MS = 30_000;
+
 const MAX_LABELS = 64;
 const Labels = recordOf(text({ min: 1, max: 63 }), text({ max: 255 }), { max: MAX_LABELS, what: 'labels' });
 
@@ -34,6 +37,9 @@ export const RegisterAgentInput = z.strictObject({
   maxConcurrency: z.int().min(1).max(10_000).default(10),
   delivery: Delivery.default('at_least_once'),
   heartbeatIntervalMs: z.int().min(100).max(3_600_000).optional(),
+  /** It sends heartbeats: every `HEARTBEAT_MS` where it names no interval. */
+  heartbeats: z.boolean().optional(),
+  warmUpMs: z.int().min(1).max(3_600_000).optional(),
   costPerCall: Money.optional(),
   labels: Labels.default({}),
   ...DESCRIPTOR_INPUT,
@@ -82,12 +88,21 @@ export type ChangeAgentHealth = {
   readonly callsLost?: true;
   readonly now: string;
 };
-export type DrainAgent = { readonly type: 'DrainAgent'; readonly reason?: string | undefined; readonly now: string };
-export type UndrainAgent = {
-  readonly type: 'UndrainAgent';
-  readonly reason?: string | undefined;
-  readonly now: string;
-};
+/** How long a draining agent may take to finish what it holds, unless the command names another limit. */
+const DRAIN_LIMIT_MS = 300_000;
+
+export const DrainAgentInput = z.strictObject({
+  reason: text({ max: 500 }).optional(),
+  limitMs: z.int().min(1).max(86_400_000).default(DRAIN_LIMIT_MS),
+});
+
+type Because = { readonly reason?: string | undefined; readonly now: string };
+
+export type DrainAgent = Because & { readonly type: 'DrainAgent'; readonly limitMs: number };
+export type UndrainAgent = Because & { readonly type: 'UndrainAgent' };
+export type StartMaintenance = Because & { readonly type: 'StartMaintenance' };
+export type EndMaintenance = Because & { readonly type: 'EndMaintenance' };
+export type EndWarmUp = { readonly type: 'EndWarmUp'; readonly by: 'agent' | 'limit'; readonly now: string };
 export type DeregisterAgent = {
   readonly type: 'DeregisterAgent';
   readonly reason?: string | undefined;
@@ -102,4 +117,7 @@ export type AgentCommand =
   | ChangeAgentHealth
   | DrainAgent
   | UndrainAgent
+  | StartMaintenance
+  | EndMaintenance
+  | EndWarmUp
   | DeregisterAgent;

@@ -31,7 +31,17 @@ const health = (from: Health, to: Health): AgentEvent => ({
   type: 'AgentHealthChanged',
   data: { agentId: 'anna', pool: 'default', from, to, reason: 'heartbeat', changedAt: NOW },
 });
-const draining: AgentEvent = { type: 'AgentDrainStarted', data: { agentId: 'anna', pool: 'default', startedAt: NOW } };
+const draining: AgentEvent = {
+  type: 'AgentDrainStarted',
+  data: { agentId: 'anna', pool: 'default', startedAt: NOW, limitMs: 300_000 },
+};
+const subject = { agentId: 'anna', pool: 'default' };
+const warmedUp = (by: 'agent' | 'limit' = 'agent'): AgentEvent => ({
+  type: 'AgentWarmUpEnded',
+  data: { ...subject, by, endedAt: NOW },
+});
+const maintained: AgentEvent = { type: 'AgentMaintenanceStarted', data: { ...subject, startedAt: NOW } };
+const released: AgentEvent = { type: 'AgentMaintenanceEnded', data: { ...subject, endedAt: NOW } };
 const deregistered: AgentEvent = {
   type: 'AgentDeregistered',
   data: { agentId: 'anna', pool: 'default', deregisteredAt: NOW },
@@ -46,12 +56,24 @@ const register = (facts: Partial<AgentProfile> = {}, options: { replace?: boolea
 });
 const update = (changes: object) => ({ type: 'UpdateAgent', changes, now: NOW }) as const;
 const changeHealth = (to: Health) => ({ type: 'ChangeAgentHealth', to, reason: 'heartbeat', now: NOW }) as const;
-const drain = { type: 'DrainAgent', now: NOW } as const;
+const drain = { type: 'DrainAgent', limitMs: 300_000, now: NOW } as const;
+const maintain = { type: 'StartMaintenance', now: NOW } as const;
+const release = { type: 'EndMaintenance', now: NOW } as const;
+const endWarmUp = (by: 'agent' | 'limit' = 'agent') => ({ type: 'EndWarmUp', by, now: NOW }) as const;
 const undrain = { type: 'UndrainAgent', now: NOW } as const;
 const drainEnded: AgentEvent = { type: 'AgentDrainEnded', data: { agentId: 'anna', pool: 'default', endedAt: NOW } };
 const deregister = { type: 'DeregisterAgent', now: NOW } as const;
 
-const EVERY_OTHER_COMMAND = [update({ name: 'Bert' }), changeHealth('unhealthy'), drain, undrain, deregister];
+const EVERY_OTHER_COMMAND = [
+  update({ name: 'Bert' }),
+  changeHealth('unhealthy'),
+  drain,
+  undrain,
+  maintain,
+  release,
+  endWarmUp(),
+  deregister,
+];
 
 describe('an agent that never registered', () => {
   it('registers with its whole profile', () => agent.given().when(register()).thenEvents(registered));
@@ -118,6 +140,82 @@ describe('an active agent', () => {
   });
 });
 
+describe('an agent that warms up', () => {
+  const warm = { warmUpMs: 30_000 };
+  const warming = agent.given(registeredWith(warm));
+
+  it('ends it once, by its word or because its time is up', () => {
+    warming.when(endWarmUp()).thenEvents(warmedUp());
+    warming.when(endWarmUp('limit')).thenEvents(warmedUp('limit'));
+    agent.given(registeredWith(warm), warmedUp()).when(endWarmUp()).thenNothing();
+    agent.given(registered).when(endWarmUp()).thenNothing();
+  });
+
+  it('is an active one from then on', () => {
+    const { warming: _, ...active } = warming.state as { warming?: true };
+    expect(agent.given(registeredWith(warm), warmedUp()).state).toEqual(active);
+  });
+
+  it('warms up again when it registers anew, if it says that it replaces itself', () => {
+    const ready = agent.given(registeredWith(warm), warmedUp());
+    ready.when(register(warm)).thenNothing();
+    ready.when(register(warm, { replace: true })).thenEvents(registeredWith(warm));
+    warming.when(register(warm, { replace: true })).thenNothing();
+  });
+
+  it('has nothing left to warm up once it drains', () =>
+    agent.given(registeredWith(warm), draining, drainEnded).when(endWarmUp()).thenNothing());
+});
+
+describe('an agent under maintenance', () => {
+  const kept = agent.given(registered, maintained);
+  const keptRegistered = { ...registered, data: { ...registered.data, maintenance: true } } as AgentEvent;
+
+  it('is that until a person ends it, each recorded with a reason', () => {
+    agent.given(registered).when(maintain).thenEvents(maintained);
+    kept.when(maintain).thenRejected({ reason: 'AgentAlreadyInMaintenance' });
+    kept.when(release).thenEvents(released);
+    agent.given(registered, maintained, released).when(release).thenRejected({ reason: 'AgentNotInMaintenance' });
+    expect(agent.given(registered).when({ ...maintain, reason: 'disks' }).events[0]?.data).toMatchObject({
+      reason: 'disks',
+    });
+  });
+
+  it('stays so when it registers again, also after it was deregistered', () => {
+    kept.when(register()).thenNothing();
+    agent.given(registered, maintained, deregistered).when(register()).thenEvents(keptRegistered);
+    agent.given(keptRegistered).when(release).thenEvents(released);
+    expect(agent.given(registered, maintained, draining, drainEnded, keptRegistered).state).toEqual(kept.state);
+  });
+
+  it('drains, changes health and warms up as others do', () => {
+    kept.when(drain).thenEvents(draining);
+    kept.when(changeHealth('degraded')).thenEvents(health('healthy', 'degraded'));
+  });
+});
+
+describe('a silent agent', () => {
+  const lost = {
+    ...health('unhealthy', 'unhealthy'),
+    data: { ...health('unhealthy', 'unhealthy').data, callsLost: true },
+  };
+
+  it('loses its calls although it was unhealthy before, and only once', () => {
+    const sick = agent.given(registered, health('healthy', 'unhealthy'));
+    sick.when({ ...changeHealth('unhealthy'), callsLost: true }).thenEvents(lost as AgentEvent);
+    agent
+      .given(registered, health('healthy', 'unhealthy'), lost as AgentEvent)
+      .when({ ...changeHealth('unhealthy'), callsLost: true })
+      .thenNothing();
+  });
+
+  it('is no longer silent once it reports that it is unhealthy', () =>
+    agent
+      .given(registered, lost as AgentEvent)
+      .when(changeHealth('unhealthy'))
+      .thenEvents(health('unhealthy', 'unhealthy')));
+});
+
 describe('an unhealthy agent', () => {
   const sick = agent.given(registered, health('healthy', 'unhealthy'));
 
@@ -181,6 +279,10 @@ describe('every event of an agent', () => {
     agent.given(registered).when(update({ costPerCall: { currency: 'EUR', micros: 5 } })),
     agent.given(registered).when(changeHealth('degraded')),
     agent.given(registered).when({ ...drain, reason: 'r' }),
+    agent.given(registered).when({ ...maintain, reason: 'r' }),
+    agent.given(registered, maintained).when(release),
+    agent.given(registered, maintained, deregistered).when(register({ warmUpMs: 5 })),
+    agent.given(registeredWith({ warmUpMs: 5 })).when(endWarmUp('limit')),
     agent.given(registered).when({ ...deregister, reason: 'r' }),
   ];
 

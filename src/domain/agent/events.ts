@@ -45,6 +45,8 @@ export const AgentProfile = z.strictObject({
   delivery: Delivery,
   /** Absent: the agent sends no heartbeats and counts as alive. */
   heartbeatIntervalMs: z.int().min(100).max(3_600_000).optional(),
+  /** After a registration it gets no work until it reports that it is ready, at most for this long. Absent: it is ready at once. */
+  warmUpMs: z.int().min(1).max(3_600_000).optional(),
   /** Charged for each closed attempt. */
   costPerCall: Money.optional(),
   labels: z.record(z.string().max(63), z.string().max(255)),
@@ -55,7 +57,12 @@ export type AgentProfile = z.output<typeof AgentProfile>;
 export const agentEvents = {
   AgentRegistered: {
     schemaVersion: 1,
-    schema: AgentProfile.extend({ agentId: AgentId, registeredAt: Instant }),
+    schema: AgentProfile.extend({
+      agentId: AgentId,
+      /** A person keeps it from work, since before this registration. */
+      maintenance: z.literal(true).optional(),
+      registeredAt: Instant,
+    }),
   },
   /** The whole profile as it holds from now on. */
   AgentReconfigured: {
@@ -75,6 +82,36 @@ export const agentEvents = {
       changedAt: Instant,
     }),
   },
+  /** From here on it gets work. */
+  AgentWarmUpEnded: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      agentId: AgentId,
+      pool: PoolId,
+      /** Whether it said so itself, or the time was up that it had named. */
+      by: z.enum(['agent', 'limit']),
+      endedAt: Instant,
+    }),
+  },
+  /** A person keeps it from new work until a person ends that, through restarts and registrations; the attempts that it holds may finish. */
+  AgentMaintenanceStarted: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      agentId: AgentId,
+      pool: PoolId,
+      reason: z.string().max(500).optional(),
+      startedAt: Instant,
+    }),
+  },
+  AgentMaintenanceEnded: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      agentId: AgentId,
+      pool: PoolId,
+      reason: z.string().max(500).optional(),
+      endedAt: Instant,
+    }),
+  },
   /** No new work; the attempts that it holds may finish. */
   AgentDrainStarted: {
     schemaVersion: 1,
@@ -82,6 +119,8 @@ export const agentEvents = {
       agentId: AgentId,
       pool: PoolId,
       reason: z.string().max(500).optional(),
+      /** What it holds then is given up. Absent: it may finish whenever it does. */
+      limitMs: z.int().min(1).max(86_400_000).optional(),
       startedAt: Instant,
     }),
   },

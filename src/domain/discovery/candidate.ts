@@ -6,6 +6,8 @@ import type { AgentProfile, Capability, Health } from '../agent/events.ts';
 export type Condition = {
   readonly health: Health;
   readonly draining: boolean;
+  readonly maintenance: boolean;
+  readonly warming: boolean;
   /** Attempts it holds. */
   readonly open: number;
   /** It could not be reached since it last answered. */

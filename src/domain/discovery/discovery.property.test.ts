@@ -33,6 +33,8 @@ const candidate: fc.Arbitrary<Candidate> = fc.record({
   maxConcurrency: fc.integer({ min: 1, max: 2 }),
   health: fc.constantFrom(...Health.options),
   draining: fc.boolean(),
+  maintenance: fc.boolean(),
+  warming: fc.boolean(),
   open: fc.integer({ min: 0, max: 2 }),
   unreachable: fc.boolean(),
 });

@@ -15,6 +15,8 @@ const agent = (agentId: string, facts: Partial<Candidate> = {}): Candidate => ({
   maxConcurrency: 2,
   health: 'healthy',
   draining: false,
+  maintenance: false,
+  warming: false,
   open: 0,
   unreachable: false,
   ...facts,

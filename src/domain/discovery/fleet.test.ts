@@ -27,6 +27,7 @@ const health = (to: Health): AgentEvent => ({
   data: { ...subject, from: 'healthy', to, reason: 'r', changedAt: AT },
 });
 const drain: AgentEvent = { type: 'AgentDrainStarted', data: { ...subject, startedAt: AT } };
+const maintain: AgentEvent = { type: 'AgentMaintenanceStarted', data: { ...subject, startedAt: AT } };
 const gone: AgentEvent = { type: 'AgentDeregistered', data: { ...subject, deregisteredAt: AT } };
 
 const taskOf = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
@@ -60,6 +61,8 @@ describe('a fleet, from the log', () => {
   it.each([
     ['health', [health('unhealthy')]],
     ['draining', [drain]],
+    ['maintenance', [maintain]],
+    ['warming', [registered({ warmUpMs: 5 })]],
     ['no_slot', [submitted(1), assigned(1)]],
     ['unreachable', [submitted(1), assigned(1), failed(1, MISSED)]],
   ])('leaves it out for %s, until it registers again or the attempt ends', (reason, events) => {

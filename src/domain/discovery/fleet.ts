@@ -3,7 +3,7 @@ import type { PoolEvent } from '../pool/events.ts';
 import { isUnreachable, type TaskEvent } from '../task/events.ts';
 import { AgentIndex } from './agent-index.ts';
 import type { Discovery } from './answer.ts';
-import { type Candidate, factsOf } from './candidate.ts';
+import { type Candidate, type Condition, factsOf } from './candidate.ts';
 import type { DiscoverAgentsInput } from './query.ts';
 
 /** Open tasks, each with the agent that holds it or without. */
@@ -18,10 +18,30 @@ const AGENTS_PER_PART = 1_000;
 const TASKS_PER_PART = 5_000;
 
 /** Raised with any change of what a snapshot holds or means. */
-export const FLEET_VERSION = 1;
+export const FLEET_VERSION = 2;
 
 const chunked = <Item>(items: readonly Item[], size: number): Item[][] =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, n) => items.slice(n * size, (n + 1) * size));
+
+type Registration = Extract<AgentEvent, { type: 'AgentRegistered' }>['data'];
+type Changed = Exclude<AgentEvent, { type: 'AgentRegistered' | 'AgentReconfigured' | 'AgentDeregistered' }>;
+
+const conditionAfter = (event: Changed): Partial<Condition> => {
+  switch (event.type) {
+    case 'AgentHealthChanged':
+      return { health: event.data.to };
+    case 'AgentWarmUpEnded':
+      return { warming: false };
+    case 'AgentMaintenanceStarted':
+      return { maintenance: true };
+    case 'AgentMaintenanceEnded':
+      return { maintenance: false };
+    case 'AgentDrainStarted':
+      return { draining: true, warming: false };
+    case 'AgentDrainEnded':
+      return { draining: false };
+  }
+};
 
 /** The registered agents of a tenant with what they hold. A fold of the log, changed in place (docs/adr/0002). */
 export class Fleet {
@@ -77,13 +97,12 @@ export class Fleet {
         this.#reconfigure(event.data);
         return;
       case 'AgentHealthChanged':
-        this.#agents.setCondition(event.data.agentId, { health: event.data.to });
-        return;
+      case 'AgentWarmUpEnded':
+      case 'AgentMaintenanceStarted':
+      case 'AgentMaintenanceEnded':
       case 'AgentDrainStarted':
-        this.#agents.setCondition(event.data.agentId, { draining: true });
-        return;
       case 'AgentDrainEnded':
-        this.#agents.setCondition(event.data.agentId, { draining: false });
+        this.#agents.setCondition(event.data.agentId, conditionAfter(event));
         return;
       case 'AgentDeregistered':
         this.#agents.delete(event.data.agentId);
@@ -122,8 +141,10 @@ export class Fleet {
     }
   }
 
-  #register({ agentId, ...profile }: AgentProfile & { readonly agentId: string }): void {
-    const fresh = { health: 'healthy', draining: false, unreachable: false } as const;
+  #register(data: Registration): void {
+    const { agentId, maintenance = false, ...profile } = data;
+    const warming = profile.warmUpMs !== undefined;
+    const fresh = { health: 'healthy', draining: false, maintenance, warming, unreachable: false } as const;
     this.#agents.put({ agentId, ...factsOf(profile), ...fresh, open: this.#held.get(agentId) ?? 0 });
   }
 

@@ -13,6 +13,8 @@ export const LEFT_OUT = [
   'unhealthy',
   'unreachable',
   'draining',
+  'maintenance',
+  'warming',
   'no_slot',
 ] as const;
 export type LeftOutReason = (typeof LEFT_OUT)[number];
@@ -74,6 +76,8 @@ const READY: Readonly<Record<Readiness, readonly Rule[]>> = {
   ],
   able_now: [
     { reason: 'draining', excludes: ({ draining }) => draining },
+    { reason: 'maintenance', excludes: ({ maintenance }) => maintenance },
+    { reason: 'warming', excludes: ({ warming }) => warming },
     { reason: 'no_slot', excludes: (agent) => freeSlotsOf(agent) === 0 },
   ],
 };

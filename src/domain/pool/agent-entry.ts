@@ -10,6 +10,10 @@ export type AgentEntry = {
   readonly agentId: string;
   transport: Transport['kind'];
   deregistered: boolean;
+  /** Nothing is heard of it: nobody waits for the calls that it holds. */
+  silent?: boolean | undefined;
+  /** It drains until then; what it still holds is then given up. */
+  drainsUntilMs?: number | undefined;
 };
 
 export type Profile = Extract<AgentEvent, { type: 'AgentRegistered' | 'AgentReconfigured' }>['data'];
@@ -21,6 +25,33 @@ export const profileFacts = ({ capabilities, maxConcurrency, transport, weight, 
   weight,
   costFactor,
 });
+
+/** What only its registration or its warm-up, its drain and its maintenance change. */
+export const lifecycleAfter = (
+  event: AgentEvent,
+): Partial<Pick<AgentEntry, 'draining' | 'drainsUntilMs' | 'maintenance' | 'warming'>> => {
+  switch (event.type) {
+    case 'AgentRegistered': {
+      const { maintenance, warmUpMs } = event.data;
+      return { draining: false, maintenance, warming: warmUpMs === undefined ? undefined : true };
+    }
+    case 'AgentWarmUpEnded':
+      return { warming: undefined };
+    case 'AgentMaintenanceStarted':
+      return { maintenance: true };
+    case 'AgentMaintenanceEnded':
+      return { maintenance: undefined };
+    case 'AgentDrainStarted': {
+      const { limitMs, startedAt } = event.data;
+      const drainsUntilMs = limitMs === undefined ? undefined : Date.parse(startedAt) + limitMs;
+      return { draining: true, warming: undefined, drainsUntilMs };
+    }
+    case 'AgentDrainEnded':
+      return { draining: false, drainsUntilMs: undefined };
+    default:
+      return {};
+  }
+};
 
 /** Where an agent stands in the indexes: what decides whether it gets work, and first or only when no better one is free. */
 export type Standing = {

@@ -9,6 +9,8 @@ export const Exclusion = z.enum([
   'version',
   'unhealthy',
   'draining',
+  'maintenance',
+  'warming',
   'no_slot',
   'failed_before',
   'degraded',

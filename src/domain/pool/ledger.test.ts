@@ -104,9 +104,21 @@ const drainEnded = (agentId: string): AgentEvent => ({
   type: 'AgentDrainEnded',
   data: { agentId, pool: 'default', endedAt: '2026-03-01T12:00:00.000Z' },
 });
-const draining = (agentId: string): AgentEvent => ({
+const draining = (agentId: string, limitMs?: number): AgentEvent => ({
   type: 'AgentDrainStarted',
+  data: { agentId, pool: 'default', startedAt: iso(0), ...(limitMs === undefined ? {} : { limitMs }) },
+});
+const maintained = (agentId: string): AgentEvent => ({
+  type: 'AgentMaintenanceStarted',
   data: { agentId, pool: 'default', startedAt: iso(0) },
+});
+const released = (agentId: string): AgentEvent => ({
+  type: 'AgentMaintenanceEnded',
+  data: { agentId, pool: 'default', endedAt: iso(0) },
+});
+const warmedUp = (agentId: string): AgentEvent => ({
+  type: 'AgentWarmUpEnded',
+  data: { agentId, pool: 'default', by: 'agent', endedAt: iso(0) },
 });
 const deregistered = (agentId: string): AgentEvent => ({
   type: 'AgentDeregistered',
@@ -258,6 +270,9 @@ describe('an agent that cannot take the task', () => {
     ['offers a prerelease', [registered('a', { capabilities: [{ name: 'translate', version: '1.3.0-rc.1' }] })]],
     ['is unhealthy', [registered('a'), healthOf('a', 'unhealthy')]],
     ['drains', [registered('a'), draining('a')]],
+    ['warms up', [registered('a', { warmUpMs: 1_000 })]],
+    ['warms up again', [registered('a', { warmUpMs: 1_000 }), warmedUp('a'), registered('a', { warmUpMs: 1_000 })]],
+    ['is under maintenance', [registered('a'), maintained('a')]],
     ['has deregistered', [registered('a'), deregistered('a')]],
     ['is in another pool', [registered('a', { pool: 'other' })]],
     ['has moved to another pool', [registered('a'), registered('a', { pool: 'other' })]],
@@ -281,6 +296,9 @@ describe('an agent that can take the task', () => {
     ['has recovered', [registered('a'), healthOf('a', 'unhealthy'), healthOf('a', 'healthy')]],
     ['has registered again', [registered('a'), deregistered('a'), registered('a')]],
     ['has registered again while it drained', [registered('a'), draining('a'), registered('a')]],
+    ['is warm', [registered('a', { warmUpMs: 1_000 }), warmedUp('a')]],
+    ['drained while it warmed up', [registered('a', { warmUpMs: 1_000 }), draining('a'), drainEnded('a')]],
+    ['is no longer under maintenance', [registered('a'), maintained('a'), released('a')]],
     ['takes work again after it drained', [registered('a'), draining('a'), drainEnded('a')]],
     ['has learned it since', [registered('a', { capabilities: [] }), reconfigured('a', {})]],
     [
@@ -526,13 +544,68 @@ describe.each<[what: string, AgentEvent]>([
     const ledger = ledgerOf(registered('a'), submitted('t1'), assigned('t1', 'a'), lost);
     expect(ledger.nextDueMs()).toBe(0);
     expect(ledger.dueTimers(START, 5_000)).toMatchObject([
-      { kind: 'attemptExpired', taskId: 't1', attempt: 1, lost: true },
+      { kind: 'attemptExpired', taskId: 't1', attempt: 1, lost: 'gone' },
     ]);
   });
 
   it('leaves the attempts of others alone', () => {
     const ledger = ledgerOf(registered('a'), registered('b'), submitted('t1'), assigned('t1', 'b'), lost);
     expect(ledger.dueTimers(START, 5_000)).toEqual([]);
+  });
+});
+
+describe('an agent that falls silent', () => {
+  const silent: AgentEvent = {
+    type: 'AgentHealthChanged',
+    data: { ...a, from: 'degraded', to: 'unhealthy', reason: 'no heartbeat', changedAt: iso(0) },
+  };
+
+  it('loses also what was assigned to it just before and is in the log just after', () => {
+    const ledger = ledgerOf(registered('a'), submitted('t1'), silent, assigned('t1', 'a'));
+    expect(copyOf(ledger).dueTimers(START, 5_000)).toMatchObject([{ taskId: 't1', lost: 'gone' }]);
+  });
+
+  it('holds what it gets once it is heard again', () => {
+    const ledger = ledgerOf(registered('a'), submitted('t1'), silent, healthOf('a', 'healthy'), assigned('t1', 'a'));
+    expect(ledger.dueTimers(START, 5_000)).toEqual([]);
+  });
+});
+
+describe('an agent that drains', () => {
+  const holding = (...after: LedgerEvent[]) =>
+    ledgerOf(registered('a'), submitted('t1'), assigned('t1', 'a'), ...after);
+  const due = (ledger: PoolLedger, ms: number) => ledger.dueTimers(START + ms, 5_000);
+
+  it('keeps what it holds until its limit, and then loses it', () => {
+    const ledger = holding(draining('a', 60_000));
+    expect(ledger.nextDueMs()).toBe(START + 60_000);
+    expect(due(ledger, 59_999)).toEqual([]);
+    for (const each of [copyOf(ledger), ledger])
+      expect(due(each, 60_000)).toMatchObject([{ kind: 'attemptExpired', taskId: 't1', attempt: 1, lost: 'drained' }]);
+    expect(ledger.nextDueMs()).toBe(START + 65_000);
+  });
+
+  it.each<[string, LedgerEvent[]]>([
+    ['has no limit', [draining('a')]],
+    ['takes work again', [draining('a', 60_000), drainEnded('a')]],
+    ['has registered again', [draining('a', 60_000), registered('a')]],
+  ])('keeps it when it %s', (_, after) => {
+    const ledger = holding(...after);
+    expect(due(ledger, 60_001)).toEqual([]);
+    expect(ledger.nextDueMs()).toBe(START + 90_000);
+  });
+
+  it('loses also what was assigned to it before it drained and is in the log after its limit', () => {
+    const ledger = ledgerOf(registered('a'), submitted('t1'), draining('a', 1));
+    expect(due(ledger, 10)).toEqual([]);
+    ledger.evolve(assigned('t1', 'a'));
+    expect(due(ledger, 10)).toMatchObject([{ taskId: 't1', lost: 'drained' }]);
+  });
+
+  it('has nothing to lose when it finished in time', () => {
+    const ledger = holding(draining('a', 60_000), completed('t1'));
+    expect(due(ledger, 60_000)).toEqual([]);
+    expect(ledger.nextDueMs()).toBeUndefined();
   });
 });
 

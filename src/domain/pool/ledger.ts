@@ -1,4 +1,4 @@
-import type { AgentEvent, Transport } from '../agent/events.ts';
+import { type AgentEvent, agentEvents, type Transport } from '../agent/events.ts';
 import type { ExecutionEvent } from '../execution/events.ts';
 import { categoryOf, idOf } from '../ids.ts';
 import type { TaskEvent } from '../task/events.ts';
@@ -17,6 +17,8 @@ import { type DueTimer, TaskTimers } from './timers.ts';
 import { takeUnreachable } from './unreachable-tasks.ts';
 
 export type LedgerEvent = TaskEvent | AgentEvent | PoolEvent | ExecutionEvent;
+
+const isAgentEvent = (event: LedgerEvent): event is AgentEvent => Object.hasOwn(agentEvents, event.type);
 
 /** An assignment that has not closed: what must be (re-)offered to the dispatchers. */
 export type OpenAssignment = {
@@ -37,7 +39,7 @@ export type LedgerSnapshot = {
 };
 
 /** Raised with any change of what a snapshot holds or means; older ones are then ignored and the log is read instead. */
-export const SNAPSHOT_VERSION = 7;
+export const SNAPSHOT_VERSION = 8;
 
 /**
  * The one view of a pool: its agents, its open tasks and who holds what. A fold of the log (agents' streams, tasks' streams, the pool's
@@ -165,19 +167,15 @@ export class PoolLedger {
         for (const assignment of event.data.assignments) this.#assigned(assignment);
         this.recorded(event.data.assignments);
         return;
-      case 'AgentRegistered':
-      case 'AgentReconfigured':
-      case 'AgentHealthChanged':
-      case 'AgentDrainStarted':
-      case 'AgentDrainEnded':
-      case 'AgentDeregistered':
-        this.#roster.evolve(event, (agentId) => this.#tasks.heldBy(agentId).length);
-        if ('callsLost' in event.data && event.data.callsLost) this.#loseCalls(event.data.agentId);
-        return;
       default:
-        this.#evolveExecution(event);
-        return;
+        if (isAgentEvent(event)) this.#evolveAgent(event);
+        else this.#evolveExecution(event);
     }
+  }
+
+  #evolveAgent(event: AgentEvent): void {
+    this.#roster.evolve(event, (agentId) => this.#tasks.heldBy(agentId).length);
+    if ('callsLost' in event.data && event.data.callsLost) this.#loseCalls(event.data.agentId, LOST.gone);
   }
 
   /** What else happens to an execution, or to the ledger, does not concern the assignment of tasks. */
@@ -272,6 +270,7 @@ export class PoolLedger {
    * off by that much.
    */
   dueTimers(nowMs: number, holdMs: number, limit = Number.POSITIVE_INFINITY): DueTimer[] {
+    for (const agentId of this.#roster.drained(nowMs)) this.#loseCalls(agentId, LOST.drained);
     return this.#timers.due(nowMs, holdMs, limit).filter(({ taskId }) => !this.#rests(taskId));
   }
 
@@ -396,7 +395,9 @@ export class PoolLedger {
     const task = this.#tasks.get(taskId);
     if (!task || task.attempt !== attempt || task.agentId !== undefined) return;
     this.#queue.delete(task);
-    const held = this.#tasks.change(task, { agentId, expiresMs: Date.parse(expiresAt) });
+    // It may have fallen silent between the decision and its append.
+    const expiresMs = this.#roster.isSilent(agentId) ? LOST.gone : Date.parse(expiresAt);
+    const held = this.#tasks.change(task, { agentId, expiresMs });
     this.#roster.take(agentId);
     this.#memory.assigned(task, assignment);
     this.#schedule(held);
@@ -415,7 +416,7 @@ export class PoolLedger {
   }
 
   /** What the agent holds is given up at once. */
-  #loseCalls(agentId: string): void {
-    for (const task of this.#tasks.heldBy(agentId)) this.#schedule(this.#tasks.change(task, { expiresMs: LOST }));
+  #loseCalls(agentId: string, expiresMs: number): void {
+    for (const task of this.#tasks.heldBy(agentId)) this.#schedule(this.#tasks.change(task, { expiresMs }));
   }
 }

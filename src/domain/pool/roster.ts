@@ -1,7 +1,14 @@
 import type { AgentEvent, Transport } from '../agent/events.ts';
 import type { Requirement } from '../routing/eligibility.ts';
 import { isUnreachable, type TaskEvent } from '../task/events.ts';
-import { type AgentEntry, type Profile, profileFacts, type Standing, standingOf } from './agent-entry.ts';
+import {
+  type AgentEntry,
+  lifecycleAfter,
+  type Profile,
+  profileFacts,
+  type Standing,
+  standingOf,
+} from './agent-entry.ts';
 import type { Lane, Matching, Offer, Skill } from './matching.ts';
 import { restAfter, restMs } from './rest.ts';
 
@@ -30,6 +37,8 @@ export class Roster {
   readonly #unseen = new Set<AgentEntry>();
   /** Agents that could not be reached since they last answered. */
   readonly #unreached = new Set<AgentEntry>();
+  /** Agents that drain, until their limit. */
+  readonly #draining = new Set<AgentEntry>();
   /** Agents of which no more is known; not in the snapshot. */
   readonly #halted = new Set<string>();
   readonly #listed = new Map<string, Listed>();
@@ -91,6 +100,7 @@ export class Roster {
     const agent = this.#agents.get(agentId);
     if (!agent) return;
     agent.open += 1;
+    if (agent.drainsUntilMs !== undefined) this.#draining.add(agent);
     this.held[agent.transport] += 1;
     this.#touch(agent);
   }
@@ -159,10 +169,23 @@ export class Roster {
     for (const agent of this.#resting) if ((agent.restsUntilMs ?? 0) <= nowMs) this.#wakeUp(agent);
   }
 
-  /** When the next rest ends; undefined when no agent rests. */
+  /** Agents whose time to finish what they hold has just ended. */
+  drained(nowMs: number): string[] {
+    const ended = [...this.#draining].filter(({ drainsUntilMs = 0 }) => drainsUntilMs <= nowMs);
+    for (const agent of ended) this.#draining.delete(agent);
+    return ended.map(({ agentId }) => agentId);
+  }
+
+  /** Nobody waits any longer for what the agent holds. */
+  isSilent(agentId: string): boolean {
+    return this.#agents.get(agentId)?.silent === true;
+  }
+
+  /** When the next rest or drain ends; undefined when no agent rests or drains. */
   nextDueMs(): number | undefined {
     let due: number | undefined;
     for (const { restsUntilMs = 0 } of this.#resting) due = Math.min(due ?? restsUntilMs, restsUntilMs);
+    for (const { drainsUntilMs = 0 } of this.#draining) due = Math.min(due ?? drainsUntilMs, drainsUntilMs);
     return due;
   }
 
@@ -214,6 +237,7 @@ export class Roster {
           agentId,
           health: 'healthy',
           draining: false,
+          ...lifecycleAfter(event),
           deregistered: false,
           open: agent?.open ?? heldBy(agentId),
           errorRate: 0,
@@ -224,25 +248,28 @@ export class Roster {
         if (agent) this.#reconfigure(agent, event.data);
         return;
       case 'AgentHealthChanged':
-        if (agent) agent.health = event.data.to;
-        break;
-      case 'AgentDrainStarted':
-        if (agent) agent.draining = true;
-        break;
-      case 'AgentDrainEnded':
-        if (agent) agent.draining = false;
+        if (agent) Object.assign(agent, { health: event.data.to, silent: event.data.callsLost });
         break;
       case 'AgentDeregistered':
         if (agent) this.#deregister(agent);
         return;
+      default:
+        if (agent) this.#live(agent, event);
     }
     if (agent) this.#touch(agent);
+  }
+
+  #live(agent: AgentEntry, event: AgentEvent): void {
+    Object.assign(agent, lifecycleAfter(event));
+    if (agent.drainsUntilMs === undefined) this.#draining.delete(agent);
+    else this.#draining.add(agent);
   }
 
   #enter(agent: AgentEntry): void {
     this.#agents.set(agent.agentId, agent);
     if (agent.restsUntilMs !== undefined) this.#resting.add(agent);
     if (agent.rest) this.#unreached.add(agent);
+    if (agent.drainsUntilMs !== undefined) this.#draining.add(agent);
     this.held[agent.transport] += agent.open;
     if (!agent.deregistered && !this.#halted.has(agent.agentId)) this.#list(agent);
   }
@@ -256,6 +283,7 @@ export class Roster {
     this.#unlist(agent);
     this.#resting.delete(agent);
     this.#unreached.delete(agent);
+    this.#draining.delete(agent);
     this.held[agent.transport] -= agent.open;
   }
 
@@ -264,7 +292,9 @@ export class Roster {
     this.#unlist(agent);
     this.#resting.delete(agent);
     this.#unreached.delete(agent);
+    this.#draining.delete(agent);
     agent.restsUntilMs = undefined;
+    agent.drainsUntilMs = undefined;
     agent.deregistered = true;
     if (agent.open === 0) this.#agents.delete(agent.agentId);
   }

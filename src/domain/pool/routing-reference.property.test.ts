@@ -23,7 +23,17 @@ describe.each(STRATEGY_NAMES)('%s over the indexes', (strategy) => {
     expect(fleet.decisions).toBeGreaterThan(80);
     expect(fleet.chosen.size).toBeGreaterThan(4);
     expect([...fleet.exclusions].sort()).toEqual(
-      ['capability', 'degraded', 'draining', 'failed_before', 'no_slot', 'unhealthy', 'version'].sort(),
+      [
+        'capability',
+        'degraded',
+        'draining',
+        'failed_before',
+        'maintenance',
+        'no_slot',
+        'unhealthy',
+        'version',
+        'warming',
+      ].sort(),
     );
   });
 });

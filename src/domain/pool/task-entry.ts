@@ -1,8 +1,12 @@
 import { isCompensation } from '../execution/unit.ts';
 import type { TaskState } from '../routing/eligibility.ts';
 
-/** Stands for the time at which an attempt expires whose agent is gone. */
-export const LOST = 0;
+/** Stand for the time at which an attempt expires for which nobody waits: its agent is gone, or has drained for too long. */
+export const LOST = { gone: 0, drained: 1 } as const;
+export type Lost = keyof typeof LOST;
+
+export const lostBy = (expiresMs: number): Lost | undefined =>
+  (Object.keys(LOST) as Lost[]).find((lost) => LOST[lost] === expiresMs);
 
 /** Time beyond the task's own timeout after which an attempt that its agent has not closed is given up. */
 export const DISPATCH_GRACE_MS = 30_000;

@@ -1,5 +1,5 @@
 import { IndexedHeap } from '../structures/indexed-heap.ts';
-import { DISPATCH_GRACE_MS, LOST, type TaskEntry } from './task-entry.ts';
+import { DISPATCH_GRACE_MS, type Lost, lostBy, type TaskEntry } from './task-entry.ts';
 import type { TaskTable } from './task-table.ts';
 
 export type DueTimer =
@@ -9,8 +9,8 @@ export type DueTimer =
       readonly attempt: number;
       readonly agentId: string;
       readonly executionId: string | undefined;
-      /** The agent is gone with all its open attempts; otherwise the attempt's time is up. */
-      readonly lost?: true;
+      /** Nobody waits for what the agent holds; otherwise the attempt's time is up. */
+      readonly lost?: Lost;
       readonly expiresMs: number;
       /** From when an agent takes the attempt until it is given up. */
       readonly limitMs: number;
@@ -45,7 +45,7 @@ const timerOf = (task: TaskEntry, nowMs: number): DueTimer => {
   if (task.deadlineMs !== undefined && task.deadlineMs <= nowMs)
     return { kind: 'deadlinePassed', taskId, heldBy: agentId };
   const { expiresMs, timeoutMs } = task;
-  const lost = expiresMs === LOST ? { lost: true as const } : {};
+  const lost = lostBy(expiresMs);
   const limitMs = timeoutMs + DISPATCH_GRACE_MS;
   return {
     kind: 'attemptExpired',
@@ -55,7 +55,7 @@ const timerOf = (task: TaskEntry, nowMs: number): DueTimer => {
     executionId,
     expiresMs,
     limitMs,
-    ...lost,
+    ...(lost === undefined ? {} : { lost }),
   };
 };
 

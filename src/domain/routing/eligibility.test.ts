@@ -39,6 +39,8 @@ describe('the rules', () => {
       'version',
     ],
     ['is draining', { draining: true, health: 'unhealthy' }, 'draining'],
+    ['is under maintenance', { maintenance: true, warming: true }, 'maintenance'],
+    ['warms up', { warming: true, health: 'unhealthy' }, 'warming'],
     ['is unhealthy', { health: 'unhealthy', open: 2 }, 'unhealthy'],
     ['is at its limit', { open: 2 }, 'no_slot'],
     ['is over a limit that was lowered', { open: 3 }, 'no_slot'],

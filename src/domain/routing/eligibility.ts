@@ -11,6 +11,10 @@ export type AgentState = {
   readonly agentId: string;
   readonly capabilities: readonly Capability[];
   readonly draining: boolean;
+  /** A person keeps it from work. */
+  readonly maintenance?: boolean | undefined;
+  /** It has not said yet that it is ready. */
+  readonly warming?: boolean | undefined;
   readonly health: Health;
   /** Attempts it holds now. */
   readonly open: number;
@@ -49,6 +53,8 @@ export const ABILITY: readonly Rule<Requirement>[] = [
 /** Can it take more work now? */
 export const AVAILABILITY: readonly Rule<unknown>[] = [
   { name: 'draining', excludes: ({ draining }) => draining },
+  { name: 'maintenance', excludes: ({ maintenance }) => maintenance === true },
+  { name: 'warming', excludes: ({ warming }) => warming === true },
   { name: 'unhealthy', excludes: ({ health, restsUntilMs }) => health === 'unhealthy' || restsUntilMs !== undefined },
   { name: 'no_slot', excludes: ({ open, maxConcurrency, rest }) => open >= (rest ? 1 : maxConcurrency) },
 ];

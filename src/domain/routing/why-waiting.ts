@@ -7,6 +7,8 @@ export const WAITING_REASONS = [
   'no_agent_with_capability',
   'no_agent_with_version',
   'agents_draining',
+  'agents_in_maintenance',
+  'agents_warming',
   'agents_unhealthy',
   'agents_unreachable',
   'agents_busy',
@@ -23,6 +25,8 @@ export type Waiting = {
   /** Registered agents of the pool with the capability, in a version that the task accepts. */
   readonly able: number;
   readonly draining: number;
+  readonly maintenance: number;
+  readonly warming: number;
   readonly unhealthy: number;
   /** Could not be reached since they last answered; while they rest they count as unhealthy, too. */
   readonly unreachable: number;
@@ -56,6 +60,8 @@ const MESSAGES: Readonly<Record<WaitingReason, (task: WaitingTask, able: readonl
   no_agent_with_version: ({ pool, capability, versionRange }) =>
     `no agent in pool ${pool} offers ${capability} in ${versionRange}`,
   agents_draining: () => 'every able agent is draining',
+  agents_in_maintenance: () => 'every able agent is under maintenance or draining',
+  agents_warming: () => 'every able agent that stays is warming up',
   agents_unhealthy: () => 'every able agent that takes work is unhealthy',
   agents_unreachable: (_, able) => unreachableMessage(able),
   agents_busy: () => 'every able and healthy agent is at its limit',
@@ -71,20 +77,24 @@ const MESSAGES: Readonly<Record<WaitingReason, (task: WaitingTask, able: readonl
 export const explainWaiting = (task: WaitingTask, agents: readonly AgentState[], nowMs: number): Waiting => {
   const { eligible: able, excluded: unable } = sortOut(agents, ABILITY, task);
   const { eligible: free, excluded } = sortOut(able, AVAILABILITY, task);
-  const { draining = 0, unhealthy = 0, no_slot: busy = 0 } = excluded;
+  const { draining = 0, maintenance = 0, warming = 0, unhealthy = 0, no_slot: busy = 0 } = excluded;
   /** Those that would take work if they could be reached. */
-  const takers = able.filter(({ draining: isDraining, health }) => !isDraining && health !== 'unhealthy');
+  const takers = able.filter(
+    (agent) => !agent.draining && !agent.maintenance && !agent.warming && agent.health !== 'unhealthy',
+  );
   const unreachable = able.filter(({ rest }) => rest).length;
   const reason = (): WaitingReason => {
     if (!task.poolIsLed) return 'pool_not_led';
     if (task.retryAt !== undefined && Date.parse(task.retryAt) > nowMs) return 'retry_delay';
     if (able.length === 0) return (unable.version ?? 0) > 0 ? 'no_agent_with_version' : 'no_agent_with_capability';
     if (draining === able.length) return 'agents_draining';
+    if (draining + maintenance === able.length) return 'agents_in_maintenance';
+    if (draining + maintenance + warming === able.length) return 'agents_warming';
     if (free.length === 0 && unreachable > 0 && takers.every(({ rest }) => rest)) return 'agents_unreachable';
-    if (draining + unhealthy === able.length) return 'agents_unhealthy';
+    if (draining + maintenance + warming + unhealthy === able.length) return 'agents_unhealthy';
     return free.length === 0 ? 'agents_busy' : 'next_in_turn';
   };
   const found = reason();
-  const counts = { able: able.length, draining, unhealthy, unreachable, busy, free: free.length };
+  const counts = { able: able.length, draining, maintenance, warming, unhealthy, unreachable, busy, free: free.length };
   return { reason: found, since: task.retryAt ?? task.submittedAt, message: MESSAGES[found](task, able), ...counts };
 };

@@ -2,6 +2,7 @@ import type { Caller, Commands } from '../../commands/context.ts';
 import { expireTask, failAttempt, giveUpAttempt } from '../../commands/task/close-attempt.ts';
 import { releaseTask } from '../../commands/task/release-task.ts';
 import type { Withdrawn } from '../../dispatch/queues/attempt-queue.ts';
+import type { Lost } from '../../domain/pool/task-entry.ts';
 import type { DueTimer } from '../../domain/pool/timers.ts';
 import { type AttemptError, agentsUnreachable } from '../../domain/task/events.ts';
 
@@ -20,6 +21,15 @@ const AGENT_GONE: AttemptError = {
   retryable: true,
   outcomeUnknown: true,
   agentGone: true,
+};
+
+const LOST: Readonly<Record<Lost, AttemptError>> = {
+  gone: AGENT_GONE,
+  drained: {
+    ...AGENT_GONE,
+    code: 'AGENT_DRAINED',
+    message: 'the agent drained, and its time to finish what it held was over',
+  },
 };
 
 const NOT_SENT: AttemptError = {
@@ -79,7 +89,7 @@ const giveUp = async ({ commands, caller, withdraw }: TimerDeps, timer: Expired)
   const result =
     withdrawn.kind === 'untaken'
       ? await failAttempt(commands, caller, timer, { error: NOT_SENT })
-      : await giveUpAttempt(commands, caller, timer, timer.lost ? AGENT_GONE : TIMED_OUT);
+      : await giveUpAttempt(commands, caller, timer, timer.lost ? LOST[timer.lost] : TIMED_OUT);
   return result.ok;
 };
 

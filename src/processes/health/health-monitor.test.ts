@@ -8,6 +8,7 @@ import {
   memoryLease,
   memorySnapshots,
 } from '../../../test/support/leading.ts';
+import { reportAgentReady } from '../../commands/agent/end-warm-up.ts';
 import { registerAgent, registerFunctionAgent } from '../../commands/agent/register-agent.ts';
 import type { Commands } from '../../commands/context.ts';
 import { RegisterAgentInput } from '../../domain/agent/commands.ts';
@@ -155,6 +156,30 @@ describe('the health monitor', () => {
       type: 'AgentDeregistered',
       data: { callsLost: true },
     });
+  });
+
+  it('gives up the calls of an agent that was unhealthy before it fell silent', async () => {
+    await register('a');
+    await monitor();
+    await pass(5, () => beat('a', 0.2));
+    await pass(35);
+    const events = await store.readStream(agentStream(TENANT, 'a'));
+    expect(events.at(-1)).toMatchObject({ data: { from: 'unhealthy', to: 'unhealthy', callsLost: true } });
+    expect(events).toHaveLength(3);
+  });
+
+  it('ends a warm-up when its time is up, and not before', async () => {
+    const capabilities = [{ name: 'work', version: '1.0.0' }];
+    await registerAgent(commands, CALLER, { agentId: 'slow', capabilities, warmUpMs: 10_000 });
+    await registerAgent(commands, CALLER, { agentId: 'fast', capabilities, warmUpMs: 10_000 });
+    await monitor();
+    await reportAgentReady(commands, CALLER, 'fast', {});
+    await pass(9);
+    expect(await history('slow')).toEqual(['AgentRegistered']);
+    await pass(3);
+    const last = async (agentId: string) => (await store.readStream(agentStream(TENANT, agentId))).at(-1);
+    expect(await last('slow')).toMatchObject({ type: 'AgentWarmUpEnded', data: { by: 'limit' } });
+    expect(await last('fast')).toMatchObject({ type: 'AgentWarmUpEnded', data: { by: 'agent' } });
   });
 
   it('records nothing for an agent that sends its heartbeats', async () => {

@@ -7,6 +7,7 @@ import { type Chore, type FoldDefinition, Leader, type LeaderDeps, type Term } f
 import { FunctionWatch } from './function-watch.ts';
 import type { Heartbeats, LastBeat } from './heartbeats.ts';
 import { Silence } from './silence.ts';
+import { WarmUpWatch } from './warm-up-watch.ts';
 import { type HealthChange, WATCHED_AGENTS_VERSION, WatchedAgents } from './watched-agents.ts';
 
 const CHECK_EVERY_MS = 1_000;
@@ -59,9 +60,11 @@ class HealthTerm implements Term {
     this.#deps = deps;
     this.#agents = agents;
     this.#silence = new Silence(deps.clock.monotonic());
+    const warmUps = new WarmUpWatch({ ...deps, actor: HEALTH_MONITOR }, agents);
     const functions = new FunctionWatch({ ...deps, actor: HEALTH_MONITOR }, agents);
     this.chores = [
       { everyMs: CHECK_EVERY_MS, run: (leads) => this.#check(leads) },
+      { everyMs: CHECK_EVERY_MS, run: (leads) => warmUps.check(leads) },
       { everyMs: CHECK_EVERY_MS, run: (leads) => functions.check(leads) },
     ];
   }

@@ -29,6 +29,8 @@ const unhealthy: AgentEvent = {
   data: { ...subject, from: 'healthy', to: 'unhealthy', reason: 'silent', changedAt: at(0) },
 };
 
+const lost = { ...unhealthy, data: { ...unhealthy.data, callsLost: true } } as AgentEvent;
+
 /** Every fold is also rebuilt from its snapshot, as JSON, after each event. */
 const foldOf = (...events: readonly AgentEvent[]): WatchedAgents => {
   let restored = new WatchedAgents();
@@ -56,8 +58,25 @@ describe('an agent that promised heartbeats', () => {
   ])('after %d ms of silence is %s', (ms, expected) => expect(verdict(foldOf(registered()), ms)).toBe(expected));
 
   it('does not change while its recorded health matches its silence', () =>
-    expect(verdict(foldOf(registered(), unhealthy), 4_000)).toBeUndefined());
+    expect(verdict(foldOf(registered(), lost), 4_000)).toBeUndefined());
 
+  it('is inactive once, and only when it was not before', () => {
+    expect(foldOf(registered(), unhealthy).changeOf('a', 3_001)).toMatchObject({
+      verdict: 'unhealthy',
+      isInactive: true,
+    });
+    expect(foldOf(registered(), lost).changeOf('a', 3_001)).toBeUndefined();
+    expect(foldOf(registered(), lost).changeOf('a', 500, 0.1)).toMatchObject({
+      verdict: 'unhealthy',
+      isInactive: false,
+    });
+  });
+  it('is not taken out while it is under maintenance', () => {
+    const maintained: AgentEvent = { type: 'AgentMaintenanceStarted', data: { ...subject, startedAt: at(0) } };
+    const ended: AgentEvent = { type: 'AgentMaintenanceEnded', data: { ...subject, endedAt: at(0) } };
+    expect(verdict(foldOf(registered(), maintained), 10_001)).toBe('unhealthy');
+    expect(verdict(foldOf(registered(), maintained, ended), 10_001)).toBe('gone');
+  });
   it('is watched while it drains', () => {
     const drained: AgentEvent = { type: 'AgentDrainStarted', data: { ...subject, startedAt: at(1) } };
     expect(foldOf(registered(), drained).agents).toHaveLength(1);
@@ -89,10 +108,28 @@ describe('an agent that promised heartbeats', () => {
     expect(verdict(foldOf(registered(), unhealthy, registered(9_000)), 500)).toBeUndefined());
 
   it('keeps its health through a change of configuration', () => {
-    const fold = foldOf(registered(), unhealthy, reconfigured(9_000, 2_000));
+    const fold = foldOf(registered(), lost, reconfigured(9_000, 2_000));
     expect(verdict(fold, 500)).toBe('healthy');
     expect(verdict(fold, 6_001)).toBeUndefined();
   });
+});
+
+describe('an agent that warms up', () => {
+  const warming: AgentEvent = {
+    type: 'AgentRegistered',
+    data: { ...profile(), agentId: 'a', warmUpMs: 5_000, registeredAt: at(0) },
+  };
+  const ended: AgentEvent = { type: 'AgentWarmUpEnded', data: { ...subject, by: 'agent', endedAt: at(1) } };
+  const drained: AgentEvent = { type: 'AgentDrainStarted', data: { ...subject, startedAt: at(1) } };
+
+  it.each<[number, readonly AgentEvent[]]>([
+    [1, [warming]],
+    [0, [warming, ended]],
+    [1, [warming, ended, warming]],
+    [0, [warming, drained]],
+    [0, [warming, { type: 'AgentDeregistered', data: { ...subject, deregisteredAt: at(1) } }]],
+    [0, [warming, registered()]],
+  ])('is one of %d after its events (%#)', (count, events) => expect(foldOf(...events).warming).toHaveLength(count));
 });
 
 describe('an agent that is not watched', () => {

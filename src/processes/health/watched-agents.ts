@@ -8,9 +8,14 @@ export type WatchedAgent = {
   readonly intervalMs: number;
   /** As recorded in the log. */
   readonly health: Health;
+  /** As recorded in the log: nobody waits for what it holds. */
+  readonly silent: boolean;
   /** Its last registration or change of configuration, which is a sign of life, in milliseconds since the epoch. */
   readonly registeredMs: number;
 };
+
+/** An agent that has not said yet that it is ready, and after how long it counts as that. */
+export type WarmingAgent = { readonly agentId: string; readonly registeredAt: string; readonly limitMs: number };
 
 /** A function that processes offer as an agent. */
 export type FunctionAgent = { readonly agentId: string; readonly maxConcurrency: number };
@@ -18,7 +23,12 @@ export type FunctionAgent = { readonly agentId: string; readonly maxConcurrency:
 export type WatchedAgentsSnapshot = {
   readonly agents: readonly WatchedAgent[];
   readonly functions: readonly FunctionAgent[];
+  readonly warming: readonly WarmingAgent[];
+  /** Agents under maintenance. */
+  readonly maintained: readonly string[];
 };
+
+const FRESH = { health: 'healthy', silent: false } as const;
 
 /** The silence of an agent, or what it reports, means another health than the recorded one. */
 export type HealthChange = {
@@ -33,21 +43,30 @@ export type HealthChange = {
 };
 
 /** Raised with any change of what a snapshot holds or means. */
-export const WATCHED_AGENTS_VERSION = 2;
+export const WATCHED_AGENTS_VERSION = 3;
 
 /** The agents that promised heartbeats, how often, and their health as recorded in the log; and the agents that are functions. */
 export class WatchedAgents {
   readonly #agents = new Map<string, WatchedAgent>();
   readonly #functions = new Map<string, FunctionAgent>();
+  readonly #warming = new Map<string, WarmingAgent>();
+  readonly #maintained: Set<string>;
   readonly #halted = new Set<string>();
 
   constructor(snapshot?: WatchedAgentsSnapshot) {
     for (const agent of snapshot?.agents ?? []) this.#agents.set(agent.agentId, agent);
     for (const agent of snapshot?.functions ?? []) this.#functions.set(agent.agentId, agent);
+    for (const agent of snapshot?.warming ?? []) this.#warming.set(agent.agentId, agent);
+    this.#maintained = new Set(snapshot?.maintained);
   }
 
   snapshot(): WatchedAgentsSnapshot {
-    return { agents: [...this.#agents.values()], functions: [...this.#functions.values()] };
+    return {
+      agents: [...this.#agents.values()],
+      functions: [...this.#functions.values()],
+      warming: [...this.#warming.values()],
+      maintained: [...this.#maintained],
+    };
   }
 
   get agents(): readonly WatchedAgent[] {
@@ -56,6 +75,10 @@ export class WatchedAgents {
 
   get functions(): readonly FunctionAgent[] {
     return [...this.#functions.values()].filter(({ agentId }) => !this.#halted.has(agentId));
+  }
+
+  get warming(): readonly WarmingAgent[] {
+    return [...this.#warming.values()].filter(({ agentId }) => !this.#halted.has(agentId));
   }
 
   halt(stream: string): void {
@@ -68,27 +91,40 @@ export class WatchedAgents {
   }
 
   evolve(event: AgentEvent): void {
+    const { agentId } = event.data;
     switch (event.type) {
-      case 'AgentRegistered':
+      case 'AgentRegistered': {
+        const { warmUpMs, maintenance, registeredAt } = event.data;
         this.#setFunction(event.data);
-        this.#watch(event.data, 'healthy', event.data.registeredAt);
-        return;
-      case 'AgentReconfigured': {
-        this.#setFunction(event.data);
-        const known = this.#agents.get(event.data.agentId);
-        this.#watch(event.data, known?.health ?? 'healthy', event.data.reconfiguredAt);
+        this.#watch(event.data, FRESH, registeredAt);
+        if (warmUpMs === undefined) this.#warming.delete(agentId);
+        else this.#warming.set(agentId, { agentId, registeredAt, limitMs: warmUpMs });
+        if (maintenance) this.#maintained.add(agentId);
         return;
       }
+      case 'AgentReconfigured':
+        this.#setFunction(event.data);
+        this.#watch(event.data, this.#agents.get(agentId) ?? FRESH, event.data.reconfiguredAt);
+        return;
       case 'AgentHealthChanged': {
-        const known = this.#agents.get(event.data.agentId);
-        if (known) this.#agents.set(known.agentId, { ...known, health: event.data.to });
+        const known = this.#agents.get(agentId);
+        const { to, callsLost } = event.data;
+        if (known) this.#agents.set(agentId, { ...known, health: to, silent: callsLost === true });
         return;
       }
-      case 'AgentDeregistered':
-        this.#agents.delete(event.data.agentId);
-        this.#functions.delete(event.data.agentId);
+      case 'AgentMaintenanceStarted':
+        this.#maintained.add(agentId);
         return;
+      case 'AgentMaintenanceEnded':
+        this.#maintained.delete(agentId);
+        return;
+      case 'AgentWarmUpEnded':
       case 'AgentDrainStarted':
+        this.#warming.delete(agentId);
+        return;
+      case 'AgentDeregistered':
+        for (const some of [this.#agents, this.#functions, this.#warming, this.#maintained]) some.delete(agentId);
+        return;
       case 'AgentDrainEnded':
         return;
     }
@@ -101,11 +137,14 @@ export class WatchedAgents {
     const agent = this.#agents.get(agentId);
     if (!agent) return undefined;
     const { intervalMs, health } = agent;
-    const verdict = judgeHealth({ silentMs, intervalMs, condition, health });
-    if (verdict === health) return undefined;
-    const score = healthScore({ silentMs, intervalMs, condition });
+    const judged = judgeHealth({ silentMs, intervalMs, condition, health });
+    // Whoever works on it may have stopped it: it is not taken out meanwhile.
+    const verdict = judged === 'gone' && this.#maintained.has(agentId) ? 'unhealthy' : judged;
     const missed = silentMs / intervalMs;
-    return { agentId, verdict, silentMs, score, isSilent: missed > 2, isInactive: missed > UNHEALTHY_AFTER };
+    const isInactive = missed > UNHEALTHY_AFTER;
+    if (verdict === health && isInactive === agent.silent) return undefined;
+    const score = healthScore({ silentMs, intervalMs, condition });
+    return { agentId, verdict, silentMs, score, isSilent: missed > 2, isInactive };
   }
 
   #setFunction({ agentId, maxConcurrency, transport }: AgentProfile & { readonly agentId: string }): void {
@@ -115,10 +154,17 @@ export class WatchedAgents {
 
   #watch(
     { agentId, heartbeatIntervalMs }: { readonly agentId: string; readonly heartbeatIntervalMs?: number | undefined },
-    health: Health,
+    { health, silent }: Pick<WatchedAgent, 'health' | 'silent'>,
     at: string,
   ): void {
     if (heartbeatIntervalMs === undefined) this.#agents.delete(agentId);
-    else this.#agents.set(agentId, { agentId, intervalMs: heartbeatIntervalMs, health, registeredMs: Date.parse(at) });
+    else
+      this.#agents.set(agentId, {
+        agentId,
+        intervalMs: heartbeatIntervalMs,
+        health,
+        silent,
+        registeredMs: Date.parse(at),
+      });
   }
 }

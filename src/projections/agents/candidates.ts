@@ -14,6 +14,7 @@ const COLUMNS = [
   'maxConcurrency',
   'health',
   'status',
+  'maintenanceStartedAt',
   'registeredAt',
 ] as const;
 
@@ -47,6 +48,8 @@ export const candidateOf = (agent: RegisteredAgent, { open, unreachable }: Held)
   maxConcurrency: agent.maxConcurrency,
   health: agent.health,
   draining: agent.status === 'draining',
+  maintenance: agent.maintenanceStartedAt !== null,
+  warming: agent.status === 'warming',
   open,
   unreachable,
 });

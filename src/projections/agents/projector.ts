@@ -1,5 +1,6 @@
 import { agentVersionOf } from '../../domain/agent/descriptor.ts';
 import type { AgentEvent, AgentProfile } from '../../domain/agent/events.ts';
+import { instantOf } from '../../domain/instant.ts';
 import { instant } from '../instant.ts';
 import type { Fold, Handled, Projector } from '../projector.ts';
 import { type AgentRow, agentsTable } from './table.ts';
@@ -27,6 +28,7 @@ type ProfileColumns = Pick<
   | 'costFactor'
   | 'sla'
   | 'constraints'
+  | 'warmUpMs'
 >;
 
 const columnsOf = (profile: AgentProfile): ProfileColumns => ({
@@ -51,7 +53,39 @@ const columnsOf = (profile: AgentProfile): ProfileColumns => ({
   costFactor: profile.costFactor ?? null,
   sla: profile.sla ?? null,
   constraints: profile.constraints ?? null,
+  warmUpMs: profile.warmUpMs ?? null,
 });
+
+const maintenanceOf = ({ maintenanceStartedAt, maintenanceReason, registeredAt }: AgentRow) => ({
+  maintenanceStartedAt: maintenanceStartedAt ?? registeredAt,
+  maintenanceReason,
+});
+
+type DataOf<Type extends AgentEvent['type']> = Extract<AgentEvent, { type: Type }>['data'];
+
+const freshRow = ({ tenant, position, data }: Handled<Extract<AgentEvent, { type: 'AgentRegistered' }>>): AgentRow => ({
+  tenant,
+  agentId: data.agentId,
+  ...columnsOf(data),
+  status: data.warmUpMs === undefined ? 'active' : 'warming',
+  health: 'healthy',
+  healthReason: null,
+  healthChangedAt: null,
+  silentSince: null,
+  statusReason: null,
+  registeredAt: instant(data.registeredAt),
+  updatedAt: instant(data.registeredAt),
+  drainStartedAt: null,
+  drainsUntil: null,
+  maintenanceStartedAt: null,
+  maintenanceReason: null,
+  deregisteredAt: null,
+  position,
+  updatedPosition: position,
+});
+
+const drainsUntilOf = ({ startedAt, limitMs }: DataOf<'AgentDrainStarted'>): string | null =>
+  limitMs === undefined ? null : instant(instantOf(Date.parse(startedAt) + limitMs));
 
 const changeAgent = (
   fold: Fold,
@@ -67,26 +101,15 @@ const changeAgent = (
 /** Agents, from their own events. How busy an agent is follows from the tasks assigned to it. */
 export const agentsProjector = {
   name: 'agents',
-  version: 2,
+  version: 3,
   tables: [agentsTable],
   on: {
-    AgentRegistered: ({ tenant, position, data }, fold) =>
-      fold.put(agentsTable, {
-        tenant,
-        agentId: data.agentId,
-        ...columnsOf(data),
-        status: 'active',
-        health: 'healthy',
-        healthReason: null,
-        healthChangedAt: null,
-        statusReason: null,
-        registeredAt: instant(data.registeredAt),
-        updatedAt: instant(data.registeredAt),
-        drainStartedAt: null,
-        deregisteredAt: null,
-        position,
-        updatedPosition: position,
-      }),
+    AgentRegistered: (event, fold) => {
+      const fresh = freshRow(event);
+      if (event.data.maintenance)
+        fold.change(agentsTable, fresh, (before = fresh) => ({ ...fresh, ...maintenanceOf(before) }));
+      else fold.put(agentsTable, fresh);
+    },
     AgentReconfigured: (event, fold) =>
       changeAgent(fold, event, (agent) => ({
         ...agent,
@@ -99,7 +122,28 @@ export const agentsProjector = {
         health: event.data.to,
         healthReason: event.data.reason,
         healthChangedAt: instant(event.data.changedAt),
+        silentSince: event.data.callsLost ? instant(event.data.changedAt) : null,
         updatedAt: instant(event.data.changedAt),
+      })),
+    AgentWarmUpEnded: (event, fold) =>
+      changeAgent(fold, event, (agent) => ({
+        ...agent,
+        status: agent.status === 'warming' ? 'active' : agent.status,
+        updatedAt: instant(event.data.endedAt),
+      })),
+    AgentMaintenanceStarted: (event, fold) =>
+      changeAgent(fold, event, (agent) => ({
+        ...agent,
+        maintenanceStartedAt: instant(event.data.startedAt),
+        maintenanceReason: event.data.reason ?? null,
+        updatedAt: instant(event.data.startedAt),
+      })),
+    AgentMaintenanceEnded: (event, fold) =>
+      changeAgent(fold, event, (agent) => ({
+        ...agent,
+        maintenanceStartedAt: null,
+        maintenanceReason: null,
+        updatedAt: instant(event.data.endedAt),
       })),
     AgentDrainStarted: (event, fold) =>
       changeAgent(fold, event, (agent) => ({
@@ -107,6 +151,7 @@ export const agentsProjector = {
         status: 'draining',
         statusReason: event.data.reason ?? null,
         drainStartedAt: instant(event.data.startedAt),
+        drainsUntil: drainsUntilOf(event.data),
         updatedAt: instant(event.data.startedAt),
       })),
     AgentDrainEnded: (event, fold) =>
@@ -115,6 +160,7 @@ export const agentsProjector = {
         status: 'active',
         statusReason: event.data.reason ?? null,
         drainStartedAt: null,
+        drainsUntil: null,
         updatedAt: instant(event.data.endedAt),
       })),
     AgentDeregistered: (event, fold) =>

@@ -17,7 +17,7 @@ import {
   timestamptz,
 } from '../define-table.ts';
 
-export const AGENT_STATUSES = ['active', 'draining', 'deregistered'] as const;
+export const AGENT_STATUSES = ['warming', 'active', 'draining', 'deregistered'] as const;
 export type AgentStatus = (typeof AGENT_STATUSES)[number];
 
 export const agentsTable = defineTable({
@@ -61,6 +61,13 @@ export const agentsTable = defineTable({
     costFactor: nullable(double()),
     sla: nullable(json<Sla>()),
     constraints: nullable(json<Constraints>()),
+    warmUpMs: nullable(integer()),
+    /** Until when it may finish what it holds. */
+    drainsUntil: nullable(timestamptz()),
+    maintenanceStartedAt: nullable(timestamptz()),
+    maintenanceReason: nullable(text()),
+    /** Since when it is unhealthy because nothing is heard of it. */
+    silentSince: nullable(timestamptz()),
   },
   key: ['tenant', 'agentId'],
   indexes: {

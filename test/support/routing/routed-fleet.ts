@@ -86,7 +86,10 @@ export class RoutedFleet {
     };
     if (this.#registered.has(agentId) && this.#random() < 0.7)
       this.#record({ type: 'AgentReconfigured', data: { ...profile, reconfiguredAt: this.#now() } });
-    else this.#record({ type: 'AgentRegistered', data: { ...profile, registeredAt: this.#now() } });
+    else {
+      const warmUp = this.#random() < 0.3 ? { warmUpMs: 60_000 } : {};
+      this.#record({ type: 'AgentRegistered', data: { ...profile, ...warmUp, registeredAt: this.#now() } });
+    }
     this.#registered.add(agentId);
   }
 
@@ -103,6 +106,9 @@ export class RoutedFleet {
       },
       () => this.#record({ type: 'AgentDrainStarted', data: { ...subject, startedAt: at } }),
       () => this.#record({ type: 'AgentDrainEnded', data: { ...subject, endedAt: at } }),
+      () => this.#record({ type: 'AgentMaintenanceStarted', data: { ...subject, startedAt: at } }),
+      () => this.#record({ type: 'AgentMaintenanceEnded', data: { ...subject, endedAt: at } }),
+      () => this.#record({ type: 'AgentWarmUpEnded', data: { ...subject, by: 'agent', endedAt: at } }),
       () => this.#changeHealth(subject),
       () => this.#changeHealth(subject),
       () => this.#limit(),
@@ -246,9 +252,7 @@ export class RoutedFleet {
       capability: 'work',
       candidates: [...candidates].sort(inGroups),
       able,
-      takers: callable.filter(
-        (agent) => !sortOut([agent], AVAILABILITY, task).excluded.draining && !isUnwell(agent, task),
-      ),
+      takers: callable.filter((agent) => takesWork(agent, task)),
     });
     const seed = hash32(task.taskId, task.attempt);
     const choice = strategyOf(task).choose({ task, fleet, top: SHOWN, seed, last, bound, nowMs: this.#nowMs });
@@ -271,8 +275,11 @@ export class RoutedFleet {
   }
 }
 
-const isUnwell = (agent: AgentEntry, task: TaskEntry): boolean =>
-  (sortOut([agent], AVAILABILITY, task).excluded.unhealthy ?? 0) > 0;
+/** Perhaps it has no place for more now. */
+const takesWork = (agent: AgentEntry, task: TaskEntry): boolean => {
+  const { no_slot: _, ...excluded } = sortOut([agent], AVAILABILITY, task).excluded;
+  return Object.keys(excluded).length === 0;
+};
 
 /** As the indexes are: by what agents offer, then by their ids. Draws go over them in this order. */
 const inGroups = (a: AgentEntry, b: AgentEntry): number => {

@@ -57,6 +57,8 @@ const addDiscoveryTypes = (
       health: t.expose('health', { type: enums.Health }),
       healthScore: t.float({ description: '0 to 1.', resolve: healthScoreOf }),
       draining: t.exposeBoolean('draining'),
+      maintenance: t.exposeBoolean('maintenance'),
+      warming: t.exposeBoolean('warming'),
       freeSlots: t.int({ description: 'Attempts that it could take now.', resolve: freeSlotsOf }),
       agent: t.field({
         type: Agent,

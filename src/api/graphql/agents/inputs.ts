@@ -6,6 +6,18 @@ import type { Enums } from '../kit/enums.ts';
 
 type InputFields = Parameters<Parameters<Builder['inputType']>[1]['fields']>[0];
 
+const lifecycleInputs = (t: InputFields) => ({
+  heartbeatIntervalMs: t.int({
+    description: 'Set it when the agent sends heartbeats; without them the agent then becomes unhealthy.',
+  }),
+  heartbeats: t.boolean({
+    description: 'It sends heartbeats: every 30 s unless heartbeatIntervalMs says otherwise.',
+  }),
+  warmUpMs: t.int({
+    description: 'It gets no work until `reportAgentReady`, at most for this long. When absent it is ready at once.',
+  }),
+});
+
 export const addAgentInputs = (builder: Builder, enums: Enums) => {
   const MoneyInput = builder.inputType('MoneyInput', {
     fields: (t) => ({
@@ -60,9 +72,7 @@ export const addAgentInputs = (builder: Builder, enums: Enums) => {
       }),
       maxConcurrency: t.int({ description: 'Attempts it may hold at once; 10 when absent.' }),
       delivery: t.field({ type: enums.Delivery, description: 'AT_LEAST_ONCE when absent.' }),
-      heartbeatIntervalMs: t.int({
-        description: 'Set it when the agent sends heartbeats; without them the agent then becomes unhealthy.',
-      }),
+      ...lifecycleInputs(t),
       costPerCall: t.field({ type: MoneyInput }),
       labels: t.field({ type: 'JSON', description: 'Name to text.' }),
       ...descriptor(t),

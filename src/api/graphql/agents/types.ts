@@ -1,4 +1,4 @@
-import type { ObjectRef } from '@pothos/core';
+import type { EnumRef, ObjectRef } from '@pothos/core';
 import type { Constraints, Location, ServiceType, Sla } from '../../../domain/agent/descriptor.ts';
 import type { Capability } from '../../../domain/agent/events.ts';
 import { instantOf } from '../../../domain/instant.ts';
@@ -54,20 +54,8 @@ const addDescriptor = (builder: Builder, enums: Enums, Agent: ObjectRef<SchemaTy
   return described;
 };
 
-export const addAgentTypes = (builder: Builder, enums: Enums, { Money }: SharedTypes) => {
-  const AgentStatus = builder.enumType('AgentStatus', {
-    description: 'ACTIVE takes work, DRAINING finishes what it holds, DEREGISTERED has left its pool.',
-    values: enumValues(AGENT_STATUSES),
-  });
-  const CapabilityType = builder.objectRef<Capability>('Capability').implement({
-    fields: (t) => ({
-      name: t.exposeString('name'),
-      version: t.exposeString('version'),
-      confidence: t.exposeFloat('confidence', { nullable: true, description: '0 to 1.' }),
-      specialisations: t.stringList({ resolve: ({ specialisations = [] }) => [...specialisations] }),
-    }),
-  });
-  const AgentUnreachable = builder.objectRef<Rest>('AgentUnreachable').implement({
+const addUnreachable = (builder: Builder) =>
+  builder.objectRef<Rest>('AgentUnreachable').implement({
     description:
       'The agent could not be reached since it last answered. It rests, and is then tried with one attempt at a time.',
     fields: (t) => ({
@@ -81,23 +69,69 @@ export const addAgentTypes = (builder: Builder, enums: Enums, { Money }: SharedT
       error: t.exposeString('error', { description: 'What the last call met.' }),
     }),
   });
+
+/** What happens to an agent, other than that it describes itself anew. */
+const addLifecycle = (
+  builder: Builder,
+  enums: Enums,
+  Agent: ObjectRef<SchemaTypes, AgentRow>,
+  AgentStatus: EnumRef<SchemaTypes, AgentRow['status']>,
+) => {
+  const AgentUnreachable = addUnreachable(builder);
+  builder.objectFields(Agent, (t) => ({
+    status: t.expose('status', { type: AgentStatus }),
+    statusReason: t.exposeString('statusReason', { nullable: true }),
+    health: t.expose('health', { type: enums.Health }),
+    healthReason: t.exposeString('healthReason', { nullable: true }),
+    healthChangedAt: t.expose('healthChangedAt', { type: 'DateTime', nullable: true }),
+    unreachable: t.field({
+      type: AgentUnreachable,
+      nullable: true,
+      description: 'Set while it cannot be reached, whatever its health says.',
+      resolve: async (agent, _, { reads }) => (await reads.restOf(agent)) ?? null,
+    }),
+    warmUpMs: t.exposeInt('warmUpMs', { nullable: true }),
+    drainStartedAt: t.expose('drainStartedAt', { type: 'DateTime', nullable: true }),
+    drainsUntil: t.expose('drainsUntil', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'What it holds then is given up.',
+    }),
+    maintenanceStartedAt: t.expose('maintenanceStartedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Set while a person keeps it from new work.',
+    }),
+    maintenanceReason: t.exposeString('maintenanceReason', { nullable: true }),
+    silentSince: t.expose('silentSince', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Set while it is unhealthy because it sends no heartbeats.',
+    }),
+    deregisteredAt: t.expose('deregisteredAt', { type: 'DateTime', nullable: true }),
+  }));
+};
+
+export const addAgentTypes = (builder: Builder, enums: Enums, { Money }: SharedTypes) => {
+  const AgentStatus = builder.enumType('AgentStatus', {
+    description:
+      'WARMING has not said yet that it is ready, ACTIVE takes work, DRAINING finishes what it holds, DEREGISTERED has left its pool.',
+    values: enumValues(AGENT_STATUSES),
+  });
+  const CapabilityType = builder.objectRef<Capability>('Capability').implement({
+    fields: (t) => ({
+      name: t.exposeString('name'),
+      version: t.exposeString('version'),
+      confidence: t.exposeFloat('confidence', { nullable: true, description: '0 to 1.' }),
+      specialisations: t.stringList({ resolve: ({ specialisations = [] }) => [...specialisations] }),
+    }),
+  });
   const Agent = builder.objectRef<AgentRow>('Agent').implement({
     fields: (t) => ({
       id: t.exposeID('agentId'),
       pool: t.exposeString('pool'),
       name: t.exposeString('name'),
       description: t.exposeString('description', { nullable: true }),
-      status: t.expose('status', { type: AgentStatus }),
-      statusReason: t.exposeString('statusReason', { nullable: true }),
-      health: t.expose('health', { type: enums.Health }),
-      healthReason: t.exposeString('healthReason', { nullable: true }),
-      healthChangedAt: t.expose('healthChangedAt', { type: 'DateTime', nullable: true }),
-      unreachable: t.field({
-        type: AgentUnreachable,
-        nullable: true,
-        description: 'Set while it cannot be reached, whatever its health says.',
-        resolve: async (agent, _, { reads }) => (await reads.restOf(agent)) ?? null,
-      }),
       capabilities: t.field({ type: [CapabilityType], resolve: (agent) => agent.capabilities }),
       transport: t.exposeString('transport', { description: '`a2a` over the network, or `local`.' }),
       cardUrl: t.exposeString('cardUrl', { nullable: true }),
@@ -117,14 +151,13 @@ export const addAgentTypes = (builder: Builder, enums: Enums, { Money }: SharedT
       labels: t.expose('labels', { type: 'JSON' }),
       registeredAt: t.expose('registeredAt', { type: 'DateTime' }),
       updatedAt: t.expose('updatedAt', { type: 'DateTime' }),
-      drainStartedAt: t.expose('drainStartedAt', { type: 'DateTime', nullable: true }),
-      deregisteredAt: t.expose('deregisteredAt', { type: 'DateTime', nullable: true }),
       position: t.expose('updatedPosition', {
         type: 'Position',
         description: 'Position of the last event of this agent.',
       }),
     }),
   });
+  addLifecycle(builder, enums, Agent, AgentStatus);
   const described = addDescriptor(builder, enums, Agent);
   return { Agent, AgentStatus, CapabilityType, Location: described.Location, loadAgent };
 };

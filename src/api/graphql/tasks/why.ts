@@ -92,6 +92,8 @@ const addWaitingType = (builder: Builder) => {
       since: t.expose('since', { type: 'DateTime' }),
       able: t.exposeInt('able'),
       draining: t.exposeInt('draining'),
+      maintenance: t.exposeInt('maintenance'),
+      warming: t.exposeInt('warming'),
       unhealthy: t.exposeInt('unhealthy'),
       unreachable: t.exposeInt('unreachable', {
         description: 'Could not be reached since they last answered; while they rest they count as unhealthy, too.',
