@@ -85,6 +85,7 @@ const EXCLUDED: Readonly<Record<Exclusion, string>> = {
   draining: 'draining',
   maintenance: 'under maintenance',
   warming: 'warming up',
+  breaker: 'kept out by their breaker after failed calls',
   no_slot: 'without a free slot',
   failed_before: 'on which the task had failed before',
   degraded: 'degraded, while a healthy one was free',

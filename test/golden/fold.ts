@@ -94,7 +94,7 @@ const executionAfter = (events: readonly DomainEvent[]): unknown =>
 const statesOf = (file: string): Record<string, unknown> => {
   const { type } = readSample(file);
   if (type === 'ClusterCreated') return { cluster: decoded(file).data };
-  if (type.startsWith('Pool') || type === 'TasksAssigned')
+  if (type.startsWith('Pool') || type === 'TasksAssigned' || type === 'BreakersChanged')
     return { pool: ledgerAfter(storyOf(file, 'AgentRegistered')) };
   if (type.startsWith('Agent'))
     return {

@@ -1,20 +1,23 @@
 import type { AgentEvent, Transport } from '../agent/events.ts';
+import { type Circuit, newCircuit } from '../resilience/circuit.ts';
 import type { Candidate } from '../routing/candidate.ts';
 import { type AgentState, AVAILABILITY, firstRule } from '../routing/eligibility.ts';
 import type { Exclusion } from './events.ts';
 
+type Changeable<Facts> = { -readonly [Fact in keyof Facts]: Facts[Fact] };
+
 /** What is known of an agent of the pool. */
-export type AgentEntry = {
-  -readonly [Fact in keyof Candidate]: Candidate[Fact];
-} & { -readonly [Fact in keyof AgentState]: AgentState[Fact] } & {
-  readonly agentId: string;
-  transport: Transport['kind'];
-  deregistered: boolean;
-  /** Nothing is heard of it: nobody waits for the calls that it holds. */
-  silent?: boolean | undefined;
-  /** It drains until then; what it still holds is then given up. */
-  drainsUntilMs?: number | undefined;
-};
+export type AgentEntry = Changeable<Candidate> &
+  Changeable<Omit<AgentState, 'circuits'>> & {
+    readonly agentId: string;
+    transport: Transport['kind'];
+    deregistered: boolean;
+    circuits: Record<string, Circuit>;
+    /** Nothing is heard of it: nobody waits for the calls that it holds. */
+    silent?: boolean | undefined;
+    /** It drains until then; what it still holds is then given up. */
+    drainsUntilMs?: number | undefined;
+  };
 
 export type Profile = Extract<AgentEvent, { type: 'AgentRegistered' | 'AgentReconfigured' }>['data'];
 
@@ -54,14 +57,33 @@ export const lifecycleAfter = (
 };
 
 /** Where an agent stands in the indexes: what decides whether it gets work, and first or only when no better one is free. */
+/** Those of an agent that has just registered: it has a fresh start, and may hold attempts from before. */
+export const freshCircuits = (heldFor: Iterable<string>): Record<string, Circuit> => {
+  const circuits: Record<string, Circuit> = {};
+  for (const capability of heldFor) {
+    circuits[capability] ??= newCircuit();
+    circuits[capability].held += 1;
+  }
+  return circuits;
+};
+
+/** A copy that does not change with the agent. */
+export const copiedAgent = (agent: AgentEntry): AgentEntry => ({
+  ...agent,
+  circuits: Object.fromEntries(
+    Object.entries(agent.circuits).map(([name, circuit]) => [name, { ...circuit, failed: [...circuit.failed] }]),
+  ),
+});
+
+/** Where an agent stands in the indexes of a capability: what decides whether it gets work, and first or only when no better one is free. */
 export type Standing = {
   readonly unavailable: Exclusion | undefined;
   readonly degraded: boolean;
   readonly open: number;
 };
 
-export const standingOf = (agent: AgentEntry): Standing => ({
-  unavailable: firstRule(AVAILABILITY, agent, undefined)?.name,
+export const standingOf = (agent: AgentEntry, capability: string): Standing => ({
+  unavailable: firstRule(AVAILABILITY, agent, { capability })?.name,
   degraded: agent.health === 'degraded',
   open: agent.open,
 });

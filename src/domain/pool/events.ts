@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { EventOf } from '../event-definition.ts';
 import { AgentId, PoolId, TaskId } from '../ids.ts';
 import { Instant } from '../instant.ts';
+import { BREAKER_CAUSES, BREAKER_STATES } from '../resilience/circuit.ts';
 
 /** Why an agent was left out of a decision, and how many were. */
 export const Exclusion = z.enum([
@@ -11,6 +12,7 @@ export const Exclusion = z.enum([
   'draining',
   'maintenance',
   'warming',
+  'breaker',
   'no_slot',
   'failed_before',
   'degraded',
@@ -52,6 +54,21 @@ export const Assignment = z.strictObject({
 });
 export type Assignment = z.output<typeof Assignment>;
 
+/** Log position of the last event that a decision knew of, beside the earlier decisions of the same ledger. */
+const ReadTo = z.string().regex(/^\d{1,20}$/);
+
+/** The breaker of an agent for a capability is in another state from here on. */
+export const BreakerChange = z.strictObject({
+  agentId: AgentId,
+  capability: z.string(),
+  to: z.enum(BREAKER_STATES),
+  cause: z.enum(BREAKER_CAUSES),
+  /** Failed calls that led to it, and of how many. */
+  failures: z.int().min(0),
+  calls: z.int().min(0),
+});
+export type BreakerChange = z.output<typeof BreakerChange>;
+
 export const poolEvents = {
   /** One writer took over the ledger. Its append fences every earlier writer, whose expected revision no longer holds. */
   PoolWriterElected: {
@@ -64,14 +81,20 @@ export const poolEvents = {
     schema: z.strictObject({
       pool: PoolId,
       assignments: z.array(Assignment).min(1),
-      /** Log position of the last event that the decisions knew of, beside the earlier decisions of the same ledger. */
-      readTo: z
-        .string()
-        .regex(/^\d{1,20}$/)
-        .optional(),
+      readTo: ReadTo.optional(),
       /** How many attempts of a kind could be called at once, where that was limited: known by the dispatchers and not in the log. */
       places: z.strictObject({ a2a: z.int().min(0).optional(), local: z.int().min(0).optional() }).optional(),
       assignedAt: Instant,
+    }),
+  },
+  /** One tick's changes of breakers. What they rest on are the failed and completed attempts up to `readTo`, and the time. */
+  BreakersChanged: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      pool: PoolId,
+      changes: z.array(BreakerChange).min(1),
+      readTo: ReadTo,
+      changedAt: Instant,
     }),
   },
 } as const;

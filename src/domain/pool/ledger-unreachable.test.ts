@@ -3,6 +3,7 @@ import { copyOf } from '../../../test/support/ledger-snapshot.ts';
 import { DEFAULT_RETRY } from '../retry.ts';
 import type { AttemptError } from '../task/events.ts';
 import { type LedgerEvent, PoolLedger } from './ledger.ts';
+import { restAfter, restMs } from './rest.ts';
 
 const START = Date.parse('2026-03-01T12:00:00.000Z');
 const iso = (ms: number): string => new Date(START + ms).toISOString();
@@ -110,13 +111,20 @@ describe('an agent that cannot be reached', () => {
   });
 
   it('rests for 10 s at most', () => {
-    const story = new Story(1, 'a');
-    for (let n = 0, ms = 0; n < 20; n += 1) {
-      expect(story.miss(ms)).toBe(1);
-      const restMs = nextAfter(story.ledger, ms) - ms;
-      expect(restMs).toBeLessThanOrEqual(10_000);
-      ms += restMs;
+    let rest = restAfter(undefined, 0, 'ECONNREFUSED');
+    for (let n = 0; n < 20; n += 1) rest = restAfter(rest, rest.untilMs, 'ECONNREFUSED');
+    expect(restMs(rest)).toBe(10_000);
+  });
+
+  it('is left alone by its breaker after the fifth try, whatever else was under way at the first', () => {
+    const story = new Story(20, 'a');
+    for (const ms of [0, 500, 1_500, 3_500]) {
+      expect(story.miss(ms)).toBeGreaterThan(0);
+      expect(story.ledger.changeBreakers(START + ms, 100)).toEqual([]);
     }
+    expect(story.miss(7_500)).toBe(1);
+    expect(story.ledger.changeBreakers(START + 7_500, 100)).toMatchObject([{ agentId: 'a', to: 'open' }]);
+    expect(story.miss(67_499)).toBe(0);
   });
 
   it('gets as much work as before once it answers', () => {

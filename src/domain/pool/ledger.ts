@@ -3,10 +3,11 @@ import type { ExecutionEvent } from '../execution/events.ts';
 import { categoryOf, idOf } from '../ids.ts';
 import type { TaskEvent } from '../task/events.ts';
 import type { AgentEntry } from './agent-entry.ts';
-import type { Assignment, PoolEvent } from './events.ts';
+import type { Assignment, BreakerChange, PoolEvent } from './events.ts';
 import { LanePlaces, type PlacesByLane } from './lane-places.ts';
 import { type Lane, Matching } from './matching.ts';
 import { ReadyQueue } from './ready-queue.ts';
+import { Recalls } from './recalls.ts';
 import { Roster } from './roster.ts';
 import { route } from './route.ts';
 import { RoutingMemory, type RoutingMemorySnapshot } from './routing-memory.ts';
@@ -39,7 +40,7 @@ export type LedgerSnapshot = {
 };
 
 /** Raised with any change of what a snapshot holds or means; older ones are then ignored and the log is read instead. */
-export const SNAPSHOT_VERSION = 8;
+export const SNAPSHOT_VERSION = 9;
 
 /**
  * The one view of a pool: its agents, its open tasks and who holds what. A fold of the log (agents' streams, tasks' streams, the pool's
@@ -57,20 +58,27 @@ export class PoolLedger {
   readonly #queue = new ReadyQueue(this.#tasks, this.#matching);
   readonly #timers = new TaskTimers(this.#tasks);
   readonly #memory: RoutingMemory;
-  readonly #ofExecutions = new TasksOfExecutions();
-  /** Executions whose tasks no agent gets for the time being. */
-  readonly #paused: Set<string>;
+  readonly #executions: TasksOfExecutions;
   /** Tasks and executions of which no more is known; not in the snapshot. */
   readonly #halted = new Set<string>();
   /** Tasks whose assignment was decided but is not known to be in the log: nobody may be told of it yet. */
   readonly #unrecorded = new Set<string>();
   readonly #places = new LanePlaces();
+  readonly #recalls = new Recalls();
   #nextSeq = 0;
 
   constructor(pool: string, snapshot?: LedgerSnapshot) {
     this.pool = pool;
     this.#roster = new Roster(pool, this.#matching, snapshot?.agents);
-    this.#paused = new Set(snapshot?.paused);
+    this.#executions = new TasksOfExecutions(
+      {
+        tasks: this.#tasks,
+        queue: this.#queue,
+        timers: this.#timers,
+        reschedule: (task) => this.#reschedule(task),
+      },
+      snapshot?.paused,
+    );
     this.#memory = new RoutingMemory(snapshot?.memory);
   }
 
@@ -79,7 +87,7 @@ export class PoolLedger {
       version: SNAPSHOT_VERSION,
       agents: this.#roster.snapshot(),
       memory: this.#memory.snapshot(),
-      paused: [...this.#paused],
+      paused: this.#executions.paused,
     };
   }
 
@@ -149,13 +157,10 @@ export class PoolLedger {
         this.#attemptFailed(event.data);
         return;
       case 'TaskCompleted':
-        this.#roster.completed(event.data.agentId, event.data.durationMs);
-        this.#roster.reached(event.data.agentId);
-        this.#close(event.data.taskId);
+        this.#completed(event.data);
         return;
       case 'TaskOutcomeUnknown':
-        this.#roster.failed(event.data.agentId);
-        this.#close(event.data.taskId);
+        this.#outcomeUnknown(event.data);
         return;
       case 'TaskCancelled':
       case 'TaskFailed':
@@ -167,37 +172,18 @@ export class PoolLedger {
         for (const assignment of event.data.assignments) this.#assigned(assignment);
         this.recorded(event.data.assignments);
         return;
+      case 'BreakersChanged':
+        if (event.data.pool === this.pool) this.#changeBreakers(event.data.changes, Date.parse(event.data.changedAt));
+        return;
       default:
         if (isAgentEvent(event)) this.#evolveAgent(event);
-        else this.#evolveExecution(event);
+        else this.#executions.evolve(event);
     }
   }
 
   #evolveAgent(event: AgentEvent): void {
-    this.#roster.evolve(event, (agentId) => this.#tasks.heldBy(agentId).length);
+    this.#roster.evolve(event, (agentId) => this.#tasks.heldBy(agentId).map(({ capability }) => capability));
     if ('callsLost' in event.data && event.data.callsLost) this.#loseCalls(event.data.agentId, LOST.gone);
-  }
-
-  /** What else happens to an execution, or to the ledger, does not concern the assignment of tasks. */
-  #evolveExecution(event: LedgerEvent): void {
-    switch (event.type) {
-      case 'ExecutionPaused':
-        this.#pause(event.data.executionId);
-        return;
-      case 'ExecutionResumed':
-        this.#resume(event.data.executionId);
-        return;
-      case 'ExecutionAborting':
-        this.#abort(event.data);
-        return;
-      case 'ExecutionCompleted':
-      case 'ExecutionCancelled':
-      case 'ExecutionCompensated':
-        this.#paused.delete(event.data.executionId);
-        return;
-      default:
-        return;
-    }
   }
 
   /**
@@ -207,6 +193,25 @@ export class PoolLedger {
   wake(nowMs: number, limit: number): number {
     this.#roster.wake(nowMs);
     return this.#queue.wake(nowMs, limit);
+  }
+
+  /**
+   * Decides which breakers change, up to `limit`, and takes that in at once; the caller appends it before it assigns anything else.
+   */
+  changeBreakers(nowMs: number, limit: number): BreakerChange[] {
+    const changes = this.#roster.dueBreakers(nowMs, limit);
+    this.#changeBreakers(changes, nowMs);
+    return changes;
+  }
+
+  #changeBreakers(changes: readonly BreakerChange[], atMs: number): void {
+    for (const change of changes) this.#roster.changeBreaker(change, atMs);
+    this.#recalls.add(changes, this.#tasks);
+  }
+
+  /** Attempts of agents whose breaker has just opened, each once: whoever has not sent them yet is not to. */
+  takeRecalls(): OpenAssignment[] {
+    return this.#recalls.take().flatMap((taskId) => this.assignmentOf(taskId) ?? []);
   }
 
   /**
@@ -296,7 +301,7 @@ export class PoolLedger {
     if (categoryOf(stream) === 'agent') this.#roster.halt(id);
     else this.#halted.add(id);
     const task = this.#tasks.get(id);
-    for (const halted of task ? [task] : this.#tasksOf(id)) {
+    for (const halted of task ? [task] : this.#executions.of(id)) {
       this.#queue.delete(halted);
       this.#schedule(halted);
     }
@@ -320,30 +325,6 @@ export class PoolLedger {
     return this.#halted.has(executionId ?? taskId);
   }
 
-  *#tasksOf(executionId: string): Generator<TaskEntry> {
-    for (const taskId of this.#ofExecutions.of(executionId)) yield this.#tasks.get(taskId) as TaskEntry;
-  }
-
-  #pause(executionId: string): void {
-    this.#paused.add(executionId);
-    for (const task of this.#tasksOf(executionId)) this.#queue.delete(task);
-  }
-
-  #resume(executionId: string): void {
-    if (!this.#paused.delete(executionId)) return;
-    for (const task of this.#tasksOf(executionId)) this.#reschedule(task);
-  }
-
-  /** From here on no agent gets a step of the execution. It learns of each whether an agent holds it, unless it waits for those to end. */
-  #abort({ executionId, interrupt, reason }: Extract<ExecutionEvent, { type: 'ExecutionAborting' }>['data']): void {
-    if (reason !== 'step_failed') this.#resume(executionId);
-    for (const task of this.#tasksOf(executionId)) {
-      if (task.compensates || (task.agentId !== undefined && !interrupt)) continue;
-      this.#queue.delete(task);
-      this.#timers.schedule(this.#tasks.change(task, { releasing: true }));
-    }
-  }
-
   #open(facts: Parameters<typeof openEntry>[0], attempt: number, readyAt: string): void {
     const task = openEntry(facts, attempt, Date.parse(readyAt), this.#nextSeq++);
     this.#tasks.set(task);
@@ -351,7 +332,7 @@ export class PoolLedger {
   }
 
   #enter(task: TaskEntry): void {
-    this.#ofExecutions.add(task);
+    this.#executions.add(task);
     this.#reschedule(task);
   }
 
@@ -363,14 +344,30 @@ export class PoolLedger {
     this.#timers.delete(taskId);
     this.#tasks.delete(task);
     this.#unrecorded.delete(taskId);
-    this.#ofExecutions.delete(task);
+    this.#executions.delete(task);
+  }
+
+  #completed({ taskId, agentId, attempt, durationMs }: Extract<TaskEvent, { type: 'TaskCompleted' }>['data']): void {
+    const task = this.#tasks.get(taskId);
+    this.#roster.completed(agentId, durationMs);
+    this.#roster.reached(agentId);
+    if (task?.attempt === attempt) this.#roster.answered({ ...task, agentId });
+    this.#close(taskId);
+  }
+
+  #outcomeUnknown(data: Extract<TaskEvent, { type: 'TaskOutcomeUnknown' }>['data']): void {
+    const { taskId, agentId, attempt, error, occurredAt } = data;
+    const task = this.#tasks.get(taskId);
+    if (task?.attempt === attempt) this.#roster.judge({ ...task, agentId }, error, occurredAt);
+    else this.#roster.failed(agentId);
+    this.#close(taskId);
   }
 
   #attemptFailed(data: Extract<TaskEvent, { type: 'TaskAttemptFailed' }>['data']): void {
     const task = this.#tasks.get(data.taskId);
     if (!task || data.attempt !== task.attempt) return;
     const holder = data.agentId ?? task.agentId;
-    if (holder !== undefined) this.#roster.judge(holder, data);
+    if (holder !== undefined) this.#roster.judge({ ...task, agentId: holder }, data.error, data.failedAt);
     if (data.retryAt === undefined) {
       // The dead letter follows in the same append. Until it is read here, the task must not be given to anyone.
       this.#close(task.taskId);
@@ -398,20 +395,22 @@ export class PoolLedger {
     // It may have fallen silent between the decision and its append.
     const expiresMs = this.#roster.isSilent(agentId) ? LOST.gone : Date.parse(expiresAt);
     const held = this.#tasks.change(task, { agentId, expiresMs });
-    this.#roster.take(agentId);
+    this.#roster.take({ ...task, agentId });
     this.#memory.assigned(task, assignment);
     this.#schedule(held);
   }
 
-  #giveBack({ agentId }: TaskEntry): void {
-    if (agentId !== undefined) this.#roster.giveBack(agentId);
+  #giveBack({ agentId, taskId, capability }: TaskEntry): void {
+    if (agentId === undefined) return;
+    this.#roster.giveBack({ agentId, taskId, capability });
+    this.#recalls.delete(taskId);
   }
 
   /** Puts a task where it belongs by its fields: held by an agent, ready, or delayed. */
   #reschedule(task: TaskEntry): void {
     if (this.#isHalted(task)) return;
-    const paused = task.executionId !== undefined && this.#paused.has(task.executionId);
-    if (task.agentId === undefined && !task.releasing && !paused) this.#queue.add(task);
+    const isPaused = this.#executions.isPaused(task);
+    if (task.agentId === undefined && !task.releasing && !isPaused) this.#queue.add(task);
     this.#timers.schedule(task);
   }
 

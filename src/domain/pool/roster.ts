@@ -1,22 +1,37 @@
 import type { AgentEvent, Transport } from '../agent/events.ts';
+import { verdictOn } from '../resilience/failure.ts';
 import type { Requirement } from '../routing/eligibility.ts';
-import { isUnreachable, type TaskEvent } from '../task/events.ts';
+import type { AttemptError } from '../task/events.ts';
 import {
   type AgentEntry,
+  copiedAgent,
+  freshCircuits,
   lifecycleAfter,
   type Profile,
   profileFacts,
   type Standing,
   standingOf,
 } from './agent-entry.ts';
+import { Breakers } from './breakers.ts';
+import type { BreakerChange } from './events.ts';
 import type { Lane, Matching, Offer, Skill } from './matching.ts';
 import { restAfter, restMs } from './rest.ts';
 
 /** Weight of the newest outcome in an agent's moving averages (requirements 1.0: EMA α = 0.1). */
 const NEWEST_WEIGHT = 0.1;
 
-/** A registered agent in the indexes. `standing` is what they were told last: absent until they are told of it. */
-type Listed = { readonly agent: AgentEntry; readonly skills: readonly Skill[]; standing: Standing | undefined };
+/** A registered agent in the indexes. `standings` is what those of each skill were told last: absent until they are told of it. */
+type Listed = {
+  readonly agent: AgentEntry;
+  readonly skills: readonly Skill[];
+  readonly standings: (Standing | undefined)[];
+};
+
+/** An attempt that an agent holds or held. */
+export type Held = { readonly agentId: string; readonly taskId: string; readonly capability: string };
+
+const isFree = (standing: Standing | undefined): boolean =>
+  standing !== undefined && standing.unavailable === undefined;
 
 /** One offer per name, with all versions in an order of their own. */
 const offersOf = ({ capabilities }: AgentEntry): Offer[] => {
@@ -24,6 +39,10 @@ const offersOf = ({ capabilities }: AgentEntry): Offer[] => {
   for (const { name, version } of capabilities) versions.set(name, (versions.get(name) ?? new Set()).add(version));
   return [...versions].map(([name, offered]) => ({ name, versions: [...offered].sort() }));
 };
+
+/** Of each attempt that it holds. */
+const heldCapabilities = ({ circuits }: AgentEntry): string[] =>
+  Object.entries(circuits).flatMap(([capability, { held }]) => new Array<string>(held).fill(capability));
 
 /** The agents of a pool: what they can do, how many attempts each holds, and how often it fails. */
 export class Roster {
@@ -44,6 +63,7 @@ export class Roster {
   readonly #listed = new Map<string, Listed>();
   /** Agents that have changed since the indexes were told of them: told once before a decision, however often they change. */
   readonly #changed = new Set<Listed>();
+  readonly #breakers = new Breakers();
 
   /** Attempts that agents of each lane hold. */
   readonly held: Record<Lane, number> = { a2a: 0, local: 0 };
@@ -52,11 +72,11 @@ export class Roster {
   constructor(pool: string, matching: Matching, agents: readonly AgentEntry[] = []) {
     this.#pool = pool;
     this.#matching = matching;
-    for (const agent of agents) this.#enter({ ...agent });
+    for (const agent of agents) this.#enter(copiedAgent(agent));
   }
 
   snapshot(): readonly AgentEntry[] {
-    return [...this.#agents.values()].map((agent) => ({ ...agent }));
+    return [...this.#agents.values()].map(copiedAgent);
   }
 
   transportOf(agentId: string): Transport['kind'] | undefined {
@@ -75,15 +95,14 @@ export class Roster {
   /** Tells the indexes what has changed. */
   settle(): void {
     for (const listed of this.#changed) {
-      const { agent, skills, standing } = listed;
-      const now = standingOf(agent);
-      const wasFree = standing !== undefined && standing.unavailable === undefined;
-      const isFree = now.unavailable === undefined;
-      for (const skill of skills) {
-        skill.group.move(agent, standing, now);
-        if (wasFree !== isFree) this.#matching.setFree(skill, isFree ? 1 : -1);
+      const { agent, skills, standings } = listed;
+      for (const [at, skill] of skills.entries()) {
+        const before = standings[at];
+        const now = standingOf(agent, skill.offer.name);
+        skill.group.move(agent, before, now);
+        if (isFree(before) !== isFree(now)) this.#matching.setFree(skill, isFree(now) ? 1 : -1);
+        standings[at] = now;
       }
-      listed.standing = now;
     }
     this.#changed.clear();
   }
@@ -96,9 +115,10 @@ export class Roster {
   }
 
   /** The agent holds one attempt more. */
-  take(agentId: string): void {
+  take({ agentId, taskId, capability }: Held): void {
     const agent = this.#agents.get(agentId);
     if (!agent) return;
+    this.#breakers.take(agent, capability, taskId);
     agent.open += 1;
     if (agent.drainsUntilMs !== undefined) this.#draining.add(agent);
     this.held[agent.transport] += 1;
@@ -106,9 +126,10 @@ export class Roster {
   }
 
   /** The agent holds one attempt less. */
-  giveBack(agentId: string): void {
+  giveBack({ agentId, taskId, capability }: Held): void {
     const agent = this.#agents.get(agentId);
     if (!agent) return;
+    this.#breakers.giveBack(agent, capability, taskId);
     agent.open -= 1;
     this.held[agent.transport] -= 1;
     if (agent.deregistered && agent.open === 0) this.#agents.delete(agentId);
@@ -116,24 +137,50 @@ export class Roster {
   }
 
   /** What a failed attempt says of its agent. */
-  judge(agentId: string, { error, failedAt }: Extract<TaskEvent, { type: 'TaskAttemptFailed' }>['data']): void {
-    if (isUnreachable(error)) this.#unreachable(agentId, Date.parse(failedAt), error.message);
-    else if (error.source !== 'baton') this.failed(agentId);
-    if (error.source === 'agent') this.reached(agentId);
+  judge(held: Held, error: AttemptError, failedAt: string): void {
+    const agent = this.#agents.get(held.agentId);
+    if (!agent) return;
+    const verdict = verdictOn(error);
+    const isProbe = this.#breakers.isProbe(agent, held.capability, held.taskId);
+    const isNews = verdict !== 'unreachable' || this.#unreachable(agent, Date.parse(failedAt), error.message);
+    if (verdict !== 'nothing' && (isNews || isProbe)) this.#countCall(agent, held, verdict !== 'answered');
+    if (verdict !== 'unreachable' && error.source !== 'baton') this.failed(held.agentId);
+    if (error.source === 'agent') this.reached(held.agentId);
   }
 
-  /** A call did not reach the agent: it rests. */
-  #unreachable(agentId: string, atMs: number, error: string): void {
+  /** An answer of an agent to a task of the pool. */
+  answered({ agentId, taskId, capability }: Held): void {
     const agent = this.#agents.get(agentId);
-    if (!agent) return;
+    if (agent) this.#countCall(agent, { agentId, taskId, capability }, false);
+  }
+
+  #countCall(agent: AgentEntry, { capability, taskId }: Held, failed: boolean): void {
+    if (!agent.deregistered) this.#breakers.count(agent, capability, taskId, failed);
+  }
+
+  /** Changes of breakers that are due, at most `limit`. They hold from `changeBreaker` on. */
+  dueBreakers(nowMs: number, limit: number): BreakerChange[] {
+    return this.#breakers.due(nowMs, limit);
+  }
+
+  changeBreaker(change: BreakerChange, atMs: number): void {
+    const agent = this.#agents.get(change.agentId);
+    if (!agent || agent.deregistered) return;
+    this.#breakers.apply(agent, change, atMs);
+    this.#touch(agent);
+  }
+
+  /** A call did not reach the agent: it rests. Whether that is news: calls that were under way before it rested say the same. */
+  #unreachable(agent: AgentEntry, atMs: number, error: string): boolean {
     const rest = restAfter(agent.rest, atMs, error);
-    if (rest === agent.rest) return;
+    if (rest === agent.rest) return false;
     agent.rest = rest;
     agent.restsUntilMs = rest.untilMs;
     this.#resting.add(agent);
     this.#unseen.add(agent);
     this.#unreached.add(agent);
     this.#touch(agent);
+    return true;
   }
 
   /** The agent has answered. */
@@ -181,9 +228,9 @@ export class Roster {
     return this.#agents.get(agentId)?.silent === true;
   }
 
-  /** When the next rest or drain ends; undefined when no agent rests or drains. */
+  /** When the next rest or drain ends, or the next breaker changes; undefined when there is none. */
   nextDueMs(): number | undefined {
-    let due: number | undefined;
+    let due = this.#breakers.nextDueMs();
     for (const { restsUntilMs = 0 } of this.#resting) due = Math.min(due ?? restsUntilMs, restsUntilMs);
     for (const { drainsUntilMs = 0 } of this.#draining) due = Math.min(due ?? drainsUntilMs, drainsUntilMs);
     return due;
@@ -221,8 +268,8 @@ export class Roster {
     this.#touch(agent);
   }
 
-  /** @param heldBy attempts that an agent holds although it is not known here: they were assigned just before its deregistration was seen */
-  evolve(event: AgentEvent, heldBy: (agentId: string) => number): void {
+  /** @param heldBy capabilities of the attempts that an agent holds although it is not known here: they were assigned just before its deregistration was seen */
+  evolve(event: AgentEvent, heldBy: (agentId: string) => readonly string[]): void {
     const { agentId, pool } = event.data;
     const agent = this.#agents.get(agentId);
     if (pool !== this.#pool) {
@@ -230,8 +277,9 @@ export class Roster {
       return;
     }
     switch (event.type) {
-      case 'AgentRegistered':
+      case 'AgentRegistered': {
         if (agent) this.#leave(agent);
+        const heldFor = agent ? heldCapabilities(agent) : heldBy(agentId);
         this.#enter({
           ...profileFacts(event.data),
           agentId,
@@ -239,11 +287,13 @@ export class Roster {
           draining: false,
           ...lifecycleAfter(event),
           deregistered: false,
-          open: agent?.open ?? heldBy(agentId),
+          open: heldFor.length,
           errorRate: 0,
           completed: 0,
+          circuits: freshCircuits(heldFor),
         });
         return;
+      }
       case 'AgentReconfigured':
         if (agent) this.#reconfigure(agent, event.data);
         return;
@@ -270,6 +320,7 @@ export class Roster {
     if (agent.restsUntilMs !== undefined) this.#resting.add(agent);
     if (agent.rest) this.#unreached.add(agent);
     if (agent.drainsUntilMs !== undefined) this.#draining.add(agent);
+    if (!agent.deregistered) this.#breakers.enter(agent);
     this.held[agent.transport] += agent.open;
     if (!agent.deregistered && !this.#halted.has(agent.agentId)) this.#list(agent);
   }
@@ -281,6 +332,7 @@ export class Roster {
 
   #leave(agent: AgentEntry): void {
     this.#unlist(agent);
+    this.#breakers.leave(agent);
     this.#resting.delete(agent);
     this.#unreached.delete(agent);
     this.#draining.delete(agent);
@@ -290,6 +342,7 @@ export class Roster {
   /** Kept while it holds attempts, so that its slots are still counted if it registers again. */
   #deregister(agent: AgentEntry): void {
     this.#unlist(agent);
+    this.#breakers.leave(agent);
     this.#resting.delete(agent);
     this.#unreached.delete(agent);
     this.#draining.delete(agent);
@@ -302,7 +355,7 @@ export class Roster {
   #list(agent: AgentEntry): void {
     const skills = offersOf(agent).map((offer) => this.#matching.offer(offer, agent.transport));
     for (const { group } of skills) group.add(agent);
-    this.#listed.set(agent.agentId, { agent, skills, standing: undefined });
+    this.#listed.set(agent.agentId, { agent, skills, standings: [] });
     this.#touch(agent);
   }
 
@@ -311,11 +364,10 @@ export class Roster {
     if (!listed) return;
     this.#listed.delete(agentId);
     this.#changed.delete(listed);
-    const { agent, skills, standing } = listed;
-    const wasFree = standing !== undefined && standing.unavailable === undefined;
-    for (const skill of skills) {
-      if (wasFree) this.#matching.setFree(skill, -1);
-      skill.group.remove(agent, standing);
+    const { agent, skills, standings } = listed;
+    for (const [at, skill] of skills.entries()) {
+      if (isFree(standings[at])) this.#matching.setFree(skill, -1);
+      skill.group.remove(agent, standings[at]);
       this.#matching.withdraw(skill);
     }
   }

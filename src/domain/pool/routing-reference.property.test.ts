@@ -24,6 +24,7 @@ describe.each(STRATEGY_NAMES)('%s over the indexes', (strategy) => {
     expect(fleet.chosen.size).toBeGreaterThan(4);
     expect([...fleet.exclusions].sort()).toEqual(
       [
+        'breaker',
         'capability',
         'degraded',
         'draining',
@@ -35,5 +36,6 @@ describe.each(STRATEGY_NAMES)('%s over the indexes', (strategy) => {
         'warming',
       ].sort(),
     );
+    expect([...fleet.breakers]).toEqual(expect.arrayContaining(['half_open', 'open']));
   });
 });

@@ -1,26 +1,96 @@
+import type { ExecutionEvent } from '../execution/events.ts';
+import type { TaskEvent } from '../task/events.ts';
+import type { PoolEvent } from './events.ts';
+import type { ReadyQueue } from './ready-queue.ts';
 import type { TaskEntry } from './task-entry.ts';
+import type { TaskTable } from './task-table.ts';
+import type { TaskTimers } from './timers.ts';
 
-type Owned = Pick<TaskEntry, 'taskId' | 'executionId'>;
+type Parts = {
+  readonly tasks: TaskTable;
+  readonly queue: ReadyQueue;
+  readonly timers: TaskTimers;
+  /** Puts a task where it belongs by its fields. */
+  readonly reschedule: (task: TaskEntry) => void;
+};
 
-/** The open tasks of each execution, by their ids. */
+/** The open tasks of each execution, and what becomes of them when it pauses, goes on or aborts. */
 export class TasksOfExecutions {
-  readonly #tasks = new Map<string, Set<string>>();
+  readonly #parts: Parts;
+  readonly #byExecution = new Map<string, Set<string>>();
+  /** Executions whose tasks no agent gets for the time being. */
+  readonly #paused: Set<string>;
 
-  add({ taskId, executionId }: Owned): void {
-    if (executionId === undefined) return;
-    const known = this.#tasks.get(executionId);
-    if (known) known.add(taskId);
-    else this.#tasks.set(executionId, new Set([taskId]));
+  constructor(parts: Parts, paused: readonly string[] = []) {
+    this.#parts = parts;
+    this.#paused = new Set(paused);
   }
 
-  delete({ taskId, executionId }: Owned): void {
-    if (executionId === undefined) return;
-    const known = this.#tasks.get(executionId);
-    known?.delete(taskId);
-    if (known?.size === 0) this.#tasks.delete(executionId);
+  get paused(): readonly string[] {
+    return [...this.#paused];
   }
 
-  of(executionId: string): Iterable<string> {
-    return this.#tasks.get(executionId) ?? [];
+  add({ taskId, executionId }: TaskEntry): void {
+    if (executionId === undefined) return;
+    const tasks = this.#byExecution.get(executionId) ?? new Set();
+    this.#byExecution.set(executionId, tasks.add(taskId));
+  }
+
+  delete({ taskId, executionId }: TaskEntry): void {
+    if (executionId === undefined) return;
+    const tasks = this.#byExecution.get(executionId);
+    tasks?.delete(taskId);
+    if (tasks?.size === 0) this.#byExecution.delete(executionId);
+  }
+
+  *of(executionId: string): Generator<TaskEntry> {
+    for (const taskId of this.#byExecution.get(executionId) ?? []) yield this.#parts.tasks.get(taskId) as TaskEntry;
+  }
+
+  isPaused({ executionId }: TaskEntry): boolean {
+    return executionId !== undefined && this.#paused.has(executionId);
+  }
+
+  /** What else happens to an execution does not concern the assignment of tasks, nor do other events. */
+  evolve(event: ExecutionEvent | TaskEvent | PoolEvent): void {
+    switch (event.type) {
+      case 'ExecutionPaused':
+        this.#pause(event.data.executionId);
+        return;
+      case 'ExecutionResumed':
+        this.#resume(event.data.executionId);
+        return;
+      case 'ExecutionAborting':
+        this.#abort(event.data);
+        return;
+      case 'ExecutionCompleted':
+      case 'ExecutionCancelled':
+      case 'ExecutionCompensated':
+        this.#paused.delete(event.data.executionId);
+        return;
+      default:
+        return;
+    }
+  }
+
+  #pause(executionId: string): void {
+    this.#paused.add(executionId);
+    for (const task of this.of(executionId)) this.#parts.queue.delete(task);
+  }
+
+  #resume(executionId: string): void {
+    if (!this.#paused.delete(executionId)) return;
+    for (const task of this.of(executionId)) this.#parts.reschedule(task);
+  }
+
+  /** From here on no agent gets a step of the execution. It learns of each whether an agent holds it, unless it waits for those to end. */
+  #abort({ executionId, interrupt, reason }: Extract<ExecutionEvent, { type: 'ExecutionAborting' }>['data']): void {
+    if (reason !== 'step_failed') this.#resume(executionId);
+    const { tasks, queue, timers } = this.#parts;
+    for (const task of this.of(executionId)) {
+      if (task.compensates || (task.agentId !== undefined && !interrupt)) continue;
+      queue.delete(task);
+      timers.schedule(tasks.change(task, { releasing: true }));
+    }
   }
 }

@@ -2,6 +2,7 @@ import semver from 'semver';
 import type { Capability, Health } from '../agent/events.ts';
 import type { Exclusion } from '../pool/events.ts';
 import type { Rest } from '../pool/rest.ts';
+import { type Circuit, keepsOut } from '../resilience/circuit.ts';
 
 /** What a task asks of an agent. */
 export type Requirement = { readonly capability: string; readonly versionRange: string | undefined };
@@ -23,6 +24,8 @@ export type AgentState = {
   readonly rest?: Rest | undefined;
   /** It could not be reached, and gets no work until then. */
   readonly restsUntilMs?: number | undefined;
+  /** What its calls have shown, by capability; absent for those for which it was never called. */
+  readonly circuits?: Readonly<Record<string, Pick<Circuit, 'state' | 'held'>>> | undefined;
 };
 
 /** The facts about a task that the rules use. */
@@ -50,12 +53,18 @@ export const ABILITY: readonly Rule<Requirement>[] = [
   },
 ];
 
-/** Can it take more work now? */
-export const AVAILABILITY: readonly Rule<unknown>[] = [
+const isKeptOut = ({ circuits }: AgentState, { capability }: Pick<Requirement, 'capability'>): boolean => {
+  const circuit = circuits?.[capability];
+  return circuit !== undefined && keepsOut(circuit);
+};
+
+/** Can it take more work of this kind now? */
+export const AVAILABILITY: readonly Rule<Pick<Requirement, 'capability'>>[] = [
   { name: 'draining', excludes: ({ draining }) => draining },
   { name: 'maintenance', excludes: ({ maintenance }) => maintenance === true },
   { name: 'warming', excludes: ({ warming }) => warming === true },
   { name: 'unhealthy', excludes: ({ health, restsUntilMs }) => health === 'unhealthy' || restsUntilMs !== undefined },
+  { name: 'breaker', excludes: isKeptOut },
   { name: 'no_slot', excludes: ({ open, maxConcurrency, rest }) => open >= (rest ? 1 : maxConcurrency) },
 ];
 

@@ -386,6 +386,31 @@ describe('an attempt that was assigned', () => {
     });
   });
 
+  it('is recalled from an agent whose breaker opens, if no dispatcher took it, without using up an attempt', async () => {
+    await register('a', 10);
+    const taskIds: string[] = [];
+    for (let n = 0; n < 6; n += 1) taskIds.push(await submit());
+    queue.withdrawn = { kind: 'untaken', agentId: 'a' };
+    const { counters } = assigner();
+    await eventually(() => expect(counters.assigned).toBe(6));
+    const error = { code: 'AGENT_HTTP_ERROR', message: 'HTTP 500', source: 'destination', retryable: true } as const;
+    for (const taskId of taskIds.slice(0, 5))
+      await failAttempt(commands, CALLER, { taskId, attempt: 1, agentId: 'a' }, { error });
+    await pass(1_000, 100);
+    await eventually(async () => expect(await types(taskIds[5]!)).toEqual(['TaskSubmitted', 'TaskAttemptFailed']));
+    expect((await store.readStream(taskStream(TENANT, taskIds[5]!))).at(-1)?.data).toMatchObject({
+      error: { code: 'ATTEMPT_RECALLED', notSent: true },
+    });
+    const changed = (await store.readStream(poolStream(TENANT, POOL))).at(-1);
+    expect(changed).toMatchObject({
+      type: 'BreakersChanged',
+      data: { changes: [{ agentId: 'a', to: 'open', cause: 'failures_in_row', failures: 5 }] },
+    });
+    await pass(60_000, 5_000);
+    await eventually(async () => expect((await ledgerTypes()).slice(-1)).toEqual(['TasksAssigned']));
+    expect(counters.assigned).toBe(7);
+  });
+
   it('waits for a dispatcher when it cannot be proved that it was never sent', async () => {
     await register('a');
     const taskId = await submit();
@@ -549,7 +574,7 @@ describe('the writer of a ledger', () => {
     await LedgerWriter.elect(deps());
     const at = '2026-03-01T12:00:00.000Z';
     const event = { type: 'PoolWriterElected', data: { pool: POOL, writerId: 'late', electedAt: at } } as const;
-    await expect(first.append(event, at)).rejects.toMatchObject({ name: 'Fenced' });
+    await expect(first.append([event], at)).rejects.toMatchObject({ name: 'Fenced' });
   });
 
   it('is elected even if others are elected in between, a few times', async () => {

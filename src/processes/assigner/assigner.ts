@@ -2,7 +2,7 @@ import type { Commands } from '../../commands/context.ts';
 import type { AttemptOffers } from '../../dispatch/queues/attempt-queue.ts';
 import { agentStream, executionStream, poolStream, taskStream } from '../../domain/ids.ts';
 import { instantOf } from '../../domain/instant.ts';
-import type { Assignment } from '../../domain/pool/events.ts';
+import type { Assignment, BreakerChange, PoolEvent } from '../../domain/pool/events.ts';
 import { PoolLedger, SNAPSHOT_VERSION } from '../../domain/pool/ledger.ts';
 import type { DueTimer } from '../../domain/pool/timers.ts';
 import type { EventStore, Position, StoredEvent } from '../../eventstore/event-store.ts';
@@ -18,7 +18,7 @@ import {
   type LeaderStatus,
   type Term,
 } from '../leader.ts';
-import { carryOutTimer, type TimerDeps } from './carry-out-timer.ts';
+import { carryOutTimer, recall, type TimerDeps } from './carry-out-timer.ts';
 import { LedgerWriter } from './ledger-writer.ts';
 import { Offers } from './offers.ts';
 
@@ -34,6 +34,8 @@ const MAX_PER_TICK = 500;
  * Far below a quarter of the shortest lease (500 ms).
  */
 const DECIDE_MS = 25;
+/** About 150 bytes each. */
+const MAX_BREAKERS_PER_TICK = 500;
 /** Decisions, and attempts that become ready, between two looks at the clock. A decision among 10,000 agents takes about 1 ms. */
 const DECISIONS_PER_LOOK = 8;
 const WAKES_PER_LOOK = 1_000;
@@ -64,7 +66,7 @@ export type AssignerDeps = LeaderDeps & {
 };
 
 export type AssignerCounters = {
-  /** Assignments appended, and appends that carried them. */
+  /** Assignments appended, and appends that carried decisions. */
   assigned: number;
   appends: number;
   /** Times another writer took the ledger over. */
@@ -172,10 +174,14 @@ class PoolTerm implements Term {
 
   async act(nowMs: number): Promise<Acted> {
     const isBehind = this.#startTimers(nowMs);
-    const { assignments, isMore } = this.#decide(nowMs);
-    if (assignments.length > 0) await this.#record(assignments, nowMs);
+    const changes = this.#ledger.changeBreakers(nowMs, MAX_BREAKERS_PER_TICK);
+    // No decision without all of the changes before it.
+    const isFull = changes.length === MAX_BREAKERS_PER_TICK;
+    const { assignments, isMore } = isFull ? { assignments: [], isMore: true } : this.#decide(nowMs);
+    await this.#record(changes, assignments, nowMs);
+    this.#startRecalls();
     if (isMore) return 'more';
-    return assignments.length > 0 || isBehind ? 'something' : 'nothing';
+    return changes.length > 0 || assignments.length > 0 || isBehind ? 'something' : 'nothing';
   }
 
   async #readPlaces(): Promise<void> {
@@ -200,27 +206,50 @@ class PoolTerm implements Term {
     return { assignments, isMore: true };
   }
 
-  async #record(assignments: readonly Assignment[], nowMs: number): Promise<void> {
-    const assignedAt = instantOf(nowMs);
-    const { pool } = this.#deps;
-    const { places } = this.#ledger;
-    await this.#elected.append(
-      {
-        type: 'TasksAssigned',
-        data: {
-          pool,
-          assignments: [...assignments],
-          readTo: String(this.#readTo),
-          ...(Object.keys(places).length === 0 ? {} : { places }),
-          assignedAt,
-        },
-      },
-      assignedAt,
-    );
+  async #record(changes: readonly BreakerChange[], assignments: readonly Assignment[], nowMs: number): Promise<void> {
+    const decidedAt = instantOf(nowMs);
+    const decided: PoolEvent[] = [];
+    if (changes.length > 0) decided.push(this.#breakersChanged(changes, decidedAt));
+    if (assignments.length > 0) decided.push(this.#tasksAssigned(assignments, decidedAt));
+    if (decided.length === 0) return;
+    await this.#elected.append(decided, decidedAt);
+    this.#counters.appends += 1;
+    if (assignments.length === 0) return;
     this.#ledger.recorded(assignments);
     this.#counters.assigned += assignments.length;
-    this.#counters.appends += 1;
     this.#offers.offer(assignments);
+  }
+
+  #breakersChanged(changes: readonly BreakerChange[], changedAt: string): PoolEvent {
+    const { pool } = this.#deps;
+    return {
+      type: 'BreakersChanged',
+      data: { pool, changes: [...changes], readTo: String(this.#readTo), changedAt },
+    };
+  }
+
+  #tasksAssigned(assignments: readonly Assignment[], assignedAt: string): PoolEvent {
+    const { pool } = this.#deps;
+    const { places } = this.#ledger;
+    return {
+      type: 'TasksAssigned',
+      data: {
+        pool,
+        assignments: [...assignments],
+        readTo: String(this.#readTo),
+        ...(Object.keys(places).length === 0 ? {} : { places }),
+        assignedAt,
+      },
+    };
+  }
+
+  /** Each is tried once: an attempt that cannot be taken back takes its course. */
+  #startRecalls(): void {
+    for (const assignment of this.#ledger.takeRecalls())
+      recall(this.#timerDeps, assignment).catch((error: unknown) => {
+        const { taskId } = assignment;
+        this.#deps.logger.warn({ err: error, taskId }, 'an attempt could not be recalled from a failing agent');
+      });
   }
 
   /** Returns whether timers are due that must wait until others are done. */

@@ -2,6 +2,7 @@ import type { Caller, Commands } from '../../commands/context.ts';
 import { expireTask, failAttempt, giveUpAttempt } from '../../commands/task/close-attempt.ts';
 import { releaseTask } from '../../commands/task/release-task.ts';
 import type { Withdrawn } from '../../dispatch/queues/attempt-queue.ts';
+import type { OpenAssignment } from '../../domain/pool/ledger.ts';
 import type { Lost } from '../../domain/pool/task-entry.ts';
 import type { DueTimer } from '../../domain/pool/timers.ts';
 import { type AttemptError, agentsUnreachable } from '../../domain/task/events.ts';
@@ -35,6 +36,14 @@ const LOST: Readonly<Record<Lost, AttemptError>> = {
 const NOT_SENT: AttemptError = {
   code: 'ATTEMPT_NOT_SENT',
   message: 'no dispatcher took the attempt, so the agent was not called',
+  source: 'baton',
+  retryable: true,
+  notSent: true,
+};
+
+const RECALLED: AttemptError = {
+  code: 'ATTEMPT_RECALLED',
+  message: 'calls to the agent went wrong, so the attempt was taken back before the agent was called',
   source: 'baton',
   retryable: true,
   notSent: true,
@@ -123,4 +132,14 @@ export const carryOutTimer = async (deps: TimerDeps, timer: DueTimer): Promise<b
     case 'attemptExpired':
       return giveUp(deps, timer);
   }
+};
+
+/**
+ * Takes back an attempt that no dispatcher has taken, so that another agent can get the task. It uses up none of the task's attempts.
+ *
+ * Errors: whatever keeps the command from being recorded; the job is then gone, and the attempt is given up when its time is up.
+ */
+export const recall = async ({ commands, caller, withdraw }: TimerDeps, assignment: OpenAssignment): Promise<void> => {
+  const withdrawn = await withdraw(assignment.taskId);
+  if (withdrawn.kind === 'untaken') await failAttempt(commands, caller, assignment, { error: RECALLED });
 };

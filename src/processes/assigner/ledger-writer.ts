@@ -53,8 +53,8 @@ export class LedgerWriter {
   }
 
   /** Errors: throws `Fenced` when another writer has appended; otherwise what the store throws. Nobody then knows whether it was written. */
-  async append(event: PoolEvent, at: string): Promise<Position> {
-    const events = this.#encode(event, at);
+  async append(decided: readonly PoolEvent[], at: string): Promise<Position> {
+    const events = this.#encode(decided, at);
     const position = await this.#append(events);
     this.#head = headAfter(events, this.#head);
     return position;
@@ -68,18 +68,18 @@ export class LedgerWriter {
   #appendElection(): Promise<Position> {
     const { pool, clock } = this.#deps;
     const electedAt = instantOf(clock.now());
-    return this.append({ type: 'PoolWriterElected', data: { pool, writerId: this.writerId, electedAt } }, electedAt);
+    return this.append([{ type: 'PoolWriterElected', data: { pool, writerId: this.writerId, electedAt } }], electedAt);
   }
 
   get #stream(): string {
     return poolStream(this.#deps.tenant, this.#deps.pool);
   }
 
-  #encode(event: PoolEvent, at: string): NewEvent[] {
+  #encode(decided: readonly PoolEvent[], at: string): NewEvent[] {
     const { tenant, ids } = this.#deps;
     const commandId = ids.next();
     const context = { tenant, commandId, correlationId: commandId, causationId: commandId, actor: this.actor, at };
-    return encodeEvents(this.#stream, context, [event], this.#head);
+    return encodeEvents(this.#stream, context, decided, this.#head);
   }
 
   async #append(events: readonly NewEvent[]): Promise<Position> {

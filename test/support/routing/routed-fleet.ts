@@ -5,7 +5,7 @@ import { type LedgerEvent, PoolLedger } from '../../../src/domain/pool/ledger.ts
 import type { Lane } from '../../../src/domain/pool/matching.ts';
 import { strategyOf } from '../../../src/domain/pool/route.ts';
 import type { TaskEntry } from '../../../src/domain/pool/task-entry.ts';
-import { ABILITY, AVAILABILITY, PREFERENCE, sortOut } from '../../../src/domain/routing/eligibility.ts';
+import { ABILITY, AVAILABILITY, firstRule, PREFERENCE, sortOut } from '../../../src/domain/routing/eligibility.ts';
 import { hash32, randomOf } from '../../../src/domain/structures/hash32.ts';
 import { copyOf } from '../ledger-snapshot.ts';
 import { ReferenceFleet } from './reference-fleet.ts';
@@ -15,6 +15,8 @@ const POOL = 'default';
 const SPECIALISATIONS = ['poems', 'laws', 'letters'];
 const LANES: readonly Lane[] = ['a2a', 'local'];
 const SHOWN = 5;
+/** For so long some of the agents are out of order, then others. */
+const OUTAGE_MS = 120_000;
 
 type Facts = { readonly seed: number; readonly agents: number; readonly strategy: string };
 
@@ -23,6 +25,8 @@ export class RoutedFleet {
   decisions = 0;
   readonly chosen = new Set<string>();
   readonly exclusions = new Set<Exclusion>();
+  /** States that breakers were in. */
+  readonly breakers = new Set<string>();
   readonly #facts: Facts;
   readonly #random: () => number;
   #ledger = new PoolLedger(POOL);
@@ -165,7 +169,8 @@ export class RoutedFleet {
 
   #close(): void {
     const [{ taskId, attempt, agentId }] = this.#held.splice(this.#below(this.#held.length), 1) as [Assignment];
-    if (this.#random() < 0.6) {
+    const isOut = hash32(agentId, Math.floor(this.#nowMs / OUTAGE_MS)) % 2 === 0;
+    if (this.#random() < (isOut ? 0.05 : 0.8)) {
       const durationMs = this.#below(90_000);
       const completedAt = this.#now();
       this.#record({
@@ -174,13 +179,13 @@ export class RoutedFleet {
       });
       return;
     }
-    const source = this.#oneOf(['agent', 'destination'] as const);
+    const source = isOut ? 'destination' : this.#oneOf(['agent', 'destination'] as const);
     const error = {
       code: 'E',
       message: 'm',
       source,
       retryable: true,
-      ...(source === 'agent' ? {} : { notSent: true as const }),
+      ...(source === 'agent' || this.#random() < 0.5 ? {} : { notSent: true as const }),
     };
     const failedAt = this.#now();
     this.#record({ type: 'TaskAttemptFailed', data: { taskId, attempt, agentId, error, failedAt, retryAt: failedAt } });
@@ -188,6 +193,7 @@ export class RoutedFleet {
 
   #decide(): void {
     this.#ledger.wake(this.#nowMs, Number.POSITIVE_INFINITY);
+    this.#changeBreakers();
     // Snapshots are what the reference looks at: the facts, and nothing of the indexes.
     const before = this.#ledger.snapshot();
     const tasks = new Map(
@@ -218,6 +224,15 @@ export class RoutedFleet {
       overflow,
       seed,
     }).toEqual(expected);
+  }
+
+  #changeBreakers(): void {
+    const due = copyOf(this.#ledger);
+    due.wake(this.#nowMs, Number.POSITIVE_INFINITY);
+    const changes = this.#ledger.changeBreakers(this.#nowMs, Number.POSITIVE_INFINITY);
+    // The same follows from what a snapshot has.
+    expect(due.changeBreakers(this.#nowMs, Number.POSITIVE_INFINITY)).toEqual(changes);
+    for (const { to } of changes) this.breakers.add(to);
   }
 
   #sorted(task: TaskEntry, all: readonly AgentEntry[]) {
@@ -252,7 +267,7 @@ export class RoutedFleet {
       capability: 'work',
       candidates: [...candidates].sort(inGroups),
       able,
-      takers: callable.filter((agent) => takesWork(agent, task)),
+      takers: callable.filter((agent) => takesWork(firstRule(AVAILABILITY, agent, task)?.name)),
     });
     const seed = hash32(task.taskId, task.attempt);
     const choice = strategyOf(task).choose({ task, fleet, top: SHOWN, seed, last, bound, nowMs: this.#nowMs });
@@ -275,11 +290,8 @@ export class RoutedFleet {
   }
 }
 
-/** Perhaps it has no place for more now. */
-const takesWork = (agent: AgentEntry, task: TaskEntry): boolean => {
-  const { no_slot: _, ...excluded } = sortOut([agent], AVAILABILITY, task).excluded;
-  return Object.keys(excluded).length === 0;
-};
+/** Also without a free slot. */
+const takesWork = (excludedBy: Exclusion | undefined): boolean => excludedBy === undefined || excludedBy === 'no_slot';
 
 /** As the indexes are: by what agents offer, then by their ids. Draws go over them in this order. */
 const inGroups = (a: AgentEntry, b: AgentEntry): number => {

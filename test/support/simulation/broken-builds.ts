@@ -194,8 +194,8 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     changes: [
       {
         file: 'src/processes/assigner/assigner.ts',
-        from: '    const assignedAt = instantOf(nowMs);\n',
-        to: '    const assignedAt = instantOf(nowMs);\n    this.#ledger.recorded(assignments);\n    this.#offers.offer(assignments);\n',
+        from: '    const decidedAt = instantOf(nowMs);\n',
+        to: '    const decidedAt = instantOf(nowMs);\n    this.#ledger.recorded(assignments);\n    this.#offers.offer(assignments);\n',
       },
     ],
     rules: ['early call', 'S6'],
