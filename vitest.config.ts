@@ -1,14 +1,17 @@
 import { defineConfig } from 'vitest/config';
-import { BUILT } from './test/support/built.ts';
+import { BUILT, fromBuild } from './test/support/built.ts';
 
-/** Property tests run from recorded seeds. */
-const shared = { pool: 'forks' as const, setupFiles: ['test/support/recorded-seed.ts'] };
+/** Property tests run from recorded seeds. Node loads the build by itself. */
+const shared = {
+  pool: 'forks' as const,
+  setupFiles: ['test/support/recorded-seed.ts'],
+  server: { deps: { external: [/\/dist\/.*\.js$/] } },
+};
 
-/** Packages of this repository are tested from their sources, without a build. The others are Vite's own for Node. */
-const resolve = { conditions: ['baton-source', 'module', 'node', 'development|production'] };
-const ssr = { resolve };
-/** With a fresh build, its packages: their processes start faster. */
-const ssrOfServers = BUILT ? {} : ssr;
+/** The packages of this repository from their sources. The other conditions are Vite's own for Node. */
+const FROM_SOURCES = { ssr: { resolve: { conditions: ['baton-source', 'module', 'node', 'development|production'] } } };
+/** The product is tested from its build where there is a fresh one: nothing has to be transformed, and processes start faster. */
+const product = BUILT ? { plugins: [fromBuild] } : FROM_SOURCES;
 
 /** Random histories by the thousand, and logs that are cut or changed at every byte: not part of the fast check. */
 const SEEDS = [
@@ -49,7 +52,7 @@ export default defineConfig({
   test: {
     projects: [
       {
-        ssr,
+        ...product,
         test: {
           ...shared,
           name: 'unit',
@@ -63,7 +66,7 @@ export default defineConfig({
         },
       },
       {
-        ssr,
+        ...product,
         test: {
           ...shared,
           name: 'slow',
@@ -75,7 +78,7 @@ export default defineConfig({
         },
       },
       {
-        ssr,
+        ...FROM_SOURCES,
         test: {
           ...shared,
           name: 'unit-mocked',
@@ -85,7 +88,7 @@ export default defineConfig({
         },
       },
       {
-        ssr,
+        ...product,
         test: {
           ...shared,
           name: 'seeds',
@@ -97,7 +100,7 @@ export default defineConfig({
         },
       },
       {
-        ssr: ssrOfServers,
+        ...product,
         test: {
           ...shared,
           name: 'servers',
@@ -113,7 +116,7 @@ export default defineConfig({
         },
       },
       {
-        ssr: ssrOfServers,
+        ...product,
         test: {
           ...shared,
           name: 'servers-apart',
@@ -127,7 +130,7 @@ export default defineConfig({
         },
       },
       {
-        ssr: ssrOfServers,
+        ...product,
         test: {
           ...shared,
           name: 'e2e',
