@@ -91,9 +91,18 @@ const measure = async (baton: Baton, children: readonly Child[]): Promise<Measur
   };
 };
 
+/** `idle` ones follow the same log and have nothing to do: a pool without work. What they cost no way of sharing out the work can save. */
+type Fleet = { readonly count: number; readonly idle?: number };
+
+const FLEETS: Readonly<Record<string, Fleet>> = {
+  1: { count: 1 },
+  4: { count: 4 },
+  '1And3Idle': { count: 1, idle: 3 },
+};
+
 const withDispatchers = async (
   baton: Baton,
-  { kind, count }: { readonly kind: Kind; readonly count: number },
+  { kind, count, idle = 0 }: Fleet & { readonly kind: Kind },
   work: (children: readonly Child[]) => Promise<Measured>,
 ): Promise<Measured> => {
   const { eventStoreUrl, databaseUrl, redisUrl } = baton.urls;
@@ -105,12 +114,12 @@ const withDispatchers = async (
     BATON_LOG_LEVEL: 'error',
     BATON_ALLOW_PRIVATE_AGENTS: 'true',
   };
-  const children = await Promise.all(
-    Array.from(
-      { length: count },
-      async () => (await Child.start(DISPATCHER, kind === 'function' ? [JSON.stringify(NOOP_AGENT)] : [], env))[0],
-    ),
-  );
+  const start = async (index: number): Promise<Child> => {
+    const isIdle = index >= count;
+    const agent = kind === 'function' && !isIdle ? [JSON.stringify(NOOP_AGENT)] : [];
+    return (await Child.start(DISPATCHER, agent, { ...env, ...(isIdle ? { BATON_POOLS: 'elsewhere' } : {}) }))[0];
+  };
+  const children = await Promise.all(Array.from({ length: count + idle }, (_, index) => start(index)));
   try {
     return await work(children);
   } finally {
@@ -138,15 +147,19 @@ export const dispatchers: Bench = {
           await baton.publish(WIDE);
           for (let run = 1; run <= runs; run += 1) {
             say(`${kind}: run ${run} of ${runs}`);
-            const one = await withDispatchers(baton, { kind, count: 1 }, (children) => measure(baton, children));
-            const four = await withDispatchers(baton, { kind, count: 4 }, (children) => measure(baton, children));
-            for (const name of Object.keys(UNITS) as (keyof Measured)[]) {
-              figures.add(`${kind}.1.${name}`, one[name], UNITS[name]);
-              figures.add(`${kind}.4.${name}`, four[name], UNITS[name]);
-            }
-            for (const name of RATIOS) {
-              const key = `${kind}.${name}4Over1`;
-              ratios[key] = [...(ratios[key] ?? []), four[name] / one[name]];
+            let one: Measured | undefined;
+            for (const [fleet, counts] of Object.entries(FLEETS)) {
+              const measured = await withDispatchers(baton, { kind, ...counts }, (children) =>
+                measure(baton, children),
+              );
+              for (const name of Object.keys(UNITS) as (keyof Measured)[])
+                figures.add(`${kind}.${fleet}.${name}`, measured[name], UNITS[name]);
+              one ??= measured;
+              if (measured === one) continue;
+              for (const name of RATIOS) {
+                const key = `${kind}.${name}${fleet}Over1`;
+                ratios[key] = [...(ratios[key] ?? []), measured[name] / one[name]];
+              }
             }
           }
           await agent?.stop();
