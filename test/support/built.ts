@@ -14,7 +14,7 @@ export const BUILT = ['test', 'campaign'].includes(process.env['npm_lifecycle_ev
 export const BATON = `${ROOT}dist/bundle/baton.js`;
 
 /** What the build makes of a source file; undefined for tests and for what is no source of the product. */
-const buildOf = (path: string): string | undefined => {
+export const buildOf = (path: string): string | undefined => {
   const [, home, name] = /^((?:packages\/[^/]+\/)?)src\/(.+)\.ts$/.exec(path.replace(ROOT, '')) ?? [];
   const built = `${ROOT}${home}dist/${name}.js`;
   return name === undefined || name.endsWith('.test') || !existsSync(built) ? undefined : built;

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { BUILT } from './built.ts';
+import { BUILT, buildOf } from './built.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -15,10 +15,9 @@ const OF_SOURCES: readonly string[] = ['--conditions=baton-source', ...RUN_TYPES
 /** The same for a file that imports the product by `#baton/…` and by its packages' names: their build if there is a fresh one, else the sources. */
 export const RUN_WITH_BATON: readonly string[] = BUILT ? RUN_TYPESCRIPT : OF_SOURCES;
 
-const builtOrSource = (path: string): string =>
-  BUILT ? path.replace(`${ROOT}src/`, `${ROOT}dist/`).replace(/\.ts$/, '.js') : path;
+const builtOrSource = (path: string): string => (BUILT ? buildOf(path) : undefined) ?? path;
 
-/** Arguments of Node for a process that runs this file of `src`: its build if there is a fresh one, else the source. */
+/** Arguments of Node for a process that runs this file of the product: its build if there is a fresh one, else the source. */
 export const runProgram = (path: string): readonly string[] => [...(BUILT ? [] : OF_SOURCES), builtOrSource(path)];
 
 /** Arguments of Node for a process that runs the script, which imports modules of `src` by their `addressOf`. */

@@ -1,13 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { WrongExpectedVersionError } from '@eventstore/db-client';
 import { spawnEventStoreNode } from 'baton-eventstore-node';
 import { describe, expect, it } from 'vitest';
+import { runProgram, runScript } from '../../../test/support/run-source.ts';
 import { startEventStoreNode } from '../src/index.ts';
 import { collect, connect, dataOf, event, events, eventually, kill, spawnOn, temporaryFolder } from './support.ts';
 
-const SOURCE = new URL('../src/', import.meta.url);
+const MAIN = runProgram(fileURLToPath(new URL('../src/main.ts', import.meta.url)));
 
 /** As in another container: own network, own pids. */
 const ELSEWHERE = ['--net', '--pid', '--fork', '--mount-proc', '--kill-child'];
@@ -15,8 +17,7 @@ const canBeElsewhere = spawnSync('unshare', [...ELSEWHERE, 'true']).status === 0
 
 /** What a node prints first, ready or not, when it is started on the folder from elsewhere. */
 const firstWordsElsewhere = async (folder: string): Promise<string> => {
-  const main = new URL('main.ts', SOURCE).pathname;
-  const node = [process.execPath, '--import', 'tsx', main, '--data', folder, '--host', '::'];
+  const node = [process.execPath, ...MAIN, '--data', folder, '--host', '::'];
   const child = spawn('unshare', [...ELSEWHERE, ...node]);
   const words = await new Promise<string>((resolve) => {
     for (const output of [child.stdout, child.stderr]) output.once('data', (text) => resolve(String(text)));
@@ -221,9 +222,7 @@ describe('a data folder', () => {
 describe('the node process', () => {
   it('prints one line when it is ready, and exits with 0 on request with its appends committed', async () => {
     const folder = await temporaryFolder();
-    const child = spawn(process.execPath, ['--import', 'tsx', new URL('main.ts', SOURCE).pathname, '--data', folder], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const child = spawn(process.execPath, [...MAIN, '--data', folder], { stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
     child.stdout.on('data', (text) => {
       output += text;
@@ -262,13 +261,11 @@ describe('the node process', () => {
   it('exits when its parent does', async () => {
     const folder = await temporaryFolder();
     const script = `
-      const { spawnEventStoreNode } = await import(${JSON.stringify(new URL('index.ts', SOURCE).href)});
+      import { spawnEventStoreNode } from 'baton-eventstore-node';
       const node = await spawnEventStoreNode({ dataDir: ${JSON.stringify(folder)} });
       process.stdout.write(String(node.pid) + '\\n');
       setInterval(() => {}, 1000);`;
-    const parent = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const parent = spawn(process.execPath, runScript(script), { stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
     parent.stdout.on('data', (text) => {
       output += text;
