@@ -12,6 +12,7 @@ export type ColumnType =
   | 'bigint'
   | 'bigint[]'
   | 'double precision'
+  | 'boolean'
   | 'timestamptz'
   | 'jsonb';
 
@@ -51,6 +52,7 @@ export const integer = (): Column<number> => column('integer');
 export const bigint = (): Column<bigint> => column('bigint');
 /** Whole numbers that may exceed 32 bits, and fractions. */
 export const double = (): Column<number> => column('double precision');
+export const boolean = (): Column<boolean> => column('boolean');
 /** ISO 8601 UTC with milliseconds, see `instant.ts`. */
 export const timestamptz = (): Column<string> => column('timestamptz');
 /** Anything that JSON can hold. SQL's NULL stands for JSON's null. */

@@ -89,6 +89,7 @@ const EXCLUDED: Readonly<Record<Exclusion, string>> = {
   no_slot: 'without a free slot',
   failed_before: 'on which the task had failed before',
   degraded: 'degraded, while a healthy one was free',
+  standby: 'in reserve, while another was free',
 };
 
 /** Agents that were left out of a decision, and why. */

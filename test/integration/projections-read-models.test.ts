@@ -79,6 +79,7 @@ describe('agents', () => {
       maintenanceStartedAt: null,
       maintenanceReason: null,
       silentSince: null,
+      standby: false,
       deregisteredAt: null,
       position: 16n,
       updatedPosition: 48n,

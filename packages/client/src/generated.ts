@@ -145,12 +145,14 @@ export type DiscoverAgentsInput = {
 };
 
 export type ExclusionReason =
+  | 'BREAKER'
   | 'CAPABILITY'
   | 'DEGRADED'
   | 'DRAINING'
   | 'FAILED_BEFORE'
   | 'MAINTENANCE'
   | 'NO_SLOT'
+  | 'STANDBY'
   | 'UNHEALTHY'
   | 'VERSION'
   | 'WARMING';
@@ -334,6 +336,8 @@ export type RegisterAgentInput = {
   readonly replace?: boolean | null | undefined;
   readonly serviceTypes?: ReadonlyArray<ServiceType> | null | undefined;
   readonly sla?: AgentSlaInput | null | undefined;
+  /** In reserve: it gets work only while no other able agent is free. */
+  readonly standby?: boolean | null | undefined;
   /** At most 64. */
   readonly tags?: ReadonlyArray<string> | null | undefined;
   /** Semver, of the agent as a whole. When absent: that of its card. */
@@ -532,6 +536,8 @@ export type UpdateAgentInput = {
   readonly name?: string | null | undefined;
   readonly serviceTypes?: ReadonlyArray<ServiceType> | null | undefined;
   readonly sla?: AgentSlaInput | null | undefined;
+  /** In reserve: it gets work only while no other able agent is free. */
+  readonly standby?: boolean | null | undefined;
   /** At most 64. */
   readonly tags?: ReadonlyArray<string> | null | undefined;
   /** Semver, of the agent as a whole. When absent: that of its card. */
@@ -577,7 +583,7 @@ export type WorkflowStatus =
 export type AgentRowFragment = { readonly id: string, readonly name: string, readonly pool: string, readonly status: AgentStatus, readonly maintenanceStartedAt: string | null, readonly health: Health, readonly openTasks: number, readonly maxConcurrency: number, readonly transport: string, readonly delivery: Delivery, readonly unreachable: { readonly since: string, readonly restsUntil: string, readonly misses: number, readonly error: string } | null, readonly capabilities: ReadonlyArray<{ readonly name: string, readonly version: string, readonly confidence: number | null, readonly specialisations: ReadonlyArray<string> }> };
 
 export type AgentDetailsFragment = (
-  { readonly description: string | null, readonly statusReason: string | null, readonly maintenanceReason: string | null, readonly silentSince: string | null, readonly warmUpMs: number | null, readonly healthReason: string | null, readonly healthChangedAt: string | null, readonly cardUrl: string | null, readonly heartbeatIntervalMs: number | null, readonly labels: Json, readonly version: string | null, readonly serviceTypes: ReadonlyArray<ServiceType>, readonly tags: ReadonlyArray<string>, readonly weight: number | null, readonly costFactor: number | null, readonly registeredAt: string, readonly updatedAt: string, readonly drainStartedAt: string | null, readonly drainsUntil: string | null, readonly deregisteredAt: string | null, readonly position: string, readonly costPerCall: { readonly currency: string, readonly micros: number } | null, readonly location: { readonly region: string, readonly zone: string | null } | null, readonly sla: { readonly availability: number | null, readonly p95Ms: number | null, readonly errorRate: number | null } | null, readonly constraints: { readonly maxInputBytes: number | null, readonly maxTimeoutMs: number | null } | null }
+  { readonly description: string | null, readonly statusReason: string | null, readonly maintenanceReason: string | null, readonly silentSince: string | null, readonly warmUpMs: number | null, readonly healthReason: string | null, readonly healthChangedAt: string | null, readonly cardUrl: string | null, readonly heartbeatIntervalMs: number | null, readonly labels: Json, readonly version: string | null, readonly serviceTypes: ReadonlyArray<ServiceType>, readonly tags: ReadonlyArray<string>, readonly weight: number | null, readonly costFactor: number | null, readonly standby: boolean, readonly registeredAt: string, readonly updatedAt: string, readonly drainStartedAt: string | null, readonly drainsUntil: string | null, readonly deregisteredAt: string | null, readonly position: string, readonly costPerCall: { readonly currency: string, readonly micros: number } | null, readonly location: { readonly region: string, readonly zone: string | null } | null, readonly sla: { readonly availability: number | null, readonly p95Ms: number | null, readonly errorRate: number | null } | null, readonly constraints: { readonly maxInputBytes: number | null, readonly maxTimeoutMs: number | null } | null }
   & AgentRowFragment
 );
 
@@ -1223,7 +1229,7 @@ export const ListAgents: TypedDocument<ListAgentsQuery, ListAgentsQueryVariables
   'query ListAgents($filter:AgentFilter$first:Int!$after:String$atLeast:Position$withTotal:Boolean!){page:agents(filter:$filter first:$first after:$after atLeast:$atLeast){nodes{...AgentRow}pageInfo{hasNextPage endCursor}totalCount@include(if:$withTotal)}}fragment AgentRow on Agent{id name pool status maintenanceStartedAt health unreachable{since restsUntil misses error}capabilities{name version confidence specialisations}openTasks maxConcurrency transport delivery}';
 
 export const GetAgent: TypedDocument<GetAgentQuery, GetAgentQueryVariables> =
-  'query GetAgent($id:ID!$atLeast:Position){agent(id:$id atLeast:$atLeast){...AgentDetails}}fragment AgentDetails on Agent{...AgentRow description statusReason maintenanceReason silentSince warmUpMs healthReason healthChangedAt cardUrl heartbeatIntervalMs costPerCall{currency micros}labels version serviceTypes tags location{region zone}weight costFactor sla{availability p95Ms errorRate}constraints{maxInputBytes maxTimeoutMs}registeredAt updatedAt drainStartedAt drainsUntil deregisteredAt position}fragment AgentRow on Agent{id name pool status maintenanceStartedAt health unreachable{since restsUntil misses error}capabilities{name version confidence specialisations}openTasks maxConcurrency transport delivery}';
+  'query GetAgent($id:ID!$atLeast:Position){agent(id:$id atLeast:$atLeast){...AgentDetails}}fragment AgentDetails on Agent{...AgentRow description statusReason maintenanceReason silentSince warmUpMs healthReason healthChangedAt cardUrl heartbeatIntervalMs costPerCall{currency micros}labels version serviceTypes tags location{region zone}weight costFactor standby sla{availability p95Ms errorRate}constraints{maxInputBytes maxTimeoutMs}registeredAt updatedAt drainStartedAt drainsUntil deregisteredAt position}fragment AgentRow on Agent{id name pool status maintenanceStartedAt health unreachable{since restsUntil misses error}capabilities{name version confidence specialisations}openTasks maxConcurrency transport delivery}';
 
 export const RegisterAgent: TypedDocument<RegisterAgentMutation, RegisterAgentMutationVariables> =
   'mutation RegisterAgent($input:RegisterAgentInput!$idempotencyKey:String){payload:registerAgent(input:$input idempotencyKey:$idempotencyKey){...AgentTaken ...AgentRefused}}fragment AgentTaken on AgentAccepted{id:agentId position repeated}fragment AgentRefused on AgentRejected{reason message}';

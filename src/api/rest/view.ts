@@ -19,6 +19,7 @@ const TYPES: { readonly [Type in Column['type']]: (column: Column) => z.ZodType 
   bigint: () => PositionText,
   'bigint[]': () => z.array(PositionText),
   'double precision': () => z.number(),
+  boolean: () => z.boolean(),
   timestamptz: () => z.iso.datetime(),
   jsonb: () => z.unknown(),
 };

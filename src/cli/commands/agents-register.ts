@@ -27,6 +27,7 @@ type ProfileOptions = ServerOptions & {
   readonly location?: ReturnType<typeof parse.location>;
   readonly weight?: number;
   readonly costFactor?: number;
+  readonly standby?: boolean;
   readonly idempotencyKey?: string;
 };
 
@@ -54,6 +55,7 @@ const profileOf = (options: ProfileOptions) => ({
   location: options.location,
   weight: options.weight,
   costFactor: options.costFactor,
+  standby: options.standby,
 });
 
 /** Says what a command did to an agent. */
@@ -150,6 +152,8 @@ const profileOptions = (of: Command): Command =>
     .option('--location <region[/zone]>', 'where it runs', parse.location)
     .option('--weight <n>', 'its share where agents are chosen by weight', parse.number(0.01, 1_000))
     .option('--cost-factor <n>', 'what an hour of its work costs, compared with others', parse.number(0, 1_000_000))
+    .option('--standby', 'keep it in reserve: it gets work only while no other able agent is free')
+    .option('--no-standby', 'call it up from the reserve')
     .option('--idempotency-key <key>', 'the same key and values give the same outcome');
 
 const addMany = (agents: Command, terminal: Terminal): void => {

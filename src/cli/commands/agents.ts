@@ -124,6 +124,7 @@ const describeAgent = (agent: AgentDetailsFragment, colour: boolean): string =>
     ['location', agent.location === null ? undefined : placeText(agent.location)],
     ['weight', numberText(agent.weight)],
     ['cost factor', numberText(agent.costFactor)],
+    ['standby', agent.standby ? 'in reserve' : undefined],
     ['sla', stated(agent.sla)],
     ['constraints', stated(agent.constraints)],
     ['registered', agent.registeredAt],

@@ -68,6 +68,7 @@ export const UpdateAgentInput = RegisterAgentInput.pick({
   location: true,
   weight: true,
   costFactor: true,
+  standby: true,
   sla: true,
   constraints: true,
 })

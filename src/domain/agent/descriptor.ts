@@ -82,6 +82,8 @@ export const DESCRIPTOR = {
   weight: z.number().min(0.01).max(1_000).optional(),
   /** What an hour of its work costs; no unit, only compared. Absent counts as 0 (requirements 1.2). */
   costFactor: z.number().min(0).max(1_000_000).optional(),
+  /** In reserve: it gets work only while no other agent that can do it is free. */
+  standby: z.boolean().optional(),
   sla: Sla.optional(),
   constraints: Constraints.optional(),
 } as const;

@@ -21,12 +21,13 @@ export type AgentEntry = Changeable<Candidate> &
 
 export type Profile = Extract<AgentEvent, { type: 'AgentRegistered' | 'AgentReconfigured' }>['data'];
 
-export const profileFacts = ({ capabilities, maxConcurrency, transport, weight, costFactor }: Profile) => ({
+export const profileFacts = ({ capabilities, maxConcurrency, transport, weight, costFactor, standby }: Profile) => ({
   capabilities,
   maxConcurrency,
   transport: transport.kind,
   weight,
   costFactor,
+  standby,
 });
 
 /** What only its registration or its warm-up, its drain and its maintenance change. */
@@ -56,7 +57,12 @@ export const lifecycleAfter = (
   }
 };
 
-/** Where an agent stands in the indexes: what decides whether it gets work, and first or only when no better one is free. */
+/** Healthy, healthy in reserve, degraded, degraded in reserve: the preferences that do not depend on the task, in their order. */
+export const TIERS = 4;
+/** The first tier of degraded agents. */
+export const DEGRADED_TIER = 2;
+export const isReserve = (tier: number): boolean => tier % 2 === 1;
+
 /** Those of an agent that has just registered: it has a fresh start, and may hold attempts from before. */
 export const freshCircuits = (heldFor: Iterable<string>): Record<string, Circuit> => {
   const circuits: Record<string, Circuit> = {};
@@ -78,12 +84,13 @@ export const copiedAgent = (agent: AgentEntry): AgentEntry => ({
 /** Where an agent stands in the indexes of a capability: what decides whether it gets work, and first or only when no better one is free. */
 export type Standing = {
   readonly unavailable: Exclusion | undefined;
-  readonly degraded: boolean;
+  /** Its place among the tiers of free agents: those of a later one get work only when all earlier ones are empty. */
+  readonly tier: number;
   readonly open: number;
 };
 
 export const standingOf = (agent: AgentEntry, capability: string): Standing => ({
   unavailable: firstRule(AVAILABILITY, agent, { capability })?.name,
-  degraded: agent.health === 'degraded',
+  tier: (agent.health === 'degraded' ? DEGRADED_TIER : 0) + (agent.standby ? 1 : 0),
   open: agent.open,
 });

@@ -1,14 +1,13 @@
 import type { ExclusionCounts } from '../routing/eligibility.ts';
 import { HashRing } from '../structures/hash-ring.ts';
-import type { AgentEntry, Standing } from './agent-entry.ts';
+import { type AgentEntry, type Standing, TIERS } from './agent-entry.ts';
 import type { Exclusion } from './events.ts';
 import { FreeIndex } from './free-index.ts';
 
 /** Agents that are alike in what they offer: a capability in the same versions, called the same way. Kept up as they change. */
 export class AgentGroup {
-  readonly healthy: FreeIndex;
-  /** Free, but to be used only when no healthy one is. */
-  readonly degraded: FreeIndex;
+  /** The free ones, by their standing. */
+  readonly tiers: readonly FreeIndex[];
   readonly #members = new Map<string, AgentEntry>();
   readonly #excluded: Partial<Record<Exclusion, number>> = {};
   #ring: HashRing | undefined;
@@ -16,8 +15,7 @@ export class AgentGroup {
   #openOfTakers = 0;
 
   constructor(capability: string) {
-    this.healthy = new FreeIndex(capability);
-    this.degraded = new FreeIndex(capability);
+    this.tiers = Array.from({ length: TIERS }, () => new FreeIndex(capability));
   }
 
   get size(): number {
@@ -25,7 +23,7 @@ export class AgentGroup {
   }
 
   get free(): number {
-    return this.healthy.size + this.degraded.size;
+    return this.tiers.reduce((sum, { size }) => sum + size, 0);
   }
 
   /** Agents that cannot take more, by the first rule that says so. */
@@ -62,8 +60,7 @@ export class AgentGroup {
 
   remove(agent: AgentEntry, standing: Standing | undefined): void {
     if (standing) this.move(agent, standing, undefined);
-    this.healthy.forget(agent);
-    this.degraded.forget(agent);
+    for (const tier of this.tiers) tier.forget(agent);
     this.#members.delete(agent.agentId);
     this.#ring?.delete(agent.agentId);
   }
@@ -71,11 +68,10 @@ export class AgentGroup {
   move(agent: AgentEntry, from: Standing | undefined, to: Standing | undefined): void {
     if (from) this.#count(from, -1);
     if (to) this.#count(to, 1);
-    const isFree = to !== undefined && to.unavailable === undefined;
-    const [into, outOf] = to?.degraded ? [this.degraded, this.healthy] : [this.healthy, this.degraded];
-    if (isFree) into.put(agent);
-    else into.withdraw(agent);
-    outOf.withdraw(agent);
+    const into = to && to.unavailable === undefined ? this.tiers[to.tier] : undefined;
+    const outOf = from && this.tiers[from.tier];
+    if (outOf !== into) outOf?.withdraw(agent);
+    into?.put(agent);
   }
 
   #count({ unavailable, open }: Standing, by: 1 | -1): void {

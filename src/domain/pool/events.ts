@@ -16,6 +16,7 @@ export const Exclusion = z.enum([
   'no_slot',
   'failed_before',
   'degraded',
+  'standby',
 ]);
 export type Exclusion = z.output<typeof Exclusion>;
 

@@ -10,7 +10,8 @@ export type FreeAgentsOf = {
   readonly able: readonly AgentGroup[];
   /** Those of them that can be called now. */
   readonly callable: readonly AgentGroup[];
-  readonly health: 'healthy' | 'degraded';
+  /** The first tier that has any. */
+  readonly tier: number;
   /** Agents that are not to get it. */
   readonly avoided: ReadonlySet<string>;
 };
@@ -26,7 +27,7 @@ export class FreeAgents implements Fleet {
     this.capability = of.capability;
     this.size = size;
     this.#of = of;
-    this.#indexes = of.callable.map((group) => group[of.health]);
+    this.#indexes = of.callable.flatMap(({ tiers }) => tiers[of.tier] ?? []);
   }
 
   get meanOpen(): number {

@@ -554,6 +554,40 @@ describe.each<[what: string, AgentEvent]>([
   });
 });
 
+describe('an agent in reserve', () => {
+  const one = { maxConcurrency: 1 };
+  const reserve = { ...one, standby: true };
+  const tasks = ['t1', 't2', 't3', 't4'].map((taskId) => submitted(taskId));
+
+  it('gets work when no other healthy one is free, before the degraded', () => {
+    const agents = [registered('r', reserve), registered('a', one), registered('b', one), registered('z', reserve)];
+    const ledger = ledgerOf(...agents, healthOf('a', 'degraded'), healthOf('r', 'degraded'), ...tasks);
+    expect(routes(copyOf(ledger))).toEqual(['t1→b', 't2→z', 't3→a', 't4→r']);
+    expect(routes(ledger)).toEqual(['t1→b', 't2→z', 't3→a', 't4→r']);
+  });
+
+  it('is counted as left out while another is free', () => {
+    const ledger = ledgerOf(registered('r', reserve), registered('a', one), submitted('t1'));
+    expect(ledger.assign(START, 1)[0]?.reason).toMatchObject({ eligible: 1, excluded: { standby: 1 } });
+  });
+
+  it('is called up by a change of its profile, and put back by another', () => {
+    const ledger = ledgerOf(registered('a', reserve), registered('b'), reconfigured('a', { ...one, weight: 9 }));
+    ledger.evolve(submitted('t1'));
+    expect(routes(ledger)).toEqual(['t1→a']);
+    ledger.evolve(completed('t1'));
+    ledger.evolve(reconfigured('a', reserve));
+    ledger.evolve(submitted('t2'));
+    expect(routes(ledger)).toEqual(['t2→b']);
+  });
+
+  it('gets a task that has failed on the others', () => {
+    const ledger = ledgerOf(registered('a'), registered('r', reserve), submitted('t1'), assigned('t1', 'a'));
+    ledger.evolve(failed('t1', 1, { agentId: 'a', retryMs: 0 }));
+    expect(routes(ledger)).toEqual(['t1→r']);
+  });
+});
+
 describe('an agent that falls silent', () => {
   const silent: AgentEvent = {
     type: 'AgentHealthChanged',

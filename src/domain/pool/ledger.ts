@@ -40,7 +40,7 @@ export type LedgerSnapshot = {
 };
 
 /** Raised with any change of what a snapshot holds or means; older ones are then ignored and the log is read instead. */
-export const SNAPSHOT_VERSION = 9;
+export const SNAPSHOT_VERSION = 10;
 
 /**
  * The one view of a pool: its agents, its open tasks and who holds what. A fold of the log (agents' streams, tasks' streams, the pool's

@@ -2,6 +2,7 @@ import { instantOf } from '../instant.ts';
 import { strategies } from '../routing/strategies.ts';
 import type { RoutingStrategy, Scored } from '../routing/strategy.ts';
 import { hash32 } from '../structures/hash32.ts';
+import { DEGRADED_TIER, isReserve, TIERS } from './agent-entry.ts';
 import type { AgentGroup } from './agent-group.ts';
 import type { Assignment, Exclusion, RoutingReason } from './events.ts';
 import { FreeAgents } from './free-agents.ts';
@@ -35,29 +36,38 @@ const count = (counts: Counts, name: Exclusion, agents: number): void => {
   if (agents > 0) counts[name] = (counts[name] ?? 0) + agents;
 };
 
+const sum = (numbers: readonly number[], from = 0): number => {
+  let all = 0;
+  for (let at = from; at < numbers.length; at += 1) all += numbers[at] as number;
+  return all;
+};
+
+/** Agents of each tier that are free, and those of them on which the task has failed. */
+const countTiers = (groups: readonly AgentGroup[], failedOn: readonly string[]) => {
+  const free = new Array<number>(TIERS).fill(0);
+  const failed = new Array<number>(TIERS).fill(0);
+  for (const { tiers } of groups)
+    for (const [tier, agents] of tiers.entries()) {
+      free[tier] = (free[tier] as number) + agents.size;
+      for (const agentId of failedOn) if (agents.get(agentId)) failed[tier] = (failed[tier] as number) + 1;
+    }
+  return { free, failed };
+};
+
 /** The agents that can take the task, after the preferences, each of which holds only where it leaves somebody; how many each left out. */
 const preferred = (task: TaskEntry, able: readonly AgentGroup[], callable: readonly AgentGroup[]) => {
-  const free = { healthy: 0, degraded: 0 };
-  const failed = { healthy: 0, degraded: 0 };
-  for (const group of callable) {
-    free.healthy += group.healthy.size;
-    free.degraded += group.degraded.size;
-    for (const agentId of task.failedOn) {
-      if (group.healthy.get(agentId)) failed.healthy += 1;
-      if (group.degraded.get(agentId)) failed.degraded += 1;
-    }
-  }
-  const avoids = failed.healthy + failed.degraded < free.healthy + free.degraded;
-  const left = avoids
-    ? { healthy: free.healthy - failed.healthy, degraded: free.degraded - failed.degraded }
-    : { healthy: free.healthy, degraded: free.degraded };
-  const health = left.healthy > 0 ? ('healthy' as const) : ('degraded' as const);
+  const { free, failed } = countTiers(callable, task.failedOn);
+  const avoids = sum(failed) < sum(free);
+  const left = avoids ? free.map((size, tier) => size - (failed[tier] as number)) : free;
+  const first = left.findIndex((size) => size > 0);
+  const tier = first === -1 ? 0 : first;
   const excluded: Counts = {};
-  if (avoids) count(excluded, 'failed_before', failed.healthy + failed.degraded);
-  if (health === 'healthy') count(excluded, 'degraded', left.degraded);
+  if (avoids) count(excluded, 'failed_before', sum(failed));
+  if (tier < DEGRADED_TIER) count(excluded, 'degraded', sum(left, DEGRADED_TIER));
+  if (!isReserve(tier)) count(excluded, 'standby', left[tier + 1] as number);
   const avoided = new Set(avoids ? task.failedOn : []);
   return {
-    agents: new FreeAgents({ capability: task.capability, able, callable, health, avoided }, left[health]),
+    agents: new FreeAgents({ capability: task.capability, able, callable, tier, avoided }, left[tier] as number),
     excluded,
   };
 };

@@ -44,6 +44,7 @@ describe('the rules', () => {
     ['is unhealthy', { health: 'unhealthy', open: 2 }, 'unhealthy'],
     ['is at its limit', { open: 2 }, 'no_slot'],
     ['is over a limit that was lowered', { open: 3 }, 'no_slot'],
+    ['is in reserve', { standby: true }, undefined],
     ['is degraded', { health: 'degraded' }, undefined],
     ['is fit', {}, undefined],
   ])('give the first one that excludes an agent that %s as its reason', (_, facts, reason) => {

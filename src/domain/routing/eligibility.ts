@@ -17,6 +17,8 @@ export type AgentState = {
   /** It has not said yet that it is ready. */
   readonly warming?: boolean | undefined;
   readonly health: Health;
+  /** It is kept in reserve. */
+  readonly standby?: boolean | undefined;
   /** Attempts it holds now. */
   readonly open: number;
   readonly maxConcurrency: number;
@@ -72,6 +74,7 @@ export const AVAILABILITY: readonly Rule<Pick<Requirement, 'capability'>>[] = [
 export const PREFERENCE: readonly Rule<TaskState>[] = [
   { name: 'failed_before', excludes: ({ agentId }, { failedOn }) => failedOn.includes(agentId) },
   { name: 'degraded', excludes: ({ health }) => health === 'degraded' },
+  { name: 'standby', excludes: ({ standby }) => standby === true },
 ];
 
 /** Every rule by which an agent is left out, in the order in which they are asked: the first that excludes an agent is the reason. */

@@ -9,6 +9,7 @@ import {
   memorySnapshots,
 } from '../../../test/support/leading.ts';
 import { appendFromNewerBuild } from '../../../test/support/newer-build.ts';
+import { drainAgent } from '../../commands/agent/drain-agent.ts';
 import { registerAgent } from '../../commands/agent/register-agent.ts';
 import type { Commands } from '../../commands/context.ts';
 import { completeAttempt, failAttempt } from '../../commands/task/close-attempt.ts';
@@ -370,6 +371,22 @@ describe('an attempt that was assigned', () => {
     await eventually(async () => expect(await types(taskId)).toContain('TaskAttemptFailed'));
     await pass(30_000, 5_000);
     await eventually(async () => expect(await types(dated)).toContain('TaskDeadLettered'));
+  });
+
+  it('goes to another agent when its agent drained and did not finish in time, without using up an attempt', async () => {
+    await register('a', 1);
+    const taskId = await submit();
+    const { counters } = assigner();
+    await eventually(() => expect(counters.assigned).toBe(1));
+    await register('b');
+    await drainAgent(commands, CALLER, 'a', { limitMs: 20_000 });
+    await pass(15_000, 5_000);
+    expect(await types(taskId)).toEqual(['TaskSubmitted']);
+    await pass(10_000, 5_000);
+    await eventually(() => expect(counters.assigned).toBe(2));
+    const events = await store.readStream(taskStream(TENANT, taskId));
+    expect(events.map(({ type }) => type)).toEqual(['TaskSubmitted', 'TaskAttemptFailed']);
+    expect(events.at(-1)?.data).toMatchObject({ agentId: 'a', error: { code: 'AGENT_DRAINED', agentGone: true } });
   });
 
   it('is assigned again when no dispatcher took it, without using up an attempt', async () => {

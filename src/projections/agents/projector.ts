@@ -29,6 +29,7 @@ type ProfileColumns = Pick<
   | 'sla'
   | 'constraints'
   | 'warmUpMs'
+  | 'standby'
 >;
 
 const columnsOf = (profile: AgentProfile): ProfileColumns => ({
@@ -54,6 +55,7 @@ const columnsOf = (profile: AgentProfile): ProfileColumns => ({
   sla: profile.sla ?? null,
   constraints: profile.constraints ?? null,
   warmUpMs: profile.warmUpMs ?? null,
+  standby: profile.standby ?? false,
 });
 
 const maintenanceOf = ({ maintenanceStartedAt, maintenanceReason, registeredAt }: AgentRow) => ({
@@ -101,7 +103,7 @@ const changeAgent = (
 /** Agents, from their own events. How busy an agent is follows from the tasks assigned to it. */
 export const agentsProjector = {
   name: 'agents',
-  version: 3,
+  version: 4,
   tables: [agentsTable],
   on: {
     AgentRegistered: (event, fold) => {

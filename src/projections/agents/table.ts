@@ -4,6 +4,7 @@ import type { Json } from '../../domain/json.ts';
 import type { Money } from '../../domain/money.ts';
 import {
   bigint,
+  boolean,
   defineTable,
   double,
   integer,
@@ -68,6 +69,8 @@ export const agentsTable = defineTable({
     maintenanceReason: nullable(text()),
     /** Since when it is unhealthy because nothing is heard of it. */
     silentSince: nullable(timestamptz()),
+    /** It is kept in reserve. */
+    standby: boolean(),
   },
   key: ['tenant', 'agentId'],
   indexes: {

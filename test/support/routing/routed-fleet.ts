@@ -87,6 +87,7 @@ export class RoutedFleet {
       labels: {},
       weight: this.#oneOf([0.5, 1, 3]),
       costFactor: this.#oneOf([0, 1, 2.5]),
+      ...(this.#random() < 0.3 ? { standby: true } : {}),
     };
     if (this.#registered.has(agentId) && this.#random() < 0.7)
       this.#record({ type: 'AgentReconfigured', data: { ...profile, reconfiguredAt: this.#now() } });

@@ -53,6 +53,7 @@ export const addAgentInputs = (builder: Builder, enums: Enums) => {
     location: t.field({ type: LocationInput }),
     weight: t.float({ description: '0.01 to 1000.' }),
     costFactor: t.float({ description: 'What an hour of its work costs; no unit, only compared.' }),
+    standby: t.boolean({ description: 'In reserve: it gets work only while no other able agent is free.' }),
     sla: t.field({ type: SlaInput }),
     constraints: t.field({ type: ConstraintsInput }),
   });

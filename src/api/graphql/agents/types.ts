@@ -48,6 +48,9 @@ const addDescriptor = (builder: Builder, enums: Enums, Agent: ObjectRef<SchemaTy
     location: t.expose('location', { type: described.Location, nullable: true }),
     weight: t.exposeFloat('weight', { nullable: true, description: 'Absent counts as 1.' }),
     costFactor: t.exposeFloat('costFactor', { nullable: true, description: 'Absent counts as 0.' }),
+    standby: t.exposeBoolean('standby', {
+      description: 'In reserve: it gets work only while no other able agent is free.',
+    }),
     sla: t.expose('sla', { type: described.Sla, nullable: true }),
     constraints: t.expose('constraints', { type: described.Constraints, nullable: true }),
   }));
