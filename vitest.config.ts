@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import { BUILT, fromBuild } from './test/support/built.ts';
+import { BUILT, fromBuild, requireFreshBuild } from './test/support/built.ts';
 
 /** Property tests run from recorded seeds. Node loads the build by itself. */
 const shared = {
@@ -11,6 +11,7 @@ const shared = {
 /** The packages of this repository from their sources. The other conditions are Vite's own for Node. */
 const FROM_SOURCES = { ssr: { resolve: { conditions: ['baton-source', 'module', 'node', 'development|production'] } } };
 /** The product is tested from its build where there is a fresh one: nothing has to be transformed, and processes start faster. */
+if (BUILT) requireFreshBuild();
 const product = BUILT ? { plugins: [fromBuild] } : FROM_SOURCES;
 
 /** Random histories by the thousand, and logs that are cut or changed at every byte: not part of the fast check. */

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -12,6 +12,20 @@ export const BUILT = ['test', 'campaign'].includes(process.env['npm_lifecycle_ev
 
 /** The command `baton`, as users run it. */
 export const BATON = `${ROOT}dist/bundle/baton.js`;
+
+const changedMs = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+
+/** Errors: throws when a source was changed after the build, so that nobody tests what is no longer there. */
+export const requireFreshBuild = (): void => {
+  const builtMs = changedMs(BATON);
+  const homes = ['', ...readdirSync(`${ROOT}packages`).map((name) => `packages/${name}/`)];
+  for (const home of homes)
+    for (const name of readdirSync(`${ROOT}${home}src`, { recursive: true, encoding: 'utf8' })) {
+      const path = join(ROOT, home, 'src', name);
+      if (name.endsWith('.ts') && !name.endsWith('.test.ts') && changedMs(path) > builtMs)
+        throw new Error(`${path} was changed after the build: run \`npm run build\` first`);
+    }
+};
 
 /** What the build makes of a source file; undefined for tests and for what is no source of the product. */
 export const buildOf = (path: string): string | undefined => {
