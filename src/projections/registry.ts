@@ -1,6 +1,7 @@
 import { agentsProjector } from './agents/projector.ts';
 import { assignmentsProjector } from './assignments/projector.ts';
 import { auditLogProjector } from './audit-log/projector.ts';
+import { breakersProjector } from './breakers/projector.ts';
 import { executionsProjector } from './executions/projector.ts';
 import type { Projector } from './projector.ts';
 import { tasksProjector } from './tasks/projector.ts';
@@ -13,6 +14,7 @@ const all = [
   auditLogProjector,
   workflowsProjector,
   executionsProjector,
+  breakersProjector,
 ] as const satisfies readonly Projector[];
 
 export type ProjectionName = (typeof all)[number]['name'];

@@ -65,10 +65,16 @@ export const NO_AGENT_WHILE_PAUSED = 'the execution is paused: its tasks are not
 /** Why a task waits for an agent; where agents differ, with the number that each obstacle keeps from it. */
 export const waitingForAgentText = ({ reason, message, able, ...numbers }: Waiting): string => {
   if (!reason.startsWith('agents_')) return message;
-  const { draining, maintenance, warming, unhealthy, busy, free } = numbers;
-  const counts = Object.entries({ draining, 'under maintenance': maintenance, warming, unhealthy, busy, free }).filter(
-    ([, agents]) => agents > 0,
-  );
+  const { draining, maintenance, warming, unhealthy, breaker, busy, free } = numbers;
+  const counts = Object.entries({
+    draining,
+    'under maintenance': maintenance,
+    warming,
+    unhealthy,
+    'with an open breaker': breaker,
+    busy,
+    free,
+  }).filter(([, agents]) => agents > 0);
   if (counts.length === 1) return `${message} (${numberOf(able, 'agent')})`;
   return `${message} (${numberOf(able, 'agent')}: ${counts.map(([what, agents]) => `${agents} ${what}`).join(', ')})`;
 };

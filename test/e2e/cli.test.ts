@@ -244,6 +244,7 @@ describe('the read models', () => {
       'audit_log',
       'workflows',
       'executions',
+      'breakers',
     ]);
     for (const { status, parked } of projections) expect([status, parked]).toEqual(['LIVE', 0]);
     const before = await json<{ tables: { name: string; rows: string; liveDigest: string }[] }[]>(
@@ -251,9 +252,9 @@ describe('the read models', () => {
       'verify',
     );
     expect(before.flatMap(({ tables }) => tables).find(({ name }) => name === 'tasks')?.rows).toMatch(/^1\d{3}$/);
-    expect(await json('projections', 'rebuild', '--all')).toHaveLength(6);
+    expect(await json('projections', 'rebuild', '--all')).toHaveLength(7);
     const after = await json<{ verified: boolean; tables: { liveDigest: string }[] }[]>('projections', 'verify');
-    expect(after.map(({ verified }) => verified)).toEqual(Array(6).fill(true));
+    expect(after.map(({ verified }) => verified)).toEqual(Array(7).fill(true));
     const digests = (of: { tables: { liveDigest: string }[] }[]) =>
       of.flatMap(({ tables }) => tables.map(({ liveDigest }) => liveDigest));
     expect(digests(after)).toEqual(digests(before));

@@ -373,6 +373,48 @@ describe('the view of operators', () => {
     expect(await api.post(long)).toMatchObject({ status: 400, code: 'BAD_USER_INPUT' });
   });
 
+  it('shows which breakers are open, and how the calls of each agent went', async () => {
+    await register('failing', { capabilities: [{ name: 'flaky' }], pool: 'default' });
+    const [lost, waiting] = [await submit({ capability: 'flaky' }), await submit({ capability: 'flaky' })];
+    await api.assign([{ taskId: lost.taskId, agentId: 'failing' }]);
+    const error = { code: 'AGENT_HTTP_ERROR', message: 'HTTP 500', source: 'destination', retryable: false } as const;
+    await failAttempt(api.commands, caller, { taskId: lost.taskId, attempt: 1, agentId: 'failing' }, { error });
+    const opened = String(await api.changeBreaker('failing', 'flaky', 'open'));
+    const query = `query ($id: ID!, $p: Position) {
+      task(id: $id, atLeast: $p) { why { waiting { reason breaker message } } }
+      healthSummary(atLeast: $p) {
+        degradationMode circuitBreakers { agentId capability state failureCount nextTryAt }
+        serviceHealth { agentId isHealthy successCount errorCount totalRequests successRate averageResponseMs }
+      }
+    }`;
+    const { data } = await api.post(query, { id: waiting.taskId, p: opened });
+    expect(data.task.why.waiting).toMatchObject({ reason: 'AGENTS_BREAKER_OPEN', breaker: 1 });
+    const { degradationMode, circuitBreakers, serviceHealth } = data.healthSummary;
+    expect([degradationMode, circuitBreakers]).toEqual([
+      true,
+      [{ agentId: 'failing', capability: 'flaky', state: 'OPEN', failureCount: 5, nextTryAt: expect.any(String) }],
+    ]);
+    expect(serviceHealth.find(({ agentId }: { agentId: string }) => agentId === 'failing')).toEqual({
+      agentId: 'failing',
+      isHealthy: false,
+      successCount: 0,
+      errorCount: 1,
+      totalRequests: 1,
+      successRate: 0,
+      averageResponseMs: null,
+    });
+    const told = await fetch(`${api.url}/api/v1/agents/health-summary?limit=3`);
+    expect(await told.json()).toMatchObject({ degradationMode: true, circuitBreakers: [{ failureCount: 5 }] });
+    const closed = String(await api.changeBreaker('failing', 'flaky', 'closed'));
+    const after = await api.post(query, { id: waiting.taskId, p: closed });
+    expect(after.data).toMatchObject({
+      task: { why: { waiting: { reason: 'NEXT_IN_TURN', breaker: 0 } } },
+      healthSummary: { degradationMode: false },
+    });
+    expect((await fetch(`${api.url}/api/v1/agents/health-summary?limit=201`)).status).toBe(400);
+    expect((await api.post('{ healthSummary(limit: 0) { degradationMode } }')).code).toBe('BAD_USER_INPUT');
+  });
+
   it('shows in the audit trail who did what, with the event as it was written', async () => {
     const { taskId } = await submit();
     const position = await api.assign([{ taskId }]);
@@ -399,6 +441,7 @@ describe('the view of operators', () => {
       'audit_log',
       'workflows',
       'executions',
+      'breakers',
     ]);
     for (const projection of data.projections)
       expect(projection).toMatchObject({ status: 'LIVE', lagEvents: 0, parked: 0 });

@@ -171,7 +171,7 @@ describe('a verification', () => {
       `SELECT (SELECT count(*) FROM baton.checkpoints) AS checkpoints, (SELECT count(*) FROM baton.parked_events) AS parked,
          (SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'rm%verify') AS schemas`,
     );
-    expect(rows).toEqual([{ checkpoints: 6n, parked: 1n, schemas: 0n }]);
+    expect(rows).toEqual([{ checkpoints: 7n, parked: 1n, schemas: 0n }]);
   });
 
   it('is refused while another one of the same projection runs', async () => {
@@ -198,6 +198,7 @@ describe('the overview', () => {
       { name: 'audit_log', lagEvents: 13 },
       { name: 'workflows', lagEvents: 13 },
       { name: 'executions', lagEvents: 13 },
+      { name: 'breakers', lagEvents: 13 },
     ]);
     expect(overview[0]!.lagMs).toBeGreaterThanOrEqual(0);
   });

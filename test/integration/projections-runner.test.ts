@@ -63,6 +63,7 @@ describe('a runner', () => {
       ['agents', head, 'live'],
       ['assignments', head, 'live'],
       ['audit_log', head, 'live'],
+      ['breakers', head, 'live'],
       ['executions', head, 'live'],
       ['tasks', head, 'live'],
       ['workflows', head, 'live'],

@@ -6,6 +6,7 @@ import { createMetrics } from '../../src/api/operations/metrics.ts';
 import { type ApiDependencies, createApi } from '../../src/api/server.ts';
 import type { DomainEvent } from '../../src/domain/events.ts';
 import { poolStream } from '../../src/domain/ids.ts';
+import type { BreakerState } from '../../src/domain/resilience/circuit.ts';
 import { encodeEvents, headAfter, type StreamHead } from '../../src/eventstore/codec.ts';
 import type { Position } from '../../src/eventstore/event-store.ts';
 import { LogFeed } from '../../src/eventstore/log-feed.ts';
@@ -144,6 +145,16 @@ export const startApiWithReadModels = async (
         },
       });
     },
+    changeBreaker: (agentId: string, capability: string, to: BreakerState) =>
+      record(poolStream('default', 'default'), {
+        type: 'BreakersChanged',
+        data: {
+          pool: 'default',
+          changes: [{ agentId, capability, to, cause: 'failures_in_row', failures: 5, calls: 5 }],
+          readTo: '0',
+          changedAt: new Date(clock.now()).toISOString(),
+        },
+      }),
     admin: async (text: string): Promise<void> => {
       const client = new pg.Client(database.url);
       await client.connect();

@@ -61,6 +61,18 @@ export type AttemptOutcome =
   | 'OPEN'
   | 'UNKNOWN';
 
+export type BreakerCause =
+  | 'FAILURES_IN_ROW'
+  | 'FAILURE_RATE'
+  | 'OPEN_TIME_OVER'
+  | 'PROBES_SUCCEEDED'
+  | 'PROBE_FAILED';
+
+export type BreakerState =
+  | 'CLOSED'
+  | 'HALF_OPEN'
+  | 'OPEN';
+
 export type CapabilityInput = {
   /** 0 to 1; absent counts as 1. */
   readonly confidence?: number | null | undefined;
@@ -547,6 +559,7 @@ export type UpdateAgentInput = {
 };
 
 export type WaitingReason =
+  | 'AGENTS_BREAKER_OPEN'
   | 'AGENTS_BUSY'
   | 'AGENTS_DRAINING'
   | 'AGENTS_IN_MAINTENANCE'
@@ -719,6 +732,15 @@ export type DiscoverAgentsQueryVariables = Exact<{
 
 
 export type DiscoverAgentsQuery = { readonly discovery: { readonly total: number, readonly position: string, readonly agents: ReadonlyArray<{ readonly agentId: string, readonly pool: string, readonly version: string | null, readonly health: Health, readonly healthScore: number, readonly draining: boolean, readonly maintenance: boolean, readonly warming: boolean, readonly freeSlots: number, readonly capabilities: ReadonlyArray<{ readonly name: string, readonly version: string, readonly confidence: number | null, readonly specialisations: ReadonlyArray<string> }>, readonly location: { readonly region: string, readonly zone: string | null } | null }>, readonly leftOut: ReadonlyArray<{ readonly reason: LeftOutReason, readonly count: number, readonly agentIds: ReadonlyArray<string> }> } };
+
+export type HealthSummaryQueryVariables = Exact<{
+  pool?: string | null | undefined;
+  limit?: number | null | undefined;
+  atLeast?: string | null | undefined;
+}>;
+
+
+export type HealthSummaryQuery = { readonly summary: { readonly degradationMode: boolean, readonly circuitBreakers: ReadonlyArray<{ readonly agentId: string, readonly capability: string, readonly pool: string, readonly state: BreakerState, readonly failureCount: number, readonly calls: number, readonly cause: BreakerCause, readonly changedAt: string, readonly nextTryAt: string | null }>, readonly serviceHealth: ReadonlyArray<{ readonly agentId: string, readonly isHealthy: boolean, readonly successCount: number, readonly errorCount: number, readonly totalRequests: number, readonly successRate: number, readonly averageResponseMs: number | null }> } };
 
 export type ErrorFactsFragment = { readonly code: string, readonly message: string, readonly source: string, readonly retryable: boolean };
 
@@ -1260,6 +1282,9 @@ export const DeregisterAgent: TypedDocument<DeregisterAgentMutation, DeregisterA
 
 export const DiscoverAgents: TypedDocument<DiscoverAgentsQuery, DiscoverAgentsQueryVariables> =
   'query DiscoverAgents($input:DiscoverAgentsInput!$atLeast:Position){discovery:discoverAgents(input:$input atLeast:$atLeast){total agents{agentId pool version capabilities{name version confidence specialisations}location{region zone}health healthScore draining maintenance warming freeSlots}leftOut{reason count agentIds}position}}';
+
+export const HealthSummary: TypedDocument<HealthSummaryQuery, HealthSummaryQueryVariables> =
+  'query HealthSummary($pool:String$limit:Int$atLeast:Position){summary:healthSummary(pool:$pool limit:$limit atLeast:$atLeast){degradationMode circuitBreakers{agentId capability pool state failureCount calls cause changedAt nextTryAt}serviceHealth{agentId isHealthy successCount errorCount totalRequests successRate averageResponseMs}}}';
 
 export const ListCompensationDebts: TypedDocument<ListCompensationDebtsQuery, ListCompensationDebtsQueryVariables> =
   'query ListCompensationDebts($filter:CompensationDebtFilter$first:Int!$after:String$atLeast:Position$withTotal:Boolean!){page:compensationDebts(filter:$filter first:$first after:$after atLeast:$atLeast){nodes{...DebtRow}pageInfo{hasNextPage endCursor}totalCount@include(if:$withTotal)}}fragment DebtRow on CompensationDebt{executionId workflow unit strategy status handedOverTo note reason parkedAt closedAt taskId position error{...ErrorFacts}}fragment ErrorFacts on AttemptError{code message source retryable}';

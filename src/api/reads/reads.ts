@@ -8,6 +8,8 @@ import { countOpenTasks, getAgents } from '../../projections/agents/queries.ts';
 import type { AgentRow } from '../../projections/agents/table.ts';
 import { getAssignments } from '../../projections/assignments/queries.ts';
 import type { AssignmentRow } from '../../projections/assignments/table.ts';
+import { getBreakers } from '../../projections/breakers/queries.ts';
+import type { BreakerRow } from '../../projections/breakers/table.ts';
 import type { Queryable } from '../../projections/database.ts';
 import { getCompensations } from '../../projections/executions/compensations.ts';
 import { getExecutionPayloads, getExecutions, getRelatedExecutions } from '../../projections/executions/queries.ts';
@@ -76,6 +78,7 @@ export class Reads {
   readonly agents: DataLoader<string, AgentRow | null>;
   readonly openTasks: DataLoader<string, number>;
   readonly #rests: DataLoader<string, Rest | undefined>;
+  readonly #breakers: DataLoader<string, readonly BreakerRow[]>;
   readonly taskEvents: DataLoader<string, readonly StoredEvent[]>;
   readonly executions: DataLoader<string, ExecutionRow | null>;
   /** The newest `MAX_PAGE` sub-workflows of an execution. */
@@ -120,6 +123,9 @@ export class Reads {
       const rests = await this.of(getRests(pool, tenant, ids));
       return ids.map((id) => rests.get(id));
     });
+    this.#breakers = new DataLoader(async (ids) =>
+      grouped(ids, await this.of(getBreakers(pool, tenant, ids)), ({ agentId }) => agentId),
+    );
     this.taskEvents = new DataLoader((ids) => Promise.all(ids.map((id) => this.#eventsOf(id))), {
       maxBatchSize: STREAMS_AT_ONCE,
     });
@@ -146,6 +152,15 @@ export class Reads {
   async restOf({ agentId, registeredAt }: Pick<AgentRow, 'agentId' | 'registeredAt'>): Promise<Rest | undefined> {
     const rest = await this.#rests.load(agentId);
     return rest && rest.untilMs >= Date.parse(registeredAt) ? rest : undefined;
+  }
+
+  /** Breakers of the agent that have changed since it registered. */
+  async breakersOf({
+    agentId,
+    registeredAt,
+  }: Pick<AgentRow, 'agentId' | 'registeredAt'>): Promise<readonly BreakerRow[]> {
+    const breakers = await this.#breakers.load(agentId);
+    return breakers.filter(({ changedAt }) => Date.parse(changedAt) >= Date.parse(registeredAt));
   }
 
   /** Lowest position that an answer of this operation reflects; undefined when nothing was read. */
@@ -204,6 +219,7 @@ export class Reads {
       this.agents,
       this.openTasks,
       this.#rests,
+      this.#breakers,
       this.taskEvents,
       this.executions,
       this.children,

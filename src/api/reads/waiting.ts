@@ -1,5 +1,6 @@
 import { explainWaiting, type Waiting } from '../../domain/routing/why-waiting.ts';
 import { listAgents } from '../../projections/agents/queries.ts';
+import type { BreakerRow } from '../../projections/breakers/table.ts';
 import { MAX_PAGE } from '../../projections/page-size.ts';
 import type { TaskRow } from '../../projections/tasks/table.ts';
 import type { ReadContext } from './context.ts';
@@ -17,6 +18,15 @@ const ableAgents = ({ reads }: ReadContext, { pool, capability }: Pick<TaskRow, 
     return page.edges.map(({ node }) => node);
   });
 
+/** As the rules ask for them. How many of the attempts are for the capability is not in the read models: in doubt all of them. */
+const circuitsOf = (breakers: readonly BreakerRow[], open: number) =>
+  Object.fromEntries(
+    breakers.map(({ capability, state, nextTryAt }) => [
+      capability,
+      { state, held: open, untilMs: nextTryAt === null ? undefined : Date.parse(nextTryAt) },
+    ]),
+  );
+
 /** Why a task has no agent; null when it does not wait for one. */
 export const waitingOf = async (task: TaskRow, context: ReadContext): Promise<Waiting | null> => {
   if (task.status !== 'ready') return null;
@@ -24,6 +34,7 @@ export const waitingOf = async (task: TaskRow, context: ReadContext): Promise<Wa
   const agents = await ableAgents(context, task);
   const open = await reads.openTasks.loadMany(agents.map(({ agentId }) => agentId));
   const rests = await Promise.all(agents.map((agent) => reads.restOf(agent)));
+  const breakers = await Promise.all(agents.map((agent) => reads.breakersOf(agent)));
   const nowMs = commands.clock.now();
   const states = agents.map((agent, index) => {
     const rest = rests[index];
@@ -33,6 +44,7 @@ export const waitingOf = async (task: TaskRow, context: ReadContext): Promise<Wa
       maintenance: agent.maintenanceStartedAt !== null,
       warming: agent.status === 'warming',
       open: Number(open[index]),
+      circuits: circuitsOf(breakers[index] ?? [], Number(open[index])),
       rest,
       restsUntilMs: rest && rest.untilMs > nowMs ? rest.untilMs : undefined,
     };

@@ -24,6 +24,7 @@ import { discover } from './agent-discovery.ts';
 import { bulkAnswer, bulkAnswerOf } from './bulk.ts';
 import { AGENT } from './examples.ts';
 import { textOf } from './filters.ts';
+import { showHealth } from './health-summary.ts';
 import { listOf, several } from './list.ts';
 import {
   AtLeastQuery,
@@ -294,6 +295,7 @@ export const AGENT_OPERATIONS: readonly Operation[] = [
   registerMany,
   list,
   discover,
+  showHealth,
   show,
   update,
   drain,

@@ -357,7 +357,7 @@ describe('the document', () => {
         .filter((method) => method !== '_all')
         .map((method) => `${method} ${REST_PATH}${route?.path.replaceAll(/:(\w+)/g, '{$1}')}`),
     );
-    expect(routed).toHaveLength(47);
+    expect(routed).toHaveLength(48);
     expect(documented().sort()).toEqual(routed.sort());
   });
 

@@ -23,6 +23,7 @@ import { print } from '../print.ts';
 import { examples } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
 import { addDiscovery } from './agents-discover.ts';
+import { addHealth } from './agents-health.ts';
 import { addRegistration, reportAgent } from './agents-register.ts';
 
 const STATUSES = ['warming', 'active', 'draining', 'deregistered'] as const;
@@ -261,6 +262,7 @@ export const addAgents = (program: Command, terminal: Terminal): void => {
   const agents = program.command('agents').description('Register, inspect and retire agents.');
   addReads(agents, terminal);
   addDiscovery(agents, terminal);
+  addHealth(agents, terminal);
   addRegistration(agents, terminal);
   addReady(agents, terminal);
   addDrain(agents, terminal);

@@ -27,7 +27,7 @@ export type AgentState = {
   /** It could not be reached, and gets no work until then. */
   readonly restsUntilMs?: number | undefined;
   /** What its calls have shown, by capability; absent for those for which it was never called. */
-  readonly circuits?: Readonly<Record<string, Pick<Circuit, 'state' | 'held'>>> | undefined;
+  readonly circuits?: Readonly<Record<string, Pick<Circuit, 'state' | 'held' | 'untilMs'>>> | undefined;
 };
 
 /** The facts about a task that the rules use. */

@@ -28,6 +28,8 @@ const explain = (agents: readonly AgentState[], facts: Partial<WaitingTask> = {}
     Date.parse('2026-01-01T00:01:00Z'),
   );
 
+const OPEN = { echo: { state: 'open', held: 0, untilMs: Date.parse('2026-01-01T00:01:30Z') } } as const;
+
 describe('a task that no agent holds', () => {
   it('waits for a leader of its pool before anything else', () => {
     const { reason, message } = explain([], { pool: 'x', poolIsLed: false, retryAt: '2026-01-01T00:02:00.000Z' });
@@ -51,9 +53,18 @@ describe('a task that no agent holds', () => {
     ['agents_warming', [agent('a', { warming: true }), agent('b', { maintenance: true })], {}],
     ['agents_unhealthy', [agent('a', { warming: true }), agent('b', { health: 'unhealthy' })], {}],
     ['agents_unhealthy', [agent('a', { health: 'unhealthy' }), agent('b', { draining: true })], {}],
+    ['agents_breaker_open', [agent('a', { circuits: OPEN }), agent('b', { draining: true })], {}],
+    ['agents_busy', [agent('a', { circuits: OPEN }), agent('b', { open: 2 })], {}],
+    ['next_in_turn', [agent('a', { circuits: { echo: { state: 'half_open', held: 0 } } })], {}],
     ['agents_busy', [agent('a', { open: 2 }), agent('b', { health: 'unhealthy' })], {}],
     ['next_in_turn', [agent('a', { open: 2 }), agent('b', { open: 1 })], { versionRange: '>=1.0.0' }],
   ] as const)('waits because of %s', (reason, agents, task) => expect(explain(agents, task).reason).toBe(reason));
+
+  it('is told when a failing agent is tried next', () =>
+    expect(explain([agent('a', { circuits: OPEN })])).toMatchObject({
+      breaker: 1,
+      message: expect.stringContaining('tries the first of them at 2026-01-01T00:01:30.000Z'),
+    }));
 
   const since = (time: string, until: string) => ({
     misses: 3,

@@ -11,6 +11,7 @@ export const WAITING_REASONS = [
   'agents_warming',
   'agents_unhealthy',
   'agents_unreachable',
+  'agents_breaker_open',
   'agents_busy',
   'next_in_turn',
 ] as const;
@@ -30,6 +31,8 @@ export type Waiting = {
   readonly unhealthy: number;
   /** Could not be reached since they last answered; while they rest they count as unhealthy, too. */
   readonly unreachable: number;
+  /** Kept out by their breaker for the capability. */
+  readonly breaker: number;
   readonly busy: number;
   readonly free: number;
 };
@@ -45,11 +48,20 @@ export type WaitingTask = Requirement & {
 };
 
 /** The next to be tried again. */
-const unreachableMessage = (able: readonly AgentState[]): string => {
+const unreachableMessage = ({ capability }: WaitingTask, able: readonly AgentState[]): string => {
   const [next] = able.filter(({ rest }) => rest).sort((a, b) => (a.rest?.untilMs ?? 0) - (b.rest?.untilMs ?? 0));
   if (!next?.rest) return 'no able agent can be reached';
-  const { sinceMs, untilMs, error } = next.rest;
+  const { sinceMs, error } = next.rest;
+  const untilMs = Math.max(next.rest.untilMs, next.circuits?.[capability]?.untilMs ?? 0);
   return `no able agent can be reached: ${next.agentId} since ${instantOf(sinceMs)} (${error}), its next try is at ${instantOf(untilMs)}`;
+};
+
+const breakerMessage = ({ capability }: WaitingTask, able: readonly AgentState[]): string => {
+  const untilMs = Math.min(...able.map(({ circuits }) => circuits?.[capability]?.untilMs ?? Number.POSITIVE_INFINITY));
+  const next = Number.isFinite(untilMs)
+    ? `one call tries the first of them at ${instantOf(untilMs)}`
+    : 'one call is trying one of them';
+  return `calls to every able agent that takes work went wrong, so their breakers are open: ${next}`;
 };
 
 const MESSAGES: Readonly<Record<WaitingReason, (task: WaitingTask, able: readonly AgentState[]) => string>> = {
@@ -63,7 +75,8 @@ const MESSAGES: Readonly<Record<WaitingReason, (task: WaitingTask, able: readonl
   agents_in_maintenance: () => 'every able agent is under maintenance or draining',
   agents_warming: () => 'every able agent that stays is warming up',
   agents_unhealthy: () => 'every able agent that takes work is unhealthy',
-  agents_unreachable: (_, able) => unreachableMessage(able),
+  agents_unreachable: unreachableMessage,
+  agents_breaker_open: breakerMessage,
   agents_busy: () => 'every able and healthy agent is at its limit',
   next_in_turn: () =>
     'an agent is free: the task is assigned at the next decision of its pool, once a dispatcher has a place for the call',
@@ -77,7 +90,7 @@ const MESSAGES: Readonly<Record<WaitingReason, (task: WaitingTask, able: readonl
 export const explainWaiting = (task: WaitingTask, agents: readonly AgentState[], nowMs: number): Waiting => {
   const { eligible: able, excluded: unable } = sortOut(agents, ABILITY, task);
   const { eligible: free, excluded } = sortOut(able, AVAILABILITY, task);
-  const { draining = 0, maintenance = 0, warming = 0, unhealthy = 0, no_slot: busy = 0 } = excluded;
+  const { draining = 0, maintenance = 0, warming = 0, unhealthy = 0, breaker = 0, no_slot: busy = 0 } = excluded;
   /** Those that would take work if they could be reached. */
   const takers = able.filter(
     (agent) => !agent.draining && !agent.maintenance && !agent.warming && agent.health !== 'unhealthy',
@@ -92,9 +105,20 @@ export const explainWaiting = (task: WaitingTask, agents: readonly AgentState[],
     if (draining + maintenance + warming === able.length) return 'agents_warming';
     if (free.length === 0 && unreachable > 0 && takers.every(({ rest }) => rest)) return 'agents_unreachable';
     if (draining + maintenance + warming + unhealthy === able.length) return 'agents_unhealthy';
+    if (draining + maintenance + warming + unhealthy + breaker === able.length) return 'agents_breaker_open';
     return free.length === 0 ? 'agents_busy' : 'next_in_turn';
   };
   const found = reason();
-  const counts = { able: able.length, draining, maintenance, warming, unhealthy, unreachable, busy, free: free.length };
+  const counts = {
+    able: able.length,
+    draining,
+    maintenance,
+    warming,
+    unhealthy,
+    unreachable,
+    breaker,
+    busy,
+    free: free.length,
+  };
   return { reason: found, since: task.retryAt ?? task.submittedAt, message: MESSAGES[found](task, able), ...counts };
 };

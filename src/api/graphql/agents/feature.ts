@@ -1,6 +1,7 @@
 import type { Kit } from '../kit/kit.ts';
 import { addAgentCommands } from './commands.ts';
 import { addAgentDiscovery } from './discovery.ts';
+import { addHealthSummary } from './health-summary.ts';
 import { addAgentInputs } from './inputs.ts';
 import { addAgentQueries } from './queries.ts';
 import { addAgentSubscriptions } from './subscriptions.ts';
@@ -11,6 +12,7 @@ export const addAgents = ({ builder, enums, errors, shared, addConnection }: Kit
   const inputs = addAgentInputs(builder, enums);
   addAgentQueries(builder, enums, agents, addConnection);
   addAgentDiscovery(builder, enums, agents, inputs);
+  addHealthSummary(builder);
   addAgentCommands(builder, inputs, agents, errors);
   addAgentSubscriptions(builder, agents);
   return agents;
