@@ -121,6 +121,19 @@ describe('a task', () => {
     const other = await submit({ capability: 'rare' });
     const assigned = await api.assign([{ taskId: other.taskId, agentId: 'rare-1' }]);
     expect(await why(String(assigned))).toMatchObject({ reason: 'AGENTS_BUSY', busy: 1, free: 0 });
+    const found = await api.post(
+      'query ($p: Position) { agents(filter: { states: [ORCHESTRATOR_BUSY] }, atLeast: $p) { nodes { id state supervised: state(vocabulary: SUPERVISOR) } } }',
+      { p: String(assigned) },
+    );
+    expect(found.data.agents.nodes).toEqual([{ id: 'rare-1', state: 'LIFECYCLE_BUSY', supervised: 'SUPERVISOR_BUSY' }]);
+    const listed = await fetch(`${api.url}/api/v1/agents?state=orchestrator:busy&state=registry:inactive`);
+    expect((await listed.json()).items).toMatchObject([{ agentId: 'rare-1', states: { registry: 'active' } }]);
+    const wrong = await fetch(`${api.url}/api/v1/agents?state=registry:busy`);
+    expect([wrong.status, (await wrong.json()).issues?.length]).toEqual([400, 1]);
+    const kept = await api.post(
+      'mutation { startAgentMaintenance(agentId: "rare-1") { ... on AgentAccepted { position } } }',
+    );
+    expect(await why(kept.data.startAgentMaintenance.position)).toMatchObject({ reason: 'AGENTS_IN_MAINTENANCE' });
     const drained = await api.post('mutation { drainAgent(agentId: "rare-1") { ... on AgentAccepted { position } } }');
     expect(await why(drained.data.drainAgent.position)).toMatchObject({ reason: 'AGENTS_DRAINING', draining: 1 });
   });

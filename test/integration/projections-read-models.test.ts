@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { countOpenTasks, getAgent, listAgents } from '../../src/projections/agents/queries.ts';
+import { STATE_NAMES, type StateName, stateOf, type Vocabulary } from '../../src/domain/agent/vocabularies.ts';
+import { countOpenTasks, factsOfAgent, getAgent, listAgents } from '../../src/projections/agents/queries.ts';
 import { getAssignments, listAssignments } from '../../src/projections/assignments/queries.ts';
 import { listAuditLog } from '../../src/projections/audit-log/queries.ts';
 import { getRests } from '../../src/projections/task-attempts/queries.ts';
@@ -153,6 +154,38 @@ describe('agents', () => {
     expect(await found({ text: '0_ s' })).toEqual([]);
     expect(await found({ statuses: ['draining'] })).toEqual([]);
     expect(await found({ healths: ['healthy'], pool: 'default' })).toEqual(['a2', 'a1']);
+  });
+
+  it('are found by their state in the words of other systems', async () => {
+    const [one, two] = [newTaskId(), newTaskId()];
+    const agents = ['ready', 'full', 'some', 'kept', 'gone'];
+    await world.append(
+      ...agents.map((id) => event.registered(id, { maxConcurrency: id === 'full' ? 1 : 4 })),
+      event.registered('reserve', { standby: true }),
+      event.registered('cold', { warmUpMs: 5_000 }),
+      { type: 'AgentMaintenanceStarted', data: { agentId: 'kept', pool: 'default', startedAt: at(1) } },
+      { type: 'AgentDeregistered', data: { agentId: 'gone', pool: 'default', deregisteredAt: at(1) } },
+      ...[one, two].map((id) => event.submitted(id)),
+      event.assigned([
+        { taskId: one, agentId: 'full' },
+        { taskId: two, agentId: 'some' },
+      ]),
+    );
+    await world.project();
+    const page = await listAgents(world.pool, TENANT, {}, { first: 10 });
+    const rows = nodes(page);
+    const open = (id: string): number => (['full', 'some'].includes(id) ? 1 : 0);
+    for (const state of STATE_NAMES) {
+      const [vocabulary, name] = state.split(':') as [Vocabulary, string];
+      const found = nodes(await listAgents(world.pool, TENANT, { states: [state] }, { first: 10 }));
+      const expected = rows.filter((row) => stateOf(vocabulary, factsOfAgent(row, open(row.agentId))) === name);
+      expect(found, state).toEqual(expected);
+    }
+    const ids = async (...states: StateName[]) =>
+      nodes(await listAgents(world.pool, TENANT, { states }, { first: 10 })).map(({ agentId }) => agentId);
+    expect(await ids('lifecycle:busy')).toEqual(['some', 'full']);
+    expect(await ids('registry:maintenance', 'orchestrator:busy')).toEqual(['kept', 'full']);
+    expect(await ids('high_concurrency:ready')).toEqual(['reserve']);
   });
 
   it('are counted with the tasks they hold', async () => {

@@ -23,6 +23,8 @@ export type AgentFilter = {
   /** Name to value; all of them. */
   readonly labels?: Json | null | undefined;
   readonly pool?: string | null | undefined;
+  /** Any of these states, each a word of one vocabulary. */
+  readonly states?: ReadonlyArray<AgentState> | null | undefined;
   readonly statuses?: ReadonlyArray<AgentStatus> | null | undefined;
   /** Part of its id, name or description; case does not matter. */
   readonly text?: string | null | undefined;
@@ -45,6 +47,59 @@ export type AgentSlaInput = {
   readonly errorRate?: number | null | undefined;
   readonly p95Ms?: number | null | undefined;
 };
+
+/** What an agent does, in the words of other systems: the vocabulary, then its word. See the guide on agents for what they mean. */
+export type AgentState =
+  | 'COORDINATOR_CREATED'
+  | 'COORDINATOR_ERROR'
+  | 'COORDINATOR_INITIALIZING'
+  | 'COORDINATOR_PAUSED'
+  | 'COORDINATOR_READY'
+  | 'COORDINATOR_RUNNING'
+  | 'COORDINATOR_STOPPING'
+  | 'COORDINATOR_TERMINATED'
+  | 'HIGH_CONCURRENCY_ACTIVE'
+  | 'HIGH_CONCURRENCY_DRAINING'
+  | 'HIGH_CONCURRENCY_FAILED'
+  | 'HIGH_CONCURRENCY_IDLE'
+  | 'HIGH_CONCURRENCY_INITIALIZING'
+  | 'HIGH_CONCURRENCY_READY'
+  | 'HIGH_CONCURRENCY_REQUESTED'
+  | 'HIGH_CONCURRENCY_SPAWNING'
+  | 'HIGH_CONCURRENCY_TERMINATED'
+  | 'HIGH_CONCURRENCY_TERMINATING'
+  | 'LIFECYCLE_BUSY'
+  | 'LIFECYCLE_DRAINING'
+  | 'LIFECYCLE_READY'
+  | 'LIFECYCLE_REGISTERED'
+  | 'LIFECYCLE_TERMINATED'
+  | 'LIFECYCLE_WARMING'
+  | 'MONITOR_DEGRADED'
+  | 'MONITOR_HEALTHY'
+  | 'MONITOR_UNHEALTHY'
+  | 'MONITOR_UNKNOWN'
+  | 'ORCHESTRATOR_ACTIVE'
+  | 'ORCHESTRATOR_BUSY'
+  | 'ORCHESTRATOR_ERROR'
+  | 'ORCHESTRATOR_IDLE'
+  | 'ORCHESTRATOR_INITIALIZING'
+  | 'ORCHESTRATOR_SHUTTING_DOWN'
+  | 'ORCHESTRATOR_SLEEPING'
+  | 'ORCHESTRATOR_TERMINATED'
+  | 'REGISTRY_ACTIVE'
+  | 'REGISTRY_DECOMMISSIONED'
+  | 'REGISTRY_DEGRADED'
+  | 'REGISTRY_INACTIVE'
+  | 'REGISTRY_MAINTENANCE'
+  | 'SUPERVISOR_BUSY'
+  | 'SUPERVISOR_FAILED'
+  | 'SUPERVISOR_IDLE'
+  | 'SUPERVISOR_OFFLINE'
+  | 'TASK_MANAGER_AVAILABLE'
+  | 'TASK_MANAGER_BUSY'
+  | 'TASK_MANAGER_DRAINING'
+  | 'TASK_MANAGER_ERROR'
+  | 'TASK_MANAGER_OFFLINE';
 
 /** WARMING has not said yet that it is ready, ACTIVE takes work, DRAINING finishes what it holds, DEREGISTERED has left its pool. */
 export type AgentStatus =

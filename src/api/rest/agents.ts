@@ -12,13 +12,14 @@ import { DrainAgentInput, RegisterAgentInput, UpdateAgentInput } from '../../dom
 import type { AgentRejection } from '../../domain/agent/decider.ts';
 import { Constraints, Location, Sla } from '../../domain/agent/descriptor.ts';
 import { Capability, Health } from '../../domain/agent/events.ts';
+import { STATE_NAMES, stateOf, VOCABULARY_NAMES } from '../../domain/agent/vocabularies.ts';
 import { AgentId, agentStream } from '../../domain/ids.ts';
 import { instantOf } from '../../domain/instant.ts';
 import { text } from '../../domain/json.ts';
 import { Money } from '../../domain/money.ts';
 import type { Result } from '../../domain/result.ts';
 import { notFound } from '../../platform/errors.ts';
-import { type AgentFilter, countAgents, listAgents } from '../../projections/agents/queries.ts';
+import { type AgentFilter, countAgents, factsOfAgent, listAgents } from '../../projections/agents/queries.ts';
 import { AGENT_STATUSES, type AgentRow, agentsTable } from '../../projections/agents/table.ts';
 import { discover } from './agent-discovery.ts';
 import { bulkAnswer, bulkAnswerOf } from './bulk.ts';
@@ -65,6 +66,9 @@ const profile = viewOf(agentsTable, {
 });
 
 export const AgentView = profile.schema.extend({
+  states: z
+    .record(z.enum(VOCABULARY_NAMES), z.string())
+    .meta({ description: 'What it does, in the words of each vocabulary.' }),
   openTasks: z.int().min(0).meta({ description: 'Tasks that it holds now.' }),
   unreachable: z
     .strictObject({
@@ -81,10 +85,13 @@ const agent = {
   schema: AgentView,
   async of(row: AgentRow, { reads }: Pick<Requested, 'reads'>): Promise<unknown> {
     const [openTasks, rest] = await Promise.all([reads.openTasks.load(row.agentId), reads.restOf(row)]);
-    if (rest === undefined) return { ...profile.of(row), openTasks };
+    const facts = factsOfAgent(row, openTasks);
+    const states = Object.fromEntries(VOCABULARY_NAMES.map((vocabulary) => [vocabulary, stateOf(vocabulary, facts)]));
+    const shown = { ...profile.of(row), states, openTasks };
+    if (rest === undefined) return shown;
     const { sinceMs, untilMs, misses, error } = rest;
     const unreachable = { since: instantOf(sinceMs), restsUntil: instantOf(untilMs), misses, error };
-    return { ...profile.of(row), openTasks, unreachable };
+    return { ...shown, unreachable };
   },
 };
 
@@ -155,16 +162,18 @@ const list = listOf({
   summary: 'List agents, newest registration first',
   filter: {
     status: several(z.enum(AGENT_STATUSES), 'Any of them.'),
+    state: several(z.enum(STATE_NAMES), 'Any of them: a vocabulary, and one of its words.'),
     health: several(Health, 'Any of them.'),
     pool: textOf('Pool of agents.'),
     capability: textOf('Name of a capability that it offers.'),
     label: several(text({ max: 320 }).regex(LABEL, 'must be a name and a value, as in zone=eu'), 'All of them.'),
     text: textOf('Part of its id, name or description; case does not matter.'),
   },
-  filterOf: ({ status, health, label, ...filter }) =>
+  filterOf: ({ status, state, health, label, ...filter }) =>
     ({
       ...filter,
       statuses: status,
+      states: state,
       healths: health,
       labels: label && Object.fromEntries(label.map((each) => each.split(/=(.*)/s, 2))),
     }) satisfies AgentFilter,

@@ -1,6 +1,7 @@
 import {
   type AgentDetailsFragment,
   type AgentRowFragment,
+  type AgentState,
   DeregisterAgent,
   DrainAgent,
   EndAgentMaintenance,
@@ -10,8 +11,9 @@ import {
   StartAgentMaintenance,
   UndrainAgent,
 } from 'baton-client';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { Health } from '../../domain/agent/events.ts';
+import { STATE_NAMES, type StateName } from '../../domain/agent/vocabularies.ts';
 import { type ServerOptions, serverOptions, withClient } from '../connection.ts';
 import { refused } from '../failure.ts';
 import { facts, oneLine, status } from '../format.ts';
@@ -28,6 +30,8 @@ import { addRegistration, reportAgent } from './agents-register.ts';
 
 const STATUSES = ['warming', 'active', 'draining', 'deregistered'] as const;
 const REGISTERED = ['warming', 'active', 'draining'] as const;
+
+const stateInput = (state: StateName) => state.replace(':', '_').toUpperCase() as AgentState;
 
 const MAX_CAPABILITIES = 60;
 
@@ -57,6 +61,7 @@ const AGENTS: ListView<AgentRowFragment> = {
 type ListFilter = ServerOptions &
   ListOptions & {
     readonly status?: readonly (typeof STATUSES)[number][];
+    readonly state?: readonly StateName[];
     readonly health?: readonly Health[];
     readonly pool?: string;
     readonly capability?: string;
@@ -65,7 +70,9 @@ type ListFilter = ServerOptions &
 
 const listAgents = (terminal: Terminal, options: ListFilter): Promise<void> => {
   const filter = {
-    statuses: (options.status ?? REGISTERED).map(parse.upperCase),
+    // A state may be one of those that have left.
+    statuses: (options.status ?? (options.state ? STATUSES : REGISTERED)).map(parse.upperCase),
+    states: options.state?.map(stateInput),
     healths: options.health?.map(parse.upperCase),
     pool: options.pool,
     capability: options.capability,
@@ -192,6 +199,12 @@ const addReads = (agents: Command, terminal: Terminal): void => {
             'status to include; default: all but deregistered (repeatable)',
             STATUSES,
           ),
+        )
+        .addOption(
+          new Option(
+            '--state <vocabulary:word>',
+            'state in the words of another system, such as registry:maintenance (repeatable)',
+          ).argParser(parse.collect(parse.oneOf(STATE_NAMES))),
         )
         .addOption(parse.choicesOption('--health <health>', 'health to include (repeatable)', Health.options))
         .option('--pool <name>', 'pool of the agent')

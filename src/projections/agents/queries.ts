@@ -1,5 +1,6 @@
 import { type SqlBool, sql } from 'kysely';
 import type { Health } from '../../domain/agent/events.ts';
+import { type AgentFacts, keysOfStates, loadOf, type StateName } from '../../domain/agent/vocabularies.ts';
 import { containing, db, fixed, type Queryable } from '../database.ts';
 import { type List, type Page, type PageRequest, readCount, readPage } from '../page.ts';
 import { type Reading, snapshot } from '../snapshot.ts';
@@ -7,6 +8,8 @@ import { type AgentRow, type AgentStatus, agentsTable } from './table.ts';
 
 export type AgentFilter = {
   readonly statuses?: readonly AgentStatus[] | undefined;
+  /** Any of them. */
+  readonly states?: readonly StateName[] | undefined;
   readonly healths?: readonly Health[] | undefined;
   readonly pool?: string | undefined;
   /** Name of one of its capabilities. */
@@ -19,10 +22,29 @@ export type AgentFilter = {
 
 const list: List<AgentRow> = { projection: 'agents', table: agentsTable, id: 'agentId' };
 
+const HELD = sql<number>`(SELECT count(*) FROM baton.tasks held WHERE held.tenant = agents.tenant
+  AND held.status <> 'completed' AND held.status = 'assigned' AND held.agent_id = agents.agent_id)`;
+const LOAD = sql<string>`CASE ${HELD} WHEN 0 THEN 'idle' ELSE CASE WHEN ${HELD} < max_concurrency THEN 'some' ELSE 'full' END END`;
+
+/** `factsKey` of the row. */
+const FACTS_KEY = sql<string>`concat_ws('|', agents.status, health, (silent_since IS NOT NULL)::text, ${LOAD},
+  (maintenance_started_at IS NOT NULL)::text, standby::text)`;
+
+/** @param open attempts that it holds */
+export const factsOfAgent = (agent: AgentRow, open: number): AgentFacts => ({
+  status: agent.status,
+  health: agent.health,
+  silent: agent.silentSince !== null,
+  load: loadOf(open, agent.maxConcurrency),
+  maintenance: agent.maintenanceStartedAt !== null,
+  standby: agent.standby,
+});
+
 const conditions = (tenant: string, filter: AgentFilter) => {
-  const { statuses, healths, pool, capability, labels, text } = filter;
+  const { statuses, states, healths, pool, capability, labels, text } = filter;
   let query = db.selectFrom('agents').where('tenant', '=', tenant);
   if (statuses) query = query.where(sql<SqlBool>`status = ANY(${statuses}::text[])`);
+  if (states) query = query.where(sql<SqlBool>`${FACTS_KEY} = ANY(${keysOfStates(states)}::text[])`);
   if (healths) query = query.where(sql<SqlBool>`health = ANY(${healths}::text[])`);
   if (pool !== undefined) query = query.where('pool', '=', pool);
   if (capability !== undefined) query = query.where(sql<SqlBool>`capability_names @> ARRAY[${capability}]::text[]`);

@@ -1,5 +1,6 @@
 import type { Constraints, Location, Sla } from '../../domain/agent/descriptor.ts';
 import { type Capability, Delivery, Health, type Transport } from '../../domain/agent/events.ts';
+import { AGENT_FACTS } from '../../domain/agent/vocabularies.ts';
 import type { Json } from '../../domain/json.ts';
 import type { Money } from '../../domain/money.ts';
 import {
@@ -18,7 +19,7 @@ import {
   timestamptz,
 } from '../define-table.ts';
 
-export const AGENT_STATUSES = ['warming', 'active', 'draining', 'deregistered'] as const;
+export const AGENT_STATUSES = AGENT_FACTS.status;
 export type AgentStatus = (typeof AGENT_STATUSES)[number];
 
 export const agentsTable = defineTable({

@@ -9,12 +9,16 @@ import type { AgentTypes } from './types.ts';
 export const addAgentQueries = (
   builder: Builder,
   enums: Enums,
-  { Agent, AgentStatus, loadAgent }: AgentTypes,
+  { Agent, AgentState, AgentStatus, loadAgent }: AgentTypes,
   addConnection: AddConnection,
 ): void => {
   const AgentFilterInput = builder.inputType('AgentFilter', {
     fields: (t) => ({
       statuses: t.field({ type: [AgentStatus] }),
+      states: t.field({
+        type: [AgentState],
+        description: 'Any of these states, each a word of one vocabulary.',
+      }),
       healths: t.field({ type: [enums.Health] }),
       pool: t.string(),
       capability: t.string({ description: 'Name of a capability that it offers.' }),

@@ -1,9 +1,11 @@
 import type { EnumRef, ObjectRef } from '@pothos/core';
 import type { Constraints, Location, ServiceType, Sla } from '../../../domain/agent/descriptor.ts';
 import type { Capability } from '../../../domain/agent/events.ts';
+import { STATE_NAMES, type StateName, stateOf, VOCABULARY_NAMES } from '../../../domain/agent/vocabularies.ts';
 import { instantOf } from '../../../domain/instant.ts';
 import type { Rest } from '../../../domain/pool/rest.ts';
 import type { Position } from '../../../eventstore/event-store.ts';
+import { factsOfAgent } from '../../../projections/agents/queries.ts';
 import { AGENT_STATUSES, type AgentRow } from '../../../projections/agents/table.ts';
 import type { Builder, SchemaTypes } from '../kit/builder.ts';
 import type { ApiContext } from '../kit/context.ts';
@@ -72,6 +74,32 @@ const addUnreachable = (builder: Builder) =>
       error: t.exposeString('error', { description: 'What the last call met.' }),
     }),
   });
+
+/** `registry:maintenance` is REGISTRY_MAINTENANCE. */
+const stateValues = Object.fromEntries(
+  STATE_NAMES.map((name) => [name.replace(':', '_').toUpperCase(), { value: name }]),
+);
+
+const addState = (builder: Builder, Agent: ObjectRef<SchemaTypes, AgentRow>) => {
+  const AgentState = builder.enumType('AgentState', {
+    description:
+      'What an agent does, in the words of other systems: the vocabulary, then its word. See the guide on agents for what they mean.',
+    values: stateValues as Record<string, { readonly value: StateName }>,
+  });
+  const AgentVocabulary = builder.enumType('AgentVocabulary', { values: enumValues(VOCABULARY_NAMES) });
+  builder.objectFields(Agent, (t) => ({
+    state: t.field({
+      type: AgentState,
+      description: 'What it does, in the words of a vocabulary; derived from its status, health, load and so on.',
+      args: { vocabulary: t.arg({ type: AgentVocabulary, required: true, defaultValue: 'lifecycle' }) },
+      resolve: async (agent, { vocabulary }, { reads }) => {
+        const open = await reads.openTasks.load(agent.agentId);
+        return `${vocabulary}:${stateOf(vocabulary, factsOfAgent(agent, open))}` as const;
+      },
+    }),
+  }));
+  return AgentState;
+};
 
 /** What happens to an agent, other than that it describes itself anew. */
 const addLifecycle = (
@@ -162,7 +190,8 @@ export const addAgentTypes = (builder: Builder, enums: Enums, { Money }: SharedT
   });
   addLifecycle(builder, enums, Agent, AgentStatus);
   const described = addDescriptor(builder, enums, Agent);
-  return { Agent, AgentStatus, CapabilityType, Location: described.Location, loadAgent };
+  const AgentState = addState(builder, Agent);
+  return { Agent, AgentState, AgentStatus, CapabilityType, Location: described.Location, loadAgent };
 };
 
 export type AgentTypes = ReturnType<typeof addAgentTypes>;
