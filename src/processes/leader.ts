@@ -335,7 +335,8 @@ class Leadership<F extends Fold> {
   async #act(): Promise<void> {
     const { clock, term } = this.#options;
     const startedAt = clock.monotonic();
-    const acted = (await term.act?.(clock.now())) ?? 'nothing';
+    // As events record it: what is decided now can be decided again from the log.
+    const acted = (await term.act?.(Math.floor(clock.now()))) ?? 'nothing';
     if (acted !== 'nothing') this.#lastActedAt = startedAt;
     if (acted !== 'more') return;
     this.#dirty = true;

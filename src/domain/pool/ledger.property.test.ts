@@ -5,6 +5,7 @@ import type { AgentEvent } from '../agent/events.ts';
 import type { TaskEvent } from '../task/events.ts';
 import type { Assignment } from './events.ts';
 import { type LedgerEvent, PoolLedger } from './ledger.ts';
+import { Recomputation, type Recomputed } from './recomputation.ts';
 
 const START = Date.parse('2026-03-01T12:00:00.000Z');
 const CAPABILITIES = ['translate', 'draw'];
@@ -106,18 +107,27 @@ type AgentModel = {
 };
 type InFlight = { readonly assignment: Assignment; readonly max: number };
 
+const ELECTED: LedgerEvent = {
+  type: 'PoolWriterElected',
+  data: { pool: 'default', writerId: 'w', electedAt: new Date(START).toISOString() },
+};
+
 /**
  * The log, what is true of it by a model of its own, and the assigner's ledger: live, and `twins` that were restored from snapshots of it
  * and must not be told apart from it. An append of assignments may be under way while other events reach the log before it.
  */
 class World {
-  readonly log: LedgerEvent[] = [];
+  /** The position of an event is its index. */
+  readonly log: LedgerEvent[] = [ELECTED];
   readonly tasks = new Map<string, TaskModel>();
   readonly agents = new Map<string, AgentModel>();
   readonly decisions: Assignment[] = [];
   live = new PoolLedger('default');
   #twins: PoolLedger[] = [];
   #inFlight: InFlight[] = [];
+  /** What the decisions in flight had read, and when they were made. */
+  #readTo = 0;
+  #decidedAt = '';
   #nowMs = START;
 
   run(steps: readonly Step[]): this {
@@ -343,6 +353,8 @@ class World {
 
   #decide(limit: number): void {
     if (this.#inFlight.length > 0) return; // one append at a time
+    this.#readTo = this.log.length - 1;
+    this.#decidedAt = this.#iso();
     const assignments = this.live.assign(this.#nowMs, limit);
     for (const twin of this.#twins) {
       expect(twin.assign(this.#nowMs, limit)).toEqual(assignments);
@@ -376,7 +388,10 @@ class World {
   #append(): void {
     if (this.#inFlight.length === 0) return;
     const assignments = this.#inFlight.map(({ assignment }) => assignment);
-    this.log.push({ type: 'TasksAssigned', data: { pool: 'default', assignments, assignedAt: this.#iso() } });
+    this.log.push({
+      type: 'TasksAssigned',
+      data: { pool: 'default', assignments, readTo: String(this.#readTo), assignedAt: this.#decidedAt },
+    });
     for (const { assignment, max } of this.#inFlight) {
       const task = this.tasks.get(assignment.taskId) as TaskModel;
       if (task.status !== 'open' || task.attempt !== assignment.attempt) continue; // void
@@ -395,6 +410,7 @@ class World {
   #replay(): void {
     this.#inFlight = [];
     this.#twins = [];
+    this.log.push(ELECTED);
     this.live = replayed(this.log);
   }
 
@@ -408,6 +424,11 @@ const replayed = (log: readonly LedgerEvent[]): PoolLedger => {
   const ledger = new PoolLedger('default');
   for (const event of log) ledger.evolve(event);
   return ledger;
+};
+
+const recomputed = (log: readonly LedgerEvent[]): readonly Recomputed[] => {
+  const recomputation = new Recomputation('default');
+  return log.flatMap((event, index) => recomputation.take({ event, position: BigInt(index) }));
 };
 
 const OPENING: readonly Step[] = [
@@ -439,6 +460,27 @@ describe('any sequence of events', () => {
       }),
       { numRuns: 50 },
     ));
+
+  it('lets each decision be made again from the log', () =>
+    fc.assert(
+      fc.property(steps, (course) => {
+        expect(recomputed(new World().run(course).log).filter(({ outcome }) => outcome !== 'same')).toEqual([]);
+      }),
+      { numRuns: 200 },
+    ));
+
+  it('shows a decision that was recorded wrongly', () => {
+    const { log } = new World().run([
+      ...OPENING,
+      { kind: 'submit', capability: 0, priority: 3, robin: false, ranged: false, deadlineMs: undefined },
+      { kind: 'decide', limit: 1 },
+      { kind: 'append' },
+    ]);
+    const forged = JSON.parse(JSON.stringify(log), (name, value) => (name === 'eligible' ? 1 : value));
+    expect(recomputed(forged)).toMatchObject([
+      { outcome: 'different', differences: [{ field: 'reason.eligible', recorded: 1, computed: 2 }] },
+    ]);
+  });
 
   it('leaves the same attempts open in a ledger that reads the log again', () =>
     fc.assert(

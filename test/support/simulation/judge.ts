@@ -1,5 +1,9 @@
+import type { LedgerEvent } from '../../../src/domain/pool/ledger.ts';
+import { Recomputation } from '../../../src/domain/pool/recomputation.ts';
+import { readEvent } from '../../../src/eventstore/codec.ts';
 import type { StoredEvent } from '../../../src/eventstore/event-store.ts';
 import { checkInvariants } from '../../../src/invariants/invariants.ts';
+import { POOL } from './node.ts';
 import type { Trouble } from './plan.ts';
 import type { SimCall } from './sim-agents.ts';
 import type { Work } from './work-count.ts';
@@ -114,6 +118,22 @@ const checkAtMostOnce = ({ agents, plan }: World): Finding[] => {
   return findings;
 };
 
+/** Each decision can be made again from the log. When a task that nobody can follow gives its slot back is not in it. */
+const checkDecisions = ({ log, unreadable }: World): Finding[] => {
+  if (unreadable.size > 0) return [];
+  const recomputation = new Recomputation(POOL);
+  return log.events
+    .flatMap((stored) => {
+      const event = readEvent(stored) as LedgerEvent | undefined;
+      return event === undefined ? [] : recomputation.take({ event, position: stored.position });
+    })
+    .filter(({ outcome }) => outcome !== 'same')
+    .map(({ position, ...recomputed }) => ({
+      rule: 'decision',
+      message: `at ${position}: ${JSON.stringify(recomputed)}`,
+    }));
+};
+
 /** A deadline is kept whatever happens to Redis. */
 const checkDeadlines = (world: World): Finding[] => {
   if (has(world, [...LOSES_ATTEMPTS, 'Postgres pauses'])) return [];
@@ -217,6 +237,6 @@ export const judge = (world: World): readonly Finding[] => {
     .map(({ invariant, message }) => ({ rule: invariant, message }));
   findings.push(...checkHealth(world), ...checkElections(world), ...checkCalls(world), ...checkBlame(world));
   findings.push(...checkBugs(world), ...checkRepeats(world), ...checkAtMostOnce(world), ...checkDeadlines(world));
-  findings.push(...checkPlaces(world), ...checkPatience(world));
+  findings.push(...checkPlaces(world), ...checkPatience(world), ...checkDecisions(world));
   return findings.filter(({ message }) => ![...unreadable].some((id) => message.includes(id)));
 };
