@@ -242,6 +242,9 @@ describe('incorrect usage', () => {
     [`dlq redrive ${TASK} --pool default`, 'filters go with --all'],
     ['agents list --url localhost:4000', 'http:// or https://'],
     ['audit verify --to head', 'a log position'],
+    ['audit recompute', 'name a task, or --all'],
+    [`audit recompute ${TASK} --all`, 'name a task, or --all'],
+    ['audit recompute 17', 'not a task id'],
   ])('%s', async (args, message) => {
     const { code, out, err } = await cli(args);
     expect({ code, out }).toEqual({ code: 2, out: '' });
@@ -283,6 +286,7 @@ describe('help', () => {
     'dlq redrive',
     'audit verify',
     'audit replay',
+    'audit recompute',
     'projections rebuild',
     'demo',
   ])('has examples: %s', async (command) => {

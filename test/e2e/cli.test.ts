@@ -231,6 +231,20 @@ describe('the log, read without the server', () => {
     expect((await baton('audit', 'replay', 'default')).out).toContain('PoolWriterElected');
     expect(await baton('audit', 'replay', 'nobody')).toMatchObject({ code: 1, out: '' });
   });
+
+  it('gives each decision again, and names what a task was never given', async () => {
+    const id = await submit();
+    await baton('tasks', 'watch', id);
+    const all = await json<{ counts: Record<string, number>; decisions: unknown[] }>('audit', 'recompute', '--all');
+    expect(all).toMatchObject({ counts: { different: 0, not_comparable: 0 }, unreadable: 0, decisions: [] });
+    expect(all.counts['same']).toBeGreaterThan(0);
+    const one = await baton('audit', 'recompute', id);
+    expect(one).toMatchObject({ code: 0, err: '' });
+    expect(one.out).toMatch(new RegExp(`^same +task ${id}, attempt 1: calculator-\\d by least_loaded version 1`));
+    const unknown = await baton('audit', 'recompute', '0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11');
+    expect(unknown).toMatchObject({ code: 1, out: '' });
+    expect(unknown.err).toContain('was never assigned');
+  });
 });
 
 describe('the read models', () => {

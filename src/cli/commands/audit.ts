@@ -7,11 +7,12 @@ import type { TaskEvent } from '../../domain/task/events.ts';
 import { decodeEvent } from '../../eventstore/codec.ts';
 import type { EventStore, StoredEvent } from '../../eventstore/event-store.ts';
 import { type Audit, auditLog, auditStream } from '../audit.ts';
-import { Ended, EXIT, refused } from '../failure.ts';
+import { Ended, EXIT, refused, usageFailure } from '../failure.ts';
 import { facts, oneLine, table } from '../format.ts';
 import { position } from '../parse.ts';
 import { examples } from '../program.ts';
 import { progressBar } from '../progress.ts';
+import { type Recomputations, type RecomputedDecision, recomputeLog } from '../recompute.ts';
 import { withEventStore } from '../stores.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -130,6 +131,93 @@ const replay = async (terminal: Terminal, id: string, { json }: { json?: boolean
   } else terminal.out(`${events[0]?.stream}\n${table(COLUMNS, replayed.map(rowOf))}`);
 };
 
+const SHOWN_DIFFERENCES = 20;
+
+const shortly = (value: unknown): string => (value === undefined ? 'nothing' : oneLine(JSON.stringify(value), 60));
+
+const decisionText = ({ pool, position: at, assignedAt, assignment, ...recomputed }: RecomputedDecision): string => {
+  const { taskId, attempt, agentId, reason } = assignment;
+  const policy = `${reason.strategy} version ${reason.strategyVersion}`;
+  const what = `task ${taskId}, attempt ${attempt}: ${agentId} by ${policy}, ${assignedAt}, position ${at} in pool ${pool}`;
+  switch (recomputed.outcome) {
+    case 'same':
+      return `same            ${what}\n`;
+    case 'not_comparable':
+      return `not comparable  ${what}\n  ${recomputed.why}\n`;
+    case 'different':
+      return `DIFFERENT       ${what}\n${recomputed.differences
+        .map(({ field, recorded, computed }) => `  ${field}: recorded ${shortly(recorded)}, now ${shortly(computed)}\n`)
+        .join('')}`;
+  }
+};
+
+const recomputeText = ({ decisions, counts, events, position: at, unreadable }: Recomputations): string =>
+  [
+    ...decisions.map(decisionText),
+    facts([
+      ['decisions', String(counts.same + counts.different + counts.not_comparable)],
+      ['same', String(counts.same)],
+      ['different', String(counts.different)],
+      ['not comparable', counts.not_comparable === 0 ? undefined : String(counts.not_comparable)],
+      ['events', String(events)],
+      ['position', at === undefined ? undefined : String(at)],
+      ['unreadable', unreadable === 0 ? undefined : `${unreadable} events of a newer build`],
+    ]),
+  ].join('');
+
+type RecomputeOptions = { readonly all?: boolean; readonly to?: bigint; readonly json?: boolean };
+
+const recompute = async (terminal: Terminal, taskId: string | undefined, options: RecomputeOptions): Promise<void> => {
+  const { all = false, to, json } = options;
+  if ((taskId === undefined) !== all) throw usageFailure('name a task, or --all for the decisions of all tasks');
+  if (taskId !== undefined && !TaskId.safeParse(taskId).success)
+    throw usageFailure(`"${oneLine(taskId, 60)}" is not a task id, which is a UUID`);
+  const recomputed = await withEventStore(terminal, async (store) => {
+    const head = to ?? (await store.head()) ?? 0n;
+    // The log is read twice; one bar for both.
+    const bar = progressBar(terminal, 'reading the log', 2 * Number(head));
+    let [before, last] = [0, 0];
+    const onPosition = (at: bigint): void => {
+      if (Number(at) < last) before = Number(head);
+      last = Number(at);
+      bar.update(before + last);
+    };
+    try {
+      return await recomputeLog(store, {
+        to: head,
+        wants: ({ assignment }) => all || assignment.taskId === taskId,
+        shows: ({ outcome }) => !all || outcome === 'different',
+        limit: SHOWN_DIFFERENCES,
+        onPosition,
+      });
+    } finally {
+      bar.stop();
+    }
+  });
+  const { counts } = recomputed;
+  if (!all && recomputed.decisions.length === 0) throw refused('NOT_FOUND', `task ${taskId} was never assigned`);
+  terminal.out(json === true ? `${JSON.stringify(recomputed, bigintAsText)}\n` : recomputeText(recomputed));
+  if (counts.different > 0) throw new Ended(EXIT.failed);
+};
+
+const addRecompute = (audit: Command, terminal: Terminal): void => {
+  audit
+    .command('recompute')
+    .description('Make decisions again from the log, with the policies that they name, and report what differs.')
+    .argument('[taskId]', 'the decisions of this task')
+    .option('--all', 'the decisions of all tasks')
+    .option('--to <position>', 'decisions up to this position', position)
+    .option('--json', 'print exactly one JSON value')
+    .addHelpText(
+      'after',
+      `${examples('baton audit recompute 0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11', 'baton audit recompute --all')}
+Each decision is made anew among the agents as the log shows them at the position that the decision had read. Not comparable are
+decisions of other versions of a policy, and those recorded before decisions named that position.
+Uses EVENTSTORE_URL, else the event store of the running server. Exit code 1 when a decision differs.\n`,
+    )
+    .action((taskId: string | undefined, options: RecomputeOptions) => recompute(terminal, taskId, options));
+};
+
 export const addAudit = (program: Command, terminal: Terminal): void => {
   const audit = program.command('audit').description('Verify and read the log itself, without the server.');
   audit
@@ -156,4 +244,5 @@ Uses EVENTSTORE_URL, else the event store of the running server. Exit code 1 whe
       examples('baton audit replay 0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11', 'baton audit replay default --json'),
     )
     .action((id: string, options: { json?: boolean }) => replay(terminal, id, options));
+  addRecompute(audit, terminal);
 };
