@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Assignment } from '#baton/domain/pool/events.js';
-import { type LedgerEvent, PoolLedger } from '#baton/domain/pool/ledger.js';
+import { PoolLedger } from '#baton/domain/pool/ledger.js';
+import type { LedgerEvent } from '#baton/domain/pool/ledger-snapshot.js';
 import { STRATEGY_NAMES } from '#baton/domain/routing/strategies.js';
 import { randomOf } from '#baton/domain/structures/hash32.js';
 import { type Bench, Figures, median, percentile } from './harness.ts';

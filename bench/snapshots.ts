@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep, setImmediate as yieldToOthers } from 'node:timers/promises';
-import { PoolLedger, SNAPSHOT_VERSION } from '#baton/domain/pool/ledger.js';
+import { PoolLedger } from '#baton/domain/pool/ledger.js';
+import { SNAPSHOT_VERSION } from '#baton/domain/pool/ledger-snapshot.js';
 import { createLogger } from '#baton/platform/logger.js';
 import { createPool } from '#baton/platform/postgres.js';
 import { postgresSnapshots } from '#baton/processes/fold-snapshots.js';

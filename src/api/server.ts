@@ -9,6 +9,7 @@ import type { LogFeed } from '../eventstore/log-feed.ts';
 import type { Config } from '../platform/config.ts';
 import type { Logger } from '../platform/logger.ts';
 import { VERSION } from '../platform/version.ts';
+import type { PoolOverview } from '../processes/admission/pool-overview.ts';
 import type { FleetWatch } from '../processes/fleet/fleet-watch.ts';
 import type { Waits } from '../processes/outcomes/waits.ts';
 import type { Queryable } from '../projections/database.ts';
@@ -25,6 +26,7 @@ import { GraphQLSockets } from './graphql/kit/websocket.ts';
 import { createGraphQL, GRAPHQL_PATH, type GraphQLServer } from './graphql/kit/yoga.ts';
 import { createSchema } from './graphql/schema.ts';
 import { Hub } from './live/hub.ts';
+import { measureBacklog } from './operations/backlog-metrics.ts';
 import { healthz, type Readiness, readyz, reportReadiness } from './operations/health.ts';
 import { landing, type Offer } from './operations/landing.ts';
 import { countEvents, type Metrics, metricsPage } from './operations/metrics.ts';
@@ -59,6 +61,8 @@ export type ApiDependencies = {
   readonly unledPools: { readonly list: readonly string[]; has(pool: string): boolean };
   /** The agents as this process has them in memory. */
   readonly fleet: Pick<FleetWatch, 'discover'>;
+  /** The pools as this process has them in memory. */
+  readonly pools: Pick<PoolOverview, 'pools' | 'controlOf' | 'expect'>;
   /** Requests that wait for an outcome. */
   readonly waits: Waits;
   /** What interrupts the projections of this process. */
@@ -166,12 +170,13 @@ const measureUnledPools = ({ metrics, unledPools }: ApiDependencies): void =>
   });
 
 const startGraphQL = (deps: ApiDependencies, hub: Hub, callerOf: CallerOf) => {
-  const { config, logger, commands, metrics, feed, unledPools, fleet, waits } = deps;
+  const { config, logger, commands, metrics, feed, unledPools, fleet, pools, waits } = deps;
   const projectionSource = { ...deps, clock: commands.clock, head: () => feed.head };
   const projections = sharedOverview(projectionSource);
   measureProjections(metrics, projectionSource);
   measureParkedCompensations(metrics, deps);
   measureUnledPools(deps);
+  measureBacklog(metrics, pools, commands.clock);
   const contextOf = (request: Request): OperationContext => {
     const caller = callerOf({ header: (name) => request.headers.get(name) ?? undefined });
     const reads = new Reads(deps, caller.tenant);
@@ -184,6 +189,7 @@ const startGraphQL = (deps: ApiDependencies, hub: Hub, callerOf: CallerOf) => {
       reads,
       unledPools,
       fleet,
+      pools,
       waits,
       gone: request.signal,
       onCutOff: () => undefined,
@@ -234,6 +240,7 @@ const routes = (deps: ApiDependencies, { directory, hub, graphql, callerOf, isOw
       waits: deps.waits,
       unledPools: deps.unledPools,
       fleet: deps.fleet,
+      pools: deps.pools,
       head: () => deps.feed.head ?? 0n,
       seen: () => hub.position,
     }),

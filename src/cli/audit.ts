@@ -23,7 +23,7 @@ export type Audit = {
 };
 
 const OURS =
-  /^(?:agent|cluster|execution|hook|migration|pattern|policy|pool|swarm|task|tenant|workflow)-[A-Za-z0-9_]+\./;
+  /^(?:admission|agent|cluster|execution|hook|migration|pattern|policy|pool|swarm|task|tenant|workflow)-[A-Za-z0-9_]+\./;
 
 const PAGE = 1_000;
 

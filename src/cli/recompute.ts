@@ -1,5 +1,5 @@
 import { DEFAULT_TENANT, idIn, isIn } from '../domain/ids.ts';
-import type { LedgerEvent } from '../domain/pool/ledger.ts';
+import type { LedgerEvent } from '../domain/pool/ledger-snapshot.ts';
 import { Recomputation, type Recomputed } from '../domain/pool/recomputation.ts';
 import { readEvent } from '../eventstore/codec.ts';
 import type { EventStore, Position, StoredEvent } from '../eventstore/event-store.ts';
@@ -41,7 +41,7 @@ const poolsOf = async (store: EventStore, { to, onPosition }: RecomputeOptions):
   return [...pools];
 };
 
-const CONCERN_LEDGERS = ['task', 'execution', 'agent', 'pool'] as const;
+const CONCERN_LEDGERS = ['task', 'execution', 'agent', 'pool', 'admission'] as const;
 
 /** Makes the decisions of all pools again, reading the log twice from its beginning: once for the pools, once for the events. */
 export const recomputeLog = async (store: EventStore, options: RecomputeOptions): Promise<Recomputations> => {

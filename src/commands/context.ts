@@ -1,5 +1,7 @@
 import { hash as digestOf } from 'node:crypto';
 import { z } from 'zod';
+import type { AdmissionEvent } from '../domain/admission/events.ts';
+import type { PoolCommand, PoolControl, PoolRejection } from '../domain/admission/pool-control.ts';
 import type { AgentCommand } from '../domain/agent/commands.ts';
 import type { Agent, AgentRejection } from '../domain/agent/decider.ts';
 import type { AgentEvent } from '../domain/agent/events.ts';
@@ -24,6 +26,7 @@ import type { AggregateHandler, CommandContext } from './aggregate-handler.ts';
 
 export type TaskHandler = AggregateHandler<Task, TaskCommand, TaskEvent, TaskRejection>;
 export type AgentHandler = AggregateHandler<Agent, AgentCommand, AgentEvent, AgentRejection>;
+export type PoolControlHandler = AggregateHandler<PoolControl, PoolCommand, AdmissionEvent, PoolRejection>;
 export type WorkflowHandler = AggregateHandler<WorkflowVersions, WorkflowCommand, WorkflowEvent, WorkflowRejection>;
 export type ExecutionHandler = AggregateHandler<Execution, ExecutionCommand, ExecutionStreamEvent, ExecutionRejection>;
 
@@ -33,6 +36,7 @@ export type Commands = {
   readonly agents: AgentHandler;
   readonly workflows: WorkflowHandler;
   readonly executions: ExecutionHandler;
+  readonly poolControls: PoolControlHandler;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly random: Random;

@@ -1,3 +1,4 @@
+import { poolControlDecider } from '../domain/admission/pool-control.ts';
 import { agentDecider } from '../domain/agent/decider.ts';
 import { executionDecider } from '../domain/execution/decider.ts';
 import { isFinal } from '../domain/execution/state.ts';
@@ -11,9 +12,10 @@ import type { Commands } from './context.ts';
 export const createHandlers = (
   store: EventStore,
   ports: HandlerPorts,
-): Pick<Commands, 'tasks' | 'agents' | 'workflows' | 'executions'> => ({
+): Pick<Commands, 'tasks' | 'agents' | 'workflows' | 'executions' | 'poolControls'> => ({
   tasks: new AggregateHandler(store, taskDecider, ports, (task) => task.status === 'completed'),
   agents: new AggregateHandler(store, agentDecider, ports),
+  poolControls: new AggregateHandler(store, poolControlDecider, ports),
   workflows: new AggregateHandler(store, workflowDecider, ports),
   executions: new AggregateHandler(store, executionDecider, ports, isFinal, (execution) =>
     execution.status === 'none' ? 1 : Math.ceil(execution.bytes),

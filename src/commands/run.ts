@@ -1,13 +1,16 @@
 import type { z } from 'zod';
+import type { PoolCommand, PoolRejection } from '../domain/admission/pool-control.ts';
 import type { AgentCommand } from '../domain/agent/commands.ts';
 import type { AgentRejection } from '../domain/agent/decider.ts';
 import type { ExecutionCommand } from '../domain/execution/commands.ts';
 import type { ExecutionRejection } from '../domain/execution/decision.ts';
 import {
   AgentId,
+  admissionStream,
   agentStream,
   ExecutionId,
   executionStream,
+  PoolId,
   TaskId,
   taskStream,
   WorkflowName,
@@ -26,7 +29,7 @@ import { type Accepted, badInput, type Caller, type Commands, contextOf, parseIn
 /** A kind of aggregate, as far as running its commands needs to know it. */
 type Aggregate<Command, Rejection> = {
   /** Named in `NOT_FOUND`. */
-  readonly kind: 'agent' | 'task' | 'execution' | 'workflow';
+  readonly kind: 'agent' | 'task' | 'execution' | 'workflow' | 'pool';
   readonly Id: z.ZodType;
   readonly streamOf: (tenant: string, id: string) => string;
   readonly handlerOf: (commands: Commands) => {
@@ -185,11 +188,11 @@ const acceptorOf =
   <Command, Rejection>(runOn: RunOn<Command, Rejection>) =>
   <Schema extends z.ZodType>(
     schema: Schema,
-    toCommand: (body: z.output<Schema>, now: string, caller: Caller) => Command,
+    toCommand: (body: z.output<Schema>, now: string, caller: Caller, id: string) => Command,
   ) =>
   (commands: Commands, caller: Caller, id: string, input: unknown = {}): Promise<Result<Accepted, Rejection>> => {
     const body = parseInput(schema, input);
-    return runOn(commands, caller, id, body, (now) => toCommand(body, now, caller));
+    return runOn(commands, caller, id, body, (now) => toCommand(body, now, caller, id));
   };
 
 export const AGENT = {
@@ -221,13 +224,24 @@ export const WORKFLOW = {
   isFlow: false,
 };
 
+const POOL = {
+  kind: 'pool' as const,
+  Id: PoolId,
+  streamOf: admissionStream,
+  handlerOf: ({ poolControls }: Commands) => poolControls,
+  isFlow: false,
+};
+
 const runOnAgent = runnerOf<AgentCommand, AgentRejection>(AGENT);
 /** For a task with a stream of its own; see `task/task-stream.ts`. */
 export const runOnTask = runnerOf<TaskCommand, TaskRejection>(TASK);
 export const runOnExecution = runnerOf<ExecutionCommand, ExecutionRejection>(EXECUTION);
 const runOnWorkflow = runnerOf<WorkflowCommand, WorkflowRejection>(WORKFLOW);
 
+const runOnPool = runnerOf<PoolCommand, PoolRejection>(POOL);
+
 export const agentCommand = acceptorOf(runOnAgent);
 export const taskCommand = acceptorOf(runOnTask);
 export const executionCommand = acceptorOf(runOnExecution);
 export const workflowCommand = acceptorOf(runOnWorkflow);
+export const poolCommand = acceptorOf(runOnPool);

@@ -1,3 +1,4 @@
+import { type AdmissionEvent, admissionEvents } from './admission/events.ts';
 import { type AgentEvent, agentEvents } from './agent/events.ts';
 import { type ClusterEvent, clusterEvents } from './cluster/events.ts';
 import type { EventDefinitions } from './event-definition.ts';
@@ -6,7 +7,14 @@ import { type PoolEvent, poolEvents } from './pool/events.ts';
 import { type TaskEvent, taskEvents } from './task/events.ts';
 import { type WorkflowEvent, workflowEvents } from './workflow/events.ts';
 
-export type DomainEvent = TaskEvent | AgentEvent | PoolEvent | ClusterEvent | WorkflowEvent | ExecutionEvent;
+export type DomainEvent =
+  | TaskEvent
+  | AgentEvent
+  | PoolEvent
+  | AdmissionEvent
+  | ClusterEvent
+  | WorkflowEvent
+  | ExecutionEvent;
 export type DomainEventType = DomainEvent['type'];
 
 /** Every event type that this build knows. */
@@ -14,6 +22,7 @@ export const domainEvents = {
   ...taskEvents,
   ...agentEvents,
   ...poolEvents,
+  ...admissionEvents,
   ...clusterEvents,
   ...workflowEvents,
   ...executionEvents,

@@ -9,6 +9,7 @@ import type { Closing } from '../platform/closing.ts';
 import { type Config, exposureOf } from '../platform/config.ts';
 import { isUnspecified, urlAt } from '../platform/hosts.ts';
 import { withQueryTimeout } from '../platform/postgres.ts';
+import { PoolOverview } from '../processes/admission/pool-overview.ts';
 import { redisHeartbeats } from '../processes/health/heartbeats.ts';
 import type { LeaderStatus } from '../processes/leader.ts';
 import type { ExecutionOutcomes } from '../processes/outcomes/execution-outcomes.ts';
@@ -111,6 +112,13 @@ export const startApi = async (core: Core, observed: Observed, closing: Closing)
     heartbeats: redisHeartbeats(redis, core.prefix),
     unledPools,
     fleet,
+    pools: new PoolOverview({
+      watch: core.backlog,
+      inUse: pools,
+      unled: unledPools,
+      head: () => store.head(),
+      clock: ports.clock,
+    }),
     interrupted,
     waits: new Waits({ tasks: outcomes, executions, clock: ports.clock }),
     readiness: {

@@ -1,3 +1,4 @@
+import type { PoolRejection } from '../domain/admission/pool-control.ts';
 import type { AgentRejection } from '../domain/agent/decider.ts';
 import type { ExecutionRejection } from '../domain/execution/decision.ts';
 import type { TaskRejection } from '../domain/task/decision.ts';
@@ -60,6 +61,11 @@ export const AGENT_REASONS: Reasons<AgentRejection> = {
   AgentAlreadyInMaintenance: () => 'the agent is already under maintenance',
   AgentNotInMaintenance: () => 'the agent is not under maintenance',
   AgentPoolIsFixed: ({ pool }) => `the agent belongs to pool ${pool}; deregister it to move it`,
+};
+
+export const POOL_REASONS: Reasons<PoolRejection> = {
+  PoolAlreadyPaused: ({ since }) => `the pool is paused already, since ${since}`,
+  PoolNotPaused: () => 'the pool is not paused',
 };
 
 /** Why a command of an execution is refused. Rejections of an attempt of one of its tasks go to agents only. */

@@ -188,6 +188,32 @@ describe('a task, from the shell', () => {
     expect(again).toMatchObject({ code: 1, out: '', err: 'error: a task that is cancelled cannot be cancelled\n' });
   });
 
+  it('waits while its pool is paused, and says so', async () => {
+    expect(await baton('pools', 'pause', 'default', '--reason', 'audit')).toMatchObject({
+      code: 0,
+      out: 'default is paused\n',
+    });
+    const id = await submit();
+    const atLeast = await now();
+    expect((await baton('tasks', 'why', id, '--at-least', atLeast)).out).toMatch(
+      /pool default is paused since .*Z \(audit\): resume it/,
+    );
+    const { out } = await baton('pools', 'list', '--at-least', atLeast);
+    expect(out).toMatch(/^default +paused +footprint +1 /m);
+    expect(await baton('pools', 'pause', 'default')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('already'),
+    });
+    expect(await baton('pools', 'resume', 'default')).toMatchObject({ code: 0, out: 'default is at work again\n' });
+    expect(await baton('tasks', 'watch', id)).toMatchObject({ code: 0 });
+    const [{ type: before }, { type: after }] = await json<[{ type: string }, { type: string }]>(
+      'tasks',
+      'timeline',
+      id,
+    );
+    expect([before, after]).toEqual(['TaskSubmitted', 'TaskAssigned']);
+  });
+
   it('can be one of many in a file; the same key submits none of them twice', async () => {
     const lines = Array.from(
       { length: 1_200 },

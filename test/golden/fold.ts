@@ -48,6 +48,7 @@ const BEFORE: Readonly<Record<string, readonly string[]>> = {
   ExecutionReopened: ['StepExpanded', 'StepFailed', 'ExecutionFailed'],
   ExecutionMigrated: ['StepExpanded'],
   TasksAssigned: ['TaskSubmitted'],
+  PoolResumed: ['PoolPaused'],
 };
 
 const newestSample = (type: string): string =>

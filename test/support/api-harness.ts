@@ -47,7 +47,7 @@ export const startApi = async (
   const feed = await LogFeed.start({ store, clock, logger });
   const commands = commandsOver(store, { clock });
   const outcomes = followOutcomes({ store, feed, commands });
-  const fleet = followFleet({ feed, logger });
+  const fleet = followFleet({ feed, logger, store });
   const beats: unknown[][] = [];
   const api = createApi({
     tenant: 'default',
@@ -62,6 +62,7 @@ export const startApi = async (
     heartbeats: { beat: async (...beat) => void beats.push(beat) },
     unledPools: { list: [], has: () => false },
     fleet: fleet.watch,
+    pools: fleet.pools,
     waits: outcomes.waits,
     readiness: { parts: () => [{ name: 'log', check: () => store.head() }], draining: () => false },
     metrics: createMetrics({ clock, logger }),

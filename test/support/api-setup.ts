@@ -47,7 +47,7 @@ export const startApiWithReadModels = async (
   const freshness = new Freshness({ pool, clock, logger });
   const commands = { ...commandsOver(store, { clock }), ids: systemIds };
   const outcomes = followOutcomes({ store, feed, commands });
-  const fleet = followFleet({ feed, logger });
+  const fleet = followFleet({ feed, logger, store });
   let statements = 0;
   const counting = new Proxy(pool, {
     get(target, name) {
@@ -69,6 +69,7 @@ export const startApiWithReadModels = async (
     heartbeats: { beat: async () => undefined },
     unledPools: { list: [...unled], has: (name) => unled.has(name) },
     fleet: fleet.watch,
+    pools: fleet.pools,
     waits: outcomes.waits,
     readiness: { parts: () => [], draining: () => false },
     metrics: createMetrics({ clock, logger }),

@@ -25,7 +25,8 @@ import type { Running } from '../../src/domain/execution/state.ts';
 import { isFinal, statusOf } from '../../src/domain/execution/state.ts';
 import { commandIdOf, executionStream, poolStream } from '../../src/domain/ids.ts';
 import type { Assignment } from '../../src/domain/pool/events.ts';
-import { type LedgerEvent, PoolLedger } from '../../src/domain/pool/ledger.ts';
+import { PoolLedger } from '../../src/domain/pool/ledger.ts';
+import type { LedgerEvent } from '../../src/domain/pool/ledger-snapshot.ts';
 import { decodeEvent, encodeEvents, headAfter } from '../../src/eventstore/codec.ts';
 import {
   type EventStore,

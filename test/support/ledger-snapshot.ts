@@ -1,4 +1,5 @@
-import { type LedgerSnapshot, PoolLedger } from '../../src/domain/pool/ledger.ts';
+import { PoolLedger } from '../../src/domain/pool/ledger.ts';
+import type { LedgerSnapshot } from '../../src/domain/pool/ledger-snapshot.ts';
 import type { TaskPart } from '../../src/domain/pool/task-table.ts';
 
 /** What Postgres keeps of a ledger, as JSON. */

@@ -360,6 +360,10 @@ export type NotRunningReason =
   | 'WINDOW'
   | 'WORKFLOW';
 
+export type PoolRejectionReason =
+  | 'PoolAlreadyPaused'
+  | 'PoolNotPaused';
+
 /** BUILDING reads the log from its beginning and is not visible yet; HALTED waits for a person. */
 export type ProjectionStatus =
   | 'ABSENT'
@@ -625,6 +629,7 @@ export type WaitingReason =
   | 'NO_AGENT_WITH_CAPABILITY'
   | 'NO_AGENT_WITH_VERSION'
   | 'POOL_NOT_LED'
+  | 'POOL_PAUSED'
   | 'RETRY_DELAY';
 
 export type WorkflowFilter = {
@@ -1106,6 +1111,41 @@ export type WatchExecutionSubscriptionVariables = Exact<{
 
 export type WatchExecutionSubscription = { readonly change: { readonly position: string, readonly entry: ExecutionEventFragment } };
 
+export type ListPoolsQueryVariables = Exact<{
+  atLeast?: string | null | undefined;
+}>;
+
+
+export type ListPoolsQuery = { readonly pools: ReadonlyArray<{ readonly name: string, readonly paused: boolean, readonly pausedSince: string | null, readonly pausedReason: string | null, readonly led: boolean, readonly waiting: number, readonly running: number, readonly backlog: ReadonlyArray<{ readonly capability: string, readonly waiting: number, readonly running: number, readonly oldestSince: string | null, readonly arrivedPerSecond: number, readonly startedPerSecond: number }> }> };
+
+export type PoolTakenFragment = { readonly position: string, readonly repeated: boolean, readonly id: string };
+
+export type PoolRefusedFragment = { readonly reason: PoolRejectionReason, readonly message: string };
+
+export type PausePoolMutationVariables = Exact<{
+  pool: string | number;
+  reason?: string | null | undefined;
+  idempotencyKey?: string | null | undefined;
+}>;
+
+
+export type PausePoolMutation = { readonly payload:
+    | PoolTakenFragment
+    | PoolRefusedFragment
+   };
+
+export type ResumePoolMutationVariables = Exact<{
+  pool: string | number;
+  reason?: string | null | undefined;
+  idempotencyKey?: string | null | undefined;
+}>;
+
+
+export type ResumePoolMutation = { readonly payload:
+    | PoolTakenFragment
+    | PoolRefusedFragment
+   };
+
 export type ListProjectionsQueryVariables = Exact<{ [key: string]: never; }>;
 
 
@@ -1421,6 +1461,15 @@ export const PreviewCompensation: TypedDocument<PreviewCompensationQuery, Previe
 
 export const WatchExecution: TypedDocument<WatchExecutionSubscription, WatchExecutionSubscriptionVariables> =
   'subscription WatchExecution($id:ID!$fromPosition:Position){change:executionChanged(executionId:$id fromPosition:$fromPosition){position entry{...ExecutionEvent}}}fragment ExecutionEvent on ExecutionEntry{position type at unit taskId attempt agentId summary actor}';
+
+export const ListPools: TypedDocument<ListPoolsQuery, ListPoolsQueryVariables> =
+  'query ListPools($atLeast:Position){pools(atLeast:$atLeast){name paused pausedSince pausedReason led waiting running backlog{capability waiting running oldestSince arrivedPerSecond startedPerSecond}}}';
+
+export const PausePool: TypedDocument<PausePoolMutation, PausePoolMutationVariables> =
+  'mutation PausePool($pool:ID!$reason:String$idempotencyKey:String){payload:pausePool(pool:$pool reason:$reason idempotencyKey:$idempotencyKey){...PoolTaken ...PoolRefused}}fragment PoolTaken on PoolAccepted{id:pool position repeated}fragment PoolRefused on PoolRejected{reason message}';
+
+export const ResumePool: TypedDocument<ResumePoolMutation, ResumePoolMutationVariables> =
+  'mutation ResumePool($pool:ID!$reason:String$idempotencyKey:String){payload:resumePool(pool:$pool reason:$reason idempotencyKey:$idempotencyKey){...PoolTaken ...PoolRefused}}fragment PoolTaken on PoolAccepted{id:pool position repeated}fragment PoolRefused on PoolRejected{reason message}';
 
 export const ListProjections: TypedDocument<ListProjectionsQuery, ListProjectionsQueryVariables> =
   'query ListProjections{projections{name version status reason position target lagEvents lagMs parked unknownEvents updatedAt}}';

@@ -327,6 +327,77 @@ describe('a full pool', () => {
   });
 });
 
+describe('a pool', () => {
+  const POOLS = `query ($at: Position) { pools(atLeast: $at) {
+    name paused pausedReason led waiting running
+    backlog { capability waiting running oldestSince arrivedPerSecond } } }`;
+  const change = async (verb: 'pause' | 'resume', pool: string, key?: string) => {
+    const { body } = await api.post(
+      `mutation ($pool: ID!, $key: String) { answer: ${verb}Pool(pool: $pool, reason: "audit", idempotencyKey: $key) {
+        ... on PoolAccepted { pool position repeated } ... on PoolRejected { reason message since } } }`,
+      { pool, key },
+    );
+    return body.data?.answer ?? body.errors[0];
+  };
+
+  it('shows what waits in it, and can be paused and resumed', async () => {
+    await submit({ pool: 'night' });
+    const { position } = await change('pause', 'night', 'k');
+    const { body } = await api.post(POOLS, { at: position });
+    expect(body.data.pools).toEqual([
+      {
+        name: 'night',
+        paused: true,
+        pausedReason: 'audit',
+        led: true,
+        waiting: 1,
+        running: 0,
+        backlog: [
+          {
+            capability: 'echo',
+            waiting: 1,
+            running: 0,
+            oldestSince: expect.stringMatching(/Z$/),
+            arrivedPerSecond: expect.closeTo(1 / 60),
+          },
+        ],
+      },
+    ]);
+    expect(await change('pause', 'night', 'k')).toMatchObject({ pool: 'night', repeated: true });
+    expect(await change('pause', 'night')).toMatchObject({ reason: 'PoolAlreadyPaused', since: expect.any(String) });
+    expect(await change('resume', 'night')).toMatchObject({ pool: 'night', repeated: false });
+    expect(await change('resume', 'night')).toMatchObject({ reason: 'PoolNotPaused' });
+    expect(await types()).toEqual(['TaskSubmitted', 'PoolPaused', 'PoolResumed']);
+    const metrics = await fetch(`${api.url}/metrics`).then((response) => response.text());
+    expect(metrics).toContain('baton_backlog_waiting{pool="night",capability="echo"} 1');
+  });
+
+  it('must exist: a name that is mistyped changes nothing', async () => {
+    expect(await change('pause', 'nihgt')).toMatchObject({ message: 'pool "nihgt" does not exist' });
+    expect(await change('pause', 'no pool')).toMatchObject({ extensions: { code: 'NOT_FOUND' } });
+    expect(await types()).toEqual([]);
+  });
+
+  it('can be paused over REST', async () => {
+    await submit({ pool: 'night' });
+    const post = async (path: string) => {
+      const response = await fetch(`${api.url}/api/v1/pools/${path}`, { method: 'POST' });
+      return { status: response.status, body: await response.json() };
+    };
+    const { status, body } = await post('night/pause');
+    expect([status, body]).toMatchObject([200, { pool: 'night', repeated: false }]);
+    const list = await fetch(`${api.url}/api/v1/pools?atLeast=${body.position}`).then((response) => response.json());
+    expect(list).toMatchObject({
+      pools: [{ name: 'night', paused: { since: expect.any(String) }, waiting: 1, backlog: [{ waiting: 1 }] }],
+    });
+    expect(await post('night/pause')).toMatchObject({
+      status: 409,
+      body: { details: { reason: 'PoolAlreadyPaused' } },
+    });
+    expect(await post('night/resume')).toMatchObject({ status: 200 });
+  });
+});
+
 describe('a log that fails', () => {
   const over = async (append: EventStore['append']) => {
     const broken = commandsOver({ ...api.store, append } as EventStore);

@@ -2,6 +2,7 @@ import type { GraphQLSchema } from 'graphql';
 import { addAgents } from './agents/feature.ts';
 import { addExecutions } from './executions/feature.ts';
 import { createKit } from './kit/kit.ts';
+import { addPools } from './pools/feature.ts';
 import { addServer } from './server/feature.ts';
 import { addTasks } from './tasks/feature.ts';
 import { addWorkflows } from './workflows/feature.ts';
@@ -13,6 +14,7 @@ export const createSchema = (): GraphQLSchema => {
   const tasks = addTasks(kit, agents);
   const workflows = addWorkflows(kit);
   addExecutions(kit, workflows, tasks);
+  addPools(kit);
   addServer(kit);
   return kit.builder.toSchema();
 };

@@ -1,3 +1,4 @@
+import { admissionStream } from '../../domain/ids.ts';
 import { explainWaiting, type Waiting } from '../../domain/routing/why-waiting.ts';
 import { listAgents } from '../../projections/agents/queries.ts';
 import type { BreakerRow } from '../../projections/breakers/table.ts';
@@ -27,6 +28,9 @@ const circuitsOf = (breakers: readonly BreakerRow[], open: number) =>
     ]),
   );
 
+const controlOf = ({ pools, commands, reads }: ReadContext, pool: string) =>
+  pools.controlOf(pool) ?? commands.poolControls.load(admissionStream(reads.tenant, pool), { fresh: true });
+
 /** Why a task has no agent; null when it does not wait for one. */
 export const waitingOf = async (task: TaskRow, context: ReadContext): Promise<Waiting | null> => {
   if (task.status !== 'ready') return null;
@@ -35,6 +39,7 @@ export const waitingOf = async (task: TaskRow, context: ReadContext): Promise<Wa
   const open = await reads.openTasks.loadMany(agents.map(({ agentId }) => agentId));
   const rests = await Promise.all(agents.map((agent) => reads.restOf(agent)));
   const breakers = await Promise.all(agents.map((agent) => reads.breakersOf(agent)));
+  const { paused: pausedPool } = await controlOf(context, task.pool);
   const nowMs = commands.clock.now();
   const states = agents.map((agent, index) => {
     const rest = rests[index];
@@ -51,6 +56,7 @@ export const waitingOf = async (task: TaskRow, context: ReadContext): Promise<Wa
   });
   const asked = {
     ...task,
+    pausedPool,
     poolIsLed: !unledPools.has(task.pool),
     versionRange: task.versionRange ?? undefined,
     retryAt: task.retryAt ?? undefined,

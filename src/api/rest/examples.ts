@@ -13,6 +13,7 @@ export const BULK_TASK = taskOf(`${BULK_KEY}/0`);
 export const DEAD_LETTER = taskOf(`${BULK_KEY}/1`);
 
 export const AGENT = 'footprint-1';
+export const POOL = 'default';
 
 /** Waits for events and for a person before it pays. */
 export const WORKFLOW = {

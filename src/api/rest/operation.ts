@@ -8,7 +8,7 @@ import type { ReadContext } from '../reads/context.ts';
 
 export const REST_PATH = '/api/v1';
 
-export type RestContext = Pick<ReadContext, 'commands' | 'unledPools' | 'fleet'> & {
+export type RestContext = Pick<ReadContext, 'commands' | 'unledPools' | 'fleet' | 'pools'> & {
   readonly callerOf: CallerOf;
   /** The read side of one request. */
   readonly readsOf: (tenant: string) => ReadContext['reads'];

@@ -4,6 +4,7 @@ import { COMPENSATION_OPERATIONS } from './compensations.ts';
 import { EXECUTION_COMMANDS } from './executions.ts';
 import { EXECUTION_QUERIES } from './executions-read.ts';
 import { type Operation, operation } from './operation.ts';
+import { POOL_OPERATIONS } from './pools.ts';
 import { TASK_COMMANDS } from './tasks.ts';
 import { TASK_QUERIES } from './tasks-read.ts';
 import { RETIREMENTS, WORKFLOW_OPERATIONS } from './workflows.ts';
@@ -31,6 +32,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...TASK_COMMANDS,
   ...TASK_QUERIES,
   ...AGENT_OPERATIONS,
+  ...POOL_OPERATIONS,
   ...WORKFLOW_OPERATIONS,
   ...EXECUTION_COMMANDS,
   ...EXECUTION_QUERIES,

@@ -5,6 +5,7 @@ import {
   EXECUTION_REASONS,
   isAmong,
   messageIn,
+  POOL_REASONS,
   type Reasons,
   TASK_REASONS,
   WORKFLOW_REASONS,
@@ -29,3 +30,5 @@ export const acceptedByAgent = acceptedBut(AGENT_REASONS);
 export const acceptedByWorkflow = acceptedBut(WORKFLOW_REASONS);
 /** As `acceptedByTask`. */
 export const acceptedByExecution = acceptedBut(EXECUTION_REASONS);
+/** As `acceptedByTask`. */
+export const acceptedByPool = acceptedBut(POOL_REASONS);

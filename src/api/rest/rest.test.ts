@@ -349,6 +349,7 @@ describe('the document', () => {
       waits: api.waits,
       unledPools: { has: () => false },
       fleet: { discover: () => undefined },
+      pools: { pools: () => expect.fail('reads nothing'), controlOf: () => undefined, expect: async () => {} },
       head: () => 0n,
       seen: () => 0n,
     }) as unknown as { stack: readonly Layer[] };
@@ -357,7 +358,7 @@ describe('the document', () => {
         .filter((method) => method !== '_all')
         .map((method) => `${method} ${REST_PATH}${route?.path.replaceAll(/:(\w+)/g, '{$1}')}`),
     );
-    expect(routed).toHaveLength(48);
+    expect(routed).toHaveLength(54);
     expect(documented().sort()).toEqual(routed.sort());
   });
 

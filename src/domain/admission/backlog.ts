@@ -1,6 +1,8 @@
 import type { PoolEvent } from '../pool/events.ts';
 import type { TaskEvent } from '../task/events.ts';
+import type { AdmissionEvent } from './events.ts';
 import { FlowRate } from './flow-rate.ts';
+import { isAdmissionEvent, type PoolControl, PoolControls } from './pool-control.ts';
 
 /** The tasks of one capability in a pool, as far as they are open. */
 type Group = {
@@ -14,6 +16,9 @@ type Group = {
 };
 
 type OpenTask = { readonly group: Group; attempt: number; held: boolean };
+
+/** Without the open tasks, which are in parts. */
+export type BacklogSnapshot = { readonly controls: readonly AdmissionEvent[] };
 
 /** A task that waits: since when, in milliseconds. One that runs: nothing. */
 type TaskItem = readonly [taskId: string, attempt: number, waitsSinceMs?: number];
@@ -73,10 +78,14 @@ export class Backlog {
   readonly #tasks = new Map<string, OpenTask>();
   readonly #groups = new Map<string, Map<string, Group>>();
   readonly #waiting = new Map<string, number>();
+  readonly #controls = new PoolControls();
 
-  /** All of it is in parts. */
-  snapshot(): Record<string, never> {
-    return {};
+  constructor(snapshot?: BacklogSnapshot) {
+    for (const event of snapshot?.controls ?? []) this.#controls.evolve(event);
+  }
+
+  snapshot(): BacklogSnapshot {
+    return { controls: this.#controls.events() };
   }
 
   takeParts(): BacklogPart[] {
@@ -135,7 +144,22 @@ export class Backlog {
   /** What is in a stream that cannot be read stays as it is. */
   halt(): void {}
 
-  evolve(event: TaskEvent | PoolEvent): void {
+  /** What people have decided about the pool. */
+  controlOf(pool: string): PoolControl {
+    return this.#controls.of(pool);
+  }
+
+  /** Those with open tasks, and those about which people have decided something. */
+  get pools(): string[] {
+    return [...new Set([...this.#groups.keys(), ...this.#controls.pools])];
+  }
+
+  evolve(event: TaskEvent | PoolEvent | AdmissionEvent): void {
+    if (isAdmissionEvent(event)) this.#controls.evolve(event);
+    else this.#evolveTasks(event);
+  }
+
+  #evolveTasks(event: TaskEvent | PoolEvent): void {
     switch (event.type) {
       case 'TaskSubmitted':
         this.#open(event.data, 1, event.data.submittedAt);

@@ -3,7 +3,8 @@ import { copyOf } from '../../../test/support/ledger-snapshot.ts';
 import { DEFAULT_RETRY } from '../retry.ts';
 import type { AttemptError } from '../task/events.ts';
 import type { Assignment } from './events.ts';
-import { type LedgerEvent, PoolLedger } from './ledger.ts';
+import { PoolLedger } from './ledger.ts';
+import type { LedgerEvent } from './ledger-snapshot.ts';
 
 const START = Date.parse('2026-03-01T12:00:00.000Z');
 const iso = (ms: number): string => new Date(START + ms).toISOString();

@@ -4,7 +4,8 @@ import type { AgentEvent } from '../agent/events.ts';
 import type { ExecutionEvent } from '../execution/events.ts';
 import type { TaskEvent } from '../task/events.ts';
 import type { PoolEvent } from './events.ts';
-import { type LedgerEvent, PoolLedger } from './ledger.ts';
+import { PoolLedger } from './ledger.ts';
+import type { LedgerEvent } from './ledger-snapshot.ts';
 import type { DueTimer } from './timers.ts';
 
 const START = Date.parse('2026-03-01T12:00:00.000Z');

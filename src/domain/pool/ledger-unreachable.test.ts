@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { copyOf } from '../../../test/support/ledger-snapshot.ts';
 import { DEFAULT_RETRY } from '../retry.ts';
 import type { AttemptError } from '../task/events.ts';
-import { type LedgerEvent, PoolLedger } from './ledger.ts';
+import { PoolLedger } from './ledger.ts';
+import type { LedgerEvent } from './ledger-snapshot.ts';
 import { restAfter, restMs } from './rest.ts';
 
 const START = Date.parse('2026-03-01T12:00:00.000Z');

@@ -4,7 +4,8 @@ import { copyOf } from '../../../test/support/ledger-snapshot.ts';
 import type { AgentEvent } from '../agent/events.ts';
 import type { TaskEvent } from '../task/events.ts';
 import type { Assignment } from './events.ts';
-import { type LedgerEvent, PoolLedger } from './ledger.ts';
+import { PoolLedger } from './ledger.ts';
+import type { LedgerEvent } from './ledger-snapshot.ts';
 import { Recomputation, type Recomputed } from './recomputation.ts';
 
 const START = Date.parse('2026-03-01T12:00:00.000Z');

@@ -3,7 +3,8 @@ import { copyOf } from '../../../test/support/ledger-snapshot.ts';
 import type { AgentEvent, AgentProfile, Health } from '../agent/events.ts';
 import type { AttemptError, TaskEvent } from '../task/events.ts';
 import type { Assignment, PoolEvent, RoutingReason } from './events.ts';
-import { type LedgerEvent, PoolLedger } from './ledger.ts';
+import { PoolLedger } from './ledger.ts';
+import type { LedgerEvent } from './ledger-snapshot.ts';
 import { AGEING_STEP_MS } from './ready-queue.ts';
 import { DISPATCH_GRACE_MS } from './task-entry.ts';
 

@@ -1,23 +1,22 @@
+import type { AdmissionEvent } from '../admission/events.ts';
+import { eventsOf, evolveControl, isAdmissionEvent, NO_CONTROL, type PoolControl } from '../admission/pool-control.ts';
 import { type AgentEvent, agentEvents, type Transport } from '../agent/events.ts';
-import type { ExecutionEvent } from '../execution/events.ts';
 import { categoryOf, idOf } from '../ids.ts';
 import type { TaskEvent } from '../task/events.ts';
-import type { AgentEntry } from './agent-entry.ts';
-import type { Assignment, BreakerChange, PoolEvent } from './events.ts';
+import type { Assignment, BreakerChange } from './events.ts';
 import { LanePlaces, type PlacesByLane } from './lane-places.ts';
+import { type LedgerEvent, type LedgerSnapshot, SNAPSHOT_VERSION } from './ledger-snapshot.ts';
 import { type Lane, Matching } from './matching.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import { Recalls } from './recalls.ts';
 import { Roster } from './roster.ts';
 import { route } from './route.ts';
-import { RoutingMemory, type RoutingMemorySnapshot } from './routing-memory.ts';
+import { RoutingMemory } from './routing-memory.ts';
 import { LOST, openEntry, type TaskEntry } from './task-entry.ts';
 import { type TaskPart, TaskTable } from './task-table.ts';
 import { TasksOfExecutions } from './tasks-of-executions.ts';
 import { type DueTimer, TaskTimers } from './timers.ts';
 import { takeUnreachable } from './unreachable-tasks.ts';
-
-export type LedgerEvent = TaskEvent | AgentEvent | PoolEvent | ExecutionEvent;
 
 const isAgentEvent = (event: LedgerEvent): event is AgentEvent => Object.hasOwn(agentEvents, event.type);
 
@@ -30,17 +29,6 @@ export type OpenAssignment = {
   readonly executionId: string | undefined;
   readonly expiresMs: number;
 };
-
-/** Without the open tasks, which are in parts. */
-export type LedgerSnapshot = {
-  readonly version: typeof SNAPSHOT_VERSION;
-  readonly agents: readonly AgentEntry[];
-  readonly memory: RoutingMemorySnapshot;
-  readonly paused: readonly string[];
-};
-
-/** Raised with any change of what a snapshot holds or means; older ones are then ignored and the log is read instead. */
-export const SNAPSHOT_VERSION = 10;
 
 /**
  * The one view of a pool: its agents, its open tasks and who holds what. A fold of the log (agents' streams, tasks' streams, the pool's
@@ -65,6 +53,7 @@ export class PoolLedger {
   readonly #unrecorded = new Set<string>();
   readonly #places = new LanePlaces();
   readonly #recalls = new Recalls();
+  #control: PoolControl = NO_CONTROL;
   #nextSeq = 0;
 
   constructor(pool: string, snapshot?: LedgerSnapshot) {
@@ -80,14 +69,17 @@ export class PoolLedger {
       snapshot?.paused,
     );
     this.#memory = new RoutingMemory(snapshot?.memory);
+    for (const event of snapshot?.control ?? []) this.evolve(event);
   }
 
   snapshot(): LedgerSnapshot {
+    const control = eventsOf(this.pool, this.#control);
     return {
       version: SNAPSHOT_VERSION,
       agents: this.#roster.snapshot(),
       memory: this.#memory.snapshot(),
       paused: this.#executions.paused,
+      ...(control.length === 0 ? {} : { control }),
     };
   }
 
@@ -177,8 +169,13 @@ export class PoolLedger {
         return;
       default:
         if (isAgentEvent(event)) this.#evolveAgent(event);
+        else if (isAdmissionEvent(event)) this.#evolveControl(event);
         else this.#executions.evolve(event);
     }
+  }
+
+  #evolveControl(event: AdmissionEvent): void {
+    if (event.data.pool === this.pool) this.#control = evolveControl(this.#control, event);
   }
 
   #evolveAgent(event: AgentEvent): void {
@@ -221,6 +218,7 @@ export class PoolLedger {
   assign(nowMs: number, limit: number): Assignment[] {
     this.wake(nowMs, Number.POSITIVE_INFINITY);
     const assignments: Assignment[] = [];
+    if (this.#control.paused) return assignments;
     while (assignments.length < limit) {
       this.#roster.settle();
       const lanes = this.#places.open(this.#roster.held);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { AgentEvent } from '../agent/events.ts';
 import type { ExecutionEvent } from '../execution/events.ts';
 import type { TaskEvent } from '../task/events.ts';
-import type { LedgerEvent } from './ledger.ts';
+import type { LedgerEvent } from './ledger-snapshot.ts';
 import { PoolsInUse } from './pools-in-use.ts';
 
 const AT = '2026-03-01T12:00:00.000Z';
@@ -103,5 +103,21 @@ describe('which pools are in use', () => {
     expect(ledger.assign(Date.parse(AT), 10)).toEqual([]);
     ledger.evolve(resumed);
     expect(ledger.assign(Date.parse(AT), 10)).toHaveLength(1);
+  });
+});
+
+describe('a pool that people have paused before it was in use', () => {
+  const paused: LedgerEvent = { type: 'PoolPaused', data: { pool: 'x', reason: 'not yet', pausedAt: AT } };
+
+  it('begins as a paused one, also after a snapshot', () => {
+    const pools = new PoolsInUse();
+    pools.evolve(paused);
+    const restored = new PoolsInUse(JSON.parse(JSON.stringify(pools.snapshot())));
+    for (const each of [pools, restored]) {
+      expect(each.newLedger('x').snapshot().control).toEqual([paused]);
+      expect(each.newLedger('y').snapshot().control).toBeUndefined();
+      each.evolve({ type: 'PoolResumed', data: { pool: 'x', resumedAt: AT } });
+      expect(each.newLedger('x').snapshot().control).toBeUndefined();
+    }
   });
 });

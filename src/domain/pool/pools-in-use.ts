@@ -1,5 +1,8 @@
+import type { AdmissionEvent } from '../admission/events.ts';
+import { eventsOf, isAdmissionEvent, PoolControls } from '../admission/pool-control.ts';
 import { instantOf } from '../instant.ts';
-import { type LedgerEvent, PoolLedger } from './ledger.ts';
+import { PoolLedger } from './ledger.ts';
+import type { LedgerEvent } from './ledger-snapshot.ts';
 
 /**
  * How many pools may be in use at a time. Each costs the process that leads it a lease, timers and snapshots, and every dispatcher a
@@ -11,6 +14,8 @@ export const MAX_POOLS = 100;
 export type PoolsSnapshot = {
   readonly agents: readonly (readonly [agentId: string, pool: string])[];
   readonly paused: readonly string[];
+  /** What leads to the controls of all pools. */
+  readonly controls: readonly AdmissionEvent[];
 };
 
 /** Open tasks of one pool: its name, then their ids. */
@@ -20,7 +25,7 @@ export type PoolPart = { readonly part: number; readonly items: readonly string[
 const TASKS_PER_PART = 5_000;
 
 /** Raised with any change of what a snapshot holds or means. */
-export const POOLS_VERSION = 1;
+export const POOLS_VERSION = 2;
 
 type Members = Map<string, string>;
 
@@ -44,15 +49,17 @@ export class PoolsInUse {
   readonly #members = new Map<string, number>();
   /** Of a pool that nothing is ever in: it knows of executions what every ledger knows. */
   readonly #nobody: PoolLedger;
+  readonly #controls = new PoolControls();
 
   constructor(snapshot?: PoolsSnapshot) {
     this.#agents = new Map(snapshot?.agents);
     this.#nobody = ledgerOf(NOBODY, snapshot?.paused);
+    for (const event of snapshot?.controls ?? []) this.#controls.evolve(event);
     for (const pool of this.#agents.values()) this.#count(pool, 1);
   }
 
   snapshot(): PoolsSnapshot {
-    return { agents: [...this.#agents], paused: this.#nobody.snapshot().paused };
+    return { agents: [...this.#agents], paused: this.#nobody.snapshot().paused, controls: this.#controls.events() };
   }
 
   takeParts(): PoolPart[] {
@@ -100,7 +107,8 @@ export class PoolsInUse {
         this.#delete(this.#tasks, event.data.taskId);
         return;
       default:
-        if (event.type.startsWith('Execution')) this.#nobody.evolve(event);
+        if (isAdmissionEvent(event)) this.#controls.evolve(event);
+        else if (event.type.startsWith('Execution')) this.#nobody.evolve(event);
         return;
     }
   }
@@ -115,7 +123,9 @@ export class PoolsInUse {
 
   /** The ledger of a pool that comes into use now: it has no agents and no tasks. */
   newLedger(pool: string): PoolLedger {
-    return ledgerOf(pool, this.#nobody.snapshot().paused);
+    const ledger = ledgerOf(pool, this.#nobody.snapshot().paused);
+    for (const event of eventsOf(pool, this.#controls.of(pool))) ledger.evolve(event);
+    return ledger;
   }
 
   #add(members: Members, id: string, pool: string): void {

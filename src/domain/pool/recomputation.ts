@@ -1,6 +1,7 @@
 import { strategies } from '../routing/strategies.ts';
 import type { Assignment, PoolEvent } from './events.ts';
-import { type LedgerEvent, PoolLedger } from './ledger.ts';
+import { PoolLedger } from './ledger.ts';
+import type { LedgerEvent } from './ledger-snapshot.ts';
 import { LANES } from './matching.ts';
 
 /** An event of the log, and where it is. */

@@ -31,20 +31,21 @@ const explain = (agents: readonly AgentState[], facts: Partial<WaitingTask> = {}
 const OPEN = { echo: { state: 'open', held: 0, untilMs: Date.parse('2026-01-01T00:01:30Z') } } as const;
 
 describe('a task that no agent holds', () => {
-  it('waits for a leader of its pool before anything else', () => {
-    const { reason, message } = explain([], { pool: 'x', poolIsLed: false, retryAt: '2026-01-01T00:02:00.000Z' });
+  it('waits for a leader of its pool, whatever the state of the agents', () => {
+    const { reason, message } = explain([], { pool: 'x', poolIsLed: false });
     expect(reason).toBe('pool_not_led');
     expect(message).toContain('no process leads pool x');
   });
 
   it('waits for its retry, whatever the state of the agents', () =>
-    expect(explain([agent('a')], { retryAt: '2026-01-01T00:02:00.000Z', attempt: 2 })).toMatchObject({
+    expect(explain([agent('a')], { retryAt: '2026-01-01T00:02:00.000Z', attempt: 2, poolIsLed: false })).toMatchObject({
       reason: 'retry_delay',
       since: '2026-01-01T00:02:00.000Z',
       free: 1,
     }));
 
   it.each([
+    ['pool_paused', [], { poolIsLed: false, pausedPool: { since: '2026-01-01T00:00:00.000Z' } }],
     ['no_agent_with_capability', [], {}],
     ['no_agent_with_capability', [agent('a', { capabilities: [{ name: 'other', version: '1.4.0' }] })], {}],
     ['no_agent_with_version', [agent('a')], { versionRange: '^2.0.0' }],

@@ -2,8 +2,9 @@ import { instantOf } from '../instant.ts';
 import { ABILITY, type AgentState, AVAILABILITY, type Requirement, sortOut } from './eligibility.ts';
 
 export const WAITING_REASONS = [
-  'pool_not_led',
   'retry_delay',
+  'pool_paused',
+  'pool_not_led',
   'no_agent_with_capability',
   'no_agent_with_version',
   'agents_draining',
@@ -39,6 +40,8 @@ export type Waiting = {
 
 export type WaitingTask = Requirement & {
   readonly pool: string;
+  /** Set while people keep its agents from getting tasks. */
+  readonly pausedPool?: { readonly since: string; readonly reason?: string | undefined } | undefined;
   /** Some process assigns the tasks of the pool. */
   readonly poolIsLed: boolean;
   readonly attempt: number;
@@ -65,6 +68,8 @@ const breakerMessage = ({ capability }: WaitingTask, able: readonly AgentState[]
 };
 
 const MESSAGES: Readonly<Record<WaitingReason, (task: WaitingTask, able: readonly AgentState[]) => string>> = {
+  pool_paused: ({ pool, pausedPool }) =>
+    `pool ${pool} is paused since ${pausedPool?.since}${pausedPool?.reason === undefined ? '' : ` (${pausedPool.reason})`}: resume it`,
   pool_not_led: ({ pool }) =>
     `no process leads pool ${pool}, so nothing in it is assigned: start one with the role assigner whose BATON_POOLS, if set, names it`,
   retry_delay: ({ attempt, retryAt }) => `attempt ${attempt} waits for its retry delay until ${retryAt}`,
@@ -97,8 +102,9 @@ export const explainWaiting = (task: WaitingTask, agents: readonly AgentState[],
   );
   const unreachable = able.filter(({ rest }) => rest).length;
   const reason = (): WaitingReason => {
-    if (!task.poolIsLed) return 'pool_not_led';
     if (task.retryAt !== undefined && Date.parse(task.retryAt) > nowMs) return 'retry_delay';
+    if (task.pausedPool) return 'pool_paused';
+    if (!task.poolIsLed) return 'pool_not_led';
     if (able.length === 0) return (unable.version ?? 0) > 0 ? 'no_agent_with_version' : 'no_agent_with_capability';
     if (draining === able.length) return 'agents_draining';
     if (draining + maintenance === able.length) return 'agents_in_maintenance';

@@ -1,14 +1,14 @@
 import { BACKLOG_VERSION, Backlog } from '../../domain/admission/backlog.ts';
-import { executionStream, poolStream, taskStream } from '../../domain/ids.ts';
+import { admissionStream, executionStream, poolStream, taskStream } from '../../domain/ids.ts';
 import type { FoldDefinition, LeaderStatus } from '../leader.ts';
 import { OwnFold, type OwnFoldDeps } from '../own-fold.ts';
 
 const foldFor = (tenant: string): FoldDefinition<Backlog> => {
-  const prefixes = [taskStream, executionStream, poolStream].map((streamOf) => streamOf(tenant, ''));
+  const prefixes = [taskStream, executionStream, poolStream, admissionStream].map((streamOf) => streamOf(tenant, ''));
   return {
     name: 'backlog',
     version: BACKLOG_VERSION,
-    start: () => new Backlog(),
+    start: (snapshot) => new Backlog(snapshot),
     wants: ({ stream }) => prefixes.some((prefix) => stream.startsWith(prefix)),
   };
 };

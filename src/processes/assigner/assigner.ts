@@ -1,9 +1,10 @@
 import type { Commands } from '../../commands/context.ts';
 import type { AttemptOffers } from '../../dispatch/queues/attempt-queue.ts';
-import { agentStream, executionStream, poolStream, taskStream } from '../../domain/ids.ts';
+import { admissionStream, agentStream, executionStream, poolStream, taskStream } from '../../domain/ids.ts';
 import { instantOf } from '../../domain/instant.ts';
 import type { Assignment, BreakerChange, PoolEvent } from '../../domain/pool/events.ts';
-import { PoolLedger, SNAPSHOT_VERSION } from '../../domain/pool/ledger.ts';
+import { PoolLedger } from '../../domain/pool/ledger.ts';
+import { SNAPSHOT_VERSION } from '../../domain/pool/ledger-snapshot.ts';
 import type { DueTimer } from '../../domain/pool/timers.ts';
 import type { EventStore, Position, StoredEvent } from '../../eventstore/event-store.ts';
 import { type Ids, sleep } from '../../platform/clock.ts';
@@ -107,13 +108,15 @@ export class Assigner {
 const foldOf = ({ tenant, pool }: AssignerDeps): FoldDefinition<PoolLedger> => {
   const prefixes = [taskStream(tenant, ''), executionStream(tenant, ''), agentStream(tenant, '')];
   const ledgerStream = poolStream(tenant, pool);
+  const controlStream = admissionStream(tenant, pool);
   return {
     name: `pool:${pool}`,
     version: SNAPSHOT_VERSION,
     start: (snapshot) => new PoolLedger(pool, snapshot),
-    wants: ({ stream }) => prefixes.some((prefix) => stream.startsWith(prefix)) || stream === ledgerStream,
-    // Who holds what is not known without all of the ledger.
-    isVital: (stream) => stream === ledgerStream,
+    wants: ({ stream }) =>
+      prefixes.some((prefix) => stream.startsWith(prefix)) || stream === ledgerStream || stream === controlStream,
+    // Without all of the ledger nobody knows who holds what; without the other, whether anybody may.
+    isVital: (stream) => stream === ledgerStream || stream === controlStream,
   };
 };
 

@@ -1,5 +1,5 @@
-import { agentStream, executionStream, taskStream } from '../../domain/ids.ts';
-import type { LedgerSnapshot } from '../../domain/pool/ledger.ts';
+import { admissionStream, agentStream, executionStream, taskStream } from '../../domain/ids.ts';
+import type { LedgerSnapshot } from '../../domain/pool/ledger-snapshot.ts';
 import { POOLS_VERSION, PoolsInUse } from '../../domain/pool/pools-in-use.ts';
 import type { Position } from '../../eventstore/event-store.ts';
 import type { FoldSnapshot } from '../fold-snapshots.ts';
@@ -7,7 +7,12 @@ import type { FoldDefinition, Term } from '../leader.ts';
 import { OwnFold, type OwnFoldDeps } from '../own-fold.ts';
 
 const foldFor = (tenant: string): FoldDefinition<PoolsInUse> => {
-  const prefixes = [taskStream(tenant, ''), executionStream(tenant, ''), agentStream(tenant, '')];
+  const prefixes = [
+    taskStream(tenant, ''),
+    executionStream(tenant, ''),
+    agentStream(tenant, ''),
+    admissionStream(tenant, ''),
+  ];
   return {
     name: 'pools',
     version: POOLS_VERSION,

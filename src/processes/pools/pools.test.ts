@@ -15,7 +15,7 @@ import { cancelTask } from '../../commands/task/cancel-task.ts';
 import { submitTask, submitTasks } from '../../commands/task/submit-task.ts';
 import { publishWorkflow } from '../../commands/workflow/publish-workflow.ts';
 import type { AttemptOffers } from '../../dispatch/queues/attempt-queue.ts';
-import { SNAPSHOT_VERSION } from '../../domain/pool/ledger.ts';
+import { SNAPSHOT_VERSION } from '../../domain/pool/ledger-snapshot.ts';
 import type { EventStore } from '../../eventstore/event-store.ts';
 import { LogFeed } from '../../eventstore/log-feed.ts';
 import { createMemoryEventStore } from '../../eventstore/memory-event-store.ts';

@@ -1,7 +1,8 @@
 import { expect } from 'vitest';
 import type { AgentEntry } from '../../../src/domain/pool/agent-entry.ts';
 import type { Assignment, Exclusion } from '../../../src/domain/pool/events.ts';
-import { type LedgerEvent, PoolLedger } from '../../../src/domain/pool/ledger.ts';
+import { PoolLedger } from '../../../src/domain/pool/ledger.ts';
+import type { LedgerEvent } from '../../../src/domain/pool/ledger-snapshot.ts';
 import type { Lane } from '../../../src/domain/pool/matching.ts';
 import { strategyOf } from '../../../src/domain/pool/route.ts';
 import type { TaskEntry } from '../../../src/domain/pool/task-entry.ts';

@@ -1,4 +1,4 @@
-import type { LedgerEvent } from '../../../src/domain/pool/ledger.ts';
+import type { LedgerEvent } from '../../../src/domain/pool/ledger-snapshot.ts';
 import { Recomputation } from '../../../src/domain/pool/recomputation.ts';
 import { readEvent } from '../../../src/eventstore/codec.ts';
 import type { StoredEvent } from '../../../src/eventstore/event-store.ts';
