@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Location } from '../../domain/agent/descriptor.ts';
 import { Capability, Health } from '../../domain/agent/events.ts';
-import { type Candidate, freeSlotsOf, healthScoreOf } from '../../domain/discovery/candidate.ts';
+import { type Candidate, classScore, freeSlotsOf } from '../../domain/discovery/candidate.ts';
 import { DiscoverAgentsInput } from '../../domain/discovery/query.ts';
 import { LEFT_OUT } from '../../domain/discovery/rules.ts';
 import { AgentId, PoolId } from '../../domain/ids.ts';
@@ -44,7 +44,7 @@ const viewOf = (agent: Candidate): z.output<typeof DiscoveredView> => {
     capabilities: [...capabilities],
     ...(location === undefined ? {} : { location }),
     health,
-    healthScore: healthScoreOf(agent),
+    healthScore: classScore(agent),
     draining,
     maintenance,
     warming,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Health } from './events.ts';
-import { conditionOf, healthScore, judgeHealth, Signs } from './health.ts';
+import { conditionOf, judgeHealth, observedScore, Signs } from './health.ts';
 
 describe('the condition that an agent reports', () => {
   it.each([
@@ -36,7 +36,7 @@ describe('the health of an agent', () => {
     ]));
 
   it('is a product of silence and condition', () => {
-    expect(healthScore({ silentMs: 1_001, intervalMs: 1_000, condition: 0.5 })).toBeCloseTo(0.4, 10);
+    expect(observedScore({ silentMs: 1_001, intervalMs: 1_000, condition: 0.5 })).toBeCloseTo(0.4, 10);
     expect(judge(1_001, 0.5)).toBe('degraded');
     expect(judge(2_001, 0.5)).toBe('unhealthy');
   });

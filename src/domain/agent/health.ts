@@ -47,8 +47,8 @@ type Observed = {
   readonly health: Health;
 };
 
-/** From 0 to 1 (requirements 1.3). */
-export const healthScore = ({ silentMs, intervalMs, condition }: Omit<Observed, 'health'>): number =>
+/** From 0 to 1, by what was observed (requirements 1.3); `classScore` goes by the recorded class alone. */
+export const observedScore = ({ silentMs, intervalMs, condition }: Omit<Observed, 'health'>): number =>
   condition * beyond(silentMs / intervalMs, [1, 2]);
 
 /** What the silence of an agent and its last report mean for it. */
@@ -56,7 +56,7 @@ export const judgeHealth = (observed: Observed): Verdict => {
   const missed = observed.silentMs / observed.intervalMs;
   if (missed > DEREGISTERED_AFTER) return 'gone';
   if (missed > UNHEALTHY_AFTER) return 'unhealthy';
-  const score = healthScore(observed);
+  const score = observedScore(observed);
   if (score < UNHEALTHY_BELOW + (observed.health === 'unhealthy' ? RECOVERY : 0)) return 'unhealthy';
   return score < DEGRADED_BELOW + (observed.health === 'healthy' ? 0 : RECOVERY) ? 'degraded' : 'healthy';
 };

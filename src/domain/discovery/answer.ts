@@ -1,4 +1,4 @@
-import { type Candidate, healthScoreOf } from './candidate.ts';
+import { type Candidate, classScore } from './candidate.ts';
 import type { DiscoverAgentsInput } from './query.ts';
 import { LEFT_OUT, type LeftOutReason, type Rule, rulesOf } from './rules.ts';
 
@@ -27,7 +27,7 @@ const distanceOf = (agent: Candidate, preferred: NonNullable<DiscoverAgentsInput
 };
 
 const orderOf = ({ preferredLocation }: DiscoverAgentsInput): Order => {
-  const byHealth: Order = (a, b) => healthScoreOf(b) - healthScoreOf(a) || byId(a, b);
+  const byHealth: Order = (a, b) => classScore(b) - classScore(a) || byId(a, b);
   if (preferredLocation === undefined) return byHealth;
   return (a, b) => distanceOf(a, preferredLocation) - distanceOf(b, preferredLocation) || byHealth(a, b);
 };

@@ -39,8 +39,8 @@ export const factsOf = (profile: AgentProfile) => ({
 
 const SCORES: Readonly<Record<Health, number>> = { healthy: 1, degraded: 0.5, unhealthy: 0 };
 
-/** The health of an agent as a number from 0 to 1. */
-export const healthScoreOf = ({ health }: Pick<Candidate, 'health'>): number => SCORES[health];
+/** The recorded class of health as a number from 0 to 1: heartbeats are not in the log. */
+export const classScore = ({ health }: Pick<Candidate, 'health'>): number => SCORES[health];
 
 /** Places of the agent that no attempt takes. One that could not be reached is tried with one attempt at a time. */
 export const freeSlotsOf = ({ unreachable, maxConcurrency, open }: Candidate): number =>

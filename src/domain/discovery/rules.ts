@@ -1,5 +1,5 @@
 import semver from 'semver';
-import { type Candidate, freeSlotsOf, healthScoreOf } from './candidate.ts';
+import { type Candidate, classScore, freeSlotsOf } from './candidate.ts';
 import type { DiscoverAgentsInput, Readiness } from './query.ts';
 
 /** Why an agent is left out of an answer. */
@@ -64,7 +64,7 @@ const ABILITY = {
     const satisfies = within(agentVersion);
     return ({ version }) => version === undefined || !satisfies(version);
   },
-  health: ({ minHealth }) => (minHealth === 0 ? undefined : (agent) => healthScoreOf(agent) < minHealth),
+  health: ({ minHealth }) => (minHealth === 0 ? undefined : (agent) => classScore(agent) < minHealth),
 } satisfies Partial<Record<LeftOutReason, (query: DiscoverAgentsInput) => Excludes | undefined>>;
 
 /** What each step of readiness adds to the one before. */

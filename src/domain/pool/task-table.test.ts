@@ -81,3 +81,27 @@ it('knows which tasks agents hold', () => {
   table.change(held, { agentId: undefined });
   expect([table.size, table.heldSize]).toEqual([3, 0]);
 });
+
+describe('what agents hold', () => {
+  const ids = (table: TaskTable, agentId: string) => table.heldBy(agentId).map(({ taskId }) => taskId);
+  const give = (table: TaskTable, taskId: string, agentId: string | undefined) =>
+    table.change(table.get(taskId) as TaskEntry, { agentId });
+
+  it('is known by agent, through changes, other owners and ends', () => {
+    const table = tableOf(4);
+    for (const taskId of ['t0', 't1', 't2']) give(table, taskId, 'a');
+    give(table, 't1', 'b');
+    table.change(table.get('t0') as TaskEntry, { expiresMs: 5 });
+    expect([ids(table, 'a'), ids(table, 'b'), table.heldSize]).toEqual([['t0', 't2'], ['t1'], 3]);
+    give(table, 't2', undefined);
+    table.delete(table.get('t1') as TaskEntry);
+    expect([ids(table, 'a'), ids(table, 'b'), table.heldSize]).toEqual([['t0'], [], 1]);
+    expect(table.heldBy('a')[0]?.expiresMs).toBe(5);
+  });
+
+  it('is known after a restore', () => {
+    const table = new TaskTable();
+    table.restore({ ...taskOf(0), agentId: 'a' });
+    expect(ids(table, 'a')).toEqual(['t0']);
+  });
+});

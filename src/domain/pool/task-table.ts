@@ -24,6 +24,8 @@ export class TaskTable {
   readonly #changed = new Set<number>();
   /** Tasks that an agent holds. */
   readonly #held = new Set<string>();
+  /** The same by agent. */
+  readonly #heldBy = new Map<string, Set<string>>();
 
   get size(): number {
     return this.#byId.size;
@@ -42,7 +44,7 @@ export class TaskTable {
   }
 
   heldBy(agentId: string): TaskEntry[] {
-    return [...this.held()].filter((task) => task.agentId === agentId);
+    return [...(this.#heldBy.get(agentId) ?? [])].map((taskId) => this.#byId.get(taskId) as TaskEntry);
   }
 
   set(task: TaskEntry): void {
@@ -62,15 +64,33 @@ export class TaskTable {
     const known = this.#byId.get(task.taskId);
     if (known && known.seq !== task.seq) this.#clearSlot(known);
     this.#byId.set(task.taskId, task);
-    if (task.agentId === undefined) this.#held.delete(task.taskId);
-    else this.#held.add(task.taskId);
+    if (known?.agentId !== task.agentId) {
+      this.#letGo(known);
+      this.#hold(task);
+    }
     this.#fillSlot(task);
   }
 
   delete(task: TaskEntry): void {
+    this.#letGo(this.#byId.get(task.taskId));
     this.#byId.delete(task.taskId);
-    this.#held.delete(task.taskId);
     this.#clearSlot(task);
+  }
+
+  #hold({ taskId, agentId }: TaskEntry): void {
+    if (agentId === undefined) return;
+    this.#held.add(taskId);
+    const held = this.#heldBy.get(agentId);
+    if (held) held.add(taskId);
+    else this.#heldBy.set(agentId, new Set([taskId]));
+  }
+
+  #letGo(task: TaskEntry | undefined): void {
+    if (task?.agentId === undefined) return;
+    this.#held.delete(task.taskId);
+    const held = this.#heldBy.get(task.agentId);
+    held?.delete(task.taskId);
+    if (held?.size === 0) this.#heldBy.delete(task.agentId);
   }
 
   /** Copies of the parts that changed since this was last called, or of all. */

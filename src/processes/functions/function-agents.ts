@@ -14,6 +14,8 @@ import { HEALTH_MONITOR } from '../health/health-monitor.ts';
 import { type FunctionOffer, type FunctionOffers, placesOf } from './function-offers.ts';
 
 const MAX_PLACES = 10_000;
+/** Many functions are offered one after the other: they share a look at who else offers them, which may be this old. */
+const LOOK_AGAIN_MS = 1_000;
 
 export type FunctionAgentsDeps = FollowPorts & {
   readonly tenant: string;
@@ -35,6 +37,9 @@ export class FunctionAgents {
   readonly #deps: FunctionAgentsDeps;
   readonly #caller: Caller;
   readonly #offered = new Map<string, Offered>();
+  /** Places of other processes, as last read. */
+  #elsewhere: ReadonlyMap<string, number> = new Map();
+  #lookedMs = Number.NEGATIVE_INFINITY;
   /** What it offered until it began to stop. */
   #withdrawn: readonly FunctionOffer[] = [];
 
@@ -94,26 +99,28 @@ export class FunctionAgents {
   }
 
   async #register({ input, offer }: Offered): Promise<void> {
-    const { commands } = this.#deps;
-    const places = await this.#allPlaces();
-    const maxConcurrency = Math.min(MAX_PLACES, Math.max(offer.places, places.get(offer.agentId) ?? 0));
+    const { clock, commands, onShared } = this.#deps;
+    const { agentId } = offer;
+    if (clock.monotonic() - this.#lookedMs >= LOOK_AGAIN_MS) await this.#look();
+    else onShared(agentId, this.#elsewhere.has(agentId));
+    const maxConcurrency = Math.min(MAX_PLACES, offer.places + (this.#elsewhere.get(agentId) ?? 0));
     const registered = await registerFunctionAgent(commands, this.#caller, { ...input, maxConcurrency });
     if (!registered.ok) throw new AppError('REJECTED', registered.rejection.reason, { details: registered.rejection });
   }
 
-  /** The places of all processes that offer what this one does; empty while Redis cannot be reached. */
-  async #allPlaces(): Promise<ReadonlyMap<string, number>> {
-    const { onShared, processId, offers, tenant, logger } = this.#deps;
-    let current: readonly FunctionOffer[];
+  /** Learns which places other processes offer; none while Redis cannot be reached. */
+  async #look(): Promise<void> {
+    const { clock, onShared, processId, offers, tenant, logger } = this.#deps;
     try {
-      current = await offers.current(tenant);
+      const current = await offers.current(tenant);
+      this.#elsewhere = placesOf(current.filter((offer) => offer.processId !== processId));
+      this.#lookedMs = clock.monotonic();
     } catch (error) {
       logger.debug({ err: error }, 'who offers the function agents could not be read');
-      return new Map();
+      this.#elsewhere = new Map();
+      return;
     }
-    const elsewhere = new Set(current.filter((offer) => offer.processId !== processId).map(({ agentId }) => agentId));
-    for (const agentId of this.#offered.keys()) onShared(agentId, elsewhere.has(agentId));
-    return placesOf(current);
+    for (const agentId of this.#offered.keys()) onShared(agentId, this.#elsewhere.has(agentId));
   }
 
   async #renew(signal: AbortSignal): Promise<void> {
@@ -126,7 +133,7 @@ export class FunctionAgents {
           tenant,
           [...this.#offered.values()].map(({ offer }) => offer),
         );
-        await this.#allPlaces();
+        await this.#look();
       } catch (error) {
         logger.debug({ err: error }, 'the offers of function agents could not be renewed');
       }

@@ -1,5 +1,5 @@
 import type { AgentEvent, AgentProfile, Health } from '../../domain/agent/events.ts';
-import { healthScore, judgeHealth, UNHEALTHY_AFTER, type Verdict } from '../../domain/agent/health.ts';
+import { judgeHealth, observedScore, UNHEALTHY_AFTER, type Verdict } from '../../domain/agent/health.ts';
 import { idOf } from '../../domain/ids.ts';
 
 /** An agent that promised heartbeats. */
@@ -143,7 +143,7 @@ export class WatchedAgents {
     const missed = silentMs / intervalMs;
     const isInactive = missed > UNHEALTHY_AFTER;
     if (verdict === health && isInactive === agent.silent) return undefined;
-    const score = healthScore({ silentMs, intervalMs, condition });
+    const score = observedScore({ silentMs, intervalMs, condition });
     return { agentId, verdict, silentMs, score, isSilent: missed > 2, isInactive };
   }
 

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { LeftOut } from '../../../domain/discovery/answer.ts';
 import type { Candidate } from '../../../domain/discovery/candidate.ts';
-import { freeSlotsOf, healthScoreOf } from '../../../domain/discovery/candidate.ts';
+import { classScore, freeSlotsOf } from '../../../domain/discovery/candidate.ts';
 import { type DiscoverAgentsInput, READINESS } from '../../../domain/discovery/query.ts';
 import { LEFT_OUT } from '../../../domain/discovery/rules.ts';
 import type { Discovered } from '../../../processes/fleet/fleet-watch.ts';
@@ -55,7 +55,7 @@ const addDiscoveryTypes = (
       capabilities: t.field({ type: [CapabilityType], resolve: ({ capabilities }) => capabilities }),
       location: t.field({ type: Location, nullable: true, resolve: ({ location }) => location ?? null }),
       health: t.expose('health', { type: enums.Health }),
-      healthScore: t.float({ description: '0 to 1.', resolve: healthScoreOf }),
+      healthScore: t.float({ description: '0 to 1.', resolve: classScore }),
       draining: t.exposeBoolean('draining'),
       maintenance: t.exposeBoolean('maintenance'),
       warming: t.exposeBoolean('warming'),
