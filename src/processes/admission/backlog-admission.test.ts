@@ -76,7 +76,7 @@ describe('a pool in which many tasks wait', () => {
     expect(await refusal(submit(commands, 5))).toMatchObject({
       code: 'POOL_FULL',
       message:
-        '36 tasks wait in pool default, of at most 40: only tasks of a priority above 5 can be submitted to it until fewer do',
+        '36 tasks wait in pool default, of at most 40: only tasks more urgent than priority 5 can be submitted to it until fewer do',
       retryable: true,
       retryAfterSeconds: 60,
       details: { pool: 'default', waiting: 36, limit: 40, refusedFrom: 5 },

@@ -46,7 +46,7 @@ export class BacklogAdmission implements TaskAdmission {
     else this.#refusedFrom.set(pool, refused);
     if (priority < refused) return;
     this.counters.refused += 1;
-    const more = refused === 1 ? 'no task' : `only tasks of a priority above ${refused}`;
+    const more = refused === 1 ? 'no task' : `only tasks more urgent than priority ${refused}`;
     throw new AppError(
       'POOL_FULL',
       `${waiting} tasks wait in pool ${pool}, of at most ${limit}: ${more} can be submitted to it until fewer do`,
