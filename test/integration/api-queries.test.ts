@@ -416,7 +416,7 @@ describe('the view of operators', () => {
       successRate: 0,
       averageResponseMs: null,
     });
-    const told = await fetch(`${api.url}/api/v1/agents/health-summary?limit=3`);
+    const told = await fetch(`${api.url}/api/v1/health-summary?limit=3`);
     expect(await told.json()).toMatchObject({ degradationMode: true, circuitBreakers: [{ failureCount: 5 }] });
     const closed = String(await api.changeBreaker('failing', 'flaky', 'closed'));
     const after = await api.post(query, { id: waiting.taskId, p: closed });
@@ -424,7 +424,7 @@ describe('the view of operators', () => {
       task: { why: { waiting: { reason: 'NEXT_IN_TURN', breaker: 0 } } },
       healthSummary: { degradationMode: false },
     });
-    expect((await fetch(`${api.url}/api/v1/agents/health-summary?limit=201`)).status).toBe(400);
+    expect((await fetch(`${api.url}/api/v1/health-summary?limit=201`)).status).toBe(400);
     expect((await api.post('{ healthSummary(limit: 0) { degradationMode } }')).code).toBe('BAD_USER_INPUT');
   });
 

@@ -43,7 +43,7 @@ const breakerView = (row: BreakerRow): z.output<typeof Breaker> => {
 
 export const showHealth: Operation = operation({
   method: 'get',
-  path: '/agents/health-summary',
+  path: '/health-summary',
   id: 'healthSummary',
   summary: 'Which breakers are open, and how the newest calls of each agent went',
   query: z.strictObject({
