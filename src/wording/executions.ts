@@ -65,12 +65,13 @@ export const NO_AGENT_WHILE_PAUSED = 'the execution is paused: its tasks are not
 /** Why a task waits for an agent; where agents differ, with the number that each obstacle keeps from it. */
 export const waitingForAgentText = ({ reason, message, able, ...numbers }: Waiting): string => {
   if (!reason.startsWith('agents_')) return message;
-  const { draining, maintenance, warming, unhealthy, breaker, busy, free } = numbers;
+  const { draining, maintenance, warming, unhealthy, paused, breaker, busy, free } = numbers;
   const counts = Object.entries({
     draining,
     'under maintenance': maintenance,
     warming,
     unhealthy,
+    paused,
     'with an open breaker': breaker,
     busy,
     free,

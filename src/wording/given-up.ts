@@ -85,6 +85,7 @@ const EXCLUDED: Readonly<Record<Exclusion, string>> = {
   draining: 'draining',
   maintenance: 'under maintenance',
   warming: 'warming up',
+  paused: 'that asked for a pause',
   breaker: 'kept out by their breaker after failed calls',
   no_slot: 'without a free slot',
   failed_before: 'on which the task had failed before',

@@ -424,6 +424,16 @@ describe('the view of operators', () => {
       task: { why: { waiting: { reason: 'NEXT_IN_TURN', breaker: 0 } } },
       healthSummary: { degradationMode: false },
     });
+    const busy = await submit({ capability: 'flaky', retry: { kind: 'IMMEDIATE' } });
+    await api.assign([{ taskId: busy.taskId, agentId: 'failing' }]);
+    const asked = await failAttempt(
+      api.commands,
+      caller,
+      { taskId: busy.taskId, attempt: 1, agentId: 'failing' },
+      { error: { ...error, code: 'AGENT_BUSY', retryable: true }, retryAfterMs: 60_000 },
+    );
+    const paused = await api.post(query, { id: busy.taskId, p: asked.ok ? String(asked.value.position) : '' });
+    expect(paused.data.task.why.waiting.reason).toBe('AGENTS_PAUSED');
     expect((await fetch(`${api.url}/api/v1/health-summary?limit=201`)).status).toBe(400);
     expect((await api.post('{ healthSummary(limit: 0) { degradationMode } }')).code).toBe('BAD_USER_INPUT');
   });

@@ -56,14 +56,16 @@ const restoreDump = async (): Promise<Dump> => {
 
 /** Read models whose version was raised since that build: rebuilt from the log. */
 const RAISED = ['agents', 'tasks'];
-const kept = projectors.filter(({ name }) => !RAISED.includes(name));
+/** Those that the build of the dump did not have. */
+const NEW = ['breakers'];
+const isKept = ({ name }: { readonly name: string }): boolean => !RAISED.includes(name) && !NEW.includes(name);
+const kept = projectors.filter(isKept);
 
 type Checkpoint = { name: string; generation: bigint; events: bigint; status: string };
 const checkpoints = async (): Promise<Checkpoint[]> =>
   (await world.pool.query('SELECT name, generation, events, status FROM baton.checkpoints ORDER BY name')).rows;
 
-const keptCheckpoints = async (): Promise<Checkpoint[]> =>
-  (await checkpoints()).filter(({ name }) => !RAISED.includes(name));
+const keptCheckpoints = async (): Promise<Checkpoint[]> => (await checkpoints()).filter(isKept);
 
 const tableOids = async (of: readonly { readonly name: string }[] = projectors) =>
   (

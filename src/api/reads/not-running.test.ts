@@ -15,6 +15,7 @@ const BUSY: Waiting = {
   warming: 0,
   unhealthy: 0,
   unreachable: 0,
+  paused: 0,
   breaker: 0,
   busy: 2,
   free: 0,

@@ -8,7 +8,8 @@ import { countOpenTasks, getAgents } from '../../projections/agents/queries.ts';
 import type { AgentRow } from '../../projections/agents/table.ts';
 import { getAssignments } from '../../projections/assignments/queries.ts';
 import type { AssignmentRow } from '../../projections/assignments/table.ts';
-import { getBreakers } from '../../projections/breakers/queries.ts';
+import type { PauseRow } from '../../projections/breakers/pauses.ts';
+import { getBreakers, getPauses } from '../../projections/breakers/queries.ts';
 import type { BreakerRow } from '../../projections/breakers/table.ts';
 import type { Queryable } from '../../projections/database.ts';
 import { getCompensations } from '../../projections/executions/compensations.ts';
@@ -79,6 +80,7 @@ export class Reads {
   readonly openTasks: DataLoader<string, number>;
   readonly #rests: DataLoader<string, Rest | undefined>;
   readonly #breakers: DataLoader<string, readonly BreakerRow[]>;
+  readonly #pauses: DataLoader<string, PauseRow | null>;
   readonly taskEvents: DataLoader<string, readonly StoredEvent[]>;
   readonly executions: DataLoader<string, ExecutionRow | null>;
   /** The newest `MAX_PAGE` sub-workflows of an execution. */
@@ -126,6 +128,9 @@ export class Reads {
     this.#breakers = new DataLoader(async (ids) =>
       grouped(ids, await this.of(getBreakers(pool, tenant, ids)), ({ agentId }) => agentId),
     );
+    this.#pauses = new DataLoader(async (ids) =>
+      ordered(ids, await this.of(getPauses(pool, tenant, ids)), ({ agentId }) => agentId),
+    );
     this.taskEvents = new DataLoader((ids) => Promise.all(ids.map((id) => this.#eventsOf(id))), {
       maxBatchSize: STREAMS_AT_ONCE,
     });
@@ -161,6 +166,12 @@ export class Reads {
   }: Pick<AgentRow, 'agentId' | 'registeredAt'>): Promise<readonly BreakerRow[]> {
     const breakers = await this.#breakers.load(agentId);
     return breakers.filter(({ changedAt }) => Date.parse(changedAt) >= Date.parse(registeredAt));
+  }
+
+  /** When the pause ends that the agent asked for last; undefined when it has registered since. */
+  async pauseEndOf({ agentId, registeredAt }: Pick<AgentRow, 'agentId' | 'registeredAt'>): Promise<number | undefined> {
+    const pause = await this.#pauses.load(agentId);
+    return pause && Date.parse(pause.askedAt) >= Date.parse(registeredAt) ? Date.parse(pause.endsAt) : undefined;
   }
 
   /** Lowest position that an answer of this operation reflects; undefined when nothing was read. */
@@ -220,6 +231,7 @@ export class Reads {
       this.openTasks,
       this.#rests,
       this.#breakers,
+      this.#pauses,
       this.taskEvents,
       this.executions,
       this.children,

@@ -40,15 +40,18 @@ export const waitingOf = async (task: TaskRow, context: ReadContext): Promise<Wa
   const rests = await Promise.all(agents.map((agent) => reads.restOf(agent)));
   const breakers = await Promise.all(agents.map((agent) => reads.breakersOf(agent)));
   const { paused: pausedPool } = await controlOf(context, task.pool);
+  const pauses = await Promise.all(agents.map((agent) => reads.pauseEndOf(agent)));
   const nowMs = commands.clock.now();
   const states = agents.map((agent, index) => {
     const rest = rests[index];
+    const pauseEndMs = pauses[index] ?? 0;
     return {
       ...agent,
       draining: agent.status === 'draining',
       maintenance: agent.maintenanceStartedAt !== null,
       warming: agent.status === 'warming',
       open: Number(open[index]),
+      pausedUntilMs: pauseEndMs > nowMs ? pauseEndMs : undefined,
       circuits: circuitsOf(breakers[index] ?? [], Number(open[index])),
       rest,
       restsUntilMs: rest && rest.untilMs > nowMs ? rest.untilMs : undefined,

@@ -188,6 +188,7 @@ const Waiting = z.strictObject({
   warming: Count,
   unhealthy: Count,
   unreachable: Count,
+  paused: Count,
   breaker: Count,
   busy: Count,
   free: Count,

@@ -43,7 +43,7 @@ export const failAttempt = (
   attempt: FailedRef,
   outcome: {
     readonly error: AttemptError;
-    /** The least delay of the next attempt. */
+    /** The agent asks not to be called for so long. */
     readonly retryAfterMs?: number | undefined;
     readonly unreachableLimitMs?: number | undefined;
     readonly durationMs?: number | undefined;

@@ -81,7 +81,7 @@ export const networkFailure = (error: unknown): TransportError | undefined => {
 };
 
 /** No policy may wait longer for a next attempt than an agent may ask for. */
-const MAX_RETRY_AFTER_MS = 86_400_000;
+export const MAX_RETRY_AFTER_MS = 86_400_000;
 
 /** What `Retry-After` asks for, in milliseconds: seconds or a date (RFC 9110, 10.2.3). What is neither asks for nothing. */
 export const retryAfterMs = (value: string, nowMs: number): number | undefined => {

@@ -1,8 +1,20 @@
 import { A2AError } from '@a2a-js/sdk/errors';
-import { networkFailure } from '../egress/agent-http.ts';
+import { MAX_RETRY_AFTER_MS, networkFailure } from '../egress/agent-http.ts';
 import { badResponse, TransportError } from './transport.ts';
 
 const MAX_QUOTE = 500;
+
+const RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo';
+
+/** The pause that an error of JSON-RPC asks for by `google.rpc.RetryInfo` in its data, such as `{"retryDelay": "1.5s"}`. */
+const pauseIn = (error: Error): { readonly retryAfterMs?: number } => {
+  const details: unknown = 'data' in error ? error.data : undefined;
+  if (!Array.isArray(details)) return {};
+  const info = details.find((detail: { '@type'?: unknown } | null) => detail?.['@type'] === RETRY_INFO);
+  const seconds = /^(\d{1,9}(?:\.\d{1,9})?)s$/.exec(String((info as { retryDelay?: unknown })?.retryDelay))?.[1];
+  const askedMs = Math.min(Math.ceil(Number(seconds) * 1_000), MAX_RETRY_AFTER_MS);
+  return askedMs > 0 ? { retryAfterMs: askedMs } : {};
+};
 
 const agentError = (code: string, error: Error, retryable: boolean, outcomeKnown = true): TransportError =>
   new TransportError(code, error.message.slice(0, MAX_QUOTE), {
@@ -10,6 +22,7 @@ const agentError = (code: string, error: Error, retryable: boolean, outcomeKnown
     retryable,
     outcomeKnown,
     cause: error,
+    ...pauseIn(error),
   });
 
 /** By A2A's own reason, which all its bindings share. */

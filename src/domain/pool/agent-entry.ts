@@ -13,6 +13,8 @@ export type AgentEntry = Changeable<Candidate> &
     transport: Transport['kind'];
     deregistered: boolean;
     circuits: Record<string, Circuit>;
+    /** How long the pause is that it asked for. */
+    pausedForMs?: number | undefined;
     /** Nothing is heard of it: nobody waits for the calls that it holds. */
     silent?: boolean | undefined;
     /** It drains until then; what it still holds is then given up. */
@@ -72,6 +74,19 @@ export const freshCircuits = (heldFor: Iterable<string>): Record<string, Circuit
   }
   return circuits;
 };
+
+/** One offer per name, with all versions in an order of their own. */
+export const offersOf = ({
+  capabilities,
+}: AgentEntry): { readonly name: string; readonly versions: readonly string[] }[] => {
+  const versions = new Map<string, Set<string>>();
+  for (const { name, version } of capabilities) versions.set(name, (versions.get(name) ?? new Set()).add(version));
+  return [...versions].map(([name, offered]) => ({ name, versions: [...offered].sort() }));
+};
+
+/** Of each attempt that it holds. */
+export const heldCapabilities = ({ circuits }: AgentEntry): string[] =>
+  Object.entries(circuits).flatMap(([capability, { held }]) => new Array<string>(held).fill(capability));
 
 /** A copy that does not change with the agent. */
 export const copiedAgent = (agent: AgentEntry): AgentEntry => ({

@@ -12,6 +12,7 @@ export const Exclusion = z.enum([
   'draining',
   'maintenance',
   'warming',
+  'paused',
   'breaker',
   'no_slot',
   'failed_before',

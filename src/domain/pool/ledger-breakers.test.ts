@@ -80,10 +80,10 @@ class Story {
     return { changes, assignments };
   }
 
-  fail({ taskId, attempt, agentId }: Assignment, error: AttemptError, ms: number): void {
+  fail({ taskId, attempt, agentId }: Assignment, error: AttemptError, ms: number, facts: object = {}): void {
     this.add({
       type: 'TaskAttemptFailed',
-      data: { taskId, attempt, agentId, error, failedAt: iso(ms), retryAt: iso(ms) },
+      data: { taskId, attempt, agentId, error, failedAt: iso(ms), retryAt: iso(ms), ...facts },
     });
   }
 
@@ -211,4 +211,43 @@ describe('the breaker of an agent', () => {
     expect(next.changeBreakers(START, 100).length).toBe(waits === 0 ? 1 : 0);
     expect(next.changeBreakers(START + OPEN_MS, 100).length).toBe(waits === 0 ? 0 : 1);
   });
+});
+
+describe('an agent that asks for a pause', () => {
+  const BUSY: AttemptError = { code: 'AGENT_BUSY', message: 'HTTP 429', source: 'destination', retryable: true };
+
+  const paused = (retryAfterMs: number, offMs = 0): Story => {
+    const story = new Story('a');
+    story.submit(6);
+    for (const assignment of story.decide(0).assignments) story.fail(assignment, BUSY, offMs, { retryAfterMs });
+    story.ledger.wake(START, 100);
+    return story;
+  };
+
+  it('gets no work for so long, whatever it offers, and then as much as before', () => {
+    const story = paused(5_000);
+    expect(story.ledger.nextDueMs()).toBe(START + 5_000);
+    expect(story.decide(4_999)).toEqual({ changes: [], assignments: [] });
+    expect(story.decide(5_000).assignments).toHaveLength(6);
+  });
+
+  it('leaves the work to others meanwhile', () => {
+    const story = paused(5_000);
+    story.register('b');
+    const [first] = story.decide(1).assignments;
+    expect([first?.agentId, first?.reason.excluded]).toEqual(['b', { paused: 1 }]);
+  });
+
+  it('is paused for an hour at most, and counts from its newest word', () => {
+    expect(paused(86_400_000).ledger.nextDueMs()).toBe(START + 3_600_000);
+    const story = paused(5_000);
+    const [probe] = story.decide(5_000).assignments;
+    story.fail(probe!, BUSY, 5_000, { retryAfterMs: 1_000 });
+    const copy = copyOf(story.ledger);
+    copy.wake(START + 5_000, 100);
+    expect(copy.nextDueMs()).toBe(START + 6_000);
+  });
+
+  it('is not paused for longer because the clock of its dispatcher is ahead', () =>
+    expect(paused(5_000, 3_600_000).ledger.nextDueMs()).toBe(START + 5_000));
 });

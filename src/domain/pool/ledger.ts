@@ -356,7 +356,7 @@ export class PoolLedger {
   #outcomeUnknown(data: Extract<TaskEvent, { type: 'TaskOutcomeUnknown' }>['data']): void {
     const { taskId, agentId, attempt, error, occurredAt } = data;
     const task = this.#tasks.get(taskId);
-    if (task?.attempt === attempt) this.#roster.judge({ ...task, agentId }, error, occurredAt);
+    if (task?.attempt === attempt) this.#roster.judge({ ...task, agentId }, { error, failedAt: occurredAt });
     else this.#roster.failed(agentId);
     this.#close(taskId);
   }
@@ -365,7 +365,7 @@ export class PoolLedger {
     const task = this.#tasks.get(data.taskId);
     if (!task || data.attempt !== task.attempt) return;
     const holder = data.agentId ?? task.agentId;
-    if (holder !== undefined) this.#roster.judge({ ...task, agentId: holder }, data.error, data.failedAt);
+    if (holder !== undefined) this.#roster.judge({ ...task, agentId: holder }, data);
     if (data.retryAt === undefined) {
       // The dead letter follows in the same append. Until it is read here, the task must not be given to anyone.
       this.#close(task.taskId);

@@ -1,12 +1,15 @@
 import type { AgentEvent, Transport } from '../agent/events.ts';
 import { verdictOn } from '../resilience/failure.ts';
+import { pauseMs } from '../resilience/pause.ts';
 import type { Requirement } from '../routing/eligibility.ts';
 import type { AttemptError } from '../task/events.ts';
 import {
   type AgentEntry,
   copiedAgent,
   freshCircuits,
+  heldCapabilities,
   lifecycleAfter,
+  offersOf,
   type Profile,
   profileFacts,
   type Standing,
@@ -14,7 +17,7 @@ import {
 } from './agent-entry.ts';
 import { Breakers } from './breakers.ts';
 import type { BreakerChange } from './events.ts';
-import type { Lane, Matching, Offer, Skill } from './matching.ts';
+import type { Lane, Matching, Skill } from './matching.ts';
 import { restAfter, restMs } from './rest.ts';
 
 /** Weight of the newest outcome in an agent's moving averages (requirements 1.0: EMA α = 0.1). */
@@ -30,19 +33,11 @@ type Listed = {
 /** An attempt that an agent holds or held. */
 export type Held = { readonly agentId: string; readonly taskId: string; readonly capability: string };
 
+/** How such an attempt failed. */
+type Failure = { readonly error: AttemptError; readonly failedAt: string; readonly retryAfterMs?: number | undefined };
+
 const isFree = (standing: Standing | undefined): boolean =>
   standing !== undefined && standing.unavailable === undefined;
-
-/** One offer per name, with all versions in an order of their own. */
-const offersOf = ({ capabilities }: AgentEntry): Offer[] => {
-  const versions = new Map<string, Set<string>>();
-  for (const { name, version } of capabilities) versions.set(name, (versions.get(name) ?? new Set()).add(version));
-  return [...versions].map(([name, offered]) => ({ name, versions: [...offered].sort() }));
-};
-
-/** Of each attempt that it holds. */
-const heldCapabilities = ({ circuits }: AgentEntry): string[] =>
-  Object.entries(circuits).flatMap(([capability, { held }]) => new Array<string>(held).fill(capability));
 
 /** The agents of a pool: what they can do, how many attempts each holds, and how often it fails. */
 export class Roster {
@@ -137,15 +132,25 @@ export class Roster {
   }
 
   /** What a failed attempt says of its agent. */
-  judge(held: Held, error: AttemptError, failedAt: string): void {
+  judge(held: Held, { error, failedAt, retryAfterMs }: Failure): void {
     const agent = this.#agents.get(held.agentId);
     if (!agent) return;
-    const verdict = verdictOn(error);
+    const verdict = verdictOn(error, retryAfterMs);
+    if (retryAfterMs !== undefined) this.#pause(agent, Date.parse(failedAt), pauseMs(retryAfterMs));
     const isProbe = this.#breakers.isProbe(agent, held.capability, held.taskId);
     const isNews = verdict !== 'unreachable' || this.#unreachable(agent, Date.parse(failedAt), error.message);
     if (verdict !== 'nothing' && (isNews || isProbe)) this.#countCall(agent, held, verdict !== 'answered');
     if (verdict !== 'unreachable' && error.source !== 'baton') this.failed(held.agentId);
     if (error.source === 'agent') this.reached(held.agentId);
+  }
+
+  /** The agent asked not to be called for so long. Its newest word counts. */
+  #pause(agent: AgentEntry, atMs: number, forMs: number): void {
+    agent.pausedUntilMs = atMs + forMs;
+    agent.pausedForMs = forMs;
+    this.#resting.add(agent);
+    this.#unseen.add(agent);
+    this.#touch(agent);
   }
 
   /** An answer of an agent to a task of the pool. */
@@ -213,7 +218,10 @@ export class Roster {
   wake(nowMs: number): void {
     for (const agent of this.#unseen) this.#look(agent, nowMs);
     this.#unseen.clear();
-    for (const agent of this.#resting) if ((agent.restsUntilMs ?? 0) <= nowMs) this.#wakeUp(agent);
+    for (const agent of this.#resting) {
+      if ((agent.pausedUntilMs ?? Number.POSITIVE_INFINITY) <= nowMs) this.#endPause(agent);
+      if ((agent.restsUntilMs ?? Number.POSITIVE_INFINITY) <= nowMs) this.#wakeUp(agent);
+    }
   }
 
   /** Agents whose time to finish what they hold has just ended. */
@@ -231,20 +239,30 @@ export class Roster {
   /** When the next rest or drain ends, or the next breaker changes; undefined when there is none. */
   nextDueMs(): number | undefined {
     let due = this.#breakers.nextDueMs();
-    for (const { restsUntilMs = 0 } of this.#resting) due = Math.min(due ?? restsUntilMs, restsUntilMs);
+    const never = Number.POSITIVE_INFINITY;
+    for (const { restsUntilMs = never, pausedUntilMs = never } of this.#resting)
+      due = Math.min(due ?? never, restsUntilMs, pausedUntilMs);
     for (const { drainsUntilMs = 0 } of this.#draining) due = Math.min(due ?? drainsUntilMs, drainsUntilMs);
     return due;
   }
 
   #look(agent: AgentEntry, nowMs: number): void {
-    const { rest } = agent;
+    const { rest, pausedUntilMs, pausedForMs = 0 } = agent;
+    // Counted by the stamp, but no longer than it was asked for, whatever clock stamped it.
+    if (pausedUntilMs !== undefined) agent.pausedUntilMs = Math.min(pausedUntilMs, nowMs + pausedForMs);
     if (!rest || agent.restsUntilMs === undefined) return;
     agent.rest = { ...rest, sinceMs: Math.min(rest.sinceMs, nowMs) };
     agent.restsUntilMs = nowMs + restMs(rest);
   }
 
+  #endPause(agent: AgentEntry): void {
+    if (agent.restsUntilMs === undefined) this.#resting.delete(agent);
+    agent.pausedUntilMs = undefined;
+    this.#touch(agent);
+  }
+
   #wakeUp(agent: AgentEntry): void {
-    this.#resting.delete(agent);
+    if (agent.pausedUntilMs === undefined) this.#resting.delete(agent);
     agent.restsUntilMs = undefined;
     this.#touch(agent);
   }
@@ -317,7 +335,7 @@ export class Roster {
 
   #enter(agent: AgentEntry): void {
     this.#agents.set(agent.agentId, agent);
-    if (agent.restsUntilMs !== undefined) this.#resting.add(agent);
+    if (agent.restsUntilMs !== undefined || agent.pausedUntilMs !== undefined) this.#resting.add(agent);
     if (agent.rest) this.#unreached.add(agent);
     if (agent.drainsUntilMs !== undefined) this.#draining.add(agent);
     if (!agent.deregistered) this.#breakers.enter(agent);
@@ -347,6 +365,7 @@ export class Roster {
     this.#unreached.delete(agent);
     this.#draining.delete(agent);
     agent.restsUntilMs = undefined;
+    agent.pausedUntilMs = undefined;
     agent.drainsUntilMs = undefined;
     agent.deregistered = true;
     if (agent.open === 0) this.#agents.delete(agent.agentId);

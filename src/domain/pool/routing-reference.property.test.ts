@@ -31,6 +31,7 @@ describe.each(STRATEGY_NAMES)('%s over the indexes', (strategy) => {
         'failed_before',
         'maintenance',
         'no_slot',
+        'paused',
         'standby',
         'unhealthy',
         'version',

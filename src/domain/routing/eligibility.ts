@@ -26,6 +26,8 @@ export type AgentState = {
   readonly rest?: Rest | undefined;
   /** It could not be reached, and gets no work until then. */
   readonly restsUntilMs?: number | undefined;
+  /** It asked for a pause until then. */
+  readonly pausedUntilMs?: number | undefined;
   /** What its calls have shown, by capability; absent for those for which it was never called. */
   readonly circuits?: Readonly<Record<string, Pick<Circuit, 'state' | 'held' | 'untilMs'>>> | undefined;
 };
@@ -66,6 +68,7 @@ export const AVAILABILITY: readonly Rule<Pick<Requirement, 'capability'>>[] = [
   { name: 'maintenance', excludes: ({ maintenance }) => maintenance === true },
   { name: 'warming', excludes: ({ warming }) => warming === true },
   { name: 'unhealthy', excludes: ({ health, restsUntilMs }) => health === 'unhealthy' || restsUntilMs !== undefined },
+  { name: 'paused', excludes: ({ pausedUntilMs }) => pausedUntilMs !== undefined },
   { name: 'breaker', excludes: isKeptOut },
   { name: 'no_slot', excludes: ({ open, maxConcurrency, rest }) => open >= (rest ? 1 : maxConcurrency) },
 ];

@@ -54,6 +54,8 @@ describe('a task that no agent holds', () => {
     ['agents_warming', [agent('a', { warming: true }), agent('b', { maintenance: true })], {}],
     ['agents_unhealthy', [agent('a', { warming: true }), agent('b', { health: 'unhealthy' })], {}],
     ['agents_unhealthy', [agent('a', { health: 'unhealthy' }), agent('b', { draining: true })], {}],
+    ['agents_paused', [agent('a', { pausedUntilMs: 1 }), agent('b', { draining: true })], {}],
+    ['agents_breaker_open', [agent('a', { pausedUntilMs: 1 }), agent('b', { circuits: OPEN })], {}],
     ['agents_breaker_open', [agent('a', { circuits: OPEN }), agent('b', { draining: true })], {}],
     ['agents_busy', [agent('a', { circuits: OPEN }), agent('b', { open: 2 })], {}],
     ['next_in_turn', [agent('a', { circuits: { echo: { state: 'half_open', held: 0 } } })], {}],

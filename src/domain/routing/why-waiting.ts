@@ -12,6 +12,7 @@ export const WAITING_REASONS = [
   'agents_warming',
   'agents_unhealthy',
   'agents_unreachable',
+  'agents_paused',
   'agents_breaker_open',
   'agents_busy',
   'next_in_turn',
@@ -32,6 +33,8 @@ export type Waiting = {
   readonly unhealthy: number;
   /** Could not be reached since they last answered; while they rest they count as unhealthy, too. */
   readonly unreachable: number;
+  /** Asked not to be called for a while. */
+  readonly paused: number;
   /** Kept out by their breaker for the capability. */
   readonly breaker: number;
   readonly busy: number;
@@ -59,6 +62,11 @@ const unreachableMessage = ({ capability }: WaitingTask, able: readonly AgentSta
   return `no able agent can be reached: ${next.agentId} since ${instantOf(sinceMs)} (${error}), its next try is at ${instantOf(untilMs)}`;
 };
 
+const pauseMessage = (_: WaitingTask, able: readonly AgentState[]): string => {
+  const untilMs = Math.min(...able.map(({ pausedUntilMs }) => pausedUntilMs ?? Number.POSITIVE_INFINITY));
+  return `every able agent that takes work has asked not to be called for now (Retry-After); the first pause ends at ${instantOf(untilMs)}`;
+};
+
 const breakerMessage = ({ capability }: WaitingTask, able: readonly AgentState[]): string => {
   const untilMs = Math.min(...able.map(({ circuits }) => circuits?.[capability]?.untilMs ?? Number.POSITIVE_INFINITY));
   const next = Number.isFinite(untilMs)
@@ -81,6 +89,7 @@ const MESSAGES: Readonly<Record<WaitingReason, (task: WaitingTask, able: readonl
   agents_warming: () => 'every able agent that stays is warming up',
   agents_unhealthy: () => 'every able agent that takes work is unhealthy',
   agents_unreachable: unreachableMessage,
+  agents_paused: pauseMessage,
   agents_breaker_open: breakerMessage,
   agents_busy: () => 'every able and healthy agent is at its limit',
   next_in_turn: () =>
@@ -95,7 +104,15 @@ const MESSAGES: Readonly<Record<WaitingReason, (task: WaitingTask, able: readonl
 export const explainWaiting = (task: WaitingTask, agents: readonly AgentState[], nowMs: number): Waiting => {
   const { eligible: able, excluded: unable } = sortOut(agents, ABILITY, task);
   const { eligible: free, excluded } = sortOut(able, AVAILABILITY, task);
-  const { draining = 0, maintenance = 0, warming = 0, unhealthy = 0, breaker = 0, no_slot: busy = 0 } = excluded;
+  const {
+    draining = 0,
+    maintenance = 0,
+    warming = 0,
+    unhealthy = 0,
+    paused = 0,
+    breaker = 0,
+    no_slot: busy = 0,
+  } = excluded;
   /** Those that would take work if they could be reached. */
   const takers = able.filter(
     (agent) => !agent.draining && !agent.maintenance && !agent.warming && agent.health !== 'unhealthy',
@@ -111,7 +128,8 @@ export const explainWaiting = (task: WaitingTask, agents: readonly AgentState[],
     if (draining + maintenance + warming === able.length) return 'agents_warming';
     if (free.length === 0 && unreachable > 0 && takers.every(({ rest }) => rest)) return 'agents_unreachable';
     if (draining + maintenance + warming + unhealthy === able.length) return 'agents_unhealthy';
-    if (draining + maintenance + warming + unhealthy + breaker === able.length) return 'agents_breaker_open';
+    if (draining + maintenance + warming + unhealthy + paused === able.length) return 'agents_paused';
+    if (draining + maintenance + warming + unhealthy + paused + breaker === able.length) return 'agents_breaker_open';
     return free.length === 0 ? 'agents_busy' : 'next_in_turn';
   };
   const found = reason();
@@ -122,6 +140,7 @@ export const explainWaiting = (task: WaitingTask, agents: readonly AgentState[],
     warming,
     unhealthy,
     unreachable,
+    paused,
     breaker,
     busy,
     free: free.length,

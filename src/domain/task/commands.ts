@@ -87,7 +87,7 @@ export type FailAttempt = AttemptOutcome & {
   readonly agentId?: string;
   readonly error: AttemptError;
   readonly random: number;
-  /** The agent asks for this pause: the least delay of the next attempt, whatever the policy says. */
+  /** The agent asks for this pause: it gets no work meanwhile, and the task may go to another. */
   readonly retryAfterMs?: number;
   /** For how long a task without a deadline may go on without reaching any agent. */
   readonly unreachableLimitMs?: number;

@@ -39,11 +39,11 @@ const unreachableFor = (limitMs: number | undefined, last: AttemptError): Attemp
 });
 
 const failed = (command: FailAttempt, task: OpenTask): Decision => {
-  const { attempt, error, now, agentId, cost, durationMs, final, random, retryAfterMs = 0 } = command;
+  const { attempt, error, now, agentId, cost, durationMs, final, random, retryAfterMs } = command;
   const failures = attempt - task.budgetFrom;
   const counts = usesUpAttempt(task, error);
   const exhausted = final || (counts && failures >= task.submitted.retry.maxAttempts);
-  const delayMs = counts ? Math.max(retryDelayMs(task.submitted.retry, failures, random), retryAfterMs) : 0;
+  const delayMs = counts ? retryDelayMs(task.submitted.retry, failures, random) : 0;
   const retryAt = error.retryable && !exhausted ? plusMs(now, delayMs) : undefined;
   const event: TaskEvent = {
     type: 'TaskAttemptFailed',
@@ -54,6 +54,7 @@ const failed = (command: FailAttempt, task: OpenTask): Decision => {
       failedAt: now,
       ...(agentId === undefined ? {} : { agentId }),
       ...(retryAt === undefined ? {} : { retryAt }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
       ...(durationMs === undefined ? {} : { durationMs }),
       ...(cost === undefined ? {} : { cost }),
     },

@@ -90,6 +90,8 @@ export const taskEvents = {
       failedAt: Instant,
       /** When the next attempt may start; absent when there is none. */
       retryAt: Instant.optional(),
+      /** The agent asked not to be called for so long: its pool gives it no work meanwhile. */
+      retryAfterMs: z.int().min(1).max(86_400_000).optional(),
       /** Wall time of the call, when there was one. */
       durationMs: z.number().min(0).optional(),
       cost: Money.optional(),

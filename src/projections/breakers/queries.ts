@@ -1,5 +1,6 @@
 import { fixed, type Queryable } from '../database.ts';
 import { type Reading, snapshot } from '../snapshot.ts';
+import { type PauseRow, pausesTable } from './pauses.ts';
 import { type BreakerRow, breakersTable } from './table.ts';
 
 /** The breakers of some agents, by agent and capability; for loading many at once. */
@@ -39,4 +40,14 @@ export const listBreakers = (
       limit,
     ),
     { name: 'projections-list-breakers' },
+  );
+
+/** The last pauses that some of the agents asked for; for loading many at once. */
+export const getPauses = (pool: Queryable, tenant: string, agentIds: readonly string[]): Promise<Reading<PauseRow[]>> =>
+  snapshot<PauseRow>(
+    pool,
+    'breakers',
+    pausesTable.columns,
+    fixed('SELECT * FROM baton.agent_pauses WHERE tenant = $1 AND agent_id = ANY($2::text[])', tenant, agentIds),
+    { name: 'projections-pauses' },
   );

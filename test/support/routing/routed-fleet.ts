@@ -190,7 +190,11 @@ export class RoutedFleet {
       ...(source === 'agent' || this.#random() < 0.5 ? {} : { notSent: true as const }),
     };
     const failedAt = this.#now();
-    this.#record({ type: 'TaskAttemptFailed', data: { taskId, attempt, agentId, error, failedAt, retryAt: failedAt } });
+    const pause = this.#random() < 0.15 ? { retryAfterMs: 1 + this.#below(30_000) } : {};
+    this.#record({
+      type: 'TaskAttemptFailed',
+      data: { taskId, attempt, agentId, error, failedAt, retryAt: failedAt, ...pause },
+    });
   }
 
   #decide(): void {

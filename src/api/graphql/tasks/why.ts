@@ -98,6 +98,7 @@ const addWaitingType = (builder: Builder) => {
       unreachable: t.exposeInt('unreachable', {
         description: 'Could not be reached since they last answered; while they rest they count as unhealthy, too.',
       }),
+      paused: t.exposeInt('paused', { description: 'Asked not to be called for a while.' }),
       breaker: t.exposeInt('breaker', { description: 'Kept out by their breaker for the capability.' }),
       busy: t.exposeInt('busy'),
       free: t.exposeInt('free'),
