@@ -12,7 +12,7 @@ const SUMMARIES: { readonly [Type in AgentEvent['type']]: (data: Data<Type>) => 
   AgentMaintenanceStarted: ({ reason }) => `under maintenance${because(reason)}`,
   AgentMaintenanceEnded: ({ reason }) => `no longer under maintenance${because(reason)}`,
   AgentDrainStarted: ({ reason, limitMs }) =>
-    `draining${limitMs === undefined ? '' : `, at most for ${limitMs / 1_000} s`}${because(reason)}`,
+    `draining${limitMs === undefined ? '' : `, for at most ${limitMs / 1_000} s`}${because(reason)}`,
   AgentDrainEnded: ({ reason }) => `takes work again${because(reason)}`,
   AgentDeregistered: ({ reason }) => `deregistered${because(reason)}`,
 };

@@ -215,7 +215,7 @@ describe('changes of agents', () => {
     expect((await take(all, 3)).map(({ data }) => data?.['agentChanged'])).toEqual([
       { agentId: 'a', type: 'AgentRegistered', summary: 'registered in pool default, at most 10 at once' },
       { agentId: 'b', type: 'AgentRegistered', summary: 'registered in pool default, at most 10 at once' },
-      { agentId: 'a', type: 'AgentDrainStarted', summary: 'draining: update' },
+      { agentId: 'a', type: 'AgentDrainStarted', summary: 'draining, for at most 300 s: update' },
     ]);
     expect((await take(one, 2)).map(({ data }) => data?.['agentChanged'])).toEqual([
       { type: 'AgentRegistered' },
