@@ -44,16 +44,17 @@ beforeAll(async () => {
     await eventStore.stop();
     await database.drop();
   };
+  const [server, stock, bank] = [await freePort('127.0.0.1'), await freePort('127.0.0.1'), await freePort('127.0.0.1')];
   env = {
     EVENTSTORE_URL: eventStore.connectionString,
     DATABASE_URL: database.url,
     REDIS_URL: inject('redisUrl'),
-    BATON_PORT: '0',
+    BATON_PORT: String(server),
     BATON_LOG_LEVEL: 'error',
   };
-  const ports = [await freePort('127.0.0.1'), await freePort('127.0.0.1')];
   const guide = await readFile(join(ROOT, 'docs/guides/first-agent.md'), 'utf8');
-  blocks = blocksOf(guide.replaceAll('7001', String(ports[0])).replaceAll('7002', String(ports[1])));
+  const ports = { 4000: server, 7001: stock, 7002: bank };
+  blocks = blocksOf(Object.entries(ports).reduce((text, [shown, port]) => text.replaceAll(shown, String(port)), guide));
 });
 
 const stop = async (server: ChildProcessWithoutNullStreams): Promise<number | null> => {
@@ -70,7 +71,13 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** The program and arguments of a line of the guide. */
+/** The settings before a command, and the command. */
+const settingsOf = (line: string): readonly [Record<string, string>, string] => {
+  const [, settings = '', command = ''] = /^((?:[A-Z_]+=\S+ )*)(.*)$/.exec(line) ?? [];
+  return [Object.fromEntries([...settings.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value])), command];
+};
+
+/** The program and arguments of a command of the guide. */
 const commandOf = (line: string): readonly [string, readonly string[]] => {
   const [program = '', ...args] = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(
     ([, quoted, word]) => quoted ?? word ?? '',
@@ -81,9 +88,10 @@ const commandOf = (line: string): readonly [string, readonly string[]] => {
 };
 
 const start = (line: string): ChildProcessWithoutNullStreams => {
-  const [program, args] = commandOf(line);
+  const [settings, command] = settingsOf(line);
+  const [program, args] = commandOf(command);
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('BATON_'));
-  return spawn(program, args, { cwd: folder, env: { ...Object.fromEntries(inherited), ...env } });
+  return spawn(program, args, { cwd: folder, env: { ...Object.fromEntries(inherited), ...env, ...settings } });
 };
 
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -97,7 +105,7 @@ const patternOf = (shown: string): RegExp =>
       .join('')}$`,
   );
 
-const LASTS = /^(npx baton serve|node stock|python3)/;
+const LASTS = /^(npx baton serve|BATON_URL=)/;
 
 it('the guide to a first agent works as it is written', async () => {
   let printed = '';
@@ -119,6 +127,8 @@ it('the guide to a first agent works as it is written', async () => {
     } else if (language === '') expect(printed).toMatch(patternOf(text.trimEnd()));
   }
   expect(blocks.filter(({ language }) => language === '')).toHaveLength(5);
-  const [, agent] = servers as [ChildProcessWithoutNullStreams, ChildProcessWithoutNullStreams];
-  expect(await stop(agent), 'the agent in TypeScript ends in order').toBe(0);
+  const [, ...agents] = servers;
+  expect(await Promise.all(agents.map(stop)), 'both agents end in order').toEqual([0, 0]);
+  const { out } = await endOf(start('npx baton agents list'));
+  expect(out, 'both have left').not.toMatch(/stock|bank/);
 });

@@ -105,6 +105,11 @@ export class HandlerExecutor implements AgentExecutor {
     this.#running.get(taskId)?.();
   };
 
+  /** Calls at work. */
+  get running(): number {
+    return this.#running.size;
+  }
+
   /** Resolves when no call is at work. What still is after `graceMs` is cancelled, and its handler has a moment to tidy up. */
   async drain(graceMs: number): Promise<void> {
     if (this.#running.size === 0) return;

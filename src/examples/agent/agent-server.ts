@@ -68,6 +68,7 @@ const startAgent = async (agent: Agent, options: Options): Promise<AgentServer> 
     port: options.port,
     dedupe: options.dedupe,
     onCall: (call) => journal.write(call),
+    baton: false, // whoever starts it registers it
     handleSignals: false, // heartbeats end first
   });
   return {
