@@ -65,7 +65,8 @@ export const freshDatabase = async (): Promise<{ url: string; drop(): Promise<vo
   template ??= createMigratedTemplate();
   const source = await template;
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  await withAdmin((admin) => admin.query(`CREATE DATABASE ${name} TEMPLATE ${source}`));
+  // By files, which takes half the time of copying page by page through the log; so does dropping it.
+  await withAdmin((admin) => admin.query(`CREATE DATABASE ${name} TEMPLATE ${source} STRATEGY FILE_COPY`));
   return {
     url: urlOf(name),
     drop: () =>

@@ -148,3 +148,6 @@ export const agentEvents = {
 } as const;
 
 export type AgentEvent = EventOf<typeof agentEvents>;
+
+export const isAgentEvent = (event: { readonly type: string }): event is AgentEvent =>
+  Object.hasOwn(agentEvents, event.type);

@@ -1,6 +1,6 @@
 import type { AdmissionEvent } from '../admission/events.ts';
 import { eventsOf, evolveControl, isAdmissionEvent, NO_CONTROL, type PoolControl } from '../admission/pool-control.ts';
-import { type AgentEvent, agentEvents, type Transport } from '../agent/events.ts';
+import { type AgentEvent, isAgentEvent, type Transport } from '../agent/events.ts';
 import { categoryOf, idOf } from '../ids.ts';
 import type { TaskEvent } from '../task/events.ts';
 import type { Assignment, BreakerChange } from './events.ts';
@@ -12,23 +12,11 @@ import { Recalls } from './recalls.ts';
 import { Roster } from './roster.ts';
 import { route } from './route.ts';
 import { RoutingMemory } from './routing-memory.ts';
-import { LOST, openEntry, type TaskEntry } from './task-entry.ts';
+import { LOST, nextAttempt, type OpenAssignment, openEntry, type TaskEntry } from './task-entry.ts';
 import { type TaskPart, TaskTable } from './task-table.ts';
 import { TasksOfExecutions } from './tasks-of-executions.ts';
 import { type DueTimer, TaskTimers } from './timers.ts';
 import { takeUnreachable } from './unreachable-tasks.ts';
-
-const isAgentEvent = (event: LedgerEvent): event is AgentEvent => Object.hasOwn(agentEvents, event.type);
-
-/** An assignment that has not closed: what must be (re-)offered to the dispatchers. */
-export type OpenAssignment = {
-  readonly taskId: string;
-  readonly attempt: number;
-  readonly agentId: string;
-  readonly transport: Transport['kind'];
-  readonly executionId: string | undefined;
-  readonly expiresMs: number;
-};
 
 /**
  * The one view of a pool: its agents, its open tasks and who holds what. A fold of the log (agents' streams, tasks' streams, the pool's
@@ -373,16 +361,8 @@ export class PoolLedger {
     }
     this.#giveBack(task);
     this.#queue.delete(task);
-    const readyMs = Date.parse(data.retryAt);
-    const failed = holder !== undefined && !data.error.notSent && !task.failedOn.includes(holder);
-    const next = this.#tasks.change(task, {
-      agentId: undefined,
-      attempt: data.attempt + 1,
-      readyMs,
-      waitMs: readyMs - Date.parse(data.failedAt),
-      ...(failed ? { failedOn: [...task.failedOn, holder] } : {}),
-    });
-    this.#reschedule(next);
+    const failedOn = data.error.notSent ? undefined : holder;
+    this.#reschedule(this.#tasks.change(task, nextAttempt(task, { ...data, retryAt: data.retryAt, failedOn })));
   }
 
   #assigned(assignment: Assignment): void {

@@ -1,3 +1,4 @@
+import type { Transport } from '../agent/events.ts';
 import { isCompensation } from '../execution/unit.ts';
 import type { TaskState } from '../routing/eligibility.ts';
 
@@ -41,6 +42,16 @@ export type TaskEntry = TaskState & {
   readonly seq: number;
 };
 
+/** An assignment that has not closed: what must be (re-)offered to the dispatchers. */
+export type OpenAssignment = {
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly agentId: string;
+  readonly transport: Transport['kind'];
+  readonly executionId: string | undefined;
+  readonly expiresMs: number;
+};
+
 /** What a submission and a redrive say of a task. */
 type OpeningFacts = Pick<TaskEntry, 'taskId' | 'capability' | 'priority' | 'strategy' | 'timeoutMs'> & {
   readonly versionRange?: string | undefined;
@@ -74,3 +85,27 @@ export const openEntry = (facts: OpeningFacts, attempt: number, readyMs: number,
   releasing: false,
   seq,
 });
+
+type FailedAttempt = {
+  readonly attempt: number;
+  readonly failedAt: string;
+  readonly retryAt: string;
+  /** The agent that had the chance; undefined when it was never called. */
+  readonly failedOn: string | undefined;
+};
+
+/** How the task goes on after a failed attempt that is followed by another. */
+export const nextAttempt = (
+  task: TaskEntry,
+  { attempt, failedAt, retryAt, failedOn }: FailedAttempt,
+): Partial<TaskEntry> => {
+  const readyMs = Date.parse(retryAt);
+  const isNew = failedOn !== undefined && !task.failedOn.includes(failedOn);
+  return {
+    agentId: undefined,
+    attempt: attempt + 1,
+    readyMs,
+    waitMs: readyMs - Date.parse(failedAt),
+    ...(isNew ? { failedOn: [...task.failedOn, failedOn] } : {}),
+  };
+};

@@ -2,8 +2,7 @@ import type { Caller, Commands } from '../../commands/context.ts';
 import { expireTask, failAttempt, giveUpAttempt } from '../../commands/task/close-attempt.ts';
 import { releaseTask } from '../../commands/task/release-task.ts';
 import type { Withdrawn } from '../../dispatch/queues/attempt-queue.ts';
-import type { OpenAssignment } from '../../domain/pool/ledger.ts';
-import type { Lost } from '../../domain/pool/task-entry.ts';
+import type { Lost, OpenAssignment } from '../../domain/pool/task-entry.ts';
 import type { DueTimer } from '../../domain/pool/timers.ts';
 import { type AttemptError, agentsUnreachable } from '../../domain/task/events.ts';
 
