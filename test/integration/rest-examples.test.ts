@@ -13,10 +13,6 @@ import { accepted, BROKEN, TRIP, workingFor } from '../support/saga.ts';
 let api: ApiWithReadModels;
 beforeAll(async () => {
   api = await startApiWithReadModels();
-  await vi.waitFor(async () => expect((await fetch(`${api.url}/api/v1/tasks`)).status).toBe(200), {
-    timeout: 10_000,
-    interval: 20,
-  });
 });
 afterAll(() => api.stop());
 
@@ -69,15 +65,21 @@ const sendExample = async (method: string, path: string, { parameters = [], requ
   const named = (place: string) =>
     Object.fromEntries(shown.filter((one) => one.in === place).map(({ name, example }) => [name, String(example)]));
   const body = requestBody?.content['application/json']?.example;
-  const response = await fetch(
-    `${api.url}${path.replaceAll(/\{(\w+)\}/g, (_, name) => named('path')[name] ?? `no example of ${name}`)}?${search}`,
-    {
-      method,
-      headers: { ...named('header'), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  const url = `${api.url}${path.replaceAll(/\{(\w+)\}/g, (_, name) => named('path')[name] ?? `no example of ${name}`)}?${search}`;
+  const request = {
+    method,
+    headers: { ...named('header'), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  };
+  return vi.waitFor(
+    async () => {
+      const response = await fetch(url, request);
+      // The projections may join only now, and find a log that is not empty: until they have read it there is nothing to show.
+      if (response.status === 503) throw new Error(await response.text());
+      return { status: response.status, body: await response.json() };
     },
+    { timeout: 10_000, interval: 20 },
   );
-  return { status: response.status, body: await response.json() };
 };
 
 describe('every example of the OpenAPI document', () => {
