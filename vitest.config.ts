@@ -28,12 +28,14 @@ const SLOW = [
   'src/cli/{guides,serve-failure,waiting,completion,run}.test.ts',
   'src/api/discovery.test.ts',
   'tools/{together,lint/bans}.test.ts',
-  'src/commands/{task/tasks,aggregate-handler}.test.ts',
+  // Leaders, timers and calls: they wait, or load the clients of the stores.
+  'src/{processes,dispatch,commands}/**/*.test.ts',
+  'src/cli/workflows/validate.test.ts',
+  'src/domain/{structures/hash-ring,pool/last-agents,routing/strategies}.test.ts',
   'src/domain/{planning/graph,execution/large-decisions,workflow/budget}.test.ts',
   'src/invariants/invariants.test.ts',
-  'src/processes/{leader,assigner/assigner}.test.ts',
   'src/{eventstore/log-feed,api/edge/json-scanner,api/live/hub,embedded/supervise}.test.ts',
-  'packages/{agent-sdk/src/serve-agent,eventstore-node/src/persistent/subscriptions}.test.ts',
+  'packages/{agent-sdk/src/{serve-agent,baton/membership},eventstore-node/src/persistent/subscriptions}.test.ts',
   'packages/eventstore-node/src/{storage/record,reads/regex/regex}.test.ts',
 ];
 
