@@ -14,15 +14,16 @@ export type Recomputations = {
   /** Events of this log that this build cannot read. */
   readonly unreadable: number;
   readonly counts: Readonly<Record<Recomputed['outcome'], number>>;
-  /** Those that were asked for, at most `limit`. */
+  /** Those that were asked for, at most `limit`, and how many more there are. */
   readonly decisions: readonly RecomputedDecision[];
+  readonly more: number;
 };
 
 export type RecomputeOptions = {
   readonly to?: Position | undefined;
-  /** Which decisions are returned and counted. */
+  /** Which decisions are counted. */
   readonly wants: (decision: Recomputed) => boolean;
-  /** Of those that are wanted, which are returned. */
+  /** Which of them are returned. */
   readonly shows: (decision: Recomputed) => boolean;
   readonly limit: number;
   readonly onPosition: (position: Position) => void;
@@ -52,6 +53,7 @@ export const recomputeLog = async (store: EventStore, options: RecomputeOptions)
   let position: Position | undefined;
   let events = 0;
   let unreadable = 0;
+  let more = 0;
   const take = (stored: StoredEvent): void => {
     if (!CONCERN_LEDGERS.some((category) => isIn(category, stored.stream))) return;
     const event = readEvent(stored) as LedgerEvent | undefined;
@@ -61,7 +63,9 @@ export const recomputeLog = async (store: EventStore, options: RecomputeOptions)
       else
         for (const decision of recomputation.take({ event, position: stored.position }).filter(wants)) {
           counts[decision.outcome] += 1;
-          if (shows(decision) && decisions.length < limit) decisions.push({ ...decision, pool });
+          if (!shows(decision)) continue;
+          if (decisions.length < limit) decisions.push({ ...decision, pool });
+          else more += 1;
         }
     }
   };
@@ -71,5 +75,5 @@ export const recomputeLog = async (store: EventStore, options: RecomputeOptions)
     position = page.at(-1)?.position;
     if (position !== undefined) onPosition(position);
   }
-  return { position, events, unreadable, counts, decisions };
+  return { position, events, unreadable, counts, decisions, more };
 };

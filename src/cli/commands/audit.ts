@@ -151,9 +151,10 @@ const decisionText = ({ pool, position: at, assignedAt, assignment, ...recompute
   }
 };
 
-const recomputeText = ({ decisions, counts, events, position: at, unreadable }: Recomputations): string =>
+const recomputeText = ({ decisions, more, counts, events, position: at, unreadable }: Recomputations): string =>
   [
     ...decisions.map(decisionText),
+    ...(more > 0 ? [`… and ${more} more decisions\n`] : []),
     facts([
       ['decisions', String(counts.same + counts.different + counts.not_comparable)],
       ['same', String(counts.same)],
