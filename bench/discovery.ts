@@ -2,12 +2,12 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DiscoverAgents } from 'baton-client';
 import type { Baton } from '#baton/baton.js';
-import { connect } from '#baton/cli/client.js';
 import { registerAgent } from '#baton/commands/agent/register-agent.js';
 import { ServiceType } from '#baton/domain/agent/descriptor.js';
 import { AgentIndex } from '#baton/domain/discovery/agent-index.js';
 import type { Candidate } from '#baton/domain/discovery/candidate.js';
 import { DiscoverAgentsInput } from '#baton/domain/discovery/query.js';
+import { connect } from './client.ts';
 import { type Bench, Figures, percentile } from './harness.ts';
 import { withBaton } from './with-baton.ts';
 

@@ -7,8 +7,9 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { spawnEventStoreNode } from 'baton-eventstore-node';
 import { type Baton, startBaton } from '#baton/baton.js';
-import { type Client, type ClientOptions, connect } from '#baton/cli/client.js';
+import type { Client, ClientOptions } from '#baton/cli/client.js';
 import { readConfig } from '#baton/platform/config.js';
+import { connect } from './client.ts';
 import type { BenchStores } from './harness.ts';
 
 /** EventStoreDB's. */

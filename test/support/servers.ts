@@ -65,7 +65,7 @@ export const freshDatabase = async (): Promise<{ url: string; drop(): Promise<vo
   template ??= createMigratedTemplate();
   const source = await template;
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  await withAdmin((admin) => admin.query(`CREATE DATABASE ${name} TEMPLATE ${source}`));
+  await withAdmin((admin) => admin.query(`CREATE DATABASE ${name} TEMPLATE ${source} STRATEGY FILE_COPY`));
   return {
     url: urlOf(name),
     drop: () =>
