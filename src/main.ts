@@ -19,7 +19,7 @@ import { createHandOver, startDispatcher } from './roles/dispatcher.ts';
 import { refuseTakenPort } from './roles/listening.ts';
 import { createPools } from './roles/pools.ts';
 import { backgroundProcesses } from './roles/processes.ts';
-import { startProjector } from './roles/projector.ts';
+import { startProjector, untilBuilt } from './roles/projector.ts';
 
 /** The roles of one process at work. */
 export type Running = {
@@ -144,6 +144,7 @@ const startRoles = async (core: Core, api: ApiRole | undefined, closing: Closing
   addCounters(metrics, core, dispatcher);
   addUnreadable(metrics, { leaders, outcomes, executions });
   const observed = { metrics, outcomes, executions };
+  if (has('projector') && api) await untilBuilt(core);
   const url = await api?.startApi(core, { ...observed, leaders, unledPools, interrupted }, closing);
   closing.add('the offers of function agents', () => functionAgents.withdraw());
   let stopped: Promise<void> | undefined;

@@ -24,3 +24,5 @@ export type ReadModelTable = (typeof all)[number]['tables'][number];
 
 /** Every projector. Whatever else knows the read models (names, tables, checkpoints, queries) takes them from here. */
 export const projectors: readonly Projector<ProjectionName>[] = all;
+
+export const PROJECTION_NAMES: readonly ProjectionName[] = all.map(({ name }) => name);

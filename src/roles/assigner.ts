@@ -5,6 +5,7 @@ import { Assigner } from '../processes/assigner/assigner.ts';
 import { PoolAssigners } from '../processes/assigner/pool-assigners.ts';
 import { postgresPoolLeases } from '../processes/assigner/pool-leases.ts';
 import { type FoldSnapshots, postgresSnapshots } from '../processes/fold-snapshots.ts';
+import { redisHeartbeats, sharedLoads } from '../processes/health/heartbeats.ts';
 import type { LeaderDeps } from '../processes/leader.ts';
 import { snapshotsFromBeginnings } from '../processes/pools/beginnings.ts';
 import type { ServedPools } from '../processes/pools/served-pools.ts';
@@ -19,8 +20,9 @@ type AssignerParts = {
 const assignerOf = (core: Core, offers: AttemptOffers, snapshots: FoldSnapshots) => {
   const { tenant, store, feed, commands, logger } = core;
   const places = redisDispatchPlaces(core.redis, core.prefix, tenant);
+  const loads = sharedLoads(redisHeartbeats(core.redis, core.prefix), tenant, ports.clock);
   const { unreachableMs: unreachableLimitMs } = core.config;
-  const shared = { ...ports, tenant, store, feed, commands, queue: offers, places, unreachableLimitMs, logger };
+  const shared = { ...ports, tenant, store, feed, commands, queue: offers, places, loads, unreachableLimitMs, logger };
   return (pool: string, acquireLease: LeaderDeps['acquireLease']): Assigner =>
     new Assigner({ ...shared, pool, snapshots: snapshotsFromBeginnings(snapshots, core.pools, pool), acquireLease });
 };

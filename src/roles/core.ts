@@ -33,6 +33,8 @@ import type { OwnFoldDeps } from '../processes/own-fold.ts';
 import { PoolRoom } from '../processes/pools/pool-room.ts';
 import { PoolWatch } from '../processes/pools/pool-watch.ts';
 import { prepareDatabase } from '../projections/prepare-database.ts';
+import { PROJECTION_NAMES } from '../projections/registry.ts';
+import { hideUnbuilt } from '../projections/runner/checkpoint.ts';
 
 /** The real clock, ids and randomness; tests and the simulation bring others. */
 export const ports = { clock: systemClock, ids: systemIds, random: systemRandom };
@@ -114,19 +116,25 @@ const withDatabase = (embedded: EmbeddedStack, databaseUrl: string): EmbeddedSta
   },
 });
 
+/** From here on nobody is shown a read model that knows nothing of the log. */
+const claim = async (database: Pool, clusterId: string, store: EventStore): Promise<void> => {
+  await claimDatabase(database, clusterId);
+  await hideUnbuilt(database, (await store.head()) ?? 0n, PROJECTION_NAMES);
+};
+
 /** The database that belongs to the event store's cluster. The embedded Postgres makes one where it is missing. */
 const openDatabase = async (options: CoreOptions, embedded: EmbeddedStack, store: EventStore) => {
   const { config, logger, tenant } = options;
   if (config.databaseUrl !== undefined) {
     const database = await openPostgres(options, config.databaseUrl);
     const clusterId = await clusterIdOf(store, ports, tenant);
-    await claimDatabase(database, clusterId);
+    await claim(database, clusterId, store);
     return { stack: embedded, database, clusterId };
   }
   const clusterId = await clusterIdOf(store, ports, tenant);
   const databaseUrl = await databaseOfCluster(embedded.databaseUrl, clusterId, logger);
   const database = await openPostgres(options, databaseUrl);
-  await claimDatabase(database, clusterId);
+  await claim(database, clusterId, store);
   return { stack: withDatabase(embedded, databaseUrl), database, clusterId };
 };
 

@@ -25,10 +25,18 @@ export const describeRenewedRecords = (name: string, open: () => { readonly redi
           ['carl', { atMs: 2, condition: 1 }],
         ]),
       );
+      await heartbeats.beat('acme', [{ agentId: 'anna', signs: { load: 0.2, memory: 0.4 } }], 3);
+      expect(await heartbeats.loads('acme')).toEqual(
+        new Map([
+          ['anna', 0.4],
+          ['bert', 0.95],
+        ]),
+      );
       await heartbeats.forget('acme', 'carl');
       await heartbeats.forget('acme', 'anna');
       expect(await heartbeats.last('acme')).toEqual(new Map([['bert', bert]]));
       expect(await heartbeats.last('other')).toEqual(new Map());
+      expect(await heartbeats.loads('acme')).toEqual(new Map([['bert', 0.95]]));
     });
 
     it('knows what is offered until it is withdrawn, or not renewed', async () => {

@@ -4,6 +4,7 @@ import type { AgentEvent } from '../../src/domain/agent/events.ts';
 import { type DomainEvent, domainEvents } from '../../src/domain/events.ts';
 import { executionDecider } from '../../src/domain/execution/decider.ts';
 import type { ExecutionStreamEvent } from '../../src/domain/execution/events.ts';
+import { poolEvents } from '../../src/domain/pool/events.ts';
 import { PoolLedger } from '../../src/domain/pool/ledger.ts';
 import { taskDecider } from '../../src/domain/task/decider.ts';
 import type { TaskEvent } from '../../src/domain/task/events.ts';
@@ -95,7 +96,7 @@ const executionAfter = (events: readonly DomainEvent[]): unknown =>
 const statesOf = (file: string): Record<string, unknown> => {
   const { type } = readSample(file);
   if (type === 'ClusterCreated') return { cluster: decoded(file).data };
-  if (type.startsWith('Pool') || type === 'TasksAssigned' || type === 'BreakersChanged')
+  if (type.startsWith('Pool') || Object.hasOwn(poolEvents, type))
     return { pool: ledgerAfter(storyOf(file, 'AgentRegistered')) };
   if (type.startsWith('Agent'))
     return {

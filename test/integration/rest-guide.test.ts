@@ -19,6 +19,7 @@ let folder: string;
 let baton: Baton;
 let agent: AgentServer;
 let closeStores: () => Promise<void>;
+let stores: Readonly<Record<'EVENTSTORE_URL' | 'DATABASE_URL' | 'REDIS_URL', string>>;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'baton-rest-'));
@@ -27,7 +28,7 @@ beforeAll(async () => {
     await eventStore.stop();
     await database.drop();
   };
-  const stores = {
+  stores = {
     EVENTSTORE_URL: eventStore.connectionString,
     DATABASE_URL: database.url,
     REDIS_URL: inject('redisUrl'),
@@ -86,3 +87,26 @@ it('the guide to REST works as it is written', async () => {
   }
   expect(compared).toBe(8);
 });
+
+it('a server on an empty database shows nothing before its read models are built from the log', async () => {
+  const empty = await freshDatabase();
+  const settings = { ...stores, DATABASE_URL: empty.url, BATON_PORT: '0' };
+  const logger = createLogger('silent');
+  const started: Baton[] = [];
+  const listedBy = async (roles: string) => {
+    const server = await startBaton(readConfig({ ...settings, BATON_ROLES: roles }), { logger });
+    started.push(server);
+    const response = await fetch(`${server.url}/api/v1/agents`);
+    return { status: response.status, body: await response.json() };
+  };
+  try {
+    expect(await listedBy('api')).toMatchObject({
+      status: 503,
+      body: { code: 'UNAVAILABLE', detail: expect.stringContaining('the read model agents is being rebuilt') },
+    });
+    expect(await listedBy('api,projector')).toMatchObject({ status: 200, body: { items: [{ agentId: 'stock' }] } });
+  } finally {
+    for (const server of started) await server.stop();
+    await empty.drop();
+  }
+}, 60_000);

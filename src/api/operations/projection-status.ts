@@ -1,5 +1,5 @@
 import { countParkedCompensations } from '../../projections/executions/compensations.ts';
-import { projectors } from '../../projections/registry.ts';
+import { PROJECTION_NAMES, projectors } from '../../projections/registry.ts';
 import { readCheckpoints } from '../../projections/runner/checkpoint.ts';
 import { listProjections, type ProjectionOverview } from '../../projections/runner/overview.ts';
 import type { Metrics } from './metrics.ts';
@@ -21,11 +21,7 @@ export const sharedOverview = (source: ProjectionSource) => {
 
 /** Position and lag of each projection, from its checkpoint alone: cheap enough for every scrape. */
 export const measureProjections = (metrics: Metrics, { pool, clock, head }: ProjectionSource): void => {
-  const checkpoints = () =>
-    readCheckpoints(
-      pool,
-      projectors.map(({ name }) => name),
-    );
+  const checkpoints = () => readCheckpoints(pool, PROJECTION_NAMES);
   metrics.addMeasurement({
     name: 'baton_projection_position',
     help: 'Log position up to which a projection has handled events',

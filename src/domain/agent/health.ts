@@ -9,7 +9,7 @@ const Share = z.number().min(0).max(1);
 
 /** What an agent reports of itself in a heartbeat. */
 export const Signs = z.strictObject({
-  /** Share of its capacity that the agent uses. Not a matter of health. */
+  /** Share of its capacity that the agent uses. Not a matter of health, but of routing. */
   load: Share.optional(),
   /** Share of its calls that failed lately. */
   errorRate: Share.optional(),
@@ -29,6 +29,12 @@ const beyond = (value: number, [some, much]: readonly [number, number]): number 
 /** The part of the health score that an agent reports, from 0 to 1 (requirements 1.3). Memory counts as the processor does. */
 export const conditionOf = ({ errorRate = 0, cpu = 0, memory = 0, responseMs = 0 }: Signs): number =>
   (1 - Math.min(errorRate, 0.5)) * beyond(responseMs, [2_000, 5_000]) * beyond(Math.max(cpu, memory), [0.7, 0.9]);
+
+/** How busy the agent says it is, from 0 to 1: the fullest of what it reports. Undefined when it reports nothing of the kind. */
+export const loadOf = ({ load, cpu, memory }: Signs): number | undefined => {
+  const reported = [load, cpu, memory].filter((share) => share !== undefined);
+  return reported.length === 0 ? undefined : Math.max(...reported);
+};
 
 export type Verdict = Health | 'gone';
 

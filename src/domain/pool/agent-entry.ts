@@ -19,6 +19,8 @@ export type AgentEntry = Changeable<Candidate> &
     silent?: boolean | undefined;
     /** It drains until then; what it still holds is then given up. */
     drainsUntilMs?: number | undefined;
+    /** When its load was recorded last. */
+    loadSinceMs?: number | undefined;
   };
 
 export type Profile = Extract<AgentEvent, { type: 'AgentRegistered' | 'AgentReconfigured' }>['data'];

@@ -71,6 +71,10 @@ export const BreakerChange = z.strictObject({
 });
 export type BreakerChange = z.output<typeof BreakerChange>;
 
+/** The load that an agent reports is of another class from here on: 0 to 1, in steps of a tenth. */
+export const LoadChange = z.strictObject({ agentId: AgentId, load: z.number().min(0).max(1) });
+export type LoadChange = z.output<typeof LoadChange>;
+
 export const poolEvents = {
   /** One writer took over the ledger. Its append fences every earlier writer, whose expected revision no longer holds. */
   PoolWriterElected: {
@@ -95,6 +99,16 @@ export const poolEvents = {
     schema: z.strictObject({
       pool: PoolId,
       changes: z.array(BreakerChange).min(1),
+      readTo: ReadTo,
+      changedAt: Instant,
+    }),
+  },
+  /** What heartbeats said when the next decisions were made, of agents whose load has changed since it was last recorded. */
+  AgentLoadsChanged: {
+    schemaVersion: 1,
+    schema: z.strictObject({
+      pool: PoolId,
+      changes: z.array(LoadChange).min(1),
       readTo: ReadTo,
       changedAt: Instant,
     }),

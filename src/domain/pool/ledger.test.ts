@@ -497,7 +497,7 @@ describe('a pool whose dispatchers have less capacity than its agents', () => {
 
   it('gives network agents no more than can be called, and function agents what they can take', () => {
     const ledger = ledgerOf(registered('far', network), registered('near'));
-    ledger.limitLane('a2a', 2);
+    ledger.places.limit('a2a', 2);
     for (let count = 1; count <= 5; count += 1)
       ledger.evolve(submitted(`t${count}`, { capability: 'translate', strategy: 'round_robin' }));
     const agents = routes(ledger).map((route) => route.split('→')[1]);
@@ -507,20 +507,20 @@ describe('a pool whose dispatchers have less capacity than its agents', () => {
 
   it('assigns the most urgent waiting task when capacity becomes free', () => {
     const ledger = ledgerOf(registered('far', network), submitted('t1'));
-    ledger.limitLane('a2a', 1);
+    ledger.places.limit('a2a', 1);
     expect(routes(ledger)).toEqual(['t1→far']);
     ledger.evolve(submitted('later'));
     ledger.evolve(submitted('urgent', { priority: 1 }));
     expect(routes(ledger)).toEqual([]);
     ledger.evolve(completed('t1', 1, 'far'));
     expect(routes(ledger)).toEqual(['urgent→far']);
-    ledger.limitLane('a2a', undefined);
+    ledger.places.limit('a2a', undefined);
     expect(routes(ledger)).toEqual(['later→far']);
   });
 
   it('counts the attempts of an agent where the agent is now', () => {
     const ledger = ledgerOf(registered('a', network), submitted('t1'), assigned('t1', 'a'));
-    ledger.limitLane('a2a', 1);
+    ledger.places.limit('a2a', 1);
     ledger.evolve(reconfigured('a', {}));
     ledger.evolve(registered('far', network));
     ledger.evolve(submitted('t2'));

@@ -3,8 +3,9 @@ import { eventsOf, evolveControl, isAdmissionEvent, NO_CONTROL, type PoolControl
 import { type AgentEvent, isAgentEvent, type Transport } from '../agent/events.ts';
 import { categoryOf, idOf } from '../ids.ts';
 import type { TaskEvent } from '../task/events.ts';
+import type { AgentLoads } from './agent-loads.ts';
 import type { Assignment, BreakerChange } from './events.ts';
-import { LanePlaces, type PlacesByLane } from './lane-places.ts';
+import { LanePlaces } from './lane-places.ts';
 import { type LedgerEvent, type LedgerSnapshot, SNAPSHOT_VERSION } from './ledger-snapshot.ts';
 import { type Lane, Matching } from './matching.ts';
 import { ReadyQueue } from './ready-queue.ts';
@@ -28,6 +29,11 @@ import { takeUnreachable } from './unreachable-tasks.ts';
  */
 export class PoolLedger {
   readonly pool: string;
+  /**
+   * Agents of a lane get no more attempts together than the dispatchers can call at once. Waiting beyond that happens here, where priorities
+   * count. Without a limit (the start) only the agents' own limits hold. Not part of the snapshot.
+   */
+  readonly places = new LanePlaces();
   readonly #matching = new Matching();
   readonly #roster: Roster;
   readonly #tasks = new TaskTable();
@@ -39,7 +45,6 @@ export class PoolLedger {
   readonly #halted = new Set<string>();
   /** Tasks whose assignment was decided but is not known to be in the log: nobody may be told of it yet. */
   readonly #unrecorded = new Set<string>();
-  readonly #places = new LanePlaces();
   readonly #recalls = new Recalls();
   #control: PoolControl = NO_CONTROL;
   #nextSeq = 0;
@@ -116,6 +121,10 @@ export class PoolLedger {
     return task && this.#openAssignment(task);
   }
 
+  get loads(): AgentLoads {
+    return this.#roster.loads;
+  }
+
   executionOf(taskId: string): string | undefined {
     return this.#tasks.get(taskId)?.executionId;
   }
@@ -151,6 +160,9 @@ export class PoolLedger {
         if (event.data.pool !== this.pool) return;
         for (const assignment of event.data.assignments) this.#assigned(assignment);
         this.recorded(event.data.assignments);
+        return;
+      case 'AgentLoadsChanged':
+        if (event.data.pool === this.pool) this.loads.apply(event.data.changes, Date.parse(event.data.changedAt));
         return;
       case 'BreakersChanged':
         if (event.data.pool === this.pool) this.#changeBreakers(event.data.changes, Date.parse(event.data.changedAt));
@@ -209,7 +221,7 @@ export class PoolLedger {
     if (this.#control.paused) return assignments;
     while (assignments.length < limit) {
       this.#roster.settle();
-      const lanes = this.#places.open(this.#roster.held);
+      const lanes = this.places.open(this.#roster.held);
       const task = this.#queue.next(nowMs, lanes);
       if (!task) break;
       const assignment = this.#route(task, lanes, nowMs);
@@ -231,18 +243,6 @@ export class PoolLedger {
       bound: this.#memory.boundTo(task),
       nowMs,
     });
-  }
-
-  /**
-   * Agents of the lane get no more attempts together than this: what the dispatchers can call at once. Waiting beyond that happens here,
-   * where priorities count. Without a limit (the start) only the agents' own limits hold. Not part of the snapshot.
-   */
-  limitLane(lane: Lane, places: number | undefined): void {
-    this.#places.limit(lane, places);
-  }
-
-  get places(): PlacesByLane {
-    return this.#places.known();
   }
 
   /** The decisions are in the log. */

@@ -89,6 +89,7 @@ export class Recomputation {
       case 'PoolWriterElected':
         if (event.data.pool === this.#pool) this.#restart();
         return [];
+      case 'AgentLoadsChanged':
       case 'BreakersChanged':
         if (event.data.pool !== this.#pool) return [];
         this.#read(BigInt(event.data.readTo));
@@ -116,7 +117,7 @@ export class Recomputation {
   #decideAgain(event: Extract<PoolEvent, { type: 'TasksAssigned' }>, position: bigint): readonly Recomputed[] {
     const { assignments, readTo, places, assignedAt } = event.data;
     this.#read(readTo === undefined ? position : BigInt(readTo));
-    for (const lane of LANES) this.#writer.limitLane(lane, places?.[lane]);
+    for (const lane of LANES) this.#writer.places.limit(lane, places?.[lane]);
     const computed = this.#writer.assign(Date.parse(assignedAt), assignments.length);
     this.#writer.recorded(computed);
     this.#log.evolve(event);

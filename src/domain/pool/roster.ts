@@ -15,6 +15,7 @@ import {
   type Standing,
   standingOf,
 } from './agent-entry.ts';
+import { AgentLoads } from './agent-loads.ts';
 import { Breakers } from './breakers.ts';
 import type { BreakerChange } from './events.ts';
 import type { Lane, Matching, Skill } from './matching.ts';
@@ -59,6 +60,7 @@ export class Roster {
   /** Agents that have changed since the indexes were told of them: told once before a decision, however often they change. */
   readonly #changed = new Set<Listed>();
   readonly #breakers = new Breakers();
+  readonly loads = new AgentLoads({ agents: this.#agents, onChanged: (agent) => this.#touch(agent) });
 
   /** Attempts that agents of each lane hold. */
   readonly held: Record<Lane, number> = { a2a: 0, local: 0 };
@@ -349,21 +351,21 @@ export class Roster {
   }
 
   #leave(agent: AgentEntry): void {
+    this.#forget(agent);
+    this.held[agent.transport] -= agent.open;
+  }
+
+  #forget(agent: AgentEntry): void {
     this.#unlist(agent);
     this.#breakers.leave(agent);
     this.#resting.delete(agent);
     this.#unreached.delete(agent);
     this.#draining.delete(agent);
-    this.held[agent.transport] -= agent.open;
   }
 
   /** Kept while it holds attempts, so that its slots are still counted if it registers again. */
   #deregister(agent: AgentEntry): void {
-    this.#unlist(agent);
-    this.#breakers.leave(agent);
-    this.#resting.delete(agent);
-    this.#unreached.delete(agent);
-    this.#draining.delete(agent);
+    this.#forget(agent);
     agent.restsUntilMs = undefined;
     agent.pausedUntilMs = undefined;
     agent.drainsUntilMs = undefined;

@@ -428,6 +428,28 @@ describe('an attempt that was assigned', () => {
     expect(counters.assigned).toBe(7);
   });
 
+  it('records what heartbeats say of the load before the decisions that use it', async () => {
+    await register('a');
+    await register('b');
+    const { counters } = assigner({ loads: { all: async () => new Map([['a', 0.62]]) } });
+    await eventually(async () => expect(await ledgerTypes()).toEqual(['PoolWriterElected']));
+    await pass(20_000, 5_000);
+    expect(await ledgerTypes()).toEqual(['PoolWriterElected']);
+    await submit();
+    await eventually(() => expect(counters.assigned).toBe(1));
+    expect(await ledgerTypes()).toEqual(['PoolWriterElected', 'AgentLoadsChanged', 'TasksAssigned']);
+    const [, changed] = await store.readStream(poolStream(TENANT, POOL));
+    expect(changed?.data).toMatchObject({ pool: POOL, changes: [{ agentId: 'a', load: 0.6 }] });
+  });
+
+  it('decides without loads while they cannot be read', async () => {
+    await register('a');
+    const { counters } = assigner({ loads: { all: () => Promise.reject(new Error('Redis is away')) } });
+    await pass(10_000, 5_000);
+    await submit();
+    await eventually(() => expect(counters.assigned).toBe(1));
+  });
+
   it('waits for a dispatcher when it cannot be proved that it was never sent', async () => {
     await register('a');
     const taskId = await submit();

@@ -2,7 +2,7 @@ import type { Commands } from '../../commands/context.ts';
 import type { AttemptOffers } from '../../dispatch/queues/attempt-queue.ts';
 import { admissionStream, agentStream, executionStream, poolStream, taskStream } from '../../domain/ids.ts';
 import { instantOf } from '../../domain/instant.ts';
-import type { Assignment, BreakerChange, PoolEvent } from '../../domain/pool/events.ts';
+import type { Assignment, PoolEvent } from '../../domain/pool/events.ts';
 import { PoolLedger } from '../../domain/pool/ledger.ts';
 import { SNAPSHOT_VERSION } from '../../domain/pool/ledger-snapshot.ts';
 import type { DueTimer } from '../../domain/pool/timers.ts';
@@ -37,6 +37,8 @@ const MAX_PER_TICK = 500;
 const DECIDE_MS = 25;
 /** About 150 bytes each. */
 const MAX_BREAKERS_PER_TICK = 500;
+/** About 60 bytes each. */
+const MAX_LOADS_PER_TICK = 1_000;
 /** Decisions, and attempts that become ready, between two looks at the clock. A decision among 10,000 agents takes about 1 ms. */
 const DECISIONS_PER_LOOK = 8;
 const WAKES_PER_LOOK = 1_000;
@@ -50,6 +52,8 @@ const UNREACHABLE_EVERY_MS = 1_000;
 /** How often the places of the dispatchers are read; the first decision waits this long for them at most. */
 const PLACES_EVERY_MS = 1_000;
 const FIRST_PLACES_MS = 250;
+/** How often it is read what heartbeats say of the agents' load (requirements 1.3). */
+const LOADS_EVERY_MS = 5_000;
 
 export type AssignerDeps = LeaderDeps & {
   readonly pool: string;
@@ -60,6 +64,11 @@ export type AssignerDeps = LeaderDeps & {
   readonly places?: {
     /** Undefined when no dispatcher is known. Errors: whatever keeps them from being read. */
     of(pool: string): Promise<number | undefined>;
+  };
+  /** What heartbeats say of the agents' load. Default: nothing. */
+  readonly loads?: {
+    /** Shares from 0 to 1, by agent. Errors: whatever keeps them from being read. */
+    all(): Promise<ReadonlyMap<string, number>>;
   };
   /** How long tasks without a deadline wait for agents that cannot be reached. Default: for ever. */
   readonly unreachableLimitMs?: number | undefined;
@@ -77,6 +86,10 @@ export type AssignerCounters = {
   /** Attempts given up because they did not close in time. */
   expired: number;
 };
+
+type Decided = { readonly assignments: readonly Assignment[]; readonly isMore: boolean };
+
+const NOTHING_YET: Decided = { assignments: [], isMore: true };
 
 /** The one writer of a pool's ledger: a leader over the fold of the pool. */
 export class Assigner {
@@ -143,7 +156,11 @@ class PoolTerm implements Term {
     this.#ledger = ledger;
     this.#offers = new Offers({ ...deps, ledger, counters });
     this.#ledgerStream = poolStream(deps.tenant, deps.pool);
-    this.chores = [this.#offers.chore, { everyMs: PLACES_EVERY_MS, run: () => this.#readPlaces() }];
+    this.chores = [
+      this.#offers.chore,
+      { everyMs: PLACES_EVERY_MS, run: () => this.#readPlaces() },
+      { everyMs: LOADS_EVERY_MS, run: () => this.#readLoads() },
+    ];
   }
 
   admits({ stream, type, position, metadata }: StoredEvent): boolean {
@@ -177,24 +194,41 @@ class PoolTerm implements Term {
 
   async act(nowMs: number): Promise<Acted> {
     const isBehind = this.#startTimers(nowMs);
-    const changes = this.#ledger.changeBreakers(nowMs, MAX_BREAKERS_PER_TICK);
-    // No decision without all of the changes before it.
-    const isFull = changes.length === MAX_BREAKERS_PER_TICK;
-    const { assignments, isMore } = isFull ? { assignments: [], isMore: true } : this.#decide(nowMs);
-    await this.#record(changes, assignments, nowMs);
+    const changes = this.#changeAgents(nowMs);
+    const { assignments, isMore } = changes.isMore ? NOTHING_YET : this.#decide(nowMs);
+    const decided = [...changes.events, ...this.#tasksAssigned(assignments, nowMs)];
+    await this.#record(decided, assignments, nowMs);
     this.#startRecalls();
     if (isMore) return 'more';
-    return changes.length > 0 || assignments.length > 0 || isBehind ? 'something' : 'nothing';
+    return decided.length > 0 || isBehind ? 'something' : 'nothing';
+  }
+
+  /** No decision without all breakers that change before it. Loads are recorded when they are needed. */
+  #changeAgents(nowMs: number): { readonly events: readonly PoolEvent[]; readonly isMore: boolean } {
+    const isNeeded = this.#ledger.waitingTasks > 0;
+    const loads = isNeeded ? this.#ledger.loads.change(nowMs, MAX_LOADS_PER_TICK) : [];
+    const breakers = this.#ledger.changeBreakers(nowMs, MAX_BREAKERS_PER_TICK);
+    const facts = { pool: this.#deps.pool, readTo: String(this.#readTo), changedAt: instantOf(nowMs) };
+    const events: PoolEvent[] = [];
+    if (loads.length > 0) events.push({ type: 'AgentLoadsChanged', data: { ...facts, changes: loads } });
+    if (breakers.length > 0) events.push({ type: 'BreakersChanged', data: { ...facts, changes: breakers } });
+    return { events, isMore: breakers.length === MAX_BREAKERS_PER_TICK };
   }
 
   async #readPlaces(): Promise<void> {
     const { pool, places } = this.#deps;
     // While Redis is unreachable this is unknown; then the agents' limits apply.
-    this.#ledger.limitLane('a2a', await places?.of(pool).catch(() => undefined));
+    this.#ledger.places.limit('a2a', await places?.of(pool).catch(() => undefined));
+  }
+
+  async #readLoads(): Promise<void> {
+    // While Redis is unreachable, what is recorded stays.
+    const loads = await this.#deps.loads?.all().catch(() => undefined);
+    if (loads) this.#ledger.loads.report(loads);
   }
 
   /** One slice: what can be decided within `DECIDE_MS`, and fits into one append. */
-  #decide(nowMs: number): { readonly assignments: readonly Assignment[]; readonly isMore: boolean } {
+  #decide(nowMs: number): Decided {
     const { clock } = this.#deps;
     const endsAt = clock.monotonic() + DECIDE_MS;
     while (this.#ledger.wake(nowMs, WAKES_PER_LOOK) === WAKES_PER_LOOK)
@@ -209,13 +243,9 @@ class PoolTerm implements Term {
     return { assignments, isMore: true };
   }
 
-  async #record(changes: readonly BreakerChange[], assignments: readonly Assignment[], nowMs: number): Promise<void> {
-    const decidedAt = instantOf(nowMs);
-    const decided: PoolEvent[] = [];
-    if (changes.length > 0) decided.push(this.#breakersChanged(changes, decidedAt));
-    if (assignments.length > 0) decided.push(this.#tasksAssigned(assignments, decidedAt));
+  async #record(decided: readonly PoolEvent[], assignments: readonly Assignment[], nowMs: number): Promise<void> {
     if (decided.length === 0) return;
-    await this.#elected.append(decided, decidedAt);
+    await this.#elected.append(decided, instantOf(nowMs));
     this.#counters.appends += 1;
     if (assignments.length === 0) return;
     this.#ledger.recorded(assignments);
@@ -223,27 +253,13 @@ class PoolTerm implements Term {
     this.#offers.offer(assignments);
   }
 
-  #breakersChanged(changes: readonly BreakerChange[], changedAt: string): PoolEvent {
+  #tasksAssigned(assignments: readonly Assignment[], nowMs: number): PoolEvent[] {
+    if (assignments.length === 0) return [];
     const { pool } = this.#deps;
-    return {
-      type: 'BreakersChanged',
-      data: { pool, changes: [...changes], readTo: String(this.#readTo), changedAt },
-    };
-  }
-
-  #tasksAssigned(assignments: readonly Assignment[], assignedAt: string): PoolEvent {
-    const { pool } = this.#deps;
-    const { places } = this.#ledger;
-    return {
-      type: 'TasksAssigned',
-      data: {
-        pool,
-        assignments: [...assignments],
-        readTo: String(this.#readTo),
-        ...(Object.keys(places).length === 0 ? {} : { places }),
-        assignedAt,
-      },
-    };
+    const places = this.#ledger.places.known();
+    const limited = Object.keys(places).length === 0 ? {} : { places };
+    const facts = { pool, readTo: String(this.#readTo), ...limited, assignedAt: instantOf(nowMs) };
+    return [{ type: 'TasksAssigned', data: { ...facts, assignments: [...assignments] } }];
   }
 
   /** Each is tried once: an attempt that cannot be taken back takes its course. */

@@ -79,6 +79,7 @@ const heartbeats = {
     if (unreachable) throw new Error('Redis is unreachable');
     return new Map(beats);
   },
+  loads: async () => new Map<string, number>(),
   forget: async (_: string, agentId: string) => {
     beats.delete(agentId);
   },

@@ -173,13 +173,21 @@ const existingReadModel = async (
   if (checkpoint?.version !== version || !(await tablesExist(client, projector))) return undefined;
   if (checkpoint.position !== NOTHING_YET || checkpoint.status !== 'live' || head === undefined)
     return { checkpoint, created: false };
-  // The log has events already, and none of them has been folded.
+  await hideUnbuilt(client, head, [name]);
+  return { checkpoint, created: false };
+};
+
+/** The log has events up to `head`: read models into which none of them was folded are being built, and not shown before they have it. */
+export const hideUnbuilt = async (
+  client: Pick<pg.ClientBase, 'query'>,
+  head: Position,
+  names: readonly string[],
+): Promise<void> => {
   await client.query(
     `UPDATE baton.checkpoints SET status = 'building', target = $2
-     WHERE name = $1 AND position = ${NOTHING_YET} AND status = 'live'`,
-    [name, head],
+     WHERE name = ANY($1::text[]) AND position = ${NOTHING_YET} AND status = 'live'`,
+    [names, head],
   );
-  return { checkpoint, created: false };
 };
 
 /**

@@ -4,7 +4,7 @@ import { type Clock, sleep } from '../../platform/clock.ts';
 import { AppError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { withQueryTimeout } from '../../platform/postgres.ts';
-import { type ProjectionName, projectors } from '../registry.ts';
+import { PROJECTION_NAMES, type ProjectionName } from '../registry.ts';
 import { NOTHING_YET, readCheckpoints } from './checkpoint.ts';
 
 const CHANNEL = 'baton_projection';
@@ -23,8 +23,6 @@ export type WaitOptions = {
 };
 
 type Waiter = { readonly isMet: () => boolean; readonly resolve: () => void };
-
-const ALL = projectors.map(({ name }) => name);
 
 /**
  * The positions of the projections, for readers who want to see what they wrote. From the first wait on, one connection of this process
@@ -54,7 +52,7 @@ export class Freshness {
    *
    * Errors: `AppError` STALE_READ (retryable) when they have not within `timeoutMs`.
    */
-  async waitFor(position: Position, { timeoutMs, projections = ALL }: WaitOptions): Promise<void> {
+  async waitFor(position: Position, { timeoutMs, projections = PROJECTION_NAMES }: WaitOptions): Promise<void> {
     const isMet = (): boolean => this.#lowest(projections) >= position;
     if (isMet()) return;
     await this.#wait(isMet, timeoutMs);
@@ -67,7 +65,7 @@ export class Freshness {
   }
 
   /** The position up to which all of the projections have handled the log; -1 before the first event. */
-  async currentPosition(projections: readonly ProjectionName[] = ALL): Promise<Position> {
+  async currentPosition(projections: readonly ProjectionName[] = PROJECTION_NAMES): Promise<Position> {
     await this.#poll();
     return this.#lowest(projections);
   }
@@ -118,7 +116,7 @@ export class Freshness {
 
   async #poll(): Promise<void> {
     const pool = withQueryTimeout(this.#options.pool, QUERY_TIMEOUT_MS);
-    for (const { name, position } of await readCheckpoints(pool, ALL)) this.#moved(name, position);
+    for (const { name, position } of await readCheckpoints(pool, PROJECTION_NAMES)) this.#moved(name, position);
   }
 
   async #listen(): Promise<void> {

@@ -120,7 +120,7 @@ export class RoutedFleet {
       () => this.#limit(),
       () => {
         this.#ledger = copyOf(this.#ledger);
-        for (const lane of LANES) this.#ledger.limitLane(lane, this.#places[lane]);
+        for (const lane of LANES) this.#ledger.places.limit(lane, this.#places[lane]);
       },
     ];
     if (this.#random() < 0.35) this.#oneOf(happenings)();
@@ -140,7 +140,7 @@ export class RoutedFleet {
     const lane = this.#oneOf(LANES);
     const places = this.#random() < 0.6 ? undefined : this.#below(6);
     this.#places = { ...this.#places, [lane]: places };
-    this.#ledger.limitLane(lane, places);
+    this.#ledger.places.limit(lane, places);
   }
 
   #submit(): void {

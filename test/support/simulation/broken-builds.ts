@@ -49,7 +49,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     changes: [
       {
         file: 'src/processes/assigner/assigner.ts',
-        from: "this.#ledger.limitLane('a2a', await places?.of(pool).catch(() => undefined));",
+        from: "this.#ledger.places.limit('a2a', await places?.of(pool).catch(() => undefined));",
         to: 'await places?.of(pool).catch(() => undefined);',
       },
     ],

@@ -27,6 +27,8 @@ import { Timeline } from './timeline.ts';
 
 const CLIENT: Caller = { tenant: TENANT, actor: 'client' };
 const BEAT_EVERY_MS = 2_000;
+/** What heartbeats say of the load changes this often. */
+const LOAD_LASTS_MS = 7_000;
 const HEARTBEAT_INTERVAL_MS = 5_000;
 /** How long everything gets to finish once the faults have ended. */
 const HEAL_MS = 20 * 60_000;
@@ -139,7 +141,8 @@ export class World {
   /** An agent sends its heartbeats to any process that takes them. */
   #beat(agentId: string): void {
     const node = this.#nodes.find(({ process }) => process.alive && !process.suspended);
-    if (node) node.heartbeats.beat(TENANT, [{ agentId }], node.process.clock.now()).catch(() => {});
+    const load = (Math.floor(this.timeline.nowMs / LOAD_LASTS_MS) % 11) / 10;
+    if (node) node.heartbeats.beat(TENANT, [{ agentId, signs: { load } }], node.process.clock.now()).catch(() => {});
     this.timeline.after(BEAT_EVERY_MS, undefined, () => this.#beat(agentId));
   }
 
