@@ -194,8 +194,8 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     changes: [
       {
         file: 'src/processes/assigner/assigner.ts',
-        from: '    const decidedAt = instantOf(nowMs);\n',
-        to: '    const decidedAt = instantOf(nowMs);\n    this.#ledger.recorded(assignments);\n    this.#offers.offer(assignments);\n',
+        from: '    if (decided.length === 0) return;\n',
+        to: '    if (decided.length === 0) return;\n    this.#ledger.recorded(assignments);\n    this.#offers.offer(assignments);\n',
       },
     ],
     rules: ['early call', 'S6'],
