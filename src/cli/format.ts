@@ -15,6 +15,7 @@ const STATUS_COLOURS: Readonly<Record<string, Colour>> = {
   executing: 'yellow',
   open: 'yellow',
   waiting: 'yellow',
+  blocked: 'yellow',
   paused: 'yellow',
   compensating: 'yellow',
   handed_over: 'yellow',

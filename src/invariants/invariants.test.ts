@@ -549,10 +549,59 @@ describe('L1: every accepted task ends or is parked', () => {
       log().submitted('t1').assigned('t1→anna').parked('t1').redriven('t1', 2),
       'task t1 did not end: attempt 2 waits',
     ],
+    [
+      'waits for one that was cancelled',
+      log()
+        .submitted('t1')
+        .cancelled('t1')
+        .submitted('t2', { waitsFor: ['t1'] }),
+      'task t2 did not end: attempt 1 waits for t1',
+    ],
+    [
+      'waits for one that has completed',
+      log().submitted('t2', { waitsFor: ['t0'] }),
+      'task t2 did not end: attempt 1 waits for t0',
+    ],
   ])('is broken by a task that %s', (_, broken, message) => {
     expect(reported(broken)).toEqual([['L1', message]]);
     expect(reported(broken, UNSETTLED)).toEqual([]);
   });
+});
+
+describe('a task that depends on others', () => {
+  const parked = () =>
+    log()
+      .submitted('t1')
+      .assigned('t1→anna')
+      .parked('t1')
+      .submitted('t2', { waitsFor: ['t1'] });
+
+  it('may wait for one that is parked, and so may those that wait for it', () =>
+    expect(reported(parked().submitted('t3', { waitsFor: ['t2'] }))).toEqual([]));
+
+  it('runs once it is unblocked', () =>
+    expect(
+      reported(
+        log()
+          .submitted('t2', { waitsFor: ['t0'] })
+          .unblocked('t2')
+          .assigned('t2→anna')
+          .completed('t2'),
+      ),
+    ).toEqual([]));
+
+  it.each<[string, LogBuilder, string]>([
+    ['is unblocked too early', parked().unblocked('t2'), 'S4'],
+    [
+      'is unblocked twice',
+      log()
+        .submitted('t2', { waitsFor: ['t0'] })
+        .unblocked('t2')
+        .unblocked('t2'),
+      'S4',
+    ],
+    ['is assigned before', parked().assigned('t2→anna'), 'S5'],
+  ])('breaks a rule when it %s', (_, broken, rule) => expect(invariantsOf(broken, UNSETTLED)).toEqual([rule]));
 });
 
 describe('L4: a run proves something', () => {

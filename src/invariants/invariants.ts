@@ -60,12 +60,15 @@ export type Report = {
 };
 
 const checkSettled = (book: TaskBook, violations: Violations): void => {
-  for (const { taskId, status, attempt, holder } of book.tasks.values())
-    if (status === 'open' || status === 'closing')
-      violations.add(
-        'L1',
-        `task ${taskId} did not end: attempt ${attempt} ${holder ? `is with ${holder.agentId}` : 'waits'}`,
-      );
+  for (const task of book.tasks.values()) {
+    const { taskId, status, attempt, holder, waitsFor } = task;
+    if ((status !== 'open' && status !== 'closing') || book.isHeldUp(task)) continue;
+    const waits = waitsFor.length === 0 ? 'waits' : `waits for ${waitsFor.join(', ')}`;
+    violations.add(
+      'L1',
+      `task ${taskId} did not end: attempt ${attempt} ${holder ? `is with ${holder.agentId}` : waits}`,
+    );
+  }
 };
 
 const seenInLog = (

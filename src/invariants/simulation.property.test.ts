@@ -44,6 +44,21 @@ describe('the processes of Baton in a simulated world', () => {
     expect((await runWorld(1, [herd])).findings).toEqual([]),
   );
 
+  it.each<readonly Trouble[]>([
+    ['dependencies'],
+    ['dependencies', 'kills', 'bad agents'],
+    ['dependencies', 'lost messages', 'suspensions'],
+    ['dependencies', 'store pauses', 'late messages'],
+  ])('keep it where tasks wait for each other: %s %s %s', { timeout: 60_000 }, async (...troubles) => {
+    let unblocked = 0;
+    for (const seed of [1, 2, 3]) {
+      const { findings, trace } = await runWorld(seed, troubles);
+      expect(findings, `seed ${seed}`).toEqual([]);
+      unblocked += trace.filter((line) => line.includes(' TaskUnblocked ')).length;
+    }
+    expect(unblocked).toBeGreaterThan(3);
+  });
+
   it('do the same again with the same seed', async () => {
     for (const seed of [3, 4, 5]) expect((await runWorld(seed)).trace).toEqual((await runWorld(seed)).trace);
   });

@@ -21,6 +21,7 @@ const NEXT: Readonly<Record<TaskEntryStatus | 'none', Partial<Record<LifecycleTy
     TaskAttemptStarted: 'open',
     TaskProgressReported: 'open',
     TaskAttemptFailed: 'open',
+    TaskUnblocked: 'open',
     TaskOutcomeUnknown: 'indeterminate',
     TaskCompleted: 'completed',
     TaskDeadLettered: 'parked',
@@ -46,6 +47,8 @@ export type TaskEntry = {
   /** The execution that runs it, in whose stream it is. */
   readonly executionId: string | undefined;
   status: TaskEntryStatus;
+  /** Tasks that must complete before an agent gets it. */
+  waitsFor: readonly string[];
   /** An agent may have done the work of an attempt that did not complete. */
   uncertain: boolean;
   /** The attempt that runs or may run; the last one if the task does not run. */
@@ -124,6 +127,16 @@ export class TaskBook {
     return LIFECYCLE.has(type) ? this.task(metadata.tenant, (data as { readonly taskId: string }).taskId) : undefined;
   }
 
+  /** It waits for a task that is parked or indeterminate, however far around: nothing more is expected of it. */
+  isHeldUp({ tenant, status, waitsFor }: TaskEntry): boolean {
+    const dependencies = waitsFor.flatMap((taskId) => this.task(tenant, taskId) ?? []);
+    if (status !== 'open' || dependencies.some((task) => task.status === 'cancelled' || task.status === 'failed'))
+      return false;
+    return dependencies.some(
+      (task) => task.status === 'parked' || task.status === 'indeterminate' || this.isHeldUp(task),
+    );
+  }
+
   agent(tenant: string, agentId: string): AgentEntry | undefined {
     return this.agents.get(keyOf(tenant, agentId));
   }
@@ -195,7 +208,8 @@ export class TaskBook {
       this.#violations.add('S4', `${event.type} does not end a task in ${expected}`, position);
   }
 
-  #submit(tenant: string, { taskId, pool, executionId }: Extract<TaskEvent, { type: 'TaskSubmitted' }>['data']): void {
+  #submit(tenant: string, facts: Extract<TaskEvent, { type: 'TaskSubmitted' }>['data']): void {
+    const { taskId, pool, executionId, waitsFor = [] } = facts;
     this.counts.tasks += 1;
     this.tasks.set(keyOf(tenant, taskId), {
       tenant,
@@ -203,6 +217,7 @@ export class TaskBook {
       pool,
       executionId,
       status: 'open',
+      waitsFor,
       uncertain: false,
       attempt: 1,
       failures: 0,
@@ -221,6 +236,9 @@ export class TaskBook {
         task.startedAttempt = task.attempt;
         return;
       case 'TaskProgressReported':
+        return;
+      case 'TaskUnblocked':
+        this.#unblock(task, position);
         return;
       case 'TaskAttemptFailed':
         this.counts.attemptsFailed += 1;
@@ -241,6 +259,8 @@ export class TaskBook {
       case 'TaskRedriven':
         this.#checkRedrive(task, event.data.nextAttempt, position);
         task.attempt = event.data.nextAttempt;
+        if ((event.data.waitsFor ?? []).join() !== task.waitsFor.join())
+          this.#violations.add('S4', `task ${task.taskId} is redriven and forgets what it waits for`, position);
         break;
       case 'TaskCompleted':
         if (task.status === 'indeterminate') this.counts.lateCompletions += 1;
@@ -257,6 +277,17 @@ export class TaskBook {
     this.#release(task);
     task.status = to;
     this.#count(event.type);
+  }
+
+  /** S4: once, and only when all that it waits for has completed. */
+  #unblock(task: TaskEntry, position: Position): void {
+    const { tenant, taskId, waitsFor } = task;
+    if (waitsFor.length === 0)
+      this.#violations.add('S4', `task ${taskId} is unblocked although it waits for nothing`, position);
+    for (const dependency of waitsFor)
+      if (this.task(tenant, dependency)?.status !== 'completed')
+        this.#violations.add('S4', `task ${taskId} is unblocked before task ${dependency} has completed`, position);
+    task.waitsFor = [];
   }
 
   #count(type: LifecycleType): void {
@@ -313,6 +344,7 @@ export class TaskBook {
       wrong('before the task is submitted');
       return;
     }
+    if (task.waitsFor.length > 0 && task.status === 'open') wrong('before the tasks that it depends on have completed');
     if (task.pool !== pool) wrong(`in pool ${pool}, but the task is in ${task.pool}`);
     if (attempt > task.attempt) wrong(`while attempt ${task.attempt} is the current one`);
     if (attempt !== task.attempt || task.status !== 'open') {

@@ -39,9 +39,10 @@ export type TaskView = Sample & { readonly rows: Iterable<TaskViewRow> };
 export type ExecutionView = Sample & { readonly executions: Iterable<ExecutionViewRow> };
 export type View = TaskView | ExecutionView;
 
-const statusOf = ({ status, holder }: TaskEntry): string => {
+const statusOf = ({ status, holder, waitsFor }: TaskEntry): string => {
   switch (status) {
     case 'open':
+      if (waitsFor.length > 0) return 'blocked';
       return holder ? 'assigned' : 'ready';
     case 'closing':
     case 'parked':

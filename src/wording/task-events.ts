@@ -7,8 +7,8 @@ type Data<Type extends TaskEvent['type']> = Extract<TaskEvent, { type: Type }>['
 
 /** One sentence per event of a task, for people. */
 const SUMMARIES: { readonly [Type in TaskEvent['type']]: (data: Data<Type>) => string } = {
-  TaskSubmitted: ({ capability, pool, priority }) =>
-    `submitted for ${capability} to pool ${pool}, priority ${priority}`,
+  TaskSubmitted: ({ capability, pool, priority, waitsFor }) =>
+    `submitted for ${capability} to pool ${pool}, priority ${priority}${waitsFor === undefined ? '' : `; waits for ${numberOf(waitsFor.length, 'task')}`}`,
   TaskAttemptStarted: ({ attempt, agentId }) => `attempt ${attempt} started on ${agentId}`,
   TaskProgressReported: ({ percent, message, checkpoint }) =>
     [
@@ -24,6 +24,7 @@ const SUMMARIES: { readonly [Type in TaskEvent['type']]: (data: Data<Type>) => s
     `nobody knows whether attempt ${attempt} on ${agentId} took effect: ${error.code}`,
   TaskCompleted: ({ attempt, agentId, durationMs }) =>
     `completed by ${agentId} in attempt ${attempt} after ${milliseconds(durationMs)}`,
+  TaskUnblocked: () => 'ready: the tasks that it depends on have completed',
   TaskCancelled: ({ reason }) => `cancelled${because(reason)}`,
   TaskFailed: ({ reason, attempts, error }) =>
     `failed permanently after ${numberOf(attempts, 'attempt')}, ${END_REASONS[reason]}: ${error.code}`,

@@ -214,6 +214,31 @@ describe('a task, from the shell', () => {
     expect([before, after]).toEqual(['TaskSubmitted', 'TaskAssigned']);
   });
 
+  it('waits for another task, and says so', async () => {
+    const { taskId: first } = await json<{ taskId: string }>('tasks', 'submit', 'nobody.can');
+    const { taskId, position } = await json<{ taskId: string; position: string }>(
+      ...['tasks', 'submit', 'footprint', '--complexity', '2', '--after', first],
+    );
+    expect((await baton('tasks', 'why', taskId, '--at-least', position)).out).toContain(
+      `waits for task ${first} (ready)`,
+    );
+    expect(await json('tasks', 'get', taskId)).toMatchObject({
+      status: 'BLOCKED',
+      timeoutMs: 600_000,
+      dependsOn: [first],
+    });
+    expect(await baton('tasks', 'cancel', first)).toMatchObject({ code: 0 });
+    expect(await baton('tasks', 'watch', taskId)).toMatchObject({
+      code: 1,
+      out: expect.stringContaining(`task ${first}, which it depends on, was cancelled`),
+    });
+    expect(await baton('tasks', 'submit', 'footprint', '--after', first)).toMatchObject({
+      code: expect.any(Number),
+      out: '',
+      err: expect.stringContaining(`/dependsOn/0: task ${first} was cancelled`),
+    });
+  });
+
   it('can be one of many in a file; the same key submits none of them twice', async () => {
     const lines = Array.from(
       { length: 1_200 },

@@ -76,6 +76,8 @@ describe('a submitted task', () => {
       deadLetterPosition: null,
       executionId: null,
       unit: null,
+      complexity: null,
+      dependsOn: [],
       actor: 'tester',
       correlationId: `correlation-task-default.${task}`,
       position: 16n,
@@ -93,6 +95,18 @@ describe('a submitted task', () => {
       submittedAt: '2026-01-01T00:00:00.123Z',
       deadlineAt: '2026-01-01T00:00:09.000Z',
     });
+  });
+
+  it('is blocked until what it depends on has completed, also after a redrive', async () => {
+    const other = newTaskId();
+    const waits = { dependsOn: [other], waitsFor: [other] };
+    const blocked = event.submitted(task, { ...waits, complexity: 2.5 });
+    expect((await rowsAfter(blocked)).task).toMatchObject({ status: 'blocked', dependsOn: [other], complexity: 2.5 });
+    const letter = event.deadLettered(task, { reason: 'deadline_passed', attempts: 0 });
+    const redriven = event.redriven(task, 2, { waitsFor: [other] });
+    expect((await rowsAfter(letter, redriven)).task).toMatchObject({ status: 'blocked', dependsOn: [other] });
+    const unblocked: DomainEvent = { type: 'TaskUnblocked', data: { taskId: task, unblockedAt: at(20) } };
+    expect((await rowsAfter(unblocked)).task).toMatchObject({ status: 'ready', dependsOn: [other] });
   });
 
   it('keeps a timeout beyond 32 bits', async () => {

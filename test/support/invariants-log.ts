@@ -129,7 +129,7 @@ export class LogBuilder {
     return this.put(agentStream(options.tenant ?? 'acme', agentId), { type: 'AgentRegistered', data }, options);
   }
 
-  submitted(taskId: string, options: Options = {}): this {
+  submitted(taskId: string, { waitsFor, ...options }: Options & { readonly waitsFor?: string[] } = {}): this {
     const data: DataOf<'TaskSubmitted'> = {
       taskId,
       pool: 'default',
@@ -141,8 +141,13 @@ export class LogBuilder {
       timeoutMs: 1_000,
       tags: [],
       submittedAt: this.iso,
+      ...(waitsFor ? { dependsOn: waitsFor, waitsFor } : {}),
     };
     return this.#task({ type: 'TaskSubmitted', data }, options);
+  }
+
+  unblocked(taskId: string): this {
+    return this.#task({ type: 'TaskUnblocked', data: { taskId, unblockedAt: this.iso } });
   }
 
   /** `t1→anna` or, for another attempt than the first, `t1#2→anna`. */

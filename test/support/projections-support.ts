@@ -121,7 +121,7 @@ export const event = {
     type: 'TaskDeadLettered',
     data: { taskId, reason: 'attempts_exhausted', attempts: 1, error: ERROR, deadLetteredAt: at(3), ...data },
   }),
-  redriven: (taskId: string, nextAttempt = 2): DomainEvent => ({
+  redriven: (taskId: string, nextAttempt = 2, data: Partial<Of<'TaskRedriven'>> = {}): DomainEvent => ({
     type: 'TaskRedriven',
     data: {
       taskId,
@@ -132,6 +132,7 @@ export const event = {
       timeoutMs: 60_000,
       nextAttempt,
       redrivenAt: at(10),
+      ...data,
     },
   }),
   registered: (agentId: string, data: Partial<Of<'AgentRegistered'>> = {}): DomainEvent => ({

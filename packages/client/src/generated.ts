@@ -515,8 +515,12 @@ export type SubmitTaskInput = {
   readonly affinityKey?: string | null | undefined;
   /** What an agent must offer to take the task. */
   readonly capability: string;
+  /** How much work it is: 0.01 to 1000; 1 when absent. */
+  readonly complexity?: number | null | undefined;
   /** The task is dead-lettered if it has not completed by then. */
   readonly deadlineAt?: string | null | undefined;
+  /** At most 20 tasks that must complete before an agent gets it. It is cancelled when one of them is cancelled. */
+  readonly dependsOn?: ReadonlyArray<string | number> | null | undefined;
   /** Input for the agent: at most 256 KiB and 64 levels. */
   readonly input?: Json | null | undefined;
   /** Pool of agents; `default` when absent. */
@@ -532,7 +536,7 @@ export type SubmitTaskInput = {
   readonly tags?: ReadonlyArray<string> | null | undefined;
   /** For FAILOVER: at most 20 agents, in the order in which they are to be tried. */
   readonly targets?: ReadonlyArray<string> | null | undefined;
-  /** Limit of one attempt from its assignment; 300000 when absent. */
+  /** Limit of one attempt from its assignment; when absent 300000 · complexity, at most 3600000. */
   readonly timeoutMs?: number | null | undefined;
   /** Semver range for the capability's version; any when absent. */
   readonly versionRange?: string | null | undefined;
@@ -573,9 +577,10 @@ export type TaskRejectionReason =
   | 'TaskNotRunning'
   | 'TaskOfExecution';
 
-/** READY waits for an agent; INDETERMINATE waits for a person or a late answer. A task without a result ends DEAD_LETTERED; a task of an execution ends FAILED instead. */
+/** BLOCKED waits for the tasks that it depends on; READY waits for an agent; INDETERMINATE waits for a person or a late answer. A task without a result ends DEAD_LETTERED; a task of an execution ends FAILED instead. */
 export type TaskStatus =
   | 'ASSIGNED'
+  | 'BLOCKED'
   | 'CANCELLED'
   | 'COMPLETED'
   | 'DEAD_LETTERED'
@@ -627,6 +632,7 @@ export type WaitingReason =
   | 'AGENTS_UNHEALTHY'
   | 'AGENTS_UNREACHABLE'
   | 'AGENTS_WARMING'
+  | 'DEPENDENCY'
   | 'NEXT_IN_TURN'
   | 'NO_AGENT_WITH_CAPABILITY'
   | 'NO_AGENT_WITH_VERSION'
@@ -1156,7 +1162,7 @@ export type ListProjectionsQuery = { readonly projections: ReadonlyArray<{ reado
 export type TaskRowFragment = { readonly id: string, readonly status: TaskStatus, readonly capability: string, readonly pool: string, readonly priority: number, readonly attempt: number, readonly agentId: string | null, readonly submittedAt: string, readonly endedAt: string | null, readonly tags: ReadonlyArray<string> };
 
 export type TaskDetailsFragment = (
-  { readonly versionRange: string | null, readonly strategy: string, readonly timeoutMs: number, readonly failures: number, readonly redrives: number, readonly deadlineAt: string | null, readonly retryAt: string | null, readonly assignedAt: string | null, readonly expiresAt: string | null, readonly durationMs: number | null, readonly percent: number | null, readonly progressMessage: string | null, readonly cancelReason: string | null, readonly deadLetterReason: string | null, readonly actor: string, readonly correlationId: string, readonly position: string, readonly input: Json | null, readonly result: Json | null, readonly checkpoint: Json | null, readonly retry: { readonly kind: RetryKind, readonly maxAttempts: number, readonly baseMs: number, readonly factor: number, readonly maxDelayMs: number, readonly jitter: number }, readonly error: ErrorFactsFragment | null, readonly cost: ReadonlyArray<{ readonly currency: string, readonly micros: number }> }
+  { readonly versionRange: string | null, readonly strategy: string, readonly timeoutMs: number, readonly complexity: number | null, readonly dependsOn: ReadonlyArray<string>, readonly failures: number, readonly redrives: number, readonly deadlineAt: string | null, readonly retryAt: string | null, readonly assignedAt: string | null, readonly expiresAt: string | null, readonly durationMs: number | null, readonly percent: number | null, readonly progressMessage: string | null, readonly cancelReason: string | null, readonly deadLetterReason: string | null, readonly actor: string, readonly correlationId: string, readonly position: string, readonly input: Json | null, readonly result: Json | null, readonly checkpoint: Json | null, readonly retry: { readonly kind: RetryKind, readonly maxAttempts: number, readonly baseMs: number, readonly factor: number, readonly maxDelayMs: number, readonly jitter: number }, readonly error: ErrorFactsFragment | null, readonly cost: ReadonlyArray<{ readonly currency: string, readonly micros: number }> }
   & TaskRowFragment
 );
 
@@ -1480,7 +1486,7 @@ export const ListTasks: TypedDocument<ListTasksQuery, ListTasksQueryVariables> =
   'query ListTasks($filter:TaskFilter$first:Int!$after:String$atLeast:Position$withTotal:Boolean!){page:tasks(filter:$filter first:$first after:$after atLeast:$atLeast){nodes{...TaskRow}pageInfo{hasNextPage endCursor}totalCount@include(if:$withTotal)}}fragment TaskRow on Task{id status capability pool priority attempt agentId submittedAt endedAt tags}';
 
 export const GetTask: TypedDocument<GetTaskQuery, GetTaskQueryVariables> =
-  'query GetTask($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){...TaskDetails}}fragment TaskDetails on Task{...TaskRow versionRange strategy retry{kind maxAttempts baseMs factor maxDelayMs jitter}timeoutMs failures redrives deadlineAt retryAt assignedAt expiresAt durationMs percent progressMessage error{...ErrorFacts}cost{currency micros}cancelReason deadLetterReason actor correlationId position input result checkpoint}fragment TaskRow on Task{id status capability pool priority attempt agentId submittedAt endedAt tags}fragment ErrorFacts on AttemptError{code message source retryable}';
+  'query GetTask($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){...TaskDetails}}fragment TaskDetails on Task{...TaskRow versionRange strategy retry{kind maxAttempts baseMs factor maxDelayMs jitter}timeoutMs complexity dependsOn failures redrives deadlineAt retryAt assignedAt expiresAt durationMs percent progressMessage error{...ErrorFacts}cost{currency micros}cancelReason deadLetterReason actor correlationId position input result checkpoint}fragment TaskRow on Task{id status capability pool priority attempt agentId submittedAt endedAt tags}fragment ErrorFacts on AttemptError{code message source retryable}';
 
 export const GetTaskTimeline: TypedDocument<GetTaskTimelineQuery, GetTaskTimelineQueryVariables> =
   'query GetTaskTimeline($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){position timeline{...TaskEvent}}}fragment TaskEvent on TimelineEntry{position type at attempt agentId summary actor data}';

@@ -31,9 +31,16 @@ const circuitsOf = (breakers: readonly BreakerRow[], open: number) =>
 const controlOf = ({ pools, commands, reads }: ReadContext, pool: string) =>
   pools.controlOf(pool) ?? commands.poolControls.load(admissionStream(reads.tenant, pool), { fresh: true });
 
+/** What a blocked task waits for, in the order in which it was submitted with them. */
+const dependenciesOf = async ({ status, dependsOn }: TaskRow, { reads }: ReadContext) => {
+  if (status !== 'blocked') return {};
+  const rows = await Promise.all(dependsOn.map((taskId) => reads.tasks.load(taskId)));
+  return { dependencies: dependsOn.map((taskId, index) => ({ taskId, status: rows[index]?.status })) };
+};
+
 /** Why a task has no agent; null when it does not wait for one. */
 export const waitingOf = async (task: TaskRow, context: ReadContext): Promise<Waiting | null> => {
-  if (task.status !== 'ready') return null;
+  if (task.status !== 'ready' && task.status !== 'blocked') return null;
   const { reads, commands, unledPools } = context;
   const agents = await ableAgents(context, task);
   const open = await reads.openTasks.loadMany(agents.map(({ agentId }) => agentId));
@@ -63,6 +70,7 @@ export const waitingOf = async (task: TaskRow, context: ReadContext): Promise<Wa
     poolIsLed: !unledPools.has(task.pool),
     versionRange: task.versionRange ?? undefined,
     retryAt: task.retryAt ?? undefined,
+    ...(await dependenciesOf(task, context)),
   };
   return explainWaiting(asked, states, nowMs);
 };

@@ -94,7 +94,7 @@ const found = async (target: string, row: Promise<TaskRow | null>): Promise<Task
 };
 
 /** States in which a task still changes by itself. */
-const GOES_ON: ReadonlySet<string> = new Set(['ready', 'assigned']);
+const GOES_ON: ReadonlySet<string> = new Set(['blocked', 'ready', 'assigned']);
 
 /** The task as it is when it has ended, or when the client's patience has. */
 const awaitedTask = async (request: Requested<{ readonly atLeast?: string | undefined }>): Promise<TaskRow> => {

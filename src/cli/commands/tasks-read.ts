@@ -114,6 +114,8 @@ const describeTask = (task: TaskDetailsFragment, colour: boolean): string =>
     ['agent', optional(task.agentId)],
     ['submitted', task.submittedAt],
     ['ended', task.endedAt === null ? undefined : `${task.endedAt} (${elapsed(task)})`],
+    ['complexity', optional(task.complexity)],
+    ['depends on', task.dependsOn.length === 0 ? undefined : task.dependsOn.join(', ')],
     ['deadline', optional(task.deadlineAt)],
     ['next try', optional(task.retryAt)],
     ['progress', task.percent === null ? optional(task.progressMessage) : `${task.percent} %`],

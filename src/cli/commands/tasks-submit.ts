@@ -29,6 +29,8 @@ type SubmitOptions = ServerOptions &
     readonly target?: readonly string[];
     readonly versionRange?: string;
     readonly timeoutMs?: number;
+    readonly complexity?: number;
+    readonly after?: readonly string[];
     readonly deadline?: string;
     readonly maxAttempts?: number;
     readonly retry?: RetryPolicy['kind'];
@@ -54,6 +56,8 @@ const taskOf = async (terminal: Terminal, capability: string, options: SubmitOpt
   targets: options.target,
   versionRange: options.versionRange,
   timeoutMs: options.timeoutMs,
+  complexity: options.complexity,
+  dependsOn: options.after,
   deadlineAt: options.deadline,
   tags: options.tag,
   retry: retryOf(options),
@@ -143,6 +147,12 @@ export const addSubmit = (tasks: Command, terminal: Terminal): void => {
         .option('--target <agentId>', 'failover: the next to be tried (repeatable)', parse.collect(String))
         .option('--version-range <range>', "semver range for the capability's version")
         .option('--timeout-ms <n>', 'timeout of one attempt', parse.integer(1, MAX_INT))
+        .option(
+          '--complexity <n>',
+          'how much work it is: sets the timeout to n · 300 s, at most 3,600 s',
+          parse.number(0.01, 1_000),
+        )
+        .option('--after <taskId>', 'a task that must complete first (repeatable)', parse.collect(String))
         .option('--deadline <instant>', 'give up when the task has not completed by then', parse.instant)
         .option('--max-attempts <n>', 'attempts before the task is dead-lettered', parse.integer(1, 100))
         .addOption(new Option('--retry <kind>', 'how the delay grows').choices(RetryPolicy.shape.kind.unwrap().options))
@@ -157,10 +167,13 @@ export const addSubmit = (tasks: Command, terminal: Terminal): void => {
       examples(
         `baton tasks submit carbon.footprint --input '{"country":"DEU","kWh":120000}' --wait`,
         'baton tasks submit report --input-file report.json --priority 1 --idempotency-key report-2026-07',
+        'baton tasks submit publish --after 0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11',
       ),
     )
     .action((capability: string, options: SubmitOptions) => submit(terminal, capability, options));
+};
 
+export const addSubmitMany = (tasks: Command, terminal: Terminal): void => {
   serverOptions(
     tasks
       .command('submit-many')

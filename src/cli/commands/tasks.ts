@@ -5,7 +5,7 @@ import { print } from '../print.ts';
 import { examples } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
 import { addTaskReads } from './tasks-read.ts';
-import { addSubmit } from './tasks-submit.ts';
+import { addSubmit, addSubmitMany } from './tasks-submit.ts';
 import { addWatch } from './tasks-watch.ts';
 
 type CancelOptions = KeyOptions & { readonly reason?: string };
@@ -19,6 +19,7 @@ const cancel = async (terminal: Terminal, taskId: string, options: CancelOptions
 export const addTasks = (program: Command, terminal: Terminal): void => {
   const tasks = program.command('tasks').description('Submit, follow and explain tasks.');
   addSubmit(tasks, terminal);
+  addSubmitMany(tasks, terminal);
   addTaskReads(tasks, terminal);
   addWatch(tasks, terminal);
   keyOption(

@@ -1,18 +1,20 @@
 import { z } from 'zod';
 import { taskIdOf } from '../../domain/ids.ts';
 import type { Result } from '../../domain/result.ts';
-import { SubmitTaskInput } from '../../domain/task/commands.ts';
+import { SubmitTaskInput, timeoutByComplexity } from '../../domain/task/commands.ts';
 import type { TaskRejection } from '../../domain/task/decision.ts';
 import { affinityKeyOf } from '../../domain/task/routing-hints.ts';
 import { type BulkItem, performAll } from '../bulk.ts';
 import { type Accepted, type Caller, type Commands, contextOf, parseInput } from '../context.ts';
-import { nowOf, run, TASK, unlessPoolsAreFull, unlessRefused } from '../run.ts';
+import { nowOf, run, TASK, unlessPoolsAreFull, unlessRecorded, unlessRefused } from '../run.ts';
+import { openDependencies } from './dependencies.ts';
 
 const submitBody = (
   commands: Commands,
   caller: Caller,
-  body: SubmitTaskInput,
+  input: SubmitTaskInput,
 ): Promise<Result<Accepted, TaskRejection>> => {
+  const body = { ...input, timeoutMs: input.timeoutMs ?? timeoutByComplexity(input.complexity) };
   const context = contextOf(commands, caller, 'SubmitTask', body);
   const taskId = taskIdOf(context.commandId);
   const now = nowOf(commands);
@@ -22,7 +24,16 @@ const submitBody = (
   const admit = () => commands.admission?.admit({ taskId, pool: body.pool, priority: body.priority });
   return unlessPoolsAreFull(commands, caller, TASK, { id: taskId, context, pools }, () =>
     unlessRefused(commands, caller, TASK, { id: taskId, context, admit }, () =>
-      run(commands, caller, TASK, { id: taskId, command, now, context, assumeNew: true }),
+      unlessRecorded(commands, caller, TASK, { id: taskId, context }, async () => {
+        const waitsFor = await openDependencies(commands, caller, body.dependsOn);
+        return run(commands, caller, TASK, {
+          id: taskId,
+          command: { ...command, ...waitsFor },
+          now,
+          context,
+          assumeNew: true,
+        });
+      }),
     ),
   );
 };

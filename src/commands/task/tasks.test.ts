@@ -13,6 +13,7 @@ import {
   markOutcomeUnknown,
   startAttempt,
 } from './close-attempt.ts';
+import { settleDependencies } from './dependencies.ts';
 import { redriveTask } from './redrive-task.ts';
 import { reportProgress } from './report-progress.ts';
 import { MAX_TASKS_PER_CALL, submitTask, submitTasks } from './submit-task.ts';
@@ -39,6 +40,73 @@ const accepted = (result: { ok: boolean; value?: Accepted }): Accepted => {
 };
 const submitted = async (commands: Parameters<typeof submitTask>[0], input: object = {}): Promise<string> =>
   accepted(await submitTask(commands, ada, { capability: 'translate', ...input })).id;
+
+describe('a task that depends on others', () => {
+  const complete = async (commands: Parameters<typeof submitTask>[0], taskId: string) =>
+    accepted(
+      await completeAttempt(commands, dispatcher, { taskId, attempt: 1, agentId: 'a' }, { result: 1, durationMs: 1 }),
+    );
+
+  it('waits for those that have not completed, until the last of them has', async () => {
+    const { commands, restarted, eventsOf, typesOf } = setUp();
+    const [done, open] = [await submitted(commands), await submitted(commands)];
+    await complete(commands, done);
+    const taskId = await submitted(commands, { dependsOn: [done, open] });
+    expect((await eventsOf(taskId))[0]?.data).toMatchObject({ dependsOn: [done, open], waitsFor: [open] });
+    const other = restarted();
+    await settleDependencies(other, dispatcher, { taskId, waitsFor: [open] });
+    expect(await typesOf(taskId)).toEqual(['TaskSubmitted']);
+    await complete(commands, open);
+    for (const process of [commands, other, restarted()])
+      await settleDependencies(process, dispatcher, { taskId, waitsFor: [open] });
+    expect(await typesOf(taskId)).toEqual(['TaskSubmitted', 'TaskUnblocked']);
+  });
+
+  it('is cancelled with one of them, and those that depend on it after it', async () => {
+    const { commands, eventsOf } = setUp();
+    const first = await submitted(commands);
+    const second = await submitted(commands, { dependsOn: [first] });
+    const third = await submitted(commands, { dependsOn: [second] });
+    accepted(await cancelTask(commands, ada, first));
+    await settleDependencies(commands, dispatcher, { taskId: third, waitsFor: [second] });
+    await settleDependencies(commands, dispatcher, { taskId: second, waitsFor: [first] });
+    await settleDependencies(commands, dispatcher, { taskId: third, waitsFor: [second] });
+    expect((await eventsOf(third))[1]).toMatchObject({
+      type: 'TaskCancelled',
+      data: { dependency: { taskId: second, ended: 'cancelled' } },
+    });
+  });
+
+  it('is refused where one does not exist, is of another tenant, or was cancelled; nothing is recorded', async () => {
+    const { store, commands } = setUp();
+    const foreign = accepted(await submitTask(commands, { ...ada, tenant: 'other' }, { capability: 'translate' })).id;
+    const ended = await submitted(commands);
+    accepted(await cancelTask(commands, ada, ended));
+    const before = await store.head();
+    await expect(
+      submitTask(commands, ada, { capability: 'translate', dependsOn: [NOBODY, foreign, ended] }),
+    ).rejects.toMatchObject({
+      code: 'BAD_USER_INPUT',
+      issues: [
+        { pointer: '/dependsOn/0', code: 'UNKNOWN_DEPENDENCY' },
+        { pointer: '/dependsOn/1', code: 'UNKNOWN_DEPENDENCY' },
+        { pointer: '/dependsOn/2', code: 'LOST_DEPENDENCY' },
+      ],
+    });
+    expect(await store.head()).toBe(before);
+  });
+
+  it('is the same task under the same key, also when one of them was cancelled meanwhile', async () => {
+    const { commands, restarted } = setUp();
+    const first = await submitted(commands);
+    const keyed = { ...ada, idempotencyKey: 'k' };
+    const input = { capability: 'translate', dependsOn: [first] };
+    const { id } = accepted(await submitTask(commands, keyed, input));
+    accepted(await cancelTask(commands, ada, first));
+    for (const process of [commands, restarted()])
+      expect(await submitTask(process, keyed, input)).toMatchObject({ ok: true, value: { id, repeated: true } });
+  });
+});
 
 describe('submitting a task', () => {
   it('records it with its defaults, the time, and the caller', async () => {

@@ -95,7 +95,10 @@ export type StartExecution = {
 export type RunTask = {
   readonly type: 'RunTask';
   readonly taskId: string;
-  readonly command: Exclude<TaskCommand, { type: 'SubmitTask' | 'CancelTask' | 'RedriveTask' | 'ExpireTask' }>;
+  readonly command: Exclude<
+    TaskCommand,
+    { type: 'SubmitTask' | 'CancelTask' | 'RedriveTask' | 'SettleDependencies' | 'ExpireTask' }
+  >;
   readonly now: string;
 };
 

@@ -4,6 +4,8 @@ import { type AgentEvent, isAgentEvent, type Transport } from '../agent/events.t
 import { categoryOf, idOf } from '../ids.ts';
 import type { TaskEvent } from '../task/events.ts';
 import type { AgentLoads } from './agent-loads.ts';
+import { learnFromEnd } from './attempt-outcomes.ts';
+import { Dependents } from './dependents.ts';
 import type { Assignment, BreakerChange } from './events.ts';
 import { LanePlaces } from './lane-places.ts';
 import { type LedgerEvent, type LedgerSnapshot, SNAPSHOT_VERSION } from './ledger-snapshot.ts';
@@ -13,7 +15,7 @@ import { Recalls } from './recalls.ts';
 import { Roster } from './roster.ts';
 import { route } from './route.ts';
 import { RoutingMemory } from './routing-memory.ts';
-import { LOST, nextAttempt, type OpenAssignment, openEntry, type TaskEntry } from './task-entry.ts';
+import { LOST, nextAttempt, type OpenAssignment, openEntry, type TaskEntry, unblocked } from './task-entry.ts';
 import { type TaskPart, TaskTable } from './task-table.ts';
 import { TasksOfExecutions } from './tasks-of-executions.ts';
 import { type DueTimer, TaskTimers } from './timers.ts';
@@ -41,6 +43,8 @@ export class PoolLedger {
   readonly #timers = new TaskTimers(this.#tasks);
   readonly #memory: RoutingMemory;
   readonly #executions: TasksOfExecutions;
+  /** Whoever leads the pool looks at those that are due. */
+  readonly dependents = new Dependents();
   /** Tasks and executions of which no more is known; not in the snapshot. */
   readonly #halted = new Set<string>();
   /** Tasks whose assignment was decided but is not known to be in the log: nobody may be told of it yet. */
@@ -135,6 +139,7 @@ export class PoolLedger {
 
   /** Takes in one event of the log. Events of other pools change nothing. */
   evolve(event: LedgerEvent): void {
+    this.dependents.notice(event);
     switch (event.type) {
       case 'TaskSubmitted':
         if (event.data.pool === this.pool) this.#open(event.data, 1, event.data.submittedAt);
@@ -145,11 +150,13 @@ export class PoolLedger {
       case 'TaskAttemptFailed':
         this.#attemptFailed(event.data);
         return;
-      case 'TaskCompleted':
-        this.#completed(event.data);
+      case 'TaskUnblocked':
+        this.#unblocked(event.data);
         return;
+      case 'TaskCompleted':
       case 'TaskOutcomeUnknown':
-        this.#outcomeUnknown(event.data);
+        learnFromEnd(this.#roster, this.#tasks.get(event.data.taskId), event);
+        this.#close(event.data.taskId);
         return;
       case 'TaskCancelled':
       case 'TaskFailed':
@@ -252,7 +259,7 @@ export class PoolLedger {
 
   /** When the next timer or delayed attempt is due; undefined when none is set. */
   nextDueMs(): number | undefined {
-    const due = [this.#timers, this.#queue, this.#roster].flatMap((each) => each.nextDueMs() ?? []);
+    const due = [this.#timers, this.#queue, this.#roster, this.dependents].flatMap((each) => each.nextDueMs() ?? []);
     return due.length === 0 ? undefined : Math.min(...due);
   }
 
@@ -289,6 +296,7 @@ export class PoolLedger {
     const task = this.#tasks.get(id);
     for (const halted of task ? [task] : this.#executions.of(id)) {
       this.#queue.delete(halted);
+      this.dependents.delete(halted);
       this.#schedule(halted);
     }
   }
@@ -319,6 +327,7 @@ export class PoolLedger {
 
   #enter(task: TaskEntry): void {
     this.#executions.add(task);
+    this.dependents.add(task);
     this.#reschedule(task);
   }
 
@@ -331,22 +340,12 @@ export class PoolLedger {
     this.#tasks.delete(task);
     this.#unrecorded.delete(taskId);
     this.#executions.delete(task);
+    this.dependents.delete(task);
   }
 
-  #completed({ taskId, agentId, attempt, durationMs }: Extract<TaskEvent, { type: 'TaskCompleted' }>['data']): void {
+  #unblocked({ taskId, unblockedAt }: Extract<TaskEvent, { type: 'TaskUnblocked' }>['data']): void {
     const task = this.#tasks.get(taskId);
-    this.#roster.completed(agentId, durationMs);
-    this.#roster.reached(agentId);
-    if (task?.attempt === attempt) this.#roster.answered({ ...task, agentId });
-    this.#close(taskId);
-  }
-
-  #outcomeUnknown(data: Extract<TaskEvent, { type: 'TaskOutcomeUnknown' }>['data']): void {
-    const { taskId, agentId, attempt, error, occurredAt } = data;
-    const task = this.#tasks.get(taskId);
-    if (task?.attempt === attempt) this.#roster.judge({ ...task, agentId }, { error, failedAt: occurredAt });
-    else this.#roster.failed(agentId);
-    this.#close(taskId);
+    if (task?.waitsFor) this.#enter(this.#tasks.change(task, unblocked(Date.parse(unblockedAt))));
   }
 
   #attemptFailed(data: Extract<TaskEvent, { type: 'TaskAttemptFailed' }>['data']): void {
@@ -387,8 +386,8 @@ export class PoolLedger {
   /** Puts a task where it belongs by its fields: held by an agent, ready, or delayed. */
   #reschedule(task: TaskEntry): void {
     if (this.#isHalted(task)) return;
-    const isPaused = this.#executions.isPaused(task);
-    if (task.agentId === undefined && !task.releasing && !isPaused) this.#queue.add(task);
+    const isKept = task.waitsFor !== undefined || task.releasing || this.#executions.isPaused(task);
+    if (task.agentId === undefined && !isKept) this.#queue.add(task);
     this.#timers.schedule(task);
   }
 

@@ -34,6 +34,8 @@ export type TaskEntry = TaskState & {
   readonly affinityKey: string | undefined;
   readonly specialisation: string | undefined;
   readonly targets: readonly string[] | undefined;
+  /** No agent gets it before these tasks have completed. */
+  readonly waitsFor: readonly string[] | undefined;
   /** A compensation: goes on while its execution aborts. */
   readonly compensates: boolean;
   /** Its execution aborts and must learn whether an agent holds the task; no agent gets it any more. */
@@ -61,6 +63,7 @@ type OpeningFacts = Pick<TaskEntry, 'taskId' | 'capability' | 'priority' | 'stra
   readonly affinityKey?: string | undefined;
   readonly specialisation?: string | undefined;
   readonly targets?: readonly string[] | undefined;
+  readonly waitsFor?: readonly string[] | undefined;
 };
 
 export const openEntry = (facts: OpeningFacts, attempt: number, readyMs: number, seq: number): TaskEntry => ({
@@ -81,6 +84,7 @@ export const openEntry = (facts: OpeningFacts, attempt: number, readyMs: number,
   affinityKey: facts.affinityKey,
   specialisation: facts.specialisation,
   targets: facts.targets,
+  waitsFor: facts.waitsFor,
   compensates: facts.unit !== undefined && isCompensation(facts.unit),
   releasing: false,
   seq,
@@ -109,3 +113,6 @@ export const nextAttempt = (
     ...(isNew ? { failedOn: [...task.failedOn, failedOn] } : {}),
   };
 };
+
+/** What it depends on has completed: it is as if it had come then. */
+export const unblocked = (atMs: number): Partial<TaskEntry> => ({ waitsFor: undefined, readyMs: atMs, waitMs: 0 });

@@ -25,6 +25,8 @@ export type DueTimer =
       /** What the last call to one of them met. */
       readonly error: string;
     }
+  /** Something may have become of the tasks that it waits for. */
+  | { readonly kind: 'dependencies'; readonly taskId: string; readonly waitsFor: readonly string[] }
   /** The task's execution aborts. */
   | {
       readonly kind: 'release';

@@ -37,6 +37,25 @@ describe('a task that no agent holds', () => {
     expect(message).toContain('no process leads pool x');
   });
 
+  it.each([
+    [[{ taskId: 'x', status: 'assigned' }], 'waits for task x (assigned)'],
+    [
+      [
+        { taskId: 'x', status: 'completed' },
+        { taskId: 'y', status: 'ready' },
+        { taskId: 'z', status: 'dead_lettered' },
+      ],
+      'waits for task z (dead lettered) and 1 more, which waits until someone redrives or cancels that one',
+    ],
+    [[{ taskId: 'x', status: undefined }], 'waits for task x'],
+    [
+      [{ taskId: 'x', status: 'completed' }],
+      'the tasks that it depends on have completed: it is ready as soon as its pool has recorded that',
+    ],
+  ])('waits for the tasks that it depends on before anything else: %j', (dependencies, message) =>
+    expect(explain([], { dependencies, poolIsLed: false })).toMatchObject({ reason: 'dependency', message }),
+  );
+
   it('waits for its retry, whatever the state of the agents', () =>
     expect(explain([agent('a')], { retryAt: '2026-01-01T00:02:00.000Z', attempt: 2, poolIsLed: false })).toMatchObject({
       reason: 'retry_delay',

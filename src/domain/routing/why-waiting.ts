@@ -2,6 +2,7 @@ import { instantOf } from '../instant.ts';
 import { ABILITY, type AgentState, AVAILABILITY, type Requirement, sortOut } from './eligibility.ts';
 
 export const WAITING_REASONS = [
+  'dependency',
   'retry_delay',
   'pool_paused',
   'pool_not_led',
@@ -41,6 +42,9 @@ export type Waiting = {
   readonly free: number;
 };
 
+/** A task that must complete first, and its state; undefined where the read model does not show it yet. */
+export type Dependency = { readonly taskId: string; readonly status: string | undefined };
+
 export type WaitingTask = Requirement & {
   readonly pool: string;
   /** Set while people keep its agents from getting tasks. */
@@ -49,6 +53,8 @@ export type WaitingTask = Requirement & {
   readonly poolIsLed: boolean;
   readonly attempt: number;
   readonly submittedAt: string;
+  /** What it waits for before any agent may get it; absent for a task that waits for an agent. */
+  readonly dependencies?: readonly Dependency[];
   /** When the attempt may run, if it waits for a retry delay. */
   readonly retryAt: string | undefined;
 };
@@ -75,7 +81,22 @@ const breakerMessage = ({ capability }: WaitingTask, able: readonly AgentState[]
   return `calls to every able agent that takes work went wrong, so their breakers are open: ${next}`;
 };
 
+const HINTS: Readonly<Record<string, string>> = {
+  dead_lettered: ', which waits until someone redrives or cancels that one',
+  indeterminate: ', of which nobody knows whether it took effect',
+};
+
+const dependencyMessage = ({ dependencies = [] }: WaitingTask): string => {
+  const open = dependencies.filter(({ status }) => status !== 'completed');
+  const [stuck = open[0]] = open.filter(({ status }) => status !== undefined && status in HINTS);
+  if (!stuck) return 'the tasks that it depends on have completed: it is ready as soon as its pool has recorded that';
+  const status = stuck.status === undefined ? '' : ` (${stuck.status.replaceAll('_', ' ')})`;
+  const others = open.length === 1 ? '' : ` and ${open.length - 1} more`;
+  return `waits for task ${stuck.taskId}${status}${others}${HINTS[stuck.status ?? ''] ?? ''}`;
+};
+
 const MESSAGES: Readonly<Record<WaitingReason, (task: WaitingTask, able: readonly AgentState[]) => string>> = {
+  dependency: dependencyMessage,
   pool_paused: ({ pool, pausedPool }) =>
     `pool ${pool} is paused since ${pausedPool?.since}${pausedPool?.reason === undefined ? '' : ` (${pausedPool.reason})`}: resume it`,
   pool_not_led: ({ pool }) =>
@@ -119,6 +140,7 @@ export const explainWaiting = (task: WaitingTask, agents: readonly AgentState[],
   );
   const unreachable = able.filter(({ rest }) => rest).length;
   const reason = (): WaitingReason => {
+    if (task.dependencies) return 'dependency';
     if (task.retryAt !== undefined && Date.parse(task.retryAt) > nowMs) return 'retry_delay';
     if (task.pausedPool) return 'pool_paused';
     if (!task.poolIsLed) return 'pool_not_led';

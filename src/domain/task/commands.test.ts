@@ -66,9 +66,13 @@ describe('a submission', () => {
       priority: 3,
       strategy: 'least_loaded',
       retry: DEFAULT_RETRY,
-      timeoutMs: 300_000,
       tags: [],
     }));
+
+  it('names the tasks that it depends on in lower case', () => {
+    const id = '2222222A-2222-5222-8222-222222222222';
+    expect(SubmitTaskInput.parse({ capability: 'a', dependsOn: [id] }).dependsOn).toEqual([id.toLowerCase()]);
+  });
 
   it.each([
     { capability: '' },
@@ -88,6 +92,17 @@ describe('a submission', () => {
     { targets: ['no good'] },
     { targets: Array.from({ length: 21 }, (_, index) => `agent-${index}`) },
     { timeoutMs: 0 },
+    { complexity: 0 },
+    { complexity: -1 },
+    { complexity: 1_001 },
+    { complexity: '1' },
+    { dependsOn: [] },
+    { dependsOn: ['t1'] },
+    { dependsOn: [...Array.from({ length: 2 }, () => '22222222-2222-5222-8222-222222222222')] },
+    { dependsOn: ['2222222a-2222-5222-8222-222222222222', '2222222A-2222-5222-8222-222222222222'] },
+    {
+      dependsOn: Array.from({ length: 21 }, (_, n) => `22222222-2222-5222-8222-${String(n).padStart(12, '0')}`),
+    },
     { timeoutMs: 2_147_483_648 },
     { retry: { maxAttempts: 0 } },
     { retry: { jitter: 2 } },

@@ -1,13 +1,13 @@
 import semver from 'semver';
 import { z } from 'zod';
 import { CapabilityName } from '../agent/descriptor.ts';
-import { DEFAULT_POOL, PoolId } from '../ids.ts';
+import { DEFAULT_POOL, PoolId, TaskId } from '../ids.ts';
 import type { Json } from '../json.ts';
 import { JsonPayload, text } from '../json.ts';
 import type { Money } from '../money.ts';
 import { DEFAULT_RETRY, RetryPolicy } from '../retry.ts';
 import { StrategyName } from '../routing/strategies.ts';
-import { type AttemptError, Priority } from './events.ts';
+import { type AttemptError, type LostDependency, Priority } from './events.ts';
 import { ROUTING_HINTS } from './routing-hints.ts';
 
 /** `''` and `'1 ||'` mean any version to semver and are refused; so are ranges that nothing can satisfy. */
@@ -43,6 +43,9 @@ export const Deadline = z.iso
   .datetime({ offset: true, abort: true })
   .refine((at) => Date.parse(at) <= LAST_INSTANT_MS, 'must be before the year 10000 in UTC');
 
+/** Each is read at the submission, and again whenever one of them ends. */
+const MAX_DEPENDENCIES = 20;
+
 /** What a caller sends to submit a task. */
 export const SubmitTaskInput = z.strictObject({
   capability: CapabilityName,
@@ -54,9 +57,18 @@ export const SubmitTaskInput = z.strictObject({
   strategy: StrategyName.default('least_loaded'),
   ...ROUTING_HINTS,
   retry: RetryPolicy.default(DEFAULT_RETRY),
-  /** Node timers end at 2^31-1 ms. */
-  timeoutMs: z.int().min(1).max(2_147_483_647).default(300_000),
+  /** Node timers end at 2^31-1 ms. Absent: by the complexity. */
+  timeoutMs: z.int().min(1).max(2_147_483_647).optional(),
+  /** How much work it is; 1 is usual. */
+  complexity: z.number().min(0.01).max(1_000).optional(),
   deadlineAt: Deadline.optional(),
+  /** Tasks that must complete first. */
+  dependsOn: z
+    .array(TaskId.toLowerCase())
+    .min(1)
+    .max(MAX_DEPENDENCIES)
+    .refine((ids) => new Set(ids).size === ids.length, 'must not repeat a task')
+    .optional(),
   tags: z
     .array(text({ min: 1, max: 100 }))
     .max(20)
@@ -64,9 +76,19 @@ export const SubmitTaskInput = z.strictObject({
 });
 export type SubmitTaskInput = z.output<typeof SubmitTaskInput>;
 
+const USUAL_TIMEOUT_MS = 300_000;
+const MAX_TIMEOUT_BY_COMPLEXITY_MS = 3_600_000;
+
+/** The limit of an attempt whose submitter states none: 300 s · complexity, at most 3,600 s (requirements 1.2). */
+export const timeoutByComplexity = (complexity = 1): number =>
+  Math.min(Math.round(USUAL_TIMEOUT_MS * complexity), MAX_TIMEOUT_BY_COMPLEXITY_MS);
+
 export type SubmitTask = SubmitTaskInput & {
   readonly type: 'SubmitTask';
   readonly taskId: string;
+  readonly timeoutMs: number;
+  /** Those of its dependencies that have not completed. */
+  readonly waitsFor?: readonly string[];
   readonly now: string;
 };
 
@@ -138,6 +160,13 @@ export type RedriveTask = {
   readonly now: string;
 };
 
+/** What has become of the tasks that it waits for; those that are not named may still complete. */
+export type SettleDependencies = {
+  readonly type: 'SettleDependencies';
+  readonly ended: Readonly<Record<string, 'completed' | LostDependency>>;
+  readonly now: string;
+};
+
 /** The deadline has passed. */
 export type ExpireTask = {
   readonly type: 'ExpireTask';
@@ -156,4 +185,5 @@ export type TaskCommand =
   | ReportProgress
   | CancelTask
   | RedriveTask
+  | SettleDependencies
   | ExpireTask;

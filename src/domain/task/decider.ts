@@ -1,7 +1,7 @@
 import type { Decider } from '../decider.ts';
 import { instantOf } from '../instant.ts';
 import { ok, rejected } from '../result.ts';
-import type { CancelTask, ExpireTask, RedriveTask, SubmitTask, TaskCommand } from './commands.ts';
+import type { CancelTask, ExpireTask, RedriveTask, SettleDependencies, SubmitTask, TaskCommand } from './commands.ts';
 import { deadLettered } from './dead-letter.ts';
 import { decideAttempt, loseOutcome } from './decide-attempt.ts';
 import type { Decision, TaskRejection } from './decision.ts';
@@ -11,7 +11,8 @@ import { hintsOf, specialisationOf } from './routing-hints.ts';
 import { initialTask, type KnownTask, type OpenTask, type SubmittedFacts, type Task } from './state.ts';
 
 const submit = (command: SubmitTask): Decision => {
-  const { type: _, now, versionRange, deadlineAt, affinityKey, specialisation, targets, ...rest } = command;
+  const { type: _, now, versionRange, deadlineAt, affinityKey, specialisation, targets, ...given } = command;
+  const { complexity, dependsOn, waitsFor = [], ...rest } = given;
   if (deadlineAt !== undefined && Date.parse(deadlineAt) <= Date.parse(now))
     return rejected({ reason: 'DeadlinePassed', deadlineAt });
   return ok([
@@ -23,6 +24,9 @@ const submit = (command: SubmitTask): Decision => {
         ...specialisationOf(rest.strategy, rest.input, specialisation),
         ...(versionRange === undefined ? {} : { versionRange }),
         ...(deadlineAt === undefined ? {} : { deadlineAt: instantOf(Date.parse(deadlineAt)) }),
+        ...(complexity === undefined ? {} : { complexity }),
+        ...(dependsOn === undefined ? {} : { dependsOn }),
+        ...(waitsFor.length === 0 ? {} : { waitsFor: [...waitsFor] }),
         submittedAt: now,
       },
     },
@@ -94,6 +98,7 @@ const redrive = (command: RedriveTask, task: KnownTask): Decision => {
       data: {
         ...routingFacts(task.submitted),
         nextAttempt: task.status === 'indeterminate' ? task.attempt + 1 : task.attempt,
+        ...(task.waitsFor === undefined ? {} : { waitsFor: [...task.waitsFor] }),
         redrivenAt: command.now,
         ...(command.deadlineAt === undefined ? {} : { deadlineAt: instantOf(Date.parse(command.deadlineAt)) }),
       },
@@ -117,6 +122,22 @@ const cancel = ({ reason, interrupted, now }: CancelTask, task: KnownTask): Deci
   ]);
 };
 
+/** The end of what it waits for decides: all have completed, or one never will. Otherwise it goes on waiting. */
+const settle = ({ ended, now }: SettleDependencies, task: KnownTask): Decision => {
+  const { waitsFor } = task;
+  if (task.status !== 'open' || waitsFor === undefined) return ok([]);
+  const { taskId } = task.submitted;
+  for (const dependency of waitsFor) {
+    const end = ended[dependency];
+    if (end === undefined || end === 'completed') continue;
+    const reason = `task ${dependency}, which it depends on, was ${end}`;
+    const data = { taskId, reason, dependency: { taskId: dependency, ended: end }, cancelledAt: now };
+    return ok([{ type: 'TaskCancelled', data }]);
+  }
+  if (waitsFor.some((dependency) => ended[dependency] === undefined)) return ok([]);
+  return ok([{ type: 'TaskUnblocked', data: { taskId, unblockedAt: now } }]);
+};
+
 export const decideTask = (command: TaskCommand, task: Task): Decision => {
   if (command.type === 'SubmitTask')
     return task.status === 'none' ? submit(command) : rejected({ reason: 'TaskAlreadyExists' });
@@ -126,6 +147,8 @@ export const decideTask = (command: TaskCommand, task: Task): Decision => {
       return cancel(command, task);
     case 'RedriveTask':
       return redrive(command, task);
+    case 'SettleDependencies':
+      return settle(command, task);
     case 'ExpireTask':
       return task.status === 'open'
         ? expire(command, task)

@@ -12,6 +12,13 @@ const Attempt = z.int().min(1);
 /** 1 critical, 2 high, 3 normal, 4 low, 5 background (requirements 1.2). */
 export const Priority = z.int().min(1).max(5);
 
+/** Those of its dependencies that had not completed: no agent gets the task before `TaskUnblocked`. */
+const WaitsFor = z.array(TaskId).min(1);
+
+/** How a task ended without a result, for those that depend on it. */
+export const LOST_DEPENDENCY = ['cancelled', 'failed'] as const;
+export type LostDependency = (typeof LOST_DEPENDENCY)[number];
+
 /** What went wrong in an attempt. `source` is whose fault it is: only `destination` counts against the agent's reachability. */
 export const AttemptError = z.strictObject({
   code: z.string().min(1).max(100),
@@ -56,6 +63,11 @@ export const taskEvents = {
       /** Limit of one attempt, from its assignment. */
       timeoutMs: z.int().min(1),
       deadlineAt: Instant.optional(),
+      /** How much work it is, where its submitter said so: 1 is usual. */
+      complexity: z.number().positive().optional(),
+      /** Tasks that must complete first. */
+      dependsOn: z.array(TaskId).min(1).optional(),
+      waitsFor: WaitsFor.optional(),
       tags: z.array(z.string()),
       /** The execution whose stream this is, and what the task is for in it (see `execution/unit.ts`); absent for a task of its own. */
       executionId: ExecutionId.optional(),
@@ -121,11 +133,18 @@ export const taskEvents = {
       cost: Money.optional(),
     }),
   },
+  /** All tasks that it depends on have completed: from here on agents may get it. */
+  TaskUnblocked: {
+    schemaVersion: 1,
+    schema: z.strictObject({ taskId: TaskId, unblockedAt: Instant }),
+  },
   TaskCancelled: {
     schemaVersion: 1,
     schema: z.strictObject({
       taskId: TaskId,
       reason: z.string().max(1_000).optional(),
+      /** The task that it depends on, and that will never complete: its pool cancelled it for that. */
+      dependency: z.strictObject({ taskId: TaskId, ended: z.enum(LOST_DEPENDENCY) }).optional(),
       /** An agent held it, and may have done its work all the same. */
       interrupted: z.literal(true).optional(),
       cancelledAt: Instant,
@@ -167,6 +186,7 @@ export const taskEvents = {
       ...ROUTING_HINTS,
       timeoutMs: z.int().min(1),
       nextAttempt: Attempt,
+      waitsFor: WaitsFor.optional(),
       /** A new deadline; the old one no longer holds. */
       deadlineAt: Instant.optional(),
       executionId: ExecutionId.optional(),

@@ -9,6 +9,11 @@ const withReach = (
 ): KnownTask =>
   failure && isUnreachable(failure.error) ? { ...task, unreachableSince: known ?? failure.failedAt } : task;
 
+const waiting = ({ waitsFor }: { readonly waitsFor?: readonly string[] | undefined }) =>
+  waitsFor === undefined ? {} : { waitsFor };
+
+const unblocked = ({ waitsFor: _, ...task }: KnownTask): KnownTask => task;
+
 export const evolveTask = (task: Task, event: TaskEvent): Task => {
   if (event.type === 'TaskSubmitted')
     return {
@@ -20,6 +25,7 @@ export const evolveTask = (task: Task, event: TaskEvent): Task => {
       deadlineAt: event.data.deadlineAt,
       checkpoint: undefined,
       started: false,
+      ...waiting(event.data),
     };
   if (task.status === 'none') return task;
   switch (event.type) {
@@ -41,6 +47,8 @@ export const evolveTask = (task: Task, event: TaskEvent): Task => {
       return { ...task, status: 'indeterminate' };
     case 'TaskCompleted':
       return { ...task, status: 'completed' };
+    case 'TaskUnblocked':
+      return unblocked(task);
     case 'TaskCancelled':
       return { ...task, status: 'cancelled' };
     case 'TaskFailed':

@@ -4,7 +4,7 @@ export type SubmittedFacts = Extract<TaskEvent, { type: 'TaskSubmitted' }>['data
 
 /**
  * The task lifecycle (design §2). `attempt` is the number of the attempt that may run now: attempts 1 … attempt-1 are closed. Whether it
- * is waiting or assigned is in the pool's ledger, not here.
+ * is waiting or assigned is in the pool's ledger, not here. One that depends on other tasks is open from its submission on, and waits for them.
  *
  *   none ──submit──▶ open(1) ──complete──▶ completed
  *                     │  ├─fail, budget left──▶ open(k+1)
@@ -37,6 +37,8 @@ type Facts = {
   /** Attempts that ended because their agent was gone, since the last redrive. */
   readonly agentsGone?: number;
   readonly deadlineAt: string | undefined;
+  /** No agent gets it before these tasks have completed. */
+  readonly waitsFor?: readonly string[];
   /** The first of the attempts in a row that reached no agent. */
   readonly unreachableSince?: string;
   /** Last checkpoint an attempt reported, for the next attempt to go on from. */

@@ -12,6 +12,7 @@ import { appendFromNewerBuild } from '../../../test/support/newer-build.ts';
 import { drainAgent } from '../../commands/agent/drain-agent.ts';
 import { registerAgent } from '../../commands/agent/register-agent.ts';
 import type { Commands } from '../../commands/context.ts';
+import { cancelTask } from '../../commands/task/cancel-task.ts';
 import { completeAttempt, failAttempt } from '../../commands/task/close-attempt.ts';
 import { submitTask } from '../../commands/task/submit-task.ts';
 import type { AttemptJob, AttemptOffers, Withdrawn } from '../../dispatch/queues/attempt-queue.ts';
@@ -116,7 +117,7 @@ const assigner = (ports: Partial<AssignerDeps> = {}) => {
 
 const register = (agentId: string, maxConcurrency = 10) =>
   registerAgent(commands, CALLER, { agentId, capabilities: [{ name: 'work', version: '1.0.0' }], maxConcurrency });
-const submit = async (facts: { deadlineAt?: string } = {}): Promise<string> => {
+const submit = async (facts: { deadlineAt?: string; dependsOn?: string[] } = {}): Promise<string> => {
   const submitted = await submitTask(commands, CALLER, {
     capability: 'work',
     timeoutMs: TIMEOUT_MS,
@@ -210,6 +211,65 @@ describe('an assigner', () => {
     await eventually(() => expect(queue.offers).toHaveLength(1));
     await pass(16_000, 1_000);
     expect(counters.reoffered).toBe(1);
+  });
+});
+
+describe('a task that waits for others', () => {
+  const typesOf = async (taskId: string): Promise<string[]> =>
+    (await store.readStream(taskStream(TENANT, taskId))).map(({ type }) => type);
+  const complete = (taskId: string) =>
+    completeAttempt(commands, CALLER, { taskId, attempt: 1, agentId: 'a' }, { result: 1, durationMs: 1 });
+
+  it('is assigned once they have completed, also when the last did while nobody led the pool', async () => {
+    await register('a');
+    const first = await submit();
+    const second = await submit({ dependsOn: [first] });
+    const third = await submit({ dependsOn: [second] });
+    const { stop } = assigner();
+    await eventually(() => expect(queue.offers).toEqual([{ times: 'first', tasks: [first] }]));
+    await complete(first);
+    await pass(24, 12);
+    await eventually(async () => expect(await typesOf(second)).toEqual(['TaskSubmitted', 'TaskUnblocked']));
+    await pass(24, 12);
+    await eventually(() => expect(queue.offers.at(-1)).toEqual({ times: 'first', tasks: [second] }));
+    await stop();
+    await complete(second);
+    assigner();
+    await eventually(async () => expect(await typesOf(third)).toEqual(['TaskSubmitted', 'TaskUnblocked']));
+    await pass(24, 12);
+    await eventually(() => expect(queue.offers.at(-1)).toEqual({ times: 'first', tasks: [third] }));
+  });
+
+  it('is cancelled when one of them is, and so are those that wait for it', async () => {
+    const first = await submit();
+    const second = await submit({ dependsOn: [first] });
+    const third = await submit({ dependsOn: [second, first] });
+    assigner();
+    await eventually(async () => expect(await ledgerTypes()).toEqual(['PoolWriterElected']));
+    await cancelTask(commands, CALLER, first);
+    await pass(48, 12);
+    for (const taskId of [second, third])
+      await eventually(async () => expect(await typesOf(taskId)).toEqual(['TaskSubmitted', 'TaskCancelled']));
+  });
+
+  it('is looked at again when the log could not be read', async () => {
+    await register('a');
+    const first = await submit();
+    const dependent = await submit({ dependsOn: [first] });
+    let fails = true;
+    const readStream: EventStore['readStream'] = (...args) => {
+      if (fails && args[0] === taskStream(TENANT, first)) return Promise.reject(new Error('the log is unreachable'));
+      return store.readStream(...args);
+    };
+    const failing = commandsOver({ ...store, readStream } as EventStore, { clock });
+    assigner({ commands: failing });
+    await eventually(() => expect(queue.offers).toHaveLength(1));
+    await complete(first);
+    await pass(24, 12);
+    expect(await typesOf(dependent)).toEqual(['TaskSubmitted']);
+    fails = false;
+    await pass(6_000, 1_000);
+    await eventually(async () => expect(await typesOf(dependent)).toContain('TaskUnblocked'));
   });
 });
 

@@ -274,8 +274,13 @@ class PoolTerm implements Term {
   /** Returns whether timers are due that must wait until others are done. */
   #startTimers(nowMs: number): boolean {
     const room = MAX_TIMERS_UNDER_WAY - this.#underWay.size;
-    for (const timer of [...this.#ledger.dueTimers(nowMs, TIMER_HOLD_MS, room), ...this.#unreachableTasks(nowMs)])
-      if (!this.#underWay.has(timer.taskId)) void this.#carryOut(timer);
+    const isUnderWay = (taskId: string): boolean => this.#underWay.has(taskId);
+    for (const timer of [
+      ...this.#ledger.dueTimers(nowMs, TIMER_HOLD_MS, room),
+      ...this.#unreachableTasks(nowMs),
+      ...this.#ledger.dependents.due(nowMs, TIMER_HOLD_MS, room, isUnderWay),
+    ])
+      if (!isUnderWay(timer.taskId)) void this.#carryOut(timer);
     return this.#underWay.size >= MAX_TIMERS_UNDER_WAY;
   }
 
@@ -293,10 +298,17 @@ class PoolTerm implements Term {
     return { commands, caller, unreachableLimitMs, withdraw: (taskId) => this.#offers.withdraw(taskId) };
   }
 
+  /** Until nothing has happened to what it waits for while its state was read. */
+  async #settle(timer: Extract<DueTimer, { kind: 'dependencies' }>): Promise<void> {
+    do await carryOutTimer(this.#timerDeps, timer);
+    while (!this.#ledger.dependents.looked(timer.taskId));
+  }
+
   async #carryOut(timer: DueTimer): Promise<void> {
     this.#underWay.add(timer.taskId);
     try {
-      if (await carryOutTimer(this.#timerDeps, timer)) this.#counters.expired += 1;
+      if (timer.kind === 'dependencies') await this.#settle(timer);
+      else if (await carryOutTimer(this.#timerDeps, timer)) this.#counters.expired += 1;
     } catch (error) {
       if (timer.kind === 'agentsUnreachable') this.#ledger.keepWaiting(timer.taskId);
       this.#deps.logger.warn({ err: error, timer }, 'a timer could not be carried out; it will be tried again');

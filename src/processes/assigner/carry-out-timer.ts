@@ -1,5 +1,6 @@
 import type { Caller, Commands } from '../../commands/context.ts';
 import { expireTask, failAttempt, giveUpAttempt } from '../../commands/task/close-attempt.ts';
+import { settleDependencies } from '../../commands/task/dependencies.ts';
 import { releaseTask } from '../../commands/task/release-task.ts';
 import type { Withdrawn } from '../../dispatch/queues/attempt-queue.ts';
 import type { Lost, OpenAssignment } from '../../domain/pool/task-entry.ts';
@@ -127,6 +128,9 @@ export const carryOutTimer = async (deps: TimerDeps, timer: DueTimer): Promise<b
       return false;
     case 'agentsUnreachable':
       await failAttempt(deps.commands, deps.caller, timer, { error: unreachableFor(deps.unreachableLimitMs, timer) });
+      return false;
+    case 'dependencies':
+      await settleDependencies(deps.commands, deps.caller, timer);
       return false;
     case 'attemptExpired':
       return giveUp(deps, timer);

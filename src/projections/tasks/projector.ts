@@ -46,6 +46,9 @@ const NO_DEAD_LETTER = {
 const withCost = (cost: TaskRow['cost'], added: Money | undefined): TaskRow['cost'] =>
   added === undefined ? cost : { ...cost, [added.currency]: (cost[added.currency] ?? 0) + added.micros };
 
+const openStatus = ({ waitsFor }: { readonly waitsFor?: readonly string[] | undefined }): TaskRow['status'] =>
+  waitsFor === undefined ? 'ready' : 'blocked';
+
 const submitted: Handler<Of<'TaskSubmitted'>> = ({ tenant, position, data, stored }, fold) => {
   const { taskId, capability, input } = data;
   const submittedAt = instant(data.submittedAt);
@@ -60,7 +63,7 @@ const submitted: Handler<Of<'TaskSubmitted'>> = ({ tenant, position, data, store
     retry: data.retry,
     timeoutMs: data.timeoutMs,
     tags: data.tags,
-    status: 'ready',
+    status: openStatus(data),
     attempt: 1,
     failures: 0,
     redrives: 0,
@@ -78,6 +81,8 @@ const submitted: Handler<Of<'TaskSubmitted'>> = ({ tenant, position, data, store
     correlationId: stored.metadata.$correlationId,
     executionId: data.executionId ?? null,
     unit: data.unit ?? null,
+    complexity: data.complexity ?? null,
+    dependsOn: data.dependsOn ?? [],
     position,
     updatedPosition: position,
   });
@@ -199,6 +204,11 @@ const completed: Handler<Of<'TaskCompleted'>> = ({ tenant, position, data }, fol
   fold.put(taskPayloadsTable, { tenant, taskId, kind: 'result', payload: result, position });
 };
 
+const unblocked: Handler<Of<'TaskUnblocked'>> = (event, fold) =>
+  changeTask(fold, event, event.data.taskId, (task) =>
+    task.status === 'blocked' ? { ...task, status: 'ready' } : undefined,
+  );
+
 const cancelled: Handler<Of<'TaskCancelled'>> = ({ tenant, position, data }, fold) =>
   changeTask(fold, { tenant, position }, data.taskId, (task, emit) => {
     const cancelledAt = instant(data.cancelledAt);
@@ -272,7 +282,7 @@ const redriven: Handler<Of<'TaskRedriven'>> = ({ tenant, position, data }, fold)
       priority: data.priority,
       strategy: data.strategy,
       timeoutMs: data.timeoutMs,
-      status: 'ready',
+      status: openStatus(data),
       attempt: data.nextAttempt,
       redrives: task.redrives + 1,
       deadlineAt: instantOrNull(data.deadlineAt),
@@ -287,7 +297,7 @@ const redriven: Handler<Of<'TaskRedriven'>> = ({ tenant, position, data }, fold)
  */
 export const tasksProjector = {
   name: 'tasks',
-  version: 3,
+  version: 4,
   tables: [tasksTable, taskPayloadsTable, taskAttemptsTable, deadLettersTable, taskStatsTable],
   on: {
     TaskSubmitted: submitted,
@@ -299,6 +309,7 @@ export const tasksProjector = {
     TaskProgressReported: progressReported,
     TaskAttemptFailed: attemptFailed,
     TaskOutcomeUnknown: outcomeUnknown,
+    TaskUnblocked: unblocked,
     TaskCompleted: completed,
     TaskCancelled: cancelled,
     TaskFailed: taskFailed,

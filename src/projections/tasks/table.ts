@@ -18,10 +18,11 @@ import {
 } from '../define-table.ts';
 
 /**
- * `ready` waits for an agent (not before `retryAt`); `indeterminate` waits for a person or a late answer. A task without a result ends as
+ * `blocked` waits for other tasks; `ready` waits for an agent (not before `retryAt`); `indeterminate` waits for a person or a late answer. A task without a result ends as
  * `dead_lettered`, or as `failed` when an execution runs it: what follows is then up to the execution.
  */
 export const TASK_STATUSES = [
+  'blocked',
   'ready',
   'assigned',
   'completed',
@@ -89,6 +90,10 @@ export const tasksTable = defineTable({
     executionId: nullable(uuid()),
     /** Its unit in that execution: `collect`, `resize[3]`, `~collect`. */
     unit: nullable(text()),
+    /** How much work it is, where its submitter said so. */
+    complexity: nullable(double()),
+    /** Tasks that must complete first. */
+    dependsOn: texts(),
   },
   key: ['tenant', 'taskId'],
   indexes: {

@@ -8,6 +8,7 @@ const CLOSES: ReadonlySet<string> = new Set([
   'TaskDeadLettered',
   'TaskOutcomeUnknown',
 ]);
+const PARKS: ReadonlySet<string> = new Set(['TaskDeadLettered', 'TaskOutcomeUnknown']);
 const RUNS: ReadonlySet<string> = new Set(['ExecutionStarted', 'ExecutionReopened', 'ExecutionAborting']);
 const RESTS: ReadonlySet<string> = new Set([
   'ExecutionCompleted',
@@ -21,6 +22,9 @@ const RESTS: ReadonlySet<string> = new Set([
 export class OpenWork {
   readonly #open = new Set<string>();
   readonly #assigned = new Set<string>();
+  /** Tasks that ended without a result, and that somebody may send back to work. */
+  readonly #parked = new Set<string>();
+  readonly #waitsFor = new Map<string, readonly string[]>();
   #read = 0;
 
   read(log: readonly StoredEvent[]): this {
@@ -30,7 +34,9 @@ export class OpenWork {
 
   /** @param resting streams of which nothing more is expected */
   isEmpty(resting: ReadonlySet<string>): boolean {
-    return [...this.#open].every((id) => resting.has(id));
+    const rests = (id: string): boolean =>
+      resting.has(id) || this.#parked.has(id) || (this.#waitsFor.get(id) ?? []).some(rests);
+    return [...this.#open].every(rests);
   }
 
   isAssigned({ taskId, attempt, agentId }: { taskId: string; attempt: number; agentId: string }): boolean {
@@ -38,9 +44,14 @@ export class OpenWork {
   }
 
   #take({ type, data }: StoredEvent): void {
-    const { taskId, executionId, assignments } = data as Record<string, string> & {
+    const { taskId, executionId, assignments, waitsFor } = data as Record<string, string> & {
       assignments?: { taskId: string; attempt: number; agentId: string }[];
+      waitsFor?: string[];
     };
+    if (waitsFor !== undefined) this.#waitsFor.set(String(taskId), waitsFor);
+    if (type === 'TaskUnblocked') this.#waitsFor.delete(String(taskId));
+    if (PARKS.has(type)) this.#parked.add(String(taskId));
+    else if (taskId !== undefined) this.#parked.delete(taskId);
     if (OPENS.has(type)) this.#open.add(String(taskId));
     else if (CLOSES.has(type)) this.#open.delete(String(taskId));
     else if (RUNS.has(type)) this.#open.add(String(executionId));

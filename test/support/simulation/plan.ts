@@ -22,7 +22,9 @@ export const TROUBLES = [
 ] as const;
 /** Large worlds, which take seconds: never by chance. */
 export const HERDS = ['herd', 'many requirements', 'many debts'] as const;
-export type Trouble = (typeof TROUBLES)[number] | (typeof HERDS)[number];
+/** Worlds of another kind: only where a test asks for them, so that a seed means what it meant before there were such worlds. */
+export const ON_REQUEST = ['dependencies'] as const;
+export type Trouble = (typeof TROUBLES)[number] | (typeof HERDS)[number] | (typeof ON_REQUEST)[number];
 
 export type Action =
   | { readonly kind: 'submit'; readonly key: string; readonly input: Readonly<Record<string, unknown>> }

@@ -32,6 +32,8 @@ const LOAD_LASTS_MS = 7_000;
 const HEARTBEAT_INTERVAL_MS = 5_000;
 /** How long everything gets to finish once the faults have ended. */
 const HEAL_MS = 20 * 60_000;
+/** About as long as a task takes to be accepted, and far less than it takes to be done. */
+const AFTER_MS = 20;
 const HEAL_STEP_MS = 5_000;
 
 type Send = (node: SimNode, caller: Caller) => Promise<Result<Accepted, { readonly reason: string }>>;
@@ -155,6 +157,7 @@ export class World {
     switch (action.kind) {
       case 'submit':
         this.#submit(action.key, action.input);
+        if (this.plan.troubles.has('dependencies')) this.#submitAfter(action.key, action.input);
         break;
       case 'start':
         this.#start(action.key, action.name, action.input);
@@ -201,6 +204,15 @@ export class World {
     const commandId = commandIdOf(TENANT, 'SubmitTask', idempotencyKey);
     const call = { scope: 'SubmitTask', idempotencyKey, commandId, body: JSON.stringify(body) };
     this.#call(call, this.#taskIds, (node, caller) => submitTask(node.commands, caller, body));
+  }
+
+  /** No dice: what else happens stays the same. */
+  #submitAfter(key: string, input: Readonly<Record<string, unknown>>): void {
+    for (const [index, suffix] of ['then', 'finally'].entries())
+      this.timeline.after((index + 1) * AFTER_MS, undefined, () => {
+        const dependsOn = this.#taskIds.slice(-2);
+        if (dependsOn.length > 0) this.#submit(`${key}-${suffix}`, { ...input, dependsOn });
+      });
   }
 
   #start(idempotencyKey: string, name: string, input: unknown): void {

@@ -39,7 +39,14 @@ export const addTaskInputs = (builder: Builder, enums: Enums) => {
         description: 'For FAILOVER: at most 20 agents, in the order in which they are to be tried.',
       }),
       retry: t.field({ type: RetryPolicyInput }),
-      timeoutMs: t.int({ description: 'Limit of one attempt from its assignment; 300000 when absent.' }),
+      timeoutMs: t.int({
+        description: 'Limit of one attempt from its assignment; when absent 300000 · complexity, at most 3600000.',
+      }),
+      complexity: t.float({ description: 'How much work it is: 0.01 to 1000; 1 when absent.' }),
+      dependsOn: t.idList({
+        description:
+          'At most 20 tasks that must complete before an agent gets it. It is cancelled when one of them is cancelled.',
+      }),
       deadlineAt: t.field({
         type: 'DateTime',
         description: 'The task is dead-lettered if it has not completed by then.',

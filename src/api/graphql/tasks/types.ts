@@ -35,7 +35,7 @@ export type TaskParts = {
 const addOwnTypes = (builder: Builder, enums: Enums) => ({
   TaskStatus: builder.enumType('TaskStatus', {
     description:
-      'READY waits for an agent; INDETERMINATE waits for a person or a late answer. A task without a result ends DEAD_LETTERED; a task of an execution ends FAILED instead.',
+      'BLOCKED waits for the tasks that it depends on; READY waits for an agent; INDETERMINATE waits for a person or a late answer. A task without a result ends DEAD_LETTERED; a task of an execution ends FAILED instead.',
     values: enumValues(TASK_STATUSES),
   }),
   RetryPolicy: builder.objectRef<RetryPolicy>('RetryPolicy').implement({
@@ -65,6 +65,11 @@ const submissionFields = (t: Fields, types: OwnTypes) => ({
   retry: t.expose('retry', { type: types.RetryPolicy }),
   timeoutMs: t.expose('timeoutMs', { type: 'SafeInt', description: 'Limit of one attempt.' }),
   tags: t.stringList({ resolve: ({ tags }) => [...tags] }),
+  complexity: t.exposeFloat('complexity', { nullable: true, description: 'How much work it is, if that was stated.' }),
+  dependsOn: t.idList({
+    description: 'Tasks that must complete before an agent gets it.',
+    resolve: ({ dependsOn }) => [...dependsOn],
+  }),
 });
 
 /** Who works on it, in which attempt. */

@@ -60,6 +60,7 @@ const AT = {
   TaskProgressReported: 'reportedAt',
   TaskAttemptFailed: 'failedAt',
   TaskOutcomeUnknown: 'occurredAt',
+  TaskUnblocked: 'unblockedAt',
   TaskCompleted: 'completedAt',
   TaskCancelled: 'cancelledAt',
   TaskFailed: 'failedAt',

@@ -41,6 +41,7 @@ export const unitAfter = (unit: UnitState, event: TaskEvent, seq: number): UnitS
     }
     case 'TaskAttemptStarted':
     case 'TaskProgressReported':
+    case 'TaskUnblocked':
       return next;
     default:
       return assertNever(event);
