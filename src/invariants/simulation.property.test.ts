@@ -51,7 +51,7 @@ describe('the processes of Baton in a simulated world', () => {
     ['dependencies', 'store pauses', 'late messages'],
   ])('keep it where tasks wait for each other: %s %s %s', { timeout: 60_000 }, async (...troubles) => {
     let unblocked = 0;
-    for (const seed of [1, 2, 3]) {
+    for (const seed of [1, 2]) {
       const { findings, trace } = await runWorld(seed, troubles);
       expect(findings, `seed ${seed}`).toEqual([]);
       unblocked += trace.filter((line) => line.includes(' TaskUnblocked ')).length;

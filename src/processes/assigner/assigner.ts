@@ -274,13 +274,12 @@ class PoolTerm implements Term {
   /** Returns whether timers are due that must wait until others are done. */
   #startTimers(nowMs: number): boolean {
     const room = MAX_TIMERS_UNDER_WAY - this.#underWay.size;
-    const isUnderWay = (taskId: string): boolean => this.#underWay.has(taskId);
     for (const timer of [
       ...this.#ledger.dueTimers(nowMs, TIMER_HOLD_MS, room),
       ...this.#unreachableTasks(nowMs),
-      ...this.#ledger.dependents.due(nowMs, TIMER_HOLD_MS, room, isUnderWay),
+      ...this.#ledger.dependents.due(nowMs, TIMER_HOLD_MS, room, (taskId) => this.#underWay.has(taskId)),
     ])
-      if (!isUnderWay(timer.taskId)) void this.#carryOut(timer);
+      if (!this.#underWay.has(timer.taskId)) void this.#carryOut(timer);
     return this.#underWay.size >= MAX_TIMERS_UNDER_WAY;
   }
 
