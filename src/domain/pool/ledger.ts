@@ -220,10 +220,11 @@ export class PoolLedger {
 
   /**
    * Decides up to `limit` assignments and takes them in at once; the caller appends them and then calls `recorded`. When that append fails
-   * this ledger no longer mirrors the log and must be dropped.
+   * this ledger no longer mirrors the log and must be dropped. `due`: tasks that are known to be ready by then.
    */
-  assign(nowMs: number, limit: number): Assignment[] {
+  assign(nowMs: number, limit: number, due: readonly string[] = []): Assignment[] {
     this.wake(nowMs, Number.POSITIVE_INFINITY);
+    this.#queue.hasten(due, nowMs);
     const assignments: Assignment[] = [];
     if (this.#control.paused) return assignments;
     while (assignments.length < limit) {

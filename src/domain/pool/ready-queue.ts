@@ -60,6 +60,11 @@ export class ReadyQueue {
     return woken;
   }
 
+  /** These are due by now, whatever their times say. */
+  hasten(taskIds: readonly string[], nowMs: number): void {
+    for (const id of taskIds) if (this.#delayed.delete(id)) this.#makeReady(this.#tasks.get(id) as TaskEntry, nowMs);
+  }
+
   /** What was ready at a time of the clock before its step would wait until the clock is there again. */
   #lookAgain(): void {
     for (let id = this.#delayed.pop(); id !== undefined; id = this.#delayed.pop())

@@ -68,6 +68,41 @@ describe('a decision that is made again', () => {
     expect(decideAgain(assignments)).toMatchObject([{ outcome: 'different' }]);
   });
 
+  it('is the same where the clock of its writer was behind that of whoever recorded a failure', () => {
+    const atMs = Date.parse(AT);
+    const iso = (ms: number): string => new Date(atMs + ms).toISOString();
+    const [first] = decided();
+    const history: LedgerEvent[] = [
+      registered,
+      submitted('first'),
+      elected,
+      { type: 'TasksAssigned', data: { pool: 'default', assignments: [first as never], readTo: '9', assignedAt: AT } },
+      {
+        type: 'TaskAttemptFailed',
+        data: {
+          taskId: 'first',
+          attempt: 1,
+          agentId: 'a',
+          error: { code: 'E', message: 'm', source: 'agent', retryable: true },
+          failedAt: iso(50),
+          retryAt: iso(150),
+        },
+      },
+    ];
+    const writer = new PoolLedger('default');
+    for (const event of history) writer.evolve(event);
+    // It looks at the attempt 2 ms before it failed, by its own clock.
+    writer.wake(atMs + 48, 100);
+    const assignments = writer.assign(atMs + 148, 1);
+    expect(assignments).toMatchObject([{ attempt: 2 }]);
+    const recomputation = new Recomputation('default');
+    for (const [index, event] of history.entries()) recomputation.take({ event, position: BigInt(index) });
+    const data = { pool: 'default', assignments, readTo: '9', assignedAt: iso(148) };
+    expect(recomputation.take({ event: { type: 'TasksAssigned', data }, position: 10n })).toMatchObject([
+      { outcome: 'same' },
+    ]);
+  });
+
   it('cannot be compared when it was made by another version of its policy, or does not say what it had read', () => {
     const [assignment] = decided();
     if (!assignment) throw new Error('nothing was decided');

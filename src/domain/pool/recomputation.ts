@@ -118,7 +118,9 @@ export class Recomputation {
     const { assignments, readTo, places, assignedAt } = event.data;
     this.#read(readTo === undefined ? position : BigInt(readTo));
     for (const lane of LANES) this.#writer.places.limit(lane, places?.[lane]);
-    const computed = this.#writer.assign(Date.parse(assignedAt), assignments.length);
+    // A delay ends by the writer's clock, from when it first looked at the attempt. That is not in the log; that it was over by then, is.
+    const due = assignments.map(({ taskId }) => taskId);
+    const computed = this.#writer.assign(Date.parse(assignedAt), assignments.length, due);
     this.#writer.recorded(computed);
     this.#log.evolve(event);
     const recomputed = assignments.map((assignment, index): Recomputed => {
