@@ -1,5 +1,5 @@
 /**
- * Puts the program `baton` and the libraries that it uses into a few files, `dist/bundle`: a process opens 270 files when it starts, not the 1,650
+ * Puts each program and the libraries that it uses into a few files, `dist/bundle`: `baton` opens 270 files when it starts, not the 1,650
  * of `dist/cli/main.js`, and starts with two thirds of the processor time. What is imported on demand stays apart and is loaded on demand.
  */
 import { readFile, rm } from 'node:fs/promises';
@@ -8,6 +8,20 @@ import { build } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DIST = `${ROOT}dist/`;
+
+/** What starts as a process of its own, beside the command. `programOf` in `src/examples` finds each by its name here. */
+const EXAMPLES = [
+  'examples/csrd-report/main',
+  'examples/csrd-report/agent',
+  'examples/carbon/agents/calculator',
+  'examples/carbon/agents/emission-factors',
+  'examples/carbon/agents/validator',
+];
+
+const PROGRAMS = {
+  baton: 'dist/cli/main.js',
+  ...Object.fromEntries(EXAMPLES.map((name) => [name.replaceAll('/', '.'), `dist/${name}.js`])),
+};
 
 /** They find files of their own beside their code, or are a copy that a library user may share with us. */
 const APART = [
@@ -47,7 +61,7 @@ const englishOnly = {
 await rm(`${DIST}bundle`, { recursive: true, force: true });
 await build({
   absWorkingDir: ROOT,
-  entryPoints: { baton: 'dist/cli/main.js' },
+  entryPoints: PROGRAMS,
   outdir: 'dist/bundle',
   chunkNames: '[name]-[hash]',
   bundle: true,

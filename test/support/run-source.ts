@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { programOf } from '../../src/examples/agent/program.ts';
 import { BUILT, buildOf } from './built.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -18,7 +19,8 @@ export const RUN_WITH_BATON: readonly string[] = BUILT ? RUN_TYPESCRIPT : OF_SOU
 const builtOrSource = (path: string): string => (BUILT ? buildOf(path) : undefined) ?? path;
 
 /** Arguments of Node for a process that runs this file of the product: its build if there is a fresh one, else the source. */
-export const runProgram = (path: string): readonly string[] => [...(BUILT ? [] : OF_SOURCES), builtOrSource(path)];
+export const runProgram = (path: string): readonly string[] =>
+  BUILT ? [programOf(pathToFileURL(builtOrSource(path)))] : [...OF_SOURCES, path];
 
 /** Arguments of Node for a process that runs the script, which imports modules of `src` by their `addressOf`. */
 export const runScript = (script: string): readonly string[] => [

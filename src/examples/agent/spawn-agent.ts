@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { basename, extname } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
+import { programOf } from './program.ts';
 
 export type SpawnOptions = {
   readonly port?: number;
@@ -82,13 +82,13 @@ export const spawnAgent = async (
   options: SpawnOptions,
   args: readonly string[] = [],
 ): Promise<AgentProcess> => {
-  const path = fileURLToPath(script);
+  const path = programOf(script);
   const loader = extname(path) === '.ts' ? ['--import', import.meta.resolve('tsx')] : [];
   const child = spawn(process.execPath, [...loader, path, ...args, ...argumentsOf(options), '--exit-with-parent'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   try {
-    const { agentId, cardUrl, url } = await readyLine(child, options.agentId ?? basename(path));
+    const { agentId, cardUrl, url } = await readyLine(child, options.agentId ?? basename(script.pathname));
     return { agentId, cardUrl, url, process: child, stop: () => stopChild(child) };
   } catch (error) {
     await stopChild(child);
