@@ -27,12 +27,24 @@ const assignerOf = (core: Core, offers: AttemptOffers, snapshots: FoldSnapshots)
     new Assigner({ ...shared, pool, snapshots: snapshotsFromBeginnings(snapshots, core.pools, pool), acquireLease });
 };
 
+const addWithoutReason = (metrics: Metrics, assigners: PoolAssigners): void =>
+  metrics.addMeasurement({
+    name: 'baton_tasks_without_reason',
+    help: 'Waiting tasks that nothing known keeps from an agent and that nobody looks at: 0 unless Baton has a defect; by the process that leads the pool',
+    labelNames: ['pool'],
+    read: async () =>
+      assigners.list().flatMap(({ pool, assigner }) => {
+        const value = assigner.tasksWithoutReason();
+        return value === undefined ? [] : [{ labels: { pool }, value }];
+      }),
+  });
+
 /** Leads its share of the pools in use. */
 export const createAssigners = (core: Core, { offers, served, metrics }: AssignerParts): PoolAssigners => {
   const { tenant, config, database, logger } = core;
   const processId = `${holder}:${ports.ids.next()}`;
   const identity = { processId, clock: ports.clock, logger };
-  return new PoolAssigners({
+  const assigners = new PoolAssigners({
     ...identity,
     pools: served,
     leases: postgresPoolLeases({ ...identity, database, tenant, only: config.pools, ttlMs: config.leaseMs }),
@@ -40,4 +52,6 @@ export const createAssigners = (core: Core, { offers, served, metrics }: Assigne
     onCreated: (pool, { counters }) =>
       metrics.addCounters({ part: 'assigner', labels: { pool }, read: () => ({ ...counters }) }),
   });
+  addWithoutReason(metrics, assigners);
+  return assigners;
 };

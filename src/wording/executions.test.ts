@@ -3,7 +3,7 @@ import { compensable, Story, step } from '../../test/support/story.ts';
 import { previewCompensation } from '../domain/execution/compensation-preview.ts';
 import { progressOf } from '../domain/execution/steps.ts';
 import { whyNotRunning } from '../domain/execution/why-not-running.ts';
-import { notRunningText, previewText, progressText } from './executions.ts';
+import { notRunningText, previewText, progressText, unblockText } from './executions.ts';
 
 const reasons = (story: Story) =>
   whyNotRunning(story.state).map((entry) => `${entry.unit}: ${entry.reason}: ${notRunningText(entry)}`);
@@ -50,6 +50,28 @@ describe('why a step does not run', () => {
       'hear: event: waits for the event paid from outside, given up at 2026-03-01T12:00:01.000Z',
       "ask: decision: waits for a person's decision approval",
     ]);
+  });
+
+  it('comes with what would have to change', () => {
+    const unblocks = (story: Story) => whyNotRunning(story.state).map(unblockText);
+    const story = Story.of([
+      step('a'),
+      step('b', ['a']),
+      step('sleep', [], { delayMs: 1_000 }),
+      step('hear', [], { waitFor: { kind: 'event', name: 'paid' } }),
+      step('ask', [], { waitFor: { kind: 'decision', name: 'approval' } }),
+    ]);
+    expect(unblocks(story)).toEqual([
+      'nothing: ask again in a moment',
+      'let a end',
+      'nothing: the time comes at 2026-03-01T12:00:01.000Z',
+      'send the event paid',
+      'decide approval',
+    ]);
+    expect(unblocks(failing())).toEqual(['nothing: ask again in a moment', 'let the compensation of b end']);
+    expect(unblocks(Story.of([step('a'), step('b')], { coordination: { maxParallel: 1 } })).at(-1)).toBe(
+      'let a task of it end, or raise coordination.maxParallel',
+    );
   });
 
   it('can be that as many tasks are open as the workflow allows', () =>

@@ -41,6 +41,29 @@ const NOT_RUNNING: { readonly [Reason in NotRunning['reason']]: (entry: Of<Reaso
 export const notRunningText = (entry: NotRunning): string =>
   (NOT_RUNNING[entry.reason] as (entry: NotRunning) => string)(entry);
 
+const UNBLOCKS: { readonly [Reason in NotRunning['reason']]: (entry: Of<Reason>) => string } = {
+  ended: ({ status }) =>
+    status === 'failed' ? 'retry the execution' : 'nothing: the execution has ended; fork it to run the step',
+  aborting: ({ dependencies }) =>
+    `nothing: the execution ends early${dependencies.length === 0 ? '' : `, once ${named(dependencies)} has ended`}`,
+  dependency: ({ dependencies }) => `let ${named(dependencies)} end`,
+  paused: () => 'resume the execution',
+  window: ({ maxParallel }) =>
+    maxParallel === undefined ? 'let a task of it end' : 'let a task of it end, or raise coordination.maxParallel',
+  delay: ({ dueMs }) => `nothing: the time comes${dueMs === undefined ? '' : ` at ${instantOf(dueMs)}`}`,
+  event: ({ name }) => `send the event ${name}`,
+  decision: ({ name }) => `decide ${name}`,
+  workflow: ({ childId }) => `let execution ${childId} end`,
+  agent: () => 'nothing: ask again in a moment',
+  undo_order: ({ dependencies }) => `let the compensation of ${named(dependencies.map(compensatedBy))} end`,
+  parked: ({ handedOverTo }) =>
+    handedOverTo === undefined ? 'retry the compensation, or close it by hand' : `let ${handedOverTo} close it`,
+};
+
+/** The least that would have to change for it to run. */
+export const unblockText = (entry: NotRunning): string =>
+  (UNBLOCKS[entry.reason] as (entry: NotRunning) => string)(entry);
+
 /** What would be compensated if the execution were aborted now. */
 export const previewText = ({ verdict, undos, mayBeOwed }: CompensationPreview): string => {
   switch (verdict) {
@@ -58,9 +81,6 @@ export const previewText = ({ verdict, undos, mayBeOwed }: CompensationPreview):
     }
   }
 };
-
-/** A task that waits for an agent while its execution is paused. */
-export const NO_AGENT_WHILE_PAUSED = 'the execution is paused: its tasks are not assigned';
 
 /** Why a task waits for an agent; where agents differ, with the number that each obstacle keeps from it. */
 export const waitingForAgentText = ({ reason, message, able, ...numbers }: Waiting): string => {

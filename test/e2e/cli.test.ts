@@ -180,8 +180,8 @@ describe('a task, from the shell', () => {
 
   it('can be cancelled once', async () => {
     const { taskId, position } = await json<{ taskId: string; position: string }>('tasks', 'submit', 'nobody.can');
-    expect((await baton('tasks', 'why', taskId, '--at-least', position)).out).toContain(
-      'no agent registered in pool default offers nobody.can',
+    expect((await baton('tasks', 'why', taskId, '--at-least', position)).out).toMatch(
+      /^waiting since \S+: no agent registered in pool default offers nobody.can\n {2}kind of obstacle: no capable agent\n {2}to unblock it: register an agent in pool default that offers nobody.can\n$/,
     );
     expect(await baton('tasks', 'cancel', taskId)).toMatchObject({ code: 0, out: `${taskId} cancelled\n` });
     const again = await baton('tasks', 'cancel', taskId);
@@ -198,6 +198,9 @@ describe('a task, from the shell', () => {
     expect((await baton('tasks', 'why', id, '--at-least', atLeast)).out).toMatch(
       /pool default is paused since .*Z \(audit\): resume it/,
     );
+    const { url } = JSON.parse(await readFile(join(dataDir, 'server.json'), 'utf8')) as { url: string };
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    expect(metrics).toMatch(/^baton_tasks_without_reason\{pool="default"\} 0$/m);
     const { out } = await baton('pools', 'list', '--at-least', atLeast);
     expect(out).toMatch(/^default +paused +footprint +1 /m);
     expect(await baton('pools', 'pause', 'default')).toMatchObject({

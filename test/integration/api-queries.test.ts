@@ -114,6 +114,20 @@ describe('a task', () => {
       return (await api.post(query, { id, p: atLeast })).data.task.why.waiting;
     };
     expect(await why(position)).toMatchObject({ reason: 'NO_AGENT_WITH_CAPABILITY', able: 0 });
+    const one =
+      'query ($id: ID!, $p: Position) { whyNotRunning(taskId: $id, atLeast: $p) { reason obstacle unblock until } }';
+    expect((await api.post(one, { id: taskId, p: position })).data.whyNotRunning).toEqual({
+      reason: 'NO_AGENT_WITH_CAPABILITY',
+      obstacle: 'NO_CAPABLE_AGENT',
+      unblock: 'register an agent in pool default that offers rare',
+      until: null,
+    });
+    expect((await api.post(one, { id: '0190b5a4-5b9e-7cc1-8a52-3c6f6c9f0d11' })).code).toBe('NOT_FOUND');
+    const told = await fetch(`${api.url}/api/v1/tasks/${taskId}/why`);
+    expect((await told.json()).waiting).toMatchObject({
+      reason: 'no_agent_with_capability',
+      obstacle: 'no_capable_agent',
+    });
     const stuck = await submit({ capability: 'rare', pool: 'unled' });
     expect((await why(stuck.position, stuck.taskId)).reason).toBe('POOL_NOT_LED');
     const registered = await register('rare-1', { capabilities: [{ name: 'rare' }], maxConcurrency: 1 });

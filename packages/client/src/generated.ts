@@ -361,6 +361,16 @@ export type NotRunningReason =
   | 'WINDOW'
   | 'WORKFLOW';
 
+/** What keeps work from running; of several the first in this order. DEPENDENCY: other work, or something outside, must end first. HUMAN: a person must act. TIMER: a time must come. ADMISSION: the pool or the workflow lets no more work start. NO_CAPABLE_AGENT: no registered agent can do it. BREAKER: agents are left alone for now because of what calls to them have shown. CAPACITY: the agents that can do it have no room, or take no work. */
+export type Obstacle =
+  | 'ADMISSION'
+  | 'BREAKER'
+  | 'CAPACITY'
+  | 'DEPENDENCY'
+  | 'HUMAN'
+  | 'NO_CAPABLE_AGENT'
+  | 'TIMER';
+
 export type PoolRejectionReason =
   | 'PoolAlreadyPaused'
   | 'PoolNotPaused';
@@ -632,13 +642,17 @@ export type WaitingReason =
   | 'AGENTS_UNHEALTHY'
   | 'AGENTS_UNREACHABLE'
   | 'AGENTS_WARMING'
+  | 'DEADLINE_PASSED'
   | 'DEPENDENCY'
+  | 'EXECUTION_ABORTING'
+  | 'EXECUTION_PAUSED'
   | 'NEXT_IN_TURN'
   | 'NO_AGENT_WITH_CAPABILITY'
   | 'NO_AGENT_WITH_VERSION'
   | 'POOL_NOT_LED'
   | 'POOL_PAUSED'
-  | 'RETRY_DELAY';
+  | 'RETRY_DELAY'
+  | 'STREAM_UNREADABLE';
 
 export type WorkflowFilter = {
   readonly name?: string | null | undefined;
@@ -1100,7 +1114,7 @@ export type ExplainExecutionQueryVariables = Exact<{
 }>;
 
 
-export type ExplainExecutionQuery = { readonly execution: { readonly id: string, readonly status: ExecutionStatus, readonly whyNotRunning: ReadonlyArray<{ readonly unit: string, readonly reason: NotRunningReason, readonly message: string, readonly dependencies: ReadonlyArray<string>, readonly until: string | null, readonly name: string | null, readonly options: ReadonlyArray<string>, readonly childExecutionId: string | null, readonly taskId: string | null }> } | null };
+export type ExplainExecutionQuery = { readonly execution: { readonly id: string, readonly status: ExecutionStatus, readonly whyNotRunning: ReadonlyArray<{ readonly unit: string, readonly reason: NotRunningReason, readonly obstacle: Obstacle, readonly message: string, readonly unblock: string, readonly dependencies: ReadonlyArray<string>, readonly until: string | null, readonly name: string | null, readonly options: ReadonlyArray<string>, readonly childExecutionId: string | null, readonly taskId: string | null }> } | null };
 
 export type PreviewCompensationQueryVariables = Exact<{
   id: string | number;
@@ -1201,7 +1215,7 @@ export type ExplainTaskQueryVariables = Exact<{
 }>;
 
 
-export type ExplainTaskQuery = { readonly task: { readonly id: string, readonly status: TaskStatus, readonly endedAt: string | null, readonly executionId: string | null, readonly unit: string | null, readonly why: { readonly decisions: ReadonlyArray<{ readonly attempt: number, readonly agentId: string, readonly at: string, readonly expiresAt: string, readonly strategy: string, readonly strategyVersion: number, readonly eligible: number, readonly waitedMs: number, readonly position: string, readonly seed: number | null, readonly overflow: string | null, readonly candidates: ReadonlyArray<{ readonly agentId: string, readonly score: number, readonly open: number, readonly terms: ReadonlyArray<{ readonly name: string, readonly value: number }> }>, readonly excluded: ReadonlyArray<{ readonly reason: ExclusionReason, readonly agents: number, readonly message: string }> }>, readonly givenUp: { readonly reason: GivenUpReason, readonly message: string, readonly advice: string, readonly attempts: number, readonly lastFailure: { readonly attempt: number, readonly agentId: string | null, readonly error: ErrorFactsFragment | null } | null } | null, readonly waiting: { readonly reason: WaitingReason, readonly message: string, readonly since: string, readonly able: number, readonly draining: number, readonly maintenance: number, readonly warming: number, readonly unhealthy: number, readonly unreachable: number, readonly busy: number, readonly free: number } | null } } | null };
+export type ExplainTaskQuery = { readonly task: { readonly id: string, readonly status: TaskStatus, readonly endedAt: string | null, readonly executionId: string | null, readonly unit: string | null, readonly why: { readonly decisions: ReadonlyArray<{ readonly attempt: number, readonly agentId: string, readonly at: string, readonly expiresAt: string, readonly strategy: string, readonly strategyVersion: number, readonly eligible: number, readonly waitedMs: number, readonly position: string, readonly seed: number | null, readonly overflow: string | null, readonly candidates: ReadonlyArray<{ readonly agentId: string, readonly score: number, readonly open: number, readonly terms: ReadonlyArray<{ readonly name: string, readonly value: number }> }>, readonly excluded: ReadonlyArray<{ readonly reason: ExclusionReason, readonly agents: number, readonly message: string }> }>, readonly givenUp: { readonly reason: GivenUpReason, readonly message: string, readonly advice: string, readonly attempts: number, readonly lastFailure: { readonly attempt: number, readonly agentId: string | null, readonly error: ErrorFactsFragment | null } | null } | null, readonly waiting: { readonly reason: WaitingReason, readonly obstacle: Obstacle, readonly message: string, readonly unblock: string, readonly until: string | null, readonly since: string, readonly able: number, readonly draining: number, readonly maintenance: number, readonly warming: number, readonly unhealthy: number, readonly unreachable: number, readonly busy: number, readonly free: number } | null } } | null };
 
 export type GetTaskWaitQueryVariables = Exact<{
   id: string | number;
@@ -1462,7 +1476,7 @@ export const GetExecutionPositions: TypedDocument<GetExecutionPositionsQuery, Ge
   'query GetExecutionPositions($id:ID!){execution(id:$id){timeline{position type}}}';
 
 export const ExplainExecution: TypedDocument<ExplainExecutionQuery, ExplainExecutionQueryVariables> =
-  'query ExplainExecution($id:ID!$atLeast:Position){execution(id:$id atLeast:$atLeast){id status whyNotRunning{unit reason message dependencies until name options childExecutionId taskId}}}';
+  'query ExplainExecution($id:ID!$atLeast:Position){execution(id:$id atLeast:$atLeast){id status whyNotRunning{unit reason obstacle message unblock dependencies until name options childExecutionId taskId}}}';
 
 export const PreviewCompensation: TypedDocument<PreviewCompensationQuery, PreviewCompensationQueryVariables> =
   'query PreviewCompensation($id:ID!$atLeast:Position$strategy:CompensationStrategy){execution(id:$id atLeast:$atLeast){previewCompensation(strategy:$strategy){strategy message mayBeOwed undos{unit after}}}}';
@@ -1492,7 +1506,7 @@ export const GetTaskTimeline: TypedDocument<GetTaskTimelineQuery, GetTaskTimelin
   'query GetTaskTimeline($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){position timeline{...TaskEvent}}}fragment TaskEvent on TimelineEntry{position type at attempt agentId summary actor data}';
 
 export const ExplainTask: TypedDocument<ExplainTaskQuery, ExplainTaskQueryVariables> =
-  'query ExplainTask($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){id status endedAt executionId unit why{decisions{attempt agentId at expiresAt strategy strategyVersion eligible waitedMs position seed overflow candidates{agentId score open terms{name value}}excluded{reason agents message}}givenUp{reason message advice attempts lastFailure{attempt agentId error{...ErrorFacts}}}waiting{reason message since able draining maintenance warming unhealthy unreachable busy free}}}}fragment ErrorFacts on AttemptError{code message source retryable}';
+  'query ExplainTask($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){id status endedAt executionId unit why{decisions{attempt agentId at expiresAt strategy strategyVersion eligible waitedMs position seed overflow candidates{agentId score open terms{name value}}excluded{reason agents message}}givenUp{reason message advice attempts lastFailure{attempt agentId error{...ErrorFacts}}}waiting{reason obstacle message unblock until since able draining maintenance warming unhealthy unreachable busy free}}}}fragment ErrorFacts on AttemptError{code message source retryable}';
 
 export const GetTaskWait: TypedDocument<GetTaskWaitQuery, GetTaskWaitQueryVariables> =
   'query GetTaskWait($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){status attempt agentId assignedAt percent progressMessage why{waiting{message}}}}';

@@ -9,6 +9,9 @@ const BUSY: Waiting = {
   reason: 'agents_busy',
   since: '2026-03-01T12:00:00.000Z',
   message: 'every able and healthy agent is at its limit',
+  obstacle: 'capacity',
+  unblock: 'let one attempt of agent a end',
+  until: null,
   able: 3,
   draining: 1,
   maintenance: 0,
@@ -72,7 +75,7 @@ describe('a step that was offered to agents', () => {
     story.complete('a');
     expect(await reasons(story.state)).toEqual([
       { unit: 'b', reason: 'paused', message: 'the execution is paused' },
-      { unit: 'c', reason: 'paused', message: 'the execution is paused: its tasks are not assigned' },
+      { unit: 'c', reason: 'paused', message: 'the execution is paused' },
       { unit: 'd', reason: 'dependency', message: 'waits for b' },
     ]);
   });

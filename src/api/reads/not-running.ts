@@ -3,12 +3,14 @@ import {
   byRank,
   type NotRunning,
   type NotRunningReason,
+  OBSTACLE_OF,
   whyNotRunning,
 } from '../../domain/execution/why-not-running.ts';
 import { instantOf } from '../../domain/instant.ts';
+import type { Obstacle } from '../../domain/routing/obstacles.ts';
 import type { Waiting } from '../../domain/routing/why-waiting.ts';
 import type { TaskRow } from '../../projections/tasks/table.ts';
-import { NO_AGENT_WHILE_PAUSED, notRunningText, waitingForAgentText } from '../../wording/executions.ts';
+import { notRunningText, unblockText, waitingForAgentText } from '../../wording/executions.ts';
 import type { ReadContext } from './context.ts';
 import { waitingOf } from './waiting.ts';
 
@@ -16,7 +18,10 @@ import { waitingOf } from './waiting.ts';
 export type NotRunningEntry = {
   readonly unit: string;
   readonly reason: NotRunningReason;
+  readonly obstacle: Obstacle;
   readonly message: string;
+  /** The least that would have to change. */
+  readonly unblock: string;
   /** What must end before. */
   readonly dependencies: readonly string[];
   /** When it is tried again, ends, or is given up. */
@@ -42,7 +47,9 @@ const MAX_ENTRIES = 1_000;
 const entryOf = (finding: NotRunning): NotRunningEntry => ({
   unit: finding.unit,
   reason: finding.reason,
+  obstacle: OBSTACLE_OF[finding.reason],
   message: notRunningText(finding),
+  unblock: unblockText(finding),
   dependencies: 'dependencies' in finding ? finding.dependencies : [],
   until: 'dueMs' in finding && finding.dueMs !== undefined ? instantOf(finding.dueMs) : null,
   name: ('name' in finding && finding.name) || null,
@@ -50,6 +57,13 @@ const entryOf = (finding: NotRunning): NotRunningEntry => ({
   childExecutionId: ('childId' in finding && finding.childId) || null,
   taskId: finding.reason === 'agent' ? finding.tasks[0] : ('taskId' in finding && finding.taskId) || null,
 });
+
+/** Reasons of tasks that are reasons of their steps, too; of the others a step waits for an agent. */
+const SHOWN_AS: Readonly<Partial<Record<Waiting['reason'], NotRunningReason>>> = {
+  execution_aborting: 'aborting',
+  execution_paused: 'paused',
+  retry_delay: 'retry',
+};
 
 type Offered = Extract<NotRunning, { readonly reason: 'agent' }>;
 
@@ -64,12 +78,13 @@ const entryOfTasks = async (
   const entry = entryOf(finding);
   const task = rows.find((row) => row?.status === 'ready');
   if (!task) return entry;
-  if (execution.paused) return { ...entry, reason: 'paused', message: NO_AGENT_WHILE_PAUSED };
+  // The stream is ahead of the read models.
+  if (execution.paused) return { ...entryOf({ unit: finding.unit, reason: 'paused' }), taskId: task.taskId };
   const why = await waiting(task);
   if (why === null) return undefined;
-  const { taskId, retryAt } = task;
-  if (why.reason === 'retry_delay') return { ...entry, taskId, reason: 'retry', message: why.message, until: retryAt };
-  return { ...entry, taskId, message: waitingForAgentText(why) };
+  const { obstacle, unblock, until } = why;
+  const reason = SHOWN_AS[why.reason] ?? 'agent';
+  return { ...entry, taskId: task.taskId, reason, obstacle, message: waitingForAgentText(why), unblock, until };
 };
 
 /** Why each step and each compensation that is neither done nor in an agent's hands does not run; what somebody could end comes first. */

@@ -1,5 +1,9 @@
-import { admissionStream } from '../../domain/ids.ts';
+import { isCompensation } from '../../domain/execution/unit.ts';
+import { admissionStream, executionStream, taskStream } from '../../domain/ids.ts';
+import type { AgentState } from '../../domain/routing/eligibility.ts';
+import type { WaitingTask } from '../../domain/routing/waiting-reasons.ts';
 import { explainWaiting, type Waiting } from '../../domain/routing/why-waiting.ts';
+import { UnknownSchemaVersion } from '../../eventstore/codec.ts';
 import { listAgents } from '../../projections/agents/queries.ts';
 import type { BreakerRow } from '../../projections/breakers/table.ts';
 import { MAX_PAGE } from '../../projections/page-size.ts';
@@ -38,18 +42,29 @@ const dependenciesOf = async ({ status, dependsOn }: TaskRow, { reads }: ReadCon
   return { dependencies: dependsOn.map((taskId, index) => ({ taskId, status: rows[index]?.status })) };
 };
 
-/** Why a task has no agent; null when it does not wait for one. */
-export const waitingOf = async (task: TaskRow, context: ReadContext): Promise<Waiting | null> => {
-  if (task.status !== 'ready' && task.status !== 'blocked') return null;
-  const { reads, commands, unledPools } = context;
-  const agents = await ableAgents(context, task);
+/** What keeps a task's execution from giving it to agents. */
+const executionOf = async (
+  { reads }: ReadContext,
+  { executionId, unit }: TaskRow,
+): Promise<WaitingTask['execution']> => {
+  if (executionId === null) return undefined;
+  const execution = await reads.executions.load(executionId);
+  if (execution === null) return undefined;
+  const isEnding = execution.phase === 'executing' && execution.abortReason !== null;
+  if (isEnding && unit !== null && !isCompensation(unit)) return { executionId, state: 'aborting' };
+  return execution.pausedAt === null ? undefined : { executionId, state: 'paused' };
+};
+
+const statesOf = async (
+  { reads }: ReadContext,
+  agents: Awaited<ReturnType<typeof ableAgents>>,
+  nowMs: number,
+): Promise<AgentState[]> => {
   const open = await reads.openTasks.loadMany(agents.map(({ agentId }) => agentId));
   const rests = await Promise.all(agents.map((agent) => reads.restOf(agent)));
   const breakers = await Promise.all(agents.map((agent) => reads.breakersOf(agent)));
-  const { paused: pausedPool } = await controlOf(context, task.pool);
   const pauses = await Promise.all(agents.map((agent) => reads.pauseEndOf(agent)));
-  const nowMs = commands.clock.now();
-  const states = agents.map((agent, index) => {
+  return agents.map((agent, index) => {
     const rest = rests[index];
     const pauseEndMs = pauses[index] ?? 0;
     return {
@@ -64,13 +79,40 @@ export const waitingOf = async (task: TaskRow, context: ReadContext): Promise<Wa
       restsUntilMs: rest && rest.untilMs > nowMs ? rest.untilMs : undefined,
     };
   });
+};
+
+/** Whether this build can read everything that happened to the task. */
+const isUnreadable = ({ commands, reads }: ReadContext, { taskId, executionId }: TaskRow): Promise<boolean> =>
+  reads.once(`whether ${executionId ?? taskId} can be read`, async () => {
+    try {
+      if (executionId === null) await commands.tasks.load(taskStream(reads.tenant, taskId), { fresh: true });
+      else await commands.executions.load(executionStream(reads.tenant, executionId), { fresh: true });
+      return false;
+    } catch (error) {
+      if (error instanceof UnknownSchemaVersion) return true;
+      throw error;
+    }
+  });
+
+/** Why a task has no agent; null when it does not wait for one. */
+export const waitingOf = async (task: TaskRow, context: ReadContext): Promise<Waiting | null> => {
+  if (task.status !== 'ready' && task.status !== 'blocked') return null;
+  const agents = await ableAgents(context, task);
+  const nowMs = context.commands.clock.now();
+  const states = await statesOf(context, agents, nowMs);
+  const { paused: pausedPool } = await controlOf(context, task.pool);
   const asked = {
     ...task,
     pausedPool,
-    poolIsLed: !unledPools.has(task.pool),
+    poolIsLed: !context.unledPools.has(task.pool),
     versionRange: task.versionRange ?? undefined,
     retryAt: task.retryAt ?? undefined,
     ...(await dependenciesOf(task, context)),
+    deadlineAt: task.deadlineAt ?? undefined,
+    execution: await executionOf(context, task),
   };
-  return explainWaiting(asked, states, nowMs);
+  const found = explainWaiting(asked, states, nowMs);
+  // The read models stop before an event that nobody can read, and so does whoever leads the pool.
+  if (found.reason !== 'next_in_turn' || !(await isUnreadable(context, task))) return found;
+  return explainWaiting({ ...asked, unreadable: true }, states, nowMs);
 };

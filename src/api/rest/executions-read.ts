@@ -5,6 +5,7 @@ import { NOT_RUNNING_REASONS } from '../../domain/execution/why-not-running.ts';
 import { ExecutionId, executionStream } from '../../domain/ids.ts';
 import { text } from '../../domain/json.ts';
 import { ok } from '../../domain/result.ts';
+import { OBSTACLES } from '../../domain/routing/obstacles.ts';
 import { AttemptError } from '../../domain/task/events.ts';
 import { COMPENSATION_STRATEGIES, CompensationStrategy } from '../../domain/workflow/definition.ts';
 import { notFound } from '../../platform/errors.ts';
@@ -137,7 +138,9 @@ const timeline = operation({
 const NotRunning = z.strictObject({
   unit: z.string().meta({ description: 'A step, or `~` and the compensated unit.' }),
   reason: z.enum(NOT_RUNNING_REASONS),
+  obstacle: z.enum(OBSTACLES).meta({ description: 'What kind of reason it is: of several the first in this order.' }),
   message: z.string(),
+  unblock: z.string().meta({ description: 'The least that would have to change.' }),
   dependencies: z.array(z.string()),
   until: z.iso.datetime().optional(),
   name: z.string().optional().meta({ description: 'Of the event or the decision.' }),

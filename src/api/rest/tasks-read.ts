@@ -5,7 +5,8 @@ import { Money } from '../../domain/money.ts';
 import { RoutingReason } from '../../domain/pool/events.ts';
 import { ok } from '../../domain/result.ts';
 import { RetryPolicy } from '../../domain/retry.ts';
-import { WAITING_REASONS } from '../../domain/routing/why-waiting.ts';
+import { OBSTACLES } from '../../domain/routing/obstacles.ts';
+import { WAITING_REASONS } from '../../domain/routing/waiting-reasons.ts';
 import { AttemptError } from '../../domain/task/events.ts';
 import { notFound } from '../../platform/errors.ts';
 import { assignmentsTable } from '../../projections/assignments/table.ts';
@@ -180,7 +181,10 @@ const timeline = operation({
 const Count = z.int().min(0);
 const Waiting = z.strictObject({
   reason: z.enum(WAITING_REASONS),
+  obstacle: z.enum(OBSTACLES).meta({ description: 'What kind of reason it is: of several the first in this order.' }),
   message: z.string(),
+  unblock: z.string().meta({ description: 'The least that would have to change.' }),
+  until: z.iso.datetime().optional().meta({ description: 'When it ends by itself, if that is known.' }),
   since: z.iso.datetime(),
   able: Count,
   draining: Count,
@@ -235,7 +239,7 @@ const why = operation({
     return {
       body: {
         decisions: decisions.map(decision.of),
-        ...(waiting ? { waiting } : {}),
+        ...(waiting ? { waiting: { ...waiting, until: waiting.until ?? undefined } } : {}),
         ...(ended ? { givenUp: ended } : {}),
       },
     };

@@ -196,12 +196,19 @@ const givenUpText = (task: Explained, { message, advice, attempts, lastFailure }
     ['', nextCommand(task)],
   ]);
 
+const waitingText = ({ obstacle, since, message, unblock, until }: NonNullable<Explained['why']['waiting']>): string =>
+  [
+    `waiting since ${since}: ${message}\n`,
+    `  kind of obstacle: ${words(obstacle.toLowerCase())}${until === null ? '' : `, until ${until}`}\n`,
+    `  to unblock it: ${unblock}\n`,
+  ].join('');
+
 const whyText = (task: Explained): string => {
   const { decisions, waiting, givenUp } = task.why;
   return [
+    ...(waiting === null ? [] : [waitingText(waiting)]),
     ...(givenUp === null ? [] : [givenUpText(task, givenUp), '\n']),
     ...decisions.map(decisionText),
-    ...(waiting === null ? [] : [`waiting since ${waiting.since}: ${waiting.message}\n`]),
     ...(decisions.length === 0 && waiting === null
       ? [`no agent was ever assigned${givenUp === null ? `; the task is ${words(task.status.toLowerCase())}` : ''}\n`]
       : []),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { compensable, Story, step } from '../../../test/support/story.ts';
-import { whyNotRunning } from './why-not-running.ts';
+import { OBSTACLES } from '../routing/obstacles.ts';
+import { NOT_RUNNING_REASONS, OBSTACLE_OF, whyNotRunning } from './why-not-running.ts';
 
 describe('a step that does not run', () => {
   it('was offered to agents; only the pool knows who holds its tasks', () => {
@@ -75,6 +76,8 @@ describe('a step that does not run', () => {
     ]);
   });
 });
+
+it.each(NOT_RUNNING_REASONS)('%s is a kind of obstacle', (reason) => expect(OBSTACLES).toContain(OBSTACLE_OF[reason]));
 
 describe('a compensation that does not run', () => {
   const failing = () => {

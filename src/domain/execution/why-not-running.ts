@@ -1,3 +1,4 @@
+import type { Obstacle as ObstacleKind } from '../routing/obstacles.ts';
 import { stepNamed } from './find.ts';
 import {
   type Abort,
@@ -28,6 +29,26 @@ export const NOT_RUNNING_REASONS = [
   'parked',
 ] as const;
 export type NotRunningReason = (typeof NOT_RUNNING_REASONS)[number];
+
+/**
+ * What kind of obstacle each reason is. An execution that aborts or has ended starts nothing, whatever the step's dependencies do: it waits
+ * for those that still run, or for a person.
+ */
+export const OBSTACLE_OF: Readonly<Record<NotRunningReason, ObstacleKind>> = {
+  aborting: 'dependency',
+  dependency: 'dependency',
+  event: 'dependency',
+  workflow: 'dependency',
+  undo_order: 'dependency',
+  ended: 'human',
+  paused: 'human',
+  decision: 'human',
+  parked: 'human',
+  delay: 'timer',
+  retry: 'timer',
+  window: 'admission',
+  agent: 'capacity',
+};
 
 type Obstacle =
   | { readonly reason: 'ended'; readonly status: ExecutionStatus; readonly dependencies: readonly string[] }

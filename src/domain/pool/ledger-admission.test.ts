@@ -59,7 +59,7 @@ describe('a paused pool', () => {
     const ledger = given(agent('a', 2), submitted('t1'));
     expect(assign(ledger)).toEqual(['t1']);
     for (const event of [paused(), submitted('t2')]) ledger.evolve(event);
-    expect([assign(ledger), ledger.waitingTasks]).toEqual([[], 1]);
+    expect([assign(ledger), ledger.waiting.size]).toEqual([[], 1]);
     ledger.evolve(completed('t1'));
     expect(assign(ledger, 3_600_000)).toEqual([]);
     ledger.evolve(resumed());

@@ -144,7 +144,7 @@ describe('a paused execution', () => {
       redriven('t3', 1),
     );
     expect(saidBy(ledgers, routes(10_000))).toEqual([]);
-    expect(saidBy(ledgers, (ledger) => ledger.waitingTasks)).toBe(3);
+    expect(saidBy(ledgers, (ledger) => ledger.waiting.size)).toBe(3);
     for (const ledger of ledgers) ledger.evolve(resumed());
     expect(saidBy(ledgers, routes(10_000)).sort()).toEqual(['t1', 't2', 't3']);
   });

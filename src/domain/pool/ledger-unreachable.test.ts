@@ -147,6 +147,23 @@ describe('an agent that cannot be reached', () => {
     expect(second?.reason.excluded).toEqual({ unhealthy: 1 });
   });
 
+  it('says where its tasks are, also while they are given up', () => {
+    const { ledger } = new Story(2, 'a');
+    const story = new Story(2, 'a');
+    story.miss(0);
+    expect(story.ledger.waiting.placeOf('t0')).toBe('ready');
+    expect(story.ledger.unreachableTasks(START + 60_000, 1_000, 1)).toHaveLength(1);
+    expect([story.ledger.waiting.placeOf('t0'), story.ledger.waiting.placeOf('t1')]).toEqual(['unreachable', 'ready']);
+    expect([story.ledger.waiting.size, story.ledger.waiting.withoutReason]).toEqual([2, 0]);
+    story.ledger.keepWaiting('t0');
+    expect(story.ledger.waiting.placeOf('t0')).toBe('delayed');
+    expect(story.ledger.waiting.withoutReason).toBe(0);
+    ledger.halt('task-default.t0');
+    ledger.keepWaiting('t0');
+    expect([ledger.waiting.placeOf('t0'), ledger.waiting.placeOf('other')]).toEqual(['unreadable', undefined]);
+    expect(ledger.waiting.withoutReason).toBe(0);
+  });
+
   describe('for too long', () => {
     const LIMIT_MS = 600_000;
     const late = (story: Story, ms: number, limit = 100) =>

@@ -158,7 +158,7 @@ describe('a pool without agents', () => {
   it('keeps its tasks waiting', () => {
     const ledger = ledgerOf(submitted('t1'));
     expect(routes(ledger)).toEqual([]);
-    expect([ledger.openTasks, ledger.waitingTasks]).toEqual([1, 1]);
+    expect([ledger.openTasks, ledger.waiting.size]).toEqual([1, 1]);
   });
 
   it('assigns them when an agent registers', () => {
@@ -174,7 +174,7 @@ describe('an agent with a free slot', () => {
     const ledger = ledgerOf(registered('a'), submitted('t1'));
     expect(routes(ledger)).toEqual(['t1→a']);
     expect(routes(ledger)).toEqual([]);
-    expect([ledger.openTasks, ledger.waitingTasks]).toEqual([1, 0]);
+    expect([ledger.openTasks, ledger.waiting.size]).toEqual([1, 0]);
   });
 
   it('gets it with its attempt number, its time limit and how long it waited', () =>

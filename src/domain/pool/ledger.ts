@@ -20,6 +20,7 @@ import { type TaskPart, TaskTable } from './task-table.ts';
 import { TasksOfExecutions } from './tasks-of-executions.ts';
 import { type DueTimer, TaskTimers } from './timers.ts';
 import { takeUnreachable } from './unreachable-tasks.ts';
+import { WaitingTasks } from './waiting-tasks.ts';
 
 /**
  * The one view of a pool: its agents, its open tasks and who holds what. A fold of the log (agents' streams, tasks' streams, the pool's
@@ -40,6 +41,8 @@ export class PoolLedger {
   readonly #roster: Roster;
   readonly #tasks = new TaskTable();
   readonly #queue = new ReadyQueue(this.#tasks, this.#matching);
+  /** Those that no agent has. */
+  readonly waiting = new WaitingTasks(this.#tasks, this.#queue);
   readonly #timers = new TaskTimers(this.#tasks);
   readonly #memory: RoutingMemory;
   readonly #executions: TasksOfExecutions;
@@ -94,11 +97,6 @@ export class PoolLedger {
 
   get openTasks(): number {
     return this.#tasks.size;
-  }
-
-  /** Attempts that have no agent yet, whether due or delayed. */
-  get waitingTasks(): number {
-    return this.#tasks.size - this.#tasks.heldSize;
   }
 
   /** Those that are in the log: one that is only decided may never get there. */
@@ -296,7 +294,7 @@ export class PoolLedger {
     else this.#halted.add(id);
     const task = this.#tasks.get(id);
     for (const halted of task ? [task] : this.#executions.of(id)) {
-      this.#queue.delete(halted);
+      if (halted.agentId === undefined) this.#queue.withhold(halted, 'unreadable');
       this.dependents.delete(halted);
       this.#schedule(halted);
     }
@@ -308,7 +306,7 @@ export class PoolLedger {
     if (!task || !this.#isHalted(task)) return false;
     this.#timers.delete(taskId);
     this.#giveBack(task);
-    if (task.agentId !== undefined) this.#tasks.change(task, { agentId: undefined });
+    this.#queue.withhold(this.#tasks.change(task, { agentId: undefined }), 'unreadable');
     return true;
   }
 
@@ -386,10 +384,11 @@ export class PoolLedger {
 
   /** Puts a task where it belongs by its fields: held by an agent, ready, or delayed. */
   #reschedule(task: TaskEntry): void {
-    if (this.#isHalted(task)) return;
-    const isKept = task.waitsFor !== undefined || task.releasing || this.#executions.isPaused(task);
-    if (task.agentId === undefined && !isKept) this.#queue.add(task);
-    this.#timers.schedule(task);
+    const isHalted = this.#isHalted(task);
+    const withheld = isHalted ? 'unreadable' : task.waitsFor ? 'dependency' : this.#executions.withheld(task);
+    if (task.agentId === undefined && withheld) this.#queue.withhold(task, withheld);
+    else if (task.agentId === undefined) this.#queue.add(task);
+    if (!isHalted) this.#timers.schedule(task);
   }
 
   /** What the agent holds is given up at once. */

@@ -1,11 +1,20 @@
 import { hasSteppedBack } from '../stepped-back.ts';
 import { IndexedHeap } from '../structures/indexed-heap.ts';
+import { ShardedMap } from '../structures/sharded-map.ts';
 import { type Lane, type Matching, requirementKey } from './matching.ts';
 import type { TaskEntry } from './task-entry.ts';
 import type { TaskTable } from './task-table.ts';
 
 /** One priority level is worth this much waiting: a background task overtakes a critical one submitted 4 levels × this later. */
 export const AGEING_STEP_MS = 30_000;
+
+/**
+ * Why an attempt that has no agent is not in the queue: it waits for other tasks; its execution is paused, or aborts and takes it back; its deadline has passed; it is
+ * given up because its agents are unreachable; its stream holds an event that cannot be read.
+ */
+export type Withheld = 'dependency' | 'paused' | 'aborting' | 'deadline' | 'unreachable' | 'unreadable';
+
+export type Place = 'delayed' | 'ready' | Withheld;
 
 /** Attempts that wait for an agent: delayed until their time comes, then ready, per requirement, oldest effective priority first. */
 export class ReadyQueue {
@@ -16,6 +25,8 @@ export class ReadyQueue {
   readonly #delayed = new IndexedHeap();
   /** Those that no clock has looked at yet, by the time that they are ready by the clock of whoever recorded them. */
   readonly #arrived = new IndexedHeap();
+  readonly #withheld = new ShardedMap<Withheld>();
+  #readySize = 0;
   #lookedMs = Number.NEGATIVE_INFINITY;
 
   /**
@@ -29,13 +40,34 @@ export class ReadyQueue {
 
   /** The attempt is ready from its `readyMs` on, and not later than its `waitMs` after the next `wake`. */
   add({ taskId, readyMs, seq }: TaskEntry): void {
+    this.#withheld.delete(taskId);
     this.#arrived.set(taskId, readyMs, seq);
   }
 
+  /** Takes the attempt out for a reason, until it is added again. */
+  withhold(task: TaskEntry, why: Withheld): void {
+    this.delete(task);
+    this.#withheld.set(task.taskId, why);
+  }
+
+  /** Attempts that are in the queue, or known not to be. */
+  get size(): number {
+    return this.#arrived.size + this.#delayed.size + this.#readySize + this.#withheld.size;
+  }
+
+  /** Where the attempt is; undefined when nobody would ever look at it again. */
+  placeOf(task: TaskEntry): Place | undefined {
+    const { taskId } = task;
+    if (this.#arrived.has(taskId) || this.#delayed.has(taskId)) return 'delayed';
+    if (this.#ready.get(requirementKey(task))?.has(taskId)) return 'ready';
+    return this.#withheld.get(taskId);
+  }
+
   delete(task: TaskEntry): void {
+    if (this.#withheld.delete(task.taskId)) return;
     if (this.#delayed.delete(task.taskId) || this.#arrived.delete(task.taskId)) return;
     const ready = this.#ready.get(requirementKey(task));
-    if (ready?.delete(task.taskId)) this.#setHead(task, ready);
+    if (ready) this.#takeOut(task, ready);
   }
 
   /** When there is something to wake. */
@@ -86,8 +118,7 @@ export class ReadyQueue {
       const task = this.#tasks.get(ready.peek()?.id as string) as TaskEntry;
       // A task whose deadline has passed is about to be dead-lettered: an agent that got it now would work for nothing.
       if (task.deadlineMs === undefined || task.deadlineMs > nowMs) return task;
-      ready.delete(task.taskId);
-      this.#setHead(task, ready);
+      this.withhold(task, 'deadline');
     }
     return undefined;
   }
@@ -103,11 +134,18 @@ export class ReadyQueue {
     return head && this.#tasks.get(head.id);
   }
 
+  #takeOut(task: TaskEntry, ready: IndexedHeap): void {
+    if (!ready.delete(task.taskId)) return;
+    this.#readySize -= 1;
+    this.#setHead(task, ready);
+  }
+
   #makeReady(task: TaskEntry, nowMs: number): void {
     const key = requirementKey(task);
     const ready = this.#ready.get(key) ?? new IndexedHeap();
     this.#ready.set(key, ready);
     const before = ready.peek();
+    if (!ready.has(task.taskId)) this.#readySize += 1;
     ready.set(task.taskId, Math.min(task.readyMs, nowMs) + task.priority * AGEING_STEP_MS, task.seq);
     if (ready.peek() !== before) this.#setHead(task, ready);
   }

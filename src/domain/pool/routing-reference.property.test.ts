@@ -38,6 +38,7 @@ describe.each(STRATEGY_NAMES)('%s over the indexes', (strategy) => {
         'warming',
       ].sort(),
     );
+    expect([...fleet.reasons]).toEqual(expect.arrayContaining(['agents_busy', 'next_in_turn']));
     expect([...fleet.breakers]).toEqual(expect.arrayContaining(['half_open', 'open']));
   });
 });

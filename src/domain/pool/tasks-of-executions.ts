@@ -1,7 +1,7 @@
 import type { ExecutionEvent } from '../execution/events.ts';
 import type { TaskEvent } from '../task/events.ts';
 import type { PoolEvent } from './events.ts';
-import type { ReadyQueue } from './ready-queue.ts';
+import type { ReadyQueue, Withheld } from './ready-queue.ts';
 import type { TaskEntry } from './task-entry.ts';
 import type { TaskTable } from './task-table.ts';
 import type { TaskTimers } from './timers.ts';
@@ -47,8 +47,10 @@ export class TasksOfExecutions {
     for (const taskId of this.#byExecution.get(executionId) ?? []) yield this.#parts.tasks.get(taskId) as TaskEntry;
   }
 
-  isPaused({ executionId }: TaskEntry): boolean {
-    return executionId !== undefined && this.#paused.has(executionId);
+  /** Why no agent may have the task for now. */
+  withheld({ executionId, releasing }: TaskEntry): Withheld | undefined {
+    if (releasing) return 'aborting';
+    return executionId !== undefined && this.#paused.has(executionId) ? 'paused' : undefined;
   }
 
   /** What else happens to an execution does not concern the assignment of tasks, nor do other events. */
@@ -75,7 +77,7 @@ export class TasksOfExecutions {
 
   #pause(executionId: string): void {
     this.#paused.add(executionId);
-    for (const task of this.of(executionId)) this.#parts.queue.delete(task);
+    for (const task of this.of(executionId)) if (task.agentId === undefined) this.#parts.queue.withhold(task, 'paused');
   }
 
   #resume(executionId: string): void {
@@ -89,7 +91,7 @@ export class TasksOfExecutions {
     const { tasks, queue, timers } = this.#parts;
     for (const task of this.of(executionId)) {
       if (task.compensates || (task.agentId !== undefined && !interrupt)) continue;
-      queue.delete(task);
+      if (task.agentId === undefined) queue.withhold(task, 'aborting');
       timers.schedule(tasks.change(task, { releasing: true }));
     }
   }

@@ -17,7 +17,7 @@ export const takeUnreachable = (queue: ReadyQueue, roster: Roster, sinceMs: numb
     for (let task: TaskEntry | undefined = head; task && !mayWait(task); task = queue.headLike(head)) {
       if (taken.length >= limit) return taken;
       const { taskId, attempt, executionId } = task;
-      queue.delete(task);
+      queue.withhold(task, 'unreachable');
       taken.push({ kind: 'agentsUnreachable', taskId, attempt, executionId, error });
     }
   }

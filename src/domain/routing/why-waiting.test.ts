@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { AgentState } from './eligibility.ts';
-import { explainWaiting, type WaitingTask } from './why-waiting.ts';
+import { OBSTACLES } from './obstacles.ts';
+import { WAITING, WAITING_REASONS, type WaitingTask } from './waiting-reasons.ts';
+import { explainWaiting } from './why-waiting.ts';
 
 const agent = (agentId: string, facts: Partial<AgentState> = {}): AgentState => ({
   agentId,
@@ -64,6 +66,11 @@ describe('a task that no agent holds', () => {
     }));
 
   it.each([
+    ['execution_aborting', [], { execution: { executionId: 'e', state: 'aborting' }, unreadable: true }],
+    ['stream_unreadable', [], { unreadable: true, execution: { executionId: 'e', state: 'paused' } }],
+    ['execution_paused', [], { execution: { executionId: 'e', state: 'paused' }, retryAt: '2026-01-01T00:02:00.000Z' }],
+    ['deadline_passed', [], { deadlineAt: '2026-01-01T00:01:00.000Z', retryAt: '2026-01-01T00:02:00.000Z' }],
+    ['next_in_turn', [agent('a')], { deadlineAt: '2026-01-01T00:01:00.001Z' }],
     ['pool_paused', [], { poolIsLed: false, pausedPool: { since: '2026-01-01T00:00:00.000Z' } }],
     ['no_agent_with_capability', [], {}],
     ['no_agent_with_capability', [agent('a', { capabilities: [{ name: 'other', version: '1.4.0' }] })], {}],
@@ -134,4 +141,38 @@ describe('a task that no agent holds', () => {
         { versionRange: '^1.0.0' },
       ),
     ).toMatchObject({ reason: 'agents_busy', able: 4, draining: 1, unhealthy: 1, busy: 2, free: 0 }));
+
+  it('is told the least that would have to change, and until when that lasts', () => {
+    const said = (agents: readonly AgentState[], task: Partial<WaitingTask> = {}) => {
+      const { obstacle, unblock, until } = explain(agents, task);
+      return [obstacle, unblock, until];
+    };
+    const retryAt = '2026-01-01T00:02:00.000Z';
+    expect(said([], { retryAt })).toEqual(['timer', `nothing: the delay ends at ${retryAt}`, retryAt]);
+    expect(said([], { execution: { executionId: 'e', state: 'paused' } })).toEqual([
+      'human',
+      'resume execution e',
+      null,
+    ]);
+    expect(said([])).toEqual(['no_capable_agent', 'register an agent in pool default that offers echo', null]);
+    // The one that comes closest.
+    expect(said([agent('c', { open: 2 }), agent('a', { draining: true }), agent('b', { open: 2 })])).toEqual([
+      'capacity',
+      'let one attempt of agent b end, or raise its maxConcurrency',
+      null,
+    ]);
+    expect(said([agent('a', { draining: true }), agent('b', { circuits: OPEN })])).toEqual([
+      'breaker',
+      'let a call of agent b for echo succeed',
+      '2026-01-01T00:01:30.000Z',
+    ]);
+  });
+});
+
+describe('the table of reasons', () => {
+  it('is in the order of their obstacles, each of which has a reason', () => {
+    const order = WAITING_REASONS.map((reason) => OBSTACLES.indexOf(WAITING[reason].obstacle));
+    expect(order).toEqual(order.toSorted((a, b) => a - b));
+    expect(new Set(order).size).toBe(OBSTACLES.length);
+  });
 });

@@ -24,6 +24,10 @@ export class IndexedHeap {
     return this.#entries.get(0);
   }
 
+  has(id: string): boolean {
+    return this.#byId.get(id) !== undefined;
+  }
+
   set(id: string, key: number, seq: number): void {
     this.delete(id);
     const entry = { id, key, seq, at: this.#entries.length };

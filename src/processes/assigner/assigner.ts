@@ -95,12 +95,15 @@ const NOTHING_YET: Decided = { assignments: [], isMore: true };
 export class Assigner {
   readonly counters: AssignerCounters = { assigned: 0, appends: 0, fenced: 0, reoffered: 0, expired: 0 };
   readonly #leader: Leader<PoolLedger>;
+  #ledger: PoolLedger | undefined;
 
   constructor(deps: AssignerDeps) {
     const duty: Duty<PoolLedger> = {
       fold: foldOf(deps),
-      begin: (ledger, clock) =>
-        new PoolTerm({ ...deps, clock, commands: { ...deps.commands, clock } }, this.counters, ledger),
+      begin: (ledger, clock) => {
+        this.#ledger = ledger;
+        return new PoolTerm({ ...deps, clock, commands: { ...deps.commands, clock } }, this.counters, ledger);
+      },
       onFenced: () => {
         this.counters.fenced += 1;
       },
@@ -110,6 +113,11 @@ export class Assigner {
 
   status(): LeaderStatus {
     return this.#leader.status();
+  }
+
+  /** Tasks of the pool that wait for nothing that is known; undefined while this process does not lead it. */
+  tasksWithoutReason(): number | undefined {
+    return this.status().leading ? this.#ledger?.waiting.withoutReason : undefined;
   }
 
   /** Runs until `signal` aborts. */
@@ -205,7 +213,7 @@ class PoolTerm implements Term {
 
   /** No decision without all breakers that change before it. Loads are recorded when they are needed. */
   #changeAgents(nowMs: number): { readonly events: readonly PoolEvent[]; readonly isMore: boolean } {
-    const isNeeded = this.#ledger.waitingTasks > 0;
+    const isNeeded = this.#ledger.waiting.size > 0;
     const loads = isNeeded ? this.#ledger.loads.change(nowMs, MAX_LOADS_PER_TICK) : [];
     const breakers = this.#ledger.changeBreakers(nowMs, MAX_BREAKERS_PER_TICK);
     const facts = { pool: this.#deps.pool, readTo: String(this.#readTo), changedAt: instantOf(nowMs) };

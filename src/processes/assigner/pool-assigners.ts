@@ -19,6 +19,7 @@ const YIELDED_MS = 5_000;
 export type PoolProcess = {
   readonly counters: AssignerCounters;
   status(): LeaderStatus;
+  tasksWithoutReason(): number | undefined;
   run(signal: AbortSignal): Promise<void>;
 };
 

@@ -7,6 +7,8 @@ import type { Lane } from '../../../src/domain/pool/matching.ts';
 import { strategyOf } from '../../../src/domain/pool/route.ts';
 import type { TaskEntry } from '../../../src/domain/pool/task-entry.ts';
 import { ABILITY, AVAILABILITY, firstRule, PREFERENCE, sortOut } from '../../../src/domain/routing/eligibility.ts';
+import type { WaitingReason } from '../../../src/domain/routing/waiting-reasons.ts';
+import { explainWaiting } from '../../../src/domain/routing/why-waiting.ts';
 import { hash32, randomOf } from '../../../src/domain/structures/hash32.ts';
 import { copyOf } from '../ledger-snapshot.ts';
 import { ReferenceFleet } from './reference-fleet.ts';
@@ -26,6 +28,7 @@ export class RoutedFleet {
   decisions = 0;
   readonly chosen = new Set<string>();
   readonly exclusions = new Set<Exclusion>();
+  readonly reasons = new Set<WaitingReason>();
   /** States that breakers were in. */
   readonly breakers = new Set<string>();
   readonly #facts: Facts;
@@ -292,7 +295,22 @@ export class RoutedFleet {
       ({ agentId, readyMs, deadlineMs = Number.POSITIVE_INFINITY }) =>
         agentId === undefined && readyMs <= this.#nowMs && deadlineMs > this.#nowMs,
     );
-    for (const task of waiting) expect(this.#sorted(task, agents).free).toEqual([]);
+    for (const task of waiting) this.#expectReason(task, agents);
+    expect(this.#ledger.waiting.withoutReason).toBe(0);
+  }
+
+  /** Only the places of the dispatchers keep a task from an agent that is free. */
+  #expectReason(task: TaskEntry, all: readonly AgentEntry[]): void {
+    const { free, able } = this.#sorted(task, all);
+    expect(free).toEqual([]);
+    const at = new Date(task.readyMs).toISOString();
+    const { reason } = explainWaiting(
+      { ...task, pool: POOL, poolIsLed: true, submittedAt: at, retryAt: at },
+      all.filter(({ deregistered }) => !deregistered),
+      this.#nowMs,
+    );
+    expect(reason === 'next_in_turn').toBe(sortOut(able, AVAILABILITY, task).eligible.length > 0);
+    this.reasons.add(reason);
   }
 }
 

@@ -19,7 +19,7 @@ export const addExecutions = (
   const steps = addStepTypes(builder, shared, workflows, tasks);
   const compensation = addCompensationTypes(builder, enums, shared, tasks);
   const ExecutionEntry = addExecutionTimelineType(builder);
-  const NotRunning = addNotRunningType(builder);
+  const NotRunning = addNotRunningType(builder, enums);
   const parts = { shared, enums, workflows, steps, compensation, ExecutionEntry, NotRunning };
   const executions = addExecutionTypes(builder, parts);
   addExecutionQueries(builder, enums, executions, addConnection);

@@ -1,6 +1,7 @@
 import { ServiceType } from '../../../domain/agent/descriptor.ts';
 import { Delivery, Health } from '../../../domain/agent/events.ts';
 import { RetryPolicy } from '../../../domain/retry.ts';
+import { OBSTACLES } from '../../../domain/routing/obstacles.ts';
 import { STRATEGY_NAMES } from '../../../domain/routing/strategies.ts';
 import { COMPENSATION_STRATEGIES } from '../../../domain/workflow/definition.ts';
 import { STARTED_STATUSES } from '../../../projections/executions/table.ts';
@@ -38,6 +39,11 @@ export const addEnums = (builder: Builder) => ({
     values: enumValues(COMPENSATION_STRATEGIES),
   }),
   Health: builder.enumType('Health', { values: enumValues(Health.options) }),
+  Obstacle: builder.enumType('Obstacle', {
+    description:
+      'What keeps work from running; of several the first in this order. DEPENDENCY: other work, or something outside, must end first. HUMAN: a person must act. TIMER: a time must come. ADMISSION: the pool or the workflow lets no more work start. NO_CAPABLE_AGENT: no registered agent can do it. BREAKER: agents are left alone for now because of what calls to them have shown. CAPACITY: the agents that can do it have no room, or take no work.',
+    values: enumValues(OBSTACLES),
+  }),
   ServiceType: builder.enumType('ServiceType', {
     description: 'What an agent is for.',
     values: enumValues(ServiceType.options),

@@ -1,5 +1,8 @@
+import { TaskId, taskStream } from '../../../domain/ids.ts';
 import { Exclusion } from '../../../domain/pool/events.ts';
-import { WAITING_REASONS, type Waiting } from '../../../domain/routing/why-waiting.ts';
+import { WAITING_REASONS } from '../../../domain/routing/waiting-reasons.ts';
+import type { Waiting } from '../../../domain/routing/why-waiting.ts';
+import { notFound } from '../../../platform/errors.ts';
 import type { AssignmentRow } from '../../../projections/assignments/table.ts';
 import type { TaskRow } from '../../../projections/tasks/table.ts';
 import { waitingForAgentText } from '../../../wording/executions.ts';
@@ -7,7 +10,8 @@ import { excludedText } from '../../../wording/given-up.ts';
 import { givenUpOf } from '../../reads/given-up.ts';
 import { waitingOf } from '../../reads/waiting.ts';
 import type { Builder } from '../kit/builder.ts';
-import { enumValues } from '../kit/enums.ts';
+import { AT_LEAST } from '../kit/connection.ts';
+import { type Enums, enumValues } from '../kit/enums.ts';
 import type { AttemptType } from './attempts.ts';
 import { addGivenUpType } from './given-up.ts';
 
@@ -82,13 +86,20 @@ const addDecisionType = (builder: Builder) => {
   });
 };
 
-const addWaitingType = (builder: Builder) => {
+const addWaitingType = (builder: Builder, { Obstacle }: Enums) => {
   const WaitingReason = builder.enumType('WaitingReason', { values: enumValues(WAITING_REASONS) });
   return builder.objectRef<Waiting>('TaskWaiting').implement({
     description: 'Why no agent has the task now. The counts are agents of its pool that offer its capability.',
     fields: (t) => ({
       reason: t.expose('reason', { type: WaitingReason }),
+      obstacle: t.expose('obstacle', { type: Obstacle }),
       message: t.string({ resolve: waitingForAgentText }),
+      unblock: t.exposeString('unblock', { description: 'The least that would have to change.' }),
+      until: t.expose('until', {
+        type: 'DateTime',
+        nullable: true,
+        description: 'When the reason ends by itself, if that is known.',
+      }),
       since: t.expose('since', { type: 'DateTime' }),
       able: t.exposeInt('able'),
       draining: t.exposeInt('draining'),
@@ -106,10 +117,30 @@ const addWaitingType = (builder: Builder) => {
   });
 };
 
-export const addWhyType = (builder: Builder, TaskAttempt: AttemptType) => {
+const addWhyNotRunning = (builder: Builder, TaskWaiting: ReturnType<typeof addWaitingType>): void =>
+  builder.queryField('whyNotRunning', (t) =>
+    t.field({
+      type: TaskWaiting,
+      nullable: true,
+      description:
+        'The one reason why no agent has the task; null when it does not wait for one. The steps of an execution have their own: `execution.whyNotRunning`.',
+      args: { taskId: t.arg.id({ required: true }), atLeast: t.arg(AT_LEAST) },
+      resolve: async (_, { taskId, atLeast }, context) => {
+        const { reads } = context;
+        const id = taskId.toLowerCase();
+        reads.atLeast(atLeast);
+        const task = await reads.existing({ schema: TaskId, streamOf: taskStream, id }, () => reads.tasks.load(id));
+        if (task === null) throw notFound('task', JSON.stringify(taskId));
+        return waitingOf(task, context);
+      },
+    }),
+  );
+
+export const addWhyType = (builder: Builder, enums: Enums, TaskAttempt: AttemptType) => {
   const TaskGivenUp = addGivenUpType(builder, TaskAttempt);
   const RoutingDecision = addDecisionType(builder);
-  const TaskWaiting = addWaitingType(builder);
+  const TaskWaiting = addWaitingType(builder, enums);
+  addWhyNotRunning(builder, TaskWaiting);
   return builder.objectRef<TaskWhy>('TaskWhy').implement({
     description: 'Why the task is where it is.',
     fields: (t) => ({
