@@ -20,4 +20,4 @@ export type LedgerSnapshot = {
 };
 
 /** Raised with any change of what a snapshot holds or means; older ones are then ignored and the log is read instead. */
-export const SNAPSHOT_VERSION = 14;
+export const SNAPSHOT_VERSION = 15;

@@ -20,6 +20,8 @@ export type TaskEntry = TaskState & {
   readonly strategy: string;
   readonly timeoutMs: number;
   readonly deadlineMs: number | undefined;
+  /** How much work it is, where that was stated. */
+  readonly complexity: number | undefined;
   /** From when the current attempt may run; also where its ageing starts. */
   readonly readyMs: number;
   /** How long the current attempt waits, whatever `readyMs` says: that was stamped by another clock. */
@@ -58,6 +60,7 @@ export type OpenAssignment = {
 type OpeningFacts = Pick<TaskEntry, 'taskId' | 'capability' | 'priority' | 'strategy' | 'timeoutMs'> & {
   readonly versionRange?: string | undefined;
   readonly deadlineAt?: string | undefined;
+  readonly complexity?: number | undefined;
   readonly executionId?: string | undefined;
   readonly unit?: string | undefined;
   readonly affinityKey?: string | undefined;
@@ -74,6 +77,7 @@ export const openEntry = (facts: OpeningFacts, attempt: number, readyMs: number,
   strategy: facts.strategy,
   timeoutMs: facts.timeoutMs,
   deadlineMs: facts.deadlineAt === undefined ? undefined : Date.parse(facts.deadlineAt),
+  complexity: facts.complexity,
   attempt,
   readyMs,
   waitMs: 0,

@@ -293,6 +293,17 @@ describe('the formulas of the source systems', () => {
   it('cost_based is cost factor · average hours · (1 + open/max)', () =>
     expect(scoreOf('cost_based', { costFactor: 10, averageMs: 1_800_000, open: 5 })).toBeCloseTo(10 * 0.5 * 1.5));
 
+  it('cost_based counts the complexity of the task, also in how long it takes', () => {
+    const slow = candidate('slow', { costFactor: 6, averageMs: 30_000 });
+    const fast = candidate('fast', { costFactor: 10, averageMs: 20_000 });
+    const deadlineMs = NOW + 100_000;
+    expect(chosen('cost_based', [slow, fast], { task: { deadlineMs } })).toBe('slow');
+    expect(chosen('cost_based', [slow, fast], { task: { deadlineMs, complexity: 3 } })).toBe('fast');
+    const [best] = choose('cost_based', [fast], { task: { complexity: 3 } }).best;
+    expect(best?.score).toBeCloseTo(10 * (20_000 / 3_600_000) * 3);
+    expect(best?.terms).toMatchObject({ complexity: 3 });
+  });
+
   it('cost_based counts twice what needs more than 80 % of the time that is left', () => {
     const slow = candidate('slow', { costFactor: 6, averageMs: 90_000 });
     const fast = candidate('fast', { costFactor: 10, averageMs: 60_000 });

@@ -8,6 +8,8 @@ export type RoutedTask = Requirement & {
   readonly priority: number;
   readonly executionId: string | undefined;
   readonly deadlineMs: number | undefined;
+  /** How much work it is; 1 when absent. */
+  readonly complexity?: number | undefined;
   /** What its work is the same as: tasks with one key go to one agent where the policy says so. */
   readonly affinityKey?: string | undefined;
   /** The kind of the work, for agents that are specialised in it. */

@@ -70,6 +70,7 @@ const routingFacts = ({
   priority,
   strategy,
   timeoutMs,
+  complexity,
   executionId,
   unit,
   ...others
@@ -81,6 +82,7 @@ const routingFacts = ({
   strategy,
   timeoutMs,
   ...hintsOf(others),
+  ...(complexity === undefined ? {} : { complexity }),
   ...(versionRange === undefined ? {} : { versionRange }),
   ...(executionId === undefined ? {} : { executionId }),
   ...(unit === undefined ? {} : { unit }),

@@ -25,7 +25,7 @@ const submit: SubmitTask = {
   tags: [],
   now: NOW,
 };
-const { type: _, now: submittedAt, ...facts } = submit;
+const { type: _, now: submittedAt, waitsFor: _none, ...facts } = submit;
 const dependent: TaskEvent = {
   type: 'TaskSubmitted',
   data: { ...facts, dependsOn: [FIRST, SECOND], waitsFor: [FIRST, SECOND], submittedAt },
@@ -128,6 +128,23 @@ describe('a task that depends on others', () => {
       .given(withDeadline, letter as TaskEvent, redriven as TaskEvent)
       .when(settle({ [FIRST]: 'completed' }))
       .thenEvents(unblocked);
+  });
+
+  it('is as much work when it is redriven', () => {
+    const letter: TaskEvent = {
+      type: 'TaskDeadLettered',
+      data: {
+        taskId: TASK,
+        reason: 'not_retryable',
+        attempts: 1,
+        error: { code: 'E', message: 'm', source: 'agent', retryable: false },
+        deadLetteredAt: NOW,
+      },
+    };
+    const complex: TaskEvent = { type: 'TaskSubmitted', data: { ...facts, complexity: 4, submittedAt } };
+    expect(task.given(complex, letter).when({ type: 'RedriveTask', now: NOW }).events[0]?.data).toMatchObject({
+      complexity: 4,
+    });
   });
 
   it('does not wait again when it is redriven after it ran', () => {

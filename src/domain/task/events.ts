@@ -186,6 +186,7 @@ export const taskEvents = {
       ...ROUTING_HINTS,
       timeoutMs: z.int().min(1),
       nextAttempt: Attempt,
+      complexity: z.number().positive().optional(),
       waitsFor: WaitsFor.optional(),
       /** A new deadline; the old one no longer holds. */
       deadlineAt: Instant.optional(),

@@ -167,6 +167,7 @@ export class RoutedFleet {
         ...some('affinityKey', `key-${this.#below(6)}`, 0.9),
         ...some('specialisation', this.#oneOf(SPECIALISATIONS)),
         ...some('targets', [`agent-${this.#below(5)}`, `agent-${this.#below(20)}`], 0.8),
+        ...(this.#facts.strategy === 'cost_based' ? some('complexity', 1 + this.#below(4)) : {}),
         ...some('deadlineAt', new Date(this.#nowMs + 100_000 + this.#below(100_000)).toISOString()),
       },
     });

@@ -12,17 +12,22 @@ const leftMs = ({ task, nowMs }: RoutingRequest): number => (task.deadlineMs ?? 
 const inOrder = (scored: readonly Scored[], top: number): Scored[] =>
   [...scored].sort((a, b) => a.score - b.score || (a.candidate.agentId < b.candidate.agentId ? -1 : 1)).slice(0, top);
 
-/** The cheapest by the formula of requirements 1.2, twice as dear where the deadline is close. */
+/**
+ * The cheapest by the formula of requirements 1.2, twice as dear where the deadline is close. The complexity of the task is the same for every
+ * agent: it changes how dear each is, and which are too slow.
+ */
 export const costBased: RoutingStrategy = {
   name: 'cost_based',
   version: 1,
   choose: (request) => {
-    const { fleet, top } = request;
+    const { fleet, top, task } = request;
+    const { complexity = 1 } = task;
+    const stated = task.complexity === undefined ? {} : { complexity };
     const cheapest = scoredBy(byCost, fleet.best(byCost, LOOKED_AT), fleet);
     const safeMs = SAFE_SHARE * leftMs(request);
     const scored = cheapest.map(({ candidate, score, terms }) => {
-      const deadline = (candidate.averageMs ?? 0) > safeMs ? 2 : 1;
-      return { candidate, score: score * deadline, terms: { ...terms, deadline } };
+      const deadline = (candidate.averageMs ?? 0) * complexity > safeMs ? 2 : 1;
+      return { candidate, score: score * complexity * deadline, terms: { ...terms, ...stated, deadline } };
     });
     return { best: inOrder(scored, top) };
   },

@@ -59,7 +59,7 @@ export const byPerformance = sumOfTerms({ name: 'performance', best: 'highest' }
   open: -agent.open,
 }));
 
-/** Cost factor · (average time · complexity / 3600) · (1 + open/max) (requirements 1.2), with the complexity 1. */
+/** Cost factor · (average time · complexity / 3600) · (1 + open/max) (requirements 1.2) of a task of complexity 1. */
 export const byCost: Ranking = {
   name: 'cost',
   best: 'lowest',
