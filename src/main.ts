@@ -41,11 +41,12 @@ export type StartOptions = { readonly tenant: string; readonly config: Config; r
 
 const followPorts = ({ feed, logger }: Core): FollowPorts => ({ feed, clock: ports.clock, logger });
 
-/** What every process runs, whatever its roles: those who wait for an outcome here are notified, and cached definitions stay valid. */
+/** What every process runs, whatever its roles: those who wait for an outcome here are notified, and cached definitions and rules stay valid. */
 const followers = ({ core, outcomes, executions }: Pick<Running, 'core' | 'outcomes' | 'executions'>): Process[] => [
   { name: 'task outcomes', run: (signal) => outcomes.run(signal) },
   { name: 'execution outcomes', run: (signal) => executions.run(signal) },
   { name: 'workflow cache', run: (signal) => keepWorkflowCache(followPorts(core), core.commands.workflows, signal) },
+  { name: 'routing rules', run: (signal) => core.routing.run(followPorts(core), signal) },
 ];
 
 type Counted = { readonly assigners: PoolAssigners | undefined; readonly dispatcher: Dispatcher | undefined };

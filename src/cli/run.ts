@@ -16,6 +16,7 @@ const GROUPS: Readonly<Record<string, () => Promise<AddCommands>>> = {
   agents: async () => (await import('./commands/agents.ts')).addAgents,
   tasks: async () => (await import('./commands/tasks.ts')).addTasks,
   workflows: async () => (await import('./commands/workflows.ts')).addWorkflows,
+  rules: async () => (await import('./commands/rules.ts')).addRules,
   pools: async () => (await import('./commands/pools.ts')).addPools,
   dlq: async () => (await import('./commands/dead-letters.ts')).addDeadLetters,
   projections: async () => (await import('./commands/projections.ts')).addProjections,

@@ -12,6 +12,9 @@ import type { Execution } from '../domain/execution/state.ts';
 import { commandIdOf } from '../domain/ids.ts';
 import { pointerOf } from '../domain/json-pointer.ts';
 import { ok, type Result, rejected } from '../domain/result.ts';
+import type { RuleCommand, RuleRejection, Rules } from '../domain/rules/decider.ts';
+import type { RuleEvent } from '../domain/rules/events.ts';
+import type { RuleSet } from '../domain/rules/rule-set.ts';
 import type { TaskCommand } from '../domain/task/commands.ts';
 import type { TaskRejection } from '../domain/task/decision.ts';
 import type { TaskEvent } from '../domain/task/events.ts';
@@ -27,6 +30,7 @@ import type { AggregateHandler, CommandContext } from './aggregate-handler.ts';
 export type TaskHandler = AggregateHandler<Task, TaskCommand, TaskEvent, TaskRejection>;
 export type AgentHandler = AggregateHandler<Agent, AgentCommand, AgentEvent, AgentRejection>;
 export type PoolControlHandler = AggregateHandler<PoolControl, PoolCommand, AdmissionEvent, PoolRejection>;
+export type RulesHandler = AggregateHandler<Rules, RuleCommand, RuleEvent, RuleRejection>;
 export type WorkflowHandler = AggregateHandler<WorkflowVersions, WorkflowCommand, WorkflowEvent, WorkflowRejection>;
 export type ExecutionHandler = AggregateHandler<Execution, ExecutionCommand, ExecutionStreamEvent, ExecutionRejection>;
 
@@ -37,12 +41,15 @@ export type Commands = {
   readonly workflows: WorkflowHandler;
   readonly executions: ExecutionHandler;
   readonly poolControls: PoolControlHandler;
+  readonly rules: RulesHandler;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly random: Random;
   readonly cards: AgentCardSource;
   /** Default: any number of pools may be in use. */
   readonly pools?: PoolAdmission;
+  /** Default: there are no rules. */
+  readonly routing?: RoutingRules;
   /** Default: any number of tasks may wait. */
   readonly admission?: TaskAdmission;
 };
@@ -56,6 +63,16 @@ export type TaskAdmission = {
   check(pool: string, priority: number): void;
   /** As `check`, and counts the task from then on. Returns how to take it back when it was not recorded. */
   admit(task: AdmittedTask): () => void;
+};
+
+/** The rules of routing that are in force, as this process knows them. */
+export type RoutingRules = {
+  /** Errors: `AppError` `UNAVAILABLE` while they cannot be read: a task is not routed otherwise than it should be. */
+  current(tenant: string): Promise<RuleSet>;
+  /** As `current`; those that this process knew last where they cannot be read, so that what agents have done is recorded all the same. */
+  known(tenant: string): Promise<RuleSet>;
+  /** Those of the tenant were changed. */
+  changed(tenant: string): void;
 };
 
 /** Whether work for a pool, or an agent in it, is accepted. */

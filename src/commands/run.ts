@@ -11,6 +11,7 @@ import {
   ExecutionId,
   executionStream,
   PoolId,
+  rulesStream,
   TaskId,
   taskStream,
   WorkflowName,
@@ -18,6 +19,7 @@ import {
 } from '../domain/ids.ts';
 import { instantOf } from '../domain/instant.ts';
 import { ok, type Result } from '../domain/result.ts';
+import { RuleName } from '../domain/rules/rule-ref.ts';
 import type { TaskCommand } from '../domain/task/commands.ts';
 import type { TaskRejection } from '../domain/task/decision.ts';
 import type { WorkflowCommand, WorkflowRejection } from '../domain/workflow/decider.ts';
@@ -29,13 +31,15 @@ import { type Accepted, badInput, type Caller, type Commands, contextOf, parseIn
 /** A kind of aggregate, as far as running its commands needs to know it. */
 type Aggregate<Command, Rejection> = {
   /** Named in `NOT_FOUND`. */
-  readonly kind: 'agent' | 'task' | 'execution' | 'workflow' | 'pool';
+  readonly kind: 'agent' | 'task' | 'execution' | 'workflow' | 'pool' | 'rule';
   readonly Id: z.ZodType;
   readonly streamOf: (tenant: string, id: string) => string;
   readonly handlerOf: (commands: Commands) => {
     execute(request: Execute<Command>): Promise<Result<Outcome<unknown, unknown>, Rejection>>;
     recorded(stream: string, context: CommandContext): Promise<Position | undefined>;
   };
+  /** Adds what a decision needs to know besides. */
+  readonly complete?: (commands: Commands, caller: Caller, command: Command) => Promise<Command>;
   /** Its events are correlated by its id, where the caller names no larger flow. */
   readonly isFlow: boolean;
 };
@@ -46,6 +50,7 @@ const MISSING: ReadonlySet<string> = new Set([
   'TaskNotFound',
   'ExecutionNotFound',
   'WorkflowNotFound',
+  'RuleNotFound',
 ]);
 
 type Request<Command> = {
@@ -72,7 +77,8 @@ export const run = async <Command, Rejection extends { readonly reason: string }
   aggregate: Aggregate<Command, Rejection>,
   request: Request<Command>,
 ): Promise<Result<Accepted, Rejection>> => {
-  const { id, command, now, context, subject = { kind: aggregate.kind, id }, assumeNew = false } = request;
+  const { id, now, context, subject = { kind: aggregate.kind, id }, assumeNew = false } = request;
+  const command = (await aggregate.complete?.(commands, caller, request.command)) ?? request.command;
   const result = await aggregate.handlerOf(commands).execute({
     stream: aggregate.streamOf(caller.tenant, id),
     command,
@@ -195,6 +201,22 @@ const acceptorOf =
     return runOn(commands, caller, id, body, (now) => toCommand(body, now, caller, id));
   };
 
+/** The tasks that an execution submits are routed by the rules, too. */
+const withRouting = async (
+  { routing }: Commands,
+  { tenant }: Caller,
+  command: ExecutionCommand,
+): Promise<ExecutionCommand> =>
+  routing === undefined ? command : { ...command, routing: { tenant, rules: await routing.known(tenant) } };
+
+/** The rules of a tenant, of which each command names one. */
+export const RULES = {
+  kind: 'rule' as const,
+  Id: RuleName,
+  streamOf: rulesStream,
+  handlerOf: ({ rules }: Commands) => rules,
+  isFlow: false,
+};
 export const AGENT = {
   kind: 'agent' as const,
   Id: AgentId,
@@ -214,6 +236,7 @@ export const EXECUTION = {
   Id: ExecutionId,
   streamOf: executionStream,
   handlerOf: ({ executions }: Commands) => executions,
+  complete: withRouting,
   isFlow: true,
 };
 export const WORKFLOW = {

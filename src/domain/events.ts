@@ -4,6 +4,7 @@ import { type ClusterEvent, clusterEvents } from './cluster/events.ts';
 import type { EventDefinitions } from './event-definition.ts';
 import { type ExecutionEvent, executionEvents } from './execution/events.ts';
 import { type PoolEvent, poolEvents } from './pool/events.ts';
+import { type RuleEvent, ruleEvents } from './rules/events.ts';
 import { type TaskEvent, taskEvents } from './task/events.ts';
 import { type WorkflowEvent, workflowEvents } from './workflow/events.ts';
 
@@ -12,6 +13,7 @@ export type DomainEvent =
   | AgentEvent
   | PoolEvent
   | AdmissionEvent
+  | RuleEvent
   | ClusterEvent
   | WorkflowEvent
   | ExecutionEvent;
@@ -23,6 +25,7 @@ export const domainEvents = {
   ...agentEvents,
   ...poolEvents,
   ...admissionEvents,
+  ...ruleEvents,
   ...clusterEvents,
   ...workflowEvents,
   ...executionEvents,

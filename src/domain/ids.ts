@@ -52,7 +52,16 @@ export const childExecutionIdOf = (executionId: string, unit: string, generation
 export const messageIdOf = (taskId: string, attempt: number): string => derive('message', taskId, String(attempt));
 
 /** Every category of streams. A stream is named `<category>-<tenant>.<id>`; no other code spells that out. */
-export const STREAM_CATEGORIES = ['agent', 'task', 'execution', 'workflow', 'pool', 'admission', 'cluster'] as const;
+export const STREAM_CATEGORIES = [
+  'agent',
+  'task',
+  'execution',
+  'workflow',
+  'pool',
+  'admission',
+  'rules',
+  'cluster',
+] as const;
 export type StreamCategory = (typeof STREAM_CATEGORIES)[number];
 
 const namesIn =
@@ -67,6 +76,9 @@ export const workflowStream = namesIn('workflow');
 export const poolStream = namesIn('pool');
 /** What people decide about the work of a pool. */
 export const admissionStream = namesIn('admission');
+
+/** What people decide about the routing of tasks. */
+export const rulesStream = (tenant: string): string => namesIn('rules')(tenant, 'routing');
 
 /** Holds the identity of the log itself. */
 export const clusterStream = (tenant: string): string => namesIn('cluster')(tenant, 'identity');

@@ -32,6 +32,7 @@ import { postgresSnapshots } from '../processes/fold-snapshots.ts';
 import type { OwnFoldDeps } from '../processes/own-fold.ts';
 import { PoolRoom } from '../processes/pools/pool-room.ts';
 import { PoolWatch } from '../processes/pools/pool-watch.ts';
+import { RulesInForce } from '../processes/rules/rules-in-force.ts';
 import { prepareDatabase } from '../projections/prepare-database.ts';
 import { PROJECTION_NAMES } from '../projections/registry.ts';
 import { hideUnbuilt } from '../projections/runner/checkpoint.ts';
@@ -63,6 +64,8 @@ export type Core = {
   readonly backlog: BacklogWatch;
   readonly admission: BacklogAdmission;
   readonly commands: Commands;
+  /** Follows the log once it runs. */
+  readonly routing: RulesInForce;
   /** Of every key that this cluster keeps in Redis. */
   readonly prefix: string;
   readonly egress: EgressPolicy;
@@ -167,9 +170,10 @@ export const openCore = async (options: CoreOptions): Promise<Core> => {
   const room = new PoolRoom({ watch: watches.pools, clock: ports.clock });
   const turns = redisTurns(redis, { prefix, ...ports, logger });
   const handlers = createHandlers(store, { ...ports, turns });
-  const commands: Commands = { ...ports, ...handlers, cards, pools: room, admission };
+  const routing = new RulesInForce(handlers.rules);
+  const commands: Commands = { ...ports, ...handlers, cards, pools: room, admission, routing };
   const connections = { store, appends, appendTrouble, database, redis, feed, queues, ...watches };
-  return { tenant, config, logger, stack, ...connections, commands, prefix, egress, origins, directory };
+  return { tenant, config, logger, stack, ...connections, commands, routing, prefix, egress, origins, directory };
 };
 
 /** Asks for the lease of that name; undefined while another process holds it. */

@@ -1,6 +1,7 @@
 import type { PoolRejection } from '../domain/admission/pool-control.ts';
 import type { AgentRejection } from '../domain/agent/decider.ts';
 import type { ExecutionRejection } from '../domain/execution/decision.ts';
+import type { RuleRejection } from '../domain/rules/decider.ts';
 import type { TaskRejection } from '../domain/task/decision.ts';
 import type { WorkflowRejection } from '../domain/workflow/decider.ts';
 
@@ -66,6 +67,13 @@ export const AGENT_REASONS: Reasons<AgentRejection> = {
 export const POOL_REASONS: Reasons<PoolRejection> = {
   PoolAlreadyPaused: ({ since }) => `the pool is paused already, since ${since}`,
   PoolNotPaused: () => 'the pool is not paused',
+};
+
+export const RULE_REASONS: Reasons<RuleRejection> = {
+  RuleNotFound: () => 'there is no such rule',
+  RuleAlreadyEnabled: () => 'the rule is enabled already',
+  RuleAlreadyDisabled: () => 'the rule is disabled already',
+  TooManyRules: ({ limit }) => `there are ${limit} rules already, which is the limit: remove one first`,
 };
 
 /** Why a command of an execution is refused. Rejections of an attempt of one of its tasks go to agents only. */

@@ -6,6 +6,8 @@ import { executionDecider } from '../../src/domain/execution/decider.ts';
 import type { ExecutionStreamEvent } from '../../src/domain/execution/events.ts';
 import { poolEvents } from '../../src/domain/pool/events.ts';
 import { PoolLedger } from '../../src/domain/pool/ledger.ts';
+import { rulesDecider } from '../../src/domain/rules/decider.ts';
+import type { RuleEvent } from '../../src/domain/rules/events.ts';
 import { taskDecider } from '../../src/domain/task/decider.ts';
 import type { TaskEvent } from '../../src/domain/task/events.ts';
 import { workflowDecider } from '../../src/domain/workflow/decider.ts';
@@ -50,6 +52,7 @@ const BEFORE: Readonly<Record<string, readonly string[]>> = {
   ExecutionMigrated: ['StepExpanded'],
   TasksAssigned: ['TaskSubmitted'],
   PoolResumed: ['PoolPaused'],
+  RoutingRuleEnabled: ['RoutingRuleDisabled'],
 };
 
 const newestSample = (type: string): string =>
@@ -98,6 +101,10 @@ const statesOf = (file: string): Record<string, unknown> => {
   if (type === 'ClusterCreated') return { cluster: decoded(file).data };
   if (type.startsWith('Pool') || Object.hasOwn(poolEvents, type))
     return { pool: ledgerAfter(storyOf(file, 'AgentRegistered')) };
+  if (type.startsWith('RoutingRule'))
+    return {
+      rules: (storyOf(file, 'RoutingRuleSet') as RuleEvent[]).reduce(rulesDecider.evolve, rulesDecider.initialState()),
+    };
   if (type.startsWith('Agent'))
     return {
       agent: (storyOf(file, 'AgentRegistered') as AgentEvent[]).reduce(

@@ -461,6 +461,40 @@ export type RetryPolicyInput = {
   readonly maxDelayMs?: number | null | undefined;
 };
 
+/** Says at least one of `strategy`, `targets`, `versionRange` and `variants`. */
+export type RoutingRuleInput = {
+  /** True when absent. */
+  readonly enabled?: boolean | null | undefined;
+  readonly name: string;
+  /** 0 to 1000, the higher one decides; 100 when absent. */
+  readonly priority?: number | null | undefined;
+  /** A key in CEL, as in `input.customer`: tasks with the same one are of one variant. When absent the affinity key, else the execution, else the id of the task. */
+  readonly splitBy?: string | null | undefined;
+  readonly strategy?: RoutingStrategy | null | undefined;
+  /** For FAILOVER: agents in the order in which they are to be tried. */
+  readonly targets?: ReadonlyArray<string> | null | undefined;
+  /** One or two. */
+  readonly variants?: ReadonlyArray<RoutingVariantInput> | null | undefined;
+  /** Semver range for the capability's version. */
+  readonly versionRange?: string | null | undefined;
+  /** A condition in CEL over `capability`, `pool`, `tenant`, `priority`, `tags` and `input`. */
+  readonly when: string;
+};
+
+export type RoutingRuleOutcome =
+  | 'AFTER_THE_CHOSEN'
+  | 'CHOSEN'
+  | 'DISABLED'
+  | 'ERROR'
+  | 'NO_MATCH'
+  | 'TASK_STATES_IT';
+
+export type RoutingRuleRejectionReason =
+  | 'RuleAlreadyDisabled'
+  | 'RuleAlreadyEnabled'
+  | 'RuleNotFound'
+  | 'TooManyRules';
+
 /** How an agent is chosen among those that could take an attempt. */
 export type RoutingStrategy =
   | 'AFFINITY'
@@ -478,6 +512,16 @@ export type RoutingStrategy =
   | 'ROUND_ROBIN'
   | 'SUITABILITY'
   | 'WEIGHTED';
+
+/** A part of the tasks of a rule that is routed otherwise; what it does not say is as the rule says. */
+export type RoutingVariantInput = {
+  readonly name: string;
+  /** 0 to 100; of all variants together at most 100. */
+  readonly percent: number;
+  readonly strategy?: RoutingStrategy | null | undefined;
+  readonly targets?: ReadonlyArray<string> | null | undefined;
+  readonly versionRange?: string | null | undefined;
+};
 
 /** What an agent is for. */
 export type ServiceType =
@@ -540,7 +584,7 @@ export type SubmitTaskInput = {
   readonly retry?: RetryPolicyInput | null | undefined;
   /** For CONTENT_BASED: the kind of the work; the `task_type` or `taskType` of the input when absent. */
   readonly specialisation?: string | null | undefined;
-  /** How its agents are chosen; LEAST_LOADED when absent. */
+  /** How its agents are chosen. When absent as a routing rule says, else LEAST_LOADED. */
   readonly strategy?: RoutingStrategy | null | undefined;
   /** At most 20. */
   readonly tags?: ReadonlyArray<string> | null | undefined;
@@ -597,6 +641,19 @@ export type TaskStatus =
   | 'FAILED'
   | 'INDETERMINATE'
   | 'READY';
+
+/** A task as it would be submitted, as far as rules look at it. */
+export type TryRulesInput = {
+  readonly affinityKey?: string | null | undefined;
+  readonly capability: string;
+  readonly input?: Json | null | undefined;
+  readonly pool?: string | null | undefined;
+  readonly priority?: number | null | undefined;
+  readonly strategy?: RoutingStrategy | null | undefined;
+  readonly tags?: ReadonlyArray<string> | null | undefined;
+  readonly targets?: ReadonlyArray<string> | null | undefined;
+  readonly versionRange?: string | null | undefined;
+};
 
 /** DEFINED: it has a compensation, but nothing is owed. */
 export type UndoState =
@@ -1173,10 +1230,81 @@ export type ListProjectionsQueryVariables = Exact<{ [key: string]: never; }>;
 
 export type ListProjectionsQuery = { readonly projections: ReadonlyArray<{ readonly name: string, readonly version: number, readonly status: ProjectionStatus, readonly reason: string | null, readonly position: string | null, readonly target: string | null, readonly lagEvents: number, readonly lagMs: number, readonly parked: number, readonly unknownEvents: number, readonly updatedAt: string | null }> };
 
+export type ListRoutingRulesQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type ListRoutingRulesQuery = { readonly routingRules: ReadonlyArray<{ readonly name: string, readonly version: number, readonly priority: number, readonly when: string, readonly strategy: string | null, readonly targets: ReadonlyArray<string>, readonly versionRange: string | null, readonly splitBy: string | null, readonly enabled: boolean, readonly setAt: string, readonly variants: ReadonlyArray<{ readonly name: string, readonly percent: number, readonly strategy: string | null, readonly targets: ReadonlyArray<string>, readonly versionRange: string | null }> }> };
+
+export type TryRoutingRulesQueryVariables = Exact<{
+  task: TryRulesInput;
+}>;
+
+
+export type TryRoutingRulesQuery = { readonly tried: { readonly variantOpen: boolean, readonly strategy: string, readonly targets: ReadonlyArray<string>, readonly versionRange: string | null, readonly rule: { readonly name: string, readonly version: number, readonly variant: string | null } | null, readonly trials: ReadonlyArray<{ readonly name: string, readonly version: number, readonly priority: number, readonly outcome: RoutingRuleOutcome, readonly message: string }> } };
+
+export type CountByRoutingRuleQueryVariables = Exact<{
+  name?: string | number | null | undefined;
+  atLeast?: string | null | undefined;
+}>;
+
+
+export type CountByRoutingRuleQuery = { readonly counts: ReadonlyArray<{ readonly name: string, readonly version: number, readonly variant: string | null, readonly tasks: number, readonly open: number, readonly completed: number, readonly failed: number, readonly cancelled: number, readonly failedAttempts: number, readonly averageMs: number | null }> };
+
+export type RuleTakenFragment = { readonly position: string, readonly repeated: boolean, readonly id: string };
+
+export type RuleRefusedFragment = { readonly reason: RoutingRuleRejectionReason, readonly message: string };
+
+export type SetRoutingRuleMutationVariables = Exact<{
+  rule: RoutingRuleInput;
+  idempotencyKey?: string | null | undefined;
+}>;
+
+
+export type SetRoutingRuleMutation = { readonly payload:
+    | RuleTakenFragment
+    | RuleRefusedFragment
+   };
+
+export type EnableRoutingRuleMutationVariables = Exact<{
+  name: string | number;
+  reason?: string | null | undefined;
+  idempotencyKey?: string | null | undefined;
+}>;
+
+
+export type EnableRoutingRuleMutation = { readonly payload:
+    | RuleTakenFragment
+    | RuleRefusedFragment
+   };
+
+export type DisableRoutingRuleMutationVariables = Exact<{
+  name: string | number;
+  reason?: string | null | undefined;
+  idempotencyKey?: string | null | undefined;
+}>;
+
+
+export type DisableRoutingRuleMutation = { readonly payload:
+    | RuleTakenFragment
+    | RuleRefusedFragment
+   };
+
+export type RemoveRoutingRuleMutationVariables = Exact<{
+  name: string | number;
+  reason?: string | null | undefined;
+  idempotencyKey?: string | null | undefined;
+}>;
+
+
+export type RemoveRoutingRuleMutation = { readonly payload:
+    | RuleTakenFragment
+    | RuleRefusedFragment
+   };
+
 export type TaskRowFragment = { readonly id: string, readonly status: TaskStatus, readonly capability: string, readonly pool: string, readonly priority: number, readonly attempt: number, readonly agentId: string | null, readonly submittedAt: string, readonly endedAt: string | null, readonly tags: ReadonlyArray<string> };
 
 export type TaskDetailsFragment = (
-  { readonly versionRange: string | null, readonly strategy: string, readonly timeoutMs: number, readonly complexity: number | null, readonly dependsOn: ReadonlyArray<string>, readonly failures: number, readonly redrives: number, readonly deadlineAt: string | null, readonly retryAt: string | null, readonly assignedAt: string | null, readonly expiresAt: string | null, readonly durationMs: number | null, readonly percent: number | null, readonly progressMessage: string | null, readonly cancelReason: string | null, readonly deadLetterReason: string | null, readonly actor: string, readonly correlationId: string, readonly position: string, readonly input: Json | null, readonly result: Json | null, readonly checkpoint: Json | null, readonly retry: { readonly kind: RetryKind, readonly maxAttempts: number, readonly baseMs: number, readonly factor: number, readonly maxDelayMs: number, readonly jitter: number }, readonly error: ErrorFactsFragment | null, readonly cost: ReadonlyArray<{ readonly currency: string, readonly micros: number }> }
+  { readonly versionRange: string | null, readonly strategy: string, readonly timeoutMs: number, readonly complexity: number | null, readonly dependsOn: ReadonlyArray<string>, readonly failures: number, readonly redrives: number, readonly deadlineAt: string | null, readonly retryAt: string | null, readonly assignedAt: string | null, readonly expiresAt: string | null, readonly durationMs: number | null, readonly percent: number | null, readonly progressMessage: string | null, readonly cancelReason: string | null, readonly deadLetterReason: string | null, readonly actor: string, readonly correlationId: string, readonly position: string, readonly input: Json | null, readonly result: Json | null, readonly checkpoint: Json | null, readonly rule: { readonly name: string, readonly version: number, readonly variant: string | null } | null, readonly retry: { readonly kind: RetryKind, readonly maxAttempts: number, readonly baseMs: number, readonly factor: number, readonly maxDelayMs: number, readonly jitter: number }, readonly error: ErrorFactsFragment | null, readonly cost: ReadonlyArray<{ readonly currency: string, readonly micros: number }> }
   & TaskRowFragment
 );
 
@@ -1215,7 +1343,7 @@ export type ExplainTaskQueryVariables = Exact<{
 }>;
 
 
-export type ExplainTaskQuery = { readonly task: { readonly id: string, readonly status: TaskStatus, readonly endedAt: string | null, readonly executionId: string | null, readonly unit: string | null, readonly why: { readonly decisions: ReadonlyArray<{ readonly attempt: number, readonly agentId: string, readonly at: string, readonly expiresAt: string, readonly strategy: string, readonly strategyVersion: number, readonly eligible: number, readonly waitedMs: number, readonly position: string, readonly seed: number | null, readonly overflow: string | null, readonly candidates: ReadonlyArray<{ readonly agentId: string, readonly score: number, readonly open: number, readonly terms: ReadonlyArray<{ readonly name: string, readonly value: number }> }>, readonly excluded: ReadonlyArray<{ readonly reason: ExclusionReason, readonly agents: number, readonly message: string }> }>, readonly givenUp: { readonly reason: GivenUpReason, readonly message: string, readonly advice: string, readonly attempts: number, readonly lastFailure: { readonly attempt: number, readonly agentId: string | null, readonly error: ErrorFactsFragment | null } | null } | null, readonly waiting: { readonly reason: WaitingReason, readonly obstacle: Obstacle, readonly message: string, readonly unblock: string, readonly until: string | null, readonly since: string, readonly able: number, readonly draining: number, readonly maintenance: number, readonly warming: number, readonly unhealthy: number, readonly unreachable: number, readonly busy: number, readonly free: number } | null } } | null };
+export type ExplainTaskQuery = { readonly task: { readonly id: string, readonly status: TaskStatus, readonly endedAt: string | null, readonly executionId: string | null, readonly unit: string | null, readonly rule: { readonly name: string, readonly version: number, readonly variant: string | null } | null, readonly why: { readonly decisions: ReadonlyArray<{ readonly attempt: number, readonly agentId: string, readonly at: string, readonly expiresAt: string, readonly strategy: string, readonly strategyVersion: number, readonly eligible: number, readonly waitedMs: number, readonly position: string, readonly seed: number | null, readonly overflow: string | null, readonly rule: { readonly name: string, readonly version: number, readonly variant: string | null } | null, readonly candidates: ReadonlyArray<{ readonly agentId: string, readonly score: number, readonly open: number, readonly terms: ReadonlyArray<{ readonly name: string, readonly value: number }> }>, readonly excluded: ReadonlyArray<{ readonly reason: ExclusionReason, readonly agents: number, readonly message: string }> }>, readonly givenUp: { readonly reason: GivenUpReason, readonly message: string, readonly advice: string, readonly attempts: number, readonly lastFailure: { readonly attempt: number, readonly agentId: string | null, readonly error: ErrorFactsFragment | null } | null } | null, readonly waiting: { readonly reason: WaitingReason, readonly message: string, readonly since: string, readonly able: number, readonly draining: number, readonly maintenance: number, readonly warming: number, readonly unhealthy: number, readonly unreachable: number, readonly busy: number, readonly free: number } | null } } | null };
 
 export type GetTaskWaitQueryVariables = Exact<{
   id: string | number;
@@ -1496,17 +1624,38 @@ export const ResumePool: TypedDocument<ResumePoolMutation, ResumePoolMutationVar
 export const ListProjections: TypedDocument<ListProjectionsQuery, ListProjectionsQueryVariables> =
   'query ListProjections{projections{name version status reason position target lagEvents lagMs parked unknownEvents updatedAt}}';
 
+export const ListRoutingRules: TypedDocument<ListRoutingRulesQuery, ListRoutingRulesQueryVariables> =
+  'query ListRoutingRules{routingRules{name version priority when strategy targets versionRange variants{name percent strategy targets versionRange}splitBy enabled setAt}}';
+
+export const TryRoutingRules: TypedDocument<TryRoutingRulesQuery, TryRoutingRulesQueryVariables> =
+  'query TryRoutingRules($task:TryRulesInput!){tried:tryRoutingRules(task:$task){rule{name version variant}variantOpen strategy targets versionRange trials{name version priority outcome message}}}';
+
+export const CountByRoutingRule: TypedDocument<CountByRoutingRuleQuery, CountByRoutingRuleQueryVariables> =
+  'query CountByRoutingRule($name:ID$atLeast:Position){counts:routingRuleCounts(name:$name atLeast:$atLeast){name version variant tasks open completed failed cancelled failedAttempts averageMs}}';
+
+export const SetRoutingRule: TypedDocument<SetRoutingRuleMutation, SetRoutingRuleMutationVariables> =
+  'mutation SetRoutingRule($rule:RoutingRuleInput!$idempotencyKey:String){payload:setRoutingRule(rule:$rule idempotencyKey:$idempotencyKey){...RuleTaken ...RuleRefused}}fragment RuleTaken on RoutingRuleAccepted{id:name position repeated}fragment RuleRefused on RoutingRuleRejected{reason message}';
+
+export const EnableRoutingRule: TypedDocument<EnableRoutingRuleMutation, EnableRoutingRuleMutationVariables> =
+  'mutation EnableRoutingRule($name:ID!$reason:String$idempotencyKey:String){payload:enableRoutingRule(name:$name reason:$reason idempotencyKey:$idempotencyKey){...RuleTaken ...RuleRefused}}fragment RuleTaken on RoutingRuleAccepted{id:name position repeated}fragment RuleRefused on RoutingRuleRejected{reason message}';
+
+export const DisableRoutingRule: TypedDocument<DisableRoutingRuleMutation, DisableRoutingRuleMutationVariables> =
+  'mutation DisableRoutingRule($name:ID!$reason:String$idempotencyKey:String){payload:disableRoutingRule(name:$name reason:$reason idempotencyKey:$idempotencyKey){...RuleTaken ...RuleRefused}}fragment RuleTaken on RoutingRuleAccepted{id:name position repeated}fragment RuleRefused on RoutingRuleRejected{reason message}';
+
+export const RemoveRoutingRule: TypedDocument<RemoveRoutingRuleMutation, RemoveRoutingRuleMutationVariables> =
+  'mutation RemoveRoutingRule($name:ID!$reason:String$idempotencyKey:String){payload:removeRoutingRule(name:$name reason:$reason idempotencyKey:$idempotencyKey){...RuleTaken ...RuleRefused}}fragment RuleTaken on RoutingRuleAccepted{id:name position repeated}fragment RuleRefused on RoutingRuleRejected{reason message}';
+
 export const ListTasks: TypedDocument<ListTasksQuery, ListTasksQueryVariables> =
   'query ListTasks($filter:TaskFilter$first:Int!$after:String$atLeast:Position$withTotal:Boolean!){page:tasks(filter:$filter first:$first after:$after atLeast:$atLeast){nodes{...TaskRow}pageInfo{hasNextPage endCursor}totalCount@include(if:$withTotal)}}fragment TaskRow on Task{id status capability pool priority attempt agentId submittedAt endedAt tags}';
 
 export const GetTask: TypedDocument<GetTaskQuery, GetTaskQueryVariables> =
-  'query GetTask($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){...TaskDetails}}fragment TaskDetails on Task{...TaskRow versionRange strategy retry{kind maxAttempts baseMs factor maxDelayMs jitter}timeoutMs complexity dependsOn failures redrives deadlineAt retryAt assignedAt expiresAt durationMs percent progressMessage error{...ErrorFacts}cost{currency micros}cancelReason deadLetterReason actor correlationId position input result checkpoint}fragment TaskRow on Task{id status capability pool priority attempt agentId submittedAt endedAt tags}fragment ErrorFacts on AttemptError{code message source retryable}';
+  'query GetTask($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){...TaskDetails}}fragment TaskDetails on Task{...TaskRow versionRange strategy rule{name version variant}retry{kind maxAttempts baseMs factor maxDelayMs jitter}timeoutMs complexity dependsOn failures redrives deadlineAt retryAt assignedAt expiresAt durationMs percent progressMessage error{...ErrorFacts}cost{currency micros}cancelReason deadLetterReason actor correlationId position input result checkpoint}fragment TaskRow on Task{id status capability pool priority attempt agentId submittedAt endedAt tags}fragment ErrorFacts on AttemptError{code message source retryable}';
 
 export const GetTaskTimeline: TypedDocument<GetTaskTimelineQuery, GetTaskTimelineQueryVariables> =
   'query GetTaskTimeline($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){position timeline{...TaskEvent}}}fragment TaskEvent on TimelineEntry{position type at attempt agentId summary actor data}';
 
 export const ExplainTask: TypedDocument<ExplainTaskQuery, ExplainTaskQueryVariables> =
-  'query ExplainTask($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){id status endedAt executionId unit why{decisions{attempt agentId at expiresAt strategy strategyVersion eligible waitedMs position seed overflow candidates{agentId score open terms{name value}}excluded{reason agents message}}givenUp{reason message advice attempts lastFailure{attempt agentId error{...ErrorFacts}}}waiting{reason obstacle message unblock until since able draining maintenance warming unhealthy unreachable busy free}}}}fragment ErrorFacts on AttemptError{code message source retryable}';
+  'query ExplainTask($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){id status endedAt executionId unit rule{name version variant}why{decisions{attempt agentId at expiresAt strategy strategyVersion eligible waitedMs position seed overflow rule{name version variant}candidates{agentId score open terms{name value}}excluded{reason agents message}}givenUp{reason message advice attempts lastFailure{attempt agentId error{...ErrorFacts}}}waiting{reason message since able draining maintenance warming unhealthy unreachable busy free}}}}fragment ErrorFacts on AttemptError{code message source retryable}';
 
 export const GetTaskWait: TypedDocument<GetTaskWaitQuery, GetTaskWaitQueryVariables> =
   'query GetTaskWait($id:ID!$atLeast:Position){task(id:$id atLeast:$atLeast){status attempt agentId assignedAt percent progressMessage why{waiting{message}}}}';

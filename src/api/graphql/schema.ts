@@ -3,6 +3,7 @@ import { addAgents } from './agents/feature.ts';
 import { addExecutions } from './executions/feature.ts';
 import { createKit } from './kit/kit.ts';
 import { addPools } from './pools/feature.ts';
+import { addRules } from './rules/feature.ts';
 import { addServer } from './server/feature.ts';
 import { addTasks } from './tasks/feature.ts';
 import { addWorkflows } from './workflows/feature.ts';
@@ -15,6 +16,7 @@ export const createSchema = (): GraphQLSchema => {
   const workflows = addWorkflows(kit);
   addExecutions(kit, workflows, tasks);
   addPools(kit);
+  addRules(kit);
   addServer(kit);
   return kit.builder.toSchema();
 };

@@ -14,6 +14,7 @@ export const DEAD_LETTER = taskOf(`${BULK_KEY}/1`);
 
 export const AGENT = 'footprint-1';
 export const POOL = 'default';
+export const RULE = 'gold-customers';
 
 /** Waits for events and for a person before it pays. */
 export const WORKFLOW = {

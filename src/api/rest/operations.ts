@@ -5,6 +5,7 @@ import { EXECUTION_COMMANDS } from './executions.ts';
 import { EXECUTION_QUERIES } from './executions-read.ts';
 import { type Operation, operation } from './operation.ts';
 import { POOL_OPERATIONS } from './pools.ts';
+import { RULE_OPERATIONS } from './rules.ts';
 import { TASK_COMMANDS } from './tasks.ts';
 import { TASK_QUERIES } from './tasks-read.ts';
 import { RETIREMENTS, WORKFLOW_OPERATIONS } from './workflows.ts';
@@ -33,6 +34,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...TASK_QUERIES,
   ...AGENT_OPERATIONS,
   ...POOL_OPERATIONS,
+  ...RULE_OPERATIONS,
   ...WORKFLOW_OPERATIONS,
   ...EXECUTION_COMMANDS,
   ...EXECUTION_QUERIES,

@@ -7,6 +7,7 @@ import {
   messageIn,
   POOL_REASONS,
   type Reasons,
+  RULE_REASONS,
   TASK_REASONS,
   WORKFLOW_REASONS,
 } from '../../wording/rejections.ts';
@@ -32,3 +33,5 @@ export const acceptedByWorkflow = acceptedBut(WORKFLOW_REASONS);
 export const acceptedByExecution = acceptedBut(EXECUTION_REASONS);
 /** As `acceptedByTask`. */
 export const acceptedByPool = acceptedBut(POOL_REASONS);
+/** As `acceptedByTask`. */
+export const acceptedByRule = acceptedBut(RULE_REASONS);

@@ -21,6 +21,7 @@ import { type ListOptions, type ListView, listOptions, showList, warnIfBehind } 
 import * as parse from '../parse.ts';
 import { print } from '../print.ts';
 import { examples } from '../program.ts';
+import { ruleText } from '../rule-text.ts';
 import type { Terminal } from '../terminal.ts';
 
 export const errorLine = ({ code, message }: ErrorFactsFragment): string => `${code}: ${oneLine(message, 300)}`;
@@ -108,6 +109,7 @@ const describeTask = (task: TaskDetailsFragment, colour: boolean): string =>
     ['capability', task.versionRange === null ? task.capability : `${task.capability} ${task.versionRange}`],
     ['pool', task.pool],
     ['priority', String(task.priority)],
+    ['routed by', task.rule === null ? undefined : ruleText(task.rule)],
     ['attempt', String(task.attempt)],
     ['failures', task.failures === 0 ? undefined : String(task.failures)],
     ['redrives', task.redrives === 0 ? undefined : String(task.redrives)],
@@ -155,7 +157,7 @@ type Explained = NonNullable<ExplainTaskQuery['task']>;
 type Decision = Explained['why']['decisions'][number];
 
 const decisionText = (decision: Decision): string => {
-  const { attempt, agentId, at, strategy, strategyVersion, eligible, candidates, excluded, waitedMs, overflow } =
+  const { attempt, agentId, at, strategy, strategyVersion, eligible, candidates, excluded, waitedMs, overflow, rule } =
     decision;
   const best = candidates.map((candidate) => {
     const { agentId: id, score, open, terms } = candidate;
@@ -166,6 +168,7 @@ const decisionText = (decision: Decision): string => {
   return [
     `attempt ${attempt} to ${agentId} at ${at}\n`,
     `  by ${strategy} (version ${strategyVersion}) among ${numberOf(eligible, 'eligible agent')}, after waiting ${duration(waitedMs)}\n`,
+    ...(rule === null ? [] : [`  routed by ${ruleText(rule)}\n`]),
     // One alone is named above.
     ...(best.length === 1 ? [] : best),
     ...(overflow === null ? [] : [`  in place of ${overflow}, to which its key belongs\n`]),
@@ -208,6 +211,7 @@ const whyText = (task: Explained): string => {
   return [
     ...(waiting === null ? [] : [waitingText(waiting)]),
     ...(givenUp === null ? [] : [givenUpText(task, givenUp), '\n']),
+    ...(task.rule === null || decisions.length > 0 ? [] : [`routed by ${ruleText(task.rule)}\n`]),
     ...decisions.map(decisionText),
     ...(decisions.length === 0 && waiting === null
       ? [`no agent was ever assigned${givenUp === null ? `; the task is ${words(task.status.toLowerCase())}` : ''}\n`]

@@ -98,7 +98,7 @@ const asVariable = ({ task }: FileTask): SubmitTaskInput => {
   const { strategy, retry, ...rest } = task;
   return {
     ...rest,
-    strategy: parse.upperCase(strategy),
+    strategy: strategy && parse.upperCase(strategy),
     retry: { ...retry, kind: parse.upperCase(retry.kind) },
   };
 };

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { taskIdOf } from '../../domain/ids.ts';
 import type { Result } from '../../domain/result.ts';
+import { DEFAULT_STRATEGY } from '../../domain/routing/strategies.ts';
+import { type Route, routeOf } from '../../domain/rules/rule.ts';
+import type { RuleRef } from '../../domain/rules/rule-ref.ts';
 import { SubmitTaskInput, timeoutByComplexity } from '../../domain/task/commands.ts';
 import type { TaskRejection } from '../../domain/task/decision.ts';
 import { affinityKeyOf } from '../../domain/task/routing-hints.ts';
@@ -9,17 +12,32 @@ import { type Accepted, type Caller, type Commands, contextOf, parseInput } from
 import { nowOf, run, TASK, unlessPoolsAreFull, unlessRecorded, unlessRefused } from '../run.ts';
 import { openDependencies } from './dependencies.ts';
 
-const submitBody = (
+/** What the task says about its agent, and what a rule adds to it. */
+const routingOf = async (
+  commands: Commands,
+  { tenant }: Caller,
+  body: SubmitTaskInput,
+  taskId: string,
+): Promise<Route & { readonly rule?: RuleRef }> => {
+  const stated = routeOf(body);
+  const rules = await commands.routing?.current(tenant);
+  const routed = rules?.route({ ...body, tenant, stated, key: body.affinityKey ?? taskId });
+  return routed === undefined ? stated : { ...stated, ...routed.route, rule: routed.rule };
+};
+
+const submitBody = async (
   commands: Commands,
   caller: Caller,
   input: SubmitTaskInput,
 ): Promise<Result<Accepted, TaskRejection>> => {
   const body = { ...input, timeoutMs: input.timeoutMs ?? timeoutByComplexity(input.complexity) };
-  const context = contextOf(commands, caller, 'SubmitTask', body);
+  // As it was before rules chose the strategy: a repeat is answered by the record of any build.
+  const context = contextOf(commands, caller, 'SubmitTask', { ...body, strategy: body.strategy ?? DEFAULT_STRATEGY });
   const taskId = taskIdOf(context.commandId);
   const now = nowOf(commands);
-  const key = affinityKeyOf(body.strategy, caller.actor, body.affinityKey);
-  const command = { type: 'SubmitTask' as const, ...body, ...key, taskId, now };
+  const { rule, strategy = DEFAULT_STRATEGY, ...routed } = await routingOf(commands, caller, body, taskId);
+  const route = { ...routed, ...affinityKeyOf(strategy, caller.actor, body.affinityKey), strategy, rule };
+  const command = { type: 'SubmitTask' as const, ...body, ...route, taskId, now };
   const pools = [{ pointer: '/pool', pool: body.pool }];
   const admit = () => commands.admission?.admit({ taskId, pool: body.pool, priority: body.priority });
   return unlessPoolsAreFull(commands, caller, TASK, { id: taskId, context, pools }, () =>

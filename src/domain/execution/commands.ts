@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Json } from '../json.ts';
 import { JsonPayload, recordOf, text } from '../json.ts';
+import type { RuleSet } from '../rules/rule-set.ts';
 import type { TaskCommand } from '../task/commands.ts';
 import type { AttemptError } from '../task/events.ts';
 import { CompensationStrategy, MAX_TASKS, StepName, type WorkflowDefinition } from '../workflow/definition.ts';
@@ -115,7 +116,7 @@ export type ReleaseTask = {
   readonly now: string;
 };
 
-export type ExecutionCommand =
+type PlainCommand =
   | StartExecution
   | RunTask
   | ReleaseTask
@@ -190,5 +191,13 @@ export type ExecutionCommand =
       readonly mapping: Extract<ExecutionEvent, { type: 'ExecutionMigrated' }>['data']['mapping'];
       readonly now: string;
     };
+
+/** The rules by which the tasks are routed that a decision submits. */
+export type TaskRouting = { readonly tenant: string; readonly rules: RuleSet };
+
+export type ExecutionCommand = PlainCommand & {
+  /** Absent: there are none. */
+  readonly routing?: TaskRouting;
+};
 
 export type CommandOf<Type extends ExecutionCommand['type']> = Extract<ExecutionCommand, { type: Type }>;

@@ -66,7 +66,7 @@ export const startCompensation = (turn: Turn, room: Room, key: string, chosen?: 
     priority: step.definition.priority,
     tags: step.definition.tags,
   };
-  turn.emit(taskSubmitted(turn.state, work, present.state.generation + 1, turn.now));
+  turn.emit(taskSubmitted(turn, work, present.state.generation + 1));
   return undefined;
 };
 

@@ -97,7 +97,7 @@ const startUnit = (turn: Turn, room: Room, step: Step, unit: UnitState, item?: n
   }
   room.take(input.value);
   const key = unitKeyOf({ stepId: step.id, item, compensates: false });
-  turn.emit(taskSubmitted(turn.state, workOf(step, key, input.value), unit.generation + 1, turn.now));
+  turn.emit(taskSubmitted(turn, workOf(step, key, input.value), unit.generation + 1));
 };
 
 /** The list that the step runs for. */
@@ -269,5 +269,5 @@ export const startReady = (turn: Turn, room: Room, onFatal: (step: Step, error: 
 /** Starts a step with an input of a person's choice, as a new task. */
 export const startWithInput = (turn: Turn, step: Step, input: Json) => {
   const { unit } = turn.state.steps.get(step.index);
-  turn.emit(taskSubmitted(turn.state, workOf(step, step.id, input), unit.generation + 1, turn.now));
+  turn.emit(taskSubmitted(turn, workOf(step, step.id, input), unit.generation + 1));
 };

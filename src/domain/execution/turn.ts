@@ -1,3 +1,4 @@
+import type { TaskRouting } from './commands.ts';
 import type { ExecutionStreamEvent } from './events.ts';
 import { evolveExecution } from './evolve.ts';
 import type { Running } from './state.ts';
@@ -6,11 +7,13 @@ import type { Running } from './state.ts';
 export class Turn {
   readonly events: ExecutionStreamEvent[] = [];
   readonly now: string;
+  readonly routing: TaskRouting | undefined;
   #state: Running;
 
-  constructor(state: Running, now: string) {
+  constructor(state: Running, now: string, routing?: TaskRouting) {
     this.#state = state;
     this.now = now;
+    this.routing = routing;
   }
 
   get state(): Running {

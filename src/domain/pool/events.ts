@@ -3,6 +3,7 @@ import type { EventOf } from '../event-definition.ts';
 import { AgentId, PoolId, TaskId } from '../ids.ts';
 import { Instant } from '../instant.ts';
 import { BREAKER_CAUSES, BREAKER_STATES } from '../resilience/circuit.ts';
+import { RuleRef } from '../rules/rule-ref.ts';
 
 /** Why an agent was left out of a decision, and how many were. */
 export const Exclusion = z.enum([
@@ -41,6 +42,8 @@ export const RoutingReason = z.strictObject({
   seed: z.int().min(0).optional(),
   /** The agent that the task's key belongs to, which could not take it then. */
   overflow: AgentId.optional(),
+  /** The rule by which the task was routed, as it was when the task was submitted. */
+  rule: RuleRef.optional(),
   /** How long the attempt was ready before this decision. */
   waitedMs: z.number().min(0),
 });

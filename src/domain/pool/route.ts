@@ -124,6 +124,7 @@ export const route = (request: RouteRequest): Assignment => {
       candidates: shown(choice.best),
       excluded: exclusions(request, excluded),
       ...(choice.seed === undefined ? {} : { seed: choice.seed }),
+      ...(task.rule === undefined ? {} : { rule: task.rule }),
       ...(choice.overflow === undefined ? {} : { overflow: choice.overflow }),
       waitedMs: Math.max(0, nowMs - task.readyMs),
     },

@@ -1,6 +1,7 @@
 import type { Transport } from '../agent/events.ts';
 import { isCompensation } from '../execution/unit.ts';
 import type { TaskState } from '../routing/eligibility.ts';
+import type { RuleRef } from '../rules/rule-ref.ts';
 
 /** Stand for the time at which an attempt expires for which nobody waits: its agent is gone, or has drained for too long. */
 export const LOST = { gone: 0, drained: 1 } as const;
@@ -38,6 +39,8 @@ export type TaskEntry = TaskState & {
   readonly targets: readonly string[] | undefined;
   /** No agent gets it before these tasks have completed. */
   readonly waitsFor: readonly string[] | undefined;
+  /** What decided about its routing. */
+  readonly rule: RuleRef | undefined;
   /** A compensation: goes on while its execution aborts. */
   readonly compensates: boolean;
   /** Its execution aborts and must learn whether an agent holds the task; no agent gets it any more. */
@@ -67,6 +70,7 @@ type OpeningFacts = Pick<TaskEntry, 'taskId' | 'capability' | 'priority' | 'stra
   readonly specialisation?: string | undefined;
   readonly targets?: readonly string[] | undefined;
   readonly waitsFor?: readonly string[] | undefined;
+  readonly rule?: RuleRef | undefined;
 };
 
 export const openEntry = (facts: OpeningFacts, attempt: number, readyMs: number, seq: number): TaskEntry => ({
@@ -89,6 +93,7 @@ export const openEntry = (facts: OpeningFacts, attempt: number, readyMs: number,
   specialisation: facts.specialisation,
   targets: facts.targets,
   waitsFor: facts.waitsFor,
+  rule: facts.rule,
   compensates: facts.unit !== undefined && isCompensation(facts.unit),
   releasing: false,
   seq,

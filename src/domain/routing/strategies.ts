@@ -34,6 +34,9 @@ export const STRATEGY_NAMES = [
 ] as const;
 export type StrategyName = (typeof STRATEGY_NAMES)[number];
 
+/** Of a task for which neither it nor a rule names another. */
+export const DEFAULT_STRATEGY = 'least_loaded' satisfies StrategyName;
+
 /** `broadcast` is a strategy of requirements 1.3 and no policy here: an attempt has one agent. */
 export const StrategyName = z.enum(STRATEGY_NAMES, {
   error: ({ input }) =>

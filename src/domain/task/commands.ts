@@ -7,6 +7,7 @@ import { JsonPayload, text } from '../json.ts';
 import type { Money } from '../money.ts';
 import { DEFAULT_RETRY, RetryPolicy } from '../retry.ts';
 import { StrategyName } from '../routing/strategies.ts';
+import type { RuleRef } from '../rules/rule-ref.ts';
 import { type AttemptError, type LostDependency, Priority } from './events.ts';
 import { ROUTING_HINTS } from './routing-hints.ts';
 
@@ -53,8 +54,8 @@ export const SubmitTaskInput = z.strictObject({
   input: JsonPayload.default(null),
   pool: PoolId.default(DEFAULT_POOL),
   priority: Priority.default(3),
-  /** How its agents are chosen. */
-  strategy: StrategyName.default('least_loaded'),
+  /** How its agents are chosen. Absent: as a rule says, else `DEFAULT_STRATEGY`. */
+  strategy: StrategyName.optional(),
   ...ROUTING_HINTS,
   retry: RetryPolicy.default(DEFAULT_RETRY),
   /** Node timers end at 2^31-1 ms. Absent: by the complexity. */
@@ -83,8 +84,11 @@ const MAX_TIMEOUT_BY_COMPLEXITY_MS = 3_600_000;
 export const timeoutByComplexity = (complexity = 1): number =>
   Math.min(Math.round(USUAL_TIMEOUT_MS * complexity), MAX_TIMEOUT_BY_COMPLEXITY_MS);
 
-export type SubmitTask = SubmitTaskInput & {
+export type SubmitTask = Omit<SubmitTaskInput, 'strategy'> & {
   readonly type: 'SubmitTask';
+  readonly strategy: StrategyName;
+  /** What decided about the strategy and the like. */
+  readonly rule?: RuleRef | undefined;
   readonly taskId: string;
   readonly timeoutMs: number;
   /** Those of its dependencies that have not completed. */

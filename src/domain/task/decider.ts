@@ -11,7 +11,7 @@ import { hintsOf, specialisationOf } from './routing-hints.ts';
 import { initialTask, type KnownTask, type OpenTask, type SubmittedFacts, type Task } from './state.ts';
 
 const submit = (command: SubmitTask): Decision => {
-  const { type: _, now, versionRange, deadlineAt, affinityKey, specialisation, targets, ...given } = command;
+  const { type: _, now, versionRange, deadlineAt, affinityKey, specialisation, targets, rule, ...given } = command;
   const { complexity, dependsOn, waitsFor = [], ...rest } = given;
   if (deadlineAt !== undefined && Date.parse(deadlineAt) <= Date.parse(now))
     return rejected({ reason: 'DeadlinePassed', deadlineAt });
@@ -22,6 +22,7 @@ const submit = (command: SubmitTask): Decision => {
         ...rest,
         ...hintsOf({ affinityKey, targets }),
         ...specialisationOf(rest.strategy, rest.input, specialisation),
+        ...(rule === undefined ? {} : { rule }),
         ...(versionRange === undefined ? {} : { versionRange }),
         ...(deadlineAt === undefined ? {} : { deadlineAt: instantOf(Date.parse(deadlineAt)) }),
         ...(complexity === undefined ? {} : { complexity }),
@@ -73,6 +74,7 @@ const routingFacts = ({
   complexity,
   executionId,
   unit,
+  rule,
   ...others
 }: SubmittedFacts) => ({
   taskId,
@@ -86,6 +88,7 @@ const routingFacts = ({
   ...(versionRange === undefined ? {} : { versionRange }),
   ...(executionId === undefined ? {} : { executionId }),
   ...(unit === undefined ? {} : { unit }),
+  ...(rule === undefined ? {} : { rule }),
 });
 
 const REDRIVABLE: ReadonlySet<Task['status']> = new Set(['deadLettered', 'failed', 'indeterminate']);

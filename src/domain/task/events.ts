@@ -5,6 +5,7 @@ import { Instant } from '../instant.ts';
 import { BuiltPayload, JsonPayload } from '../json.ts';
 import { Money } from '../money.ts';
 import { RetryPolicy } from '../retry.ts';
+import { RuleRef } from '../rules/rule-ref.ts';
 import { ROUTING_HINTS } from './routing-hints.ts';
 
 const Attempt = z.int().min(1);
@@ -59,6 +60,8 @@ export const taskEvents = {
       priority: Priority,
       strategy: z.string(),
       ...ROUTING_HINTS,
+      /** The rule that chose strategy, targets and range, where one did. */
+      rule: RuleRef.optional(),
       retry: RetryPolicy,
       /** Limit of one attempt, from its assignment. */
       timeoutMs: z.int().min(1),
@@ -184,6 +187,7 @@ export const taskEvents = {
       priority: Priority,
       strategy: z.string(),
       ...ROUTING_HINTS,
+      rule: RuleRef.optional(),
       timeoutMs: z.int().min(1),
       nextAttempt: Attempt,
       complexity: z.number().positive().optional(),

@@ -48,14 +48,18 @@ const withMixedArithmetic = (environment: Environment): Environment => {
   return environment;
 };
 
-const environment = withMixedArithmetic(
-  new Environment({
-    unlistedVariablesAreDyn: false,
-    homogeneousAggregateLiterals: false,
-    enableOptionalTypes: true,
-    limits: { maxAstNodes: 500, maxDepth: 50, maxListElements: 100, maxMapEntries: 100, maxCallArguments: 16 },
-  }),
-)
+/** The language as Baton has it, without variables. */
+export const celEnvironment = (): Environment =>
+  withMixedArithmetic(
+    new Environment({
+      unlistedVariablesAreDyn: false,
+      homogeneousAggregateLiterals: false,
+      enableOptionalTypes: true,
+      limits: { maxAstNodes: 500, maxDepth: 50, maxListElements: 100, maxMapEntries: 100, maxCallArguments: 16 },
+    }),
+  );
+
+const environment = celEnvironment()
   .registerVariable('input', 'dyn')
   .registerVariable('tasks', 'map<string, dyn>')
   .registerVariable('execution', 'map<string, dyn>')
@@ -179,7 +183,8 @@ const toJson = (value: unknown, budget: Budget, depth = 0): unknown => {
   );
 };
 
-const firstLine = (error: unknown): string =>
+/** What is wrong, for people: the library draws the place in the text below it. */
+export const firstLine = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]?.slice(0, 300) ?? 'unusable';
 
 const run = (parsed: ParseResult, scope: Scope, budget: Budget): Result<Json, string> => {

@@ -83,6 +83,9 @@ const submitted: Handler<Of<'TaskSubmitted'>> = ({ tenant, position, data, store
     unit: data.unit ?? null,
     complexity: data.complexity ?? null,
     dependsOn: data.dependsOn ?? [],
+    ruleName: data.rule?.name ?? null,
+    ruleVersion: data.rule?.version ?? null,
+    ruleVariant: data.rule?.variant ?? null,
     position,
     updatedPosition: position,
   });
@@ -297,7 +300,7 @@ const redriven: Handler<Of<'TaskRedriven'>> = ({ tenant, position, data }, fold)
  */
 export const tasksProjector = {
   name: 'tasks',
-  version: 4,
+  version: 5,
   tables: [tasksTable, taskPayloadsTable, taskAttemptsTable, deadLettersTable, taskStatsTable],
   on: {
     TaskSubmitted: submitted,

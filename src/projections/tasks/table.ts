@@ -94,6 +94,10 @@ export const tasksTable = defineTable({
     complexity: nullable(double()),
     /** Tasks that must complete first. */
     dependsOn: texts(),
+    /** The rule that decided how it is routed, as it was when the task was submitted. */
+    ruleName: nullable(text()),
+    ruleVersion: nullable(integer()),
+    ruleVariant: nullable(text()),
   },
   key: ['tenant', 'taskId'],
   indexes: {
@@ -104,6 +108,7 @@ export const tasksTable = defineTable({
     agent: { on: ['tenant', 'agentId', 'position DESC'], where: 'agent_id IS NOT NULL' },
     tags: { using: 'gin', on: ['tags'], where: "tags <> '{}'" },
     execution: { on: ['tenant', 'executionId', 'position DESC'], where: 'execution_id IS NOT NULL' },
+    rule: { on: ['tenant', 'ruleName'], where: 'rule_name IS NOT NULL' },
   },
 });
 

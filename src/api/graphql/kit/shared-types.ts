@@ -1,4 +1,5 @@
 import type { Money } from '../../../domain/money.ts';
+import type { RuleRef } from '../../../domain/rules/rule-ref.ts';
 import type { AttemptError } from '../../../domain/task/events.ts';
 import type { Builder } from './builder.ts';
 
@@ -8,6 +9,14 @@ export const addSharedTypes = (builder: Builder) => ({
     fields: (t) => ({
       currency: t.exposeString('currency'),
       micros: t.expose('micros', { type: 'SafeInt', description: "Millionths of the currency's unit." }),
+    }),
+  }),
+  RoutedBy: builder.objectRef<RuleRef>('RoutedBy').implement({
+    description: 'A version of a routing rule.',
+    fields: (t) => ({
+      name: t.exposeID('name'),
+      version: t.exposeInt('version'),
+      variant: t.exposeString('variant', { nullable: true, description: 'Null where the rule itself holds.' }),
     }),
   }),
   AttemptError: builder.objectRef<AttemptError>('AttemptError').implement({

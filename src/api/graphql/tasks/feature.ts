@@ -16,7 +16,7 @@ import { addWhyType } from './why.ts';
 export const addTasks = ({ builder, enums, errors, shared, addConnection }: Kit, agents: AgentTypes): TaskTypes => {
   const TaskAttempt = addAttemptType(builder, shared, agents);
   const TimelineEntry = addTimelineType(builder);
-  const TaskWhy = addWhyType(builder, enums, TaskAttempt);
+  const TaskWhy = addWhyType(builder, { shared, enums }, TaskAttempt);
   const tasks = addTaskTypes(builder, { shared, enums, agents, TaskAttempt, TimelineEntry, TaskWhy });
   addTaskQueries(builder, tasks, addConnection);
   addDeadLetters(builder, shared, tasks, addConnection);

@@ -26,7 +26,7 @@ export const addTaskInputs = (builder: Builder, enums: Enums) => {
       priority: t.int({ description: '1 critical, 2 high, 3 normal (when absent), 4 low, 5 background.' }),
       strategy: t.field({
         type: enums.RoutingStrategy,
-        description: 'How its agents are chosen; LEAST_LOADED when absent.',
+        description: 'How its agents are chosen. When absent as a routing rule says, else LEAST_LOADED.',
       }),
       affinityKey: t.string({
         description:

@@ -1,5 +1,6 @@
 import type { Money } from '../../../domain/money.ts';
 import type { RetryPolicy } from '../../../domain/retry.ts';
+import type { RuleRef } from '../../../domain/rules/rule-ref.ts';
 import type { Position } from '../../../eventstore/event-store.ts';
 import { TASK_STATUSES, type TaskRow } from '../../../projections/tasks/table.ts';
 import { taskTimeline } from '../../reads/task-timeline.ts';
@@ -22,6 +23,11 @@ const loadTask = async ({ reads }: ApiContext, id: string, atLeast?: Position | 
 
 const costsOf = ({ cost }: TaskRow): Money[] =>
   Object.entries(cost).map(([currency, micros]) => ({ currency, micros }));
+
+const ruleOf = ({ ruleName, ruleVersion, ruleVariant }: TaskRow): RuleRef | null =>
+  ruleName === null || ruleVersion === null
+    ? null
+    : { name: ruleName, version: ruleVersion, ...(ruleVariant === null ? {} : { variant: ruleVariant }) };
 
 export type TaskParts = {
   readonly shared: SharedTypes;
@@ -54,7 +60,7 @@ type OwnTypes = ReturnType<typeof addOwnTypes>;
 type Fields = FieldsOf<TaskRow>;
 
 /** What was submitted. */
-const submissionFields = (t: Fields, types: OwnTypes) => ({
+const submissionFields = (t: Fields, types: OwnTypes, { RoutedBy }: SharedTypes) => ({
   id: t.exposeID('taskId'),
   status: t.expose('status', { type: types.TaskStatus }),
   pool: t.exposeString('pool'),
@@ -62,6 +68,12 @@ const submissionFields = (t: Fields, types: OwnTypes) => ({
   versionRange: t.exposeString('versionRange', { nullable: true }),
   priority: t.exposeInt('priority', { description: '1 critical … 5 background.' }),
   strategy: t.exposeString('strategy'),
+  rule: t.field({
+    type: RoutedBy,
+    nullable: true,
+    description: 'The rule that decided how it is routed, as it was when the task was submitted.',
+    resolve: ruleOf,
+  }),
   retry: t.expose('retry', { type: types.RetryPolicy }),
   timeoutMs: t.expose('timeoutMs', { type: 'SafeInt', description: 'Limit of one attempt.' }),
   tags: t.stringList({ resolve: ({ tags }) => [...tags] }),
@@ -156,7 +168,7 @@ export const addTaskTypes = (builder: Builder, parts: TaskParts) => {
   const types = addOwnTypes(builder, parts.enums);
   const Task = builder.objectRef<TaskRow>('Task').implement({
     fields: (t) => ({
-      ...submissionFields(t, types),
+      ...submissionFields(t, types, parts.shared),
       ...assignmentFields(t, parts),
       ...timeFields(t),
       ...outcomeFields(t, parts),

@@ -12,6 +12,7 @@ import { waitingOf } from '../../reads/waiting.ts';
 import type { Builder } from '../kit/builder.ts';
 import { AT_LEAST } from '../kit/connection.ts';
 import { type Enums, enumValues } from '../kit/enums.ts';
+import type { SharedTypes } from '../kit/shared-types.ts';
 import type { AttemptType } from './attempts.ts';
 import { addGivenUpType } from './given-up.ts';
 
@@ -25,7 +26,7 @@ export type TaskWhy = { readonly task: TaskRow };
 const excludedOf = ({ reason }: AssignmentRow): ExcludedAgents[] =>
   Object.entries(reason.excluded).map(([name, agents]) => ({ reason: name as Exclusion, agents }));
 
-const addDecisionType = (builder: Builder) => {
+const addDecisionType = (builder: Builder, { RoutedBy }: SharedTypes) => {
   const ScoreTerm = builder.objectRef<ScoreTerm>('ScoreTerm').implement({
     description: 'A number of which a score is made, by the formula of the strategy.',
     fields: (t) => ({ name: t.exposeString('name'), value: t.exposeFloat('value') }),
@@ -74,6 +75,12 @@ const addDecisionType = (builder: Builder) => {
         nullable: true,
         description: 'Where the choice was drawn: the same seed draws the same.',
         resolve: ({ reason }) => reason.seed,
+      }),
+      rule: t.field({
+        type: RoutedBy,
+        nullable: true,
+        description: 'The rule by which the task was routed, as it was when the task was submitted.',
+        resolve: ({ reason }) => reason.rule,
       }),
       overflow: t.id({
         nullable: true,
@@ -136,9 +143,11 @@ const addWhyNotRunning = (builder: Builder, TaskWaiting: ReturnType<typeof addWa
     }),
   );
 
-export const addWhyType = (builder: Builder, enums: Enums, TaskAttempt: AttemptType) => {
+type WhyKit = { readonly shared: SharedTypes; readonly enums: Enums };
+
+export const addWhyType = (builder: Builder, { shared, enums }: WhyKit, TaskAttempt: AttemptType) => {
   const TaskGivenUp = addGivenUpType(builder, TaskAttempt);
-  const RoutingDecision = addDecisionType(builder);
+  const RoutingDecision = addDecisionType(builder, shared);
   const TaskWaiting = addWaitingType(builder, enums);
   addWhyNotRunning(builder, TaskWaiting);
   return builder.objectRef<TaskWhy>('TaskWhy').implement({

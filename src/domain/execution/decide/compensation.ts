@@ -16,12 +16,12 @@ const parkedCompensation = (execution: Running, unit: string): Result<UnitCompen
 };
 
 export const retryCompensation = (
-  { unit, input, now }: CommandOf<'RetryCompensation'>,
+  { unit, input, now, routing }: CommandOf<'RetryCompensation'>,
   execution: Running,
 ): Decision => {
   const parked = parkedCompensation(execution, unit);
   if (!parked.ok) return parked;
-  const turn = new Turn(execution, now);
+  const turn = new Turn(execution, now, routing);
   const error = startCompensation(turn, new Room(turn.state), unit, input);
   if (error) park(turn, unit, error);
   advance(turn);
@@ -30,13 +30,13 @@ export const retryCompensation = (
 
 /** What became of the compensation of a sub-workflow. It may be told late, when a person has taken the matter on already. */
 export const closeCompensation = (
-  { unit, error, now }: CommandOf<'CloseCompensation'>,
+  { unit, error, now, routing }: CommandOf<'CloseCompensation'>,
   execution: Running,
 ): Decision => {
   const compensation = execution.compensation?.units.get(unit);
   const awaited = compensation?.status === 'open' || (compensation?.status === 'parked' && error === undefined);
   if (!awaited || compensation.state.task !== undefined) return ok({ events: [], state: execution });
-  const turn = new Turn(execution, now);
+  const turn = new Turn(execution, now, routing);
   const { executionId } = execution;
   if (error) park(turn, unit, error);
   else turn.emit({ type: 'CompensationCompleted', data: { executionId, unit, completedAt: now } });
@@ -45,12 +45,12 @@ export const closeCompensation = (
 };
 
 export const skipCompensation = (
-  { unit, reason, now }: CommandOf<'SkipCompensation'>,
+  { unit, reason, now, routing }: CommandOf<'SkipCompensation'>,
   execution: Running,
 ): Decision => {
   const parked = parkedCompensation(execution, unit);
   if (!parked.ok) return parked;
-  const turn = new Turn(execution, now);
+  const turn = new Turn(execution, now, routing);
   turn.emit({
     type: 'CompensationSkipped',
     data: { executionId: execution.executionId, unit, reason, skippedAt: now },
@@ -60,13 +60,13 @@ export const skipCompensation = (
 };
 
 export const handOverCompensation = (
-  { unit, to, note, now }: CommandOf<'HandOverCompensation'>,
+  { unit, to, note, now, routing }: CommandOf<'HandOverCompensation'>,
   execution: Running,
 ): Decision => {
   const parked = parkedCompensation(execution, unit);
   if (!parked.ok) return parked;
   const { executionId } = execution;
-  const turn = new Turn(execution, now);
+  const turn = new Turn(execution, now, routing);
   turn.emit({
     type: 'CompensationHandedOver',
     data: { executionId, unit, to, ...(note === undefined ? {} : { note }), handedOverAt: now },

@@ -27,7 +27,7 @@ const reopen = (turn: Turn, steps: readonly Step[]): void =>
     },
   });
 
-export const retry = ({ step: id, input, now }: CommandOf<'RetryExecution'>, execution: Running): Decision => {
+export const retry = ({ step: id, input, now, routing }: CommandOf<'RetryExecution'>, execution: Running): Decision => {
   const status = statusOf(execution);
   if (status !== 'failed') return rejected({ reason: 'ExecutionNotRetryable', status });
   const steps = blockers(execution);
@@ -37,7 +37,7 @@ export const retry = ({ step: id, input, now }: CommandOf<'RetryExecution'>, exe
     return rejected({ reason: 'StepNotRetryable', step: named.id, status: execution.steps.get(named.index).phase });
   if (input !== undefined && (named === undefined || named.kind !== 'agent' || named.items !== undefined))
     return rejected({ reason: 'StepTakesNoInput', step: id ?? '' });
-  const turn = new Turn(execution, now);
+  const turn = new Turn(execution, now, routing);
   reopen(turn, steps);
   if (input !== undefined && named) startWithInput(turn, named, input);
   advance(turn);
@@ -46,7 +46,7 @@ export const retry = ({ step: id, input, now }: CommandOf<'RetryExecution'>, exe
 
 const SKIPPABLE: ReadonlySet<StepPhase> = new Set(['pending', 'waiting', 'failed', 'indeterminate', 'cancelled']);
 
-export const skip = ({ step: id, reason, now }: CommandOf<'SkipStep'>, execution: Running): Decision => {
+export const skip = ({ step: id, reason, now, routing }: CommandOf<'SkipStep'>, execution: Running): Decision => {
   const status = statusOf(execution);
   const step = stepNamed(execution, id);
   if (step === undefined) return rejected({ reason: 'StepNotFound', step: id });
@@ -56,7 +56,7 @@ export const skip = ({ step: id, reason, now }: CommandOf<'SkipStep'>, execution
   const { phase, waiting } = execution.steps.get(step.index);
   if (!SKIPPABLE.has(phase) || waiting?.kind === 'workflow')
     return rejected({ reason: 'StepNotSkippable', step: id, status: phase });
-  const turn = new Turn(execution, now);
+  const turn = new Turn(execution, now, routing);
   if (failed)
     reopen(
       turn,

@@ -2,15 +2,15 @@ import { plusMs } from '../../instant.ts';
 import { ok } from '../../result.ts';
 import { abort } from '../abort.ts';
 import { advance } from '../advance.ts';
-import type { StartExecution } from '../commands.ts';
+import type { CommandOf } from '../commands.ts';
 import type { Decision } from '../decision.ts';
 import type { ExecutionStreamEvent } from '../events.ts';
 import { evolveExecution } from '../evolve.ts';
 import { initialExecution } from '../state.ts';
 import { Turn } from '../turn.ts';
 
-export const start = (command: StartExecution): Decision => {
-  const { executionId, workflow, definition, input, tags, now } = command;
+export const start = (command: CommandOf<'StartExecution'>): Decision => {
+  const { executionId, workflow, definition, input, tags, now, routing } = command;
   const { timeoutMs } = definition;
   const event: ExecutionStreamEvent = {
     type: 'ExecutionStarted',
@@ -31,7 +31,7 @@ export const start = (command: StartExecution): Decision => {
   };
   const state = evolveExecution(initialExecution(), event);
   if (state.status === 'none') throw new Error('bug: a started execution is none');
-  const turn = new Turn(state, now);
+  const turn = new Turn(state, now, routing);
   if (command.unwanted !== undefined)
     abort(turn, {
       reason: 'cancelled',

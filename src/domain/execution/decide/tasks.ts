@@ -3,7 +3,7 @@ import { decideTask } from '../../task/decider.ts';
 import { endsTask, type TaskEvent } from '../../task/events.ts';
 import { judgeStep } from '../abort.ts';
 import { advance } from '../advance.ts';
-import type { ReleaseTask, RunTask } from '../commands.ts';
+import type { CommandOf } from '../commands.ts';
 import { park } from '../compensate.ts';
 import type { Decision } from '../decision.ts';
 import { errorOf } from '../errors.ts';
@@ -26,7 +26,7 @@ const afterTask = (turn: Turn, key: string, events: readonly TaskEvent[]): void 
   advance(turn);
 };
 
-export const runTask = ({ taskId, command, now }: RunTask, execution: Running): Decision => {
+export const runTask = ({ taskId, command, now, routing }: CommandOf<'RunTask'>, execution: Running): Decision => {
   const current = currentTask(execution, taskId);
   if (current === undefined) return rejected({ reason: 'TaskNotFound' });
   const wanted = isCompensation(current.key) || execution.abort === undefined;
@@ -34,13 +34,16 @@ export const runTask = ({ taskId, command, now }: RunTask, execution: Running): 
   const final = fails && !wanted ? { final: true } : {};
   const decision = decideTask({ ...command, ...final }, current.task);
   if (!decision.ok) return decision;
-  const turn = new Turn(execution, now);
+  const turn = new Turn(execution, now, routing);
   for (const event of decision.value) turn.emit(event);
   afterTask(turn, current.key, decision.value);
   return ok(turn);
 };
 
-export const releaseTask = ({ taskId, attempt, held, now }: ReleaseTask, execution: Running): Decision => {
+export const releaseTask = (
+  { taskId, attempt, held, now, routing }: CommandOf<'ReleaseTask'>,
+  execution: Running,
+): Decision => {
   const current = currentTask(execution, taskId);
   if (current === undefined || current.task.status !== 'open') return ok({ events: [], state: execution });
   if (execution.abort === undefined || isCompensation(current.key)) return ok({ events: [], state: execution });
@@ -53,7 +56,7 @@ export const releaseTask = ({ taskId, attempt, held, now }: ReleaseTask, executi
     current.task,
   );
   if (!decision.ok) return decision;
-  const turn = new Turn(execution, now);
+  const turn = new Turn(execution, now, routing);
   for (const event of decision.value) turn.emit(event);
   afterTask(turn, current.key, decision.value);
   return ok(turn);

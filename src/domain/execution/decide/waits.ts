@@ -43,13 +43,13 @@ const unknownSignal = (name: string, known: readonly string[]): Decision => {
 
 const DEFAULT_OPTIONS = ['approved', 'rejected'] as const;
 
-export const signal = ({ name, payload, now }: CommandOf<'SignalExecution'>, execution: Running): Decision => {
+export const signal = ({ name, payload, now, routing }: CommandOf<'SignalExecution'>, execution: Running): Decision => {
   const status = statusOf(execution);
   if (hasEnded(execution)) return rejected({ reason: 'ExecutionEnded', status });
   const awaited = awaitedNames(execution);
   if (!awaited.has(name)) return unknownSignal(name, [...awaited]);
   if (execution.signals.length >= MAX_SIGNALS) return rejected({ reason: 'TooManySignals', limit: MAX_SIGNALS });
-  const turn = new Turn(execution, now);
+  const turn = new Turn(execution, now, routing);
   const { executionId } = execution;
   turn.emit({ type: 'ExecutionSignalled', data: { executionId, name, payload, signalledAt: now } });
   const waits = execution.compiled.steps.find((step) => {
@@ -62,7 +62,7 @@ export const signal = ({ name, payload, now }: CommandOf<'SignalExecution'>, exe
 };
 
 export const decideStep = (command: CommandOf<'DecideStep'>, execution: Running): Decision => {
-  const { step: id, option, comment, by, now } = command;
+  const { step: id, option, comment, by, now, routing } = command;
   const step = stepNamed(execution, id);
   if (step === undefined) return rejected({ reason: 'StepNotFound', step: id });
   const { phase, waiting } = execution.steps.get(step.index);
@@ -70,7 +70,7 @@ export const decideStep = (command: CommandOf<'DecideStep'>, execution: Running)
     return rejected({ reason: 'StepNotWaiting', step: id, status: phase });
   const options = waiting.options ?? DEFAULT_OPTIONS;
   if (!options.includes(option)) return rejected({ reason: 'UnknownOption', step: id, options });
-  const turn = new Turn(execution, now);
+  const turn = new Turn(execution, now, routing);
   completeStep(turn, id, { option, by, ...(comment === undefined ? {} : { comment }) });
   advance(turn);
   return ok(turn);
@@ -91,7 +91,7 @@ const isDue = (execution: Running, { index }: Step, { dueMs, now }: CommandOf<'W
 };
 
 export const wake = (command: CommandOf<'WakeStep'>, execution: Running): Decision => {
-  const { step: id, now } = command;
+  const { step: id, now, routing } = command;
   const named = stepNamed(execution, id);
   // A timer may carry the name from before a migration: any step that is due may be woken.
   const step =
@@ -100,18 +100,21 @@ export const wake = (command: CommandOf<'WakeStep'>, execution: Running): Decisi
       : execution.compiled.steps.find((other) => isDue(execution, other, command));
   if (step === undefined) return ok({ events: [], state: execution });
   const { waiting } = execution.steps.get(step.index);
-  const turn = new Turn(execution, now);
+  const turn = new Turn(execution, now, routing);
   if (waiting?.kind === 'delay') completeStep(turn, step.id, null);
   else failWait(turn, step, errorOf('WAIT_TIMED_OUT', `${waiting?.name ?? step.id} did not come in time`));
   advance(turn);
   return ok(turn);
 };
 
-export const closeChild = ({ childId, outcome, now }: CommandOf<'CloseChild'>, execution: Running): Decision => {
+export const closeChild = (
+  { childId, outcome, now, routing }: CommandOf<'CloseChild'>,
+  execution: Running,
+): Decision => {
   // By the child, not by the step's name, which a migration may have changed since the child was started.
   const step = execution.compiled.steps.find(({ index }) => execution.steps.get(index).waiting?.childId === childId);
   if (step === undefined) return ok({ events: [], state: execution });
-  const turn = new Turn(execution, now);
+  const turn = new Turn(execution, now, routing);
   if (outcome.status === 'completed') completeStep(turn, step.id, outcome.output);
   else failWait(turn, step, outcome.error);
   advance(turn);
