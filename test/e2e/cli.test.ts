@@ -217,6 +217,49 @@ describe('a task, from the shell', () => {
     expect([before, after]).toEqual(['TaskSubmitted', 'TaskAssigned']);
   });
 
+  it('is routed by a rule, which can be tried, and whose split is counted', async () => {
+    const variants = [
+      '--variant',
+      '{"name":"old","percent":0}',
+      '--variant',
+      '{"name":"new","percent":100,"strategy":"weighted"}',
+    ];
+    const rule = [
+      'rules',
+      'set',
+      'gold',
+      '--when',
+      '"gold" in tags',
+      '--strategy',
+      'round_robin',
+      '--split-by',
+      'input.supplier',
+    ];
+    expect(await baton(...rule, ...variants)).toMatchObject({
+      code: 0,
+      out: 'gold is set: it holds for tasks that are submitted from now on\n',
+    });
+    expect(await baton(...rule, ...variants)).toMatchObject({ code: 0, out: 'gold is as it was\n' });
+    const task = ['footprint', '--tag', 'gold', '--input', JSON.stringify(SUPPLIER)];
+    const tried = await baton('rules', 'try', ...task);
+    expect(tried.out).toBe(
+      'rule gold version 1, variant new decides about this task\nrouted by weighted\n  gold version 1, priority 100: decides\n',
+    );
+    const { taskId } = await json<{ taskId: string }>('tasks', 'submit', ...task);
+    await baton('tasks', 'watch', taskId);
+    const fresh = ['--at-least', await now()];
+    expect((await baton('tasks', 'why', taskId, ...fresh)).out).toMatch(
+      /by weighted \(version 1\) among .*\n {2}routed by rule gold version 1, variant new\n/,
+    );
+    expect((await baton('rules', 'split', 'gold', ...fresh)).out).toMatch(/^gold +1 +new +1 +0 +1 +0 +0 +0 /m);
+    expect(await baton('rules', 'disable', 'gold', '--reason', 'over')).toMatchObject({ out: 'gold is disabled\n' });
+    expect((await baton('rules', 'list')).out).toMatch(
+      /^gold +1 +100 +disabled +"gold" in tags +round_robin; old 0 %: the same, new 100 %: weighted \(by input\.supplier\)$/m,
+    );
+    expect(await json('tasks', 'get', await submit())).toMatchObject({ rule: null, strategy: 'least_loaded' });
+    expect(await baton('rules', 'remove', 'gold')).toMatchObject({ code: 0, out: 'gold is removed\n' });
+  });
+
   it('waits for another task, and says so', async () => {
     const { taskId: first } = await json<{ taskId: string }>('tasks', 'submit', 'nobody.can');
     const { taskId, position } = await json<{ taskId: string; position: string }>(
@@ -348,6 +391,12 @@ describe('an error', () => {
     [['tasks', 'list', '--after', 'nonsense'], 2, 'cursor'],
     [['agents', 'register', 'a', '--card', 'http://127.0.0.1:6379'], 2, '/input/cardUrl: '],
     [['agents', 'register', 'a b', '--card', 'http://127.0.0.1:7001'], 2, '/input/agentId: must match'],
+    [
+      ['rules', 'set', 'a', '--when', 'input.list.exists(x, x > 1)', '--strategy', 'weighted'],
+      2,
+      '/rule/when: BAD_EXPRESSION',
+    ],
+    [['rules', 'disable', 'nothing'], 1, 'rule nothing does not exist'],
     [['agents', 'drain', 'nobody'], 1, 'agent nobody does not exist'],
     [['tasks', 'submit-many', tmpdir()], 2, 'is a directory'],
     [['tasks', 'list', '--url', 'http://127.0.0.1:1'], 3, 'nothing listens there'],

@@ -4,6 +4,7 @@ import { errorFingerprint } from '../../src/domain/task/error-fingerprint.ts';
 import { listDeadLetters } from '../../src/projections/dead-letters/queries.ts';
 import { getTaskAttempts } from '../../src/projections/task-attempts/queries.ts';
 import { getTask, getTaskPayloads } from '../../src/projections/tasks/queries.ts';
+import { countByRule } from '../../src/projections/tasks/rule-counts.ts';
 import { at, ERROR, event, newTaskId, TENANT, World } from '../support/projections-support.ts';
 
 let world: World;
@@ -78,6 +79,9 @@ describe('a submitted task', () => {
       unit: null,
       complexity: null,
       dependsOn: [],
+      ruleName: null,
+      ruleVersion: null,
+      ruleVariant: null,
       actor: 'tester',
       correlationId: `correlation-task-default.${task}`,
       position: 16n,
@@ -288,6 +292,30 @@ describe('a task whose outcome is unknown', () => {
       agentId: null,
     });
     expect(rows.deadLetters).toEqual([]);
+  });
+});
+
+describe('tasks that rules have routed', () => {
+  it('are counted by rule, version and variant', async () => {
+    const [other, third] = [newTaskId(), newTaskId()];
+    const rows = await rowsAfter(
+      event.submitted(task, { rule: { name: 'gold', version: 2, variant: 'new' } }),
+      assigned,
+      event.completed(task),
+      event.submitted(other, { rule: { name: 'gold', version: 2 } }),
+      event.submitted(third, { rule: { name: 'silver', version: 1 } }),
+      event.cancelled(third),
+      event.submitted(newTaskId()),
+    );
+    expect(rows.task).toMatchObject({ ruleName: 'gold', ruleVersion: 2, ruleVariant: 'new' });
+    const nothing = { tasks: 1, open: 0, completed: 0, failed: 0, cancelled: 0, failedAttempts: 0, averageMs: null };
+    const gold = [
+      { rule: 'gold', version: 2, variant: null, ...nothing, open: 1 },
+      { rule: 'gold', version: 2, variant: 'new', ...nothing, completed: 1, averageMs: expect.any(Number) },
+    ];
+    const silver = { rule: 'silver', version: 1, variant: null, ...nothing, cancelled: 1 };
+    expect((await countByRule(world.pool, TENANT, undefined)).value).toEqual([...gold, silver]);
+    expect((await countByRule(world.pool, TENANT, 'gold')).value).toEqual(gold);
   });
 });
 

@@ -274,7 +274,7 @@ export class World {
       timeoutMs: 60_000,
       tags: [],
       submittedAt: this.#iso(),
-      ...(ranged ? { versionRange: '^1.0.0' } : {}),
+      ...(ranged ? { versionRange: '^1.0.0', rule: { name: 'ranged', version: 1 } } : {}),
       ...(isBlocked ? { dependsOn: [OTHER_TASK], waitsFor: [OTHER_TASK] } : {}),
       ...(isOfExecution ? { executionId, unit: taskId } : {}),
       ...(deadline === undefined ? {} : { deadlineAt: this.#iso(deadline) }),

@@ -29,6 +29,56 @@ const cancel = (taskId: string) =>
     },
   );
 
+describe('a routing rule', () => {
+  const SET =
+    'mutation ($rule: RoutingRuleInput!) { setRoutingRule(rule: $rule) { ... on RoutingRuleAccepted { name repeated } } }';
+  const overRest = async (rule: object) => {
+    const response = await fetch(`${api.url}/api/v1/routing-rules`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(rule),
+    });
+    return (await response.json()) as { code: string; issues: { pointer: string }[] };
+  };
+
+  it.each([
+    [{ priority: 1_001 }, '/priority'],
+    [{ when: 'input.list.all(x, x > 1)' }, '/when'],
+    [{ when: 'priority <' }, '/when'],
+    [{ targets: ['a', 'a'] }, '/targets'],
+    [{ variants: [{ name: 'v2', percent: 101 }] }, '/variants/0/percent'],
+  ])('that is wrong is refused alike by GraphQL and REST, and nothing is recorded: %j', async (wrong, pointer) => {
+    const rule = { name: 'gold', when: 'true', targets: ['a'], ...wrong };
+    const { code, body } = await api.post(SET, { rule });
+    expect([code, body.errors[0].extensions.issues.length, body.errors[0].extensions.issues[0].pointer]).toEqual([
+      'BAD_USER_INPUT',
+      1,
+      `/rule${pointer}`,
+    ]);
+    expect(await overRest(rule)).toMatchObject({ code: 'BAD_USER_INPUT', issues: [{ pointer }] });
+    expect(await types()).toEqual([]);
+  });
+
+  it('with a strategy that there is not is refused, too', async () => {
+    const { code, body } = await api.post(SET, { rule: { name: 'gold', when: 'true', strategy: 'BEST' } });
+    expect([code, body.errors[0].message]).toEqual(['BAD_USER_INPUT', expect.stringContaining('strategy')]);
+    expect(await overRest({ name: 'gold', when: 'true', strategy: 'best' })).toMatchObject({
+      code: 'BAD_USER_INPUT',
+      issues: [{ pointer: '/strategy' }],
+    });
+    expect(await types()).toEqual([]);
+  });
+
+  it('routes tasks from then on', async () => {
+    const rule = { name: 'gold', when: '"gold" in tags', strategy: 'WEIGHTED' };
+    expect((await api.post(SET, { rule })).body.data.setRoutingRule).toEqual({ name: 'gold', repeated: false });
+    expect((await api.post(SET, { rule })).body.data.setRoutingRule).toEqual({ name: 'gold', repeated: true });
+    await submit({ tags: ['gold'] });
+    const [, event] = await api.events();
+    expect(event?.data).toMatchObject({ strategy: 'weighted', rule: { name: 'gold', version: 1 } });
+  });
+});
+
 describe('submitting a task', () => {
   it('records it with who, when and why, and returns its position in the log', async () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';

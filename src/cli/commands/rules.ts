@@ -182,11 +182,7 @@ const split = async (
 
 const strategyOption = (description: string): Option =>
   new Option('--strategy <name>', description).choices(STRATEGY_NAMES);
-const targetOption = [
-  '--target <agent>',
-  'for failover: an agent (repeatable, in order)',
-  parse.collect(String),
-] as const;
+const targetOption = ['--target <agent>', 'for failover: agents in order (repeatable)', parse.collect(String)] as const;
 const RANGE = ['--version-range <range>', 'semver range of the capability'] as const;
 
 const addSet = (rules: Command, terminal: Terminal): void => {
@@ -206,7 +202,7 @@ const addSet = (rules: Command, terminal: Terminal): void => {
       .option(...RANGE)
       .option(
         '--variant <json>',
-        'a part that is routed otherwise: name, percent, strategy, targets, versionRange (repeatable, at most two)',
+        'a part that is routed otherwise: name, percent, strategy, targets, versionRange; at most two (repeatable)',
         parse.collect(variant),
       )
       .option('--split-by <key>', 'CEL: tasks with the same key are of one variant, as in input.customer')

@@ -721,6 +721,22 @@ describe('round robin', () => {
   });
 });
 
+describe('a task that a rule has routed', () => {
+  const rule = { name: 'gold', version: 3, variant: 'new' };
+
+  it('has it in the reason of its assignment, also after a snapshot', () => {
+    const routed = submitted('1', { strategy: 'weighted', rule });
+    const live = ledgerOf(registered('a'), routed, submitted('2'));
+    for (const ledger of [copyOf(live), live]) {
+      const decisions = assign(ledger);
+      expect(decisions.map(({ reason }) => [reason.strategy, reason.rule])).toEqual([
+        ['weighted', rule],
+        ['least_loaded', undefined],
+      ]);
+    }
+  });
+});
+
 describe('affinity', () => {
   const agents = [registered('a', { maxConcurrency: 2 }), registered('b'), registered('c')];
   const keyed = (taskId: string, affinityKey: string): TaskEvent =>
