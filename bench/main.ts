@@ -16,6 +16,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   discovery: async () => (await import('./discovery.ts')).discovery,
   registration: async () => (await import('./registration.ts')).registration,
   compensation: async () => (await import('./compensation.ts')).compensation,
+  admission: async () => (await import('./admission.ts')).admission,
   routing: async () => (await import('./routing.ts')).routing,
   snapshots: async () => (await import('./snapshots.ts')).snapshots,
 };
