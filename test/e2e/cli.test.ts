@@ -32,8 +32,8 @@ const json = async <Value>(...args: string[]): Promise<Value> => {
   return JSON.parse(out) as Value;
 };
 
-const submit = async (input: object = SUPPLIER): Promise<string> =>
-  (await json<{ taskId: string }>('tasks', 'submit', 'footprint', '--input', JSON.stringify(input))).taskId;
+const submit = async (input: object = SUPPLIER, ...more: string[]): Promise<string> =>
+  (await json<{ taskId: string }>('tasks', 'submit', 'footprint', '--input', JSON.stringify(input), ...more)).taskId;
 
 /** The newest position of the log, for queries that must see everything before it. */
 const now = async (): Promise<string> => (await json<{ position: string }>('audit', 'verify')).position;
@@ -194,6 +194,7 @@ describe('a task, from the shell', () => {
       out: 'default is paused\n',
     });
     const id = await submit();
+    const dependent = await submit(SUPPLIER, '--after', id);
     const atLeast = await now();
     expect((await baton('tasks', 'why', id, '--at-least', atLeast)).out).toMatch(
       /pool default is paused since .*Z \(audit\): resume it/,
@@ -202,7 +203,7 @@ describe('a task, from the shell', () => {
     const metrics = await (await fetch(`${url}/metrics`)).text();
     expect(metrics).toMatch(/^baton_tasks_without_reason\{pool="default"\} 0$/m);
     const { out } = await baton('pools', 'list', '--at-least', atLeast);
-    expect(out).toMatch(/^default +paused +footprint +1 /m);
+    expect(out).toMatch(/^default +paused +footprint +2 /m);
     expect(await baton('pools', 'pause', 'default')).toMatchObject({
       code: 1,
       err: expect.stringContaining('already'),
@@ -215,6 +216,9 @@ describe('a task, from the shell', () => {
       id,
     );
     expect([before, after]).toEqual(['TaskSubmitted', 'TaskAssigned']);
+    expect(await baton('tasks', 'watch', dependent)).toMatchObject({ code: 0 });
+    const course = await json<{ type: string }[]>('tasks', 'timeline', dependent);
+    expect(course.map(({ type }) => type).slice(0, 3)).toEqual(['TaskSubmitted', 'TaskUnblocked', 'TaskAssigned']);
   });
 
   it('is routed by a rule, which can be tried, and whose split is counted', async () => {
