@@ -44,6 +44,7 @@ const CONDITION = {
   warming: false,
   open: 0,
   unreachable: false,
+  openBreakers: [],
 } as const;
 
 const indexOfAll = (): AgentIndex => {
@@ -56,7 +57,7 @@ const inMemory = (index: AgentIndex): number[] =>
   Array.from({ length: QUESTIONS.memory }, (_, n) => {
     const query = DiscoverAgentsInput.parse({ ...question(n), readiness: 'able_now' });
     const startedAt = performance.now();
-    index.discover(query);
+    index.discover(query, Date.now());
     return performance.now() - startedAt;
   });
 

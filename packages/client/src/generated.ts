@@ -301,11 +301,13 @@ export type Health =
 /** The first of the conditions, in this order, that an agent does not meet. */
 export type LeftOutReason =
   | 'AGENT_VERSION'
+  | 'BREAKER'
   | 'CAPABILITY'
   | 'DRAINING'
   | 'HEALTH'
   | 'MAINTENANCE'
   | 'NO_SLOT'
+  | 'PAUSED'
   | 'SERVICE_TYPE'
   | 'TAG'
   | 'UNHEALTHY'

@@ -8,17 +8,26 @@ import type { ReadContext } from './context.ts';
 import type { Reads } from './reads.ts';
 
 /** The same answer as from memory, from the read models. */
-export const discoverInReadModels = async (reads: Reads, query: DiscoverAgentsInput): Promise<Discovered> => {
+export const discoverInReadModels = async (
+  reads: Reads,
+  query: DiscoverAgentsInput,
+  nowMs: number,
+): Promise<Discovered> => {
   const { value: agents, position } = await getRegisteredAgents(reads.pool, reads.tenant, query.pool);
   reads.reflected(position);
-  const [open, rests] = await Promise.all([
-    reads.openTasks.loadMany(agents.map(({ agentId }) => agentId)),
-    Promise.all(agents.map((agent) => reads.restOf(agent))),
-  ]);
-  const candidates = agents.map((agent, n) =>
-    candidateOf(agent, { open: Number(open[n]), unreachable: rests[n] !== undefined }),
+  const candidates = await Promise.all(
+    agents.map(async (agent) => {
+      const [open, rest, pausedUntilMs, breakers] = await Promise.all([
+        reads.openTasks.load(agent.agentId),
+        reads.restOf(agent),
+        reads.pauseEndOf(agent),
+        reads.breakersOf(agent),
+      ]);
+      const openBreakers = breakers.filter(({ state }) => state === 'open').map(({ capability }) => capability);
+      return candidateOf(agent, { open, unreachable: rest !== undefined, pausedUntilMs, openBreakers });
+    }),
   );
-  return { discovery: discoverAmong(candidates, query), position: reads.asOf ?? position };
+  return { discovery: discoverAmong(candidates, query, nowMs), position: reads.asOf ?? position };
 };
 
 /**
@@ -27,7 +36,7 @@ export const discoverInReadModels = async (reads: Reads, query: DiscoverAgentsIn
  * Errors: `AppError` `BAD_USER_INPUT`, and those of reading.
  */
 export const discoverAgents = async (
-  { reads, fleet }: Pick<ReadContext, 'reads' | 'fleet'>,
+  { commands, reads, fleet }: Pick<ReadContext, 'commands' | 'reads' | 'fleet'>,
   input: unknown,
   atLeast?: Position | null,
 ): Promise<Discovered> => {
@@ -38,5 +47,5 @@ export const discoverAgents = async (
     return known;
   }
   reads.atLeast(atLeast);
-  return discoverInReadModels(reads, query);
+  return discoverInReadModels(reads, query, commands.clock.now());
 };

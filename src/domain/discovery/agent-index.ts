@@ -73,11 +73,11 @@ class Scope {
   }
 }
 
-function* excludedBy({ excludes }: Rule, agents: readonly Candidate[], most: number): Generator<Candidate> {
+function* excludedBy({ excludes }: Rule, agents: readonly Candidate[], nowMs: number): Generator<Candidate> {
   let found = 0;
   for (const agent of agents) {
-    if (found === most) return;
-    if (!excludes(agent)) continue;
+    if (found === MAX_NAMED) return;
+    if (!excludes(agent, nowMs)) continue;
     found += 1;
     yield agent;
   }
@@ -137,8 +137,8 @@ export class AgentIndex {
     this.#leavePool(agent, keys);
   }
 
-  discover(query: DiscoverAgentsInput): Discovery {
-    const answer = new Answer(query);
+  discover(query: DiscoverAgentsInput, nowMs: number): Discovery {
+    const answer = new Answer(query, nowMs);
     const scope = query.pool === undefined ? this.#everywhere : this.#pools.get(query.pool);
     if (scope === undefined) return answer.result();
     const all = scope.all.agents;
@@ -146,7 +146,7 @@ export class AgentIndex {
     const shown = this.#shownBy(first, scope, query);
     for (const agent of shown) answer.consider(agent);
     if (first !== undefined && shown !== all)
-      answer.leaveAll(first.reason, all.length - shown.length, excludedBy(first, all, MAX_NAMED));
+      answer.leaveAll(first.reason, all.length - shown.length, excludedBy(first, all, nowMs));
     return answer.result();
   }
 

@@ -59,16 +59,18 @@ export class Answer {
   readonly rules: readonly Rule[];
   readonly #first: First;
   readonly #leftOut = new Map<LeftOutReason, { count: number; readonly agentIds: string[] }>();
+  readonly #nowMs: number;
   #total = 0;
 
-  constructor(query: DiscoverAgentsInput) {
+  constructor(query: DiscoverAgentsInput, nowMs: number) {
+    this.#nowMs = nowMs;
     this.rules = rulesOf(query);
     this.#first = new First(orderOf(query), query.limit);
   }
 
   consider(agent: Candidate): void {
     for (const { reason, excludes } of this.rules)
-      if (excludes(agent)) {
+      if (excludes(agent, this.#nowMs)) {
         this.#leave(reason, agent);
         return;
       }
@@ -102,8 +104,8 @@ export class Answer {
 }
 
 /** The answer from a list, by looking at each agent. */
-export const discoverAmong = (agents: readonly Candidate[], query: DiscoverAgentsInput): Discovery => {
-  const answer = new Answer(query);
+export const discoverAmong = (agents: readonly Candidate[], query: DiscoverAgentsInput, nowMs: number): Discovery => {
+  const answer = new Answer(query, nowMs);
   for (const agent of [...agents].sort(byId))
     if (query.pool === undefined || agent.pool === query.pool) answer.consider(agent);
   return answer.result();

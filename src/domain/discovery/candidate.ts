@@ -12,6 +12,10 @@ export type Condition = {
   readonly open: number;
   /** It could not be reached since it last answered. */
   readonly unreachable: boolean;
+  /** It asked not to be called until then. */
+  readonly pausedUntilMs?: number | undefined;
+  /** Capabilities for which it is not called, because such calls have failed. */
+  readonly openBreakers: readonly string[];
 };
 
 /** What a discovery knows of a registered agent. */

@@ -10,6 +10,7 @@ import { type DiscoverAgentsInput, READINESS } from './query.ts';
 const NAMES = ['read', 'write', 'draw'] as const;
 const VERSIONS = ['1.0.0', '1.2.0', '2.0.0', '2.1.0-rc.1'] as const;
 const RANGES = ['^1.0.0', '>=2.0.0', '1.2.x', '*'] as const;
+const NOW_MS = 1_000;
 const TAGS = ['gpu', 'cpu', 'eu'] as const;
 const TYPES = ServiceType.options.slice(0, 3);
 
@@ -37,6 +38,8 @@ const candidate: fc.Arbitrary<Candidate> = fc.record({
   warming: fc.boolean(),
   open: fc.integer({ min: 0, max: 2 }),
   unreachable: fc.boolean(),
+  pausedUntilMs: maybe(fc.constantFrom(NOW_MS, NOW_MS + 1)),
+  openBreakers: fc.subarray([...NAMES]),
 });
 
 const question: fc.Arbitrary<DiscoverAgentsInput> = fc.record({
@@ -79,8 +82,8 @@ it('an index that followed any changes answers as a look at each agent does', ()
             agents.delete(each.gone);
           }
         for (const query of asked) {
-          const answer = index.discover(query);
-          expect(answer).toEqual(discoverAmong([...agents.values()], query));
+          const answer = index.discover(query, NOW_MS);
+          expect(answer).toEqual(discoverAmong([...agents.values()], query, NOW_MS));
           const leftOut = answer.leftOut.reduce((sum, { count }) => sum + count, 0);
           const inPool = [...agents.values()].filter(({ pool }) => query.pool === undefined || pool === query.pool);
           expect(answer.total + leftOut).toBe(inPool.length);

@@ -4,6 +4,8 @@ import { MAX_NAMED } from './answer.ts';
 import type { Candidate } from './candidate.ts';
 import { DiscoverAgentsInput } from './query.ts';
 
+const NOW_MS = 1_000;
+
 const agent = (agentId: string, facts: Partial<Candidate> = {}): Candidate => ({
   agentId,
   pool: 'default',
@@ -19,6 +21,7 @@ const agent = (agentId: string, facts: Partial<Candidate> = {}): Candidate => ({
   warming: false,
   open: 0,
   unreachable: false,
+  openBreakers: [],
   ...facts,
 });
 
@@ -28,7 +31,7 @@ const over = (...agents: readonly Candidate[]) => {
   return {
     index,
     ask: (query: object = {}) => {
-      const { total, agents: found, leftOut } = index.discover(DiscoverAgentsInput.parse(query));
+      const { total, agents: found, leftOut } = index.discover(DiscoverAgentsInput.parse(query), NOW_MS);
       return { total, ids: found.map(({ agentId }) => agentId), leftOut };
     },
   };

@@ -47,15 +47,17 @@ const fleetOf = (...events: readonly (AgentEvent | TaskEvent | PoolEvent)[]): Fl
   for (const event of events) fleet.evolve(event);
   return fleet;
 };
-const reasons = (fleet: Fleet): string[] =>
-  fleet.discover(DiscoverAgentsInput.parse({ readiness: 'able_now' })).leftOut.map(({ reason }) => reason);
+const reasons = (fleet: Fleet, query: object = {}, nowMs: number = Date.parse(AT)): string[] =>
+  fleet
+    .discover(DiscoverAgentsInput.parse({ readiness: 'able_now', ...query }), nowMs)
+    .leftOut.map(({ reason }) => reason);
 
 describe('a fleet, from the log', () => {
   it('knows an agent by what it registered with, and later by what it changed', () => {
     const fleet = fleetOf(registered({ tags: ['gpu'] }));
     fleet.evolve({ type: 'AgentReconfigured', data: { ...profile, tags: ['cpu'], agentId: ANNA, reconfiguredAt: AT } });
-    expect(fleet.discover(DiscoverAgentsInput.parse({ tags: ['cpu'] })).agents).toMatchObject([{ agentId: ANNA }]);
-    expect(fleet.discover(DiscoverAgentsInput.parse({ tags: ['gpu'] })).total).toBe(0);
+    expect(fleet.discover(DiscoverAgentsInput.parse({ tags: ['cpu'] }), 0).agents).toMatchObject([{ agentId: ANNA }]);
+    expect(fleet.discover(DiscoverAgentsInput.parse({ tags: ['gpu'] }), 0).total).toBe(0);
   });
 
   it.each([
@@ -73,6 +75,26 @@ describe('a fleet, from the log', () => {
     expect(reasons(fleet)).toEqual([]);
   });
 
+  it('leaves it out while it is paused, and for a capability whose breaker is open', () => {
+    const busy = ended('TaskAttemptFailed', 1, { error: { source: 'agent' }, failedAt: AT, retryAfterMs: 5_000 });
+    const paused = fleetOf(registered(), submitted(1), assigned(1), busy);
+    const atMs = Date.parse(AT);
+    expect(reasons(paused, {}, atMs + 4_999)).toEqual(['paused']);
+    expect(reasons(paused, {}, atMs + 5_000)).toEqual([]);
+    const change = (to: string) =>
+      ({ type: 'BreakersChanged', data: { changes: [{ agentId: ANNA, capability: 'translate', to }] } }) as PoolEvent;
+    const open = fleetOf(registered(), change('open'));
+    expect(reasons(open, { capabilities: [{ name: 'translate' }] })).toEqual(['breaker']);
+    expect(reasons(open)).toEqual([]);
+    open.evolve(change('half_open'));
+    expect(reasons(open, { capabilities: [{ name: 'translate' }] })).toEqual([]);
+    for (const fleet of [paused, open]) {
+      fleet.evolve(change('open'));
+      fleet.evolve(registered());
+      expect(reasons(fleet, { capabilities: [{ name: 'translate' }] })).toEqual([]);
+    }
+  });
+
   it.each(['TaskCompleted', 'TaskOutcomeUnknown', 'TaskCancelled', 'TaskFailed', 'TaskDeadLettered'] as const)(
     'gets its place back by %s, once',
     (type) => {
@@ -80,7 +102,7 @@ describe('a fleet, from the log', () => {
       expect(reasons(fleet)).toEqual(['no_slot']);
       fleet.evolve(ended(type, 1));
       fleet.evolve(ended(type, 1));
-      expect(fleet.discover(DiscoverAgentsInput.parse({})).agents).toMatchObject([{ open: 1 }]);
+      expect(fleet.discover(DiscoverAgentsInput.parse({}), 0).agents).toMatchObject([{ open: 1 }]);
     },
   );
 
@@ -111,7 +133,7 @@ describe('a fleet, from the log', () => {
     for (const each of [fleet, again]) each.evolve(assigned(2));
     for (const query of [{ tags: ['t3'] }, { readiness: 'able_now', limit: 100 }]) {
       const asked = DiscoverAgentsInput.parse(query);
-      expect(again.discover(asked)).toEqual(fleet.discover(asked));
+      expect(again.discover(asked, 0)).toEqual(fleet.discover(asked, 0));
     }
     expect(fleet.takeParts().length).toBeGreaterThan(3);
   });

@@ -1,5 +1,6 @@
 import type { AgentEvent, AgentProfile } from '../agent/events.ts';
-import type { PoolEvent } from '../pool/events.ts';
+import type { BreakerChange, PoolEvent } from '../pool/events.ts';
+import { pauseMs } from '../resilience/pause.ts';
 import { isUnreachable, type TaskEvent } from '../task/events.ts';
 import { AgentIndex } from './agent-index.ts';
 import type { Discovery } from './answer.ts';
@@ -18,12 +19,13 @@ const AGENTS_PER_PART = 1_000;
 const TASKS_PER_PART = 5_000;
 
 /** Raised with any change of what a snapshot holds or means. */
-export const FLEET_VERSION = 2;
+export const FLEET_VERSION = 3;
 
 const chunked = <Item>(items: readonly Item[], size: number): Item[][] =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, n) => items.slice(n * size, (n + 1) * size));
 
 type Registration = Extract<AgentEvent, { type: 'AgentRegistered' }>['data'];
+type AttemptFailed = Extract<TaskEvent, { type: 'TaskAttemptFailed' }>['data'];
 type Changed = Exclude<AgentEvent, { type: 'AgentRegistered' | 'AgentReconfigured' | 'AgentDeregistered' }>;
 
 const conditionAfter = (event: Changed): Partial<Condition> => {
@@ -76,8 +78,8 @@ export class Fleet {
     return this.#agents.size;
   }
 
-  discover(query: DiscoverAgentsInput): Discovery {
-    return this.#agents.discover(query);
+  discover(query: DiscoverAgentsInput, nowMs: number): Discovery {
+    return this.#agents.discover(query, nowMs);
   }
 
   /** Nothing is due without an event. */
@@ -122,9 +124,12 @@ export class Fleet {
       case 'TasksAssigned':
         for (const { taskId, agentId } of event.data.assignments) this.#take(taskId, agentId);
         return;
+      case 'BreakersChanged':
+        for (const change of event.data.changes) this.#changeBreaker(change);
+        return;
       case 'TaskAttemptFailed':
         this.#giveBack(event.data.taskId);
-        this.#reached(event.data.agentId, isUnreachable(event.data.error));
+        this.#failed(event.data);
         return;
       case 'TaskCompleted':
       case 'TaskOutcomeUnknown':
@@ -144,7 +149,14 @@ export class Fleet {
   #register(data: Registration): void {
     const { agentId, maintenance = false, ...profile } = data;
     const warming = profile.warmUpMs !== undefined;
-    const fresh = { health: 'healthy', draining: false, maintenance, warming, unreachable: false } as const;
+    const fresh = {
+      health: 'healthy',
+      draining: false,
+      maintenance,
+      warming,
+      unreachable: false,
+      openBreakers: [],
+    } as const;
     this.#agents.put({ agentId, ...factsOf(profile), ...fresh, open: this.#held.get(agentId) ?? 0 });
   }
 
@@ -156,6 +168,17 @@ export class Fleet {
   #reconfigure({ agentId, ...profile }: AgentProfile & { readonly agentId: string }): void {
     const agent = this.#agents.get(agentId);
     if (agent) this.#agents.put({ ...agent, ...factsOf(profile) });
+  }
+
+  #failed({ agentId, error, failedAt, retryAfterMs }: AttemptFailed): void {
+    this.#reached(agentId, isUnreachable(error));
+    if (agentId !== undefined && retryAfterMs !== undefined)
+      this.#agents.setCondition(agentId, { pausedUntilMs: Date.parse(failedAt) + pauseMs(retryAfterMs) });
+  }
+
+  #changeBreaker({ agentId, capability, to }: BreakerChange): void {
+    const others = this.#agents.get(agentId)?.openBreakers.filter((open) => open !== capability) ?? [];
+    this.#agents.setCondition(agentId, { openBreakers: to === 'open' ? [...others, capability].sort() : others });
   }
 
   #reached(agentId: string | undefined, unreachable: boolean): void {

@@ -1,6 +1,6 @@
 import semver from 'semver';
 import { type Candidate, classScore, freeSlotsOf } from './candidate.ts';
-import type { DiscoverAgentsInput, Readiness } from './query.ts';
+import { type DiscoverAgentsInput, READINESS, type Readiness } from './query.ts';
 
 /** Why an agent is left out of an answer. */
 export const LEFT_OUT = [
@@ -15,6 +15,8 @@ export const LEFT_OUT = [
   'draining',
   'maintenance',
   'warming',
+  'paused',
+  'breaker',
   'no_slot',
 ] as const;
 export type LeftOutReason = (typeof LEFT_OUT)[number];
@@ -32,7 +34,7 @@ const within = (range: string): ((version: string) => boolean) => {
   };
 };
 
-type Excludes = (agent: Candidate) => boolean;
+type Excludes = (agent: Candidate, nowMs: number) => boolean;
 export type Rule = { readonly reason: LeftOutReason; readonly excludes: Excludes };
 
 const anyOf = <Item>(wanted: readonly Item[], of: (agent: Candidate) => readonly Item[]): Excludes => {
@@ -68,7 +70,7 @@ const ABILITY = {
 } satisfies Partial<Record<LeftOutReason, (query: DiscoverAgentsInput) => Excludes | undefined>>;
 
 /** What each step of readiness adds to the one before. */
-const READY: Readonly<Record<Readiness, readonly Rule[]>> = {
+const readyRules = ({ capabilities }: DiscoverAgentsInput): Readonly<Record<Readiness, readonly Rule[]>> => ({
   discovered: [],
   reachable: [
     { reason: 'unhealthy', excludes: ({ health }) => health === 'unhealthy' },
@@ -78,9 +80,14 @@ const READY: Readonly<Record<Readiness, readonly Rule[]>> = {
     { reason: 'draining', excludes: ({ draining }) => draining },
     { reason: 'maintenance', excludes: ({ maintenance }) => maintenance },
     { reason: 'warming', excludes: ({ warming }) => warming },
+    { reason: 'paused', excludes: ({ pausedUntilMs = 0 }, nowMs) => nowMs < pausedUntilMs },
+    {
+      reason: 'breaker',
+      excludes: ({ openBreakers }) => capabilities.some(({ name }) => openBreakers.includes(name)),
+    },
     { reason: 'no_slot', excludes: (agent) => freeSlotsOf(agent) === 0 },
   ],
-};
+});
 
 /** The rules of a question, in the order in which they are asked: the first that excludes an agent is the reason. */
 export const rulesOf = (query: DiscoverAgentsInput): readonly Rule[] => {
@@ -88,6 +95,7 @@ export const rulesOf = (query: DiscoverAgentsInput): readonly Rule[] => {
     const excludes = ruleOf(query);
     return excludes === undefined ? [] : [{ reason: reason as keyof typeof ABILITY, excludes }];
   });
-  const steps = Object.keys(READY).slice(0, Object.keys(READY).indexOf(query.readiness) + 1) as Readiness[];
-  return [...ability, ...steps.flatMap((step) => READY[step])];
+  const ready = readyRules(query);
+  const steps = READINESS.slice(0, READINESS.indexOf(query.readiness) + 1);
+  return [...ability, ...steps.flatMap((step) => ready[step])];
 };

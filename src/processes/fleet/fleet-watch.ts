@@ -3,6 +3,7 @@ import { FLEET_VERSION, Fleet } from '../../domain/discovery/fleet.ts';
 import type { DiscoverAgentsInput } from '../../domain/discovery/query.ts';
 import { agentStream, executionStream, poolStream, taskStream } from '../../domain/ids.ts';
 import type { Position } from '../../eventstore/event-store.ts';
+import type { Clock } from '../../platform/clock.ts';
 import type { FoldDefinition, LeaderStatus } from '../leader.ts';
 import { OwnFold, type OwnFoldDeps } from '../own-fold.ts';
 
@@ -22,9 +23,11 @@ const foldFor = (tenant: string): FoldDefinition<Fleet> => {
 /** The agents of a tenant in the memory of each process that answers questions about them (docs/adr/0029). */
 export class FleetWatch {
   readonly #fold: OwnFold<Fleet>;
+  readonly #clock: Clock;
   #fleet: Fleet | undefined;
 
   constructor(deps: OwnFoldDeps) {
+    this.#clock = deps.clock;
     const begin = (fleet: Fleet) => {
       this.#fleet = fleet;
       return {};
@@ -46,6 +49,6 @@ export class FleetWatch {
     const { leading, position } = this.#fold.status();
     if (this.#fleet === undefined || !leading || position === undefined) return undefined;
     if (atLeast !== undefined && position < atLeast) return undefined;
-    return { discovery: this.#fleet.discover(query), position };
+    return { discovery: this.#fleet.discover(query, this.#clock.now()), position };
   }
 }

@@ -35,9 +35,9 @@ export const getRegisteredAgents = (
   return snapshot<RegisteredAgent>(of, 'agents', COLUMNS, query.orderBy('agentId'));
 };
 
-type Held = { readonly open: number; readonly unreachable: boolean };
+type Held = Pick<Candidate, 'open' | 'unreachable' | 'pausedUntilMs' | 'openBreakers'>;
 
-export const candidateOf = (agent: RegisteredAgent, { open, unreachable }: Held): Candidate => ({
+export const candidateOf = (agent: RegisteredAgent, held: Held): Candidate => ({
   agentId: agent.agentId,
   pool: agent.pool,
   capabilities: agent.capabilities,
@@ -50,6 +50,5 @@ export const candidateOf = (agent: RegisteredAgent, { open, unreachable }: Held)
   draining: agent.status === 'draining',
   maintenance: agent.maintenanceStartedAt !== null,
   warming: agent.status === 'warming',
-  open,
-  unreachable,
+  ...held,
 });
