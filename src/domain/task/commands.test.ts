@@ -58,13 +58,12 @@ describe('a version range', () => {
 });
 
 describe('a submission', () => {
-  it('with only a capability gets the defaults', () =>
+  it('with only a capability gets the defaults, and leaves the strategy to the rules', () =>
     expect(SubmitTaskInput.parse({ capability: 'translate' })).toEqual({
       capability: 'translate',
       input: null,
       pool: 'default',
       priority: 3,
-      strategy: 'least_loaded',
       retry: DEFAULT_RETRY,
       tags: [],
     }));
