@@ -78,7 +78,7 @@ export const run = async <Command, Rejection extends { readonly reason: string }
   request: Request<Command>,
 ): Promise<Result<Accepted, Rejection>> => {
   const { id, now, context, subject = { kind: aggregate.kind, id }, assumeNew = false } = request;
-  const command = (await aggregate.complete?.(commands, caller, request.command)) ?? request.command;
+  const command = aggregate.complete ? await aggregate.complete(commands, caller, request.command) : request.command;
   const result = await aggregate.handlerOf(commands).execute({
     stream: aggregate.streamOf(caller.tenant, id),
     command,

@@ -323,9 +323,9 @@ describe('an assigner that meets an event of a newer build', () => {
     await register('a');
     await register('b');
     await appendFromNewerBuild(store, agentStream(TENANT, 'a'), { type: 'AgentPromoted', data: { agentId: 'a' } });
+    await submit();
+    await submit();
     assigner();
-    await submit();
-    await submit();
     await eventually(() => expect(queue.offers.flatMap(({ tasks }) => tasks)).toHaveLength(2));
     const ledger = await store.readStream(poolStream(TENANT, POOL));
     expect(ledger.at(-1)?.data).toMatchObject({ assignments: [{ agentId: 'b' }, { agentId: 'b' }] });
