@@ -79,6 +79,8 @@ export type AssignerCounters = {
   /** Assignments appended, and appends that carried decisions. */
   assigned: number;
   appends: number;
+  /** Assignments to another agent than the one that the task's key belongs to, because that one could take no more. */
+  overflowed: number;
   /** Times another writer took the ledger over. */
   fenced: number;
   /** Jobs offered again because Redis had lost them, or might have. */
@@ -93,7 +95,7 @@ const NOTHING_YET: Decided = { assignments: [], isMore: true };
 
 /** The one writer of a pool's ledger: a leader over the fold of the pool. */
 export class Assigner {
-  readonly counters: AssignerCounters = { assigned: 0, appends: 0, fenced: 0, reoffered: 0, expired: 0 };
+  readonly counters: AssignerCounters = { assigned: 0, appends: 0, overflowed: 0, fenced: 0, reoffered: 0, expired: 0 };
   readonly #leader: Leader<PoolLedger>;
   #ledger: PoolLedger | undefined;
 
@@ -258,6 +260,7 @@ class PoolTerm implements Term {
     if (assignments.length === 0) return;
     this.#ledger.recorded(assignments);
     this.#counters.assigned += assignments.length;
+    for (const { reason } of assignments) if (reason.overflow !== undefined) this.#counters.overflowed += 1;
     this.#offers.offer(assignments);
   }
 
