@@ -42,6 +42,8 @@ const poolsOf = async (store: EventStore, { to, onPosition }: RecomputeOptions):
   return [...pools];
 };
 
+const placeOf = ({ position, recordedAt }: StoredEvent) => ({ position, recordedAt });
+
 const CONCERN_LEDGERS = ['task', 'execution', 'agent', 'pool', 'admission'] as const;
 
 /** Makes the decisions of all pools again, reading the log twice from its beginning: once for the pools, once for the events. */
@@ -61,7 +63,7 @@ export const recomputeLog = async (store: EventStore, options: RecomputeOptions)
     for (const [pool, recomputation] of pools) {
       if (event === undefined) recomputation.pass(stored.stream, stored.position);
       else
-        for (const decision of recomputation.take({ event, position: stored.position }).filter(wants)) {
+        for (const decision of recomputation.take({ event, ...placeOf(stored) }).filter(wants)) {
           counts[decision.outcome] += 1;
           if (!shows(decision)) continue;
           if (decisions.length < limit) decisions.push({ ...decision, pool });

@@ -25,7 +25,8 @@ const SNAPSHOT_EVERY_EVENTS = 100_000;
 
 /** What a process knows of the log: changed in place (docs/adr/0002), without clock, randomness or I/O. */
 export interface Fold extends Snapshotted {
-  evolve(event: never): void;
+  /** @param recordedAt by the clock of the store, which is the same for everybody who reads the log, ISO 8601 UTC */
+  evolve(event: never, recordedAt: string): void;
   /** When there is something to decide even if no event comes, in milliseconds since the epoch. */
   nextDueMs(): number | undefined;
   /** What comes after in this stream is not known: nothing more is decided about what it describes. Not part of the snapshot. */
@@ -200,7 +201,7 @@ export class Leader<F extends Fold> {
     for (const { stream } of parked.list) fold.halt(stream);
     for (const event of released) {
       const known = parked.admit(event);
-      if (known) fold.evolve(known as never);
+      if (known) fold.evolve(known as never, event.recordedAt);
       else fold.halt(event.stream);
     }
     return { fold, parked, position, token };
@@ -301,7 +302,7 @@ class Leadership<F extends Fold> {
     const isParked = parked.has(event.stream);
     const known = parked.admit(event);
     // `wants` lets only events of the fold's own union through, and unknown ones.
-    if (known) fold.evolve(known as never);
+    if (known) fold.evolve(known as never, event.recordedAt);
     else if (!isParked) this.#park(event);
   }
 

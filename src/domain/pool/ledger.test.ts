@@ -1000,9 +1000,8 @@ describe('a submission by a process whose clock is ahead', () => {
   it('ages from the time at which it arrived, not from a time to come', () => {
     const ledger = new PoolLedger('default');
     ledger.evolve(registered('a', { maxConcurrency: 1 }));
-    ledger.evolve(submitted('ahead', {}, 10 * AHEAD));
-    ledger.evolve(submitted('later', {}, AGEING_STEP_MS));
-    ledger.wake(START, 10);
+    ledger.evolve(submitted('ahead', {}, 10 * AHEAD), iso(0));
+    ledger.evolve(submitted('later', {}, AGEING_STEP_MS), iso(AGEING_STEP_MS));
     const later = START + AGEING_STEP_MS;
     expect(ledger.assign(later, 10).map(({ taskId }) => taskId)).toEqual(['ahead']);
   });

@@ -55,6 +55,7 @@ export class PoolLedger {
   readonly #recalls = new Recalls();
   #control: PoolControl = NO_CONTROL;
   #nextSeq = 0;
+  #recordedMs = Number.POSITIVE_INFINITY;
 
   constructor(pool: string, snapshot?: LedgerSnapshot) {
     this.pool = pool;
@@ -135,8 +136,9 @@ export class PoolLedger {
     return this.#roster.transportOf(agentId);
   }
 
-  /** Takes in one event of the log. Events of other pools change nothing. */
-  evolve(event: LedgerEvent): void {
+  /** Takes in one event of the log. Events of other pools change nothing. No attempt is younger than `recordedAt`, whatever other clocks say. */
+  evolve(event: LedgerEvent, recordedAt?: string): void {
+    this.#recordedMs = recordedAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(recordedAt);
     this.dependents.notice(event);
     switch (event.type) {
       case 'TaskSubmitted':
@@ -222,7 +224,7 @@ export class PoolLedger {
    */
   assign(nowMs: number, limit: number, due: readonly string[] = []): Assignment[] {
     this.wake(nowMs, Number.POSITIVE_INFINITY);
-    this.#queue.hasten(due, nowMs);
+    this.#queue.hasten(due);
     const assignments: Assignment[] = [];
     if (this.#control.paused) return assignments;
     while (assignments.length < limit) {
@@ -319,7 +321,7 @@ export class PoolLedger {
   }
 
   #open(facts: Parameters<typeof openEntry>[0], attempt: number, readyAt: string): void {
-    const task = openEntry(facts, attempt, Date.parse(readyAt), this.#nextSeq++);
+    const task = openEntry(facts, attempt, Math.min(Date.parse(readyAt), this.#recordedMs), this.#nextSeq++);
     this.#tasks.set(task);
     this.#enter(task);
   }
@@ -344,7 +346,8 @@ export class PoolLedger {
 
   #unblocked({ taskId, unblockedAt }: Extract<TaskEvent, { type: 'TaskUnblocked' }>['data']): void {
     const task = this.#tasks.get(taskId);
-    if (task?.waitsFor) this.#enter(this.#tasks.change(task, unblocked(Date.parse(unblockedAt))));
+    if (task?.waitsFor)
+      this.#enter(this.#tasks.change(task, unblocked(Math.min(Date.parse(unblockedAt), this.#recordedMs))));
   }
 
   #attemptFailed(data: Extract<TaskEvent, { type: 'TaskAttemptFailed' }>['data']): void {
@@ -360,7 +363,12 @@ export class PoolLedger {
     this.#giveBack(task);
     this.#queue.delete(task);
     const failedOn = data.error.notSent ? undefined : holder;
-    this.#reschedule(this.#tasks.change(task, nextAttempt(task, { ...data, retryAt: data.retryAt, failedOn })));
+    this.#reschedule(
+      this.#tasks.change(
+        task,
+        nextAttempt(task, { ...data, retryAt: data.retryAt, failedOn, recordedMs: this.#recordedMs }),
+      ),
+    );
   }
 
   #assigned(assignment: Assignment): void {

@@ -86,15 +86,15 @@ export class ReadyQueue {
       const task = this.#tasks.get(id) as TaskEntry;
       const readyMs = waiting === this.#arrived ? Math.min(task.readyMs, nowMs + task.waitMs) : nowMs;
       if (readyMs > nowMs) this.#delayed.set(id, readyMs, task.seq);
-      else this.#makeReady(task, nowMs);
+      else this.#makeReady(task);
       woken += 1;
     }
     return woken;
   }
 
   /** These are due by now, whatever their times say. */
-  hasten(taskIds: readonly string[], nowMs: number): void {
-    for (const id of taskIds) if (this.#delayed.delete(id)) this.#makeReady(this.#tasks.get(id) as TaskEntry, nowMs);
+  hasten(taskIds: readonly string[]): void {
+    for (const id of taskIds) if (this.#delayed.delete(id)) this.#makeReady(this.#tasks.get(id) as TaskEntry);
   }
 
   /** What was ready at a time of the clock before its step would wait until the clock is there again. */
@@ -128,10 +128,9 @@ export class ReadyQueue {
     for (const ready of [...this.#ready.values()]) yield this.#tasks.get(ready.peek()?.id as string) as TaskEntry;
   }
 
-  /** The first ready task of the same requirement. */
-  headLike(task: TaskEntry): TaskEntry | undefined {
-    const head = this.#ready.get(requirementKey(task))?.peek();
-    return head && this.#tasks.get(head.id);
+  /** All ready tasks of the same requirement, in no particular order. */
+  *readyLike(task: TaskEntry): Generator<TaskEntry> {
+    for (const id of this.#ready.get(requirementKey(task))?.ids() ?? []) yield this.#tasks.get(id) as TaskEntry;
   }
 
   #takeOut(task: TaskEntry, ready: IndexedHeap): void {
@@ -140,13 +139,13 @@ export class ReadyQueue {
     this.#setHead(task, ready);
   }
 
-  #makeReady(task: TaskEntry, nowMs: number): void {
+  #makeReady(task: TaskEntry): void {
     const key = requirementKey(task);
     const ready = this.#ready.get(key) ?? new IndexedHeap();
     this.#ready.set(key, ready);
     const before = ready.peek();
     if (!ready.has(task.taskId)) this.#readySize += 1;
-    ready.set(task.taskId, Math.min(task.readyMs, nowMs) + task.priority * AGEING_STEP_MS, task.seq);
+    ready.set(task.taskId, task.readyMs + task.priority * AGEING_STEP_MS, task.seq);
     if (ready.peek() !== before) this.#setHead(task, ready);
   }
 

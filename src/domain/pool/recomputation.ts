@@ -5,7 +5,7 @@ import type { LedgerEvent } from './ledger-snapshot.ts';
 import { LANES } from './matching.ts';
 
 /** An event of the log, and where it is. */
-type Logged = { readonly event: LedgerEvent; readonly position: bigint };
+type Logged = { readonly event: LedgerEvent; readonly position: bigint; readonly recordedAt?: string };
 /** Of a type or version that this build does not know: what follows in that stream is missing to a writer, too. */
 type Unreadable = { readonly stream: string; readonly position: bigint };
 
@@ -51,7 +51,7 @@ const copyOf = (ledger: PoolLedger): PoolLedger => {
 };
 
 const apply = (ledger: PoolLedger, logged: Logged | Unreadable): void => {
-  if ('event' in logged) ledger.evolve(logged.event);
+  if ('event' in logged) ledger.evolve(logged.event, logged.recordedAt);
   else ledger.halt(logged.stream);
 };
 

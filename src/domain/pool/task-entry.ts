@@ -105,20 +105,22 @@ type FailedAttempt = {
   readonly retryAt: string;
   /** The agent that had the chance; undefined when it was never called. */
   readonly failedOn: string | undefined;
+  /** When the store recorded that. */
+  readonly recordedMs: number;
 };
 
 /** How the task goes on after a failed attempt that is followed by another. */
 export const nextAttempt = (
   task: TaskEntry,
-  { attempt, failedAt, retryAt, failedOn }: FailedAttempt,
+  { attempt, failedAt, retryAt, failedOn, recordedMs }: FailedAttempt,
 ): Partial<TaskEntry> => {
-  const readyMs = Date.parse(retryAt);
+  const waitMs = Date.parse(retryAt) - Date.parse(failedAt);
   const isNew = failedOn !== undefined && !task.failedOn.includes(failedOn);
   return {
     agentId: undefined,
     attempt: attempt + 1,
-    readyMs,
-    waitMs: readyMs - Date.parse(failedAt),
+    readyMs: Math.min(Date.parse(retryAt), recordedMs + waitMs),
+    waitMs,
     ...(isNew ? { failedOn: [...task.failedOn, failedOn] } : {}),
   };
 };

@@ -24,6 +24,11 @@ export class IndexedHeap {
     return this.#entries.get(0);
   }
 
+  /** In no particular order. It must not be changed meanwhile. */
+  *ids(): Generator<string> {
+    for (let at = 0; at < this.#entries.length; at += 1) yield (this.#entries.get(at) as Placed).id;
+  }
+
   has(id: string): boolean {
     return this.#byId.get(id) !== undefined;
   }

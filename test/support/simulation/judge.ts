@@ -125,7 +125,9 @@ const checkDecisions = ({ log, unreadable }: World): Finding[] => {
   return log.events
     .flatMap((stored) => {
       const event = readEvent(stored) as LedgerEvent | undefined;
-      return event === undefined ? [] : recomputation.take({ event, position: stored.position });
+      return event === undefined
+        ? []
+        : recomputation.take({ event, position: stored.position, recordedAt: stored.recordedAt });
     })
     .filter(({ outcome }) => outcome !== 'same')
     .map(({ position, ...recomputed }) => ({
