@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { STREAM_CATEGORIES } from '../domain/ids.ts';
 import { type EventContext, encodeEvents, headAfter } from '../eventstore/codec.ts';
 import type { EventStore, StoredEvent } from '../eventstore/event-store.ts';
 import { EMPTY_HEAD } from '../eventstore/provenance.ts';
@@ -115,6 +116,11 @@ describe('the audit of a log', () => {
       position: 99n,
       defects: [],
     });
+  });
+
+  it.each(STREAM_CATEGORIES)('takes streams of the category %s for its own', async (category) => {
+    const event = { ...(log('a')[0] as StoredEvent), stream: `${category}-default.x` };
+    expect(await audit([event])).toMatchObject({ events: 1, foreignEvents: 0 });
   });
 
   it('can be limited to one stream', async () => {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { STREAM_CATEGORIES } from '../domain/ids.ts';
 import type { EventStore, Position, Revision, StoredEvent } from '../eventstore/event-store.ts';
 import { EMPTY_HEAD, type StreamHead, verifyStream } from '../eventstore/provenance.ts';
 
@@ -22,8 +23,9 @@ export type Audit = {
   readonly defects: readonly Defect[];
 };
 
-const OURS =
-  /^(?:admission|agent|cluster|execution|hook|migration|pattern|policy|pool|swarm|task|tenant|workflow)-[A-Za-z0-9_]+\./;
+/** Categories that a later build may write. */
+const OF_LATER_BUILDS = ['hook', 'migration', 'pattern', 'policy', 'swarm', 'tenant'];
+const OURS = new RegExp(`^(?:${[...STREAM_CATEGORIES, ...OF_LATER_BUILDS].join('|')})-[A-Za-z0-9_]+\\.`);
 
 const PAGE = 1_000;
 
