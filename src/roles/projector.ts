@@ -10,10 +10,17 @@ const BUILT_WITHIN_MS = 3_000;
 const LOOK_EVERY_MS = 20;
 
 /** Waits a moment for read models that are being built: whoever asks a server that has just started shall not be told to come again. */
-export const untilBuilt = async ({ database }: Core): Promise<void> => {
+export const untilBuilt = async ({ database, logger }: Core): Promise<void> => {
   const endsAt = ports.clock.monotonic() + BUILT_WITHIN_MS;
-  const isBuilding = async (): Promise<boolean> =>
-    (await readCheckpoints(database, PROJECTION_NAMES)).some(({ status }) => status === 'building');
+  const isBuilding = async (): Promise<boolean> => {
+    try {
+      return (await readCheckpoints(database, PROJECTION_NAMES)).some(({ status }) => status === 'building');
+    } catch (error) {
+      // Queries will say so, and the server starts all the same.
+      logger.debug({ err: error }, 'the read models could not be looked at');
+      return false;
+    }
+  };
   while (ports.clock.monotonic() < endsAt && (await isBuilding())) await sleep(ports.clock, LOOK_EVERY_MS);
 };
 
