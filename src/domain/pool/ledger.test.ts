@@ -1006,3 +1006,17 @@ describe('a submission by a process whose clock is ahead', () => {
     expect(ledger.assign(later, 10).map(({ taskId }) => taskId)).toEqual(['ahead']);
   });
 });
+
+describe('a deadline soon after the attempt has expired', () => {
+  it('is due at its time, although the attempt was put off until later', () => {
+    const ledger = new PoolLedger('default');
+    ledger.evolve(registered('a'));
+    ledger.evolve(submitted('t', { timeoutMs: 1_000, deadlineAt: iso(1_000 + DISPATCH_GRACE_MS + 10) }));
+    ledger.recorded(ledger.assign(START, 1));
+    const expired = START + 1_000 + DISPATCH_GRACE_MS;
+    expect(ledger.dueTimers(expired, 5_000).map(({ kind }) => kind)).toEqual(['attemptExpired']);
+    expect(ledger.nextDueMs()).toBe(expired + 10);
+    expect(ledger.dueTimers(expired + 10, 5_000).map(({ kind }) => kind)).toEqual(['deadlinePassed']);
+    expect(ledger.nextDueMs()).toBe(expired + 5_010);
+  });
+});

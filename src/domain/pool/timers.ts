@@ -87,13 +87,17 @@ export class TaskTimers {
     return this.#due.peek()?.key;
   }
 
-  /** Timers that are due, at most `limit`, the oldest first; each is put off by `holdMs`, for the case that it does not lead to an event. */
+  /**
+   * Timers that are due, at most `limit`, the oldest first; each is put off by `holdMs`, for the case that it does not lead to an event, but
+   * not beyond a deadline to come.
+   */
   due(nowMs: number, holdMs: number, limit: number): DueTimer[] {
     const due: DueTimer[] = [];
     for (let head = this.#due.peek(); head && head.key <= nowMs && due.length < limit; head = this.#due.peek()) {
       const task = this.#tasks.get(head.id) as TaskEntry;
       due.push(timerOf(task, nowMs));
-      this.#due.set(task.taskId, nowMs + holdMs, task.seq);
+      const { deadlineMs = NEVER } = task;
+      this.#due.set(task.taskId, Math.min(nowMs + holdMs, deadlineMs > nowMs ? deadlineMs : NEVER), task.seq);
     }
     return due;
   }

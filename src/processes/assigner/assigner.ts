@@ -91,6 +91,9 @@ export type AssignerCounters = {
 
 type Decided = { readonly assignments: readonly Assignment[]; readonly isMore: boolean };
 
+/** A deadline does not wait until an attempt that expired before it has been taken back. */
+const keyOf = ({ kind, taskId }: Pick<DueTimer, 'kind' | 'taskId'>): string => `${kind} ${taskId}`;
+
 const NOTHING_YET: Decided = { assignments: [], isMore: true };
 
 /** The one writer of a pool's ledger: a leader over the fold of the pool. */
@@ -154,7 +157,7 @@ class PoolTerm implements Term {
   #writer: LedgerWriter | undefined;
   readonly #offers: Offers;
   readonly #ledgerStream: string;
-  /** Tasks whose timer is being carried out. */
+  /** Timers that are being carried out. */
   readonly #underWay = new Set<string>();
   #unreachableFromMs = Number.NEGATIVE_INFINITY;
   /** Position of the last event that the ledger was given; its election is one. */
@@ -288,9 +291,11 @@ class PoolTerm implements Term {
     for (const timer of [
       ...this.#ledger.dueTimers(nowMs, TIMER_HOLD_MS, room),
       ...this.#unreachableTasks(nowMs),
-      ...this.#ledger.dependents.due(nowMs, TIMER_HOLD_MS, room, (taskId) => this.#underWay.has(taskId)),
+      ...this.#ledger.dependents.due(nowMs, TIMER_HOLD_MS, room, (taskId) =>
+        this.#underWay.has(keyOf({ kind: 'dependencies', taskId })),
+      ),
     ])
-      if (!this.#underWay.has(timer.taskId)) void this.#carryOut(timer);
+      if (!this.#underWay.has(keyOf(timer))) void this.#carryOut(timer);
     return this.#underWay.size >= MAX_TIMERS_UNDER_WAY;
   }
 
@@ -315,7 +320,7 @@ class PoolTerm implements Term {
   }
 
   async #carryOut(timer: DueTimer): Promise<void> {
-    this.#underWay.add(timer.taskId);
+    this.#underWay.add(keyOf(timer));
     try {
       if (timer.kind === 'dependencies') await this.#settle(timer);
       else if (await carryOutTimer(this.#timerDeps, timer)) this.#counters.expired += 1;
@@ -323,7 +328,7 @@ class PoolTerm implements Term {
       if (timer.kind === 'agentsUnreachable') this.#ledger.keepWaiting(timer.taskId);
       this.#deps.logger.warn({ err: error, timer }, 'a timer could not be carried out; it will be tried again');
     } finally {
-      this.#underWay.delete(timer.taskId);
+      this.#underWay.delete(keyOf(timer));
     }
   }
 }

@@ -67,7 +67,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
       },
       {
         file: 'src/processes/assigner/assigner.ts',
-        from: 'if (!this.#underWay.has(timer.taskId)) void this.#carryOut(timer);',
+        from: 'if (!this.#underWay.has(keyOf(timer))) void this.#carryOut(timer);',
         to: 'void this.#carryOut(timer);',
       },
     ],
