@@ -11,7 +11,7 @@ export type ClientOptions = {
 export type Client = BatonClient & { close(): Promise<void> };
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** Below the time after which the server closes an idle connection: a request never meets a connection that is being closed. */
+/** The server closes a connection that was idle for 5 s (Node's default). It is not used any more well before that, so that no request meets a connection that is being closed. */
 const IDLE_MS = 3_000;
 
 type Connections = { readonly request: typeof request; readonly agent: Agent };

@@ -2,6 +2,8 @@ import { PoolLedger } from '../../src/domain/pool/ledger.ts';
 import type { LedgerSnapshot } from '../../src/domain/pool/ledger-snapshot.ts';
 import type { TaskPart } from '../../src/domain/pool/task-table.ts';
 
+export { copyOf } from '../../src/domain/pool/recomputation.ts';
+
 /** What Postgres keeps of a ledger, as JSON. */
 export const savedLedger = (ledger: PoolLedger): string =>
   JSON.stringify({ head: ledger.snapshot(), parts: ledger.takeParts('all') });
@@ -12,5 +14,3 @@ export const restoredLedger = (saved: string): PoolLedger => {
   for (const part of parts) ledger.restorePart(part);
   return ledger;
 };
-
-export const copyOf = (ledger: PoolLedger): PoolLedger => restoredLedger(savedLedger(ledger));

@@ -43,7 +43,7 @@ const differencesOf = (recorded: unknown, computed: unknown, field = ''): Differ
 };
 
 /** As a writer that starts from a snapshot. */
-const copyOf = (ledger: PoolLedger): PoolLedger => {
+export const copyOf = (ledger: PoolLedger): PoolLedger => {
   const saved = JSON.parse(JSON.stringify({ head: ledger.snapshot(), parts: ledger.takeParts('all') }));
   const copy = new PoolLedger(ledger.pool, saved.head);
   for (const part of saved.parts) copy.restorePart(part);

@@ -299,7 +299,7 @@ class PoolTerm implements Term {
     return this.#underWay.size >= MAX_TIMERS_UNDER_WAY;
   }
 
-  /** Looked for once per second: that takes time in proportion to the requirements that have work. */
+  /** Looked for once per second: that takes time in proportion to the requirements that have work, and to the tasks of those whose agents were not reached. */
   #unreachableTasks(nowMs: number): readonly DueTimer[] {
     const { clock, unreachableLimitMs: limitMs } = this.#deps;
     if (limitMs === undefined || clock.monotonic() < this.#unreachableFromMs) return [];
